@@ -1,0 +1,100 @@
+// Package abi is the border of the core: operations by name, JSON in, JSON out
+// (ABI.md). Panics stop here. Nothing behind it knows which language called.
+package abi
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/tallystick/tallystick/core/engine"
+	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/strictjson"
+)
+
+const (
+	// Version is the ABI's: it changes when an old host could not go on.
+	Version = 1
+	// Release is the project's version.
+	Release = "0.1.0"
+
+	maxRequest = 16 << 20
+	maxBody    = 64 << 20
+	maxEngines = 4096
+)
+
+// Core is one instance of the core with its engines. Safe for concurrent use.
+type Core struct {
+	mu      sync.RWMutex
+	engines map[uint64]*engine.Engine
+	last    uint64
+}
+
+// New returns a core without engines.
+func New() *Core { return &Core{engines: map[uint64]*engine.Engine{}} }
+
+// handler answers one operation. The request has passed the strict JSON gate;
+// request and body are borrowed for the length of the call.
+type handler func(c *Core, request, body []byte) []byte
+
+// Call answers an operation. It never panics and keeps nothing of its arguments.
+func (c *Core) Call(operation string, request, body []byte) (answer []byte) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			answer = refuse(problem.New(problem.Internal, "").WithLog("panic in %s: %s", problem.Quote(operation), problem.Quote(fmt.Sprint(cause))))
+		}
+	}()
+	handle, known := operations[operation]
+	if !known {
+		return refuse(problem.Newf(problem.UnknownOperation, "unknown operation %s", problem.Quote(operation)))
+	}
+	if len(request) > maxRequest || len(body) > maxBody {
+		return refuse(problem.Newf(problem.InvalidArgument, "%s: the request may have %d bytes, the body %d", operation, maxRequest, maxBody))
+	}
+	if err := strictjson.CheckObject(request); err != nil {
+		return refuse(problem.Newf(problem.InvalidArgument, "%s: the request is refused: %s", operation, err))
+	}
+	return handle(c, request, body)
+}
+
+func (c *Core) engine(number uint64) (*engine.Engine, *problem.Problem) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if e, there := c.engines[number]; there {
+		return e, nil
+	}
+	return nil, problem.New(problem.UnknownEngine, "")
+}
+
+func (c *Core) addEngine(e *engine.Engine) (uint64, *problem.Problem) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.engines) >= maxEngines {
+		return 0, problem.Newf(problem.Overloaded, "%d engines are open: close those that are no longer used", maxEngines)
+	}
+	c.last++
+	c.engines[c.last] = e
+	return c.last, nil
+}
+
+func (c *Core) closeEngine(number uint64) *problem.Problem {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, there := c.engines[number]; !there {
+		return problem.New(problem.UnknownEngine, "")
+	}
+	delete(c.engines, number)
+	return nil
+}
+
+// settle turns a step into an answer: a need gets a ticket, an end is finished.
+func settle(e *engine.Engine, now float64, step need.Step, finish func(need.Step) []byte) []byte {
+	if step.Need == nil {
+		return finish(step)
+	}
+	number, p := e.Suspend(now, step.Resume, finish)
+	if p != nil {
+		return finish(need.Refuse(p))
+	}
+	return appendNeed(step.Need, number)
+}

@@ -1,0 +1,249 @@
+package abi
+
+import (
+	"encoding/json"
+	"math"
+
+	"github.com/tallystick/tallystick/core/authorized"
+	"github.com/tallystick/tallystick/core/engine"
+	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/request"
+)
+
+// Defaults and bounds of a configuration; ABI.md states them for readers.
+const (
+	defaultMaxBody     = 10 << 20
+	defaultLifetime    = 60 * 60
+	developmentTTL     = 6 * 60 * 60 // a development token of rotagent lives 6 hours
+	maxLifetime        = 24 * 60 * 60
+	maxLeeway          = 300
+	maxReloadSeconds   = 3600
+	defaultCapacity    = 1_000_000
+	maxCapacity        = 10_000_000
+	defaultRealm       = "tallystick"
+	maxRealm           = 128
+	choiceCore         = "core"
+	choiceHost         = "host"
+	choiceMemory       = "memory"
+	defaultReloadAfter = 1
+)
+
+func badConfig(format string, args ...any) *problem.Problem {
+	return problem.Newf(problem.InvalidConfig, format, args...)
+}
+
+func engineOpen(c *Core, r *EngineOpenRequest, _ []byte) (any, *problem.Problem) {
+	if r.Verifier == nil && r.Signer == nil {
+		return nil, badConfig("engine.open needs verifier, signer or both")
+	}
+	result := EngineOpenResult{Warnings: []authorized.Warning{}}
+	var verifier *request.Verifier
+	var signer *request.Signer
+	realm := defaultRealm
+	if r.Verifier != nil {
+		var p *problem.Problem
+		if verifier, p = openVerifier(r.Verifier, &result); p != nil {
+			return nil, p
+		}
+		realm = orDefault(r.Verifier.Realm, defaultRealm)
+	}
+	if r.Signer != nil {
+		var p *problem.Problem
+		if signer, p = openSigner(r.Signer); p != nil {
+			return nil, p
+		}
+		result.KeyID = signer.KeyID()
+	}
+	number, p := c.addEngine(engine.New(verifier, signer, realm))
+	result.Engine = number
+	return result, p
+}
+
+func orDefault[T any](given *T, otherwise T) T {
+	if given == nil {
+		return otherwise
+	}
+	return *given
+}
+
+func openVerifier(c *VerifierConfig, result *EngineOpenResult) (*request.Verifier, *problem.Problem) {
+	policy, p := policyOf(c)
+	if p != nil {
+		return nil, p
+	}
+	set, warnings, p := loadKeys(c.Files, c.Keys)
+	if p != nil {
+		return nil, p
+	}
+	result.MaxBody, result.Issuers, result.Warnings = policy.MaxBody, set.Len(), warnings
+	return request.NewVerifier(policy, set)
+}
+
+func policyOf(c *VerifierConfig) (request.Policy, *problem.Problem) {
+	lifetime := float64(defaultLifetime)
+	if c.Development {
+		lifetime = developmentTTL
+	}
+	policy := request.Policy{
+		BaseURL:       c.BaseURL,
+		RequireTarget: c.RequireTarget,
+		Leeway:        c.Leeway,
+		MaxLifetime:   orDefault(c.MaxLifetime, lifetime),
+		MaxBody:       orDefault(c.MaxBody, defaultMaxBody),
+		Development:   c.Development,
+		Reload:        c.Reload,
+		ReloadSeconds: orDefault(c.ReloadSeconds, defaultReloadAfter),
+		HostReplay:    c.Replay == choiceHost,
+		Capacity:      orDefault(c.ReplayCapacity, defaultCapacity),
+		HostRSA:       c.RSA == choiceHost,
+	}
+	for _, bound := range []struct {
+		name            string
+		value, min, max float64
+	}{
+		{"leeway", policy.Leeway, 0, maxLeeway},
+		{"max_lifetime", policy.MaxLifetime, 1, maxLifetime},
+		{"max_body", float64(policy.MaxBody), 0, maxBody},
+		{"reload_seconds", policy.ReloadSeconds, 1, maxReloadSeconds},
+		{"replay_capacity", float64(policy.Capacity), 1, maxCapacity},
+	} {
+		if !(bound.value >= bound.min && bound.value <= bound.max) {
+			return policy, badConfig("%s must be from %.0f to %.0f", bound.name, bound.min, bound.max)
+		}
+	}
+	if c.Replay != "" && c.Replay != choiceMemory && c.Replay != choiceHost {
+		return policy, badConfig("replay must be memory or host")
+	}
+	if p := checkRSA(c.RSA); p != nil {
+		return policy, p
+	}
+	return policy, checkRealm(orDefault(c.Realm, defaultRealm))
+}
+
+func checkRSA(choice string) *problem.Problem {
+	if choice != "" && choice != choiceCore && choice != choiceHost {
+		return badConfig("rsa must be core or host")
+	}
+	return nil
+}
+
+// checkRealm keeps the challenge well formed: a quoted string of RFC 9110
+// section 5.6.4 without escapes.
+func checkRealm(realm string) *problem.Problem {
+	for i := 0; i < len(realm); i++ {
+		if c := realm[i]; c < 0x20 || c > 0x7E || c == '"' || c == '\\' {
+			return badConfig("realm must be printable ASCII without \" and \\")
+		}
+	}
+	if len(realm) > maxRealm {
+		return badConfig("realm may have %d characters", maxRealm)
+	}
+	return nil
+}
+
+func openSigner(c *SignerConfig) (*request.Signer, *problem.Problem) {
+	if p := checkRSA(c.RSA); p != nil {
+		return nil, p
+	}
+	config := request.SignerConfig{
+		Issuer:         c.Issuer,
+		HostRSA:        c.RSA == choiceHost,
+		CheckSignature: orDefault(c.CheckSignature, true),
+		TTL:            orDefault(c.TTL, request.DefaultTTL),
+	}
+	if p := checkTTL(config.TTL); p != nil {
+		return nil, p
+	}
+	if c.PrivateKey == "" && !config.HostRSA {
+		return nil, badConfig("signer: private_key is missing (or rsa must be host)")
+	}
+	if c.PrivateKey != "" && c.PublicKey != "" {
+		return nil, badConfig("signer: give private_key or public_key, not both")
+	}
+	if c.PrivateKey != "" {
+		key, err := jose.OnePrivate([]byte(c.PrivateKey))
+		if err != nil {
+			return nil, problem.New(problem.InvalidKey, "private_key: "+err.Error())
+		}
+		config.Private = key
+	}
+	if c.PublicKey != "" {
+		key, err := jose.OnePublic([]byte(c.PublicKey))
+		if err != nil {
+			return nil, problem.New(problem.InvalidKey, "public_key: "+err.Error())
+		}
+		config.Public = key.Public
+	}
+	return request.NewSigner(config)
+}
+
+func checkTTL(ttl int64) *problem.Problem {
+	if ttl < 1 || ttl > request.MaxTTL {
+		return badConfig("ttl must be from 1 to %d seconds", request.MaxTTL)
+	}
+	return nil
+}
+
+func (c *Core) verifier(number uint64) (*engine.Engine, *problem.Problem) {
+	e, p := c.engine(number)
+	if p == nil && e.Verifier == nil {
+		p = problem.New(problem.InvalidArgument, "the engine was opened without a verifier")
+	}
+	return e, p
+}
+
+func engineFeed(c *Core, r *EngineFeedRequest, _ []byte) (any, *problem.Problem) {
+	e, p := c.verifier(r.Engine)
+	if p != nil {
+		return nil, p
+	}
+	if r.Files == nil && r.Keys == nil {
+		return nil, problem.New(problem.InvalidArgument, "engine.feed needs files or keys")
+	}
+	set, warnings, p := loadKeys(r.Files, r.Keys)
+	if p != nil {
+		return nil, p
+	}
+	e.Verifier.Feed(set, orDefault(r.Now, math.Inf(-1)))
+	return EngineFeedResult{set.Len(), warnings}, nil
+}
+
+func engineKey(c *Core, r *EngineKeyRequest, _ []byte) (any, *problem.Problem) {
+	e, p := c.engine(r.Engine)
+	if p != nil {
+		return nil, p
+	}
+	var key *jose.PublicKey
+	if e.Verifier != nil {
+		key = e.Verifier.Keys().Key(r.Key)
+	}
+	if key == nil && e.Signer != nil && e.Signer.KeyID() == r.Key {
+		key = e.Signer.Public()
+	}
+	if key == nil {
+		return nil, problem.New(problem.UnknownKey, "the engine has no key with this thumbprint")
+	}
+	return EngineKeyResult{key.PEM(), json.RawMessage(key.JWK())}, nil
+}
+
+func engineStats(c *Core, r *EngineRequest, _ []byte) (any, *problem.Problem) {
+	e, p := c.engine(r.Engine)
+	if p != nil {
+		return nil, p
+	}
+	result := EngineStatsResult{Tickets: e.Tickets()}
+	if e.Verifier != nil {
+		keys := e.Verifier.Keys()
+		result.Issuers, result.Keys = keys.Len(), keys.Keys()
+		if window := e.Verifier.Window(); window != nil {
+			stats := window.Stats()
+			result.Replay = ReplayStats(stats)
+		}
+	}
+	return result, nil
+}
+
+func engineClose(c *Core, r *EngineRequest, _ []byte) (any, *problem.Problem) {
+	return empty{}, c.closeEngine(r.Engine)
+}

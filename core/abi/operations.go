@@ -1,0 +1,39 @@
+package abi
+
+import (
+	"maps"
+	"slices"
+)
+
+// operations is the table of everything that can be called. It never changes
+// after init, which fills it because version lists the table itself.
+var operations map[string]handler
+
+func init() {
+	operations = map[string]handler{
+		"version":          cold("version", version),
+		"key.generate":     cold("key.generate", keyGenerate),
+		"key.inspect":      cold("key.inspect", keyInspect),
+		"keys.load":        cold("keys.load", keysLoad),
+		"jws.sign":         cold("jws.sign", jwsSign),
+		"jws.verify":       cold("jws.verify", jwsVerify),
+		"digest.body":      cold("digest.body", digestBody),
+		"scope.match":      cold("scope.match", scopeMatch),
+		"scope.filter":     cold("scope.filter", scopeFilter),
+		"request.endpoint": cold("request.endpoint", requestEndpoint),
+		"request.outcome":  cold("request.outcome", requestOutcome),
+		"request.sign":     requestSign,
+		"request.verify":   requestVerify,
+		"engine.open":      cold("engine.open", engineOpen),
+		"engine.feed":      cold("engine.feed", engineFeed),
+		"engine.resume":    engineResume,
+		"engine.key":       cold("engine.key", engineKey),
+		"engine.stats":     cold("engine.stats", engineStats),
+		"engine.close":     cold("engine.close", engineClose),
+	}
+}
+
+// Operations returns the names of all operations, sorted.
+func Operations() []string {
+	return slices.Sorted(maps.Keys(operations))
+}

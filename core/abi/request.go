@@ -1,0 +1,159 @@
+package abi
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/tallystick/tallystick/core/engine"
+	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/request"
+	"github.com/tallystick/tallystick/core/strictjson"
+)
+
+func requestEndpoint(_ *Core, r *RequestEndpointRequest, _ []byte) (any, *problem.Problem) {
+	url, p := request.Endpoint(r.URL)
+	return RequestEndpointResult{url}, p
+}
+
+type requestOutcomeResult struct {
+	Result json.RawMessage `json:"result"`
+}
+
+func requestOutcome(_ *Core, r *RequestOutcomeRequest, body []byte) (any, *problem.Problem) {
+	return requestOutcomeResult{request.Outcome(r.Status, body, r.AgentURL)}, nil
+}
+
+func requestSign(c *Core, text, body []byte) []byte {
+	var r RequestSignRequest
+	if p := readSign(text, &r); p != nil {
+		return refuse(p)
+	}
+	e, p := c.signingEngine(&r)
+	if p != nil {
+		return refuse(p)
+	}
+	step := e.Signer.Sign(&request.Outgoing{Now: r.Now, Method: r.Method, URL: r.URL, Unbound: r.Unbound, JTI: r.JTI, TTL: r.TTL, Body: body})
+	return settle(e, r.Now, step, finishSign)
+}
+
+// signingEngine finds the engine or, for a single signature, makes one that is
+// never stored.
+func (c *Core) signingEngine(r *RequestSignRequest) (*engine.Engine, *problem.Problem) {
+	if r.Engine == 0 {
+		signer, p := openSigner(&SignerConfig{Issuer: r.Issuer, PrivateKey: r.PrivateKey})
+		return engine.New(nil, signer, ""), p
+	}
+	if r.Issuer != "" || r.PrivateKey != "" {
+		return nil, problem.New(problem.InvalidArgument, "request.sign: give engine, or issuer and private_key")
+	}
+	e, p := c.engine(r.Engine)
+	if p == nil && e.Signer == nil {
+		p = problem.New(problem.InvalidArgument, "the engine was opened without a signer")
+	}
+	return e, p
+}
+
+func finishSign(step need.Step) []byte {
+	if step.Problem != nil {
+		return refuse(step.Problem)
+	}
+	signed := step.Result.(*request.Signed)
+	b := make([]byte, 0, 2*len(signed.Token)+len(signed.Claims)+256)
+	b = append(b, `{"ok":{"token":"`...)
+	b = append(b, signed.Token...)
+	b = append(b, `","authorization":"Bearer `...)
+	b = append(b, signed.Token...)
+	b = append(b, `","claims":`...)
+	b = append(b, signed.Claims...)
+	b = append(b, `,"issued_at":`...)
+	b = strictjson.AppendInt(b, signed.IssuedAt)
+	b = append(b, `,"expires_at":`...)
+	b = strictjson.AppendInt(b, signed.ExpiresAt)
+	b = append(b, `,"key_id":`...)
+	b = strictjson.AppendString(b, signed.KeyID)
+	return append(b, '}', '}')
+}
+
+func requestVerify(c *Core, text, body []byte) []byte {
+	var r RequestVerifyRequest
+	if p := readVerify(text, &r); p != nil {
+		return refuse(p)
+	}
+	e, p := c.verifier(r.Engine)
+	if p != nil {
+		return refuse(p)
+	}
+	step := e.Verifier.Verify(&request.Input{
+		Now: r.Now, Authorization: r.Authorization, Method: r.Method,
+		Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"), Query: r.Query,
+		PathDecoded: r.PathDecoded, RawTarget: r.RawTarget,
+		BodyTooLarge: r.BodyTooLarge, BodyUnavailable: r.BodyUnavailable, Body: body,
+	})
+	return settle(e, r.Now, step, func(end need.Step) []byte { return finishVerify(end, e.Realm) })
+}
+
+func finishVerify(step need.Step, realm string) []byte {
+	if step.Problem != nil {
+		return refuseWithResponse(step.Problem, realm)
+	}
+	a := step.Result.(*request.Accepted)
+	b := make([]byte, 0, len(a.Claims)+512)
+	b = append(b, `{"ok":{"issuer":`...)
+	b = strictjson.AppendString(b, a.Issuer)
+	b = append(b, `,"jti":`...)
+	b = strictjson.AppendString(b, a.JTI)
+	b = append(b, `,"issued_at":`...)
+	b = append(b, a.IssuedAt...)
+	b = append(b, `,"expires_at":`...)
+	b = append(b, a.ExpiresAt...)
+	b = append(b, `,"key_id":`...)
+	b = strictjson.AppendString(b, a.KeyID)
+	b = append(b, `,"development":`...)
+	if a.Development {
+		b = append(b, "true"...)
+	} else {
+		b = append(b, "false"...)
+	}
+	b = append(b, `,"claims":`...)
+	b = append(b, a.Claims...)
+	return append(b, '}', '}')
+}
+
+func engineResume(c *Core, text, body []byte) []byte {
+	var r EngineResumeRequest
+	if p := readResume(text, &r); p != nil {
+		return refuse(p)
+	}
+	e, p := c.engine(r.Engine)
+	if p != nil {
+		return refuse(p)
+	}
+	answer, p := answerOf(&r, body)
+	if p != nil {
+		return refuse(p)
+	}
+	step, finish, p := e.Resume(r.Ticket, answer)
+	if p != nil {
+		return refuse(p)
+	}
+	return settle(e, r.Now, step, finish)
+}
+
+func answerOf(r *EngineResumeRequest, body []byte) (need.Answer, *problem.Problem) {
+	answer := need.Answer{Now: r.Now, Unchanged: r.Unchanged, Claim: r.Claim, HasFailed: r.Failed != nil, Signature: body}
+	if r.Failed != nil {
+		answer.Failed = *r.Failed
+	}
+	if r.Valid != nil {
+		answer.HasValid, answer.Valid = true, *r.Valid
+	}
+	if r.Files != nil || r.Keys != nil {
+		set, _, p := loadKeys(r.Files, r.Keys)
+		if p != nil {
+			return answer, p
+		}
+		answer.Keys = set
+	}
+	return answer, nil
+}

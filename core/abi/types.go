@@ -1,0 +1,295 @@
+package abi
+
+import (
+	"encoding/json"
+
+	"github.com/tallystick/tallystick/core/authorized"
+)
+
+// The requests and results of all operations. A member without omitempty is
+// required. What Python and TypeScript know of them is generated from here
+// (cmd/generate).
+
+type empty struct{}
+
+// VersionResult answers version.
+type VersionResult struct {
+	Version    string   `json:"version"`
+	ABI        int      `json:"abi"`
+	Operations []string `json:"operations"`
+}
+
+// KeyGenerateRequest is for key.generate.
+type KeyGenerateRequest struct {
+	Bits int `json:"bits,omitempty"`
+}
+
+// KeyGenerateResult answers key.generate.
+type KeyGenerateResult struct {
+	Bits       int             `json:"bits"`
+	Kid        string          `json:"kid"`
+	PrivatePEM string          `json:"private_pem"`
+	PublicPEM  string          `json:"public_pem"`
+	PrivateJWK json.RawMessage `json:"private_jwk"`
+	PublicJWK  json.RawMessage `json:"public_jwk"`
+}
+
+// KeyInspectRequest is for key.inspect.
+type KeyInspectRequest struct {
+	Text           string `json:"text"`
+	Encoding       string `json:"encoding,omitempty"`
+	Want           string `json:"want,omitempty"`
+	IncludePrivate bool   `json:"include_private,omitempty"`
+}
+
+// KeyInspectResult answers key.inspect.
+type KeyInspectResult struct {
+	Keys []InspectedKey `json:"keys"`
+}
+
+// InspectedKey is one key of a text.
+type InspectedKey struct {
+	Kind         string          `json:"kind"`
+	Bits         int             `json:"bits"`
+	Kid          string          `json:"kid"`
+	KeyID        string          `json:"key_id"`
+	PublicPEM    string          `json:"public_pem"`
+	PublicPKCS1  string          `json:"public_pkcs1"`
+	PublicJWK    json.RawMessage `json:"public_jwk"`
+	PrivatePEM   string          `json:"private_pem,omitempty"`
+	PrivatePKCS1 string          `json:"private_pkcs1,omitempty"`
+	PrivateJWK   json.RawMessage `json:"private_jwk,omitempty"`
+}
+
+// KeysLoadRequest is for keys.load.
+type KeysLoadRequest struct {
+	Files []authorized.File `json:"files,omitempty"`
+	Keys  map[string]string `json:"keys,omitempty"`
+}
+
+// KeysLoadResult answers keys.load.
+type KeysLoadResult struct {
+	Issuers  map[string][]LoadedKey `json:"issuers"`
+	Warnings []authorized.Warning   `json:"warnings"`
+}
+
+// LoadedKey is one public key of an issuer.
+type LoadedKey struct {
+	Kid       string          `json:"kid"`
+	KeyID     string          `json:"key_id"`
+	Bits      int             `json:"bits"`
+	PublicPEM string          `json:"public_pem"`
+	PublicJWK json.RawMessage `json:"public_jwk"`
+}
+
+// JWSSignRequest is for jws.sign.
+type JWSSignRequest struct {
+	PrivateKey string          `json:"private_key"`
+	Header     json.RawMessage `json:"header,omitempty"`
+}
+
+// JWSSignResult answers jws.sign.
+type JWSSignResult struct {
+	Token string `json:"token"`
+}
+
+// JWSVerifyRequest is for jws.verify.
+type JWSVerifyRequest struct {
+	Token string `json:"token"`
+	Key   string `json:"key"`
+}
+
+// DigestBodyResult answers digest.body.
+type DigestBodyResult struct {
+	ContentSHA256 string `json:"content_sha256"`
+	ContentDigest string `json:"content_digest"`
+}
+
+// ScopeMatchRequest is for scope.match.
+type ScopeMatchRequest struct {
+	Pattern string `json:"pattern"`
+	Scope   string `json:"scope"`
+}
+
+// ScopeMatchResult answers scope.match.
+type ScopeMatchResult struct {
+	Match bool `json:"match"`
+}
+
+// ScopeFilterRequest is for scope.filter.
+type ScopeFilterRequest struct {
+	Scope   string   `json:"scope"`
+	Allowed []string `json:"allowed"`
+}
+
+// ScopeFilterResult answers scope.filter.
+type ScopeFilterResult struct {
+	Granted    []string `json:"granted"`
+	Namespaces []string `json:"namespaces"`
+}
+
+// RequestEndpointRequest is for request.endpoint.
+type RequestEndpointRequest struct {
+	URL string `json:"url"`
+}
+
+// RequestEndpointResult answers request.endpoint.
+type RequestEndpointResult struct {
+	URL string `json:"url"`
+}
+
+// RequestOutcomeRequest is for request.outcome.
+type RequestOutcomeRequest struct {
+	AgentURL string `json:"agent_url"`
+	Status   int    `json:"status"`
+}
+
+// RequestSignRequest is for request.sign.
+type RequestSignRequest struct {
+	Engine     uint64  `json:"engine,omitempty"`
+	Issuer     string  `json:"issuer,omitempty"`
+	PrivateKey string  `json:"private_key,omitempty"`
+	Now        float64 `json:"now"`
+	Method     string  `json:"method,omitempty"`
+	URL        string  `json:"url,omitempty"`
+	Unbound    bool    `json:"unbound,omitempty"`
+	JTI        string  `json:"jti,omitempty"`
+	TTL        int64   `json:"ttl,omitempty"`
+}
+
+// RequestSignResult answers request.sign.
+type RequestSignResult struct {
+	Token         string          `json:"token"`
+	Authorization string          `json:"authorization"`
+	Claims        json.RawMessage `json:"claims"`
+	IssuedAt      int64           `json:"issued_at"`
+	ExpiresAt     int64           `json:"expires_at"`
+	KeyID         string          `json:"key_id"`
+}
+
+// RequestVerifyRequest is for request.verify.
+type RequestVerifyRequest struct {
+	Engine          uint64   `json:"engine"`
+	Now             float64  `json:"now"`
+	Authorization   []string `json:"authorization"`
+	Method          string   `json:"method"`
+	Path            string   `json:"path"`
+	Query           string   `json:"query,omitempty"`
+	Mount           string   `json:"mount,omitempty"`
+	PathDecoded     bool     `json:"path_decoded,omitempty"`
+	RawTarget       string   `json:"raw_target,omitempty"`
+	BodyTooLarge    bool     `json:"body_too_large,omitempty"`
+	BodyUnavailable bool     `json:"body_unavailable,omitempty"`
+}
+
+// RequestVerifyResult answers request.verify.
+type RequestVerifyResult struct {
+	Issuer      string          `json:"issuer"`
+	JTI         string          `json:"jti"`
+	IssuedAt    *float64        `json:"issued_at"`
+	ExpiresAt   float64         `json:"expires_at"`
+	KeyID       string          `json:"key_id"`
+	Development bool            `json:"development"`
+	Claims      json.RawMessage `json:"claims"`
+}
+
+// EngineOpenRequest is for engine.open.
+type EngineOpenRequest struct {
+	Verifier *VerifierConfig `json:"verifier,omitempty"`
+	Signer   *SignerConfig   `json:"signer,omitempty"`
+}
+
+// VerifierConfig is the policy of an agent. Pointers tell "not given" from zero.
+type VerifierConfig struct {
+	Files          []authorized.File `json:"files,omitempty"`
+	Keys           map[string]string `json:"keys,omitempty"`
+	Reload         bool              `json:"reload,omitempty"`
+	ReloadSeconds  *float64          `json:"reload_seconds,omitempty"`
+	BaseURL        string            `json:"base_url,omitempty"`
+	RequireTarget  bool              `json:"require_target,omitempty"`
+	Leeway         float64           `json:"leeway,omitempty"`
+	MaxLifetime    *float64          `json:"max_lifetime,omitempty"`
+	MaxBody        *int              `json:"max_body,omitempty"`
+	Development    bool              `json:"development,omitempty"`
+	Replay         string            `json:"replay,omitempty"`
+	ReplayCapacity *int              `json:"replay_capacity,omitempty"`
+	RSA            string            `json:"rsa,omitempty"`
+	Realm          *string           `json:"realm,omitempty"`
+}
+
+// SignerConfig is who signs and with what.
+type SignerConfig struct {
+	Issuer         string `json:"issuer"`
+	PrivateKey     string `json:"private_key,omitempty"`
+	PublicKey      string `json:"public_key,omitempty"`
+	RSA            string `json:"rsa,omitempty"`
+	CheckSignature *bool  `json:"check_signature,omitempty"`
+	TTL            *int64 `json:"ttl,omitempty"`
+}
+
+// EngineOpenResult answers engine.open.
+type EngineOpenResult struct {
+	Engine   uint64               `json:"engine"`
+	MaxBody  int                  `json:"max_body"`
+	Issuers  int                  `json:"issuers"`
+	Warnings []authorized.Warning `json:"warnings"`
+	KeyID    string               `json:"key_id"`
+}
+
+// EngineFeedRequest is for engine.feed.
+type EngineFeedRequest struct {
+	Engine uint64            `json:"engine"`
+	Now    *float64          `json:"now,omitempty"`
+	Files  []authorized.File `json:"files,omitempty"`
+	Keys   map[string]string `json:"keys,omitempty"`
+}
+
+// EngineFeedResult answers engine.feed.
+type EngineFeedResult struct {
+	Issuers  int                  `json:"issuers"`
+	Warnings []authorized.Warning `json:"warnings"`
+}
+
+// EngineResumeRequest is for engine.resume.
+type EngineResumeRequest struct {
+	Engine    uint64            `json:"engine"`
+	Ticket    uint64            `json:"ticket"`
+	Now       float64           `json:"now"`
+	Files     []authorized.File `json:"files,omitempty"`
+	Keys      map[string]string `json:"keys,omitempty"`
+	Unchanged bool              `json:"unchanged,omitempty"`
+	Failed    *string           `json:"failed,omitempty"`
+	Claim     string            `json:"claim,omitempty"`
+	Valid     *bool             `json:"valid,omitempty"`
+}
+
+// EngineKeyRequest is for engine.key.
+type EngineKeyRequest struct {
+	Engine uint64 `json:"engine"`
+	Key    string `json:"key"`
+}
+
+// EngineKeyResult answers engine.key.
+type EngineKeyResult struct {
+	PublicPEM string          `json:"public_pem"`
+	PublicJWK json.RawMessage `json:"public_jwk"`
+}
+
+// EngineRequest names an engine: for engine.stats and engine.close.
+type EngineRequest struct {
+	Engine uint64 `json:"engine"`
+}
+
+// EngineStatsResult answers engine.stats.
+type EngineStatsResult struct {
+	Issuers int         `json:"issuers"`
+	Keys    int         `json:"keys"`
+	Tickets int         `json:"tickets"`
+	Replay  ReplayStats `json:"replay"`
+}
+
+// ReplayStats tells how full the core's own window is; zeroes where the host remembers.
+type ReplayStats struct {
+	Live     int `json:"live"`
+	Capacity int `json:"capacity"`
+}

@@ -1,0 +1,89 @@
+// Package engine holds what outlives one call: a compiled configuration and the
+// tickets of suspended operations. Everything in it is bounded.
+package engine
+
+import (
+	"sync"
+
+	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/request"
+)
+
+const (
+	// maxTickets bounds the suspended operations of one engine, maxAge the time
+	// that each may wait, in seconds.
+	maxTickets = 1024
+	maxAge     = 60
+)
+
+// Engine has a Verifier, a Signer or both. Safe for concurrent use.
+type Engine struct {
+	Verifier *request.Verifier
+	Signer   *request.Signer
+	Realm    string
+
+	mu      sync.Mutex
+	tickets map[uint64]ticket
+	last    uint64
+}
+
+// ticket is a suspended operation: how to go on and what to make of its end.
+type ticket struct {
+	resume func(need.Answer) need.Step
+	finish func(need.Step) []byte
+	issued float64
+}
+
+// New returns an engine without tickets.
+func New(verifier *request.Verifier, signer *request.Signer, realm string) *Engine {
+	return &Engine{Verifier: verifier, Signer: signer, Realm: realm, tickets: map[uint64]ticket{}}
+}
+
+// Suspend stores a suspended operation and returns its ticket. Tickets that
+// nobody came back for make room by age.
+func (e *Engine) Suspend(now float64, resume func(need.Answer) need.Step, finish func(need.Step) []byte) (uint64, *problem.Problem) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.tickets) >= maxTickets {
+		e.dropOld(now)
+	}
+	if len(e.tickets) >= maxTickets {
+		return 0, problem.New(problem.Overloaded, "").WithLog("%d operations wait for the host's answers", maxTickets)
+	}
+	e.last++
+	e.tickets[e.last] = ticket{resume, finish, now}
+	return e.last, nil
+}
+
+func (e *Engine) dropOld(now float64) {
+	for number, t := range e.tickets {
+		if t.tooOld(now) {
+			delete(e.tickets, number)
+		}
+	}
+}
+
+// tooOld also counts a clock that stepped back further than a ticket may wait.
+func (t ticket) tooOld(now float64) bool {
+	return now-t.issued > maxAge || t.issued-now > maxAge
+}
+
+// Resume takes a ticket, which is thereby used, and goes on with the operation.
+func (e *Engine) Resume(number uint64, answer need.Answer) (need.Step, func(need.Step) []byte, *problem.Problem) {
+	e.mu.Lock()
+	t, there := e.tickets[number]
+	delete(e.tickets, number)
+	e.mu.Unlock()
+	if !there || t.tooOld(answer.Now) {
+		return need.Step{}, nil, problem.New(problem.UnknownTicket, "")
+	}
+	return t.resume(answer), t.finish, nil
+}
+
+// Tickets returns how many operations are suspended.
+func (e *Engine) Tickets() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.tickets)
+}

@@ -1,0 +1,23 @@
+package jose
+
+import "encoding/base64"
+
+// strict64 is base64url without padding whose last character may hold no stray
+// bits (RFC 7515 section 2, RFC 4648 section 3.5).
+var strict64 = base64.RawURLEncoding.Strict()
+
+// Encode64 returns base64url without padding.
+func Encode64(data []byte) string { return base64.RawURLEncoding.EncodeToString(data) }
+
+// Decode64 decodes base64url strictly. Go's decoder skips line breaks even in
+// strict mode, so one token would have endlessly many spellings: they are
+// refused first.
+func Decode64(text string) ([]byte, bool) {
+	for i := 0; i < len(text); i++ {
+		if text[i] == '\n' || text[i] == '\r' {
+			return nil, false
+		}
+	}
+	data, err := strict64.DecodeString(text)
+	return data, err == nil
+}

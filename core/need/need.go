@@ -1,0 +1,69 @@
+// Package need is how the core asks its host for the few things that it may not
+// do itself. An operation takes steps; each step ends in a result, a problem or a
+// need, and a need knows how to go on.
+package need
+
+import (
+	"github.com/tallystick/tallystick/core/authorized"
+	"github.com/tallystick/tallystick/core/problem"
+)
+
+// Kind is a closed set.
+type Kind string
+
+// The kinds. What each asks for is written in core/abi/ABI.md.
+const (
+	Keys  Kind = "keys"
+	Claim Kind = "claim"
+	Sign  Kind = "sign"
+	Check Kind = "check"
+)
+
+// Need is one closed question. Only the members of its kind are set.
+type Need struct {
+	Kind      Kind    `json:"kind"`
+	Issuer    string  `json:"issuer,omitempty"`
+	JTI       string  `json:"jti,omitempty"`
+	ID        string  `json:"id,omitempty"`
+	ExpiresAt int64   `json:"expires_at,omitempty"`
+	Now       float64 `json:"now,omitempty"`
+	Input     string  `json:"input,omitempty"`
+	Signature string  `json:"signature,omitempty"`
+	Key       string  `json:"key,omitempty"`
+}
+
+// Answer is what the host found. Failed is its reason for having nothing, for
+// the log only.
+type Answer struct {
+	Now       float64
+	Failed    string
+	HasFailed bool
+	Unchanged bool            // keys
+	Keys      *authorized.Set // keys: the whole new content
+	Claim     string          // claim: "claimed", "exists" or "unavailable"
+	Valid     bool            // check
+	HasValid  bool            // check: Valid was given
+	Signature []byte          // sign; borrowed for the length of the call
+}
+
+// Step is how one step of an operation ended: exactly one of the three is set.
+type Step struct {
+	Result  any
+	Problem *problem.Problem
+	Need    *Need
+	Resume  func(Answer) Step // with Need
+}
+
+// Done ends an operation with its result.
+func Done(result any) Step { return Step{Result: result} }
+
+// Refuse ends an operation with a problem.
+func Refuse(p *problem.Problem) Step { return Step{Problem: p} }
+
+// Ask suspends an operation.
+func Ask(n Need, resume func(Answer) Step) Step { return Step{Need: &n, Resume: resume} }
+
+// WrongAnswer refuses an answer that does not fit the kind of its need.
+func WrongAnswer(kind Kind) Step {
+	return Refuse(problem.Newf(problem.InvalidArgument, "engine.resume: the answer does not fit the need %q", kind))
+}

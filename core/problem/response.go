@@ -1,0 +1,50 @@
+package problem
+
+import (
+	"encoding/json"
+	"strconv"
+)
+
+// retryAfter is what a 503 asks the caller to wait, in seconds.
+const retryAfter = 1
+
+// Response is an HTTP answer, ready to send. Header names are lower case.
+type Response struct {
+	Status  int               `json:"status"`
+	Headers map[string]string `json:"headers"`
+	Body    string            `json:"body"`
+}
+
+// Response words the problem for the caller of an agent: the JSON body of
+// protocol.md section 3 and the challenge of RFC 6750 section 3. The realm must
+// hold no quote and no backslash; every message of the table keeps to that too.
+func (p *Problem) Response(realm string) *Response {
+	row := Lookup(p.Code)
+	body, err := json.Marshal(struct {
+		Error       string `json:"error"`
+		Code        Code   `json:"code"`
+		Description string `json:"error_description"`
+	}{p.Words(), p.Code, p.Message})
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	headers := map[string]string{
+		"content-type":  "application/json",
+		"cache-control": "no-store",
+	}
+	switch row.Status {
+	case 401, 403, 429:
+		headers["www-authenticate"] = p.challenge(row, realm)
+	case 503:
+		headers["retry-after"] = strconv.Itoa(retryAfter)
+	}
+	return &Response{Status: row.Status, Headers: headers, Body: string(body)}
+}
+
+func (p *Problem) challenge(row Info, realm string) string {
+	challenge := `Bearer realm="` + realm + `"`
+	if row.OAuth != "" {
+		challenge += `, error="` + row.OAuth + `", error_description="` + p.Message + `"`
+	}
+	return challenge
+}

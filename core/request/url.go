@@ -1,0 +1,179 @@
+package request
+
+import (
+	"errors"
+	"strings"
+)
+
+// maxURL bounds a URL, in bytes.
+const maxURL = 8 << 10
+
+// target is an absolute http(s) URL in its parts. Origin is normalised (RFC 3986
+// section 6.2.2.1 and 6.2.3): lower case, no default port.
+type target struct {
+	origin   string
+	path     string // as written; "/" where there is none
+	query    string
+	hasQuery bool
+	fragment bool
+}
+
+func parseURL(text string) (target, error) {
+	if len(text) > maxURL {
+		return target{}, errors.New("the URL is over 8192 bytes")
+	}
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; c <= 0x20 || c >= 0x7F || c == '"' || c == '<' || c == '>' || c == '\\' || c == '^' || c == '`' || c == '{' || c == '|' || c == '}' {
+			return target{}, errors.New("the URL has a character that must be percent-encoded (or, in a host, written as punycode)")
+		}
+	}
+	scheme, rest, found := strings.Cut(text, "://")
+	scheme = strings.ToLower(scheme)
+	if !found || scheme != "http" && scheme != "https" {
+		return target{}, errors.New("the URL must start with http:// or https://")
+	}
+	var t target
+	rest, _, t.fragment = strings.Cut(rest, "#")
+	rest, t.query, t.hasQuery = strings.Cut(rest, "?")
+	authority, path := rest, "/"
+	if slash := strings.IndexByte(rest, '/'); slash >= 0 {
+		authority, path = rest[:slash], rest[slash:]
+	}
+	t.path = path
+	host, err := normalAuthority(scheme, authority)
+	t.origin = scheme + "://" + host
+	return t, err
+}
+
+func normalAuthority(scheme, authority string) (string, error) {
+	if strings.Contains(authority, "@") {
+		return "", errors.New("the URL must not hold a user name or password")
+	}
+	host, port := authority, ""
+	if colon := strings.LastIndexByte(authority, ':'); colon > strings.LastIndexByte(authority, ']') {
+		host, port = authority[:colon], authority[colon+1:]
+		if !validPort(port) {
+			return "", errors.New("the URL's port is not a number from 1 to 65535")
+		}
+	}
+	if !validHost(host) {
+		return "", errors.New("the URL's host is missing or has a wrong character")
+	}
+	host = strings.ToLower(host)
+	if port == "" || scheme == "http" && port == "80" || scheme == "https" && port == "443" {
+		return host, nil
+	}
+	return host + ":" + port, nil
+}
+
+// validPort takes the canonical spelling only: no sign and no leading zero.
+func validPort(port string) bool {
+	n := 0
+	for i := 0; i < len(port); i++ {
+		if port[i] < '0' || port[i] > '9' || i == 5 {
+			return false
+		}
+		n = n*10 + int(port[i]-'0')
+	}
+	return port != "" && port[0] != '0' && n <= 65535
+}
+
+func validHost(host string) bool {
+	inside, bracketed := strings.CutPrefix(host, "[")
+	if bracketed {
+		inside, bracketed = strings.CutSuffix(inside, "]")
+		return bracketed && inside != "" && strings.Trim(inside, "0123456789abcdefABCDEF:.") == ""
+	}
+	for i := 0; i < len(host); i++ {
+		c := host[i]
+		if !isAlphanumeric(c) && c != '-' && c != '.' && c != '_' {
+			return false
+		}
+	}
+	return host != ""
+}
+
+func isAlphanumeric(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
+
+// normalPath brings a percent-encoded path to one spelling (RFC 3986 section
+// 6.2.2): unreserved bytes plain, all others that need it encoded in upper case.
+// Dot segments stay: a server that routes them literally must see the same path.
+func normalPath(path string) string {
+	if !strings.ContainsFunc(path, func(r rune) bool { return r == '%' || r >= 0x7F || r <= 0x20 }) {
+		return path
+	}
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := 0; i < len(path); i++ {
+		c, encoded := path[i], false
+		if d, ok := percentAt(path, i); ok {
+			c, encoded = d, true
+			i += 2
+		}
+		switch {
+		case encoded && !isUnreserved(c), c <= 0x20, c >= 0x7F:
+			b.WriteByte('%')
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+func isUnreserved(c byte) bool {
+	return isAlphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~'
+}
+
+// percentAt reads the %XX at i.
+func percentAt(text string, i int) (byte, bool) {
+	if text[i] != '%' || i+2 >= len(text) {
+		return 0, false
+	}
+	high, ok1 := hexValue(text[i+1])
+	low, ok2 := hexValue(text[i+2])
+	return high<<4 | low, ok1 && ok2
+}
+
+func hexValue(c byte) (byte, bool) {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0', true
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10, true
+	case c >= 'A' && c <= 'F':
+		return c - 'A' + 10, true
+	}
+	return 0, false
+}
+
+// decodePath replaces every %XX by its byte, as WSGI servers do.
+func decodePath(path string) string {
+	if !strings.Contains(path, "%") {
+		return path
+	}
+	decoded := make([]byte, 0, len(path))
+	for i := 0; i < len(path); i++ {
+		c := path[i]
+		if d, ok := percentAt(path, i); ok {
+			c = d
+			i += 2
+		}
+		decoded = append(decoded, c)
+	}
+	return string(decoded)
+}
+
+// hasDotSegment reports whether an HTTP client would rewrite the path (RFC 3986
+// section 5.2.4), in plain or encoded spelling.
+func hasDotSegment(path string) bool {
+	for _, segment := range strings.Split(normalPath(path), "/") {
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,340 @@
+// Package request is the profile of signed requests: one token, one request
+// (rotagent; protocol.md section 1). Verification is one pipeline in one order
+// (section 3); a host's answers are asked for on the way.
+package request
+
+import (
+	"math"
+	"strings"
+	"sync/atomic"
+
+	"github.com/tallystick/tallystick/core/authorized"
+	"github.com/tallystick/tallystick/core/digest"
+	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/replay"
+)
+
+// Policy is what an agent decides once. Times are in seconds, sizes in bytes.
+type Policy struct {
+	BaseURL       string
+	RequireTarget bool
+	Leeway        float64
+	MaxLifetime   float64
+	MaxBody       int
+	Development   bool
+	Reload        bool    // the host answers the need keys
+	ReloadSeconds float64 // and is asked when the keys are this old
+	HostReplay    bool    // the need claim, else the window
+	Capacity      int     // of the window
+	HostRSA       bool    // the need check
+}
+
+// Verifier holds a policy, the keys of callers and the replay window. Safe for
+// concurrent use.
+type Verifier struct {
+	policy     Policy
+	baseOrigin string
+	basePath   string // without a slash at its end
+	keys       atomic.Pointer[loadedKeys]
+	window     *replay.Window
+}
+
+type loadedKeys struct {
+	set      *authorized.Set
+	loadedAt float64 // when the host last said that this is the present content
+}
+
+// NewVerifier checks the policy's base URL; all numbers have been checked.
+func NewVerifier(policy Policy, keys *authorized.Set) (*Verifier, *problem.Problem) {
+	v := &Verifier{policy: policy}
+	if policy.BaseURL != "" {
+		t, err := parseURL(policy.BaseURL)
+		if err != nil {
+			return nil, problem.New(problem.InvalidConfig, "base_url: "+err.Error())
+		}
+		if t.hasQuery || t.fragment {
+			return nil, problem.New(problem.InvalidConfig, "base_url: the URL must have no query and no fragment")
+		}
+		v.baseOrigin, v.basePath = t.origin, strings.TrimRight(t.path, "/")
+	}
+	if !policy.HostReplay && !policy.Development {
+		v.window = replay.New(policy.Capacity)
+	}
+	v.keys.Store(&loadedKeys{keys, math.Inf(-1)})
+	return v, nil
+}
+
+// Feed replaces all keys, which were read at now.
+func (v *Verifier) Feed(keys *authorized.Set, now float64) {
+	v.keys.Store(&loadedKeys{keys, now})
+}
+
+// Keys returns the present keys.
+func (v *Verifier) Keys() *authorized.Set { return v.keys.Load().set }
+
+// Window returns the replay window, nil where the host or nobody remembers.
+func (v *Verifier) Window() *replay.Window { return v.window }
+
+// Input is one request as the host received it. Texts hold one byte per byte of
+// the request line or header.
+type Input struct {
+	Now             float64
+	Authorization   []string // one entry for each header of that name
+	Method          string
+	Path            string // below Mount
+	Mount           string // without a slash at its end
+	Query           string
+	PathDecoded     bool   // Path and Mount were percent-decoded by the host
+	RawTarget       string // with PathDecoded: the request target as received, where the host has it
+	BodyTooLarge    bool
+	BodyUnavailable bool
+	Body            []byte // borrowed: not read after the first suspension
+}
+
+// Accepted is a verified request.
+type Accepted struct {
+	Issuer      string
+	JTI         string
+	IssuedAt    string // JSON number or null
+	ExpiresAt   string // JSON number
+	KeyID       string
+	Development bool
+	Claims      string // JSON text
+}
+
+// verification is one request on its way through the pipeline.
+type verification struct {
+	v       *Verifier
+	in      Input
+	token   *jose.Token
+	claims  *claims
+	keys    []*jose.PublicKey
+	keyID   string
+	bodySum string // hex digest, once the body may no longer be read
+}
+
+// Verify runs the pipeline until it ends or needs the host.
+func (v *Verifier) Verify(in *Input) need.Step {
+	raw, p := bearer(in.Authorization)
+	if p != nil {
+		return need.Refuse(p)
+	}
+	token, p := jose.ParseClaims(raw)
+	if p != nil {
+		return need.Refuse(p)
+	}
+	c := readClaims(token.Payload)
+	if p := c.checkIssuer(); p != nil {
+		return need.Refuse(p)
+	}
+	run := &verification{v: v, in: *in, token: token, claims: c}
+	if !v.keysAreStale(in.Now) {
+		return run.findKeys()
+	}
+	run.letGoOfBody()
+	return need.Ask(need.Need{Kind: need.Keys, Issuer: c.issuerText}, run.keysAnswered)
+}
+
+// bearer is step 1. A comma would be two headers joined by a server, and white
+// space inside is never part of a token (RFC 6750 section 2.1).
+func bearer(headers []string) (string, *problem.Problem) {
+	const scheme = "bearer"
+	refused := problem.New(problem.MissingAuthorization, "")
+	if len(headers) != 1 {
+		return "", refused.WithLog("%d Authorization headers", len(headers))
+	}
+	header := headers[0]
+	if len(header) <= len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) || header[len(scheme)] != ' ' {
+		return "", refused.WithLog("the Authorization header has another scheme than Bearer or no token")
+	}
+	token := strings.TrimLeft(header[len(scheme):], " ")
+	if token == "" || strings.ContainsAny(token, " \t,") {
+		return "", refused.WithLog("the Authorization header does not hold exactly one token")
+	}
+	return token, nil
+}
+
+// keysAreStale: what was removed from the folder must stop working, what was
+// added must start, so keys of a certain age are not decided upon. Asking is
+// bounded to once in ReloadSeconds; a clock that stepped back asks too.
+func (v *Verifier) keysAreStale(now float64) bool {
+	if !v.policy.Reload {
+		return false
+	}
+	loadedAt := v.keys.Load().loadedAt
+	return now < loadedAt || now-loadedAt >= v.policy.ReloadSeconds
+}
+
+func (r *verification) keysAnswered(a need.Answer) need.Step {
+	switch {
+	case a.HasFailed:
+		return need.Refuse(problem.New(problem.KeysUnavailable, "").WithLog("the keys could not be read: %s", problem.Quote(a.Failed)))
+	case a.Keys != nil:
+		r.v.Feed(a.Keys, a.Now)
+	case a.Unchanged:
+		r.v.Feed(r.v.Keys(), a.Now)
+	default:
+		return need.WrongAnswer(need.Keys)
+	}
+	r.in.Now = a.Now
+	return r.findKeys()
+}
+
+// findKeys is steps 4 and 5.
+func (r *verification) findKeys() need.Step {
+	issuer, known := r.v.Keys().Issuer(r.claims.issuerText)
+	if !known {
+		p := problem.New(problem.UnknownIssuer, "").WithLog("no usable key of issuer %s", problem.Quote(r.claims.issuerText))
+		p.Subject = r.claims.issuerText
+		return need.Refuse(p)
+	}
+	r.keys = issuer.Candidates(r.token.KeyID)
+	if len(r.keys) == 0 {
+		return need.Refuse(problem.New(problem.UnknownKey, "").WithLog("issuer %s has no key with kid %s", problem.Quote(r.claims.issuerText), problem.Quote(r.token.KeyID)))
+	}
+	return r.checkSignature()
+}
+
+// checkSignature is step 6: the first candidate whose size fits is tried, then
+// the next.
+func (r *verification) checkSignature() need.Step {
+	for len(r.keys) > 0 {
+		key := r.keys[0]
+		r.keys = r.keys[1:]
+		if len(r.token.Signature) != key.Size() {
+			continue
+		}
+		r.keyID = key.Thumbprint()
+		if r.v.policy.HostRSA {
+			r.letGoOfBody()
+			return need.Ask(need.Need{Kind: need.Check, Input: r.token.SigningInput,
+				Signature: jose.Encode64(r.token.Signature), Key: r.keyID}, r.signatureAnswered)
+		}
+		if key.Verify(r.token.SigningInput, r.token.Signature) {
+			return r.checkClaims()
+		}
+	}
+	return need.Refuse(problem.New(problem.InvalidSignature, "").WithLog("no key of issuer %s made the signature", problem.Quote(r.claims.issuerText)))
+}
+
+func (r *verification) signatureAnswered(a need.Answer) need.Step {
+	switch {
+	case a.HasFailed:
+		return need.Refuse(problem.New(problem.Internal, "").WithLog("the host could not check a signature: %s", problem.Quote(a.Failed)))
+	case !a.HasValid:
+		return need.WrongAnswer(need.Check)
+	case a.Valid:
+		return r.checkClaims()
+	}
+	return r.checkSignature()
+}
+
+// checkClaims is steps 7 to 11.
+func (r *verification) checkClaims() need.Step {
+	v, c := r.v, r.claims
+	if p := c.checkTimes(r.in.Now, v.policy.Leeway); p != nil {
+		return need.Refuse(p)
+	}
+	if p := v.checkRequired(c, r.in.Now); p != nil {
+		return need.Refuse(p)
+	}
+	// A request token names no audience: one that does was made for something
+	// else. PyJWT, and so rotagent, refuses it too.
+	if c.audience.Exists() {
+		return need.Refuse(problem.New(problem.InvalidAudience, "").WithLog("a request token has no aud, this one has"))
+	}
+	if p := v.checkTarget(c, &r.in); p != nil {
+		return need.Refuse(p)
+	}
+	if p := r.checkBody(); p != nil {
+		return need.Refuse(p)
+	}
+	return r.claimOnce()
+}
+
+// checkBody is step 11.
+func (r *verification) checkBody() *problem.Problem {
+	if r.in.BodyTooLarge {
+		return problem.New(problem.BodyTooLarge, "").WithLog("the body is over max_body (%d bytes)", r.v.policy.MaxBody)
+	}
+	if r.v.policy.Development {
+		return nil
+	}
+	if r.in.BodyUnavailable {
+		return problem.New(problem.BodyUnavailable, "").WithLog("something read the body before it was verified: verify first, or keep the raw bytes")
+	}
+	r.letGoOfBody()
+	if !digest.Equal(r.claims.contentSHA256.Str, r.bodySum) {
+		return problem.New(problem.BodyTampered, "").WithLog("the body's SHA-256 is %s, the token was signed for %s", r.bodySum, problem.Quote(r.claims.contentSHA256.Str))
+	}
+	return nil
+}
+
+// letGoOfBody keeps the digest alone: the bytes are borrowed for one call.
+func (r *verification) letGoOfBody() {
+	if len(r.in.Body) > r.v.policy.MaxBody {
+		r.in.BodyTooLarge = true
+	}
+	if r.bodySum == "" && !r.in.BodyTooLarge {
+		r.bodySum = digest.Hex(r.in.Body)
+	}
+	r.in.Body = nil
+}
+
+// claimOnce is step 14, the last: a request refused for another reason never
+// burns its jti.
+func (r *verification) claimOnce() need.Step {
+	if r.v.policy.Development {
+		return r.accept()
+	}
+	id := replay.NewID(r.claims.issuerText, r.claims.jti.Str)
+	expiresAt := r.claims.deadAt(r.v.policy.Leeway)
+	if r.v.policy.HostReplay {
+		return need.Ask(need.Need{Kind: need.Claim, Issuer: r.claims.issuerText, JTI: r.claims.jti.Str, ID: id.String(),
+			ExpiresAt: expiresAt, Now: r.in.Now}, r.claimAnswered)
+	}
+	switch r.v.window.Claim(id, expiresAt, int64(math.Floor(r.in.Now))) {
+	case replay.Claimed:
+		return r.accept()
+	case replay.Exists:
+		return r.replayed()
+	}
+	return need.Refuse(problem.New(problem.ReplayStoreUnavailable, "").WithLog("the replay window is full (replay_capacity %d)", r.v.policy.Capacity))
+}
+
+func (r *verification) claimAnswered(a need.Answer) need.Step {
+	switch a.Claim {
+	case "claimed":
+		return r.accept()
+	case "exists":
+		return r.replayed()
+	case "unavailable":
+		return need.Refuse(problem.New(problem.ReplayStoreUnavailable, "").WithLog("the replay store did not answer: %s", problem.Quote(a.Failed)))
+	}
+	return need.WrongAnswer(need.Claim)
+}
+
+func (r *verification) replayed() need.Step {
+	return need.Refuse(problem.New(problem.ReplayDetected, "").WithLog("issuer %s used jti %s before", problem.Quote(r.claims.issuerText), problem.Quote(r.claims.jti.Str)))
+}
+
+func (r *verification) accept() need.Step {
+	return need.Done(&Accepted{
+		Issuer:      r.claims.issuerText,
+		JTI:         r.claims.jti.Str,
+		IssuedAt:    numberOrNull(r.claims.issuedAt.Raw),
+		ExpiresAt:   r.claims.expires.Raw,
+		KeyID:       r.keyID,
+		Development: r.v.policy.Development,
+		Claims:      r.claims.raw,
+	})
+}
+
+func numberOrNull(raw string) string {
+	if raw == "" {
+		return "null"
+	}
+	return raw
+}

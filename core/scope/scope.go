@@ -1,0 +1,120 @@
+// Package scope reads scope strings (RFC 6749 section 3.3) and filters them by
+// patterns (protocol.md section 4).
+package scope
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/tallystick/tallystick/core/glob"
+)
+
+// MaxPattern bounds one pattern, in bytes; MaxPatterns bounds a list of them.
+const (
+	MaxPattern  = 256
+	MaxPatterns = 10000
+)
+
+// Reasons for refusing a scope string or a pattern.
+var (
+	ErrScope   = errors.New("scope must be words of printable ASCII without \" and \\, separated by single spaces")
+	ErrPattern = errors.New("a scope pattern must be 1 to 256 characters of printable ASCII without space, \" and \\")
+)
+
+const namespacePrefix = "namespace:"
+
+// Parse splits a scope string. The empty string holds no scope.
+func Parse(text string) ([]string, error) {
+	if text == "" {
+		return nil, nil
+	}
+	scopes := strings.Split(text, " ")
+	for _, s := range scopes {
+		if !valid(s) {
+			return nil, ErrScope
+		}
+	}
+	return scopes, nil
+}
+
+// valid is scope-token of RFC 6749 section 3.3.
+func valid(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < 0x21 || c > 0x7E || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// CheckPattern refuses a pattern that could never match a scope.
+func CheckPattern(pattern string) error {
+	if len(pattern) > MaxPattern || !valid(pattern) {
+		return ErrPattern
+	}
+	return nil
+}
+
+// Match reports whether a scope matches a pattern. Segments are split by ":".
+// A lone "*" takes one segment, as the last one all that remain (one or more);
+// within a segment it takes any run. Wildcards take no empty segment. Only
+// patterns have wildcards: a "*" in a scope is a letter.
+func Match(pattern, s string) bool {
+	for {
+		wanted, morePattern, patternGoesOn := strings.Cut(pattern, ":")
+		segment, moreScope, scopeGoesOn := strings.Cut(s, ":")
+		if wanted == "*" {
+			if segment == "" {
+				return false
+			}
+			if !patternGoesOn {
+				return !strings.Contains(s, "::") && !strings.HasSuffix(s, ":")
+			}
+		} else if !glob.Segment(wanted, segment) {
+			return false
+		}
+		if patternGoesOn != scopeGoesOn {
+			return false
+		}
+		if !patternGoesOn {
+			return true
+		}
+		pattern, s = morePattern, moreScope
+	}
+}
+
+// Filter returns the scopes that some pattern allows: order kept, no repeats.
+func Filter(scopes, allowed []string) []string {
+	granted := []string{}
+	seen := make(map[string]struct{}, len(scopes))
+	for _, s := range scopes {
+		if _, repeated := seen[s]; repeated {
+			continue
+		}
+		seen[s] = struct{}{}
+		if matchesAny(allowed, s) {
+			granted = append(granted, s)
+		}
+	}
+	return granted
+}
+
+func matchesAny(patterns []string, s string) bool {
+	for _, pattern := range patterns {
+		if Match(pattern, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// Namespaces returns what follows "namespace:" in the granted scopes.
+func Namespaces(granted []string) []string {
+	namespaces := []string{}
+	for _, s := range granted {
+		if name, ok := strings.CutPrefix(s, namespacePrefix); ok && name != "" {
+			namespaces = append(namespaces, name)
+		}
+	}
+	return namespaces
+}

@@ -1,0 +1,45 @@
+// Command cshared is the core as a C library: memory in, memory out
+// (tallystick.h). It is thread-safe; it is not usable in a child process that
+// forked after the first call.
+package main
+
+/*
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+*/
+import "C"
+
+import (
+	"unsafe"
+
+	"github.com/tallystick/tallystick/core/abi"
+)
+
+var core = abi.New()
+
+func main() {}
+
+//export tally_abi_version
+func tally_abi_version() C.uint32_t { return abi.Version }
+
+//export tally_call
+func tally_call(op *C.char, opLen C.size_t, request *C.char, requestLen C.size_t, body unsafe.Pointer, bodyLen C.size_t, answerLen *C.size_t) *C.char {
+	answer := core.Call(
+		string(view(unsafe.Pointer(op), opLen)),
+		view(unsafe.Pointer(request), requestLen),
+		view(body, bodyLen))
+	*answerLen = C.size_t(len(answer))
+	return (*C.char)(C.CBytes(answer))
+}
+
+//export tally_free
+func tally_free(answer unsafe.Pointer) { C.free(answer) }
+
+// view borrows the caller's bytes for the length of the call.
+func view(pointer unsafe.Pointer, length C.size_t) []byte {
+	if pointer == nil || length == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(pointer), length)
+}

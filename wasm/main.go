@@ -1,0 +1,67 @@
+//go:build wasip1
+
+// Command wasm is the core as a WebAssembly reactor: memory in, memory out
+// (core/abi/ABI.md). One instance serves one call at a time.
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"unsafe"
+
+	"github.com/tallystick/tallystick/core/abi"
+)
+
+var (
+	core = abi.New()
+	// buffers keeps what the host holds a pointer to from being collected.
+	buffers = map[uintptr][]byte{}
+)
+
+// A host that forgets to wire real entropy in hands out the same bytes again and
+// again; jtis and keys would repeat. Two equal draws of 32 bytes end the module.
+func init() {
+	var one, two [32]byte
+	rand.Read(one[:])
+	rand.Read(two[:])
+	if bytes.Equal(one[:], two[:]) || one == [32]byte{} {
+		panic("tallystick: the host's random_get is not random: wire it to the system's entropy source")
+	}
+}
+
+func main() {}
+
+//go:wasmexport tally_abi_version
+func abiVersion() int32 { return abi.Version }
+
+//go:wasmexport tally_alloc
+func alloc(size int32) unsafe.Pointer {
+	if size < 0 {
+		return nil
+	}
+	return keep(make([]byte, max(size, 1)))
+}
+
+func keep(buffer []byte) unsafe.Pointer {
+	pointer := unsafe.Pointer(unsafe.SliceData(buffer))
+	buffers[uintptr(pointer)] = buffer
+	return pointer
+}
+
+//go:wasmexport tally_free
+func free(pointer unsafe.Pointer) { delete(buffers, uintptr(pointer)) }
+
+//go:wasmexport tally_call
+func call(op unsafe.Pointer, opLen int32, request unsafe.Pointer, requestLen int32, body unsafe.Pointer, bodyLen int32) int64 {
+	answer := core.Call(string(view(op, opLen)), view(request, requestLen), view(body, bodyLen))
+	pointer := keep(answer)
+	return int64(uintptr(pointer))<<32 | int64(len(answer))
+}
+
+// view borrows the host's bytes for the length of the call.
+func view(pointer unsafe.Pointer, length int32) []byte {
+	if pointer == nil || length <= 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(pointer), length)
+}
