@@ -1,0 +1,38 @@
+// Builds dist/: one compiled copy of the sources (CommonJS, which every Node can load), an ESM entry over it, and the
+// core. One copy, because two would have two sets of error classes and two cores with two replay memories.
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(dirname(fileURLToPath(import.meta.url)));
+const root = join(here, "..", "..");
+const dist = join(here, "dist");
+
+function run(command, args, options) {
+  execFileSync(command, args, { stdio: "inherit", ...options });
+}
+
+function compile() {
+  rmSync(dist, { recursive: true, force: true });
+  const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"));
+  run(process.execPath, [join(typescript, "bin", "tsc"), "-p", join(here, "tsconfig.json")]);
+  writeFileSync(join(dist, "cjs", "package.json"), '{ "type": "commonjs" }\n');
+  for (const name of ["index.js", "index.d.ts"]) {
+    writeFileSync(join(dist, name), 'export * from "./cjs/index.js";\n');
+  }
+}
+
+function core() {
+  const wasm = join(root, "build", "wasm", "tallystick.wasm");
+  if (!existsSync(wasm)) {
+    mkdirSync(dirname(wasm), { recursive: true });
+    const args = ["build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", wasm, "./wasm"];
+    run("go", args, { cwd: root, env: { ...process.env, GOOS: "wasip1", GOARCH: "wasm" } });
+  }
+  copyFileSync(wasm, join(dist, "tallystick.wasm"));
+}
+
+compile();
+core();

@@ -1,0 +1,211 @@
+import { misuse, reason } from "./answers.js";
+import type { Backend } from "./core.js";
+import type { Engine } from "./engine.js";
+import { type HttpAnswer, TallystickError } from "./errors.js";
+import { type FetchHandler, fetchHandler, type VerifiedFetchHandler } from "./fetch-handler.js";
+import { CODES, type ErrorCode } from "./generated.js";
+import { consoleLogger, type Logger } from "./logger.js";
+import { type Middleware, middleware, type NodeHandler, nodeHandler, type VerifiedNodeHandler } from "./node-http.js";
+import type { ReplayStore } from "./replay.js";
+import { type Accepted, startVerifier } from "./verifier.js";
+
+/** How an agent decides who may call it. Nothing is required. */
+export interface AgentAuthOptions {
+  /** Folder with one file of public keys for each caller (`ISSUER.pem`). Default: `./authorized_keys`. */
+  readonly keysDir?: string | undefined;
+  /** Public keys by issuer, PEM, JWK or JWKS text, instead of a folder. */
+  readonly keys?: Readonly<Record<string, string>> | undefined;
+  /** No replay check and no body check; signature and expiry stay. Default: `APP_ENV` is exactly `development`. */
+  readonly devMode?: boolean | undefined;
+  /** URL under which callers reach the root of this server. With it a token must name this origin. */
+  readonly baseUrl?: string | undefined;
+  /** Refuse tokens that name no method and URL, as rotagent's do. Default: false. */
+  readonly requireTarget?: boolean | undefined;
+  /** Tolerance for clocks that differ, in seconds, 0 to 300. Default: 0. */
+  readonly leeway?: number | undefined;
+  /** Longest lifetime that a token may have, in seconds. Default: 3,600; in development 21,600. */
+  readonly maxLifetime?: number | undefined;
+  /** Largest body that is read, in bytes. Default: 10 MiB. */
+  readonly maxBody?: number | undefined;
+  /** "memory": this process remembers used tokens. A store: whoever shares it does. Default: "memory". */
+  readonly replay?: "memory" | ReplayStore | undefined;
+  /** Name in the challenge of a refusal (RFC 6750). Default: `tallystick`. */
+  readonly realm?: string | undefined;
+  /** Sees each refusal; what it returns is sent instead of the answer that the core worded. */
+  readonly onError?: ((error: TallystickError, request: unknown) => HttpAnswer | undefined) | undefined;
+  /** Default: warnings and errors on the console, refusals with `NODE_DEBUG=tallystick`. */
+  readonly logger?: Logger | undefined;
+  /** Who does the RSA operation: `node:crypto` ("host", default, faster) or the core itself. */
+  readonly crypto?: "host" | "core" | undefined;
+  /** Default: `TALLYSTICK_BACKEND`, else "wasm". */
+  readonly backend?: Backend | undefined;
+  /** Path of libtallystick for the native backend. Default: `TALLYSTICK_LIBRARY`. */
+  readonly library?: string | undefined;
+}
+
+/** One request as it was received. Texts hold one character per byte, as `node:http` gives them. */
+export interface RequestFacts {
+  /** The value of each `Authorization` header. */
+  readonly authorization: readonly string[];
+  readonly method: string;
+  /** Path below `mount`, as it was sent: percent-encoded. */
+  readonly path: string;
+  /** The text after `?`, without it. Default: none. */
+  readonly query?: string | undefined;
+  /** Where the application is mounted. Default: at the root. */
+  readonly mount?: string | undefined;
+  /** The body was longer than `maxBody` and was not read to its end. */
+  readonly bodyTooLarge?: boolean | undefined;
+  /** Something else read the body before. */
+  readonly bodyUnavailable?: boolean | undefined;
+}
+
+/** Who called, as far as it was verified. */
+export interface Caller {
+  readonly issuer: string;
+  /** "" in development mode where the token has none. */
+  readonly jti: string;
+  /** Seconds since 1970, null where the token does not say. */
+  readonly issuedAt: number | null;
+  /** Seconds since 1970. */
+  readonly expiresAt: number;
+  /** RFC 7638 thumbprint of the key that signed. */
+  readonly keyId: string;
+  readonly development: boolean;
+  /** All claims of the token. */
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Protects an agent: lets in requests that an authorized key has signed, each once (rotagent; RFC 6750, RFC 9449).
+ * One object serves any number of requests at once.
+ */
+export class AgentAuth {
+  readonly #options: AgentAuthOptions;
+  readonly #logger: Logger;
+  readonly #engine: Promise<Engine>;
+
+  /**
+   * Starts at once to load the core and the keys; requests wait for it.
+   *
+   * @throws {@link TallystickError} `invalid_config` where options contradict each other. What only the core can tell,
+   *   such as a wrong `baseUrl`, is logged, fails {@link AgentAuth.ready} and answers every request with 500.
+   */
+  constructor(options: AgentAuthOptions = {}) {
+    checkOptions(options);
+    this.#options = options;
+    this.#logger = options.logger ?? consoleLogger;
+    this.#engine = startVerifier(options, this.#logger);
+    this.#engine.catch((error: unknown) => this.#logger.error(`AgentAuth cannot start: ${reason(error)}`));
+  }
+
+  /**
+   * Waits until the core and the keys are loaded.
+   *
+   * @returns the largest body that will be read, in bytes.
+   * @throws {@link TallystickError} what keeps the agent from starting.
+   */
+  async ready(): Promise<{ readonly maxBody: number }> {
+    return { maxBody: (await this.#engine).opened.max_body };
+  }
+
+  /**
+   * Verifies one request from its parts; the adapters below do it for whole requests.
+   *
+   * @param body - The exact bytes after transfer decoding and before content decoding.
+   * @throws {@link TallystickError} with `response`, the HTTP answer for the caller.
+   */
+  async verify(facts: RequestFacts, body?: Uint8Array): Promise<Caller> {
+    const engine = await this.#engine;
+    const accepted = await engine.run<Accepted>("request.verify", wire(facts), body);
+    return {
+      issuer: accepted.issuer,
+      jti: accepted.jti,
+      issuedAt: accepted.issued_at,
+      expiresAt: accepted.expires_at,
+      keyId: accepted.key_id,
+      development: accepted.development,
+      claims: accepted.claims,
+    };
+  }
+
+  /**
+   * Middleware for Express and connect. Sets `req.auth` (the caller), `req.rawBody` and, for JSON, `req.body`; a
+   * refused request is answered and goes no further. Use it before anything that reads the body, or keep the bytes
+   * in `req.rawBody`.
+   */
+  middleware(): Middleware {
+    return middleware(this);
+  }
+
+  /** Protects a listener of `node:http`; the request has `auth`, `rawBody` and, for JSON, `body`. */
+  handler(listener: VerifiedNodeHandler): NodeHandler {
+    return nodeHandler(this, listener);
+  }
+
+  /**
+   * Protects a handler of the Fetch API: `Request` in, `Response` out. The handler is given the request with its body
+   * unread, the caller, and whatever else its host passes.
+   */
+  fetchHandler<Rest extends unknown[]>(handler: VerifiedFetchHandler<Rest>): FetchHandler<Rest> {
+    return fetchHandler(this, handler);
+  }
+
+  /**
+   * The HTTP answer for an error of {@link AgentAuth.verify}: logs it, asks `onError`, and falls back to a bare
+   * answer of the error's code where the core worded none.
+   */
+  refusal(error: unknown, request: unknown): HttpAnswer {
+    const known = error instanceof TallystickError ? error : misuse("internal", reason(error), { cause: error });
+    const answer = known.response ?? bareAnswer(known);
+    const line = `${known.code}: ${known.log ?? known.message}`;
+    if (answer.status >= 500) this.#logger.warn(line);
+    else this.#logger.debug?.(line);
+    try {
+      return this.#options.onError?.(known, request) ?? answer;
+    } catch (failure) {
+      this.#logger.error(`onError failed: ${reason(failure)}`);
+      return answer;
+    }
+  }
+
+  /** Frees what the core holds; later requests are answered with 500. */
+  async close(): Promise<void> {
+    (await this.#engine).close();
+  }
+}
+
+function checkOptions({ keys, keysDir, replay }: AgentAuthOptions): void {
+  if (keys !== undefined && keysDir !== undefined) {
+    throw misuse("invalid_config", "AgentAuth: give keysDir or keys, not both");
+  }
+  const isStore = typeof replay === "object" && replay !== null && typeof replay.claim === "function";
+  if (replay !== undefined && replay !== "memory" && !isStore) {
+    throw misuse(
+      "invalid_config",
+      'AgentAuth: replay must be "memory" or an object with claim(issuer, jti, expiresAt)',
+    );
+  }
+}
+
+function wire(facts: RequestFacts): object {
+  return {
+    authorization: facts.authorization,
+    method: facts.method,
+    path: facts.path,
+    query: facts.query,
+    mount: facts.mount,
+    body_too_large: facts.bodyTooLarge,
+    body_unavailable: facts.bodyUnavailable,
+  };
+}
+
+/** For errors of the library itself, of which a caller shall learn no more than the table says. */
+function bareAnswer(error: TallystickError): HttpAnswer {
+  const row = CODES[error.code as ErrorCode] ?? CODES.internal;
+  return {
+    status: row.status,
+    headers: { "content-type": "application/json", "cache-control": "no-store" },
+    body: JSON.stringify({ error: row.words, code: error.code }),
+  };
+}

@@ -1,0 +1,54 @@
+import { type Problem, TallystickError } from "./errors.js";
+import { ERRORS, type ErrorCode } from "./generated.js";
+
+/** One of the three things that the core can answer. */
+export type Answer<T> =
+  | { readonly ok: T; readonly need?: never; readonly error?: never }
+  | { readonly need: Need; readonly ticket: number; readonly ok?: never; readonly error?: never }
+  | { readonly error: Problem; readonly ok?: never; readonly need?: never };
+
+/** Something that the core asks the host to do; see the table of needs in ABI.md. */
+export type Need =
+  | { readonly kind: "keys"; readonly issuer: string }
+  | {
+      readonly kind: "claim";
+      readonly issuer: string;
+      readonly jti: string;
+      readonly id: string;
+      readonly expires_at: number;
+      readonly now: number;
+    }
+  | { readonly kind: "sign"; readonly input: string; readonly key: string }
+  | { readonly kind: "check"; readonly input: string; readonly signature: string; readonly key: string };
+
+for (const errorClass of Object.values(ERRORS)) {
+  Object.defineProperty(errorClass.prototype, "name", { value: errorClass.name, configurable: true });
+}
+
+/** The error object, of the class of its code, for a problem that the core or the binding states. */
+export function errorFrom(problem: Problem, options?: ErrorOptions): TallystickError {
+  const errorClass = ERRORS[problem.code as ErrorCode] ?? TallystickError;
+  return new errorClass(problem, options);
+}
+
+/** An error that the binding itself states: a wrong use that never reaches the core. */
+export function misuse(code: ErrorCode, message: string, options?: ErrorOptions): TallystickError {
+  return errorFrom({ code, message }, options);
+}
+
+/** The result of an answer that cannot be a need. */
+export function result<T>(text: string): T {
+  const answer = JSON.parse(text) as Answer<T>;
+  if (answer.error !== undefined) throw errorFrom(answer.error);
+  if (answer.ok === undefined) {
+    throw misuse("internal", "the core asked for something in an operation that asks for nothing");
+  }
+  return answer.ok;
+}
+
+/** What went wrong, in at most 300 characters of one line: for logs and for messages. */
+export function reason(error: unknown): string {
+  const text = error instanceof Error ? error.message || error.name : String(error);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters would forge lines of a log
+  return text.slice(0, 300).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
+}

@@ -1,0 +1,56 @@
+import { reason } from "./answers.js";
+import { type Engine, failed, now, type Reply, type Warning } from "./engine.js";
+import { KeysFolder } from "./keys-folder.js";
+import type { Logger } from "./logger.js";
+
+const UNCHANGED: Reply = { members: { unchanged: true } };
+
+/** Feeds the content of a keys folder to an engine whenever the folder has changed. */
+export class AuthorizedKeys {
+  readonly #folder: KeysFolder;
+  readonly #logger: Logger;
+  #reading: Promise<Reply> | undefined;
+  #fed: { readonly mark: string; readonly engine: object } | undefined;
+
+  constructor(path: string, logger: Logger) {
+    this.#folder = new KeysFolder(path);
+    this.#logger = logger;
+  }
+
+  /** Reads the folder at start and warns where nobody could be let in. */
+  async load(engine: Engine): Promise<void> {
+    const { members } = await this.refresh(engine);
+    const { path } = this.#folder;
+    if (members["failed"] !== undefined) {
+      this.#logger.error(`${members["failed"]}: requests are refused with 503 until it can be read`);
+    } else if (engine.call<{ issuers: number }>("engine.stats").issuers === 0) {
+      this.#logger.warn(
+        `the keys folder ${path} is missing or holds no usable key, so every request is refused as of an unknown ` +
+          "issuer: put the public key of each caller there as ISSUER.pem",
+      );
+    }
+  }
+
+  /** The need `keys`. One read serves all that want it at the same time, so an older one never overwrites a newer. */
+  refresh(engine: Engine): Promise<Reply> {
+    this.#reading ??= this.#read(engine).finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  async #read(engine: Engine): Promise<Reply> {
+    try {
+      const listing = await this.#folder.list();
+      // `opened` is another object once the engine had to be opened again, without keys.
+      if (this.#fed?.mark === listing.mark && this.#fed.engine === engine.opened) return UNCHANGED;
+      const files = await this.#folder.read(listing);
+      const { warnings } = engine.call<{ warnings: Warning[] }>("engine.feed", { now: now(), files });
+      this.#fed = { mark: listing.mark, engine: engine.opened };
+      for (const { message } of warnings) this.#logger.warn(`keys: ${message}`);
+      return UNCHANGED;
+    } catch (error) {
+      return failed(reason(error));
+    }
+  }
+}

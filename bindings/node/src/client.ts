@@ -1,0 +1,246 @@
+import { createHash } from "node:crypto";
+import { misuse, reason, result } from "./answers.js";
+import { readStream } from "./body.js";
+import { type Backend, type Core, sharedCore } from "./core.js";
+import { Engine, failed } from "./engine.js";
+import { TallystickError } from "./errors.js";
+import { jsonText } from "./json.js";
+import { outgoing, type SignedRequestInit } from "./outgoing.js";
+import { resolveSigner, type Signer, type SignerOptions } from "./signer.js";
+
+/** Who signs, and how. */
+export interface OrchestratorClientOptions extends SignerOptions {
+  /** The name under which agents know the key: claim `iss`. */
+  readonly issuerId: string;
+  readonly signer: Signer;
+  /** Lifetime of a token, in seconds. Default: 60. */
+  readonly ttl?: number | undefined;
+  /** Largest body that is signed, in bytes; a stream is buffered up to it. Default: 10 MiB. */
+  readonly maxBody?: number | undefined;
+  /** Largest answer that {@link OrchestratorClient.send} reads, in bytes. Default: 10 MiB. */
+  readonly maxAnswer?: number | undefined;
+  /** Default: `TALLYSTICK_BACKEND`, else "wasm". */
+  readonly backend?: Backend | undefined;
+  /** Path of libtallystick for the native backend. Default: `TALLYSTICK_LIBRARY`. */
+  readonly library?: string | undefined;
+}
+
+/** Limits of one call. */
+export interface SendOptions {
+  /** Gives the call up: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long the agent may take, in milliseconds. Default: 30,000. */
+  readonly timeout?: number | undefined;
+}
+
+/** One call as `sendSecureRequest` takes it. */
+export interface SecureRequest extends SendOptions {
+  /** URL of the agent, without `/agent`. */
+  readonly url: string;
+  /** A JSON value. */
+  readonly payload: unknown;
+  readonly issuerId: string;
+  readonly privateKeyPem: string;
+}
+
+/** The agent's JSON object, or `error` where there is none; `agent_url` as it was given. */
+export interface AgentAnswer {
+  readonly agent_url: string;
+  readonly error?: unknown;
+  readonly [member: string]: unknown;
+}
+
+/** The headers to add to a request. */
+export interface SignedHeaders {
+  readonly authorization: string;
+}
+
+const TEN_MIB = 10_485_760;
+const DEFAULT_TIMEOUT_MS = 30_000;
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Signs requests to agents, each with a token of its own that names the method, the URL and the body (rotagent).
+ * One object serves any number of calls at once.
+ */
+export class OrchestratorClient {
+  readonly #options: OrchestratorClientOptions;
+  readonly #started: Promise<Started>;
+
+  /** Starts at once to load the core; what is wrong with the key or the options fails each call. */
+  constructor(options: OrchestratorClientOptions) {
+    this.#options = options;
+    this.#started = start(options);
+    this.#started.catch(() => {});
+  }
+
+  /**
+   * Waits until the core and the key are ready.
+   *
+   * @throws {@link TallystickError} `invalid_key`, `invalid_config` or `invalid_argument`.
+   */
+  async ready(): Promise<void> {
+    await this.#started;
+  }
+
+  /**
+   * Signs one request, which the caller then sends exactly so.
+   *
+   * @param method - As it will be sent, for example `POST`.
+   * @param url - Absolute; written as `fetch` would send it.
+   * @param body - The exact bytes; text is UTF-8. Default: none.
+   * @returns the headers to add.
+   * @throws {@link TallystickError} `invalid_url`, `signer_failed`, and what {@link OrchestratorClient.ready} throws.
+   */
+  async sign(
+    method: string,
+    url: string | URL,
+    body: string | Uint8Array | ArrayBuffer = NOTHING,
+  ): Promise<SignedHeaders> {
+    const { engine } = await this.#started;
+    const request = { method, url: asSent(String(url)), ttl: this.#options.ttl };
+    const { authorization } = await engine.run<{ authorization: string }>("request.sign", request, bytesOf(body));
+    return { authorization };
+  }
+
+  /**
+   * `fetch` with a signature, for any method and any body that `fetch` takes.
+   *
+   * @throws {@link TallystickError} what cannot be signed; TypeError of `fetch` where the agent cannot be reached.
+   */
+  async fetch(input: string | URL | Request, init: SignedRequestInit = {}): Promise<Response> {
+    const address = input instanceof Request ? input.url : String(input);
+    // `Request` would refuse it without a code; the core says what is wrong with it.
+    if (!URL.canParse(address)) await this.sign("GET", address);
+    const { request, body } = await outgoing(input, init, this.#options.maxBody ?? TEN_MIB);
+    const headers = new Headers(request.headers);
+    headers.set("authorization", (await this.sign(request.method, request.url, body)).authorization);
+    const hasBody = request.body !== null;
+    return fetch(request.url, {
+      ...extras(init),
+      method: request.method,
+      headers,
+      signal: request.signal,
+      redirect: init.redirect ?? "manual",
+      ...(hasBody ? { body } : {}),
+    });
+  }
+
+  /**
+   * Posts a JSON payload to an agent (rotagent's `send_secure_request`).
+   * Network and HTTP failures do not throw: the answer then has `error`.
+   *
+   * @param url - URL of the agent, without `/agent`.
+   * @param payload - A JSON value.
+   * @throws {@link TallystickError} `invalid_url`, `invalid_argument` (payload), `signer_failed`, and what
+   *   {@link OrchestratorClient.ready} throws; the signal's reason where the caller gives up.
+   */
+  async send(url: string, payload: unknown, options: SendOptions = {}): Promise<AgentAnswer> {
+    const body = Buffer.from(jsonText(payload));
+    const { core } = await this.#started;
+    const endpoint = result<{ url: string }>(core.call("request.endpoint", JSON.stringify({ url }))).url;
+    const { authorization } = await this.sign("POST", endpoint, body);
+    const deadline = AbortSignal.timeout(options.timeout ?? DEFAULT_TIMEOUT_MS);
+    const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline]);
+    try {
+      const headers = { authorization, "content-type": "application/json" };
+      const response = await fetch(endpoint, { method: "POST", headers, body, signal, redirect: "manual" });
+      const limit = this.#options.maxAnswer ?? TEN_MIB;
+      const answer = await readStream(response.body, limit);
+      if (answer === undefined) return { error: `The agent's answer is over ${limit} bytes`, agent_url: url };
+      return outcome(core, url, response.status, answer);
+    } catch (error) {
+      if (error instanceof TallystickError) throw error;
+      options.signal?.throwIfAborted();
+      return { error: networkFailure(error, deadline), agent_url: url };
+    }
+  }
+
+  /** Frees what the core holds; later calls fail with `unknown_engine`. */
+  async close(): Promise<void> {
+    (await this.#started).engine.close();
+  }
+
+  /**
+   * Sends one signed request (rotagent's static method, with named members instead of positions and session).
+   * The clients behind it are kept, so that a key is read once.
+   */
+  static async sendSecureRequest(request: SecureRequest): Promise<AgentAnswer> {
+    const { url, payload, signal, timeout } = request;
+    return keptClient(request.issuerId, request.privateKeyPem).send(url, payload, { signal, timeout });
+  }
+}
+
+interface Started {
+  readonly core: Core;
+  readonly engine: Engine;
+}
+
+async function start(options: OrchestratorClientOptions): Promise<Started> {
+  const core = await sharedCore({ backend: options.backend, library: options.library });
+  const signer = resolveSigner(core, options.signer, options);
+  const configuration = { signer: { issuer: options.issuerId, ttl: options.ttl, ...signer.configuration } };
+  const engine = new Engine(core, () => configuration, {
+    sign: (need) => signer.sign(need.input),
+    check: () => failed("a client checks nothing"),
+  });
+  return { core, engine };
+}
+
+// What `fetch` puts on the wire: lower-case host, punycode, percent-encoding, no dot segments. What cannot be parsed
+// is left for the core to refuse.
+function asSent(url: string): string {
+  return URL.canParse(url) ? new URL(url).href : url;
+}
+
+function bytesOf(body: string | Uint8Array | ArrayBuffer): Uint8Array {
+  if (typeof body === "string") return Buffer.from(body);
+  if (body instanceof Uint8Array) return body;
+  if (body instanceof ArrayBuffer) return new Uint8Array(body);
+  throw misuse("invalid_argument", "the body to sign must be a string, a Uint8Array or an ArrayBuffer");
+}
+
+/** What belongs to `fetch` and not to the request: an undici dispatcher. */
+function extras(init: SignedRequestInit): RequestInit {
+  return init.dispatcher === undefined ? {} : { dispatcher: init.dispatcher };
+}
+
+function outcome(core: Core, url: string, status: number, answer: Uint8Array): AgentAnswer {
+  const request = JSON.stringify({ agent_url: url, status });
+  return result<{ result: AgentAnswer }>(core.call("request.outcome", request, answer)).result;
+}
+
+function networkFailure(error: unknown, deadline: AbortSignal): string {
+  if (deadline.aborted) return "The agent did not answer in time";
+  const cause = error instanceof Error ? error.cause : undefined;
+  const { code } = (cause ?? {}) as { code?: unknown };
+  return reason(cause instanceof Error && cause.message !== "" ? cause : (code ?? error));
+}
+
+const MAX_KEPT = 64;
+const kept = new Map<string, OrchestratorClient>();
+
+/** The client for an issuer and a key; the keys of the map are digests, so that it holds no second copy of a key. */
+function keptClient(issuerId: string, privateKeyPem: string): OrchestratorClient {
+  if (typeof issuerId !== "string" || typeof privateKeyPem !== "string") {
+    throw misuse("invalid_argument", "issuerId and privateKeyPem must be strings");
+  }
+  const name = createHash("sha256")
+    .update(JSON.stringify([issuerId, privateKeyPem]))
+    .digest("base64");
+  let client = kept.get(name);
+  if (client === undefined) {
+    client = new OrchestratorClient({ issuerId, signer: privateKeyPem });
+    client.ready().catch(() => kept.delete(name));
+    kept.set(name, client);
+    if (kept.size > MAX_KEPT) dropOldest();
+  }
+  return client;
+}
+
+function dropOldest(): void {
+  const [oldest] = kept;
+  if (oldest === undefined) return;
+  kept.delete(oldest[0]);
+  oldest[1].close().catch(() => {});
+}

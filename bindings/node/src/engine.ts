@@ -1,0 +1,164 @@
+import { type Answer, errorFrom, misuse, type Need, result } from "./answers.js";
+import type { Core } from "./core.js";
+
+/** What `engine.resume` takes for a need. */
+export interface Reply {
+  readonly members: Readonly<Record<string, unknown>>;
+  readonly body?: Uint8Array;
+}
+
+/** How a host does one kind of need. It must not throw: a failure is a reply with `failed`. */
+export type Needs = {
+  readonly [Kind in Need["kind"]]?: (need: Extract<Need, { kind: Kind }>) => Reply | Promise<Reply>;
+};
+
+/** What `engine.open` answers. */
+export interface Opened {
+  readonly engine: number;
+  readonly max_body: number;
+  readonly issuers: number;
+  readonly warnings: readonly Warning[];
+  readonly key_id: string;
+}
+
+/** Something about the keys of one source that the operator should mend. */
+export interface Warning {
+  readonly source: string;
+  readonly issuer: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Half of the tickets that an engine of the core can hold, so that none is dropped while its need is met. */
+const MAX_SUSPENDED = 512;
+
+const MAX_RESTARTS = 2;
+
+/** A reply to `failed`, for the log of the core. */
+export function failed(why: string): Reply {
+  return { members: { failed: why } };
+}
+
+/** Seconds since 1970, which the core, having no clock, is told with each call. */
+export function now(): number {
+  return Date.now() / 1000;
+}
+
+/**
+ * One engine of the core and the loop that serves its needs.
+ * Where a WebAssembly instance was replaced, the engine is opened again from its configuration.
+ */
+export class Engine {
+  readonly #core: Core;
+  readonly #configuration: () => object;
+  readonly #needs: Needs;
+  readonly #finished: ((result: unknown) => void) | undefined;
+  readonly #waiting: (() => void)[] = [];
+  #suspended = 0;
+  #generation: number;
+  #opened: Opened;
+  #closed = false;
+
+  /**
+   * @param configuration - Gives the request of `engine.open`; asked again when the engine must be opened again.
+   * @param needs - What the host does for the core.
+   * @param finished - Sees each result of {@link Engine.run} before any other call reaches the core.
+   */
+  constructor(core: Core, configuration: () => object, needs: Needs, finished?: (result: unknown) => void) {
+    this.#core = core;
+    this.#configuration = configuration;
+    this.#needs = needs;
+    this.#finished = finished;
+    this.#generation = core.generation;
+    this.#opened = this.#open();
+  }
+
+  /** The number under which the core knows the engine now, and what it said about it. */
+  get opened(): Opened {
+    if (this.#closed) throw misuse("unknown_engine", "the engine was closed");
+    if (this.#generation !== this.#core.generation) {
+      this.#generation = this.#core.generation;
+      this.#opened = this.#open();
+    }
+    return this.#opened;
+  }
+
+  /** An operation on this engine that has no needs. */
+  call<T>(op: string, members: object = {}): T {
+    const { engine } = this.opened;
+    return result<T>(this.#core.call(op, JSON.stringify({ engine, ...members })));
+  }
+
+  /**
+   * An operation that may have needs: while the answer is a need, do it and resume.
+   *
+   * @throws {@link TallystickError} of the core's code.
+   */
+  async run<T>(op: string, members: object, body?: Uint8Array): Promise<T> {
+    if (this.#suspended >= MAX_SUSPENDED) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#suspended += 1;
+    try {
+      return await this.#run<T>(op, members, body);
+    } finally {
+      this.#suspended -= 1;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  /** Frees the engine in the core; every later call is refused. */
+  close(): void {
+    if (this.#closed) return;
+    if (this.#generation === this.#core.generation) this.call("engine.close");
+    this.#closed = true;
+  }
+
+  #open(): Opened {
+    return result<Opened>(this.#core.call("engine.open", JSON.stringify(this.#configuration())));
+  }
+
+  async #run<T>(op: string, members: object, body: Uint8Array | undefined): Promise<T> {
+    // A claim is made once for an operation, however often it has to start again.
+    const claims = new Map<string, Reply>();
+    for (let restarts = 0; restarts <= MAX_RESTARTS; restarts++) {
+      const answer = await this.#attempt<T>(op, members, body, claims);
+      if (answer === undefined) continue;
+      if (answer.error !== undefined) throw errorFrom(answer.error);
+      return answer.ok as T;
+    }
+    throw misuse("internal", "the WebAssembly core was replaced again and again while a call was under way");
+  }
+
+  /** Undefined when the instance that held the ticket is gone: a ticket says nothing to another instance. */
+  async #attempt<T>(op: string, members: object, body: Uint8Array | undefined, claims: Map<string, Reply>) {
+    const { engine } = this.opened;
+    const generation = this.#generation;
+    let answer = this.#ask<T>(op, { engine, now: now(), ...members }, body);
+    while (answer.need !== undefined) {
+      const reply = this.#meet(answer.need, claims);
+      const { members: found, body: bytes } = reply instanceof Promise ? await reply : reply;
+      if (this.#core.generation !== generation) return undefined;
+      answer = this.#ask<T>("engine.resume", { engine, ticket: answer.ticket, now: now(), ...found }, bytes);
+    }
+    if (answer.ok !== undefined) this.#finished?.(answer.ok);
+    return answer;
+  }
+
+  #ask<T>(op: string, request: object, body: Uint8Array | undefined): Answer<T> {
+    return JSON.parse(this.#core.call(op, JSON.stringify(request), body)) as Answer<T>;
+  }
+
+  #meet(need: Need, claims: Map<string, Reply>): Reply | Promise<Reply> {
+    if (need.kind !== "claim") return this.#serve(need);
+    const made = claims.get(need.id);
+    if (made !== undefined) return made;
+    return Promise.resolve(this.#serve(need)).then((reply) => {
+      claims.set(need.id, reply);
+      return reply;
+    });
+  }
+
+  #serve(need: Need): Reply | Promise<Reply> {
+    const serve = this.#needs[need.kind] as ((need: Need) => Reply | Promise<Reply>) | undefined;
+    return serve === undefined ? failed(`this host cannot do ${need.kind}`) : serve(need);
+  }
+}

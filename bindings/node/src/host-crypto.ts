@@ -1,0 +1,49 @@
+import { createPublicKey, sign as cryptoSign, verify as cryptoVerify, type KeyObject } from "node:crypto";
+import type { Need } from "./answers.js";
+import { reason } from "./answers.js";
+import { failed, type Reply } from "./engine.js";
+
+/** How many public keys are kept ready. */
+const MAX_KEYS = 1024;
+
+/** RSASSA-PKCS1-v1_5 with SHA-256 by `node:crypto`; key objects are kept by the thumbprint of their key. */
+export class KeyCache {
+  readonly #keys = new Map<string, KeyObject>();
+  readonly #publicPem: (thumbprint: string) => string;
+
+  /** @param publicPem - SPKI text of a thumbprint's key; throws where there is none. */
+  constructor(publicPem: (thumbprint: string) => string) {
+    this.#publicPem = publicPem;
+  }
+
+  /** The need `check`. */
+  check(need: Extract<Need, { kind: "check" }>): Reply {
+    try {
+      const input = Buffer.from(need.input, "latin1");
+      const signature = Buffer.from(need.signature, "base64url");
+      return { members: { valid: cryptoVerify("sha256", input, this.#key(need.key), signature) } };
+    } catch (error) {
+      return failed(reason(error));
+    }
+  }
+
+  #key(thumbprint: string): KeyObject {
+    let key = this.#keys.get(thumbprint);
+    if (key === undefined) {
+      key = createPublicKey(this.#publicPem(thumbprint));
+      if (this.#keys.size >= MAX_KEYS) this.#keys.delete(this.#keys.keys().next().value as string);
+      this.#keys.set(thumbprint, key);
+    }
+    return key;
+  }
+}
+
+/** Signs in libuv's thread pool, so that the event loop goes on. */
+export function signOffLoop(input: Uint8Array, key: KeyObject): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    cryptoSign("sha256", input, key, (error, signature) => {
+      if (error) reject(error);
+      else resolve(signature);
+    });
+  });
+}

@@ -1,0 +1,101 @@
+import { createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
+import { promisify } from "node:util";
+import { misuse, result } from "./answers.js";
+import { sharedCore } from "./core.js";
+import type { Warning } from "./engine.js";
+import { KeysFolder } from "./keys-folder.js";
+import { consoleLogger, type Logger } from "./logger.js";
+
+/** A new RSA key pair. */
+export interface KeyPair {
+  /** PKCS#8. A secret: store it readable for its owner alone. */
+  readonly privatePem: string;
+  /** SPKI. */
+  readonly publicPem: string;
+  /** RFC 7638 thumbprint. */
+  readonly kid: string;
+}
+
+/** A public key of a caller. */
+export interface PublicKey {
+  /** RFC 7638 thumbprint. */
+  readonly kid: string;
+  /** The `kid` that the key's own JWK gives, else "". */
+  readonly keyId: string;
+  readonly bits: number;
+  /** SPKI. */
+  readonly publicPem: string;
+  readonly publicJwk: Readonly<Record<string, unknown>>;
+  readonly keyObject: KeyObject;
+}
+
+interface LoadedKey {
+  readonly kid: string;
+  readonly key_id: string;
+  readonly bits: number;
+  readonly public_pem: string;
+  readonly public_jwk: Record<string, unknown>;
+}
+
+const SIZES: readonly number[] = [2048, 3072, 4096];
+
+const generate = promisify(generateKeyPair);
+
+/** RSA keys: making them and reading those of callers. */
+export const KeyManager = {
+  /**
+   * Makes a key pair in the thread pool (rotagent's `generate_rsa_keypair`).
+   *
+   * @param options - `bits`: 2048 (default), 3072 or 4096.
+   * @throws {@link TallystickError} `invalid_argument` for another size.
+   */
+  async generateRsaKeypair(options: { readonly bits?: 2048 | 3072 | 4096 } = {}): Promise<KeyPair> {
+    const bits = options.bits ?? 2048;
+    if (!SIZES.includes(bits)) throw misuse("invalid_argument", `bits must be one of ${SIZES.join(", ")}`);
+    const { privateKey, publicKey } = await generate("rsa", {
+      modulusLength: bits,
+      privateKeyEncoding: { type: "pkcs8", format: "pem" },
+      publicKeyEncoding: { type: "spki", format: "pem" },
+    });
+    const core = await sharedCore();
+    const inspected = core.call("key.inspect", JSON.stringify({ text: publicKey, want: "public" }));
+    const kid = result<{ keys: { kid: string }[] }>(inspected).keys[0]?.kid ?? "";
+    return { privatePem: privateKey, publicPem: publicKey, kid };
+  },
+
+  /**
+   * The keys of a folder as {@link AgentAuth} would use them (rotagent's `load_public_keys`).
+   *
+   * @param directory - A folder that does not exist is an empty one, with a warning.
+   * @param options - `logger`: who is told of files that cannot be used. Default: the console.
+   * @returns the keys by issuer.
+   * @throws Error where the folder cannot be read.
+   */
+  async loadPublicKeys(
+    directory: string,
+    options: { readonly logger?: Logger } = {},
+  ): Promise<Map<string, readonly PublicKey[]>> {
+    const logger = options.logger ?? consoleLogger;
+    const folder = new KeysFolder(directory);
+    const files = await folder.read(await folder.list());
+    const core = await sharedCore();
+    const { issuers, warnings } = result<{ issuers: Record<string, LoadedKey[]>; warnings: Warning[] }>(
+      core.call("keys.load", JSON.stringify({ files })),
+    );
+    for (const { message } of warnings) logger.warn(`keys: ${message}`);
+    const keys = new Map(Object.entries(issuers).map(([issuer, loaded]) => [issuer, loaded.map(publicKey)]));
+    if (keys.size === 0) logger.warn(`the keys folder ${folder.path} is missing or holds no usable key`);
+    return keys;
+  },
+};
+
+function publicKey(key: LoadedKey): PublicKey {
+  return {
+    kid: key.kid,
+    keyId: key.key_id,
+    bits: key.bits,
+    publicPem: key.public_pem,
+    publicJwk: key.public_jwk,
+    keyObject: createPublicKey(key.public_pem),
+  };
+}

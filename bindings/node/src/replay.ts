@@ -1,0 +1,98 @@
+import cluster from "node:cluster";
+import { reason } from "./answers.js";
+import type { Reply } from "./engine.js";
+import type { Logger } from "./logger.js";
+import { within } from "./time-limit.js";
+
+/**
+ * A memory of used tokens that others share: processes, machines, restarts.
+ */
+export interface ReplayStore {
+  /**
+   * Takes a token once. Must be one atomic step: of two callers with the same token exactly one is told true.
+   *
+   * @param issuer - Who signed.
+   * @param jti - Id of the token, at most 256 bytes.
+   * @param expiresAt - Until when it must be remembered, in seconds since 1970.
+   * @param id - 32 hex digits, one for each (issuer, jti): a key for stores that want a short one.
+   * @returns true: taken now; false: it was there. Anything else, a throw or no answer within 5 s refuses the request.
+   */
+  claim(issuer: string, jti: string, expiresAt: number, id: string): boolean | Promise<boolean>;
+}
+
+/** What the need `claim` says. */
+export interface Claim {
+  readonly issuer: string;
+  readonly jti: string;
+  readonly id: string;
+  readonly expires_at: number;
+  readonly now: number;
+}
+
+const STORE_LIMIT_MS = 5_000;
+
+/** The need `claim` by a store of the host: fails closed. */
+export async function claimIn(store: ReplayStore, claim: Claim): Promise<Reply> {
+  try {
+    const taken = await within(STORE_LIMIT_MS, "the store", async () =>
+      store.claim(claim.issuer, claim.jti, claim.expires_at, claim.id),
+    );
+    if (typeof taken === "boolean") return { members: { claim: taken ? "claimed" : "exists" } };
+    return unavailable(`claim() must return true or false, not ${typeof taken}`);
+  } catch (error) {
+    return unavailable(reason(error));
+  }
+}
+
+function unavailable(why: string): Reply {
+  return { members: { claim: "unavailable", failed: why } };
+}
+
+/**
+ * Stands in for the core's own window after a WebAssembly instance, and the window in it, was lost.
+ * Every token that the lost window may have held expires at the floor or before, so only later ones can be told to
+ * be new; the others are refused rather than let in a second time.
+ */
+export class WindowAfterLoss {
+  readonly #used = new Map<string, number>();
+  readonly #capacity: number;
+  #floor: number;
+  #sweepAt = 1024;
+
+  /** @param floor - Latest expiry of a token accepted before the loss, in seconds since 1970. */
+  constructor(floor: number, capacity: number) {
+    this.#floor = floor;
+    this.#capacity = capacity;
+  }
+
+  claim({ id, expires_at, now }: Claim): Reply {
+    if (this.#used.size >= Math.min(this.#sweepAt, this.#capacity)) this.#sweep(now);
+    if (this.#used.has(id)) return { members: { claim: "exists" } };
+    if (expires_at <= this.#floor) return unavailable("the token may have been used before the core was replaced");
+    if (this.#used.size >= this.#capacity) return unavailable("the replay window is full");
+    this.#used.set(id, expires_at);
+    return { members: { claim: "claimed" } };
+  }
+
+  // What is forgotten raises the floor: a clock that steps back reopens nothing.
+  #sweep(now: number): void {
+    for (const [id, expiresAt] of this.#used) {
+      if (expiresAt >= now) continue;
+      this.#used.delete(id);
+      this.#floor = Math.max(this.#floor, expiresAt);
+    }
+    this.#sweepAt = Math.max(1024, this.#used.size * 2);
+  }
+}
+
+let warned = false;
+
+/** Each worker of a cluster has a memory of its own, so that a token would work once in each of them. */
+export function warnIfClustered(logger: Logger): void {
+  if (!cluster.isWorker || warned) return;
+  warned = true;
+  logger.warn(
+    "this process is a worker of a cluster and keeps its replay memory to itself: a token works once in EVERY worker. " +
+      "Give AgentAuth a store that the workers share: replay: { claim(issuer, jti, expiresAt, id) { … } }",
+  );
+}

@@ -1,0 +1,108 @@
+import { createPrivateKey, KeyObject } from "node:crypto";
+import { misuse, reason, result } from "./answers.js";
+import type { Core } from "./core.js";
+import { failed, type Reply } from "./engine.js";
+import { signOffLoop } from "./host-crypto.js";
+import { within } from "./time-limit.js";
+
+/**
+ * Signs with a key that this process need not hold (a KMS, an HSM): RSASSA-PKCS1-v1_5 with SHA-256 over the bytes.
+ *
+ * @param input - The bytes to sign.
+ * @returns the raw signature.
+ */
+export type SignFunction = (input: Uint8Array) => Uint8Array | ArrayBuffer | Promise<Uint8Array | ArrayBuffer>;
+
+/** A private RSA key as PEM or JWK text, as an object of `node:crypto`, or behind a function. */
+export type Signer = string | KeyObject | SignFunction;
+
+/** How a signer is made known to the core, and who does the RSA operation. */
+export interface ResolvedSigner {
+  /** Members of `signer` in `engine.open`. */
+  readonly configuration: object;
+  /** The need `sign`; never throws. */
+  sign(input: string): Promise<Reply>;
+}
+
+/** Choices that go with a signer. */
+export interface SignerOptions {
+  /** The public half as PEM or JWK text: lets the core check what a function signed before it is sent. */
+  readonly publicKey?: string | undefined;
+  /** How long a function may take, in milliseconds. Default: 10,000; at most 50,000. */
+  readonly signerTimeout?: number | undefined;
+  /** Who does the RSA operation: `node:crypto` off the event loop ("host", default) or the core on it. */
+  readonly crypto?: "host" | "core" | undefined;
+}
+
+interface InspectedKey {
+  readonly public_pem: string;
+  readonly private_pem: string;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+// A ticket of the core lives 60 s.
+const MAX_TIMEOUT_MS = 50_000;
+
+/**
+ * Makes a signer ready.
+ *
+ * @throws {@link TallystickError} `invalid_key` where the core refuses the key, `invalid_argument` for what is no signer.
+ */
+export function resolveSigner(core: Core, signer: Signer, options: SignerOptions): ResolvedSigner {
+  if (typeof signer === "function") return functionSigner(signer, options);
+  if (typeof signer !== "string" && !(signer instanceof KeyObject)) {
+    throw misuse("invalid_argument", "signer must be PEM or JWK text, a KeyObject or a function");
+  }
+  const text = typeof signer === "string" ? signer : keyText(signer);
+  if (options.crypto === "core") {
+    return { configuration: { private_key: text, rsa: "core" }, sign: async () => failed("the core signs itself") };
+  }
+  return keySigner(core, signer, text);
+}
+
+// The core, not OpenSSL, says which keys may sign; it is told the private half once and keeps the public one.
+function keySigner(core: Core, signer: string | KeyObject, text: string): ResolvedSigner {
+  const request = JSON.stringify({ text, want: "private", include_private: typeof signer === "string" });
+  const { keys } = result<{ keys: InspectedKey[] }>(core.call("key.inspect", request));
+  const [key] = keys;
+  if (keys.length !== 1 || key === undefined) {
+    throw misuse("invalid_key", `the signer must be one private key, the text holds ${keys.length}`);
+  }
+  const privateKey = typeof signer === "string" ? createPrivateKey(key.private_pem) : signer;
+  return {
+    // OpenSSL checks its own signatures against faults, so the core need not do it again.
+    configuration: { public_key: key.public_pem, rsa: "host", check_signature: false },
+    sign: (input) => reply(() => signOffLoop(Buffer.from(input, "latin1"), privateKey)),
+  };
+}
+
+function keyText(key: KeyObject): string {
+  if (key.type === "secret") throw misuse("invalid_key", "the signer is a secret key; an RSA private key is needed");
+  const type = key.type === "private" ? "pkcs8" : "spki";
+  return key.export({ format: "pem", type } as { format: "pem"; type: "pkcs8" }).toString();
+}
+
+function functionSigner(sign: SignFunction, options: SignerOptions): ResolvedSigner {
+  if (options.crypto === "core") {
+    throw misuse("invalid_argument", 'crypto: "core" needs a private key as signer, not a function');
+  }
+  const limit = options.signerTimeout ?? DEFAULT_TIMEOUT_MS;
+  if (!(limit > 0 && limit <= MAX_TIMEOUT_MS)) {
+    throw misuse("invalid_argument", `signerTimeout must be 1 to ${MAX_TIMEOUT_MS} milliseconds`);
+  }
+  return {
+    configuration: { public_key: options.publicKey, rsa: "host" },
+    sign: (input) => reply(() => within(limit, "the signer", async () => sign(Buffer.from(input, "latin1")))),
+  };
+}
+
+async function reply(sign: () => Promise<unknown>): Promise<Reply> {
+  try {
+    const signature = await sign();
+    if (signature instanceof Uint8Array) return { members: {}, body: signature };
+    if (signature instanceof ArrayBuffer) return { members: {}, body: new Uint8Array(signature) };
+    return failed(`the signer gave ${signature === null ? "null" : typeof signature}, not bytes`);
+  } catch (error) {
+    return failed(reason(error));
+  }
+}

@@ -1,0 +1,99 @@
+import type { AgentAuthOptions } from "./agent-auth.js";
+import { AuthorizedKeys } from "./authorized-keys.js";
+import { type Core, sharedCore } from "./core.js";
+import { Engine, type Needs } from "./engine.js";
+import { KeyCache } from "./host-crypto.js";
+import type { Logger } from "./logger.js";
+import { type Claim, claimIn, type ReplayStore, WindowAfterLoss, warnIfClustered } from "./replay.js";
+
+/** What the core answers for a verified request. */
+export interface Accepted {
+  readonly issuer: string;
+  readonly jti: string;
+  readonly issued_at: number | null;
+  readonly expires_at: number;
+  readonly key_id: string;
+  readonly development: boolean;
+  readonly claims: Record<string, unknown>;
+}
+
+// The core's default for replay_capacity.
+const REPLAY_CAPACITY = 1_000_000;
+
+/** Opens the verifier of an agent, with its keys. */
+export async function startVerifier(options: AgentAuthOptions, logger: Logger): Promise<Engine> {
+  const core = await sharedCore({ backend: options.backend, library: options.library });
+  const development = options.devMode ?? process.env["APP_ENV"] === "development";
+  const keys =
+    options.keys === undefined ? new AuthorizedKeys(options.keysDir ?? "authorized_keys", logger) : undefined;
+  const engine = openVerifier(core, options, development, keys);
+  if (development) logger.warn("development mode: used tokens and changed bodies are NOT refused");
+  else if (!isStore(options.replay)) warnIfClustered(logger);
+  await keys?.load(engine);
+  return engine;
+}
+
+function openVerifier(core: Core, options: AgentAuthOptions, development: boolean, keys: AuthorizedKeys | undefined) {
+  const replay = new Replay(options, development);
+  const cache = new KeyCache((key) => engine.call<{ public_pem: string }>("engine.key", { key }).public_pem);
+  const needs: Needs = {
+    check: (need) => cache.check(need),
+    claim: (need) => replay.claim(need),
+    ...(keys === undefined ? {} : { keys: () => keys.refresh(engine) }),
+  };
+  const configuration = () => ({
+    verifier: {
+      ...(keys === undefined ? { keys: options.keys } : { reload: true }),
+      base_url: options.baseUrl,
+      require_target: options.requireTarget,
+      leeway: options.leeway,
+      max_lifetime: options.maxLifetime,
+      max_body: options.maxBody,
+      development,
+      replay: replay.place(),
+      rsa: options.crypto ?? "host",
+      realm: options.realm,
+    },
+  });
+  const engine = new Engine(core, configuration, needs, (accepted) => replay.accepted(accepted as Accepted));
+  return engine;
+}
+
+/** Where the used tokens of one verifier are remembered. */
+class Replay {
+  readonly #store: ReplayStore | undefined;
+  readonly #leeway: number;
+  readonly #development: boolean;
+  #opened = false;
+  #latestExpiry = 0;
+  #window: WindowAfterLoss | undefined;
+
+  constructor({ replay, leeway }: AgentAuthOptions, development: boolean) {
+    this.#store = isStore(replay) ? replay : undefined;
+    this.#leeway = leeway ?? 0;
+    this.#development = development;
+  }
+
+  /** What `engine.open` shall be told; a second opening means that the first engine's window was lost. */
+  place(): "memory" | "host" {
+    if (this.#store !== undefined) return "host";
+    if (this.#opened && !this.#development) {
+      this.#window ??= new WindowAfterLoss(Math.ceil(this.#latestExpiry + this.#leeway) + 1, REPLAY_CAPACITY);
+    }
+    this.#opened = true;
+    return this.#window === undefined ? "memory" : "host";
+  }
+
+  accepted({ expires_at }: Accepted): void {
+    this.#latestExpiry = Math.max(this.#latestExpiry, expires_at);
+  }
+
+  claim(claim: Claim) {
+    if (this.#store !== undefined) return claimIn(this.#store, claim);
+    return this.#window?.claim(claim) ?? { members: { claim: "unavailable", failed: "no replay memory" } };
+  }
+}
+
+function isStore(replay: AgentAuthOptions["replay"]): replay is ReplayStore {
+  return typeof replay === "object";
+}

@@ -1,0 +1,110 @@
+import { randomFillSync } from "node:crypto";
+
+// Codes of the WASI preview 1 `errno`.
+const SUCCESS = 0;
+const BAD_DESCRIPTOR = 8;
+
+/** How much of what Go prints before it dies is kept for the error, in characters. */
+const OUTPUT_LIMIT = 8192;
+
+type Functions = Record<string, (...values: never[]) => number>;
+
+/** Thrown to unwind the stack of a module that called `proc_exit`. */
+export class ProcessExit extends Error {
+  constructor(status: number) {
+    super(`the module ended itself with status ${status}`);
+  }
+}
+
+/**
+ * The few functions of `wasi_snapshot_preview1` that a Go reactor without files, network and arguments imports.
+ * It is our own because `node:wasi` is experimental and can corrupt memory when it grows.
+ */
+export class Wasi {
+  /** What the module printed: text of a Go panic. Bounded, last part kept. */
+  output = "";
+  #memory: WebAssembly.Memory | undefined;
+
+  /** Must be called before any function of the module runs. */
+  attach(memory: WebAssembly.Memory): void {
+    this.#memory = memory;
+  }
+
+  /**
+   * The import object. Whatever else a module imports of WASI (files, network) is there and refuses: there are no
+   * descriptors to use it on.
+   */
+  imports(module: WebAssembly.Module): WebAssembly.Imports {
+    const known: Functions = { ...this.#system(), ...this.#nothing() };
+    const chosen: Functions = {};
+    for (const { module: namespace, name } of WebAssembly.Module.imports(module)) {
+      if (namespace !== "wasi_snapshot_preview1") throw new Error(`the WebAssembly module imports from ${namespace}`);
+      chosen[name] = known[name] ?? (() => BAD_DESCRIPTOR);
+    }
+    return { wasi_snapshot_preview1: chosen };
+  }
+
+  // A view of the memory detaches when the memory grows, so each function takes a fresh one.
+  #view(): DataView {
+    if (this.#memory === undefined) throw new Error("the WebAssembly module ran before its memory was known");
+    return new DataView(this.#memory.buffer);
+  }
+
+  #system(): Functions {
+    return {
+      clock_time_get: (clock: number, _precision: bigint, at: number) => {
+        const now = clock === 0 ? BigInt(Date.now()) * 1_000_000n : process.hrtime.bigint();
+        this.#view().setBigUint64(at >>> 0, now, true);
+        return SUCCESS;
+      },
+      random_get: (at: number, length: number) => {
+        randomFillSync(new Uint8Array(this.#view().buffer, at >>> 0, length >>> 0));
+        return SUCCESS;
+      },
+      fd_write: (descriptor: number, vectors: number, count: number, written: number) =>
+        this.#write(descriptor, vectors >>> 0, count, written >>> 0),
+      poll_oneoff: (_subscriptions: number, events: number, _count: number, ready: number) => {
+        // Only Go's timed sleeps come here. Waking early is allowed; blocking the event loop is not.
+        const view = this.#view();
+        new Uint8Array(view.buffer, events >>> 0, 32).fill(0);
+        view.setUint32(ready >>> 0, 1, true);
+        return SUCCESS;
+      },
+      sched_yield: () => SUCCESS,
+      proc_exit: (status: number) => {
+        throw new ProcessExit(status);
+      },
+    };
+  }
+
+  // No arguments and no environment, which may hold secrets.
+  #nothing(): Functions {
+    const empty = (count: number, size: number) => {
+      const view = this.#view();
+      view.setUint32(count >>> 0, 0, true);
+      view.setUint32(size >>> 0, 0, true);
+      return SUCCESS;
+    };
+    return {
+      args_sizes_get: empty,
+      args_get: () => SUCCESS,
+      environ_sizes_get: empty,
+      environ_get: () => SUCCESS,
+    };
+  }
+
+  #write(descriptor: number, vectors: number, count: number, written: number): number {
+    if (descriptor !== 1 && descriptor !== 2) return BAD_DESCRIPTOR;
+    const view = this.#view();
+    let total = 0;
+    for (let index = 0; index < count; index++) {
+      const at = view.getUint32(vectors + index * 8, true);
+      const length = view.getUint32(vectors + index * 8 + 4, true);
+      const kept = Buffer.from(view.buffer, at, Math.min(length, OUTPUT_LIMIT));
+      this.output = (this.output + kept.toString("latin1")).slice(-OUTPUT_LIMIT);
+      total += length;
+    }
+    view.setUint32(written, total, true);
+    return SUCCESS;
+  }
+}
