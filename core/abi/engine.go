@@ -245,5 +245,5 @@ func engineStats(c *Core, r *EngineRequest, _ []byte) (any, *problem.Problem) {
 }
 
 func engineClose(c *Core, r *EngineRequest, _ []byte) (any, *problem.Problem) {
-	return empty{}, c.closeEngine(r.Engine)
+	return Empty{}, c.closeEngine(r.Engine)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/tallystick/tallystick/core/scope"
 )
 
-func version(*Core, *empty, []byte) (any, *problem.Problem) {
+func version(*Core, *Empty, []byte) (any, *problem.Problem) {
 	return VersionResult{Version: Release, ABI: Version, Operations: Operations()}, nil
 }
 
@@ -155,11 +155,6 @@ func jwsSign(_ *Core, r *JWSSignRequest, body []byte) (any, *problem.Problem) {
 	return JWSSignResult{token}, nil
 }
 
-type jwsVerifyResult struct {
-	Header  json.RawMessage `json:"header"`
-	Payload string          `json:"payload"`
-}
-
 func jwsVerify(_ *Core, r *JWSVerifyRequest, _ []byte) (any, *problem.Problem) {
 	key, err := jose.OnePublic([]byte(r.Key))
 	if err != nil {
@@ -172,10 +167,10 @@ func jwsVerify(_ *Core, r *JWSVerifyRequest, _ []byte) (any, *problem.Problem) {
 	if !key.Public.Verify(token.SigningInput, token.Signature) {
 		return nil, problem.New(problem.InvalidSignature, "")
 	}
-	return jwsVerifyResult{token.Header, jose.Encode64(token.Payload)}, nil
+	return JWSVerifyResult{token.Header, jose.Encode64(token.Payload)}, nil
 }
 
-func digestBody(_ *Core, _ *empty, body []byte) (any, *problem.Problem) {
+func digestBody(_ *Core, _ *Empty, body []byte) (any, *problem.Problem) {
 	return DigestBodyResult{digest.Hex(body), digest.Field(body)}, nil
 }
 

@@ -1,7 +1,6 @@
 package abi
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/tallystick/tallystick/core/engine"
@@ -16,12 +15,8 @@ func requestEndpoint(_ *Core, r *RequestEndpointRequest, _ []byte) (any, *proble
 	return RequestEndpointResult{url}, p
 }
 
-type requestOutcomeResult struct {
-	Result json.RawMessage `json:"result"`
-}
-
 func requestOutcome(_ *Core, r *RequestOutcomeRequest, body []byte) (any, *problem.Problem) {
-	return requestOutcomeResult{request.Outcome(r.Status, body, r.AgentURL)}, nil
+	return RequestOutcomeResult{request.Outcome(r.Status, body, r.AgentURL)}, nil
 }
 
 func requestSign(c *Core, text, body []byte) []byte {

@@ -10,8 +10,6 @@ import (
 // required. What Python and TypeScript know of them is generated from here
 // (cmd/generate).
 
-type empty struct{}
-
 // VersionResult answers version.
 type VersionResult struct {
 	Version    string   `json:"version"`

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/tallystick/tallystick/core/abi"
+)
+
+func TestGeneratedFilesAreFresh(t *testing.T) {
+	for path, want := range outputs() {
+		got, err := os.ReadFile(filepath.Join("..", "..", path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != want {
+			t.Errorf("%s is stale: run `go run ./cmd/generate`", path)
+		}
+	}
+}
+
+func TestSchemaListsEveryOperation(t *testing.T) {
+	var names []string
+	for _, operation := range abi.Schema() {
+		names = append(names, operation.Name)
+	}
+	slices.Sort(names)
+	if !slices.Equal(names, abi.Operations()) {
+		t.Errorf("Schema lists %v, the core has %v", names, abi.Operations())
+	}
+}
