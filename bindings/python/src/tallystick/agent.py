@@ -1,0 +1,231 @@
+"""``AgentAuth``: a Flask decorator that lets only signed requests through."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from functools import wraps
+from inspect import iscoroutinefunction
+from json.encoder import encode_basestring_ascii as quote
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from flask import Response, current_app, g, request
+
+from tallystick.body import read_body
+from tallystick.caller import Caller
+from tallystick.core import load_core
+from tallystick.engine import Engine
+from tallystick.errors import TallystickError, error
+from tallystick.folder import KeysFolder
+from tallystick.replay import StoreUnavailableError, choose_replay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tallystick.engine import Answer, Configuration, Need, Reply
+    from tallystick.replay import ReplayStore
+
+__all__ = ["AgentAuth"]
+
+View = TypeVar("View", bound="Callable[..., Any]")
+
+
+class AgentAuth:
+    """Verifies signed requests to a Flask application (rotagent's ``AgentAuth``).
+
+    ``keys_dir``
+        folder of callers' public keys, ``ISSUER.pem`` each (default
+        ``./authorized_keys``). Read again when it changed, at most once a second.
+    ``dev_mode``
+        skip the replay and body checks. ``None``: only when the environment variable
+        ``APP_ENV`` is exactly ``development``.
+    ``base_url``
+        URL under which callers reach the application's root; with it a token made
+        for another origin is refused.
+    ``require_target``
+        refuse tokens that name no method and URL, as rotagent's do.
+    ``leeway``
+        seconds of difference between clocks to forgive, 0 to 300.
+    ``max_body``
+        bytes of a request's body (default 10 MiB); more is 413.
+    ``max_lifetime``
+        seconds that a token may live (default 3,600; 21,600 in development).
+    ``replay``
+        where used tokens are remembered: ``"sqlite"`` (one file of this user, shared
+        by all workers, see :class:`tallystick.SQLiteReplay`), a path of such a file,
+        ``"memory"`` (this process alone: with several workers a token works once in
+        each) or any :class:`tallystick.ReplayStore`.
+    ``realm``
+        of the ``WWW-Authenticate`` challenge.
+    ``on_error``
+        called with the :class:`TallystickError` of a refused request; returns what
+        the view would return. Default: ``error.response`` as it is.
+    ``backend``
+        ``"native"`` or ``"wasm"``, see :func:`tallystick.core.load_core`.
+    ``logger``
+        default ``logging.getLogger("tallystick")``.
+
+    Thread-safe. Fork-safe: made and used before a fork (``gunicorn --preload``), it
+    serves in every child. Raises ``invalid_argument`` and ``invalid_config``.
+    """
+
+    def __init__(
+        self,
+        keys_dir: str | os.PathLike[str] | None = None,
+        dev_mode: bool | None = None,
+        *,
+        base_url: str | None = None,
+        require_target: bool = False,
+        leeway: float = 0,
+        max_body: int | None = None,
+        max_lifetime: float | None = None,
+        replay: str | os.PathLike[str] | ReplayStore = "sqlite",
+        realm: str | None = None,
+        on_error: Callable[[TallystickError], Any] | None = None,
+        backend: str | None = None,
+        logger: logging.Logger | None = None,
+    ) -> None:
+        core = load_core(backend)
+        self._logger = logger or logging.getLogger("tallystick")
+        self._on_error = on_error or _plain_response
+        self.keys_dir = os.path.abspath(keys_dir or "authorized_keys")
+        self.dev_mode = _development(dev_mode)
+        self._folder = KeysFolder(self.keys_dir, self._logger)
+        self._replay = None if self.dev_mode else choose_replay(replay, core.name)
+        self._replay_failure = ""
+        self._policy = _given(
+            reload=True,
+            base_url=base_url,
+            require_target=require_target,
+            leeway=leeway,
+            max_body=max_body,
+            max_lifetime=max_lifetime,
+            development=self.dev_mode,
+            replay="memory" if self._replay is None else "host",
+            realm=realm,
+        )
+        self._max_body = 0
+        self._engine = Engine(core, self._configure, self._opened)
+        self._announce()
+
+    def require_auth(self, view: View) -> View:
+        """Let the view run for verified requests alone; the caller is ``flask.g.auth``.
+
+        Takes sync and async views, methods of class-based views, and serves as an entry
+        of a class-based view's ``decorators``.
+        """
+        if isinstance(view, type) or not callable(view):
+            raise error(
+                "invalid_argument",
+                "require_auth decorates a view function or method; for a class-based view "
+                "write decorators = [auth.require_auth]",
+            )
+        asynchronous = iscoroutinefunction(view)
+
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            try:
+                g.auth = self._verify()
+            except TallystickError as refused:
+                return self._refuse(refused)
+            if asynchronous:
+                return current_app.ensure_sync(view)(*args, **kwargs)
+            return view(*args, **kwargs)
+
+        return cast("View", guarded)
+
+    def close(self) -> None:
+        """Free what is held in the core; a later request opens it again."""
+        self._engine.close()
+
+    def _verify(self) -> Caller:
+        body = read_body(request, self._max_body)
+        members = _describe(request.environ)
+        if body.too_large:
+            members += ',"body_too_large":true'
+        elif body.unavailable:
+            members += ',"body_unavailable":true'
+        return Caller(**self._engine.run("request.verify", members, body.data, self._answer))
+
+    def _refuse(self, refused: TallystickError) -> Any:
+        if refused.response is None:
+            # Not a verdict but a broken core: Flask answers 500.
+            raise refused
+        level = logging.WARNING if refused.response.status < 500 else logging.ERROR
+        self._logger.log(level, "refused: %s: %s", refused.code, refused.log or refused.message)
+        return self._on_error(refused)
+
+    def _answer(self, need: Need) -> Reply:
+        if need["kind"] == "keys":
+            return self._folder.refresh(self._deliver), b""
+        if need["kind"] == "claim" and self._replay is not None:
+            reply = self._replay.answer(need)
+            self._note_replay(reply[0].get("failed", ""))
+            return reply
+        raise error("internal", f"the core asked for {need['kind']!r}, which nothing here answers")
+
+    def _deliver(self, files: list[dict[str, str]]) -> None:
+        self._warn(self._engine.call("engine.feed", {"now": time.time(), "files": files}))
+
+    def _configure(self) -> Configuration:
+        return {"verifier": {**self._policy, "files": self._folder.load()}}
+
+    def _opened(self, answer: Answer) -> None:
+        self._max_body = answer["max_body"]
+        self._warn(answer)
+
+    def _warn(self, answer: Answer) -> None:
+        for warning in answer["warnings"]:
+            self._logger.warning("%s: %s", self.keys_dir, warning["message"])
+
+    def _note_replay(self, failure: str) -> None:
+        if failure and failure != self._replay_failure:
+            self._logger.error("%s", failure)
+        self._replay_failure = failure
+
+    def _announce(self) -> None:
+        if self.dev_mode:
+            self._logger.warning(
+                "development mode: replayed requests and changed bodies are accepted"
+            )
+        try:
+            if self._replay is not None:
+                self._replay.check()
+        except StoreUnavailableError as reason:
+            self._note_replay(str(reason))
+
+
+def _development(dev_mode: bool | None) -> bool:
+    if dev_mode is None:
+        return os.environ.get("APP_ENV") == "development"
+    if not isinstance(dev_mode, bool):
+        # The text "false" is true in Python: it must not switch checks off.
+        raise error("invalid_argument", "dev_mode takes True, False or None")
+    return dev_mode
+
+
+def _given(**members: Any) -> dict[str, Any]:
+    """Leave out what was not given: the core has the defaults."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _describe(environ: dict[str, Any]) -> str:
+    """Word the members of ``request.verify`` from a WSGI environment (PEP 3333)."""
+    authorization = environ.get("HTTP_AUTHORIZATION")
+    headers = "" if authorization is None else quote(authorization)
+    raw_target = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+    return (
+        f'"now":{time.time()!r},"authorization":[{headers}],'
+        f'"method":{quote(environ["REQUEST_METHOD"])},"path":{quote(environ.get("PATH_INFO", ""))},'
+        f'"query":{quote(environ.get("QUERY_STRING", ""))},'
+        f'"mount":{quote(environ.get("SCRIPT_NAME", ""))},'
+        f'"path_decoded":true,"raw_target":{quote(raw_target)}'
+    )
+
+
+def _plain_response(refused: TallystickError) -> Response:
+    answer = refused.response
+    if answer is None:
+        raise refused
+    return Response(answer.body, answer.status, answer.headers)

@@ -1,0 +1,1 @@
+"""How the core gets into this process: one module per way."""

@@ -1,0 +1,253 @@
+"""``OrchestratorClient``: signs requests to agents and sends them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from tallystick.core import Core, call_json, load_core
+from tallystick.engine import Engine
+from tallystick.errors import TallystickError, error
+from tallystick.signing import SigningFailure, choose_means
+
+if TYPE_CHECKING:
+    import aiohttp
+    import yarl
+
+    from tallystick.engine import Answer, Configuration, Need, Reply
+    from tallystick.signing import Signer, SigningMeans
+
+__all__ = ["OrchestratorClient"]
+
+TIME_LIMIT = 30
+"""Seconds that one call of an agent may take (rotagent)."""
+
+MAX_ANSWER = 10 << 20
+"""Bytes of an agent's answer that are read."""
+
+MAX_CACHED = 128
+"""Clients that :meth:`OrchestratorClient.send_secure_request` keeps ready."""
+
+
+class OrchestratorClient:
+    """Signs requests for one issuer, and sends rotagent's kind of them.
+
+    ``issuer_id``
+        who the agents know the key as.
+    ``signer``
+        private key as PEM or JWK text; an RSA private key object of ``cryptography``;
+        or a function from the bytes to sign to a signature (RSASSA-PKCS1-v1_5 with
+        SHA-256), sync or async, such as a KMS. Text is loaded into ``cryptography``
+        where that is installed (extra ``[fast]``), else the core signs.
+    ``public_key``
+        with a function: its public key, PEM or JWK. Recommended: a wrong signature
+        is then found here and not at the agent.
+    ``ttl``
+        seconds that a token lives, 1 to 86,400.
+    ``signer_timeout``
+        seconds that a signing function may take, up to 60.
+    ``backend``
+        ``"native"`` or ``"wasm"``, see :func:`tallystick.core.load_core`.
+
+    Thread-safe and fork-safe. Raises ``invalid_key``, ``invalid_config`` and
+    ``invalid_argument``; no error, ``repr`` or log holds the key.
+    """
+
+    def __init__(
+        self,
+        issuer_id: str,
+        signer: Signer,
+        *,
+        public_key: str | None = None,
+        ttl: int = 60,
+        signer_timeout: float = 10,
+        backend: str | None = None,
+    ) -> None:
+        if not 0 < signer_timeout <= 60:
+            raise error("invalid_argument", "signer_timeout must be over 0, up to 60 seconds")
+        self._core = load_core(backend)
+        self._means = choose_means(self._core, signer, public_key, signer_timeout)
+        self._issuer_id = issuer_id
+        self._ttl = ttl
+        self._engine = Engine(self._core, self._configure)
+
+    def sign(self, method: str, url: str | yarl.URL, body: bytes | str = b"") -> dict[str, str]:
+        """Return the headers that authenticate one request: ``{"Authorization": ...}``.
+
+        ``url`` is absolute and ASCII, as it will be sent (for aiohttp
+        ``str(yarl.URL(url))``); ``body`` the exact bytes, a text stands for its UTF-8.
+        Each call makes a new token, which works once. Raises ``invalid_url`` and
+        ``signer_failed``. Blocks for the signature's time.
+        """
+        asked = _Asked(self._means)
+        try:
+            return _headers(
+                self._engine.run("request.sign", _target(method, url), _bytes(body), asked.answer)
+            )
+        except TallystickError as refused:
+            raise refused from asked.failure
+
+    async def asign(
+        self, method: str, url: str | yarl.URL, body: bytes | str = b""
+    ) -> dict[str, str]:
+        """Do the same without blocking the event loop."""
+        if self._means.in_core:
+            return await asyncio.to_thread(self.sign, method, url, body)
+        asked = _Asked(self._means)
+        try:
+            return _headers(
+                await self._engine.arun(
+                    "request.sign", _target(method, url), _bytes(body), asked.aanswer
+                )
+            )
+        except TallystickError as refused:
+            raise refused from asked.failure
+
+    async def send(self, session: aiohttp.ClientSession, url: str, payload: Any) -> dict[str, Any]:
+        """POST ``payload`` as JSON to ``{url}/agent`` and return the agent's JSON object.
+
+        Its ``agent_url`` is set to ``url``. What goes wrong on the way or at the agent is
+        returned and never raised: ``{"error": ..., "agent_url": url}``, with ``Auth
+        Failed``, ``Replay Detected`` or ``Status N`` (rotagent). The time limit is 30
+        seconds, an answer of over 10 MiB is an error, redirects are not followed: a
+        signed request is for one receiver. Raises ``invalid_url``, ``signer_failed``
+        and, for a payload that is not JSON, ``invalid_argument``.
+        """
+        body = _json(payload)
+        target = _endpoint(self._core, url)
+        headers = await self.asign("POST", target, body)
+        headers["Content-Type"] = "application/json"
+        try:
+            return await self._deliver(session, target, headers, body, url)
+        except asyncio.TimeoutError:
+            return _failure(f"no answer within {TIME_LIMIT} seconds", url)
+        except Exception as reason:
+            return _failure(str(reason) or type(reason).__name__, url)
+
+    @staticmethod
+    async def send_secure_request(
+        session: aiohttp.ClientSession,
+        url: str,
+        payload: Any,
+        issuer_id: str,
+        private_key_pem: str,
+    ) -> dict[str, Any]:
+        """Sign and send in one call, as rotagent does; see :meth:`send`.
+
+        The loaded keys of the last 128 issuers are kept.
+        """
+        if not isinstance(issuer_id, str) or not isinstance(private_key_pem, (str, bytes)):
+            raise error("invalid_argument", "issuer_id and private_key_pem must be text")
+        # Loading a key checks its primes, for tens of milliseconds.
+        client = await asyncio.to_thread(_cached_client, issuer_id, private_key_pem)
+        return await client.send(session, url, payload)
+
+    def close(self) -> None:
+        """Free what is held in the core; a later call opens it again."""
+        self._engine.close()
+
+    def _configure(self) -> Configuration:
+        signer = {"issuer": self._issuer_id, "ttl": self._ttl, **self._means.configuration}
+        return {"signer": signer}
+
+    async def _deliver(
+        self,
+        session: aiohttp.ClientSession,
+        target: yarl.URL,
+        headers: dict[str, str],
+        body: bytes,
+        url: str,
+    ) -> dict[str, Any]:
+        import aiohttp
+
+        async with session.post(
+            target,
+            data=body,
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=TIME_LIMIT),
+            allow_redirects=False,
+        ) as response:
+            answer = await _read(response) if response.status == 200 else b""
+            if answer is None:
+                return _failure(f"the agent's answer is over {MAX_ANSWER} bytes", url)
+            outcome = {"agent_url": url, "status": response.status}
+            result: dict[str, Any] = call_json(self._core, "request.outcome", outcome, answer)
+            return dict(result["result"])
+
+
+class _Asked:
+    """Answers the need ``sign`` of one call and remembers why it could not."""
+
+    def __init__(self, means: SigningMeans) -> None:
+        self._means = means
+        self.failure: SigningFailure | None = None
+
+    def answer(self, need: Need) -> Reply:
+        try:
+            return {}, self._means.sign(need["input"].encode())
+        except SigningFailure as reason:
+            return self._failed(reason)
+
+    async def aanswer(self, need: Need) -> Reply:
+        try:
+            return {}, await self._means.asign(need["input"].encode())
+        except SigningFailure as reason:
+            return self._failed(reason)
+
+    def _failed(self, reason: SigningFailure) -> Reply:
+        self.failure = reason
+        return {"failed": str(reason)}, b""
+
+
+@lru_cache(maxsize=MAX_CACHED)
+def _cached_client(issuer_id: str, private_key: str | bytes) -> OrchestratorClient:
+    return OrchestratorClient(issuer_id, private_key)
+
+
+def _target(method: str, url: str | yarl.URL) -> str:
+    return json.dumps({"now": time.time(), "method": method, "url": str(url)})[1:-1]
+
+
+def _headers(signed: Answer) -> dict[str, str]:
+    return {"Authorization": signed["authorization"]}
+
+
+def _bytes(body: bytes | str) -> bytes:
+    return body.encode() if isinstance(body, str) else bytes(body)
+
+
+def _json(payload: Any) -> bytes:
+    try:
+        return json.dumps(payload, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as reason:
+        raise error("invalid_argument", f"the payload is not JSON: {reason}") from reason
+
+
+def _endpoint(core: Core, url: str) -> yarl.URL:
+    """Return the URL that aiohttp will really send, which is the one to sign."""
+    import yarl
+
+    joined = call_json(core, "request.endpoint", {"url": url})["url"]
+    try:
+        return yarl.URL(joined)
+    except ValueError as reason:
+        raise error("invalid_url", f"aiohttp cannot send to this URL: {reason}") from reason
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes | None:
+    """Return the answer's bytes, or ``None`` when they are over the limit."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_chunked(64 << 10):
+        size += len(part)
+        if size > MAX_ANSWER:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _failure(words: str, url: str) -> dict[str, Any]:
+    return {"error": words, "agent_url": url}

@@ -1,0 +1,193 @@
+"""Engines, and the one loop that answers what the core needs.
+
+An engine is opened from a stored configuration and opened again whenever the
+instance that it lived in is gone: after a fork, after a WebAssembly trap.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tallystick.core import Core, InstanceReplacedError
+from tallystick.errors import error, error_from
+from tallystick.forks import ForkAware, entered_child_unannounced
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
+
+__all__ = ["Answer", "Configuration", "Engine", "Need", "Reply"]
+
+Answer = dict[str, Any]
+Need = dict[str, Any]
+Configuration = dict[str, Any]
+Reply = tuple[dict[str, Any], bytes]
+"""What a host found: members for ``engine.resume``, and its body."""
+
+
+@dataclass(frozen=True)
+class _Handle:
+    """An engine's number, and the epoch outside which it names nothing."""
+
+    core: Core
+    epoch: int
+    number: int
+
+
+# Engines that were garbage-collected. A finalizer may run inside any call, so it
+# must not make one: the next engine that opens closes these.
+_abandoned: deque[_Handle] = deque()
+
+
+class Engine(ForkAware):
+    """A compiled configuration inside the core. Thread-safe and fork-safe.
+
+    ``configure`` gives the request of ``engine.open`` and is asked at each opening;
+    ``opened`` is told each answer (``max_body``, ``warnings``, ``key_id``).
+    """
+
+    _handle: _Handle | None = None
+
+    def __init__(
+        self,
+        core: Core,
+        configure: Callable[[], Configuration],
+        opened: Callable[[Answer], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self._core = core
+        self._configure = configure
+        self._opened = opened
+        self._lock = threading.Lock()
+        self._open()
+
+    def run(
+        self, operation: str, members: str, body: bytes, host: Callable[[Need], Reply]
+    ) -> Answer:
+        """Run an operation and have ``host`` answer each need; return its result.
+
+        ``members`` is the inside of a JSON object, ASCII, without ``engine``. Raises
+        the class of the core's error.
+        """
+        steps = self._steps(operation, members, body)
+        need, result = _advance(steps, None)
+        while need is not None:
+            need, result = _advance(steps, host(need))
+        return result
+
+    async def arun(
+        self, operation: str, members: str, body: bytes, host: Callable[[Need], Awaitable[Reply]]
+    ) -> Answer:
+        """Do the same with a host that answers asynchronously."""
+        steps = self._steps(operation, members, body)
+        need, result = _advance(steps, None)
+        while need is not None:
+            need, result = _advance(steps, await host(need))
+        return result
+
+    def call(self, operation: str, members: dict[str, Any]) -> Answer:
+        """Run an operation of the engine that needs nothing of the host."""
+        text = json.dumps(members)[1:-1]
+        return self.run(operation, text, b"", _needs_nothing)
+
+    def close(self) -> None:
+        """Free the engine in the core; a later call opens it again."""
+        with self._lock:
+            handle, self._handle = self._handle, None
+        if handle is not None:
+            _close(handle)
+
+    def _steps(
+        self, operation: str, members: str, body: bytes
+    ) -> Generator[Need, Reply | None, Answer]:
+        entered_child_unannounced()
+        for _ in range(3):
+            handle = self._handle or self._open()
+            try:
+                answer = self._call(handle, operation, members, body)
+                while "need" in answer:
+                    reply = yield answer["need"]
+                    answer = self._resume(handle, answer["ticket"], reply)
+                return _result(answer)
+            except InstanceReplacedError:
+                # State changes with the last answer alone: starting over is safe.
+                self._forget(handle)
+        raise error("internal", "the core was replaced again and again during one operation")
+
+    def _call(self, handle: _Handle, operation: str, members: str, body: bytes) -> Answer:
+        separator = "," if members else ""
+        request = f'{{"engine":{handle.number}{separator}{members}}}'.encode()
+        answer: Answer = json.loads(self._core.call(operation, request, body, handle.epoch))
+        return answer
+
+    def _resume(self, handle: _Handle, ticket: int, reply: Reply | None) -> Answer:
+        found, body = reply or ({}, b"")
+        members = json.dumps({"ticket": ticket, "now": time.time(), **found})
+        return self._call(handle, "engine.resume", members[1:-1], body)
+
+    def _open(self) -> _Handle:
+        while _abandoned:
+            _close(_abandoned.popleft())
+        with self._lock:
+            if self._handle is None:
+                self._handle = self._open_once()
+            return self._handle
+
+    def _open_once(self) -> _Handle:
+        request = json.dumps(self._configure()).encode()
+        for _ in range(3):
+            epoch = self._core.epoch
+            try:
+                answer = _result(json.loads(self._core.call("engine.open", request, b"", epoch)))
+            except InstanceReplacedError:
+                continue
+            if self._opened is not None:
+                self._opened(answer)
+            return _Handle(self._core, epoch, answer["engine"])
+        raise error("internal", "the core was replaced again and again while an engine opened")
+
+    def _forget(self, handle: _Handle) -> None:
+        with self._lock:
+            if self._handle is handle:
+                self._handle = None
+
+    def after_fork_in_child(self) -> None:
+        self._lock = threading.Lock()
+        self._handle = None
+
+    def __del__(self) -> None:
+        if self._handle is not None:
+            _abandoned.append(self._handle)
+
+
+def _advance(
+    steps: Generator[Need, Reply | None, Answer], reply: Reply | None
+) -> tuple[Need | None, Answer]:
+    # Nothing of the host runs inside this try: its StopIteration would read as a pass.
+    try:
+        return steps.send(reply), {}
+    except StopIteration as done:
+        return None, done.value
+
+
+def _result(answer: Answer) -> Answer:
+    if "error" in answer:
+        raise error_from(answer["error"])
+    result: Answer = answer["ok"]
+    return result
+
+
+def _close(handle: _Handle) -> None:
+    request = json.dumps({"engine": handle.number}).encode()
+    try:
+        handle.core.call("engine.close", request, b"", handle.epoch)
+    except InstanceReplacedError:
+        return  # closed with its instance
+
+
+def _needs_nothing(need: Need) -> Reply:
+    raise error("internal", f"the core asked for {need['kind']!r} where nothing was to be asked")

@@ -1,0 +1,206 @@
+"""Reading a folder of authorized keys: names and texts, no judgement.
+
+Which file is whose, and which key is fit, the core decides.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tallystick.errors import TallystickError
+from tallystick.forks import ForkAware
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["KeysFolder", "read_files"]
+
+MAX_FILES = 10_000
+MAX_FILE_SIZE = 256 << 10
+MAX_TOTAL_SIZE = 12 << 20
+"""Bytes of all files together: what fits, escaped, into one request of the ABI."""
+
+SETTLED_NS = 2_000_000_000
+"""Nanoseconds after which a file's times can be trusted to tell two writes apart."""
+
+File = dict[str, str]
+Fingerprint = tuple[str, int, int, int, int]
+
+
+class FolderUnreadableError(Exception):
+    """The folder as a whole cannot be read; the text says why."""
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """What a folder held: enough to see that it holds the same now."""
+
+    fingerprints: tuple[Fingerprint, ...] | None
+    settled: bool
+
+    def proves_same(self, earlier: _Listing | None) -> bool:
+        return earlier is not None and earlier.settled and self.fingerprints == earlier.fingerprints
+
+
+class KeysFolder(ForkAware):
+    """One folder of keys, read again when something in it changed.
+
+    ``path`` need not exist. Log lines name it and the fix, once per change.
+    Thread-safe and fork-safe.
+    """
+
+    def __init__(self, path: str, logger: logging.Logger) -> None:
+        super().__init__()
+        self.path = path
+        self._logger = logger
+        self._lock = threading.Lock()
+        self._delivered: _Listing | None = None
+        self._said = ""
+
+    def load(self) -> list[File]:
+        """Return all files for a new engine; none when the folder cannot be read."""
+        with self._lock:
+            self._delivered = None
+            try:
+                listing, files = self._read()
+            except FolderUnreadableError as reason:
+                self._say(logging.ERROR, str(reason))
+                return []
+            self._delivered = listing
+            return files
+
+    def refresh(self, deliver: Callable[[list[File]], None]) -> dict[str, Any]:
+        """Bring an engine up to date and return what to resume with.
+
+        ``deliver`` gets the whole new content when something changed. What is known
+        as delivered changes only after it has returned: a key that was removed must
+        not live on because one delivery failed.
+        """
+        with self._lock:
+            try:
+                self._update(deliver)
+            except FolderUnreadableError as reason:
+                self._delivered = None
+                self._say(logging.ERROR, str(reason))
+                return {"failed": str(reason)}
+            except TallystickError as refused:
+                return {"failed": f"the keys in {self.path} were refused: {refused.message}"}
+            return {"unchanged": True}
+
+    def _update(self, deliver: Callable[[list[File]], None]) -> None:
+        if _list(self.path).proves_same(self._delivered):
+            return
+        listing, files = self._read()
+        deliver(files)
+        self._delivered = listing
+
+    def _read(self) -> tuple[_Listing, list[File]]:
+        # Listed before it is read: a change in between shows at the next listing.
+        listing = _list(self.path)
+        files = read_files(self.path)
+        if listing.fingerprints is None:
+            self._say(
+                logging.WARNING,
+                f"the keys folder {self.path} does not exist, every caller is unknown: create it "
+                "and put ISSUER.pem with each caller's public key into it",
+            )
+        elif not listing.fingerprints:
+            self._say(
+                logging.WARNING,
+                f"the keys folder {self.path} is empty, every caller is unknown: "
+                "put ISSUER.pem with each caller's public key into it",
+            )
+        else:
+            self._said = ""
+        return listing, files
+
+    def _say(self, level: int, message: str) -> None:
+        if message != self._said:
+            self._logger.log(level, "%s", message)
+        self._said = message
+
+    def after_fork_in_child(self) -> None:
+        self._lock = threading.Lock()
+
+
+def read_files(path: str) -> list[File]:
+    """Return ``files`` as ``engine.open`` takes them; none of a missing folder.
+
+    A file that cannot be read is there with the reason. Raises
+    :class:`FolderUnreadableError` when the folder itself cannot be read.
+    """
+    files: list[File] = []
+    total = 0
+    for entry in _entries(path) or []:
+        file = _read_file(entry)
+        total += len(file.get("text", ""))
+        if total > MAX_TOTAL_SIZE:
+            raise FolderUnreadableError(
+                f"the keys folder {path} holds over {MAX_TOTAL_SIZE} characters: "
+                "keep nothing but public keys in it"
+            )
+        files.append(file)
+    return files
+
+
+def _list(path: str) -> _Listing:
+    entries = _entries(path)
+    if entries is None:
+        return _Listing(None, settled=True)
+    fingerprints = tuple(sorted(_fingerprint(entry) for entry in entries))
+    newest = max((times for found in fingerprints for times in found[3:]), default=0)
+    return _Listing(fingerprints, settled=newest < time.time_ns() - SETTLED_NS)
+
+
+def _entries(path: str) -> list[os.DirEntry[str]] | None:
+    found: list[os.DirEntry[str]] = []
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if len(found) == MAX_FILES:
+                    raise FolderUnreadableError(
+                        f"the keys folder {path} holds over {MAX_FILES} files: "
+                        "keep nothing but public keys in it"
+                    )
+                # A name that is no text can be no issuer, and no JSON either.
+                if entry.name.isprintable():
+                    found.append(entry)
+    except FileNotFoundError:
+        return None
+    except OSError as reason:
+        raise FolderUnreadableError(
+            f"the keys folder {path} cannot be read ({reason.strerror}): "
+            "let this user list and read it"
+        ) from reason
+    return sorted(found, key=lambda entry: entry.name)
+
+
+def _fingerprint(entry: os.DirEntry[str]) -> Fingerprint:
+    try:
+        status = os.stat(entry.path)
+    except OSError:
+        return entry.name, -1, -1, 0, 0
+    return entry.name, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _read_file(entry: os.DirEntry[str]) -> File:
+    try:
+        descriptor = os.open(entry.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return {"name": entry.name, "failed": "not a regular file"}
+            content = file.read(MAX_FILE_SIZE + 1)
+    except OSError as reason:
+        return {"name": entry.name, "failed": reason.strerror or type(reason).__name__}
+    if len(content) > MAX_FILE_SIZE:
+        return {"name": entry.name, "failed": f"larger than {MAX_FILE_SIZE} bytes"}
+    try:
+        return {"name": entry.name, "text": content.decode()}
+    except UnicodeDecodeError:
+        return {"name": entry.name, "failed": "not UTF-8 text"}

@@ -1,0 +1,79 @@
+"""What survives a fork and what does not.
+
+A Go runtime hangs in a forked child, a lock held by a thread that the child does
+not have never opens, and SQLite's bookkeeping of file locks is wrong after a
+fork. Whatever owns one of these is :class:`ForkAware` and starts afresh in the
+child.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+
+__all__ = ["ForkAware", "entered_child_unannounced"]
+
+
+class ForkAware:
+    """Something that is told about forks as long as it is alive.
+
+    Subclasses call ``super().__init__()`` and override what they need.
+    """
+
+    def __init__(self) -> None:
+        _members.add(self)
+
+    def before_fork(self) -> None:
+        """Runs in the forking thread, before the fork."""
+
+    def after_fork_in_parent(self) -> None:
+        """Runs in the forking thread, after the fork."""
+
+    def after_fork_in_child(self) -> None:
+        """Runs in the child's only thread: replace locks, forget what died."""
+
+
+_members: weakref.WeakSet[ForkAware] = weakref.WeakSet()
+_child_locks: dict[int, threading.Lock] = {}
+_pid = os.getpid()
+
+
+def _before() -> None:
+    for member in list(_members):
+        member.before_fork()
+
+
+def _after_in_parent() -> None:
+    for member in list(_members):
+        member.after_fork_in_parent()
+
+
+def _after_in_child() -> None:
+    global _pid
+    for member in list(_members):
+        member.after_fork_in_child()
+    _pid = os.getpid()
+
+
+def entered_child_unannounced() -> None:
+    """Do the child's work when a server forked without Python's hooks.
+
+    uWSGI does so by default. Cheap (one ``getpid``) where nothing is to be done.
+    """
+    pid = os.getpid()
+    if pid == _pid:
+        return
+    # A lock of the parent may be held by a thread that is not here; this one is
+    # born in this process. dict.setdefault is atomic.
+    with _child_locks.setdefault(pid, threading.Lock()):
+        if pid != _pid:
+            _after_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before,
+        after_in_parent=_after_in_parent,
+        after_in_child=_after_in_child,
+    )

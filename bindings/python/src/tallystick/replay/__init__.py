@@ -1,0 +1,125 @@
+"""Where used tokens are remembered: the need ``claim``.
+
+Protocol: a claim is one atomic step, exactly one of many claimants wins, and a
+store that cannot be reached refuses.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from tallystick.errors import error
+
+if TYPE_CHECKING:
+    from tallystick.engine import Need, Reply
+
+__all__ = ["ClaimAnswerer", "ReplayStore", "StoreUnavailableError", "choose_replay"]
+
+
+@runtime_checkable
+class ReplayStore(Protocol):
+    """What ``AgentAuth(replay=...)`` takes: any object with this method.
+
+    ``claim`` takes (issuer, jti) until ``expires_at`` (integer seconds since 1970)
+    and returns ``True`` when it was free, ``False`` when it was taken before. It
+    must be one atomic step among everything that shares the store. An exception,
+    or any other result, refuses the request with 503. Called from any thread.
+    """
+
+    def claim(self, issuer: str, jti: str, expires_at: int) -> bool:
+        """Claim once; see the class."""
+
+
+class StoreUnavailableError(Exception):
+    """A claim could be neither made nor denied; the text is for the operator's log."""
+
+
+class ClaimAnswerer(Protocol):
+    """Something that answers the need ``claim``."""
+
+    def check(self) -> None:
+        """Raise :class:`StoreUnavailableError` when a claim would fail now."""
+
+    def answer(self, need: Need) -> Reply:
+        """Claim what the need names."""
+
+
+class _Custom:
+    """Answers from an application's own store."""
+
+    def __init__(self, store: ReplayStore) -> None:
+        self._store = store
+        self._name = type(store).__name__
+
+    def check(self) -> None:
+        """Nothing is known of it before it is asked."""
+
+    def answer(self, need: Need) -> Reply:
+        try:
+            claimed: object = self._store.claim(need["issuer"], need["jti"], need["expires_at"])
+        except Exception as reason:
+            return unavailable(f"{self._name}.claim raised {type(reason).__name__}: {reason}")
+        # A coroutine or a count is true as well: only the two answers pass.
+        if claimed is True or claimed is False:
+            return outcome(claimed)
+        return unavailable(f"{self._name}.claim returned {type(claimed).__name__}, not a bool")
+
+
+def outcome(claimed: bool) -> Reply:
+    """Word a claim that was decided."""
+    return {"claim": "claimed" if claimed else "exists"}, b""
+
+
+def unavailable(reason: str) -> Reply:
+    """Word a claim that could not be decided."""
+    return {"claim": "unavailable", "failed": reason}, b""
+
+
+def choose_replay(
+    replay: str | os.PathLike[str] | ReplayStore, backend: str
+) -> ClaimAnswerer | None:
+    """Return what answers claims, or ``None`` for the core's own window."""
+    if replay == "memory":
+        return _memory(backend)
+    if isinstance(replay, str) and replay != "sqlite" and not _is_path(replay):
+        raise error(
+            "invalid_argument",
+            f"replay={replay!r} is neither 'sqlite' nor 'memory' nor a path: "
+            "write a file of this folder as './name'",
+        )
+    if isinstance(replay, (str, os.PathLike)):
+        from tallystick.replay.sqlite import SQLiteReplay
+
+        return SQLiteReplay(None if replay == "sqlite" else replay)
+    return _custom(replay)
+
+
+def _memory(backend: str) -> ClaimAnswerer | None:
+    if backend == "native":
+        return None
+    # A WebAssembly instance can be replaced at any call, and the window in it with
+    # it; a memory of this process outlives the instance.
+    from tallystick.replay.sqlite import SQLiteReplay
+
+    return SQLiteReplay(":memory:")
+
+
+def _is_path(text: str) -> bool:
+    return os.sep in text or (os.altsep is not None and os.altsep in text)
+
+
+def _custom(store: ReplayStore) -> ClaimAnswerer:
+    from tallystick.replay.sqlite import SQLiteReplay
+
+    if isinstance(store, SQLiteReplay):
+        return store
+    claim = getattr(store, "claim", None)
+    if not callable(claim) or inspect.iscoroutinefunction(claim):
+        raise error(
+            "invalid_argument",
+            f"replay= takes 'sqlite', 'memory', a path or an object with a synchronous "
+            f"claim(issuer, jti, expires_at), not {type(store).__name__}",
+        )
+    return _Custom(store)

@@ -1,0 +1,338 @@
+"""A replay memory in one SQLite file, shared by all processes of a machine.
+
+It survives ``kill -9`` and a restart (WAL; an unsynced power loss may cost the last
+claims). Times are whole seconds since 1970.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tallystick.errors import error
+from tallystick.forks import ForkAware, entered_child_unannounced
+from tallystick.replay import StoreUnavailableError, outcome, unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tallystick.engine import Need, Reply
+
+__all__ = ["SQLiteReplay", "default_path"]
+
+PRUNE_EVERY = 64
+"""Claims of one process between two prunings."""
+
+PRUNE_ROWS = 256
+"""Rows that one pruning forgets at most: more than were added since the last."""
+
+MAX_BYTES = 1 << 30
+PAGE_SIZE = 4096
+MEMORY_NAME = ":memory:"
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS tallystick_used (
+    id BLOB PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tallystick_used_by_expiry ON tallystick_used (expires_at);
+CREATE TABLE IF NOT EXISTS tallystick_floor (
+    one INTEGER PRIMARY KEY CHECK (one = 1), pruned INTEGER NOT NULL, born BLOB NOT NULL);
+INSERT OR IGNORE INTO tallystick_floor VALUES (1, -9223372036854775808, randomblob(16));
+"""
+
+# One statement is one atomic step. An expiry of which something was already
+# forgotten counts as taken, so that a clock that steps back reopens nothing.
+_CLAIM = """
+INSERT INTO tallystick_used (id, expires_at)
+SELECT ?1, ?2 WHERE ?2 > (SELECT pruned FROM tallystick_floor)
+ON CONFLICT (id) DO NOTHING
+"""
+
+_RAISE_TO_EXPIRED = """
+UPDATE tallystick_floor SET pruned = max(pruned, coalesce((SELECT max(expires_at) FROM (
+    SELECT expires_at FROM tallystick_used WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2
+)), pruned))
+"""
+_FORGET = """
+DELETE FROM tallystick_used WHERE id IN (
+    SELECT id FROM tallystick_used WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)
+"""
+_RAISE = "UPDATE tallystick_floor SET pruned = max(pruned, ?1)"
+
+_FIXES = (
+    ("not a database", "move it away, or choose another file with AgentAuth(replay=PATH)"),
+    ("malformed", "move it away, or choose another file with AgentAuth(replay=PATH)"),
+    ("full", "free space on that disk, or raise the limit: SQLiteReplay(PATH, max_bytes=...)"),
+    ("locked", "see which process holds it; claims wait for a bounded time"),
+)
+_DEFAULT_FIX = (
+    "make the file and its folder writable for this user, "
+    "or choose another file with AgentAuth(replay=PATH)"
+)
+
+
+def default_path() -> Path:
+    """Return ``$XDG_STATE_HOME/tallystick/replay.sqlite3`` (else ``~/.local/state``).
+
+    All agents of a user share it: a token without ``htu`` names no receiver, so one
+    that was used at one agent of this machine is then used up at all of them.
+    """
+    state = os.environ.get("XDG_STATE_HOME", "")
+    # XDG: a relative path is to be ignored.
+    base = Path(state) if os.path.isabs(state) else _home() / ".local" / "state"
+    return base / "tallystick" / "replay.sqlite3"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as reason:
+        raise error(
+            "invalid_config",
+            "this user has no home folder for the replay file: choose one with "
+            "AgentAuth(replay=PATH) or the environment variable XDG_STATE_HOME",
+        ) from reason
+
+
+def _resolve(path: str | os.PathLike[str] | None) -> Path:
+    if path is None:
+        return default_path()
+    return Path(path) if path == MEMORY_NAME else Path(path).absolute()
+
+
+class SQLiteReplay(ForkAware):
+    """The replay memory that holds with several workers, by default.
+
+    ``path``
+        the file, created 0600 (its folder 0700); ``None`` is :func:`default_path`;
+        ``":memory:"`` is a memory of this process alone.
+    ``max_bytes``
+        size over which it refuses new claims rather than forget live ones.
+    ``busy_timeout``
+        seconds that a claim waits for other processes; after that it refuses.
+
+    Thread-safe. Fork-safe: no connection is open while a process forks, because
+    SQLite's locks belong to a process and not to its children.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        max_bytes: int = MAX_BYTES,
+        busy_timeout: float = 2.0,
+    ) -> None:
+        super().__init__()
+        if max_bytes < 16 * PAGE_SIZE or not 0 <= busy_timeout <= 60:
+            raise error(
+                "invalid_argument",
+                f"SQLiteReplay takes max_bytes of at least {16 * PAGE_SIZE} bytes "
+                "and a busy_timeout of 0 to 60 seconds",
+            )
+        self._is_memory = path == MEMORY_NAME
+        self._path = _resolve(path)
+        self._max_pages = max_bytes // PAGE_SIZE
+        self._busy_timeout = busy_timeout
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._born: bytes | None = None
+        self._latest: int | None = None
+        self._claims = 0
+        self._broken = ""
+        self._forker: int | None = None
+        self._inherited: list[sqlite3.Connection] = []
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    def check(self) -> None:
+        """Create and try the file, then close it; raise what a claim would hit."""
+        with self._lock, self._explained():
+            self._open()
+            if not self._is_memory:
+                self._close()
+
+    def answer(self, need: Need) -> Reply:
+        """Answer the need ``claim`` (ABI.md)."""
+        try:
+            return outcome(
+                self.claim_id(bytes.fromhex(need["id"]), need["expires_at"], need["now"])
+            )
+        except StoreUnavailableError as reason:
+            return unavailable(str(reason))
+
+    def claim_id(self, identifier: bytes, expires_at: int, now: float) -> bool:
+        """Claim 16 bytes that stand for (issuer, jti); ``True`` when they were free.
+
+        Raises :class:`StoreUnavailableError`, whose text names the file and the fix.
+        """
+        entered_child_unannounced()
+        with self._lock, self._explained():
+            connection = self._current()
+            if self._claims % PRUNE_EVERY == 0:
+                _prune(connection, now)
+            self._claims += 1
+            try:
+                claimed = _claim(connection, identifier, expires_at)
+            except sqlite3.Error as reason:
+                if "full" not in str(reason):
+                    raise
+                _prune(connection, now)
+                claimed = _claim(connection, identifier, expires_at)
+            self._latest = max(self._latest or expires_at, expires_at)
+            return claimed
+
+    def close(self) -> None:
+        """Close the file; the next claim opens it again."""
+        with self._lock:
+            self._close()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as reason:
+            # Whatever it was, the next claim starts with a fresh connection.
+            with contextlib.suppress(sqlite3.Error):
+                self._close()
+            raise StoreUnavailableError(self._explain(str(reason))) from reason
+
+    def _explain(self, reason: str) -> str:
+        fix = next((fix for word, fix in _FIXES if word in reason), _DEFAULT_FIX)
+        return f"the replay file {self._path} cannot be used ({reason}): {fix}"
+
+    def _current(self) -> sqlite3.Connection:
+        if self._broken:
+            raise StoreUnavailableError(self._broken)
+        if self._connection is None:
+            return self._open()
+        if not self._is_memory and _identity(self._path) != self._file:
+            self._close()
+            raise StoreUnavailableError(
+                f"the replay file {self._path} was deleted or replaced while in use; a new one "
+                "is started, and tokens that may have been used before are refused: leave it alone"
+            )
+        return self._connection
+
+    def _open(self) -> sqlite3.Connection:
+        if self._broken:
+            raise StoreUnavailableError(self._broken)
+        if not self._is_memory:
+            _create(self._path)
+        connection = sqlite3.connect(
+            self._path, self._busy_timeout, isolation_level=None, check_same_thread=False
+        )
+        self._connection = connection
+        self._prepare(connection)
+        self._file = None if self._is_memory else _identity(self._path)
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+        if not self._is_memory:
+            self._switch_to_wal(connection)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA max_page_count = {self._max_pages}")
+        with _transaction(connection):
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
+            self._recognise(connection)
+
+    def _recognise(self, connection: sqlite3.Connection) -> None:
+        (born,) = connection.execute("SELECT born FROM tallystick_floor").fetchone()
+        if self._born not in (None, born) and self._latest is not None:
+            # Another file than the one that was claimed in: what it has not seen,
+            # but this process may have accepted, stays refused.
+            connection.execute(_RAISE, (self._latest,))
+        self._born = born
+
+    def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
+        # The switch does not wait for other processes that switch at this moment.
+        deadline = time.monotonic() + self._busy_timeout
+        while True:
+            try:
+                (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            except sqlite3.OperationalError as reason:
+                if "locked" not in str(reason) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+                continue
+            if mode != "wal":
+                raise OSError("this file system cannot share memory; a local one is needed")
+            return
+
+    def _close(self) -> None:
+        connection, self._connection, self._file = self._connection, None, None
+        if connection is not None:
+            connection.close()
+
+    def before_fork(self) -> None:
+        # Held until after the fork, so no thread is inside SQLite meanwhile.
+        if not self._lock.acquire(timeout=2 * self._busy_timeout + 1):
+            return
+        self._forker = threading.get_ident()
+        if not self._is_memory:
+            with contextlib.suppress(sqlite3.Error):
+                self._close()
+
+    def after_fork_in_parent(self) -> None:
+        if self._forker == threading.get_ident():
+            self._forker = None
+            self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        self._lock = threading.Lock()
+        self._forker = None
+        if self._connection is None:
+            return
+        # Neither used nor closed here: both would act on the parent's locks.
+        self._inherited.append(self._connection)
+        self._connection = None
+        if not self._is_memory:
+            self._broken = (
+                f"this process was forked while the replay file {self._path} was in use: "
+                "load the application after the fork, or fork through os.fork()"
+            )
+
+
+def _claim(connection: sqlite3.Connection, identifier: bytes, expires_at: int) -> bool:
+    return connection.execute(_CLAIM, (identifier, expires_at)).rowcount == 1
+
+
+def _prune(connection: sqlite3.Connection, now: float) -> None:
+    with _transaction(connection):
+        connection.execute(_RAISE_TO_EXPIRED, (int(now), PRUNE_ROWS))
+        connection.execute(_FORGET, (int(now), PRUNE_ROWS))
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _create(path: Path) -> None:
+    """Make the file before SQLite does: SQLite would ask the umask about its mode."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino

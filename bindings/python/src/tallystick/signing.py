@@ -1,0 +1,225 @@
+"""Who makes the signature: the core, ``cryptography`` or the caller's own function."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import inspect
+import threading
+from typing import TYPE_CHECKING, Any, Protocol, Union, cast
+
+from tallystick.core import Core, call_json
+from tallystick.errors import error
+from tallystick.forks import ForkAware
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+    SigningFunction = Callable[[bytes], Union[bytes, Awaitable[bytes]]]
+    Signer = Union[str, bytes, RSAPrivateKey, SigningFunction]
+
+__all__ = ["SigningFailure", "SigningMeans", "choose_means"]
+
+MAX_OUT = 64
+"""Signing functions that may be out at once: one that never returns keeps its place."""
+
+
+class SigningFailure(Exception):  # noqa: N818 - it never leaves the package
+    """No signature was made; the text is for the operator's log."""
+
+
+class SigningMeans(Protocol):
+    """One way to sign. Thread-safe and fork-safe."""
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """Members of ``signer`` in ``engine.open``, besides the issuer and the ttl."""
+
+    @property
+    def in_core(self) -> bool:
+        """Whether the core signs by itself and so takes a signature's time."""
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign with RSASSA-PKCS1-v1_5 and SHA-256, or raise :class:`SigningFailure`."""
+
+    async def asign(self, data: bytes) -> bytes:
+        """Do the same without blocking the event loop."""
+
+
+class CoreMeans:
+    """The core holds the private key and asks for nothing."""
+
+    in_core = True
+
+    def __init__(self, text: str) -> None:
+        self.configuration = {"private_key": text}
+
+    def sign(self, data: bytes) -> bytes:  # noqa: ARG002
+        raise SigningFailure("the core asked for a signature that it makes itself")
+
+    async def asign(self, data: bytes) -> bytes:
+        return self.sign(data)
+
+
+class CryptographyMeans:
+    """A key object of ``cryptography``, which signs faster than the core."""
+
+    in_core = False
+
+    def __init__(self, key: RSAPrivateKey) -> None:
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import padding
+
+        public = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        self.configuration = {
+            "rsa": "host",
+            "public_key": public.decode(),
+            # It has just been made with this very key: checking costs and finds nothing.
+            "check_signature": False,
+        }
+        self._key = key
+        self._padding = padding.PKCS1v15()
+        self._hash = hashes.SHA256()
+
+    def sign(self, data: bytes) -> bytes:
+        return self._key.sign(data, self._padding, self._hash)
+
+    async def asign(self, data: bytes) -> bytes:
+        return await asyncio.to_thread(self.sign, data)
+
+
+class FunctionMeans:
+    """A stranger's function, such as a KMS. It may raise, lie or never answer."""
+
+    in_core = False
+
+    def __init__(
+        self, function: SigningFunction, public_key: str | None, time_limit: float
+    ) -> None:
+        self.configuration: dict[str, Any] = {"rsa": "host"}
+        if public_key is not None:
+            self.configuration["public_key"] = public_key
+        self._function = function
+        self._time_limit = time_limit
+
+    def sign(self, data: bytes) -> bytes:
+        try:
+            return _bytes_of(_threads.start(self._finish, data).result(self._time_limit))
+        except concurrent.futures.TimeoutError as reason:
+            raise self._too_slow() from reason
+        except Exception as reason:
+            raise _failure(reason) from reason
+
+    async def asign(self, data: bytes) -> bytes:
+        try:
+            return _bytes_of(await asyncio.wait_for(self._ask(data), self._time_limit))
+        except asyncio.TimeoutError as reason:
+            raise self._too_slow() from reason
+        except Exception as reason:
+            raise _failure(reason) from reason
+
+    def _finish(self, data: bytes) -> object:
+        answer = self._function(data)
+        return asyncio.run(_await(answer)) if inspect.isawaitable(answer) else answer
+
+    async def _ask(self, data: bytes) -> object:
+        if inspect.iscoroutinefunction(self._function):
+            return await self._function(data)
+        answer = await asyncio.wrap_future(_threads.start(self._function, data))
+        return await answer if inspect.isawaitable(answer) else answer
+
+    def _too_slow(self) -> SigningFailure:
+        return SigningFailure(f"the signing function gave no answer in {self._time_limit} seconds")
+
+
+async def _await(answer: Awaitable[bytes]) -> bytes:
+    return await answer
+
+
+def _bytes_of(signature: object) -> bytes:
+    if isinstance(signature, (bytes, bytearray, memoryview)):
+        return bytes(signature)
+    raise SigningFailure(f"the signing function returned {type(signature).__name__}, not bytes")
+
+
+def _failure(reason: Exception) -> SigningFailure:
+    if isinstance(reason, SigningFailure):
+        return reason
+    # Its text is a stranger's and may hold anything: it is only chained, not quoted.
+    return SigningFailure(f"the signing function raised {type(reason).__name__}")
+
+
+class _Threads(ForkAware):
+    """Daemon threads, so that a function that never returns does not stop an exit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places = threading.Semaphore(MAX_OUT)
+
+    def start(
+        self, function: Callable[[bytes], object], data: bytes
+    ) -> concurrent.futures.Future[object]:
+        places = self._places
+        if not places.acquire(blocking=False):
+            raise SigningFailure(f"{MAX_OUT} earlier signing functions have not answered yet")
+        future: concurrent.futures.Future[object] = concurrent.futures.Future()
+        future.set_running_or_notify_cancel()
+        context = contextvars.copy_context()
+
+        def work() -> None:
+            try:
+                future.set_result(context.run(function, data))
+            except BaseException as reason:
+                future.set_exception(reason)
+            finally:
+                places.release()
+
+        threading.Thread(target=work, name="tallystick-signer", daemon=True).start()
+        return future
+
+    def after_fork_in_child(self) -> None:
+        self._places = threading.Semaphore(MAX_OUT)
+
+
+_threads = _Threads()
+
+
+def choose_means(
+    core: Core, signer: Signer, public_key: str | None, time_limit: float
+) -> SigningMeans:
+    """Return the way to sign with ``signer``; ``invalid_key`` for an unfit key text."""
+    if isinstance(signer, (str, bytes)):
+        return _from_text(core, signer)
+    if hasattr(signer, "private_numbers") and hasattr(signer, "sign"):
+        return CryptographyMeans(cast("RSAPrivateKey", signer))
+    if callable(signer):
+        return FunctionMeans(signer, public_key, time_limit)
+    raise error(
+        "invalid_argument",
+        "a signer is PEM or JWK text, an RSA private key object of cryptography, or a function "
+        f"from bytes to a signature, not {type(signer).__name__}",
+    )
+
+
+def _from_text(core: Core, text: str | bytes) -> SigningMeans:
+    request = {"text": _decode(text), "want": "private", "include_private": True}
+    keys = call_json(core, "key.inspect", request)["keys"]
+    if len(keys) != 1:
+        raise error("invalid_key", f"the signer's text holds {len(keys)} keys: give one")
+    pem: str = keys[0]["private_pem"]
+    try:
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    except ImportError:
+        return CoreMeans(pem)
+    key: Any = load_pem_private_key(pem.encode(), password=None)
+    return CryptographyMeans(key)
+
+
+def _decode(text: str | bytes) -> str:
+    # latin-1 cannot fail, so no exception quotes the key; the core refuses the rest.
+    return text if isinstance(text, str) else text.decode("latin-1")
