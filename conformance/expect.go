@@ -1,0 +1,70 @@
+package conformance
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// Answer is what a core answers: exactly one of the three.
+type Answer struct {
+	OK     json.RawMessage `json:"ok"`
+	Need   json.RawMessage `json:"need"`
+	Ticket json.Number     `json:"ticket"`
+	Error  *Problem        `json:"error"`
+}
+
+// Problem is the "error" of an answer.
+type Problem struct {
+	Code     string        `json:"code"`
+	Message  string        `json:"message"`
+	Log      string        `json:"log"`
+	Response *HTTPResponse `json:"response"`
+}
+
+// HTTPResponse is the "response" of an error.
+type HTTPResponse struct {
+	Status  int               `json:"status"`
+	Headers map[string]string `json:"headers"`
+	Body    string            `json:"body"`
+}
+
+// ParseAnswer reads an answer and refuses one that is not of the ABI's form.
+func ParseAnswer(text []byte) (Answer, error) {
+	var answer Answer
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&answer); err != nil {
+		return Answer{}, fmt.Errorf("the answer is not of the ABI's form: %w", err)
+	}
+	said := 0
+	for _, there := range []bool{answer.OK != nil, answer.Need != nil, answer.Error != nil} {
+		if there {
+			said++
+		}
+	}
+	if said != 1 || (answer.Need != nil) != (answer.Ticket != "") {
+		return Answer{}, fmt.Errorf("the answer is not exactly one of ok, need with ticket, error")
+	}
+	return answer, nil
+}
+
+// Met returns nil when the answer is what is expected, else what differs. The
+// expectation must hold no references any more.
+func (e Expect) Met(answer Answer) error {
+	switch {
+	case e.OK != nil:
+		return compareObject("ok", e.OK, answer.OK, exact)
+	case e.OKIncludes != nil:
+		return compareObject("ok", e.OKIncludes, answer.OK, includes)
+	case e.Need != nil:
+		return compareObject("need", e.Need, answer.Need, includes)
+	}
+	if answer.Error == nil {
+		return fmt.Errorf("expected the error %s", e.Error)
+	}
+	if answer.Error.Code != e.Error {
+		return fmt.Errorf("expected the error %s, got %s", e.Error, answer.Error.Code)
+	}
+	return e.Response.met(answer.Error)
+}

@@ -1,0 +1,45 @@
+package generate
+
+import "strings"
+
+const step11 = "protocol.md section 3 step 11"
+
+func upperHex(data string) string { return strings.ToUpper(hexSHA256(data)) }
+
+func bodies() *area {
+	a := newArea("body", "The body is the one that was signed, byte for byte.")
+	t := sign(alice, rotagentClaims())
+	a.accept("signed", "the body that was signed", step11, open(nil), accepted(t, nil))
+	bad := func(name, says string, changed any) {
+		a.reject(name, "signed", says, "rotagent error table; "+step11, open(nil), refused(t, object{"body": changed}, "body_tampered"))
+	}
+	bad("changed", "a body that was changed on the way", `{"query":"Delete everything"}`)
+	bad("reformatted", "the same JSON with other white space: bytes count, not meaning", strings.Replace(body, ":", ": ", 1))
+	bad("longer", "a line break more", body+"\n")
+	bad("taken-away", "no body where one was signed", remove)
+
+	empty := claim("content_sha256", hexSHA256(""))
+	a.accept("none", "no body: the digest of no bytes", "protocol.md section 1", open(nil), accepted(empty, object{"body": remove}))
+	a.reject("added", "none", "a body where none was signed", step11, open(nil), refused(empty, nil, "body_tampered"))
+	binary := "\x00\xff\xfe\r\n\x80"
+	a.accept("binary", "a body that is no text", "protocol.md section 8", open(nil), accepted(claim("content_sha256", hexSHA256(binary)), object{"body": binary}))
+	a.reject("digest-upper-case", "signed", "a digest in upper case: it is lower-case hex", "protocol.md section 1", open(nil),
+		refused(claim("content_sha256", upperHex(body)), nil, "body_tampered"))
+	a.reject("digest-empty", "signed", "an empty digest", step11, open(nil), refused(claim("content_sha256", ""), nil, "body_tampered"))
+	a.reject("digest-cut", "signed", "half a digest", step11, open(nil), refused(claim("content_sha256", hexSHA256(body)[:32]), nil, "body_tampered"))
+	limits(a, t)
+	return a
+}
+
+func limits(a *area, t token) {
+	source := "ABI.md engine.open: max_body"
+	a.accept("at-limit", "a body of exactly max_body bytes", source, open(object{"max_body": len(body)}), accepted(t, nil))
+	a.reject("over-limit", "at-limit", "a body over max_body", source, open(object{"max_body": len(body) - 1}), refused(t, nil, "body_too_large"))
+	a.reject("over-limit-said", "at-limit", "the host stopped reading at max_body", source, open(nil), refused(t, object{"body": remove, "body_too_large": true}, "body_too_large"))
+	a.reject("over-limit-development", "development/body-changed", "the limit holds in development too", source, open(object{"development": true, "max_body": 1}),
+		refused(t, nil, "body_too_large"))
+	a.reject("signature-before-limit", "at-limit", "who is not known learns nothing of the limit", "protocol.md section 3: one order", open(object{"max_body": 1}),
+		refused(sign(mallory, rotagentClaims()), nil, "invalid_signature"))
+	a.reject("unavailable", "signed", "something read the body before it was verified", "ABI.md request.verify: body_unavailable", open(nil),
+		verify(t, object{"body": remove, "body_unavailable": true}, errorCode("body_unavailable")))
+}

@@ -1,0 +1,84 @@
+package generate
+
+import "strings"
+
+const authorizedKeys = "protocol.md section 1: authorized_keys"
+
+func folder() *area {
+	a := newArea("folder", "The content of an authorized-keys folder: which file speaks for which issuer, and which is not used.")
+	good(a)
+	unusable(a)
+	duplicates(a)
+	return a
+}
+
+// loads expects issuers with their kids, and the codes of warnings by source.
+func loads(issuers object, warnings []object, files ...object) step {
+	return call("keys.load", object{"files": append([]object{}, files...)}, "", okIncludes(object{"issuers": issuers, "warnings": warnings}))
+}
+
+func kidsOf(keys ...keyPair) []object {
+	kids := []object{}
+	for _, key := range keys {
+		kids = append(kids, object{"kid": key.kid(), "bits": key.N.BitLen()})
+	}
+	return kids
+}
+
+func good(a *area) {
+	none := []object{}
+	one := object{"alice": kidsOf(alice)}
+	fine := func(name, says string, issuers object, files ...object) {
+		a.accept(name, says, authorizedKeys, loads(issuers, none, files...))
+	}
+	fine("pem", "ISSUER.pem", one, file("alice.pem", alice.spki()))
+	fine("pub", "ISSUER.pub", one, file("alice.pub", alice.spki()))
+	fine("key", "ISSUER.key", one, file("alice.key", alice.spki()))
+	fine("jwks", "ISSUER.jwks.json", one, file("alice.jwks.json", jwks(alice.jwk())))
+	fine("pkcs1", "a PKCS#1 public key", one, file("alice.pem", alice.publicPKCS1()))
+	fine("rotation", "two PEM blocks in one file", object{"alice": kidsOf(alice, aliceNext)}, file("alice.pem", alice.spki()+aliceNext.publicPKCS1()))
+	fine("text-around", "text around the PEM block is for people", one, file("alice.pem", "alice's key\n"+alice.spki()+"thank you\n"))
+	fine("crlf", "line ends of Windows", one, file("alice.pem", strings.ReplaceAll(alice.spki(), "\n", "\r\n")))
+	fine("dots-in-issuer", "an issuer with dots in its name", object{"agent.example.com": kidsOf(alice)}, file("agent.example.com.pem", alice.spki()))
+	fine("two-issuers", "two issuers, two files", object{"alice": kidsOf(alice), "bob": kidsOf(bob)}, file("bob.pem", bob.spki()), file("alice.pem", alice.spki()))
+	fine("other-files", "files of other names are no keys", one, file("alice.pem", alice.spki()), file("README.md", "keys"), file("alice.txt", "x"), file("Makefile", ""))
+	fine("hidden-files", "names that start with a dot are ignored", one, file("alice.pem", alice.spki()), file(".bob.pem", bob.spki()), file(".pem", bob.spki()))
+	fine("empty", "an empty folder", object{})
+	a.accept("used", "the file's issuer is accepted", authorizedKeys, openFiles(file("alice.pem", alice.spki())), accepted(sign(alice, rotagentClaims()), nil))
+}
+
+func unusable(a *area) {
+	warns := func(name, says, source, code string, bad object) {
+		issuer, _, _ := strings.Cut(bad["name"].(string), ".")
+		warning := []object{{"source": bad["name"], "issuer": issuer, "code": code}}
+		a.reject(name, "pem", says, source, loads(object{"alice": kidsOf(alice)}, warning, file("alice.pem", alice.spki()), bad))
+	}
+	warns("private-key", "a private key in the folder", "protocol.md section 1: refused with a warning", "private_key", file("bob.pem", bob.pkcs8()))
+	warns("private-key-pkcs1", "a PKCS#1 private key in the folder", "protocol.md section 1: refused with a warning", "private_key", file("bob.key", bob.privatePKCS1()))
+	warns("private-jwk", "a private JWK in the folder", "protocol.md section 1: refused with a warning", "private_key", file("bob.jwks.json", jwks(bob.privateJWK())))
+	warns("private-beside-public", "a private key beside the public one in one file", "protocol.md section 1: refused with a warning", "private_key",
+		file("bob.pem", bob.spki()+bob.pkcs8()))
+	warns("encrypted-key", "an encrypted private key", authorizedKeys, "private_key", file("bob.pem", readKeyText("alice.encrypted.pem")))
+	warns("certificate", "a certificate", authorizedKeys, "certificate", file("bob.pem", readKeyText("alice.certificate.pem")))
+	warns("weak", "a key of 1024 bits", "RFC 7518 section 3.3", "weak_key", file("bob.pem", weak.spki()))
+	warns("weak-in-rotation", "a key of 1024 bits beside a good one", "RFC 7518 section 3.3", "weak_key", file("bob.pem", bob.spki()+weak.spki()))
+	warns("garbage", "a file that holds no key", authorizedKeys, "unusable", file("bob.pem", "not a key"))
+	warns("damaged", "a PEM block that is cut off: a rotation must not lose a key unnoticed", authorizedKeys, "unusable", file("bob.pem", bob.spki()+alice.spki()[:200]))
+	warns("elliptic", "an EC key", authorizedKeys, "unusable", file("bob.pem", readKeyText("elliptic.pub.pem")))
+	warns("empty-file", "an empty file", authorizedKeys, "empty", file("bob.pem", " \n"))
+	warns("unreadable", "a file that the host could not read", "ABI.md engine.open: files", "unreadable", object{"name": "bob.pem", "failed": "permission denied"})
+	a.reject("private-key-not-used", "used", "the issuer of a file that is not used is unknown", authorizedKeys, openFiles(file("alice.pem", alice.pkcs8())),
+		verify(sign(alice, rotagentClaims()), nil, unknownIssuer("alice")))
+}
+
+func duplicates(a *area) {
+	warning := []object{{"issuer": "alice", "code": "duplicate_issuer"}}
+	a.reject("two-files-one-issuer", "two-issuers", "two files for one issuer: which of them is stale, only a person knows", "issue: two files for one issuer",
+		loads(object{"bob": kidsOf(bob)}, warning, file("alice.pem", alice.spki()), file("alice.pub", aliceNext.spki()), file("bob.pem", bob.spki())))
+	a.reject("two-files-order", "two-issuers", "the same in the other order of the listing", "issue: two files for one issuer",
+		loads(object{"bob": kidsOf(bob)}, warning, file("bob.pem", bob.spki()), file("alice.pub", aliceNext.spki()), file("alice.pem", alice.spki())))
+	a.reject("keys-text-is-an-error", "used", "unusable text in keys is an error and no warning: it comes from the program", "ABI.md engine.open: keys",
+		call("engine.open", object{"verifier": object{"keys": object{"alice": "not a key"}}}, "", errorCode("invalid_key")))
+	a.reject("files-and-keys", "used", "files and keys at once", "ABI.md engine.open", call("engine.open",
+		object{"verifier": object{"keys": object{"alice": alice.spki()}, "files": []object{file("bob.pem", bob.spki())}}}, "", errorCode("invalid_config")))
+}

@@ -1,0 +1,67 @@
+package generate
+
+func misuse() *area {
+	a := newArea("abi", "Calls that no host should make: each has a clear answer, and none stops the core.")
+	good := object{"pattern": "a", "scope": "a"}
+	a.accept("call", "a call as it should be", "ABI.md", call("scope.match", good, "", ok(object{"match": true})))
+	a.accept("white-space", "white space around the request", "RFC 8259 section 2", callText("scope.match", " {\n\"pattern\" : \"a\",\t\"scope\":\"a\"}\r\n", ok(object{"match": true})))
+	a.accept("version", "the version and all operations", "ABI.md version", call("version", object{}, "", okIncludes(object{"abi": 1, "version": "0.1.0", "operations": []string{
+		"digest.body", "engine.close", "engine.feed", "engine.key", "engine.open", "engine.resume", "engine.stats", "jws.sign", "jws.verify", "key.generate", "key.inspect", "keys.load",
+		"request.endpoint", "request.outcome", "request.sign", "request.verify", "scope.filter", "scope.match", "version"}})))
+	operation := func(name, says, op string) {
+		a.reject(name, "call", says, "ABI.md", call(op, good, "", errorCode("unknown_operation")))
+	}
+	operation("operation-unknown", "an operation that does not exist", "scope.unmatch")
+	operation("operation-empty", "no operation", "")
+	operation("operation-other-case", "operations are case-sensitive", "Scope.Match")
+	requestTexts(a)
+	members(a)
+	return a
+}
+
+func requestTexts(a *area) {
+	bad := func(name, says, text string) {
+		a.reject(name, "white-space", says, "ABI.md: request is strict", callText("scope.match", text, errorCode("invalid_argument")))
+	}
+	bad("request-empty", "no request", "")
+	bad("request-no-json", "a request that is not JSON", "hello")
+	bad("request-null", "a request of null", "null")
+	bad("request-array", "a request that is an array", `[{"pattern":"a","scope":"a"}]`)
+	bad("request-cut", "a request that is cut off", `{"pattern":"a","scope":"a`)
+	bad("request-trailing", "text after the request", `{"pattern":"a","scope":"a"}x`)
+	bad("request-member-twice", "a member twice", `{"pattern":"a","scope":"a","scope":"b"}`)
+	bad("request-member-twice-escaped", "a member twice, once spelled with an escape", `{"pattern":"a","scope":"a","\u0073cope":"b"}`)
+	bad("request-surrogate", "an unpaired surrogate", `{"pattern":"a","scope":"\ud800"}`)
+	bad("request-deep", "nested too deeply", `{"pattern":"a","scope":`+nested(5000)+`}`)
+	bad("request-single-quotes", "single quotes", `{'pattern':'a','scope':'a'}`)
+	bad("request-nan", "NaN", `{"pattern":"a","scope":NaN}`)
+}
+
+func members(a *area) {
+	bad := func(name, says string, changes object) {
+		a.reject(name, "call", says, "ABI.md: request is strict", call("scope.match", object{"pattern": "a", "scope": "a"}.with(changes), "", errorCode("invalid_argument")))
+	}
+	bad("member-unknown", "a member that does not exist", object{"x": 1})
+	bad("member-missing", "a required member is missing", object{"scope": remove})
+	bad("member-null", "null is no way to leave a member out", object{"scope": nil})
+	bad("member-type", "a number where a text is wanted", object{"scope": 1})
+	bad("member-other-case", "members are case-sensitive", object{"scope": remove, "Scope": "a"})
+
+	t := sign(alice, rotagentClaims())
+	verifies := func(name, says string, changes object) {
+		a.reject(name, "authorization/bearer", says, "ABI.md request.verify", open(nil), verify(t, changes, errorCode("invalid_argument")))
+	}
+	verifies("verify-now-missing", "request.verify without now: the core has no clock", object{"now": remove})
+	verifies("verify-now-text", "a now that is a text", object{"now": "1700000001"})
+	verifies("verify-now-null", "a now of null", object{"now": nil})
+	verifies("verify-now-huge", "a now over 2^53", object{"now": 1e300})
+	verifies("verify-authorization-missing", "no authorization member: no header is []", object{"authorization": remove})
+	verifies("verify-authorization-text", "an authorization that is no array", object{"authorization": "Bearer " + t.String()})
+	verifies("verify-authorization-number", "an authorization that holds a number", object{"authorization": []int{1}})
+	verifies("verify-character-above-latin-1", "a header with a character above U+00FF: not one per byte", object{"authorization": []string{"Bearer " + t.String() + "€"}})
+	verifies("verify-path-above-latin-1", "a path with a character above U+00FF", object{"path": "/€"})
+	verifies("verify-unknown-member", "a member that does not exist", object{"paht": "/agent"})
+	verifies("verify-flag-text", "a text where true or false is wanted", object{"path_decoded": "false"})
+	verifies("verify-engine-text", "an engine that is a text", object{"engine": "1"})
+	verifies("verify-engine-fraction", "an engine that is a fraction", object{"engine": 1.5})
+}

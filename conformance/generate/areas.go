@@ -1,0 +1,11 @@
+package generate
+
+// areas returns the areas in the order of the pipeline (protocol.md section 3),
+// then the operations around it.
+func areas() []*area {
+	return []*area{
+		authorization(), gate(), algorithm(), issuers(), keySelection(), signatures(), times(), claims(),
+		target(), bodies(), replays(), needs(), development(), folder(), keyTexts(), published(), signing(),
+		scopes(), orchestrator(), engines(), misuse(),
+	}
+}

@@ -1,0 +1,146 @@
+package generate
+
+import (
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"io/fs"
+	"math/big"
+	"strings"
+
+	"github.com/tallystick/tallystick/conformance"
+)
+
+// A key pair of conformance/vectors/keys. Its texts are written with the
+// standard library and never with the core, which is what they test.
+type keyPair struct{ *rsa.PrivateKey }
+
+var (
+	alice     = readPair("alice.pem")
+	aliceNext = readPair("alice-next.pem")
+	bob       = readPair("bob.pem")
+	mallory   = readPair("mallory.pem")
+	cubic     = readPair("cubic.pem")
+	large     = readPair("large.pem")
+	weak      = readPair("weak.pem")
+)
+
+func readKeyFile(name string) string {
+	text, err := fs.ReadFile(conformance.Files(), "keys/"+name)
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	return string(text)
+}
+
+// readKeyText is readKeyFile without the lines that label a file.
+func readKeyText(name string) string {
+	text := readKeyFile(name)
+	return text[strings.Index(text, "-----BEGIN"):]
+}
+
+func readPair(name string) keyPair {
+	block, _ := pem.Decode([]byte(readKeyFile(name)))
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		panic(err)
+	}
+	return keyPair{parsed.(*rsa.PrivateKey)}
+}
+
+func pemText(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+func (k keyPair) spki() string {
+	der, err := x509.MarshalPKIXPublicKey(&k.PublicKey)
+	if err != nil {
+		panic(err)
+	}
+	return pemText("PUBLIC KEY", der)
+}
+
+func (k keyPair) pkcs8() string {
+	der, err := x509.MarshalPKCS8PrivateKey(k.PrivateKey)
+	if err != nil {
+		panic(err)
+	}
+	return pemText("PRIVATE KEY", der)
+}
+
+func (k keyPair) publicPKCS1() string {
+	return pemText("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&k.PublicKey))
+}
+
+func (k keyPair) privatePKCS1() string {
+	return pemText("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(k.PrivateKey))
+}
+
+func base64url(data []byte) string { return base64.RawURLEncoding.EncodeToString(data) }
+
+// jwk is the public key as the members of RFC 7518 section 6.3.1 alone.
+func (k keyPair) jwk() object {
+	return object{"kty": "RSA", "n": base64url(k.N.Bytes()), "e": base64url(big.NewInt(int64(k.E)).Bytes())}
+}
+
+func (k keyPair) privateJWK() object {
+	number := func(n *big.Int) string { return base64url(n.Bytes()) }
+	return k.jwk().with(object{
+		"d": number(k.D), "p": number(k.Primes[0]), "q": number(k.Primes[1]),
+		"dp": number(k.Precomputed.Dp), "dq": number(k.Precomputed.Dq), "qi": number(k.Precomputed.Qinv),
+	})
+}
+
+// kid is the RFC 7638 thumbprint, computed here and not by the core.
+func (k keyPair) kid() string {
+	members := k.jwk()
+	sum := sha256.Sum256([]byte(`{"e":"` + members["e"].(string) + `","kty":"RSA","n":"` + members["n"].(string) + `"}`))
+	return base64url(sum[:])
+}
+
+// spkiOf writes a public key that crypto/x509 would not: any modulus, any exponent.
+func spkiOf(n, e *big.Int) string {
+	pkcs1 := marshalASN1(struct{ N, E *big.Int }{n, e})
+	return pemText("PUBLIC KEY", marshalASN1(struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}{
+		pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}, Parameters: asn1.NullRawValue},
+		asn1.BitString{Bytes: pkcs1, BitLength: 8 * len(pkcs1)},
+	}))
+}
+
+func marshalASN1(value any) []byte {
+	der, err := asn1.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	return der
+}
+
+func jwks(keys ...object) string {
+	return text(object{"keys": keys})
+}
+
+// text writes JSON with sorted members.
+func text(value any) string {
+	out, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	return string(out)
+}
+
+// number reads a base64url member of a JWK.
+func number(member any) *big.Int {
+	raw, err := base64.RawURLEncoding.DecodeString(member.(string))
+	if err != nil {
+		panic(err)
+	}
+	return new(big.Int).SetBytes(raw)
+}

@@ -1,0 +1,98 @@
+package conformance
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"sort"
+)
+
+//go:embed vectors
+var embedded embed.FS
+
+// Files returns the embedded folder: one JSON file an area, and keys/.
+func Files() fs.FS {
+	files, err := fs.Sub(embedded, "vectors")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	return files
+}
+
+// Suite is every vector, in the order of the file names.
+type Suite struct {
+	Areas []Area
+}
+
+// Load reads and checks the embedded vectors.
+func Load() (*Suite, error) { return LoadFrom(Files()) }
+
+// LoadFrom reads every *.json file at the top of a folder and checks what the
+// format demands (see Check).
+func LoadFrom(files fs.FS) (*Suite, error) {
+	names, err := fs.Glob(files, "*.json")
+	if err != nil {
+		return nil, err
+	}
+	sort.Strings(names)
+	suite := &Suite{}
+	for _, name := range names {
+		area, err := readArea(files, name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		suite.Areas = append(suite.Areas, area)
+	}
+	if err := suite.Check(); err != nil {
+		return nil, err
+	}
+	return suite, nil
+}
+
+func readArea(files fs.FS, name string) (Area, error) {
+	text, err := fs.ReadFile(files, name)
+	if err != nil {
+		return Area{}, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	var area Area
+	if err := decoder.Decode(&area); err != nil {
+		return Area{}, err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return Area{}, fmt.Errorf("there is text after the JSON object")
+	}
+	if area.Area+".json" != path.Base(name) {
+		return Area{}, fmt.Errorf("area is %q: the file must be named %s.json", area.Area, area.Area)
+	}
+	return area, nil
+}
+
+// Vectors returns every vector in order.
+func (s *Suite) Vectors() []Vector {
+	var all []Vector
+	for _, area := range s.Areas {
+		all = append(all, area.Vectors...)
+	}
+	return all
+}
+
+// Select returns the vectors whose name matches one of the patterns; "*" takes
+// any run of characters. Without a pattern it returns every vector.
+func (s *Suite) Select(patterns []string) []Vector {
+	if len(patterns) == 0 {
+		return s.Vectors()
+	}
+	var chosen []Vector
+	for _, vector := range s.Vectors() {
+		if matchesAny(patterns, vector.Name) {
+			chosen = append(chosen, vector)
+		}
+	}
+	return chosen
+}

@@ -1,0 +1,32 @@
+package conformance
+
+import "strings"
+
+func matchesAny(patterns []string, name string) bool {
+	for _, pattern := range patterns {
+		if matches(pattern, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// matches reports whether a pattern with "*" for any run matches a whole name.
+func matches(pattern, name string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == name
+	}
+	first, middle, last := parts[0], parts[1:len(parts)-1], parts[len(parts)-1]
+	name, ok := strings.CutPrefix(name, first)
+	if !ok || !strings.HasSuffix(name, last) {
+		return false
+	}
+	name = strings.TrimSuffix(name, last)
+	for _, part := range middle {
+		if _, name, ok = strings.Cut(name, part); !ok {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,41 @@
+// Package runner runs the vectors of package conformance through legs: ways to
+// reach a core, in this process or through a driver. Every answer of every leg
+// is compared with what the vector expects and, byte by byte, with the answer
+// of the reference leg.
+package runner
+
+import (
+	"context"
+	"errors"
+)
+
+// Call is one call of the ABI.
+type Call struct {
+	Op      string
+	Request []byte
+	Body    []byte
+	// HostRSA asks a driver that can to open engines with rsa "host" and to
+	// answer the needs "check" and "sign" itself.
+	HostRSA bool
+}
+
+// Leg is one way to reach a core.
+type Leg interface {
+	// Call returns the answer of one call. An error means that the leg itself
+	// broke: no further call is made.
+	Call(ctx context.Context, call Call) ([]byte, error)
+	// Close releases what the leg holds; nothing that it started goes on.
+	Close() error
+}
+
+// Source names a leg and opens it.
+type Source struct {
+	Name string
+	// HostRSA marks a leg that does RSA outside the core wherever a vector
+	// leaves the choice open.
+	HostRSA bool
+	Open    func(ctx context.Context) (Leg, error)
+}
+
+// ErrTimeout is in the error of a leg that did not answer in time.
+var ErrTimeout = errors.New("no answer within the time limit")

@@ -1,0 +1,210 @@
+package runner
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tallystick/tallystick/conformance"
+)
+
+// Result is one vector on one leg.
+type Result struct {
+	Vector  conformance.Vector
+	Seconds float64
+	Failure string // "" when it passed
+}
+
+// LegReport is everything that one leg did.
+type LegReport struct {
+	Name    string
+	Broken  string // why the leg could not run, or could not go on; "" when it could
+	Results []Result
+}
+
+// Report is a whole run.
+type Report struct {
+	Legs []LegReport
+}
+
+// Plan says what to run.
+type Plan struct {
+	Vectors []conformance.Vector
+	// Reference is the leg that the others are compared with. It is run first,
+	// and reported where Legs names it or it breaks.
+	Reference Source
+	Legs      []Source
+	// StepLimit is how long one call may take.
+	StepLimit time.Duration
+	// Started is told when a leg starts; it may be nil.
+	Started func(leg string)
+}
+
+// reference holds what the reference leg answered.
+type reference struct {
+	version []byte
+	answers map[string][][]byte // by the name of the vector
+}
+
+// Run runs every vector through every leg, one leg after the other.
+func Run(ctx context.Context, plan Plan) Report {
+	known := reference{answers: map[string][][]byte{}}
+	first := plan.runLeg(ctx, plan.Reference, known.learn, known.learnVersion)
+	var report Report
+	named := false
+	for _, source := range plan.Legs {
+		if source.Name == plan.Reference.Name {
+			report.Legs, named = append(report.Legs, first), true
+			continue
+		}
+		report.Legs = append(report.Legs, plan.runLeg(ctx, source, known.compare, known.compareVersion))
+	}
+	if !named && first.Broken != "" {
+		report.Legs = append([]LegReport{first}, report.Legs...)
+	}
+	return report
+}
+
+type judge func(vector string, answers [][]byte) error
+
+func (p Plan) runLeg(ctx context.Context, source Source, judge judge, greet func(version []byte) error) LegReport {
+	if p.Started != nil {
+		p.Started(source.Name)
+	}
+	report := LegReport{Name: source.Name}
+	leg, err := p.open(ctx, source, greet)
+	if err != nil {
+		report.Broken = err.Error()
+		return report
+	}
+	for _, vector := range p.Vectors {
+		result, broken := p.runVector(ctx, source, leg, vector, judge)
+		report.Results = append(report.Results, result)
+		if broken != nil {
+			report.Broken = fmt.Sprintf("at %s: %v", vector.Name, broken)
+			break
+		}
+	}
+	if err := leg.Close(); err != nil && report.Broken == "" {
+		report.Broken = fmt.Sprintf("at its end: %v", err)
+	}
+	return report
+}
+
+// open starts a leg and asks for its version: a leg that cannot even say that
+// could not run, which is another thing than a failed vector.
+func (p Plan) open(ctx context.Context, source Source, greet func([]byte) error) (Leg, error) {
+	leg, err := source.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	limited, cancel := context.WithTimeout(ctx, p.StepLimit)
+	defer cancel()
+	version, err := leg.Call(limited, Call{Op: "version", Request: []byte("{}")})
+	if err == nil {
+		err = greet(version)
+	}
+	if err != nil {
+		leg.Close() // the first error is the one to report
+		return nil, err
+	}
+	return leg, nil
+}
+
+func (p Plan) runVector(ctx context.Context, source Source, leg Leg, vector conformance.Vector, judge judge) (Result, error) {
+	started := time.Now()
+	s := &scenario{leg: leg, hostRSA: source.HostRSA, limit: p.StepLimit}
+	err := s.run(ctx, vector)
+	result := Result{Vector: vector, Seconds: time.Since(started).Seconds()}
+	var wrong *failure
+	if err != nil && !errors.As(err, &wrong) {
+		result.Failure = err.Error()
+		return result, err
+	}
+	if differs := judge(vector.Name, s.answers); err == nil {
+		err = differs
+	}
+	if err != nil {
+		result.Failure = err.Error()
+	}
+	return result, nil
+}
+
+func (r *reference) learn(vector string, answers [][]byte) error {
+	r.answers[vector] = answers
+	return nil
+}
+
+func (r *reference) learnVersion(version []byte) error {
+	r.version = version
+	return nil
+}
+
+func (r *reference) compareVersion(version []byte) error {
+	if r.version != nil && !bytes.Equal(r.version, version) {
+		return fmt.Errorf("it is another version than the reference leg (build both anew): %s instead of %s", cut(version), cut(r.version))
+	}
+	return nil
+}
+
+// compare demands the reference's answers, byte for byte, as far as it got: its
+// last answer of a failed vector is the wrong one, so that a leg which gave the
+// right one there differs.
+func (r *reference) compare(vector string, answers [][]byte) error {
+	wanted := r.answers[vector]
+	for at := range min(len(answers), len(wanted)) {
+		if !bytes.Equal(answers[at], wanted[at]) {
+			return failed("answer %d differs from the reference leg's\n%s", at+1, difference(answers[at], wanted[at]))
+		}
+	}
+	return nil
+}
+
+// difference shows two answers from a little before their first different byte.
+func difference(got, want []byte) string {
+	at := 0
+	for at < len(got) && at < len(want) && got[at] == want[at] {
+		at++
+	}
+	from := max(0, at-60)
+	return fmt.Sprintf("at byte %d\n  reference: …%s\n  this leg:  …%s", at, cut(want[from:]), cut(got[from:]))
+}
+
+// Counts returns how many results passed and failed.
+func (r Report) Counts() (passed, failed int) {
+	for _, leg := range r.Legs {
+		for _, result := range leg.Results {
+			if result.Failure == "" {
+				passed++
+			} else {
+				failed++
+			}
+		}
+	}
+	return passed, failed
+}
+
+// Exit codes of a run.
+const (
+	ExitPassed = 0
+	ExitFailed = 1
+	ExitBroken = 2 // a leg, or the run itself, could not run; it wins over ExitFailed
+)
+
+// ExitCode returns what the process should end with.
+func (r Report) ExitCode() int {
+	code := ExitPassed
+	for _, leg := range r.Legs {
+		if leg.Broken != "" {
+			return ExitBroken
+		}
+		for _, result := range leg.Results {
+			if result.Failure != "" {
+				code = ExitFailed
+			}
+		}
+	}
+	return code
+}

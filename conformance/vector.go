@@ -1,0 +1,80 @@
+// Package conformance holds the vectors that every implementation of Tallystick
+// answers alike, as data files, and reads them strictly: an unknown member, an
+// unknown expectation or an empty suite is an error, so that no vector can be
+// written that nothing checks. README.md describes the format.
+package conformance
+
+import "encoding/json"
+
+// Kind says whether a vector shows something accepted or something refused.
+type Kind string
+
+// The two kinds. A vector of kind Reject names its accepting twin.
+const (
+	Accept Kind = "accept"
+	Reject Kind = "reject"
+)
+
+// Area is one file of vectors.
+type Area struct {
+	Area    string   `json:"area"`
+	About   string   `json:"about"`
+	Vectors []Vector `json:"vectors"`
+}
+
+// Vector is one scenario: steps that are run in order against one core.
+type Vector struct {
+	Name   string `json:"name"`           // area/fault
+	Kind   Kind   `json:"kind"`           // Accept or Reject
+	Says   string `json:"says"`           // what is right or wrong, one sentence
+	Source string `json:"source"`         // clause, advisory or document that it comes from
+	Twin   string `json:"twin,omitempty"` // of a Reject: the Accept that differs in the one thing tested
+	Note   string `json:"note,omitempty"` // for the reader alone: what an encoded token says
+	Steps  []Step `json:"steps"`
+}
+
+// Step is one call of the ABI and the answer that is expected.
+type Step struct {
+	Op string `json:"op"`
+	// Request is the JSON object of the call; a string "$name" in it stands for
+	// a value that an earlier step saved, and "$$" for one "$".
+	Request json.RawMessage `json:"request,omitempty"`
+	// RequestText is sent as it is, instead of Request: for texts that are no
+	// good JSON.
+	RequestText *string `json:"request_text,omitempty"`
+	// Body is the raw body where it is UTF-8; BodyBase64 where it is not.
+	Body       string `json:"body,omitempty"`
+	BodyBase64 string `json:"body_base64,omitempty"`
+	// Repeat makes the same call so many times (0 and 1: once); every answer
+	// must be as expected.
+	Repeat int `json:"repeat,omitempty"`
+	// Save names values of the answer for later steps: name -> path in the answer.
+	Save map[string]string `json:"save,omitempty"`
+	// Varies lists paths of values that hold random bytes: not compared between legs.
+	Varies []string `json:"varies,omitempty"`
+	Expect Expect   `json:"expect"`
+}
+
+// Expect is what an answer must say: exactly one of OK, OKIncludes, Error and Need.
+type Expect struct {
+	// OK is the whole "ok" object.
+	OK json.RawMessage `json:"ok,omitempty"`
+	// OKIncludes are members that "ok" must have, with these values; objects in
+	// it are compared in the same way, arrays element by element.
+	OKIncludes json.RawMessage `json:"ok_includes,omitempty"`
+	// Error is the code of an error.
+	Error string `json:"error,omitempty"`
+	// Response is what the HTTP response of the error must be; only with Error.
+	Response *Response `json:"response,omitempty"`
+	// Need are members that "need" must have, "kind" among them.
+	Need json.RawMessage `json:"need,omitempty"`
+}
+
+// Response is the part of an HTTP response that protocol.md section 3 fixes.
+type Response struct {
+	Status int    `json:"status"`
+	Words  string `json:"words"` // "error" of the body
+	// OAuth is error= of the challenge; "" is a bare challenge, or none where
+	// the status has no challenge (413, 500, 503).
+	OAuth string `json:"oauth,omitempty"`
+}
