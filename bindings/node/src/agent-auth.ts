@@ -3,11 +3,11 @@ import type { Backend } from "./core.js";
 import type { Engine } from "./engine.js";
 import { type HttpAnswer, TallystickError } from "./errors.js";
 import { type FetchHandler, fetchHandler, type VerifiedFetchHandler } from "./fetch-handler.js";
-import { CODES, type ErrorCode } from "./generated.js";
+import { CODES, type RequestVerifyRequest, type RequestVerifyResult } from "./generated.js";
 import { consoleLogger, type Logger } from "./logger.js";
 import { type Middleware, middleware, type NodeHandler, nodeHandler, type VerifiedNodeHandler } from "./node-http.js";
 import type { ReplayStore } from "./replay.js";
-import { type Accepted, startVerifier } from "./verifier.js";
+import { startVerifier } from "./verifier.js";
 
 /** How an agent decides who may call it. Nothing is required. */
 export interface AgentAuthOptions {
@@ -117,7 +117,7 @@ export class AgentAuth {
    */
   async verify(facts: RequestFacts, body?: Uint8Array): Promise<Caller> {
     const engine = await this.#engine;
-    const accepted = await engine.run<Accepted>("request.verify", wire(facts), body);
+    const accepted = await engine.run<RequestVerifyResult>("request.verify", wire(facts), body);
     return {
       issuer: accepted.issuer,
       jti: accepted.jti,
@@ -188,7 +188,7 @@ function checkOptions({ keys, keysDir, replay }: AgentAuthOptions): void {
   }
 }
 
-function wire(facts: RequestFacts): object {
+function wire(facts: RequestFacts): Omit<RequestVerifyRequest, "engine" | "now"> {
   return {
     authorization: facts.authorization,
     method: facts.method,
@@ -202,7 +202,7 @@ function wire(facts: RequestFacts): object {
 
 /** For errors of the library itself, of which a caller shall learn no more than the table says. */
 function bareAnswer(error: TallystickError): HttpAnswer {
-  const row = CODES[error.code as ErrorCode] ?? CODES.internal;
+  const row = CODES[error.code] ?? CODES.internal;
   return {
     status: row.status,
     headers: { "content-type": "application/json", "cache-control": "no-store" },

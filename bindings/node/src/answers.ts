@@ -27,7 +27,7 @@ for (const errorClass of Object.values(ERRORS)) {
 
 /** The error object, of the class of its code, for a problem that the core or the binding states. */
 export function errorFrom(problem: Problem, options?: ErrorOptions): TallystickError {
-  const errorClass = ERRORS[problem.code as ErrorCode] ?? TallystickError;
+  const errorClass = ERRORS[problem.code] ?? TallystickError;
   return new errorClass(problem, options);
 }
 

@@ -1,5 +1,6 @@
 import { reason } from "./answers.js";
-import { type Engine, failed, now, type Reply, type Warning } from "./engine.js";
+import { type Engine, failed, now, type Reply } from "./engine.js";
+import type { EngineFeedResult, EngineStatsResult } from "./generated.js";
 import { KeysFolder } from "./keys-folder.js";
 import type { Logger } from "./logger.js";
 
@@ -23,7 +24,7 @@ export class AuthorizedKeys {
     const { path } = this.#folder;
     if (members["failed"] !== undefined) {
       this.#logger.error(`${members["failed"]}: requests are refused with 503 until it can be read`);
-    } else if (engine.call<{ issuers: number }>("engine.stats").issuers === 0) {
+    } else if (engine.call<EngineStatsResult>("engine.stats").issuers === 0) {
       this.#logger.warn(
         `the keys folder ${path} is missing or holds no usable key, so every request is refused as of an unknown ` +
           "issuer: put the public key of each caller there as ISSUER.pem",
@@ -45,7 +46,7 @@ export class AuthorizedKeys {
       // `opened` is another object once the engine had to be opened again, without keys.
       if (this.#fed?.mark === listing.mark && this.#fed.engine === engine.opened) return UNCHANGED;
       const files = await this.#folder.read(listing);
-      const { warnings } = engine.call<{ warnings: Warning[] }>("engine.feed", { now: now(), files });
+      const { warnings } = engine.call<EngineFeedResult>("engine.feed", { now: now(), files });
       this.#fed = { mark: listing.mark, engine: engine.opened };
       for (const { message } of warnings) this.#logger.warn(`keys: ${message}`);
       return UNCHANGED;

@@ -4,6 +4,7 @@ import { readStream } from "./body.js";
 import { type Backend, type Core, sharedCore } from "./core.js";
 import { Engine, failed } from "./engine.js";
 import { TallystickError } from "./errors.js";
+import type { RequestEndpointResult, RequestSignResult } from "./generated.js";
 import { jsonText } from "./json.js";
 import { outgoing, type SignedRequestInit } from "./outgoing.js";
 import { resolveSigner, type Signer, type SignerOptions } from "./signer.js";
@@ -99,7 +100,7 @@ export class OrchestratorClient {
   ): Promise<SignedHeaders> {
     const { engine } = await this.#started;
     const request = { method, url: asSent(String(url)), ttl: this.#options.ttl };
-    const { authorization } = await engine.run<{ authorization: string }>("request.sign", request, bytesOf(body));
+    const { authorization } = await engine.run<RequestSignResult>("request.sign", request, bytesOf(body));
     return { authorization };
   }
 
@@ -138,7 +139,7 @@ export class OrchestratorClient {
   async send(url: string, payload: unknown, options: SendOptions = {}): Promise<AgentAnswer> {
     const body = Buffer.from(jsonText(payload));
     const { core } = await this.#started;
-    const endpoint = result<{ url: string }>(core.call("request.endpoint", JSON.stringify({ url }))).url;
+    const endpoint = result<RequestEndpointResult>(core.call("request.endpoint", JSON.stringify({ url }))).url;
     const { authorization } = await this.sign("POST", endpoint, body);
     const deadline = AbortSignal.timeout(options.timeout ?? DEFAULT_TIMEOUT_MS);
     const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline]);

@@ -5,6 +5,7 @@ import { parseEnv } from "node:util";
 import { misuse, reason, result } from "./answers.js";
 import { sharedCore } from "./core.js";
 import { now } from "./engine.js";
+import type { KeyInspectResult, KeysLoadResult, RequestSignResult } from "./generated.js";
 import { KeyManager } from "./keys.js";
 
 /** What {@link DevTools.setupPersistentKeys} takes. */
@@ -66,9 +67,7 @@ export const DevTools = {
     const core = await sharedCore();
     const text = await variable(envVar);
     const request = { text, encoding: "base64", want: "private", include_private: true };
-    const { keys } = named(envVar, () =>
-      result<{ keys: { private_pem: string }[] }>(core.call("key.inspect", JSON.stringify(request))),
-    );
+    const { keys } = named(envVar, () => result<KeyInspectResult>(core.call("key.inspect", JSON.stringify(request))));
     const body = JSON.stringify({ query });
     const signed = core.call(
       "request.sign",
@@ -81,7 +80,7 @@ export const DevTools = {
       }),
       Buffer.from(body),
     );
-    return { token: result<{ token: string }>(signed).token, body };
+    return { token: result<RequestSignResult>(signed).token, body };
   },
 };
 
@@ -117,7 +116,7 @@ async function keyFileName(issuerId: string, text: string): Promise<string> {
   const name = `${issuerId}.pem`;
   const core = await sharedCore();
   const files = [{ name, text }];
-  const { issuers } = result<{ issuers: object }>(core.call("keys.load", JSON.stringify({ files })));
+  const { issuers } = result<KeysLoadResult>(core.call("keys.load", JSON.stringify({ files })));
   if (Object.hasOwn(issuers, issuerId) && basename(name) === name && !/[\\/:]/.test(name)) return name;
   throw misuse("invalid_argument", `the issuer ${JSON.stringify(issuerId)} cannot be the name of a file of keys`);
 }

@@ -1,5 +1,6 @@
 import { type Answer, errorFrom, misuse, type Need, result } from "./answers.js";
 import type { Core } from "./core.js";
+import type { EngineOpenRequest, EngineOpenResult } from "./generated.js";
 
 /** What `engine.resume` takes for a need. */
 export interface Reply {
@@ -11,23 +12,6 @@ export interface Reply {
 export type Needs = {
   readonly [Kind in Need["kind"]]?: (need: Extract<Need, { kind: Kind }>) => Reply | Promise<Reply>;
 };
-
-/** What `engine.open` answers. */
-export interface Opened {
-  readonly engine: number;
-  readonly max_body: number;
-  readonly issuers: number;
-  readonly warnings: readonly Warning[];
-  readonly key_id: string;
-}
-
-/** Something about the keys of one source that the operator should mend. */
-export interface Warning {
-  readonly source: string;
-  readonly issuer: string;
-  readonly code: string;
-  readonly message: string;
-}
 
 /** Half of the tickets that an engine of the core can hold, so that none is dropped while its need is met. */
 const MAX_SUSPENDED = 512;
@@ -50,13 +34,13 @@ export function now(): number {
  */
 export class Engine {
   readonly #core: Core;
-  readonly #configuration: () => object;
+  readonly #configuration: () => EngineOpenRequest;
   readonly #needs: Needs;
   readonly #finished: ((result: unknown) => void) | undefined;
   readonly #waiting: (() => void)[] = [];
   #suspended = 0;
   #generation: number;
-  #opened: Opened;
+  #opened: EngineOpenResult;
   #closed = false;
 
   /**
@@ -64,7 +48,7 @@ export class Engine {
    * @param needs - What the host does for the core.
    * @param finished - Sees each result of {@link Engine.run} before any other call reaches the core.
    */
-  constructor(core: Core, configuration: () => object, needs: Needs, finished?: (result: unknown) => void) {
+  constructor(core: Core, configuration: () => EngineOpenRequest, needs: Needs, finished?: (result: unknown) => void) {
     this.#core = core;
     this.#configuration = configuration;
     this.#needs = needs;
@@ -74,7 +58,7 @@ export class Engine {
   }
 
   /** The number under which the core knows the engine now, and what it said about it. */
-  get opened(): Opened {
+  get opened(): EngineOpenResult {
     if (this.#closed) throw misuse("unknown_engine", "the engine was closed");
     if (this.#generation !== this.#core.generation) {
       this.#generation = this.#core.generation;
@@ -112,8 +96,8 @@ export class Engine {
     this.#closed = true;
   }
 
-  #open(): Opened {
-    return result<Opened>(this.#core.call("engine.open", JSON.stringify(this.#configuration())));
+  #open(): EngineOpenResult {
+    return result<EngineOpenResult>(this.#core.call("engine.open", JSON.stringify(this.#configuration())));
   }
 
   async #run<T>(op: string, members: object, body: Uint8Array | undefined): Promise<T> {

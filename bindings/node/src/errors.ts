@@ -1,3 +1,5 @@
+import type { ErrorCode } from "./generated.js";
+
 /** The HTTP answer that the core words for a refused request; header names are lower case. */
 export interface HttpAnswer {
   readonly status: number;
@@ -7,7 +9,7 @@ export interface HttpAnswer {
 
 /** The member `error` of an answer of the core. */
 export interface Problem {
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly message: string;
   readonly log?: string | undefined;
   readonly response?: HttpAnswer | undefined;
@@ -22,7 +24,7 @@ export interface Problem {
  * - `response` is the HTTP answer for the caller, ready to send; only errors of a verification have one.
  */
 export class TallystickError extends Error {
-  readonly code: string;
+  readonly code: ErrorCode;
   declare readonly log: string | undefined;
   declare readonly response: HttpAnswer | undefined;
 

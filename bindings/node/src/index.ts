@@ -14,7 +14,14 @@ export type { FetchHandler, VerifiedFetchHandler } from "./fetch-handler.js";
 export * from "./generated.js";
 export { KeyManager, type KeyPair, type PublicKey } from "./keys.js";
 export type { Logger } from "./logger.js";
-export type { Middleware, NodeHandler, NodeRequest, VerifiedNodeHandler, VerifiedNodeRequest } from "./node-http.js";
+export {
+  callerOf,
+  type Middleware,
+  type NodeHandler,
+  type NodeRequest,
+  type VerifiedNodeHandler,
+  type VerifiedNodeRequest,
+} from "./node-http.js";
 export type { SignedRequestInit } from "./outgoing.js";
 export type { ReplayStore } from "./replay.js";
 export type { Signer, SignerOptions, SignFunction } from "./signer.js";

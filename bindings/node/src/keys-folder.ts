@@ -2,19 +2,13 @@ import { constants } from "node:fs";
 import { open, readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { reason } from "./answers.js";
+import type { File } from "./generated.js";
 
 const MAX_FILES = 10_000;
 const MAX_FILE = 262_144;
 // The ABI takes requests of at most 16 MiB; escaping in JSON makes texts longer.
 const MAX_TOTAL = 12_582_912;
 const AT_ONCE = 32;
-
-/** One file as `engine.feed` takes it. */
-export interface KeyFile {
-  readonly name: string;
-  readonly text?: string;
-  readonly failed?: string;
-}
 
 /** The content of a folder and a mark that changes with it. */
 export interface Listing {
@@ -54,7 +48,7 @@ export class KeysFolder {
    *
    * @throws Error where the files are too large altogether.
    */
-  async read(listing: Listing): Promise<KeyFile[]> {
+  async read(listing: Listing): Promise<File[]> {
     let total = 0;
     const files = await inGroups(listing.names, async (name) => {
       const file = await readKeyFile(this.path, name);
@@ -91,7 +85,7 @@ async function markOf(folder: string, name: string): Promise<string | undefined>
   }
 }
 
-async function readKeyFile(folder: string, name: string): Promise<KeyFile | undefined> {
+async function readKeyFile(folder: string, name: string): Promise<File | undefined> {
   try {
     return { name, text: await readText(join(folder, name)) };
   } catch (error) {

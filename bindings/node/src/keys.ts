@@ -2,7 +2,7 @@ import { createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 import { misuse, result } from "./answers.js";
 import { sharedCore } from "./core.js";
-import type { Warning } from "./engine.js";
+import type { KeyInspectResult, KeysLoadResult, LoadedKey } from "./generated.js";
 import { KeysFolder } from "./keys-folder.js";
 import { consoleLogger, type Logger } from "./logger.js";
 
@@ -29,14 +29,6 @@ export interface PublicKey {
   readonly keyObject: KeyObject;
 }
 
-interface LoadedKey {
-  readonly kid: string;
-  readonly key_id: string;
-  readonly bits: number;
-  readonly public_pem: string;
-  readonly public_jwk: Record<string, unknown>;
-}
-
 const SIZES: readonly number[] = [2048, 3072, 4096];
 
 const generate = promisify(generateKeyPair);
@@ -59,7 +51,7 @@ export const KeyManager = {
     });
     const core = await sharedCore();
     const inspected = core.call("key.inspect", JSON.stringify({ text: publicKey, want: "public" }));
-    const kid = result<{ keys: { kid: string }[] }>(inspected).keys[0]?.kid ?? "";
+    const kid = result<KeyInspectResult>(inspected).keys[0]?.kid ?? "";
     return { privatePem: privateKey, publicPem: publicKey, kid };
   },
 
@@ -79,9 +71,7 @@ export const KeyManager = {
     const folder = new KeysFolder(directory);
     const files = await folder.read(await folder.list());
     const core = await sharedCore();
-    const { issuers, warnings } = result<{ issuers: Record<string, LoadedKey[]>; warnings: Warning[] }>(
-      core.call("keys.load", JSON.stringify({ files })),
-    );
+    const { issuers, warnings } = result<KeysLoadResult>(core.call("keys.load", JSON.stringify({ files })));
     for (const { message } of warnings) logger.warn(`keys: ${message}`);
     const keys = new Map(Object.entries(issuers).map(([issuer, loaded]) => [issuer, loaded.map(publicKey)]));
     if (keys.size === 0) logger.warn(`the keys folder ${folder.path} is missing or holds no usable key`);

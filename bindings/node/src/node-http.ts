@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AgentAuth, Caller, RequestFacts } from "./agent-auth.js";
+import { misuse } from "./answers.js";
 import { Collector } from "./body.js";
 import type { HttpAnswer } from "./errors.js";
 
@@ -33,6 +34,21 @@ export type VerifiedNodeHandler = (request: VerifiedNodeRequest, response: Serve
 // How long the answer to a body that is too large may take to reach the caller, in milliseconds.
 const LINGER_MS = 1_000;
 
+const callers = new WeakMap<object, Caller>();
+
+/**
+ * The caller of a request that {@link AgentAuth.middleware} or {@link AgentAuth.handler} let in: `req.auth`, with its
+ * type, and safe from whoever else writes to that name.
+ *
+ * @throws {@link TallystickError} `internal` where nothing verified the request: its route is not protected.
+ */
+export function callerOf(request: object): Caller {
+  const caller = callers.get(request);
+  if (caller === undefined)
+    throw misuse("internal", "the request was not verified: put auth.middleware() before its route");
+  return caller;
+}
+
 export function middleware(auth: AgentAuth): Middleware {
   return (request, response, next) => {
     void admit(auth, request, response).then((admitted) => {
@@ -54,6 +70,7 @@ async function admit(auth: AgentAuth, request: NodeRequest, response: ServerResp
     const { maxBody } = await auth.ready();
     body = await takeBody(request, maxBody);
     request.auth = await auth.verify(facts(request, body), body.bytes);
+    callers.set(request, request.auth);
   } catch (error) {
     if (!request.socket.destroyed) refuse(response, auth.refusal(error, request), body);
     return false;

@@ -2,6 +2,7 @@ import { createPrivateKey, KeyObject } from "node:crypto";
 import { misuse, reason, result } from "./answers.js";
 import type { Core } from "./core.js";
 import { failed, type Reply } from "./engine.js";
+import type { KeyInspectResult, SignerConfig } from "./generated.js";
 import { signOffLoop } from "./host-crypto.js";
 import { within } from "./time-limit.js";
 
@@ -19,7 +20,7 @@ export type Signer = string | KeyObject | SignFunction;
 /** How a signer is made known to the core, and who does the RSA operation. */
 export interface ResolvedSigner {
   /** Members of `signer` in `engine.open`. */
-  readonly configuration: object;
+  readonly configuration: Omit<SignerConfig, "issuer" | "ttl">;
   /** The need `sign`; never throws. */
   sign(input: string): Promise<Reply>;
 }
@@ -32,11 +33,6 @@ export interface SignerOptions {
   readonly signerTimeout?: number | undefined;
   /** Who does the RSA operation: `node:crypto` off the event loop ("host", default) or the core on it. */
   readonly crypto?: "host" | "core" | undefined;
-}
-
-interface InspectedKey {
-  readonly public_pem: string;
-  readonly private_pem: string;
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -63,12 +59,12 @@ export function resolveSigner(core: Core, signer: Signer, options: SignerOptions
 // The core, not OpenSSL, says which keys may sign; it is told the private half once and keeps the public one.
 function keySigner(core: Core, signer: string | KeyObject, text: string): ResolvedSigner {
   const request = JSON.stringify({ text, want: "private", include_private: typeof signer === "string" });
-  const { keys } = result<{ keys: InspectedKey[] }>(core.call("key.inspect", request));
+  const { keys } = result<KeyInspectResult>(core.call("key.inspect", request));
   const [key] = keys;
   if (keys.length !== 1 || key === undefined) {
     throw misuse("invalid_key", `the signer must be one private key, the text holds ${keys.length}`);
   }
-  const privateKey = typeof signer === "string" ? createPrivateKey(key.private_pem) : signer;
+  const privateKey = typeof signer === "string" ? createPrivateKey(key.private_pem ?? "") : signer;
   return {
     // OpenSSL checks its own signatures against faults, so the core need not do it again.
     configuration: { public_key: key.public_pem, rsa: "host", check_signature: false },

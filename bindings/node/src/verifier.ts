@@ -2,20 +2,10 @@ import type { AgentAuthOptions } from "./agent-auth.js";
 import { AuthorizedKeys } from "./authorized-keys.js";
 import { type Core, sharedCore } from "./core.js";
 import { Engine, type Needs } from "./engine.js";
+import type { EngineKeyResult, RequestVerifyResult } from "./generated.js";
 import { KeyCache } from "./host-crypto.js";
 import type { Logger } from "./logger.js";
 import { type Claim, claimIn, type ReplayStore, WindowAfterLoss, warnIfClustered } from "./replay.js";
-
-/** What the core answers for a verified request. */
-export interface Accepted {
-  readonly issuer: string;
-  readonly jti: string;
-  readonly issued_at: number | null;
-  readonly expires_at: number;
-  readonly key_id: string;
-  readonly development: boolean;
-  readonly claims: Record<string, unknown>;
-}
 
 // The core's default for replay_capacity.
 const REPLAY_CAPACITY = 1_000_000;
@@ -35,7 +25,7 @@ export async function startVerifier(options: AgentAuthOptions, logger: Logger): 
 
 function openVerifier(core: Core, options: AgentAuthOptions, development: boolean, keys: AuthorizedKeys | undefined) {
   const replay = new Replay(options, development);
-  const cache = new KeyCache((key) => engine.call<{ public_pem: string }>("engine.key", { key }).public_pem);
+  const cache = new KeyCache((key) => engine.call<EngineKeyResult>("engine.key", { key }).public_pem);
   const needs: Needs = {
     check: (need) => cache.check(need),
     claim: (need) => replay.claim(need),
@@ -55,7 +45,7 @@ function openVerifier(core: Core, options: AgentAuthOptions, development: boolea
       realm: options.realm,
     },
   });
-  const engine = new Engine(core, configuration, needs, (accepted) => replay.accepted(accepted as Accepted));
+  const engine = new Engine(core, configuration, needs, (accepted) => replay.accepted(accepted as RequestVerifyResult));
   return engine;
 }
 
@@ -84,7 +74,7 @@ class Replay {
     return this.#window === undefined ? "memory" : "host";
   }
 
-  accepted({ expires_at }: Accepted): void {
+  accepted({ expires_at }: RequestVerifyResult): void {
     this.#latestExpiry = Math.max(this.#latestExpiry, expires_at);
   }
 

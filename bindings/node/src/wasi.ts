@@ -3,6 +3,7 @@ import { randomFillSync } from "node:crypto";
 // Codes of the WASI preview 1 `errno`.
 const SUCCESS = 0;
 const BAD_DESCRIPTOR = 8;
+const IO_ERROR = 29;
 
 /** How much of what Go prints before it dies is kept for the error, in characters. */
 const OUTPUT_LIMIT = 8192;
@@ -58,8 +59,12 @@ export class Wasi {
         return SUCCESS;
       },
       random_get: (at: number, length: number) => {
-        randomFillSync(new Uint8Array(this.#view().buffer, at >>> 0, length >>> 0));
-        return SUCCESS;
+        try {
+          randomFillSync(new Uint8Array(this.#view().buffer, at >>> 0, length >>> 0));
+          return SUCCESS;
+        } catch {
+          return IO_ERROR; // Go ends itself rather than go on without entropy.
+        }
       },
       fd_write: (descriptor: number, vectors: number, count: number, written: number) =>
         this.#write(descriptor, vectors >>> 0, count, written >>> 0),
