@@ -78,8 +78,9 @@ function isMissing(error: unknown): boolean {
 /** Undefined for what is no file or has gone; a changed file has another mark. */
 async function markOf(folder: string, name: string): Promise<string | undefined> {
   try {
-    const { mtimeNs, ctimeNs, size, ino, ...kind } = await stat(join(folder, name), { bigint: true });
-    return kind.isFile() ? JSON.stringify([name, `${mtimeNs} ${ctimeNs} ${size} ${ino}`]) : undefined;
+    const found = await stat(join(folder, name), { bigint: true });
+    const { mtimeNs, ctimeNs, size, ino } = found;
+    return found.isFile() ? JSON.stringify([name, `${mtimeNs} ${ctimeNs} ${size} ${ino}`]) : undefined;
   } catch (error) {
     return isMissing(error) ? undefined : JSON.stringify([name, reason(error)]);
   }
