@@ -1,25 +1,147 @@
-# Tallystick: `make help` lists the targets.
+# Tallystick: `make help` lists the targets. Everything that is built or installed
+# lies in build/ and bindings/node/node_modules.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
 
 BUILD := build
-PYTHON ?= python3.11
-GO_SOURCES := $(shell find core wasm cshared -name '*.go' -not -name '*_test.go') go.mod go.sum cshared/exports.map
 WASM := $(BUILD)/wasm/tallystick.wasm
 LIBRARY := $(BUILD)/cshared/libtallystick.so
+VENV := $(BUILD)/venv
+VENV_PYTHON := $(VENV)/bin/python
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+CC ?= gcc
+NODE_DIR := bindings/node
+PYTHON_DIR := bindings/python
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+GO_SOURCES := $(shell find core wasm cshared -name '*.go' -not -name '*_test.go') go.mod go.sum cshared/exports.map
+PYTHON_SOURCES := $(shell find $(PYTHON_DIR)/src $(PYTHON_DIR)/pyproject.toml $(PYTHON_DIR)/hatch_build.py -type f -not -path '*/_lib/*' -not -name '*.pyc' 2>/dev/null)
+NODE_SOURCES := $(shell find $(NODE_DIR)/src $(NODE_DIR)/scripts -type f 2>/dev/null) $(NODE_DIR)/package.json $(NODE_DIR)/tsconfig.json
 
 export GOFLAGS := -buildvcs=false -trimpath
+export TALLYSTICK_LIBRARY := $(CURDIR)/$(LIBRARY)
 
-.PHONY: wasm
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 22
+
+## ---- build
+
+.PHONY: wasm cshared
 wasm: $(WASM) ## build the WebAssembly module
 $(WASM): $(GO_SOURCES)
 	@mkdir -p $(@D)
 	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags="-s -w" -o $@ ./wasm
 
-.PHONY: cshared
 cshared: $(LIBRARY) ## build the C library
+# The version script exports tally_* alone; nodelete: a Go runtime cannot be unloaded.
 $(LIBRARY): $(GO_SOURCES) cshared/tallystick.h
 	@mkdir -p $(@D)
 	CGO_ENABLED=1 go build -buildmode=c-shared -ldflags='-s -w -extldflags "-Wl,-soname,libtallystick.so.1 -Wl,--version-script=$(CURDIR)/cshared/exports.map -Wl,-z,nodelete"' -o $@ ./cshared
-	@rm -f $(BUILD)/cshared/libtallystick.h && cp cshared/tallystick.h $(BUILD)/cshared/
+	@rm -f $(@D)/libtallystick.h
+	@cp cshared/tallystick.h $(@D)/
+	@ln -sf libtallystick.so $(@D)/libtallystick.so.1
+
+# Two Python installs or two packings must not build at the same time.
+.PHONY: python
+python: $(VENV)/.installed ## install the Python package and what its tests need into build/venv
+$(VENV)/.requirements: $(PYTHON_DIR)/requirements-dev.txt
+	@test -n "$(PYTHON)" || { echo "make: no python3 found: install Python 3.10 or later" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+$(VENV)/.installed: $(VENV)/.requirements $(WASM) $(LIBRARY) $(PYTHON_SOURCES)
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall ./$(PYTHON_DIR)
+	@touch $@
+
+.PHONY: node
+node: $(NODE_DIR)/dist/.built ## install what the Node package's tests need and build the package
+$(NODE_DIR)/node_modules/.package-lock.json: $(NODE_DIR)/package-lock.json
+	cd $(NODE_DIR) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+$(NODE_DIR)/dist/.built: $(NODE_DIR)/node_modules/.package-lock.json $(WASM) $(NODE_SOURCES)
+	cd $(NODE_DIR) && npm run --silent build
+	@touch $@
+
+## ---- try
+
+.PHONY: demo
+demo: python node ## run a Flask agent and a Node orchestrator against each other, and the reverse
+	@$(VENV_PYTHON) cmd/demo/demo.py
+
+## ---- test
+
+.PHONY: test test-go test-c test-python test-node test-docs conformance
+test: test-go test-c test-python test-node test-docs conformance ## run all tests, type checks and the conformance suite
+
+test-go: ## run the Go tests with the race detector
+	go vet ./...
+	go test -race ./...
+
+test-c: $(BUILD)/c-example ## compile and run the C example, under valgrind where it is installed
+	$(BUILD)/c-example
+	@if command -v valgrind >/dev/null; then \
+		valgrind --quiet --suppressions=cshared/example/valgrind.supp --leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect --error-exitcode=9 $(BUILD)/c-example && echo "valgrind: nothing lost"; \
+	else echo "valgrind: not installed, so lost memory was not looked for"; fi
+$(BUILD)/c-example: cshared/example/example.c cshared/tallystick.h $(LIBRARY)
+	$(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Werror -I cshared -o $@ $< $(LIBRARY) -Wl,-rpath,'$$ORIGIN/cshared'
+
+test-python: python ## run the Python tests, mypy and ruff
+	cd $(PYTHON_DIR) && $(CURDIR)/$(VENV)/bin/ruff check . && $(CURDIR)/$(VENV)/bin/ruff format --check .
+	cd $(PYTHON_DIR) && $(CURDIR)/$(VENV)/bin/mypy --strict src tests examples
+	cd $(PYTHON_DIR) && $(CURDIR)/$(VENV_PYTHON) -m pytest
+
+test-node: node $(LIBRARY) ## run the Node tests, type checks and linters
+	cd $(NODE_DIR) && npm run --silent check
+	cd $(NODE_DIR) && npm test --silent
+
+test-docs: python node ## run every command and example of README.md
+	$(VENV_PYTHON) -m pytest -q cmd/docs
+
+conformance: python node $(LIBRARY) $(WASM) ## run the vectors on every leg; reports in build/conformance/
+	@go build -o $(BUILD)/conformance/conformance ./conformance/cmd/conformance
+	@$(BUILD)/conformance/conformance
+
+.PHONY: fuzz
+FUZZTIME ?= 20s
+fuzz: ## run every fuzz target for FUZZTIME (default 20s) each
+	@for package in $$(go list ./core/...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$package; \
+		done; \
+	done
+
+## ---- measure and check
+
+.PHONY: bench
+bench: python node ## measure against the peers in one run and print ratios
+	@cd cmd/bench && npm ci --no-audit --no-fund --loglevel=error
+	@$(VENV_PYTHON) cmd/bench/bench.py
+
+.PHONY: generate
+generate: ## write the generated files
+	go run ./cmd/generate
+	go run ./conformance/cmd/generate
+
+.PHONY: check
+check: generate python node ## format, generate, lint, cross-build, then demand a clean tree
+	gofmt -w core wasm cshared cmd conformance
+	$(VENV)/bin/ruff format $(PYTHON_DIR)
+	cd $(NODE_DIR) && npm run --silent format
+	go vet ./...
+	GOOS=wasip1 GOARCH=wasm go vet ./wasm
+	go run $(STATICCHECK) ./...
+	go mod tidy -diff
+	for target in linux/arm64 darwin/arm64 windows/amd64; do GOOS=$${target%/*} GOARCH=$${target#*/} go build ./core/... || exit 1; done
+	$(VENV)/bin/ruff check $(PYTHON_DIR)
+	cd $(PYTHON_DIR) && $(CURDIR)/$(VENV)/bin/mypy --strict src tests examples
+	cd $(NODE_DIR) && npm run --silent check
+	@test -z "$$(git status --porcelain)" || { git status --short; echo "make check: the tree is not clean: commit what is listed, or what was formatted or generated" >&2; exit 1; }
+	@echo "make check: clean"
+
+.PHONY: clean
+clean: ## remove everything that was built or installed
+	rm -rf $(BUILD) $(NODE_DIR)/node_modules $(NODE_DIR)/dist $(PYTHON_DIR)/src/tallystick/_lib cmd/bench/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
