@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,8 +17,12 @@ var (
 	saveName      = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 )
 
-// maxRepeat bounds one step, so that a typing error does not run for hours.
-const maxRepeat = 2000
+// maxRepeat and maxFill (bytes) bound one step, so that a typing error does not
+// run for hours.
+const (
+	maxRepeat = 2000
+	maxFill   = 16 << 20
+)
 
 // Check refuses a suite that could pass without checking what it claims to.
 func (s *Suite) Check() error {
@@ -38,7 +41,7 @@ func (s *Suite) Check() error {
 	if len(byName) == 0 {
 		return errors.New("there are no vectors")
 	}
-	for _, vector := range byName {
+	for _, vector := range s.Vectors() {
 		if err := checkTwin(vector, byName); err != nil {
 			return fmt.Errorf("%s: %w", vector.Name, err)
 		}
@@ -96,11 +99,8 @@ func checkStep(step Step, saved map[string]bool) error {
 	if step.Request != nil && !bytes.HasPrefix(bytes.TrimSpace(step.Request), []byte("{")) {
 		return errors.New("request must be an object")
 	}
-	if step.Body != "" && step.BodyBase64 != "" {
-		return errors.New("body and body_base64 exclude each other")
-	}
-	if _, err := base64.StdEncoding.DecodeString(step.BodyBase64); err != nil {
-		return fmt.Errorf("body_base64: %w", err)
+	if err := checkBody(step); err != nil {
+		return err
 	}
 	if step.Repeat < 0 || step.Repeat > maxRepeat {
 		return fmt.Errorf("repeat must be at most %d", maxRepeat)
@@ -114,6 +114,25 @@ func checkStep(step Step, saved map[string]bool) error {
 		return err
 	}
 	return checkExpect(step.Expect, saved)
+}
+
+func checkBody(step Step) error {
+	given := 0
+	for _, there := range []bool{step.Body != "", step.BodyBase64 != "", step.BodyFill != 0} {
+		if there {
+			given++
+		}
+	}
+	if given > 1 {
+		return errors.New("body, body_base64 and body_fill exclude each other")
+	}
+	if step.BodyFill < 0 || step.BodyFill > maxFill {
+		return fmt.Errorf("body_fill must be at most %d", maxFill)
+	}
+	if _, err := step.BodyBytes(); err != nil {
+		return fmt.Errorf("body_base64: %w", err)
+	}
+	return nil
 }
 
 func checkReferences(text json.RawMessage, saved map[string]bool) error {

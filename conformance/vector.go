@@ -4,7 +4,11 @@
 // written that nothing checks. README.md describes the format.
 package conformance
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+)
 
 // Kind says whether a vector shows something accepted or something refused.
 type Kind string
@@ -42,9 +46,11 @@ type Step struct {
 	// RequestText is sent as it is, instead of Request: for texts that are no
 	// good JSON.
 	RequestText *string `json:"request_text,omitempty"`
-	// Body is the raw body where it is UTF-8; BodyBase64 where it is not.
+	// Body is the raw body where it is UTF-8; BodyBase64 where it is not;
+	// BodyFill is one of so many letters x. At most one of them is given.
 	Body       string `json:"body,omitempty"`
 	BodyBase64 string `json:"body_base64,omitempty"`
+	BodyFill   int    `json:"body_fill,omitempty"`
 	// Repeat makes the same call so many times (0 and 1: once); every answer
 	// must be as expected.
 	Repeat int `json:"repeat,omitempty"`
@@ -53,6 +59,17 @@ type Step struct {
 	// Varies lists paths of values that hold random bytes: not compared between legs.
 	Varies []string `json:"varies,omitempty"`
 	Expect Expect   `json:"expect"`
+}
+
+// BodyBytes returns the raw body of the call.
+func (s Step) BodyBytes() ([]byte, error) {
+	switch {
+	case s.BodyBase64 != "":
+		return base64.StdEncoding.DecodeString(s.BodyBase64)
+	case s.BodyFill > 0:
+		return bytes.Repeat([]byte("x"), s.BodyFill), nil
+	}
+	return []byte(s.Body), nil
 }
 
 // Expect is what an answer must say: exactly one of OK, OKIncludes, Error and Need.

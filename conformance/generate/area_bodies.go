@@ -35,6 +35,11 @@ func limits(a *area, t token) {
 	source := "ABI.md engine.open: max_body"
 	a.accept("at-limit", "a body of exactly max_body bytes", source, open(object{"max_body": len(body)}), accepted(t, nil))
 	a.reject("over-limit", "at-limit", "a body over max_body", source, open(object{"max_body": len(body) - 1}), refused(t, nil, "body_too_large"))
+	const tenMiB = 10 << 20
+	a.accept("at-default-limit", "a body of 10 MiB, which makes a WebAssembly memory grow under the call", source+"; "+traps, open(nil),
+		accepted(claim("content_sha256", hexSHA256(strings.Repeat("x", tenMiB))), nil).filled(tenMiB))
+	a.reject("over-default-limit", "at-default-limit", "a body of 10 MiB and a byte", source, open(nil),
+		refused(claim("content_sha256", hexSHA256(strings.Repeat("x", tenMiB+1))), nil, "body_too_large").filled(tenMiB+1))
 	a.reject("over-limit-said", "at-limit", "the host stopped reading at max_body", source, open(nil), refused(t, object{"body": remove, "body_too_large": true}, "body_too_large"))
 	a.reject("over-limit-development", "development/body-changed", "the limit holds in development too", source, open(object{"development": true, "max_body": 1}),
 		refused(t, nil, "body_too_large"))

@@ -32,7 +32,7 @@ func requestTexts(a *area) {
 	bad("request-member-twice", "a member twice", `{"pattern":"a","scope":"a","scope":"b"}`)
 	bad("request-member-twice-escaped", "a member twice, once spelled with an escape", `{"pattern":"a","scope":"a","\u0073cope":"b"}`)
 	bad("request-surrogate", "an unpaired surrogate", `{"pattern":"a","scope":"\ud800"}`)
-	bad("request-deep", "nested too deeply", `{"pattern":"a","scope":`+nested(5000)+`}`)
+	bad("request-deep", "20,000 nested brackets, which overflow the stack of a WebAssembly host", `{"pattern":"a","scope":`+nested(20000)+`}`)
 	bad("request-single-quotes", "single quotes", `{'pattern':'a','scope':'a'}`)
 	bad("request-nan", "NaN", `{"pattern":"a","scope":NaN}`)
 }

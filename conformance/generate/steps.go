@@ -23,6 +23,12 @@ func (s step) save(name, path string) step {
 	return s
 }
 
+// filled makes the body so many letters x.
+func (s step) filled(bytes int) step {
+	s.Body, s.BodyFill = "", bytes
+	return s
+}
+
 func (s step) times(n int) step {
 	s.Repeat = n
 	return s

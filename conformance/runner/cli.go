@@ -64,8 +64,8 @@ func parse(arguments []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&s.places.Root, "root", "", "the checkout (default: the nearest folder with go.mod)")
 	flags.StringVar(&s.places.Module, "wasm", "", "WASM module (default ROOT/build/wasm/tallystick.wasm)")
 	flags.StringVar(&s.places.Library, "library", "", "C library (default ROOT/build/cshared/libtallystick.so)")
-	flags.StringVar(&s.places.Python, "python", os.Getenv("PYTHON"), "Python with tallystick installed (default $PYTHON, else ROOT/build/venv/bin/python)")
-	flags.StringVar(&s.places.Node, "node", os.Getenv("NODE"), "Node (default $NODE, else node)")
+	flags.StringVar(&s.places.Python, "python", os.Getenv("TALLYSTICK_PYTHON"), "Python with tallystick installed (default $TALLYSTICK_PYTHON, else ROOT/build/venv/bin/python)")
+	flags.StringVar(&s.places.Node, "node", os.Getenv("TALLYSTICK_NODE"), "Node (default $TALLYSTICK_NODE, else node)")
 	flags.StringVar(&s.places.CC, "cc", os.Getenv("CC"), "C compiler (default $CC, else cc)")
 	if err := flags.Parse(arguments); err != nil {
 		return s, err

@@ -168,8 +168,8 @@ func difference(got, want []byte) string {
 	for at < len(got) && at < len(want) && got[at] == want[at] {
 		at++
 	}
-	from := max(0, at-60)
-	return fmt.Sprintf("at byte %d\n  reference: …%s\n  this leg:  …%s", at, cut(want[from:]), cut(got[from:]))
+	window := func(text []byte) []byte { return text[max(0, at-80):min(len(text), at+120)] }
+	return fmt.Sprintf("at byte %d\n  reference: …%s…\n  this leg:  …%s…", at, window(want), window(got))
 }
 
 // Counts returns how many results passed and failed.

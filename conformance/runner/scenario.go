@@ -3,7 +3,6 @@ package runner
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -109,21 +108,17 @@ func (s *scenario) call(ctx context.Context, call Call) ([]byte, error) {
 }
 
 func (s *scenario) build(step conformance.Step) (Call, error) {
-	call := Call{Op: step.Op, Body: []byte(step.Body)}
-	if step.BodyBase64 != "" {
-		body, err := base64.StdEncoding.DecodeString(step.BodyBase64)
-		if err != nil {
-			return Call{}, err
-		}
-		call.Body = body
+	body, err := step.BodyBytes()
+	if err != nil {
+		return Call{}, err
 	}
+	call := Call{Op: step.Op, Body: body}
 	if step.RequestText != nil {
 		call.Request = []byte(*step.RequestText)
 		return call, nil
 	}
 	call.HostRSA = s.hostRSA && hostRSAOperations[step.Op]
-	request, err := conformance.Substitute(step.Request, s.lookup)
-	call.Request = request
+	call.Request, err = conformance.Substitute(step.Request, s.lookup)
 	return call, err
 }
 
