@@ -130,6 +130,7 @@ func (v *Verifier) Verify(in *Input) need.Step {
 		return need.Refuse(p)
 	}
 	run := &verification{v: v, in: *in, token: token, claims: c}
+	run.in.BodyTooLarge = in.BodyTooLarge || len(in.Body) > v.policy.MaxBody
 	if !v.keysAreStale(in.Now) {
 		return run.findKeys()
 	}
@@ -274,9 +275,6 @@ func (r *verification) checkBody() *problem.Problem {
 
 // letGoOfBody keeps the digest alone: the bytes are borrowed for one call.
 func (r *verification) letGoOfBody() {
-	if len(r.in.Body) > r.v.policy.MaxBody {
-		r.in.BodyTooLarge = true
-	}
 	if r.bodySum == "" && !r.in.BodyTooLarge {
 		r.bodySum = digest.Hex(r.in.Body)
 	}
