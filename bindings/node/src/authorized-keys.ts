@@ -1,5 +1,5 @@
 import { reason } from "./answers.js";
-import { type Engine, failed, now, type Reply } from "./engine.js";
+import { type Engine, failed, type Reply } from "./engine.js";
 import type { EngineFeedResult, EngineStatsResult } from "./generated.js";
 import { KeysFolder } from "./keys-folder.js";
 import type { Logger } from "./logger.js";
@@ -46,7 +46,7 @@ export class AuthorizedKeys {
       // `opened` is another object once the engine had to be opened again, without keys.
       if (this.#fed?.mark === listing.mark && this.#fed.engine === engine.opened) return UNCHANGED;
       const files = await this.#folder.read(listing);
-      const { warnings } = engine.call<EngineFeedResult>("engine.feed", { now: now(), files });
+      const { warnings } = engine.call<EngineFeedResult>("engine.feed", { files });
       this.#fed = { mark: listing.mark, engine: engine.opened };
       for (const { message } of warnings) this.#logger.warn(`keys: ${message}`);
       return UNCHANGED;

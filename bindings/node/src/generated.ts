@@ -415,7 +415,6 @@ export interface EngineOpenResult {
 /** Members of EngineFeedRequest. */
 export interface EngineFeedRequest {
   readonly engine: number;
-  readonly now?: number | undefined;
   readonly files?: readonly File[] | undefined;
   readonly keys?: Readonly<Record<string, string>> | undefined;
 }

@@ -49,20 +49,20 @@ export function resolveSigner(core: Core, signer: Signer, options: SignerOptions
   if (typeof signer !== "string" && !(signer instanceof KeyObject)) {
     throw misuse("invalid_argument", "signer must be PEM or JWK text, a KeyObject or a function");
   }
-  const text = typeof signer === "string" ? signer : keyText(signer);
-  if (options.crypto === "core") {
-    return { configuration: { private_key: text, rsa: "core" }, sign: async () => failed("the core signs itself") };
-  }
-  return keySigner(core, signer, text);
+  return keySigner(core, signer, typeof signer === "string" ? signer : keyText(signer), options);
 }
 
-// The core, not OpenSSL, says which keys may sign; it is told the private half once and keeps the public one.
-function keySigner(core: Core, signer: string | KeyObject, text: string): ResolvedSigner {
-  const request = JSON.stringify({ text, want: "private", include_private: typeof signer === "string" });
+// The core, not OpenSSL, says which keys may sign.
+function keySigner(core: Core, signer: string | KeyObject, text: string, options: SignerOptions): ResolvedSigner {
+  const parse = options.crypto !== "core" && typeof signer === "string";
+  const request = JSON.stringify({ text, want: "private", include_private: parse });
   const { keys } = result<KeyInspectResult>(core.call("key.inspect", request));
   const [key] = keys;
   if (keys.length !== 1 || key === undefined) {
     throw misuse("invalid_key", `the signer must be one private key, the text holds ${keys.length}`);
+  }
+  if (options.crypto === "core") {
+    return { configuration: { private_key: text, rsa: "core" }, sign: async () => failed("the core signs itself") };
   }
   const privateKey = typeof signer === "string" ? createPrivateKey(key.private_pem ?? "") : signer;
   return {

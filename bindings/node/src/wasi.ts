@@ -6,7 +6,7 @@ const BAD_DESCRIPTOR = 8;
 const IO_ERROR = 29;
 
 /** How much of what Go prints before it dies is kept for the error, in characters. */
-const OUTPUT_LIMIT = 8192;
+const OUTPUT_LIMIT = 4096;
 
 type Functions = Record<string, (...values: never[]) => number>;
 
@@ -22,7 +22,7 @@ export class ProcessExit extends Error {
  * It is our own because `node:wasi` is experimental and can corrupt memory when it grows.
  */
 export class Wasi {
-  /** What the module printed: text of a Go panic. Bounded, last part kept. */
+  /** What the module printed: text of a Go panic. Bounded: the message comes first. */
   output = "";
   #memory: WebAssembly.Memory | undefined;
 
@@ -105,8 +105,8 @@ export class Wasi {
     for (let index = 0; index < count; index++) {
       const at = view.getUint32(vectors + index * 8, true);
       const length = view.getUint32(vectors + index * 8 + 4, true);
-      const kept = Buffer.from(view.buffer, at, Math.min(length, OUTPUT_LIMIT));
-      this.output = (this.output + kept.toString("latin1")).slice(-OUTPUT_LIMIT);
+      const room = OUTPUT_LIMIT - this.output.length;
+      this.output += Buffer.from(view.buffer, at, Math.min(length, room)).toString("latin1");
       total += length;
     }
     view.setUint32(written, total, true);

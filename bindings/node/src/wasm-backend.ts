@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { misuse, reason } from "./answers.js";
+import { misuse, oneLine, reason } from "./answers.js";
 import type { Core } from "./core.js";
 import { ABI_VERSION } from "./generated.js";
 import { ProcessExit, Wasi } from "./wasi.js";
@@ -145,7 +145,7 @@ export class WasmBackend implements Core {
 
 function broken(error: unknown, output: string): string {
   const kind = error instanceof ProcessExit ? error.message : `trap: ${reason(error)}`;
-  const log = output === "" ? kind : `${kind}; it printed: ${output}`;
+  const log = output === "" ? kind : `${kind}; it printed: ${oneLine(output)}`;
   return JSON.stringify({
     error: { code: "internal", message: "the WebAssembly core stopped; it was replaced by a fresh one", log },
   });

@@ -3,7 +3,7 @@ import { mkdir, rename, rm, symlink, utimes, writeFile } from "node:fs/promises"
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { AgentAuth, type ErrorCode, KeyManager, OrchestratorClient } from "tallystick";
-import { Lines, known, other, rejectsWith, run, temporaryFolder, token } from "./support.js";
+import { known, Lines, other, rejectsWith, run, temporaryFolder, token } from "./support.js";
 
 const weak = await smallKey();
 const FACTS = { method: "POST", path: "/agent" };
@@ -181,9 +181,9 @@ suite("keys given as text", () => {
   const withKeys = (keys: Record<string, string>) => new AgentAuth({ keys, devMode: false, logger: new Lines() });
 
   test("PEM, JWK and JWKS", async () => {
-    const { keyObject, publicJwk } = (
-      await KeyManager.loadPublicKeys(await temporaryFolder({ "a.pem": known.publicPem }))
-    ).get("a")?.[0] ?? assert.fail("no key");
+    const { keyObject, publicJwk } =
+      (await KeyManager.loadPublicKeys(await temporaryFolder({ "a.pem": known.publicPem }))).get("a")?.[0] ??
+      assert.fail("no key");
     assert.equal(keyObject.asymmetricKeyType, "rsa");
     for (const text of [known.publicPem, JSON.stringify(publicJwk), JSON.stringify({ keys: [publicJwk] })]) {
       await call(withKeys({ orchestrator: text }));

@@ -1,0 +1,141 @@
+// What happens when the WebAssembly core dies. It is killed for real: without entropy the Go runtime ends itself.
+import assert from "node:assert/strict";
+import crypto from "node:crypto";
+import { suite, test } from "node:test";
+import { AgentAuth, loadCore, OrchestratorClient } from "tallystick";
+import { agent } from "./agents.js";
+import { known, quiet, rejectsWith, temporaryFolder, token } from "./support.js";
+
+const FACTS = { method: "POST", path: "/agent" };
+const client = new OrchestratorClient({ issuerId: "orchestrator", signer: known.privatePem });
+await client.ready();
+
+async function withoutEntropy<T>(work: () => Promise<T> | T): Promise<T> {
+  const { randomFillSync } = crypto;
+  crypto.randomFillSync = () => {
+    throw new Error("no entropy");
+  };
+  try {
+    return await work();
+  } finally {
+    crypto.randomFillSync = randomFillSync;
+  }
+}
+
+/** Kills the core that everything in this process shares. */
+async function killCore(): Promise<void> {
+  await withoutEntropy(() => rejectsWith("internal", client.sign("GET", "http://a.example/")));
+}
+
+const verify = (auth: AgentAuth, text: string) => auth.verify({ ...FACTS, authorization: [`Bearer ${text}`] });
+
+suite("a core that died", () => {
+  test("is an answer, with what it printed in the log alone, and the next call has a fresh one", async () => {
+    const core = await loadCore();
+    const request = JSON.stringify({
+      issuer: "a",
+      private_key: known.privatePem,
+      now: 1_700_000_000,
+      method: "GET",
+      url: "http://a.example/",
+    });
+    const { error } = await withoutEntropy(() => JSON.parse(core.call("request.sign", request)));
+    assert.equal(error.code, "internal");
+    assert.match(error.log, /^trap: unreachable; it printed: fatal error: crypto\/rand[^\n]*$/);
+    assert.doesNotMatch(error.message, /fatal|entropy/);
+    assert.ok(error.log.length < 10_000);
+    assert.equal(core.generation, 1);
+    assert.ok(JSON.parse(core.call("request.sign", request)).ok.token);
+    assert.equal(core.generation, 1);
+  });
+
+  test("takes no client and no agent with it", async () => {
+    const auth = agent();
+    for (let deaths = 0; deaths < 3; deaths++) {
+      const { authorization } = await client.sign("POST", "http://a.example/agent");
+      await auth.verify({ ...FACTS, authorization: [authorization] }).catch(() => {});
+      await killCore();
+    }
+    await verify(auth, token({ unbound: true, ttl: 120 }));
+  });
+
+  test("does not make used tokens usable again", async () => {
+    const auth = agent();
+    const used = token({ unbound: true });
+    const unused = token({ unbound: true });
+    await verify(auth, used);
+    await killCore();
+    for (const text of [used, unused]) {
+      const { response, log } = await rejectsWith("replay_store_unavailable", verify(auth, text));
+      assert.equal(response?.status, 503);
+      assert.match(log ?? "", /may have been used before/);
+    }
+    // Expires later than anything that was accepted before, so it must be new.
+    const later = token({ unbound: true, ttl: 100 });
+    await verify(auth, later);
+    await rejectsWith("replay_detected", verify(auth, later));
+    await killCore();
+    await rejectsWith("replay_detected", verify(auth, later));
+  });
+
+  test("lets an agent read its keys folder anew", async () => {
+    const keysDir = await temporaryFolder({ "orchestrator.pem": known.publicPem });
+    const auth = new AgentAuth({ keysDir, devMode: false, logger: quiet });
+    await verify(auth, token({ unbound: true }));
+    await killCore();
+    assert.equal((await verify(auth, token({ unbound: true, ttl: 100 }))).issuer, "orchestrator");
+  });
+
+  test("does not disturb a verification under way, nor claim its token twice", async () => {
+    const claims: string[] = [];
+    let release = () => {};
+    const claimed = new Promise<void>((entered) => {
+      release = entered;
+    });
+    let answer: (taken: boolean) => void = () => {};
+    const store = {
+      claim: (_issuer: string, jti: string) => {
+        claims.push(jti);
+        release();
+        return new Promise<boolean>((resolve) => {
+          answer = resolve;
+        });
+      },
+    };
+    const verified = verify(agent({ replay: store }), token({ unbound: true }));
+    await claimed;
+    await killCore();
+    answer(true);
+    assert.equal((await verified).issuer, "orchestrator");
+    assert.equal(claims.length, 1);
+  });
+
+  test("does not disturb a signature under way", async () => {
+    let asked = 0;
+    const slow = new OrchestratorClient({
+      issuerId: "orchestrator",
+      publicKey: known.publicPem,
+      signer: async (input) => {
+        asked += 1;
+        if (asked === 1) await killCore();
+        return crypto.sign("sha256", input, known.privatePem);
+      },
+    });
+    const { authorization } = await slow.sign("POST", "http://a.example/agent");
+    await agent().verify({ ...FACTS, authorization: [authorization] });
+    assert.equal(asked, 2);
+  });
+});
+
+suite("memoryLimit", () => {
+  test("replaces an instance that grew beyond it", async () => {
+    const core = await loadCore({ memoryLimit: 33_554_432 });
+    core.call("digest.body", "{}", Buffer.alloc(1000));
+    assert.equal(core.generation, 0);
+    const { ok } = JSON.parse(core.call("digest.body", "{}", Buffer.alloc(40_000_000)));
+    assert.equal(ok.content_sha256, crypto.createHash("sha256").update(Buffer.alloc(40_000_000)).digest("hex"));
+    assert.equal(core.generation, 1);
+    core.call("digest.body", "{}", Buffer.alloc(1000));
+    assert.equal(core.generation, 1);
+  });
+});
