@@ -2,7 +2,6 @@ package abi
 
 import (
 	"encoding/json"
-	"math"
 
 	"github.com/tallystick/tallystick/core/authorized"
 	"github.com/tallystick/tallystick/core/engine"
@@ -205,7 +204,7 @@ func engineFeed(c *Core, r *EngineFeedRequest, _ []byte) (any, *problem.Problem)
 	if p != nil {
 		return nil, p
 	}
-	e.Verifier.Feed(set, orDefault(r.Now, math.Inf(-1)))
+	e.Verifier.Feed(set)
 	return EngineFeedResult{set.Len(), warnings}, nil
 }
 

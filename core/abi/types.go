@@ -237,7 +237,6 @@ type EngineOpenResult struct {
 // EngineFeedRequest is for engine.feed.
 type EngineFeedRequest struct {
 	Engine uint64            `json:"engine"`
-	Now    *float64          `json:"now,omitempty"`
 	Files  []authorized.File `json:"files,omitempty"`
 	Keys   map[string]string `json:"keys,omitempty"`
 }

@@ -66,9 +66,10 @@ func NewVerifier(policy Policy, keys *authorized.Set) (*Verifier, *problem.Probl
 	return v, nil
 }
 
-// Feed replaces all keys, which were read at now.
-func (v *Verifier) Feed(keys *authorized.Set, now float64) {
-	v.keys.Store(&loadedKeys{keys, now})
+// Feed replaces all keys. It is not an answer to the need keys, so it does not
+// put the next one off.
+func (v *Verifier) Feed(keys *authorized.Set) {
+	v.keys.Store(&loadedKeys{keys, v.keys.Load().loadedAt})
 }
 
 // Keys returns the present keys.
@@ -173,9 +174,9 @@ func (r *verification) keysAnswered(a need.Answer) need.Step {
 	case a.HasFailed:
 		return need.Refuse(problem.New(problem.KeysUnavailable, "").WithLog("the keys could not be read: %s", problem.Quote(a.Failed)))
 	case a.Keys != nil:
-		r.v.Feed(a.Keys, a.Now)
+		r.v.keys.Store(&loadedKeys{a.Keys, a.Now})
 	case a.Unchanged:
-		r.v.Feed(r.v.Keys(), a.Now)
+		r.v.keys.Store(&loadedKeys{r.v.Keys(), a.Now})
 	default:
 		return need.WrongAnswer(need.Keys)
 	}

@@ -523,7 +523,6 @@ class _EngineFeedRequest(TypedDict):
 class EngineFeedRequest(_EngineFeedRequest, total=False):
     """Members of EngineFeedRequest."""
 
-    now: float
     files: list[File]
     keys: dict[str, str]
 

@@ -166,7 +166,7 @@ class AgentAuth:
         raise error("internal", f"the core asked for {need['kind']!r}, which nothing here answers")
 
     def _deliver(self, files: list[dict[str, str]]) -> None:
-        self._warn(self._engine.call("engine.feed", {"now": time.time(), "files": files}))
+        self._warn(self._engine.call("engine.feed", {"files": files}))
 
     def _configure(self) -> Configuration:
         return {"verifier": {**self._policy, "files": self._folder.load()}}
