@@ -11,7 +11,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tallystick._generated import *  # noqa: F403
+    from tallystick._generated import (
+        BodyTamperedError,
+        BodyTooLargeError,
+        BodyUnavailableError,
+        InsufficientScopeError,
+        InternalError,
+        InvalidArgumentError,
+        InvalidAudienceError,
+        InvalidClaimsError,
+        InvalidConfigError,
+        InvalidKeyError,
+        InvalidSignatureError,
+        InvalidURLError,
+        IssuerDeniedError,
+        KeysUnavailableError,
+        MalformedTokenError,
+        MissingAuthorizationError,
+        OverloadedError,
+        ReplayDetectedError,
+        ReplayStoreUnavailableError,
+        SignerFailedError,
+        TokenExpiredError,
+        TokenNotYetValidError,
+        TrustDeniedError,
+        UnknownEngineError,
+        UnknownIssuerError,
+        UnknownKeyError,
+        UnknownOperationError,
+        UnknownTicketError,
+        UnsupportedAlgorithmError,
+        WrongTargetError,
+    )
     from tallystick.agent import AgentAuth
     from tallystick.caller import Caller
     from tallystick.client import OrchestratorClient
@@ -27,15 +58,45 @@ __version__ = "0.1.0"
 __all__ = [
     "AgentAuth",
     "BackendUnavailableError",
+    "BodyTamperedError",
+    "BodyTooLargeError",
+    "BodyUnavailableError",
     "Caller",
     "DevTools",
     "ErrorResponse",
+    "InsufficientScopeError",
+    "InternalError",
+    "InvalidArgumentError",
+    "InvalidAudienceError",
+    "InvalidClaimsError",
+    "InvalidConfigError",
+    "InvalidKeyError",
+    "InvalidSignatureError",
+    "InvalidURLError",
+    "IssuerDeniedError",
     "KeyManager",
+    "KeysUnavailableError",
+    "MalformedTokenError",
+    "MissingAuthorizationError",
     "OrchestratorClient",
+    "OverloadedError",
     "PublicKey",
+    "ReplayDetectedError",
     "ReplayStore",
+    "ReplayStoreUnavailableError",
     "SQLiteReplay",
+    "SignerFailedError",
     "TallystickError",
+    "TokenExpiredError",
+    "TokenNotYetValidError",
+    "TrustDeniedError",
+    "UnknownEngineError",
+    "UnknownIssuerError",
+    "UnknownKeyError",
+    "UnknownOperationError",
+    "UnknownTicketError",
+    "UnsupportedAlgorithmError",
+    "WrongTargetError",
 ]
 
 _HOMES = {
@@ -55,16 +116,13 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Load a public name at first use (PEP 562)."""
-    home = _HOMES.get(name, "_generated" if name.endswith("Error") else None)
-    if home is not None:
-        found = getattr(import_module(f"tallystick.{home}"), name, None)
-        if found is not None:
-            globals()[name] = found
-            return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # What has no home of its own is an error class of the core's table.
+    home = import_module(f"tallystick.{_HOMES.get(name, '_generated')}")
+    found = globals()[name] = getattr(home, name)
+    return found
 
 
 def __dir__() -> list[str]:
-    from tallystick._generated import ERRORS
-
-    return sorted({*globals(), *__all__, *(error.__name__ for error in ERRORS.values())})
+    return sorted({*globals(), *__all__})

@@ -6,6 +6,7 @@ does a memory that has grown over its ceiling, because WASM memory never shrinks
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import logging
 import threading
@@ -113,9 +114,9 @@ class WasmCore(Core):
         super().__init__()
         self.epoch = 0
         self._lock = threading.Lock()
-        self._inherited: list[object] = []
         self._engine, self._module = _compile()
         self._instance: _Instance | None = _Instance(self._engine, self._module)
+        atexit.register(self._release)
 
     def call(
         self, operation: str, request: bytes, body: bytes = b"", epoch: int | None = None
@@ -154,11 +155,18 @@ class WasmCore(Core):
 
     def after_fork_in_child(self) -> None:
         # Destructors of the parent's objects may wait for threads that are not here:
-        # keep them, and start from the compilation cache.
-        self._inherited += [self._instance, self._module, self._engine]
+        # none may ever run. The child starts from the compilation cache.
+        for inherited in (self._instance, self._module, self._engine):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
         self._lock = threading.Lock()
         self._instance = self._module = self._engine = None
         self.epoch += 1
+
+    def _release(self) -> None:
+        # At exit, while wasmtime's module still has what its destructors call.
+        if self._lock.acquire(timeout=1):
+            self._instance = self._module = self._engine = None
+            self._lock.release()
 
 
 @cache

@@ -202,7 +202,8 @@ class SQLiteReplay(ForkAware):
             # Whatever it was, the next claim starts with a fresh connection.
             with contextlib.suppress(sqlite3.Error):
                 self._close()
-            raise StoreUnavailableError(self._explain(str(reason))) from reason
+            text = getattr(reason, "strerror", None) or str(reason)
+            raise StoreUnavailableError(self._explain(text)) from reason
 
     def _explain(self, reason: str) -> str:
         fix = next((fix for word, fix in _FIXES if word in reason), _DEFAULT_FIX)

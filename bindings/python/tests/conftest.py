@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support import KeyPair
+
+from tallystick import KeyManager, OrchestratorClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep every test from the developer's own settings and replay file."""
+    for name in ("APP_ENV", "TALLYSTICK_BACKEND", "DEV_PRIVATE_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture(params=["native", "wasm"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def keys() -> KeyPair:
+    return KeyPair(*KeyManager.generate_rsa_keypair())
+
+
+@pytest.fixture(scope="session")
+def other_keys() -> KeyPair:
+    return KeyPair(*KeyManager.generate_rsa_keypair())
+
+
+@pytest.fixture
+def keys_dir(tmp_path: Path, keys: KeyPair) -> Path:
+    """A folder that knows ``orchestrator``."""
+    folder = tmp_path / "authorized_keys"
+    folder.mkdir()
+    (folder / "orchestrator.pem").write_text(keys.public)
+    return folder
+
+
+@pytest.fixture
+def open_dir() -> Iterator[Path]:
+    """A folder that other users can get at, for tests of permissions."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def client(keys: KeyPair) -> OrchestratorClient:
+    """Signs as ``orchestrator``."""
+    return OrchestratorClient("orchestrator", keys.private)
