@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runNode } from "./support.js";
+
+const entry = new URL("../../dist/index.js", import.meta.url).href;
+
+// Warm-up ends with the first 20,000; what leaked even 40 bytes a verification would show in the other 80,000.
+const SCRIPT = `
+  import { AgentAuth, KeyManager, OrchestratorClient } from ${JSON.stringify(entry)};
+  const { privatePem, publicPem } = await KeyManager.generateRsaKeypair();
+  const client = new OrchestratorClient({ issuerId: "orchestrator", signer: privatePem });
+  const body = Buffer.alloc(1024, "x");
+  const { authorization } = await client.sign("POST", "http://agent.example/agent", body);
+  const facts = { authorization: [authorization], method: "POST", path: "/agent" };
+  const logger = { warn() {}, error() {} };
+  const store = { claim: () => true };
+  const auth = new AgentAuth({ keys: { orchestrator: publicPem }, devMode: false, replay: store, leeway: 300, logger });
+  const measure = () => {
+    gc(); gc();
+    const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage();
+    return { heap: heapUsed, outside: external + arrayBuffers, rss };
+  };
+  async function verify(times) {
+    for (let count = 0; count < times; count++) await auth.verify(facts, body);
+    return measure();
+  }
+  console.log(JSON.stringify([await verify(20_000), await verify(80_000)]));
+`;
+
+const MIB = 1_048_576;
+
+test("100,000 verifications leave the memory of a process flat", async () => {
+  const { stdout, stderr } = await runNode(["--expose-gc", "--input-type=module", "-e", SCRIPT]);
+  const [early, late] = JSON.parse(stdout || `"${stderr}"`);
+  assert.ok(late.heap - early.heap < 3 * MIB, stdout);
+  assert.ok(late.outside - early.outside < 3 * MIB, stdout);
+  assert.ok(late.rss - early.rss < 24 * MIB, stdout);
+});
