@@ -56,10 +56,18 @@ func appendNeed(n *need.Need, ticket uint64) []byte {
 	b = append(b, `{"need":{"kind":`...)
 	b = strictjson.AppendString(b, string(n.Kind))
 	field := func(name, value string) {
-		b = append(b, ',', '"')
+		b = append(b, `,"`...)
 		b = append(b, name...)
-		b = append(b, '"', ':')
+		b = append(b, `":`...)
 		b = strictjson.AppendString(b, value)
+	}
+	// plain is for base64url and dots, which need no escaping.
+	plain := func(name, value string) {
+		b = append(b, `,"`...)
+		b = append(b, name...)
+		b = append(b, `":"`...)
+		b = append(b, value...)
+		b = append(b, '"')
 	}
 	switch n.Kind {
 	case need.Keys:
@@ -73,12 +81,12 @@ func appendNeed(n *need.Need, ticket uint64) []byte {
 		b = append(b, `,"now":`...)
 		b = appendNumber(b, n.Now)
 	case need.Sign:
-		field("input", n.Input)
-		field("key", n.Key)
+		plain("input", n.Input)
+		plain("key", n.Key)
 	case need.Check:
-		field("input", n.Input)
-		field("signature", n.Signature)
-		field("key", n.Key)
+		plain("input", n.Input)
+		plain("signature", n.Signature)
+		plain("key", n.Key)
 	}
 	b = append(b, `},"ticket":`...)
 	b = strconv.AppendUint(b, ticket, 10)

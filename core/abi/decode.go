@@ -56,7 +56,7 @@ func checkMembers(text []byte, t reflect.Type) error {
 	}
 	seen := map[string]bool{}
 	var err error
-	strictjson.Members(text, func(name string, v strictjson.Value) bool {
+	strictjson.Members(string(text), func(name string, v strictjson.Value) bool {
 		field, known := fields[name]
 		seen[name] = true
 		switch {

@@ -3,6 +3,7 @@ package abi
 import (
 	"strings"
 
+	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/strictjson"
 )
@@ -108,6 +109,13 @@ func (m *members) wires(name string, v strictjson.Value, into *[]string) {
 	})
 }
 
+// digest reads what digest.Hex writes.
+func (m *members) digest(name string, v strictjson.Value, into *string) {
+	if m.text(name, v, into); m.problem == nil && !digest.IsHex(*into) {
+		m.wrong(name, "must be 64 lower-case hex digits")
+	}
+}
+
 // require reports the first missing member.
 func (m *members) require(there bool, name string) {
 	if m.problem == nil && !there {
@@ -118,7 +126,7 @@ func (m *members) require(there bool, name string) {
 func readVerify(text []byte, r *RequestVerifyRequest) *problem.Problem {
 	m := members{operation: "request.verify"}
 	var engine, now, authorization, method, path bool
-	strictjson.Members(text, func(name string, v strictjson.Value) bool {
+	strictjson.Members(string(text), func(name string, v strictjson.Value) bool {
 		switch name {
 		case "engine":
 			engine = true
@@ -147,6 +155,8 @@ func readVerify(text []byte, r *RequestVerifyRequest) *problem.Problem {
 			m.flag(name, v, &r.BodyTooLarge)
 		case "body_unavailable":
 			m.flag(name, v, &r.BodyUnavailable)
+		case "body_sha256":
+			m.digest(name, v, &r.BodySHA256)
 		default:
 			m.wrong(problem.Quote(name), "is unknown")
 		}
@@ -163,7 +173,7 @@ func readVerify(text []byte, r *RequestVerifyRequest) *problem.Problem {
 func readSign(text []byte, r *RequestSignRequest) *problem.Problem {
 	m := members{operation: "request.sign"}
 	var now bool
-	strictjson.Members(text, func(name string, v strictjson.Value) bool {
+	strictjson.Members(string(text), func(name string, v strictjson.Value) bool {
 		switch name {
 		case "engine":
 			m.handle(name, v, &r.Engine)
@@ -186,6 +196,8 @@ func readSign(text []byte, r *RequestSignRequest) *problem.Problem {
 			if m.integer(name, v, &r.TTL); m.problem == nil {
 				m.problem = checkTTL(r.TTL)
 			}
+		case "body_sha256":
+			m.digest(name, v, &r.BodySHA256)
 		default:
 			m.wrong(problem.Quote(name), "is unknown")
 		}
@@ -198,7 +210,7 @@ func readSign(text []byte, r *RequestSignRequest) *problem.Problem {
 func readResume(text []byte, r *EngineResumeRequest) *problem.Problem {
 	m := members{operation: "engine.resume"}
 	var engine, ticket, now bool
-	strictjson.Members(text, func(name string, v strictjson.Value) bool {
+	strictjson.Members(string(text), func(name string, v strictjson.Value) bool {
 		switch name {
 		case "engine":
 			engine = true

@@ -3,6 +3,7 @@ package abi
 import (
 	"strings"
 
+	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
@@ -28,7 +29,14 @@ func requestSign(c *Core, text, body []byte) []byte {
 	if p != nil {
 		return refuse(p)
 	}
-	step := e.Signer.Sign(&request.Outgoing{Now: r.Now, Method: r.Method, URL: r.URL, Unbound: r.Unbound, JTI: r.JTI, TTL: r.TTL, Body: body})
+	bodySum, p := bodyDigest("request.sign", r.BodySHA256, body)
+	if p != nil {
+		return refuse(p)
+	}
+	if bodySum == "" {
+		bodySum = digest.Hex(body)
+	}
+	step := e.Signer.Sign(&request.Outgoing{Now: r.Now, Method: r.Method, URL: r.URL, Unbound: r.Unbound, JTI: r.JTI, TTL: r.TTL, BodySHA256: bodySum})
 	return settle(e, r.Now, step, finishSign)
 }
 
@@ -79,13 +87,25 @@ func requestVerify(c *Core, text, body []byte) []byte {
 	if p != nil {
 		return refuse(p)
 	}
+	bodySum, p := bodyDigest("request.verify", r.BodySHA256, body)
+	if p != nil {
+		return refuse(p)
+	}
 	step := e.Verifier.Verify(&request.Input{
 		Now: r.Now, Authorization: r.Authorization, Method: r.Method,
 		Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"), Query: r.Query,
 		PathDecoded: r.PathDecoded, RawTarget: r.RawTarget,
-		BodyTooLarge: r.BodyTooLarge, BodyUnavailable: r.BodyUnavailable, Body: body,
+		BodyTooLarge: r.BodyTooLarge, BodyUnavailable: r.BodyUnavailable, Body: body, BodySHA256: bodySum,
 	})
 	return settle(e, r.Now, step, func(end need.Step) []byte { return finishVerify(end, e.Realm) })
+}
+
+// bodyDigest takes a digest that the host has computed in place of the body.
+func bodyDigest(operation, given string, body []byte) (string, *problem.Problem) {
+	if given != "" && len(body) > 0 {
+		return "", problem.Newf(problem.InvalidArgument, "%s: give the body or body_sha256, not both", operation)
+	}
+	return given, nil
 }
 
 func finishVerify(step need.Step, realm string) []byte {

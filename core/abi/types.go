@@ -153,6 +153,7 @@ type RequestSignRequest struct {
 	Unbound    bool    `json:"unbound,omitempty"`
 	JTI        string  `json:"jti,omitempty"`
 	TTL        int64   `json:"ttl,omitempty"`
+	BodySHA256 string  `json:"body_sha256,omitempty"`
 }
 
 // RequestSignResult answers request.sign.
@@ -178,6 +179,7 @@ type RequestVerifyRequest struct {
 	RawTarget       string   `json:"raw_target,omitempty"`
 	BodyTooLarge    bool     `json:"body_too_large,omitempty"`
 	BodyUnavailable bool     `json:"body_unavailable,omitempty"`
+	BodySHA256      string   `json:"body_sha256,omitempty"`
 }
 
 // RequestVerifyResult answers request.verify.

@@ -8,6 +8,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
+	"strings"
 )
 
 // Hex returns the SHA-256 of data in lower-case hex: the value of content_sha256
@@ -15,6 +16,11 @@ import (
 func Hex(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
+}
+
+// IsHex reports whether a text has the form of Hex.
+func IsHex(text string) bool {
+	return len(text) == 2*sha256.Size && strings.Trim(text, "0123456789abcdef") == ""
 }
 
 // Field returns the value of an RFC 9530 Content-Digest field for data.

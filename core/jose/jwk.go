@@ -38,14 +38,14 @@ func parseJSONKeys(text []byte) ([]Key, error) {
 	}
 	var set strictjson.Value
 	isSet := false
-	strictjson.Members(text, func(name string, v strictjson.Value) bool {
+	strictjson.Members(string(text), func(name string, v strictjson.Value) bool {
 		if name == "keys" {
 			set, isSet = v, true
 		}
 		return true
 	})
 	if !isSet {
-		key, err := parseJWK(text)
+		key, err := parseJWK(string(text))
 		if err != nil {
 			return nil, err
 		}
@@ -68,7 +68,7 @@ func parseSet(set strictjson.Value) ([]Key, error) {
 		if !entry.IsObject() {
 			continue
 		}
-		key, err := parseJWK([]byte(entry.Raw))
+		key, err := parseJWK(entry.Raw)
 		if err == nil {
 			keys = append(keys, key)
 		}
@@ -86,7 +86,7 @@ type jwkMembers struct {
 	err     error
 }
 
-func parseJWK(text []byte) (Key, error) {
+func parseJWK(text string) (Key, error) {
 	m := jwkMembers{numbers: map[string]*big.Int{}}
 	kty := ""
 	strictjson.Members(text, func(name string, v strictjson.Value) bool {

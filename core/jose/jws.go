@@ -23,11 +23,12 @@ const (
 // Token is a compact JWS that has passed the gate. Its signature has not been
 // verified: Payload is what somebody claims.
 type Token struct {
-	SigningInput string // the first two segments with their dot
-	Header       []byte // JSON text
-	KeyID        string // header's kid, "" where there is none
-	Payload      []byte
-	Signature    []byte
+	SigningInput  string // the first two segments with their dot
+	Header        string // JSON text
+	KeyID         string // header's kid, "" where there is none
+	Payload       []byte
+	Signature     []byte
+	SignatureText string // base64url
 }
 
 // Parse applies the form and header steps of the pipeline (protocol.md section
@@ -66,20 +67,17 @@ func split(token string) (*Token, *problem.Problem) {
 	if !found || !foundToo || strings.Contains(signature, ".") {
 		return nil, malformed("the token does not have three parts")
 	}
-	t := &Token{SigningInput: token[:len(header)+1+len(payload)]}
-	for _, part := range []struct {
-		text string
-		into *[]byte
-	}{{header, &t.Header}, {payload, &t.Payload}, {signature, &t.Signature}} {
-		decoded, ok := Decode64(part.text)
-		if !ok {
-			return nil, malformed("a part of the token is not strict base64url")
-		}
-		*part.into = decoded
+	t := &Token{SigningInput: token[:len(header)+1+len(payload)], SignatureText: signature}
+	headerBytes, ok1 := Decode64(header)
+	payloadBytes, ok2 := Decode64(payload)
+	signatureBytes, ok3 := Decode64(signature)
+	if !ok1 || !ok2 || !ok3 {
+		return nil, malformed("a part of the token is not strict base64url")
 	}
-	if err := strictjson.CheckObject(t.Header); err != nil {
+	if err := strictjson.CheckObject(headerBytes); err != nil {
 		return nil, malformed("the header is refused: " + err.Error())
 	}
+	t.Header, t.Payload, t.Signature = string(headerBytes), payloadBytes, signatureBytes
 	return t, nil
 }
 
@@ -146,7 +144,7 @@ func CheckSigningHeader(header []byte) *problem.Problem {
 	if err := strictjson.CheckObject(header); err != nil {
 		return problem.New(problem.InvalidArgument, "the header is refused: "+err.Error())
 	}
-	if p := (&Token{Header: header}).checkHeader(); p != nil {
+	if p := (&Token{Header: string(header)}).checkHeader(); p != nil {
 		return problem.New(problem.InvalidArgument, "the header must say alg RS256, may have a kid and typ JWT, and no crit or b64")
 	}
 	return nil

@@ -26,8 +26,8 @@ type claims struct {
 	expiresSeconds, issuedAtSeconds   float64
 }
 
-func readClaims(payload []byte) *claims {
-	c := &claims{raw: string(payload)}
+func readClaims(payload string) *claims {
+	c := &claims{raw: payload}
 	strictjson.Members(payload, func(name string, v strictjson.Value) bool {
 		switch name {
 		case "iss":

@@ -38,7 +38,7 @@ func Outcome(status int, body []byte, agentURL string) []byte {
 		return failure("The agent's answer is not a JSON object", agentURL)
 	}
 	result := []byte{'{'}
-	strictjson.Members(body, func(name string, v strictjson.Value) bool {
+	strictjson.Members(string(body), func(name string, v strictjson.Value) bool {
 		if name == "agent_url" {
 			return true
 		}

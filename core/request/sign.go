@@ -76,7 +76,8 @@ type Outgoing struct {
 	Unbound bool
 	JTI     string // "": drawn at random
 	TTL     int64  // seconds; 0: the signer's
-	Body    []byte // borrowed for the length of the call
+	// BodySHA256 is the hex digest of the exact body bytes.
+	BodySHA256 string
 }
 
 // Signed is a token and what stands in it.
@@ -165,7 +166,7 @@ func (s *Signer) claims(out *Outgoing) (*Signed, *problem.Problem) {
 	text = append(text, `,"jti":`...)
 	text = strictjson.AppendString(text, jti)
 	text = append(text, `,"content_sha256":"`...)
-	text = append(text, digest.Hex(out.Body)...)
+	text = append(text, out.BodySHA256...)
 	text = append(text, '"')
 	if !out.Unbound {
 		if text, p = appendTarget(text, out); p != nil {

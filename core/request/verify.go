@@ -92,6 +92,7 @@ type Input struct {
 	BodyTooLarge    bool
 	BodyUnavailable bool
 	Body            []byte // borrowed: not read after the first suspension
+	BodySHA256      string // the host's own hex digest, in place of Body
 }
 
 // Accepted is a verified request.
@@ -107,13 +108,12 @@ type Accepted struct {
 
 // verification is one request on its way through the pipeline.
 type verification struct {
-	v       *Verifier
-	in      Input
-	token   *jose.Token
-	claims  *claims
-	keys    []*jose.PublicKey
-	keyID   string
-	bodySum string // hex digest, once the body may no longer be read
+	v      *Verifier
+	in     Input
+	token  *jose.Token
+	claims *claims
+	keys   []*jose.PublicKey
+	keyID  string
 }
 
 // Verify runs the pipeline until it ends or needs the host.
@@ -126,7 +126,7 @@ func (v *Verifier) Verify(in *Input) need.Step {
 	if p != nil {
 		return need.Refuse(p)
 	}
-	c := readClaims(token.Payload)
+	c := readClaims(string(token.Payload))
 	if p := c.checkIssuer(); p != nil {
 		return need.Refuse(p)
 	}
@@ -212,7 +212,7 @@ func (r *verification) checkSignature() need.Step {
 		if r.v.policy.HostRSA {
 			r.letGoOfBody()
 			return need.Ask(need.Need{Kind: need.Check, Input: r.token.SigningInput,
-				Signature: jose.Encode64(r.token.Signature), Key: r.keyID}, r.signatureAnswered)
+				Signature: r.token.SignatureText, Key: r.keyID}, r.signatureAnswered)
 		}
 		if key.Verify(r.token.SigningInput, r.token.Signature) {
 			return r.checkClaims()
@@ -268,16 +268,16 @@ func (r *verification) checkBody() *problem.Problem {
 		return problem.New(problem.BodyUnavailable, "").WithLog("something read the body before it was verified: verify first, or keep the raw bytes")
 	}
 	r.letGoOfBody()
-	if !digest.Equal(r.claims.contentSHA256.Str, r.bodySum) {
-		return problem.New(problem.BodyTampered, "").WithLog("the body's SHA-256 is %s, the token was signed for %s", r.bodySum, problem.Quote(r.claims.contentSHA256.Str))
+	if !digest.Equal(r.claims.contentSHA256.Str, r.in.BodySHA256) {
+		return problem.New(problem.BodyTampered, "").WithLog("the body's SHA-256 is %s, the token was signed for %s", r.in.BodySHA256, problem.Quote(r.claims.contentSHA256.Str))
 	}
 	return nil
 }
 
 // letGoOfBody keeps the digest alone: the bytes are borrowed for one call.
 func (r *verification) letGoOfBody() {
-	if r.bodySum == "" && !r.in.BodyTooLarge {
-		r.bodySum = digest.Hex(r.in.Body)
+	if r.in.BodySHA256 == "" && !r.in.BodyTooLarge {
+		r.in.BodySHA256 = digest.Hex(r.in.Body)
 	}
 	r.in.Body = nil
 }

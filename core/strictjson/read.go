@@ -13,9 +13,11 @@ type Value = gjson.Result
 // Members calls visit for each member of an object that passed CheckObject, in
 // order, until visit returns false. It never reads by path: a gjson path gives
 // "." and "*" in a name a meaning of their own.
-func Members(text []byte, visit func(name string, value Value) bool) {
-	gjson.ParseBytes(text).ForEach(func(name, value gjson.Result) bool {
-		return visit(name.String(), value)
+//
+// The values share the text's memory.
+func Members(text string, visit func(name string, value Value) bool) {
+	gjson.Parse(text).ForEach(func(name, value gjson.Result) bool {
+		return visit(name.Str, value)
 	})
 }
 

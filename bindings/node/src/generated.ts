@@ -331,6 +331,7 @@ export interface RequestSignRequest {
   readonly unbound?: boolean | undefined;
   readonly jti?: string | undefined;
   readonly ttl?: number | undefined;
+  readonly body_sha256?: string | undefined;
 }
 
 /** Members of RequestSignResult. */
@@ -356,6 +357,7 @@ export interface RequestVerifyRequest {
   readonly raw_target?: string | undefined;
   readonly body_too_large?: boolean | undefined;
   readonly body_unavailable?: boolean | undefined;
+  readonly body_sha256?: string | undefined;
 }
 
 /** Members of RequestVerifyResult. */

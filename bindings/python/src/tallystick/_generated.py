@@ -416,6 +416,7 @@ class RequestSignRequest(_RequestSignRequest, total=False):
     unbound: bool
     jti: str
     ttl: int
+    body_sha256: str
 
 
 class RequestSignResult(TypedDict):
@@ -448,6 +449,7 @@ class RequestVerifyRequest(_RequestVerifyRequest, total=False):
     raw_target: str
     body_too_large: bool
     body_unavailable: bool
+    body_sha256: str
 
 
 class RequestVerifyResult(TypedDict):
