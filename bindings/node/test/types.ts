@@ -1,0 +1,71 @@
+// Compiled, never run: what the public types must allow and, marked with @ts-expect-error, must not.
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import express from "express";
+import {
+  AgentAuth,
+  type Caller,
+  type CODES,
+  type ErrorCode,
+  KeyManager,
+  loadCore,
+  OrchestratorClient,
+  type ReplayStore,
+  type TallystickError,
+  TokenExpiredError,
+} from "tallystick";
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function same<_T extends true>(): void {}
+
+const auth = new AgentAuth();
+new AgentAuth({ keysDir: undefined, leeway: undefined, replay: undefined });
+new AgentAuth({ replay: "memory" });
+new AgentAuth({ replay: { claim: async () => true } });
+// @ts-expect-error: a store answers true or false
+new AgentAuth({ replay: { claim: () => "OK" } });
+// @ts-expect-error: no such store
+new AgentAuth({ replay: "redis" });
+// @ts-expect-error: no such option
+new AgentAuth({ keys_dir: "." });
+
+createServer(auth.handler((request, response) => void response.end(request.auth.issuer)));
+express().use(auth.middleware());
+express().post("/agent", auth.middleware(), (_request, response) => void response.end());
+const listener: (request: IncomingMessage, response: ServerResponse) => unknown = auth.handler(() => {});
+const handler = auth.fetchHandler((request, caller, id: number) => new Response(`${request.url}${caller.issuer}${id}`));
+same<Equal<typeof handler, (request: Request, id: number) => Promise<Response>>>();
+// @ts-expect-error: a handler gives a Response
+auth.fetchHandler(() => "text");
+
+const client = new OrchestratorClient({ issuerId: "me", signer: async (input: Uint8Array) => input });
+// @ts-expect-error: issuerId is required
+new OrchestratorClient({ signer: "pem" });
+// @ts-expect-error: a signer gives bytes
+new OrchestratorClient({ issuerId: "me", signer: async () => "text" });
+client.fetch("http://a.example", { method: "POST", json: { any: "value" } });
+client.fetch(new Request("http://a.example"), { redirect: "error" });
+// @ts-expect-error: a signed request is never sent elsewhere
+client.fetch("http://a.example", { redirect: "follow" });
+// @ts-expect-error: privateKeyPem is required
+OrchestratorClient.sendSecureRequest({ url: "", payload: {}, issuerId: "" });
+
+same<Equal<Awaited<ReturnType<typeof auth.verify>>, Caller>>();
+same<Equal<Awaited<ReturnType<typeof client.sign>>["authorization"], string>>();
+same<Equal<Awaited<ReturnType<typeof KeyManager.generateRsaKeypair>>["kid"], string>>();
+same<Equal<TallystickError["code"], ErrorCode>>();
+same<Equal<(typeof CODES)["token_expired"]["status"], 401>>();
+const error: TallystickError = new TokenExpiredError({ code: "token_expired", message: "" });
+// @ts-expect-error: a closed table
+error.code === "no_such_code";
+// @ts-expect-error: 1024 bits are too few
+KeyManager.generateRsaKeypair({ bits: 1024 });
+// @ts-expect-error: no such backend
+loadCore({ backend: "jvm" });
+
+class Store implements ReplayStore {
+  claim(issuer: string, jti: string, expiresAt: number): boolean {
+    return issuer !== jti && expiresAt > 0;
+  }
+}
+
+export { error, handler, listener, Store };
