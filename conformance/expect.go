@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
+	"unicode"
 )
 
 // Answer is what a core answers: exactly one of the three.
@@ -37,6 +40,9 @@ func ParseAnswer(text []byte) (Answer, error) {
 	if err := decoder.Decode(&answer); err != nil {
 		return Answer{}, fmt.Errorf("the answer is not of the ABI's form: %w", err)
 	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return Answer{}, fmt.Errorf("there is text after the answer")
+	}
 	said := 0
 	for _, there := range []bool{answer.OK != nil, answer.Need != nil, answer.Error != nil} {
 		if there {
@@ -46,7 +52,20 @@ func ParseAnswer(text []byte) (Answer, error) {
 	if said != 1 || (answer.Need != nil) != (answer.Ticket != "") {
 		return Answer{}, fmt.Errorf("the answer is not exactly one of ok, need with ticket, error")
 	}
-	return answer, nil
+	return answer, answer.Error.printable()
+}
+
+// printable refuses text that would break a line of a log or of a response.
+func (p *Problem) printable() error {
+	if p == nil {
+		return nil
+	}
+	for _, text := range []string{p.Message, p.Log} {
+		if strings.ContainsFunc(text, unicode.IsControl) {
+			return fmt.Errorf("a message holds a control character: %q", text)
+		}
+	}
+	return nil
 }
 
 // Met returns nil when the answer is what is expected, else what differs. The

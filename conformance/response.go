@@ -59,6 +59,8 @@ func (want *Response) challengeMet(challenge string) error {
 		return fmt.Errorf("response: www-authenticate is %q with status %d", challenge, want.Status)
 	case demanded && !strings.HasPrefix(challenge, `Bearer realm="`):
 		return fmt.Errorf("response: the challenge is %q", challenge)
+	case want.Realm != "" && !strings.HasPrefix(challenge, `Bearer realm="`+want.Realm+`"`):
+		return fmt.Errorf("response: expected realm=%q in the challenge %q", want.Realm, challenge)
 	case want.OAuth == "" && strings.Contains(challenge, "error="):
 		return fmt.Errorf("response: expected a bare challenge, got %q", challenge)
 	case want.OAuth != "" && demanded && !strings.Contains(challenge, ` error="`+want.OAuth+`"`):

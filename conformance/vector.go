@@ -94,4 +94,6 @@ type Response struct {
 	// OAuth is error= of the challenge; "" is a bare challenge, or none where
 	// the status has no challenge (413, 500, 503).
 	OAuth string `json:"oauth,omitempty"`
+	// Realm is realm= of the challenge; "" is any.
+	Realm string `json:"realm,omitempty"`
 }

@@ -41,7 +41,11 @@ func life(a *area) {
 		call("engine.key", object{"engine": "$engine", "key": alice.kid()}, "", okIncludes(object{"public_pem": alice.spki()})))
 	a.reject("key-unknown", "key-of-signer", "a thumbprint that the engine does not know", "ABI.md engine.key", openSigner(nil),
 		call("engine.key", object{"engine": "$engine", "key": bob.kid()}, "", errorCode("unknown_key")))
-	a.accept("realm", "the configured realm stands in the challenge", "RFC 9110 section 11.5", open(object{"realm": "my agents"}), accepted(t, nil))
+	realm := open(object{"realm": "my agents"})
+	inRealm := refusal("invalid_signature")
+	inRealm.Response.Realm = "my agents"
+	a.accept("realm", "a realm is configured", "RFC 9110 section 11.5", realm, accepted(t, nil))
+	a.reject("realm-in-challenge", "realm", "the configured realm stands in the challenge", "RFC 9110 section 11.5", realm, verify(sign(mallory, rotagentClaims()), nil, inRealm))
 }
 
 func configuration(a *area) {

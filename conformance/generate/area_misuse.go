@@ -47,6 +47,11 @@ func members(a *area) {
 	bad("member-type", "a number where a text is wanted", object{"scope": 1})
 	bad("member-other-case", "members are case-sensitive", object{"scope": remove, "Scope": "a"})
 
+	hotMembers(a)
+}
+
+// hotMembers: the operations of every request have readers of their own.
+func hotMembers(a *area) {
 	t := sign(alice, rotagentClaims())
 	verifies := func(name, says string, changes object) {
 		a.reject(name, "authorization/bearer", says, "ABI.md request.verify", open(nil), verify(t, changes, errorCode("invalid_argument")))
@@ -64,4 +69,24 @@ func members(a *area) {
 	verifies("verify-flag-text", "a text where true or false is wanted", object{"path_decoded": "false"})
 	verifies("verify-engine-text", "an engine that is a text", object{"engine": "1"})
 	verifies("verify-engine-fraction", "an engine that is a fraction", object{"engine": 1.5})
+
+	signs := func(name, says string, changes object) {
+		a.reject(name, "signing/bound", says, "ABI.md request.sign", call("request.sign", outgoing(changes), "", errorCode("invalid_argument")))
+	}
+	signs("sign-now-missing", "request.sign without now", object{"now": remove})
+	signs("sign-unknown-member", "a member that does not exist", object{"methd": "POST"})
+	signs("sign-jti-null", "null is no way to leave a member out", object{"jti": nil})
+	signs("sign-ttl-fraction", "a lifetime that is a fraction", object{"ttl": 1.5})
+	signs("sign-unbound-text", "a text where true or false is wanted", object{"unbound": "true"})
+	resumes := func(name, says string, members object) {
+		a.reject(name, "needs/claim-claimed", says, "ABI.md engine.resume", open(object{"replay": "host"}), asks(t, nil, "claim", object{}),
+			resume(members, "", errorCode("invalid_argument")))
+	}
+	claimed := object{"claim": "claimed"}
+	resumes("resume-unknown-member", "a member that does not exist", claimed.with(object{"x": 1}))
+	resumes("resume-claim-boolean", "true where a word is wanted", object{"claim": true})
+	resumes("resume-ticket-text", "a ticket that is a text", claimed.with(object{"ticket": "1"}))
+	resumes("resume-ticket-missing", "no ticket", object{"claim": "claimed", "ticket": remove})
+	resumes("resume-now-missing", "no now", object{"claim": "claimed", "now": remove})
+	resumes("resume-failed-null", "null is no reason", object{"failed": nil})
 }

@@ -103,16 +103,25 @@ func (k keyPair) kid() string {
 	return base64url(sum[:])
 }
 
+// rsaEncryption and rsassaPSS are the last arcs of two identifiers of RFC 8017
+// appendix C.
+const (
+	rsaEncryption = 1
+	rsassaPSS     = 10
+)
+
 // spkiOf writes a public key that crypto/x509 would not: any modulus, any exponent.
-func spkiOf(n, e *big.Int) string {
+func spkiOf(n, e *big.Int) string { return pemText("PUBLIC KEY", spkiDER(rsaEncryption, n, e)) }
+
+func spkiDER(algorithm int, n, e *big.Int) []byte {
 	pkcs1 := marshalASN1(struct{ N, E *big.Int }{n, e})
-	return pemText("PUBLIC KEY", marshalASN1(struct {
+	return marshalASN1(struct {
 		Algorithm pkix.AlgorithmIdentifier
 		Key       asn1.BitString
 	}{
-		pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}, Parameters: asn1.NullRawValue},
+		pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, algorithm}, Parameters: asn1.NullRawValue},
 		asn1.BitString{Bytes: pkcs1, BitLength: 8 * len(pkcs1)},
-	}))
+	})
 }
 
 func marshalASN1(value any) []byte {

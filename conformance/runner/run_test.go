@@ -1,0 +1,212 @@
+package runner
+
+import (
+	"bytes"
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tallystick/tallystick/conformance"
+	"github.com/tallystick/tallystick/core/abi"
+)
+
+func vectors(t *testing.T, patterns ...string) []conformance.Vector {
+	t.Helper()
+	suite, err := conformance.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	chosen := suite.Select(patterns)
+	if len(chosen) == 0 {
+		t.Fatalf("no vector is named like %v", patterns)
+	}
+	return chosen
+}
+
+// run compares legs with the core itself as the reference.
+func run(t *testing.T, chosen []conformance.Vector, legs ...Source) Report {
+	t.Helper()
+	return Run(context.Background(), Plan{Vectors: chosen, Reference: CoreSource(), Legs: legs, StepLimit: 30 * time.Second})
+}
+
+// changedCore is the core with one thing changed in its answers.
+func changedCore(old, changed string) Source {
+	return Source{Name: "changed", Open: func(context.Context) (Leg, error) {
+		core := abi.New()
+		return InProcess(func(op string, request, body []byte) []byte {
+			return bytes.ReplaceAll(core.Call(op, request, body), []byte(old), []byte(changed))
+		}), nil
+	}}
+}
+
+func demandExit(t *testing.T, report Report, code int) string {
+	t.Helper()
+	var table strings.Builder
+	report.WriteTable(&table)
+	if got := report.ExitCode(); got != code {
+		t.Fatalf("exit code %d, expected %d\n%s", got, code, table.String())
+	}
+	return table.String()
+}
+
+func TestEveryVectorPassesOnTheCore(t *testing.T) {
+	report := run(t, vectors(t), CoreSource())
+	demandExit(t, report, ExitPassed)
+	if passed, failed := report.Counts(); passed != len(vectors(t)) || failed != 0 {
+		t.Errorf("%d passed, %d failed", passed, failed)
+	}
+}
+
+func TestWrongLegFailsAndTheVectorIsNamed(t *testing.T) {
+	chosen := vectors(t, "body/changed", "body/signed")
+	table := demandExit(t, run(t, chosen, changedCore(`"body_tampered"`, `"invalid_claims"`)), ExitFailed)
+	if !strings.Contains(table, "FAILED body/changed on changed") {
+		t.Errorf("the vector is not named:\n%s", table)
+	}
+	if strings.Contains(table, "FAILED body/signed") {
+		t.Errorf("its twin must pass:\n%s", table)
+	}
+}
+
+// TestOneByteIsADifference changes a text that no vector expects.
+func TestOneByteIsADifference(t *testing.T) {
+	chosen := vectors(t, "body/changed")
+	table := demandExit(t, run(t, chosen, changedCore("the body's SHA-256 is", "the body's SHA-256 was")), ExitFailed)
+	if !strings.Contains(table, "differs from the reference") {
+		t.Errorf("the difference is not shown:\n%s", table)
+	}
+	demandExit(t, run(t, chosen, changedCore("no such text", "x")), ExitPassed)
+}
+
+// TestWrongReferenceIsNoticed: where the reference is wrong and a leg is right,
+// they differ, and the leg alone is reported.
+func TestWrongReferenceIsNoticed(t *testing.T) {
+	report := Run(context.Background(), Plan{
+		Vectors: vectors(t, "body/changed"), Reference: changedCore(`"body_tampered"`, `"invalid_claims"`),
+		Legs: []Source{CoreSource()}, StepLimit: 30 * time.Second,
+	})
+	demandExit(t, report, ExitFailed)
+}
+
+func TestLeakedPrivateKeyFails(t *testing.T) {
+	chosen := vectors(t, "keys/spki")
+	leak := changedCore(`"key_id":""`, `"key_id":"-----BEGIN PRIVATE KEY-----"`)
+	table := demandExit(t, run(t, chosen, leak), ExitFailed)
+	if !strings.Contains(table, "holds a private key") {
+		t.Errorf("the leak is not named:\n%s", table)
+	}
+}
+
+func TestDriverPasses(t *testing.T) {
+	report := run(t, vectors(t, "abi/*", "replay/*", "keys/generated"), testDriver("good"))
+	demandExit(t, report, ExitPassed)
+}
+
+func TestWrongDriverFails(t *testing.T) {
+	for mode, want := range map[string]string{"wrong": "ok.match: expected true, got false", "spaced": "differs from the reference"} {
+		table := demandExit(t, run(t, vectors(t, "abi/call"), testDriver(mode)), ExitFailed)
+		if !strings.Contains(table, "FAILED abi/call on driver") || !strings.Contains(table, want) {
+			t.Errorf("%s: expected %q\n%s", mode, want, table)
+		}
+	}
+}
+
+func TestBrokenDriverCouldNotRun(t *testing.T) {
+	for mode, want := range map[string]string{
+		"dies":     "something broke in the driver",
+		"garbage":  "not JSON",
+		"wrong-id": "instead of",
+		"failed":   "no library",
+		"bad-exit": "exit status 7",
+	} {
+		table := demandExit(t, run(t, vectors(t, "abi/call"), testDriver(mode)), ExitBroken)
+		if !strings.Contains(table, "LEG driver COULD NOT RUN") || !strings.Contains(table, want) {
+			t.Errorf("%s: expected %q\n%s", mode, want, table)
+		}
+	}
+}
+
+func TestSilentDriverCouldNotRun(t *testing.T) {
+	report := Run(context.Background(), Plan{
+		Vectors: vectors(t, "abi/call"), Reference: CoreSource(), Legs: []Source{testDriver("hangs")}, StepLimit: 2 * time.Second,
+	})
+	if table := demandExit(t, report, ExitBroken); !strings.Contains(table, ErrTimeout.Error()) {
+		t.Errorf("the time limit is not named:\n%s", table)
+	}
+}
+
+func TestDriverThatStaysIsKilled(t *testing.T) {
+	leg, err := testDriver("stays").Open(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := leg.Close(); err == nil || !strings.Contains(err.Error(), "did not end") {
+		t.Errorf("closed with %v", err)
+	}
+	if state := leg.(*driver).process.ProcessState; state == nil {
+		t.Error("the process is still there")
+	}
+}
+
+func TestMissingDriverCouldNotRun(t *testing.T) {
+	missing := DriverSource("missing", Command{Args: []string{filepath.Join(t.TempDir(), "no-such-driver")}})
+	table := demandExit(t, run(t, vectors(t, "abi/call"), missing, CoreSource()), ExitBroken)
+	if !strings.Contains(table, "LEG missing COULD NOT RUN") || !strings.Contains(table, "1/1") {
+		t.Errorf("the other leg must run:\n%s", table)
+	}
+}
+
+func TestBrokenWinsOverFailed(t *testing.T) {
+	missing := DriverSource("missing", Command{Args: []string{filepath.Join(t.TempDir(), "no-such-driver")}})
+	demandExit(t, run(t, vectors(t, "body/changed"), changedCore(`"body_tampered"`, `"invalid_claims"`), missing), ExitBroken)
+}
+
+func TestOtherVersionCouldNotRun(t *testing.T) {
+	table := demandExit(t, run(t, vectors(t, "abi/call"), changedCore(`"version":"`+abi.Release+`"`, `"version":"0.0.0"`)), ExitBroken)
+	if !strings.Contains(table, "another version") {
+		t.Errorf("the cause is not named:\n%s", table)
+	}
+}
+
+// TestBrokenReferenceIsReported even where it was not chosen: without it nothing
+// was compared.
+func TestBrokenReferenceIsReported(t *testing.T) {
+	report := Run(context.Background(), Plan{
+		Vectors: vectors(t, "abi/call"), Reference: WazeroSource(filepath.Join(t.TempDir(), "none.wasm"), t.TempDir()),
+		Legs: []Source{CoreSource()}, StepLimit: time.Second,
+	})
+	if table := demandExit(t, report, ExitBroken); !strings.Contains(table, "make wasm") {
+		t.Errorf("what to do is not said:\n%s", table)
+	}
+}
+
+func TestEnginesAreClosed(t *testing.T) {
+	core := abi.New()
+	source := Source{Name: "kept", Open: func(context.Context) (Leg, error) { return InProcess(core.Call), nil }}
+	demandExit(t, run(t, vectors(t, "replay/*"), source), ExitPassed)
+	for _, engine := range []string{"1", "2", "3"} {
+		if answer := core.Call("engine.stats", []byte(`{"engine":`+engine+`}`), nil); !bytes.Contains(answer, []byte("unknown_engine")) {
+			t.Errorf("engine %s is still open: %s", engine, answer)
+		}
+	}
+}
+
+func TestNormalise(t *testing.T) {
+	for _, c := range []struct {
+		op, answer, want string
+		varies           []string
+	}{
+		{"engine.open", `{"ok":{"engine":17,"max_body":1}}`, `{"ok":{"engine":"$engine","max_body":1}}`, nil},
+		{"version", `{"ok":{"engine":17}}`, `{"ok":{"engine":17}}`, nil},
+		{"request.verify", `{"need":{"kind":"keys"},"ticket":12}`, `{"need":{"kind":"keys"},"ticket":"$ticket"}`, nil},
+		{"request.verify", `{"ok":{"ticket":12}}`, `{"ok":{"ticket":12}}`, nil},
+		{"key.generate", `{"ok":{"a":"x","b":{"c":1}}}`, `{"ok":{"a":"$varies","b":"$varies"}}`, []string{"ok.a", "ok.b", "ok.none"}},
+		{"version", `not JSON`, `not JSON`, nil},
+	} {
+		if got := string(normalise(c.op, []byte(c.answer), c.varies)); got != c.want {
+			t.Errorf("%s %s: %s, expected %s", c.op, c.answer, got, c.want)
+		}
+	}
+}
