@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import KeyPair
 
+from support import KeyPair
 from tallystick import KeyManager, OrchestratorClient
 
 if TYPE_CHECKING:

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, g, jsonify, request
-from flask.typing import ResponseReturnValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from flask.typing import ResponseReturnValue
 
     from tallystick import AgentAuth, OrchestratorClient
 
@@ -161,7 +162,7 @@ def _report(work: Callable[[], Any], write_end: int) -> None:
 
 
 def _read_all(descriptor: int, pid: int) -> bytes:
-    parts = []
+    parts: list[bytes] = []
     end = time.monotonic() + DEADLINE
     while True:
         ready, _, _ = select.select([descriptor], [], [], max(0, end - time.monotonic()))

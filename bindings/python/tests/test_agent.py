@@ -12,9 +12,9 @@ import jwt
 import pytest
 from flask import Flask, g, jsonify, request
 from flask.views import MethodView
-from support import BODY, ORIGIN, KeyPair, agent_app, call, signed_call
 
 import tallystick
+from support import BODY, ORIGIN, KeyPair, agent_app, call, signed_call
 from tallystick import AgentAuth, OrchestratorClient
 from tallystick._generated import CODES
 

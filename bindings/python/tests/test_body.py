@@ -10,10 +10,10 @@ import pytest
 from flask import Flask, jsonify, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import BODY, ORIGIN, agent_app, call, signed_call
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
+from support import BODY, ORIGIN, agent_app, call, signed_call
 from tallystick import AgentAuth, OrchestratorClient
 from tallystick.body import Body, read_body
 

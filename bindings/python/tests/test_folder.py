@@ -12,8 +12,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from support import KeyPair, agent_app, privileged, signed_call, unprivileged
 
+from support import KeyPair, agent_app, privileged, signed_call, unprivileged
 from tallystick import AgentAuth, InvalidArgumentError, OrchestratorClient
 from tallystick.folder import MAX_FILE_SIZE, KeysFolder, read_files
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flask import Flask
+
     from support import Answer
 
 

@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import ORIGIN, agent_app, call, signed_call
 
+from support import ORIGIN, agent_app, call, signed_call
 from tallystick import AgentAuth, InvalidArgumentError, OrchestratorClient, SQLiteReplay
 
 if TYPE_CHECKING:

@@ -12,11 +12,15 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import tallystick
 from support import (
     ORIGIN,
     KeyPair,
@@ -27,8 +31,6 @@ from support import (
     signed_call,
     unprivileged,
 )
-
-import tallystick
 from tallystick import AgentAuth, OrchestratorClient, SQLiteReplay
 from tallystick.replay import StoreUnavailableError
 from tallystick.replay.sqlite import PRUNE_EVERY, PRUNE_ROWS, default_path
@@ -119,7 +121,7 @@ def test_expired_claims_are_forgotten_in_bounded_batches(store: SQLiteReplay, pa
     for number in range(600, 600 + 6 * PRUNE_EVERY):
         assert store.claim_id(token(number), later + 60, later)
         counts.append(rows(path) - (number - 599))
-    forgotten = [a - b for a, b in zip(counts, counts[1:], strict=False)]
+    forgotten = [a - b for a, b in pairwise(counts)]
     assert max(forgotten) == PRUNE_ROWS
     assert sum(forgotten) == 600
 
@@ -207,7 +209,7 @@ def test_a_disk_that_takes_no_more_refuses_and_recovers(path: Path) -> None:
         "    try: store.claim_id(n.to_bytes(16, 'big'), 2**40, 0)\n"
         "    except StoreUnavailableError as reason: print(reason); break\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)\n"
-        "print(store.claim_id(n.to_bytes(16, 'big'), 2**40, 0), store.claim_id(bytes(16), 2**40, 0))"
+        "print(*(store.claim_id(i.to_bytes(16, 'big'), 2**40, 0) for i in (n, 0)))"
     )
     ran = subprocess.run(
         [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True
@@ -271,6 +273,7 @@ def test_a_file_deleted_under_us_is_503_once_and_reopens_no_token(
     keys_dir: Path,
     path: Path,
     client: OrchestratorClient,
+    keys: KeyPair,
     caplog: pytest.LogCaptureFixture,
     how: str,
 ) -> None:
@@ -286,12 +289,8 @@ def test_a_file_deleted_under_us_is_503_once_and_reopens_no_token(
     assert "was deleted or replaced" in caplog.text
     # The new file has not seen this token; this process has.
     assert call(app, headers, b"").status == 429
-    later = OrchestratorClient("orchestrator", _private(client), ttl=120)
+    later = OrchestratorClient("orchestrator", keys.private, ttl=120)
     assert agent_status(app, later) == (200, "")
-
-
-def _private(client: OrchestratorClient) -> object:
-    return client._means._key  # type: ignore[attr-defined]
 
 
 def test_garbage_written_over_the_file_reopens_no_token(store: SQLiteReplay, path: Path) -> None:
@@ -345,7 +344,7 @@ def test_a_fork_waits_for_a_claim_and_the_child_can_claim(store: SQLiteReplay) -
     try:
         for number in range(20):
             fresh = token(2_000_000 + number)
-            assert in_child(lambda fresh=fresh: store.claim_id(fresh, NOW + 60, NOW)) is True
+            assert in_child(partial(store.claim_id, fresh, NOW + 60, NOW)) is True
             assert not store.claim_id(fresh, NOW + 60, NOW)
     finally:
         stop.set()
@@ -380,7 +379,7 @@ def test_the_default_path_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path:
 @pytest.mark.parametrize("options", [{"max_bytes": 1000}, {"busy_timeout": -1}])
 def test_wrong_options_are_refused(path: Path, options: dict[str, int]) -> None:
     with pytest.raises(tallystick.InvalidArgumentError, match=r"max_bytes.*busy_timeout"):
-        SQLiteReplay(path, **options)  # type: ignore[arg-type]
+        SQLiteReplay(path, **options)
 
 
 def test_a_claim_costs_one_request_and_time_is_the_needs(store: SQLiteReplay) -> None:

@@ -110,6 +110,8 @@ class FunctionMeans:
     def sign(self, data: bytes) -> bytes:
         try:
             return _bytes_of(_threads.start(self._finish, data).result(self._time_limit))
+        except SigningFailure:
+            raise
         except concurrent.futures.TimeoutError as reason:
             raise self._too_slow() from reason
         except Exception as reason:
@@ -118,6 +120,8 @@ class FunctionMeans:
     async def asign(self, data: bytes) -> bytes:
         try:
             return _bytes_of(await asyncio.wait_for(self._ask(data), self._time_limit))
+        except SigningFailure:
+            raise
         except asyncio.TimeoutError as reason:
             raise self._too_slow() from reason
         except Exception as reason:
@@ -147,9 +151,7 @@ def _bytes_of(signature: object) -> bytes:
     raise SigningFailure(f"the signing function returned {type(signature).__name__}, not bytes")
 
 
-def _failure(reason: Exception) -> SigningFailure:
-    if isinstance(reason, SigningFailure):
-        return reason
+def _failure(reason: BaseException) -> SigningFailure:
     # Its text is a stranger's and may hold anything: it is only chained, not quoted.
     return SigningFailure(f"the signing function raised {type(reason).__name__}")
 
@@ -175,7 +177,10 @@ class _Threads(ForkAware):
             try:
                 future.set_result(context.run(function, data))
             except BaseException as reason:
-                future.set_exception(reason)
+                # Wrapped here: a future takes no StopIteration, and would never end.
+                failure = _failure(reason)
+                failure.__cause__ = reason
+                future.set_exception(failure)
             finally:
                 places.release()
 

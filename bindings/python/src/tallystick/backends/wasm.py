@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import logging
+import os
 import threading
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,7 @@ MEMORY_CEILING = 256 << 20
 MEMORY_LIMIT = 1 << 30
 """Bytes of memory that an instance can never exceed; needing more is a trap."""
 
+_NEED = b'{"need":'
 _PANIC = b'{"error":{"code":"internal"'
 
 INPUT_SIZE = 64 << 10
@@ -50,6 +52,7 @@ class _Instance:
         self._store.set_wasi(wasmtime.WasiConfig())
         linker = wasmtime.Linker(engine)
         linker.define_wasi()
+        _define_random(linker)
         instance = linker.instantiate(self._store, module)
         self._exports = cast("dict[str, Any]", instance.exports(self._store))
         self._memory: Any = self._exports["memory"]
@@ -105,6 +108,25 @@ class _Instance:
         return ctypes.string_at(self._address(offset, size), size)
 
 
+def _define_random(linker: wasmtime.Linker) -> None:
+    """Give the module the system's entropy instead of wasmtime's.
+
+    wasmtime draws from a generator of the thread, which a fork copies: parent and
+    children would make the same token ids and the same keys.
+    """
+    import wasmtime
+
+    def random_get(caller: wasmtime.Caller, pointer: int, length: int) -> int:
+        memory: Any = caller["memory"]
+        memory.write(caller, os.urandom(length & 0xFFFFFFFF), pointer & 0xFFFFFFFF)
+        return 0
+
+    i32 = wasmtime.ValType.i32
+    kind = wasmtime.FuncType([i32(), i32()], [i32()])
+    linker.allow_shadowing = True
+    linker.define_func("wasi_snapshot_preview1", "random_get", kind, random_get, access_caller=True)
+
+
 class WasmCore(Core):
     """The core as WebAssembly. Calls wait for each other."""
 
@@ -138,7 +160,8 @@ class WasmCore(Core):
             if answer.startswith(_PANIC):
                 self._retire("it panicked")
                 return answer
-            if instance.memory_size > MEMORY_CEILING:
+            # Not amid an operation: it would start over, and grow the memory again.
+            if instance.memory_size > MEMORY_CEILING and not answer.startswith(_NEED):
                 self._retire(f"its memory has grown over {MEMORY_CEILING} bytes")
             return answer
 

@@ -1,0 +1,185 @@
+"""Which backend carries the core, and what the low-level call promises."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+import tallystick
+from tallystick import _generated, errors
+from tallystick.backends import native, wasm
+from tallystick.core import (
+    BackendUnavailableError,
+    InstanceReplacedError,
+    call_json,
+    check_abi,
+    load_core,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_call_answers_json(backend: str) -> None:
+    core = load_core(backend)
+    assert core.name == backend
+    version = json.loads(core.call("version", b"{}"))["ok"]
+    assert version["version"] == tallystick.__version__
+    assert version["abi"] == _generated.ABI_VERSION
+    assert "request.verify" in version["operations"]
+
+
+@pytest.mark.parametrize("body", [b"", b"\x00", b"x" * 100_000, bytes(range(256)) * 5000])
+def test_both_backends_answer_the_same_bytes(body: bytes) -> None:
+    answers = [load_core(name).call("digest.body", b"{}", body) for name in ("native", "wasm")]
+    assert answers[0] == answers[1]
+    assert json.loads(answers[0])["ok"]["content_sha256"] == (
+        __import__("hashlib").sha256(body).hexdigest()
+    )
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_", "code"),
+    [
+        ("no.such", b"{}", "unknown_operation"),
+        ("", b"{}", "unknown_operation"),
+        ("vérsion", b"{}", "unknown_operation"),
+        ("version", b"", "invalid_argument"),
+        ("version", b"[]", "invalid_argument"),
+        ("version", b'{"a":1}', "invalid_argument"),
+        ("engine.close", b'{"engine":4711}', "unknown_engine"),
+    ],
+)
+def test_refusals_are_answers(backend: str, operation: str, request_: bytes, code: str) -> None:
+    assert json.loads(load_core(backend).call(operation, request_))["error"]["code"] == code
+
+
+def test_call_json_raises_the_class_of_the_code(backend: str) -> None:
+    with pytest.raises(tallystick.UnknownEngineError):
+        call_json(load_core(backend), "engine.close", {"engine": 4711})
+    assert call_json(load_core(backend), "scope.match", {"pattern": "a", "scope": "a"})["match"]
+
+
+def test_calls_from_many_threads_do_not_mix(backend: str) -> None:
+    core = load_core(backend)
+
+    def digest(number: int) -> str:
+        answer = json.loads(core.call("digest.body", b"{}", str(number).encode() * 1000))
+        return str(answer["ok"]["content_sha256"])
+
+    numbers = [number % 50 for number in range(1000)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(digest, numbers))
+    assert len(set(found)) == 50
+    assert found == [found[number] for number in numbers]
+
+
+def test_a_call_for_another_epoch_is_not_made(backend: str) -> None:
+    core = load_core(backend)
+    assert core.call("version", b"{}", b"", core.epoch)
+    with pytest.raises(InstanceReplacedError):
+        core.call("version", b"{}", b"", core.epoch - 1)
+
+
+def test_the_backend_is_chosen_by_argument_then_environment_then_native(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert load_core().name == "native"
+    monkeypatch.setenv("TALLYSTICK_BACKEND", "wasm")
+    assert load_core().name == "wasm"
+    assert load_core("native").name == "native"
+    monkeypatch.setenv("TALLYSTICK_BACKEND", "jvm")
+    with pytest.raises(tallystick.InvalidArgumentError, match=r"'jvm'.*TALLYSTICK_BACKEND"):
+        load_core()
+
+
+def run(script: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.strip()
+
+
+def test_importing_the_package_loads_nothing() -> None:
+    script = (
+        "import sys, tallystick; dir(tallystick)\n"
+        "heavy = {'flask', 'aiohttp', 'cryptography', 'wasmtime', 'sqlite3', 'ctypes'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    assert run(script) == "[]"
+
+
+def test_without_native_the_wasm_backend_serves() -> None:
+    script = (
+        "from pathlib import Path\n"
+        "from tallystick.backends import native; native.LIBRARY = Path('/nowhere')\n"
+        "from tallystick.core import load_core; print(load_core().name)"
+    )
+    assert run(script) == "wasm"
+
+
+def test_without_any_backend_the_error_says_what_to_install() -> None:
+    script = (
+        "import sys; sys.modules['wasmtime'] = None\n"
+        "from pathlib import Path\n"
+        "from tallystick.backends import native; native.LIBRARY = Path('/nowhere')\n"
+        "from tallystick import BackendUnavailableError\n"
+        "from tallystick.core import load_core\n"
+        "try: load_core()\n"
+        "except BackendUnavailableError as reason: print(reason)"
+    )
+    message = run(script)
+    assert "Go and a C compiler" in message
+    assert "pip install 'tallystick[wasm]'" in message
+
+
+def test_a_library_that_does_not_load_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "libtallystick.so"
+    broken.write_bytes(b"not a library")
+    monkeypatch.setattr(native, "LIBRARY", broken)
+    with pytest.raises(BackendUnavailableError, match=r"tallystick\[wasm\]"):
+        native.NativeCore()
+
+
+def test_a_missing_module_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wasm, "MODULE", tmp_path / "tallystick.wasm")
+    wasm.wasm_core.cache_clear()
+    with pytest.raises(BackendUnavailableError, match=r"tallystick\.wasm"):
+        wasm.wasm_core()
+
+
+def test_another_abi_is_refused() -> None:
+    check_abi(_generated.ABI_VERSION, "this")
+    with pytest.raises(BackendUnavailableError, match="ABI 999"):
+        check_abi(999, "that")
+
+
+def test_every_code_has_one_class_that_is_exported() -> None:
+    assert set(_generated.ERRORS) == set(_generated.CODES)
+    classes = list(_generated.ERRORS.values())
+    assert len(set(classes)) == len(classes)
+    for code, kind in _generated.ERRORS.items():
+        assert kind.code == code
+        assert kind.__bases__ == (tallystick.TallystickError,)
+        assert getattr(tallystick, kind.__name__) is kind
+    assert {kind.__name__ for kind in classes} < set(tallystick.__all__)
+
+
+def test_names_that_are_not_public_are_not_there() -> None:
+    assert all(getattr(tallystick, name) is not None for name in tallystick.__all__)
+    with pytest.raises(AttributeError, match="NoSuchError"):
+        tallystick.NoSuchError  # noqa: B018
+
+
+def test_a_code_of_a_newer_core_is_still_an_error() -> None:
+    made = errors.error_from({"code": "brand_new", "message": "something new"})
+    assert type(made) is tallystick.TallystickError
+    assert made.code == "brand_new"

@@ -1,0 +1,159 @@
+"""Engines: the loop over needs, and their survival of instances."""
+
+from __future__ import annotations
+
+import gc
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import tallystick
+from support import BODY, ORIGIN, KeyPair, agent_app, call, signed_call
+from tallystick import AgentAuth, OrchestratorClient
+from tallystick.backends.wasm import WasmCore
+from tallystick.core import load_core
+from tallystick.engine import Engine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def signer(keys: KeyPair, core: Any, opened: Any = None) -> Engine:
+    public = {"issuer": "me", "rsa": "host", "public_key": keys.public}
+    return Engine(core, lambda: {"signer": public}, opened)
+
+
+def members() -> str:
+    return json.dumps({"now": time.time(), "method": "POST", "url": ORIGIN})[1:-1]
+
+
+def test_a_host_that_raises_ends_the_operation(keys: KeyPair, backend: str) -> None:
+    engine = signer(keys, load_core(backend))
+
+    def host(need: dict[str, Any]) -> Any:
+        raise StopIteration({"authorization": "a pass that nobody gave"})
+
+    # Were it caught as the end of the loop, its value would be the result.
+    with pytest.raises(StopIteration):
+        engine.run("request.sign", members(), b"", host)
+
+
+def test_a_host_that_answers_wrongly_is_refused(keys: KeyPair, backend: str) -> None:
+    engine = signer(keys, load_core(backend))
+    replies: list[dict[str, Any]] = [{"claim": "claimed"}, {"unchanged": True}, {"valid": True}]
+
+    def host(need: dict[str, Any]) -> Any:
+        return replies[-1], b""
+
+    while replies:
+        with pytest.raises(tallystick.TallystickError):
+            engine.run("request.sign", members(), b"", host)
+        replies.pop()
+    assert engine.call("engine.stats", {})["tickets"] == 0
+
+
+def test_what_is_asked_unasked_for_is_refused(keys: KeyPair) -> None:
+    engine = signer(keys, load_core())
+    with pytest.raises(tallystick.InternalError, match="'sign'"):
+        engine.call("request.sign", json.loads("{" + members() + "}"))
+
+
+def test_collected_engines_are_closed(keys: KeyPair, backend: str) -> None:
+    core = load_core(backend)
+    for _ in range(5000):  # over the core's bound of engines, were they kept
+        signer(keys, core)
+    gc.collect()
+    assert signer(keys, core).call("engine.stats", {})["tickets"] == 0
+
+
+def test_an_engine_is_told_each_opening(keys: KeyPair) -> None:
+    answers: list[dict[str, Any]] = []
+    engine = signer(keys, load_core(), answers.append)
+    engine.close()
+    engine.call("engine.stats", {})
+    engine.call("engine.stats", {})
+    assert len(answers) == 2
+    assert len(answers[0]["key_id"]) == 43
+
+
+def retire(core: Any) -> None:
+    """Make the instance trap as it would by itself: by broken memory."""
+    instance = core._instance
+    instance._input = 0xFFFF_FFF0
+    with pytest.raises(tallystick.InternalError):
+        core.call("version", b"{}")
+
+
+def test_a_trap_retires_the_instance_and_engines_open_again(
+    keys_dir: Path, keys: KeyPair, caplog: pytest.LogCaptureFixture
+) -> None:
+    core = load_core("wasm")
+    app = agent_app(AgentAuth(keys_dir, backend="wasm"))
+    client = OrchestratorClient("orchestrator", keys.private, backend="wasm")
+    assert signed_call(app, client).status == 200
+    before = core.epoch
+    retire(core)
+    assert core.epoch == before + 1
+    assert "replaced" in caplog.text
+    assert signed_call(app, client).status == 200
+
+
+def test_an_instance_lost_between_need_and_answer_starts_the_operation_over(
+    keys: KeyPair,
+) -> None:
+    core = load_core("wasm")
+    engine = signer(keys, core)
+    real = OrchestratorClient("me", keys.private)._means
+    asked = []
+
+    def host(need: dict[str, Any]) -> Any:
+        asked.append(need["input"])
+        if len(asked) == 1:
+            retire(core)
+        return {}, real.sign(need["input"].encode())
+
+    assert engine.run("request.sign", members(), b"", host)["token"]
+    assert len(asked) == 2
+
+
+def test_an_instance_that_is_always_lost_is_an_error(keys: KeyPair) -> None:
+    core = load_core("wasm")
+    engine = signer(keys, core)
+
+    def host(need: dict[str, Any]) -> Any:
+        retire(core)
+        return {}, b""
+
+    with pytest.raises(tallystick.InternalError, match="again and again"):
+        engine.run("request.sign", members(), b"", host)
+
+
+def test_a_memory_of_used_tokens_outlives_the_instance(
+    keys_dir: Path, client: OrchestratorClient
+) -> None:
+    app = agent_app(AgentAuth(keys_dir, replay="memory", backend="wasm"))
+    headers = client.sign("POST", ORIGIN + "/agent", BODY)
+    assert call(app, headers).status == 200
+    retire(load_core("wasm"))
+    assert call(app, headers).status == 429
+    assert signed_call(app, client).status == 200
+
+
+def test_a_memory_over_its_ceiling_is_replaced(
+    keys_dir: Path, client: OrchestratorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = load_core("wasm")
+    assert isinstance(core, WasmCore)
+    app = agent_app(AgentAuth(keys_dir, backend="wasm"))
+    assert signed_call(app, client).status == 200
+    instance = core._instance
+    assert instance is not None
+    monkeypatch.setattr("tallystick.backends.wasm.MEMORY_CEILING", instance.memory_size + (8 << 20))
+    before = core.epoch
+    assert signed_call(app, client, b"x" * 1000).status == 200
+    assert core.epoch == before
+    assert signed_call(app, client, b"x" * (10 << 20)).status == 200
+    assert core.epoch == before + 1
+    assert signed_call(app, client).status == 200
