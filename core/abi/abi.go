@@ -9,7 +9,6 @@ import (
 	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
-	"github.com/tallystick/tallystick/core/strictjson"
 )
 
 const (
@@ -33,8 +32,8 @@ type Core struct {
 // New returns a core without engines.
 func New() *Core { return &Core{engines: map[uint64]*engine.Engine{}} }
 
-// handler answers one operation. The request has passed the strict JSON gate;
-// request and body are borrowed for the length of the call.
+// handler answers one operation. It passes the request through the strict JSON
+// gate first; request and body are borrowed for the length of the call.
 type handler func(c *Core, request, body []byte) []byte
 
 // Call answers an operation. It never panics and keeps nothing of its arguments.
@@ -51,10 +50,11 @@ func (c *Core) Call(operation string, request, body []byte) (answer []byte) {
 	if len(request) > maxRequest || len(body) > maxBody {
 		return refuse(problem.Newf(problem.InvalidArgument, "%s: the request may have %d bytes, the body %d", operation, maxRequest, maxBody))
 	}
-	if err := strictjson.CheckObject(request); err != nil {
-		return refuse(problem.Newf(problem.InvalidArgument, "%s: the request is refused: %s", operation, err))
-	}
 	return handle(c, request, body)
+}
+
+func notStrict(operation string, err error) *problem.Problem {
+	return problem.Newf(problem.InvalidArgument, "%s: the request is refused: %s", operation, err)
 }
 
 func (c *Core) engine(number uint64) (*engine.Engine, *problem.Problem) {

@@ -16,6 +16,9 @@ import (
 // called once per request.
 func cold[Request any](operation string, run func(c *Core, r *Request, body []byte) (any, *problem.Problem)) handler {
 	return func(c *Core, request, body []byte) []byte {
+		if err := strictjson.CheckObject(request); err != nil {
+			return refuse(notStrict(operation, err))
+		}
 		var r Request
 		if err := decode(request, &r); err != nil {
 			return refuse(problem.Newf(problem.InvalidArgument, "%s: %s", operation, err))

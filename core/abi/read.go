@@ -95,7 +95,7 @@ func (m *members) handle(name string, v strictjson.Value, into *uint64) {
 	*into = uint64(max(n, 0))
 }
 
-func (m *members) wires(name string, v strictjson.Value, into *[]string) {
+func (m *members) texts(name string, v strictjson.Value, into *[]string) {
 	if !v.IsArray() {
 		m.wrong(name, "must be an array of strings")
 		return
@@ -103,7 +103,7 @@ func (m *members) wires(name string, v strictjson.Value, into *[]string) {
 	*into = []string{}
 	v.ForEach(func(_, entry strictjson.Value) bool {
 		var one string
-		m.wire(name, entry, &one)
+		m.text(name, entry, &one) // what is no base64url there is a malformed token, of whatever alphabet
 		*into = append(*into, one)
 		return m.problem == nil
 	})
@@ -113,6 +113,13 @@ func (m *members) wires(name string, v strictjson.Value, into *[]string) {
 func (m *members) digest(name string, v strictjson.Value, into *string) {
 	if m.text(name, v, into); m.problem == nil && !digest.IsHex(*into) {
 		m.wrong(name, "must be 64 lower-case hex digits")
+	}
+}
+
+// gate puts a fault of the text before whatever was read from it.
+func (m *members) gate(err error) {
+	if err != nil {
+		m.problem = notStrict(m.operation, err)
 	}
 }
 
@@ -126,7 +133,10 @@ func (m *members) require(there bool, name string) {
 func readVerify(text []byte, r *RequestVerifyRequest) *problem.Problem {
 	m := members{operation: "request.verify"}
 	var engine, now, authorization, method, path bool
-	strictjson.Members(string(text), func(name string, v strictjson.Value) bool {
+	err := strictjson.ReadObject(string(text), func(name string, v strictjson.Value) {
+		if m.problem != nil {
+			return
+		}
 		switch name {
 		case "engine":
 			engine = true
@@ -136,7 +146,7 @@ func readVerify(text []byte, r *RequestVerifyRequest) *problem.Problem {
 			m.number(name, v, &r.Now)
 		case "authorization":
 			authorization = true
-			m.wires(name, v, &r.Authorization)
+			m.texts(name, v, &r.Authorization)
 		case "method":
 			method = true
 			m.wire(name, v, &r.Method)
@@ -160,8 +170,8 @@ func readVerify(text []byte, r *RequestVerifyRequest) *problem.Problem {
 		default:
 			m.wrong(problem.Quote(name), "is unknown")
 		}
-		return m.problem == nil
 	})
+	m.gate(err)
 	m.require(engine, "engine")
 	m.require(now, "now")
 	m.require(authorization, "authorization")
@@ -173,7 +183,10 @@ func readVerify(text []byte, r *RequestVerifyRequest) *problem.Problem {
 func readSign(text []byte, r *RequestSignRequest) *problem.Problem {
 	m := members{operation: "request.sign"}
 	var now bool
-	strictjson.Members(string(text), func(name string, v strictjson.Value) bool {
+	err := strictjson.ReadObject(string(text), func(name string, v strictjson.Value) {
+		if m.problem != nil {
+			return
+		}
 		switch name {
 		case "engine":
 			m.handle(name, v, &r.Engine)
@@ -201,8 +214,8 @@ func readSign(text []byte, r *RequestSignRequest) *problem.Problem {
 		default:
 			m.wrong(problem.Quote(name), "is unknown")
 		}
-		return m.problem == nil
 	})
+	m.gate(err)
 	m.require(now, "now")
 	return m.problem
 }
@@ -210,7 +223,10 @@ func readSign(text []byte, r *RequestSignRequest) *problem.Problem {
 func readResume(text []byte, r *EngineResumeRequest) *problem.Problem {
 	m := members{operation: "engine.resume"}
 	var engine, ticket, now bool
-	strictjson.Members(string(text), func(name string, v strictjson.Value) bool {
+	err := strictjson.ReadObject(string(text), func(name string, v strictjson.Value) {
+		if m.problem != nil {
+			return
+		}
 		switch name {
 		case "engine":
 			engine = true
@@ -236,8 +252,8 @@ func readResume(text []byte, r *EngineResumeRequest) *problem.Problem {
 		default:
 			m.wrong(problem.Quote(name), "is unknown")
 		}
-		return m.problem == nil
 	})
+	m.gate(err)
 	m.require(engine, "engine")
 	m.require(ticket, "ticket")
 	m.require(now, "now")

@@ -1,6 +1,9 @@
 package jose
 
-import "encoding/base64"
+import (
+	"encoding/base64"
+	"strings"
+)
 
 // strict64 is base64url without padding whose last character may hold no stray
 // bits (RFC 7515 section 2, RFC 4648 section 3.5).
@@ -13,10 +16,8 @@ func Encode64(data []byte) string { return base64.RawURLEncoding.EncodeToString(
 // strict mode, so one token would have endlessly many spellings: they are
 // refused first.
 func Decode64(text string) ([]byte, bool) {
-	for i := 0; i < len(text); i++ {
-		if text[i] == '\n' || text[i] == '\r' {
-			return nil, false
-		}
+	if strings.Contains(text, "\n") || strings.Contains(text, "\r") {
+		return nil, false
 	}
 	data, err := strict64.DecodeString(text)
 	return data, err == nil

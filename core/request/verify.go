@@ -152,7 +152,7 @@ func bearer(headers []string) (string, *problem.Problem) {
 		return "", refused.WithLog("the Authorization header has another scheme than Bearer or no token")
 	}
 	token := strings.TrimLeft(header[len(scheme):], " ")
-	if token == "" || strings.ContainsAny(token, " \t,") {
+	if token == "" || strings.Contains(token, " ") || strings.Contains(token, "\t") || strings.Contains(token, ",") {
 		return "", refused.WithLog("the Authorization header does not hold exactly one token")
 	}
 	return token, nil

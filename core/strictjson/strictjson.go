@@ -8,6 +8,8 @@ package strictjson
 import (
 	"errors"
 	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
 )
 
 // MaxDepth is how deep objects and arrays may nest. 20,000 brackets overflow
@@ -34,7 +36,27 @@ func CheckObject(text []byte) error { return CheckObjectWithin(text, MaxDepth) }
 // CheckObjectWithin is CheckObject with another limit of depth: for texts that
 // are passed on and decide nothing.
 func CheckObjectWithin(text []byte, maxDepth int) error {
-	s := scanner{text: text, maxDepth: maxDepth}
+	s := scanner{text: string(text), maxDepth: maxDepth}
+	return s.topObject()
+}
+
+// ReadObject is CheckObject and Members in one pass: visit sees each member of
+// the outermost object while the text is still being checked, so what it gathers
+// counts only where the error is nil.
+func ReadObject(text string, visit func(name string, value Value)) error {
+	s := scanner{text: text, maxDepth: MaxDepth, visit: visit}
+	return s.topObject()
+}
+
+type scanner struct {
+	text     string
+	at       int
+	depth    int
+	maxDepth int
+	visit    func(name string, value Value) // for members of the outermost object
+}
+
+func (s *scanner) topObject() error {
 	s.space()
 	isObject := s.peek() == '{'
 	if err := s.document(); err != nil {
@@ -44,13 +66,6 @@ func CheckObjectWithin(text []byte, maxDepth int) error {
 		return ErrNotObject
 	}
 	return nil
-}
-
-type scanner struct {
-	text     []byte
-	at       int
-	depth    int
-	maxDepth int
 }
 
 func (s *scanner) document() error {
@@ -141,7 +156,7 @@ func (s *scanner) object() error {
 			return ErrSyntax
 		}
 		s.space()
-		if err := s.value(); err != nil {
+		if err := s.member(name); err != nil {
 			return err
 		}
 		s.space()
@@ -152,6 +167,26 @@ func (s *scanner) object() error {
 			return ErrSyntax
 		}
 	}
+}
+
+// member passes over a value and shows it where somebody is looking.
+func (s *scanner) member(name string) error {
+	if s.visit == nil || s.depth != 1 {
+		return s.value()
+	}
+	start := s.at
+	if s.peek() == '"' {
+		said, err := s.str()
+		if err == nil {
+			s.visit(name, Value{Type: gjson.String, Raw: s.text[start:s.at], Str: said})
+		}
+		return err
+	}
+	if err := s.value(); err != nil {
+		return err
+	}
+	s.visit(name, gjson.Parse(s.text[start:s.at]))
+	return nil
 }
 
 func (s *scanner) array() error {
@@ -175,31 +210,42 @@ func (s *scanner) array() error {
 
 // str passes over a string and returns what it says, unescaped: "\u0069ss" and
 // "iss" are the same name. Without an escape it is a slice of the text.
-func (s *scanner) str() ([]byte, error) {
+func (s *scanner) str() (string, error) {
 	s.at++ // the opening quote
 	start := s.at
 	for s.at < len(s.text) {
-		switch c := s.text[s.at]; {
+		c := s.text[s.at]
+		if plain[c] {
+			s.at++
+			continue
+		}
+		switch {
 		case c == '"':
 			s.at++
 			return s.text[start : s.at-1], nil
 		case c == '\\':
-			return s.escaped(append([]byte(nil), s.text[start:s.at]...))
+			said, err := s.escaped([]byte(s.text[start:s.at]))
+			return string(said), err
 		case c < 0x20:
-			return nil, ErrSyntax
-		case c < utf8.RuneSelf:
-			s.at++
-		default:
-			if err := s.multibyte(); err != nil {
-				return nil, err
-			}
+			return "", ErrSyntax
+		}
+		if err := s.multibyte(); err != nil {
+			return "", err
 		}
 	}
-	return nil, ErrSyntax
+	return "", ErrSyntax
 }
 
+// plain marks the bytes of a string that stand for themselves: most of a token.
+var plain = func() (table [256]bool) {
+	for c := 0x20; c < utf8.RuneSelf; c++ {
+		table[c] = c != '"' && c != '\\'
+	}
+	return table
+}()
+
 func (s *scanner) multibyte() error {
-	r, size := utf8.DecodeRune(s.text[s.at:])
+	r, size := utf8.DecodeRuneInString(s.text[s.at:])
 	if r == utf8.RuneError && size <= 1 {
 		return ErrUTF8
 	}
@@ -288,8 +334,8 @@ func (s *scanner) hex4() (rune, error) {
 		return 0, ErrSyntax
 	}
 	var r rune
-	for _, c := range s.text[s.at : s.at+4] {
-		digit, ok := hexDigit(c)
+	for i := range 4 {
+		digit, ok := hexDigit(s.text[s.at+i])
 		if !ok {
 			return 0, ErrSyntax
 		}
@@ -340,7 +386,7 @@ func (s *scanner) digits() bool {
 
 func (s *scanner) literal() error {
 	for _, word := range [...]string{"true", "false", "null"} {
-		if len(s.text)-s.at >= len(word) && string(s.text[s.at:s.at+len(word)]) == word {
+		if len(s.text)-s.at >= len(word) && s.text[s.at:s.at+len(word)] == word {
 			s.at += len(word)
 			return nil
 		}
@@ -350,21 +396,21 @@ func (s *scanner) literal() error {
 
 // names is the set of names that one object has shown so far.
 type names struct {
-	few  [manyMembers][]byte
+	few  [manyMembers]string
 	n    int
 	many map[string]struct{}
 }
 
-func (n *names) add(name []byte) bool {
+func (n *names) add(name string) bool {
 	if n.many != nil {
-		if _, there := n.many[string(name)]; there {
+		if _, there := n.many[name]; there {
 			return false
 		}
-		n.many[string(name)] = struct{}{}
+		n.many[name] = struct{}{}
 		return true
 	}
 	for _, other := range n.few[:n.n] {
-		if string(other) == string(name) {
+		if other == name {
 			return false
 		}
 	}
@@ -375,8 +421,8 @@ func (n *names) add(name []byte) bool {
 	}
 	n.many = make(map[string]struct{}, 2*manyMembers)
 	for _, other := range n.few {
-		n.many[string(other)] = struct{}{}
+		n.many[other] = struct{}{}
 	}
-	n.many[string(name)] = struct{}{}
+	n.many[name] = struct{}{}
 	return true
 }
