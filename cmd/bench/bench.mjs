@@ -1,0 +1,70 @@
+// Measures the Node package against its peers in one process; writes JSON lines
+// {name, microseconds} to standard output.
+import { createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
+import { createVerifier } from "fast-jwt";
+import { jwtVerify, SignJWT } from "jose";
+import jsonwebtoken from "jsonwebtoken";
+import { AgentAuth, KeyManager, OrchestratorClient } from "../../bindings/node/dist/index.js";
+
+const ROUNDS = 7;
+const VERIFICATIONS = 400; // of each peer in each round
+const SIGNATURES = 40;
+const body = randomBytes(512).toString("hex"); // 1 KiB
+const url = "http://127.0.0.1:5001/agent";
+
+const { privatePem, publicPem } = await KeyManager.generateRsaKeypair();
+const privateKey = createPrivateKey(privatePem);
+const publicKey = createPublicKey(publicPem);
+const client = new OrchestratorClient({ issuerId: "orchestrator", signer: privatePem });
+
+async function startup() {
+  const started = performance.now();
+  const auth = new AgentAuth({ keys: { orchestrator: publicPem } });
+  await auth.ready();
+  return performance.now() - started;
+}
+
+const ready = await startup();
+const verifiers = {
+  "node wasm, host RSA: verify": new AgentAuth({ keys: { orchestrator: publicPem } }),
+  "node wasm, core RSA: verify": new AgentAuth({ keys: { orchestrator: publicPem }, crypto: "core" }),
+};
+const fastVerify = createVerifier({ key: publicPem, cache: false, algorithms: ["RS256"] });
+
+// Each token is verified once by each of ours, since it works once.
+const tokens = [];
+for (let n = 0; n < VERIFICATIONS * ROUNDS; n++) tokens.push((await client.sign("POST", url, body)).authorization);
+const bytes = Buffer.from(body);
+
+const signClaims = () => ({ content_sha256: "0".repeat(64), htm: "POST", htu: url });
+const contestants = {
+  ...Object.fromEntries(
+    Object.entries(verifiers).map(([name, auth]) => [
+      name,
+      { count: VERIFICATIONS, run: (token) => auth.verify({ authorization: [token], method: "POST", path: "/agent" }, bytes) },
+    ]),
+  ),
+  "jose: jwtVerify": { count: VERIFICATIONS, run: (token) => jwtVerify(token.slice(7), publicKey, { algorithms: ["RS256"] }) },
+  "fast-jwt: verify, uncached": { count: VERIFICATIONS, run: (token) => fastVerify(token.slice(7)) },
+  "jsonwebtoken: verify": { count: VERIFICATIONS, run: (token) => jsonwebtoken.verify(token.slice(7), publicKey, { algorithms: ["RS256"] }) },
+  "node wasm, host RSA: sign": { count: SIGNATURES, run: () => client.sign("POST", url, body) },
+  "jose: sign": {
+    count: SIGNATURES,
+    run: () =>
+      new SignJWT(signClaims()).setProtectedHeader({ alg: "RS256" }).setIssuer("orchestrator").setIssuedAt().setExpirationTime("60s").setJti(randomBytes(16).toString("hex")).sign(privateKey),
+  },
+  "jsonwebtoken: sign": { count: SIGNATURES, run: () => jsonwebtoken.sign(signClaims(), privateKey, { algorithm: "RS256", issuer: "orchestrator", expiresIn: 60 }) },
+};
+
+const best = {};
+for (let round = 0; round < ROUNDS; round++) {
+  for (const [name, { count, run }] of Object.entries(contestants)) {
+    const started = performance.now();
+    for (let n = 0; n < count; n++) await run(tokens[round * VERIFICATIONS + n]);
+    const microseconds = ((performance.now() - started) * 1000) / count;
+    best[name] = Math.min(best[name] ?? Infinity, microseconds);
+  }
+  process.stderr.write(`  node: round ${round + 1} of ${ROUNDS}\n`);
+}
+for (const [name, microseconds] of Object.entries(best)) console.log(JSON.stringify({ name, microseconds }));
+console.log(JSON.stringify({ name: "node wasm: ready", microseconds: ready * 1000 }));
