@@ -4,6 +4,7 @@ import type { Engine } from "./engine.js";
 import { type HttpAnswer, TallystickError } from "./errors.js";
 import { type FetchHandler, fetchHandler, type VerifiedFetchHandler } from "./fetch-handler.js";
 import { CODES, type RequestVerifyRequest, type RequestVerifyResult } from "./generated.js";
+import { bodyDigest } from "./host-crypto.js";
 import { consoleLogger, type Logger } from "./logger.js";
 import { type Middleware, middleware, type NodeHandler, nodeHandler, type VerifiedNodeHandler } from "./node-http.js";
 import type { ReplayStore } from "./replay.js";
@@ -117,7 +118,7 @@ export class AgentAuth {
    */
   async verify(facts: RequestFacts, body?: Uint8Array): Promise<Caller> {
     const engine = await this.#engine;
-    const accepted = await engine.run<RequestVerifyResult>("request.verify", wire(facts), body);
+    const accepted = await engine.run<RequestVerifyResult>("request.verify", wire(facts, body, engine.opened.max_body));
     return {
       issuer: accepted.issuer,
       jti: accepted.jti,
@@ -188,14 +189,20 @@ function checkOptions({ keys, keysDir, replay }: AgentAuthOptions): void {
   }
 }
 
-function wire(facts: RequestFacts): Omit<RequestVerifyRequest, "engine" | "now"> {
+function wire(
+  facts: RequestFacts,
+  body: Uint8Array | undefined,
+  maxBody: number,
+): Omit<RequestVerifyRequest, "engine" | "now"> {
+  const tooLarge = facts.bodyTooLarge === true || (body !== undefined && body.length > maxBody);
   return {
     authorization: facts.authorization,
     method: facts.method,
     path: facts.path,
     query: facts.query,
     mount: facts.mount,
-    body_too_large: facts.bodyTooLarge,
+    body_too_large: tooLarge,
+    body_sha256: tooLarge ? undefined : bodyDigest(body),
     body_unavailable: facts.bodyUnavailable,
   };
 }

@@ -5,6 +5,7 @@ import { type Backend, type Core, sharedCore } from "./core.js";
 import { Engine, failed } from "./engine.js";
 import { TallystickError } from "./errors.js";
 import type { RequestEndpointResult, RequestSignResult } from "./generated.js";
+import { bodyDigest } from "./host-crypto.js";
 import { jsonText } from "./json.js";
 import { outgoing, type SignedRequestInit } from "./outgoing.js";
 import { resolveSigner, type Signer, type SignerOptions } from "./signer.js";
@@ -99,8 +100,9 @@ export class OrchestratorClient {
     body: string | Uint8Array | ArrayBuffer = NOTHING,
   ): Promise<SignedHeaders> {
     const { engine } = await this.#started;
-    const request = { method, url: asSent(String(url)), ttl: this.#options.ttl };
-    const { authorization } = await engine.run<RequestSignResult>("request.sign", request, bytesOf(body));
+    const body_sha256 = bodyDigest(bytesOf(body));
+    const request = { method, url: asSent(String(url)), ttl: this.#options.ttl, body_sha256 };
+    const { authorization } = await engine.run<RequestSignResult>("request.sign", request);
     return { authorization };
   }
 
