@@ -103,23 +103,20 @@ class Server:
 
 @contextlib.contextmanager
 def gunicorn(
-    app: str, environment: dict[str, str], *options: str, log: Path | None = None
+    app: str, environment: dict[str, str], *options: str, folder: Path = APPS
 ) -> Iterator[Server]:
-    """Serve ``tests/apps/<app>.py`` on a socket that listens before the server does."""
+    """Serve ``<folder>/<app>.py`` on a socket that listens before the server does."""
     with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
         command = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}"]
-        with contextlib.ExitStack() as stack:
-            stderr = stack.enter_context(log.open("ab")) if log else None
-            process = subprocess.Popen(
-                [*command, "--chdir", str(APPS), "--log-level", "warning", *options, f"{app}:app"],
-                env={**os.environ, **environment},
-                pass_fds=[listener.fileno()],
-                stderr=stderr,
-            )
-            try:
-                yield Server(listener.getsockname()[1], process)
-            finally:
-                stop(process)
+        process = subprocess.Popen(
+            [*command, "--chdir", str(folder), "--log-level", "warning", *options, f"{app}:app"],
+            env={**os.environ, **environment},
+            pass_fds=[listener.fileno()],
+        )
+        try:
+            yield Server(listener.getsockname()[1], process)
+        finally:
+            stop(process)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
