@@ -122,3 +122,10 @@ func TestSubstitute(t *testing.T) {
 		t.Error("an unknown name was substituted")
 	}
 }
+
+func TestSubstituteText(t *testing.T) {
+	saved := map[string]json.RawMessage{"engine": json.RawMessage("7")}
+	if got := SubstituteText(`{"engine":"$engine","engine":"$engine","x":"$other"`, saved); got != `{"engine":7,"engine":7,"x":"$other"` {
+		t.Error(got)
+	}
+}

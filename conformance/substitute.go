@@ -27,6 +27,15 @@ func Substitute(text json.RawMessage, lookup func(name string) (json.RawMessage,
 	return compact(value)
 }
 
+// SubstituteText replaces every "$name" in a text that need not be JSON, quotes
+// included, by the saved value. Other names stay.
+func SubstituteText(text string, saved map[string]json.RawMessage) string {
+	for name, value := range saved {
+		text = strings.ReplaceAll(text, `"$`+name+`"`, string(value))
+	}
+	return text
+}
+
 // compact writes JSON without spaces, and without the HTML escapes that
 // encoding/json puts in by default.
 func compact(value any) ([]byte, error) {

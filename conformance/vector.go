@@ -43,8 +43,8 @@ type Step struct {
 	// Request is the JSON object of the call; a string "$name" in it stands for
 	// a value that an earlier step saved, and "$$" for one "$".
 	Request json.RawMessage `json:"request,omitempty"`
-	// RequestText is sent as it is, instead of Request: for texts that are no
-	// good JSON.
+	// RequestText is sent instead of Request, as it is but for saved values: for
+	// texts that are no good JSON.
 	RequestText *string `json:"request_text,omitempty"`
 	// Body is the raw body where it is UTF-8; BodyBase64 where it is not;
 	// BodyFill is one of so many letters x. At most one of them is given.

@@ -1,6 +1,10 @@
 package generate
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/tallystick/tallystick/conformance"
+)
 
 const step11 = "protocol.md section 3 step 11"
 
@@ -28,7 +32,34 @@ func bodies() *area {
 	a.reject("digest-empty", "signed", "an empty digest", step11, open(nil), refused(claim("content_sha256", ""), nil, "body_tampered"))
 	a.reject("digest-cut", "signed", "half a digest", step11, open(nil), refused(claim("content_sha256", hexSHA256(body)[:32]), nil, "body_tampered"))
 	limits(a, t)
+	hashedByHost(a, t)
 	return a
+}
+
+// hashedByHost: SHA-256 is slow in WebAssembly, so a host may hash the body; what
+// the digest means stays the core's affair.
+func hashedByHost(a *area, t token) {
+	source := "ABI.md request.verify, request.sign: body_sha256"
+	hashed := func(digest any) object { return object{"body": remove, "body_sha256": digest} }
+	a.accept("hashed", "the host hashed the body that was signed", source, open(nil), accepted(t, hashed(hexSHA256(body))))
+	a.reject("hashed-changed", "hashed", "the host hashed another body", source, open(nil), refused(t, hashed(hexSHA256("x")), "body_tampered"))
+	bad := func(name, says string, changes object) {
+		a.reject(name, "hashed", says, source, open(nil), verify(t, changes, errorCode("invalid_argument")))
+	}
+	bad("hashed-and-given", "a digest and a body: which of them counts?", object{"body_sha256": hexSHA256(body)})
+	bad("hashed-upper-case", "a digest in upper case", hashed(upperHex(body)))
+	bad("hashed-short", "a digest that is too short", hashed(hexSHA256(body)[1:]))
+	bad("hashed-no-hex", "a digest that is no hex", hashed("g"+hexSHA256(body)[1:]))
+	bad("hashed-empty", "an empty digest", hashed(""))
+	a.reject("hashed-too-large", "hashed", "the host stopped reading: whatever digest it gives, the body is too large", source, open(nil),
+		refused(t, hashed(hexSHA256(body)).with(object{"body_too_large": true}), "body_too_large"))
+	signs := func(request object, sent string, expect conformance.Expect) step {
+		return call("request.sign", request, sent, expect)
+	}
+	made := signTexts(alice, headerWithKid(alice), written(60, body, boundTo("POST", endpoint)))
+	digest := object{"body_sha256": hexSHA256(body)}
+	a.accept("hashed-to-sign", "signing with the digest writes the same token", source, signs(outgoing(digest), "", ok(signed(made, 60))))
+	a.reject("hashed-and-given-to-sign", "hashed-to-sign", "a digest and a body to sign", source, signs(outgoing(digest), body, errorCode("invalid_argument")))
 }
 
 func limits(a *area, t token) {

@@ -1,5 +1,11 @@
 package generate
 
+import (
+	"strings"
+
+	"github.com/tallystick/tallystick/conformance"
+)
+
 func misuse() *area {
 	a := newArea("abi", "Calls that no host should make: each has a clear answer, and none stops the core.")
 	good := object{"pattern": "a", "scope": "a"}
@@ -15,6 +21,7 @@ func misuse() *area {
 	operation("operation-empty", "no operation", "")
 	operation("operation-other-case", "operations are case-sensitive", "Scope.Match")
 	requestTexts(a)
+	hotTexts(a)
 	members(a)
 	return a
 }
@@ -35,6 +42,43 @@ func requestTexts(a *area) {
 	bad("request-deep", "20,000 nested brackets, which overflow the stack of a WebAssembly host", `{"pattern":"a","scope":`+nested(20000)+`}`)
 	bad("request-single-quotes", "single quotes", `{'pattern':'a','scope':'a'}`)
 	bad("request-nan", "NaN", `{"pattern":"a","scope":NaN}`)
+}
+
+// hotTexts: the operations of every request read while they check, so that each
+// of them has to show that a fault behind the last member is not overlooked.
+func hotTexts(a *area) {
+	t := sign(alice, rotagentClaims())
+	verify := text(object{"engine": "$engine", "now": now + 1, "authorization": []string{"Bearer " + t.String()}, "method": "POST", "path": "/agent"})
+	hotOperation(a, "request.verify", verify, open(nil))
+	hotOperation(a, "request.sign", text(withEngine(nil)), openSigner(nil))
+	resume := text(object{"engine": "$engine", "ticket": "$ticket", "now": now + 1, "claim": "claimed"})
+	hotOperation(a, "engine.resume", resume, open(object{"replay": "host"}), asks(t, nil, "claim", object{}))
+}
+
+func hotOperation(a *area, op, request string, before ...step) {
+	name := strings.ReplaceAll(op, ".", "-")
+	with := func(request string, expect conformance.Expect) []step {
+		last := callText(op, request, expect)
+		if op != "engine.resume" {
+			last.Body = body
+		}
+		return append(append([]step{}, before...), last)
+	}
+	a.accept(name+"-white-space", op+" with white space around", "RFC 8259 section 2", with(" "+request+"\r\n\t", okIncludes(object{}))...)
+	bad := func(fault, says, request string) {
+		a.reject(name+"-"+fault, name+"-white-space", op+": "+says, "ABI.md: request is strict", with(request, errorCode("invalid_argument"))...)
+	}
+	rest := request[1:]
+	bad("member-twice", "a member twice", `{"engine":"$engine",`+rest)
+	bad("member-twice-escaped", "a member twice, once spelled with an escape", `{"\u0065ngine":"$engine",`+rest)
+	bad("trailing", "text after the request", request+"{}")
+	bad("cut", "a request that is cut off", request[:len(request)-1])
+	bad("comma", "a comma after the last member", request[:len(request)-1]+",}")
+	bad("unknown-last", "a member that does not exist, after the others", request[:len(request)-1]+`,"x":1}`)
+	bad("surrogate", "an unpaired surrogate in a name", request[:len(request)-1]+`,"\ud800":1}`)
+	bad("deep", "nested too deeply", request[:len(request)-1]+`,"x":`+nested(5000)+`}`)
+	bad("array", "an array", "["+request+"]")
+	bad("empty", "nothing", "")
 }
 
 func members(a *area) {
@@ -63,7 +107,8 @@ func hotMembers(a *area) {
 	verifies("verify-authorization-missing", "no authorization member: no header is []", object{"authorization": remove})
 	verifies("verify-authorization-text", "an authorization that is no array", object{"authorization": "Bearer " + t.String()})
 	verifies("verify-authorization-number", "an authorization that holds a number", object{"authorization": []int{1}})
-	verifies("verify-character-above-latin-1", "a header with a character above U+00FF: not one per byte", object{"authorization": []string{"Bearer " + t.String() + "€"}})
+	a.reject("verify-header-above-latin-1", "authorization/bearer", "a header with a character above U+00FF is no base64url", "ABI.md: latin-1", open(nil),
+		refusedText(t.String()+"€", nil, "malformed_token"))
 	verifies("verify-path-above-latin-1", "a path with a character above U+00FF", object{"path": "/€"})
 	verifies("verify-unknown-member", "a member that does not exist", object{"paht": "/agent"})
 	verifies("verify-flag-text", "a text where true or false is wanted", object{"path_decoded": "false"})

@@ -14,9 +14,9 @@ type Call struct {
 	Op      string
 	Request []byte
 	Body    []byte
-	// HostRSA asks a driver that can to open engines with rsa "host" and to
-	// answer the needs "check" and "sign" itself.
-	HostRSA bool
+	// HostCrypto asks a driver that can to open engines with rsa "host", to answer
+	// the needs "check" and "sign" itself and to hash bodies itself.
+	HostCrypto bool
 }
 
 // Leg is one way to reach a core.
@@ -31,10 +31,10 @@ type Leg interface {
 // Source names a leg and opens it.
 type Source struct {
 	Name string
-	// HostRSA marks a leg that does RSA outside the core wherever a vector
-	// leaves the choice open.
-	HostRSA bool
-	Open    func(ctx context.Context) (Leg, error)
+	// HostCrypto marks a leg that does RSA and hashing outside the core wherever a
+	// vector leaves the choice open.
+	HostCrypto bool
+	Open       func(ctx context.Context) (Leg, error)
 }
 
 // ErrTimeout is in the error of a leg that did not answer in time.

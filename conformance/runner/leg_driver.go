@@ -98,7 +98,7 @@ type question struct {
 	Op      string `json:"op"`
 	Request string `json:"request"`
 	Body    string `json:"body"`
-	RSA     string `json:"rsa,omitempty"`
+	Crypto  string `json:"crypto,omitempty"`
 }
 
 type reply struct {
@@ -114,8 +114,8 @@ func (d *driver) Call(ctx context.Context, call Call) ([]byte, error) {
 		Request: base64.StdEncoding.EncodeToString(call.Request),
 		Body:    base64.StdEncoding.EncodeToString(call.Body),
 	}
-	if call.HostRSA {
-		asked.RSA = "host"
+	if call.HostCrypto {
+		asked.Crypto = "host"
 	}
 	line, err := json.Marshal(asked)
 	if err != nil {

@@ -90,9 +90,9 @@ func (p Places) python(leg, backend string) Source {
 	return DriverSource(leg, Command{Args: []string{p.Python, driver, "--backend", backend}})
 }
 
-func (p Places) node(leg, backend string, hostRSA bool) Source {
+func (p Places) node(leg, backend string, hostCrypto bool) Source {
 	driver := filepath.Join(p.Root, "conformance/drivers/node/driver.mjs")
 	source := DriverSource(leg, Command{Args: []string{p.Node, driver, "--backend", backend, "--library", p.Library}})
-	source.HostRSA = hostRSA
+	source.HostCrypto = hostCrypto
 	return source
 }

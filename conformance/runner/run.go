@@ -115,7 +115,7 @@ func (p Plan) open(ctx context.Context, source Source, greet func([]byte) error)
 
 func (p Plan) runVector(ctx context.Context, source Source, leg Leg, vector conformance.Vector, judge judge) (Result, error) {
 	started := time.Now()
-	s := &scenario{leg: leg, hostRSA: source.HostRSA, limit: p.StepLimit}
+	s := &scenario{leg: leg, hostCrypto: source.HostCrypto, limit: p.StepLimit}
 	err := s.run(ctx, vector)
 	result := Result{Vector: vector, Seconds: time.Since(started).Seconds()}
 	var wrong *failure

@@ -6,13 +6,13 @@ import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { loadCore } from "../../../bindings/node/dist/index.js";
 
-// What the package does for the needs "check" and "sign", below its public surface.
-const { KeyCache, signOffLoop } = createRequire(import.meta.url)("../../../bindings/node/dist/cjs/host-crypto.js");
+// How the package hashes bodies and meets the needs "check" and "sign", below its public surface.
+const { bodyDigest, KeyCache, signOffLoop } = createRequire(import.meta.url)("../../../bindings/node/dist/cjs/host-crypto.js");
 
 const { values: options } = parseArgs({ options: { backend: { type: "string" }, library: { type: "string" } } });
 const core = await loadCore(options);
 
-/** Engines of which this host does the RSA operations: number -> how. */
+/** Engines of which this host does the RSA operations and the hashing: number -> how. */
 const engines = new Map();
 
 function open(request) {
@@ -22,25 +22,33 @@ function open(request) {
     ...(signer && { signer: signer.private_key ? { ...signer, rsa: "host" } : signer }),
   }));
   const { ok } = JSON.parse(answer);
-  if (ok) engines.set(ok.engine, host(ok.engine, signer?.private_key));
+  if (ok) engines.set(ok.engine, host(ok, signer?.private_key));
   return answer;
 }
 
-function host(engine, privateKey) {
+function host({ engine, max_body }, privateKey) {
   const publicPem = (key) => JSON.parse(core.call("engine.key", JSON.stringify({ engine, key }))).ok.public_pem;
-  return { keys: new KeyCache(publicPem), privateKey: privateKey && importPrivate(privateKey) };
+  return { keys: new KeyCache(publicPem), maxBody: max_body, privateKey: privateKey && importPrivate(privateKey) };
 }
 
 function importPrivate(text) {
   return createPrivateKey(text.startsWith("{") ? { key: JSON.parse(text), format: "jwk" } : text);
 }
 
+/** The body as the package hands it over: its digest, or the word that it is too large to be read. */
+function withDigest(op, request, body) {
+  if ("body_sha256" in request || (op !== "request.verify" && op !== "request.sign")) return { request, body };
+  const tooLarge = op === "request.verify" && body.length > engines.get(request.engine)?.maxBody;
+  return { request: { ...request, ...(tooLarge ? { body_too_large: true } : { body_sha256: bodyDigest(body) }) } };
+}
+
 /** Answers the needs "check" and "sign" until another answer comes, which is the one to compare. */
-async function call(op, text, body) {
-  let answer = core.call(op, text, body);
+async function call(op, given, bytes) {
+  const { request, body } = withDigest(op, given, bytes);
+  let answer = core.call(op, JSON.stringify(request), body);
   for (let said = JSON.parse(answer); ; said = JSON.parse(answer)) {
     if (said.need?.kind !== "check" && said.need?.kind !== "sign") return answer;
-    const { engine, now } = JSON.parse(text);
+    const { engine, now } = request;
     const reply = await meet(engines.get(engine), said.need);
     answer = core.call("engine.resume", JSON.stringify({ engine, ticket: said.ticket, now, ...reply.members }), reply.body);
   }
@@ -52,13 +60,13 @@ async function meet({ keys, privateKey }, need) {
 }
 
 async function answer(line) {
-  const { id, op, request, body, rsa } = JSON.parse(line);
+  const { id, op, request, body, crypto } = JSON.parse(line);
   const text = Buffer.from(request, "base64").toString("utf8");
   const bytes = Buffer.from(body, "base64");
   let said;
-  if (rsa !== "host") said = core.call(op, text, bytes);
+  if (crypto !== "host") said = core.call(op, text, bytes);
   else if (op === "engine.open") said = open(JSON.parse(text));
-  else said = await call(op, text, bytes);
+  else said = await call(op, JSON.parse(text), bytes);
   return JSON.stringify({ id, answer: Buffer.from(said, "utf8").toString("base64") });
 }
 
