@@ -15,7 +15,7 @@ function run(command, args, options) {
 }
 
 function compile() {
-  rmSync(dist, { recursive: true, force: true });
+  rmSync(join(dist, "cjs"), { recursive: true, force: true });
   const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"));
   run(process.execPath, [join(typescript, "bin", "tsc"), "-p", join(here, "tsconfig.json")]);
   writeFileSync(join(dist, "cjs", "package.json"), '{ "type": "commonjs" }\n');
@@ -28,7 +28,16 @@ function core() {
   const wasm = join(root, "build", "wasm", "tallystick.wasm");
   if (!existsSync(wasm)) {
     mkdirSync(dirname(wasm), { recursive: true });
-    const args = ["build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", wasm, "./wasm"];
+    const args = [
+      "build",
+      "-buildmode=c-shared",
+      "-trimpath",
+      "-buildvcs=false",
+      "-ldflags=-s -w",
+      "-o",
+      wasm,
+      "./wasm",
+    ];
     run("go", args, { cwd: root, env: { ...process.env, GOOS: "wasip1", GOARCH: "wasm" } });
   }
   copyFileSync(wasm, join(dist, "tallystick.wasm"));

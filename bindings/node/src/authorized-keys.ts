@@ -3,6 +3,10 @@ import { type Engine, failed, type Reply } from "./engine.js";
 import type { EngineFeedResult, EngineStatsResult } from "./generated.js";
 import { KeysFolder } from "./keys-folder.js";
 import type { Logger } from "./logger.js";
+import { within } from "./time-limit.js";
+
+/** A folder on a network may hang; requests shall not hang with it. */
+const READ_LIMIT_MS = 10_000;
 
 const UNCHANGED: Reply = { members: { unchanged: true } };
 
@@ -37,7 +41,10 @@ export class AuthorizedKeys {
     this.#reading ??= this.#read(engine).finally(() => {
       this.#reading = undefined;
     });
-    return this.#reading;
+    const reading = this.#reading;
+    return within(READ_LIMIT_MS, `the keys folder ${this.#folder.path}`, () => reading).catch((error) =>
+      failed(reason(error)),
+    );
   }
 
   async #read(engine: Engine): Promise<Reply> {

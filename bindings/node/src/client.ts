@@ -234,16 +234,11 @@ function keptClient(issuerId: string, privateKeyPem: string): OrchestratorClient
   let client = kept.get(name);
   if (client === undefined) {
     client = new OrchestratorClient({ issuerId, signer: privateKeyPem });
-    client.ready().catch(() => kept.delete(name));
-    kept.set(name, client);
-    if (kept.size > MAX_KEPT) dropOldest();
+    client.ready().catch(() => kept.delete(name)); // The next call shall try again, not meet an old failure.
   }
+  // Last in the order: the one that was not used for longest goes first. Calls of its under way still hold it.
+  kept.delete(name);
+  kept.set(name, client);
+  if (kept.size > MAX_KEPT) kept.delete(kept.keys().next().value as string);
   return client;
-}
-
-function dropOldest(): void {
-  const [oldest] = kept;
-  if (oldest === undefined) return;
-  kept.delete(oldest[0]);
-  oldest[1].close().catch(() => {});
 }

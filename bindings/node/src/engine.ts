@@ -16,7 +16,17 @@ export type Needs = {
 /** Half of the tickets that an engine of the core can hold, so that none is dropped while its need is met. */
 const MAX_SUSPENDED = 512;
 
+/** How many operations wait for one of those; what comes on top is for the core to refuse as overloaded. */
+const MAX_WAITING = 8192;
+
 const MAX_RESTARTS = 2;
+
+/** Frees engines that nobody holds any more and nobody closed. */
+const forgotten = new FinalizationRegistry<{ core: Core; generation: number; engine: number }>(
+  ({ core, generation, engine }) => {
+    if (core.generation === generation) core.call("engine.close", JSON.stringify({ engine }));
+  },
+);
 
 /** A reply to `failed`, for the log of the core. */
 export function failed(why: string): Reply {
@@ -79,7 +89,8 @@ export class Engine {
    * @throws {@link TallystickError} of the core's code.
    */
   async run<T>(op: string, members: object, body?: Uint8Array): Promise<T> {
-    if (this.#suspended >= MAX_SUSPENDED) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#suspended >= MAX_SUSPENDED && this.#waiting.length < MAX_WAITING)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#suspended += 1;
     try {
       return await this.#run<T>(op, members, body);
@@ -94,10 +105,14 @@ export class Engine {
     if (this.#closed) return;
     if (this.#generation === this.#core.generation) this.call("engine.close");
     this.#closed = true;
+    forgotten.unregister(this);
   }
 
   #open(): EngineOpenResult {
-    return result<EngineOpenResult>(this.#core.call("engine.open", JSON.stringify(this.#configuration())));
+    const opened = result<EngineOpenResult>(this.#core.call("engine.open", JSON.stringify(this.#configuration())));
+    forgotten.unregister(this);
+    forgotten.register(this, { core: this.#core, generation: this.#generation, engine: opened.engine }, this);
+    return opened;
   }
 
   async #run<T>(op: string, members: object, body: Uint8Array | undefined): Promise<T> {

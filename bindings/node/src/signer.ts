@@ -1,8 +1,8 @@
-import { createPrivateKey, KeyObject } from "node:crypto";
+import { createPrivateKey, createPublicKey, KeyObject } from "node:crypto";
 import { misuse, reason, result } from "./answers.js";
 import type { Core } from "./core.js";
 import { failed, type Reply } from "./engine.js";
-import type { KeyInspectResult, SignerConfig } from "./generated.js";
+import type { InspectedKey, KeyInspectRequest, KeyInspectResult, SignerConfig } from "./generated.js";
 import { signOffLoop } from "./host-crypto.js";
 import { within } from "./time-limit.js";
 
@@ -49,33 +49,47 @@ export function resolveSigner(core: Core, signer: Signer, options: SignerOptions
   if (typeof signer !== "string" && !(signer instanceof KeyObject)) {
     throw misuse("invalid_argument", "signer must be PEM or JWK text, a KeyObject or a function");
   }
-  return keySigner(core, signer, typeof signer === "string" ? signer : keyText(signer), options);
+  if (options.crypto === "core") return coreSigner(core, typeof signer === "string" ? signer : keyText(signer));
+  return typeof signer === "string" ? textSigner(core, signer) : objectSigner(core, signer);
 }
 
-// The core, not OpenSSL, says which keys may sign.
-function keySigner(core: Core, signer: string | KeyObject, text: string, options: SignerOptions): ResolvedSigner {
-  const parse = options.crypto !== "core" && typeof signer === "string";
-  const request = JSON.stringify({ text, want: "private", include_private: parse });
-  const { keys } = result<KeyInspectResult>(core.call("key.inspect", request));
+function coreSigner(core: Core, text: string): ResolvedSigner {
+  inspect(core, { text, want: "private" });
+  return { configuration: { private_key: text, rsa: "core" }, sign: async () => failed("the core signs itself") };
+}
+
+function textSigner(core: Core, text: string): ResolvedSigner {
+  const key = inspect(core, { text, want: "private", include_private: true });
+  return hostSigner(createPrivateKey(key.private_pem ?? ""), key.public_pem);
+}
+
+// The private half of an object stays where it is; the public one tells the core whether it may sign.
+function objectSigner(core: Core, key: KeyObject): ResolvedSigner {
+  if (key.type !== "private") inspect(core, { text: keyText(key), want: "private" });
+  const { public_pem } = inspect(core, { text: keyText(createPublicKey(key)), want: "public" });
+  return hostSigner(key, public_pem);
+}
+
+/** The core, not OpenSSL, says which keys may sign. */
+function inspect(core: Core, request: KeyInspectRequest): InspectedKey {
+  const { keys } = result<KeyInspectResult>(core.call("key.inspect", JSON.stringify(request)));
   const [key] = keys;
-  if (keys.length !== 1 || key === undefined) {
-    throw misuse("invalid_key", `the signer must be one private key, the text holds ${keys.length}`);
-  }
-  if (options.crypto === "core") {
-    return { configuration: { private_key: text, rsa: "core" }, sign: async () => failed("the core signs itself") };
-  }
-  const privateKey = typeof signer === "string" ? createPrivateKey(key.private_pem ?? "") : signer;
+  if (keys.length === 1 && key !== undefined) return key;
+  throw misuse("invalid_key", `the signer must be one private key, the text holds ${keys.length}`);
+}
+
+function hostSigner(key: KeyObject, publicPem: string): ResolvedSigner {
   return {
     // OpenSSL checks its own signatures against faults, so the core need not do it again.
-    configuration: { public_key: key.public_pem, rsa: "host", check_signature: false },
-    sign: (input) => reply(() => signOffLoop(Buffer.from(input, "latin1"), privateKey)),
+    configuration: { public_key: publicPem, rsa: "host", check_signature: false },
+    sign: (input) => reply(() => signOffLoop(Buffer.from(input, "latin1"), key)),
   };
 }
 
 function keyText(key: KeyObject): string {
   if (key.type === "secret") throw misuse("invalid_key", "the signer is a secret key; an RSA private key is needed");
-  const type = key.type === "private" ? "pkcs8" : "spki";
-  return key.export({ format: "pem", type } as { format: "pem"; type: "pkcs8" }).toString();
+  if (key.type === "public") return key.export({ format: "pem", type: "spki" }).toString();
+  return key.export({ format: "pem", type: "pkcs8" }).toString();
 }
 
 function functionSigner(sign: SignFunction, options: SignerOptions): ResolvedSigner {
@@ -88,7 +102,7 @@ function functionSigner(sign: SignFunction, options: SignerOptions): ResolvedSig
   }
   return {
     configuration: { public_key: options.publicKey, rsa: "host" },
-    sign: (input) => reply(() => within(limit, "the signer", async () => sign(Buffer.from(input, "latin1")))),
+    sign: (input) => reply(() => within(limit, "the signer", async () => sign(new TextEncoder().encode(input)))),
   };
 }
 

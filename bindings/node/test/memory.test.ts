@@ -36,3 +36,21 @@ test("100,000 verifications leave the memory of a process flat", async () => {
   assert.ok(late.outside - early.outside < 3 * MIB, stdout);
   assert.ok(late.rss - early.rss < 24 * MIB, stdout);
 });
+
+const FORGOTTEN = `
+  import { KeyManager, OrchestratorClient } from ${JSON.stringify(entry)};
+  const { privatePem } = await KeyManager.generateRsaKeypair();
+  const { createPrivateKey } = await import("node:crypto");
+  const signer = createPrivateKey(privatePem);
+  for (let count = 0; count < 5000; count++) {
+    await new OrchestratorClient({ issuerId: "orchestrator", signer }).ready();
+    if (count % 500 === 0) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); }
+  }
+  console.log("done");
+`;
+
+test("clients that are made for one call and not closed do not fill the core", async () => {
+  // The core holds 4,096 engines at most and refuses more.
+  const { stdout, stderr } = await runNode(["--expose-gc", "--input-type=module", "-e", FORGOTTEN]);
+  assert.equal(stdout.trim(), "done", stderr);
+});
