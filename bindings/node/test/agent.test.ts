@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, test } from "node:test";
 import { type AgentAuthOptions, CODES, type ErrorCode } from "tallystick";
 import { adapters, agent } from "./agents.js";
 import { type Answer, bearer, known, LIBRARY, other, send, token } from "./support.js";
@@ -25,7 +25,7 @@ function refused(answer: Answer, code: ErrorCode, words: string = CODES[code].wo
 
 for (const [adapter, start] of Object.entries(adapters)) {
   for (const [name, options] of Object.entries(configurations)) {
-    suite(`${adapter}; ${name}`, async () => {
+    describe(`${adapter}; ${name}`, async () => {
       const url = await start(agent(options));
       const target = `${url}/agent`;
       const bound = { method: "POST", url: target };
@@ -128,7 +128,7 @@ for (const [adapter, start] of Object.entries(adapters)) {
     });
   }
 
-  suite(`${adapter}; options`, () => {
+  describe(`${adapter}; options`, () => {
     const call = (target: string, text: string, body = BODY) =>
       send(target, { headers: [...JSON_TYPE, ...bearer(text)], body });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
-import { suite, test } from "node:test";
+import { describe, test } from "node:test";
 import { OrchestratorClient, type OrchestratorClientOptions, type SignedRequestInit } from "tallystick";
 import { agent } from "./agents.js";
 import { known, LIBRARY, rejectsWith, serve } from "./support.js";
@@ -22,7 +22,7 @@ async function echo(): Promise<string> {
 
 const sha256 = (body: string | Uint8Array) => createHash("sha256").update(body).digest("hex");
 
-suite("fetch signs any request", async () => {
+describe("fetch signs any request", async () => {
   const url = await echo();
   const form = new FormData();
   form.set("field", "value ä");
@@ -151,7 +151,7 @@ suite("fetch signs any request", async () => {
   });
 });
 
-suite("sign", () => {
+describe("sign", () => {
   test("returns headers for any client", async () => {
     const url = await echo();
     for (const body of ["text", Buffer.from("bytes"), new Uint8Array([1]).buffer, undefined]) {
@@ -210,7 +210,7 @@ async function bigKey() {
   return KeyManager.generateRsaKeypair({ bits: 4096 });
 }
 
-suite("other ways to sign", async () => {
+describe("other ways to sign", async () => {
   const url = await echo();
   const ways: [string, Partial<OrchestratorClientOptions>][] = [
     ["in the core", { crypto: "core" }],

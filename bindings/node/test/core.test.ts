@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, test } from "node:test";
 import { ABI_VERSION, type Core, loadCore } from "tallystick";
 import { LIBRARY, rejectsWith, runNode, temporaryFolder } from "./support.js";
 
@@ -11,7 +11,7 @@ const backends: [string, Core][] = [
 ];
 
 for (const [name, core] of backends) {
-  suite(`core, ${name}`, () => {
+  describe(`core, ${name}`, () => {
     test("says its version", () => {
       const { ok } = JSON.parse(core.call("version", "{}"));
       assert.equal(ok.abi, ABI_VERSION);
@@ -61,7 +61,7 @@ test("both backends give the same text", () => {
   }
 });
 
-suite("a backend that cannot be loaded says what to do", () => {
+describe("a backend that cannot be loaded says what to do", () => {
   test("unknown name", async () => {
     const { message } = await rejectsWith("invalid_config", loadCore({ backend: "jvm" as never }));
     assert.match(message, /"wasm" or "native"/);

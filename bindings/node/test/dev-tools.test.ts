@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, test } from "node:test";
 import { AgentAuth, DevTools } from "tallystick";
 import { known, quiet, rejectsWith, runNode, temporaryFolder } from "./support.js";
 
@@ -18,7 +18,7 @@ const PRINT_TOKEN = `
   try { console.log(JSON.stringify(await DevTools.generateBearerToken({ query: "ä?" }))); }
   catch (error) { console.log(error.code, error.message); }`;
 
-suite("setupPersistentKeys", () => {
+describe("setupPersistentKeys", () => {
   test("writes the public key, prints the private one, and the token is accepted in development", async () => {
     const folder = await temporaryFolder();
     const { stdout, stderr } = await inFolder(folder, "await DevTools.setupPersistentKeys();");
@@ -64,7 +64,7 @@ suite("setupPersistentKeys", () => {
   });
 });
 
-suite("generateBearerToken", () => {
+describe("generateBearerToken", () => {
   const good = Buffer.from(known.privatePem).toString("base64");
   const cases: [string, string | undefined, RegExp][] = [
     ["no .env", undefined, /^invalid_config DEV_PRIVATE_KEY .*\.env: run DevTools\.setupPersistentKeys/],

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, test } from "node:test";
 import { agent } from "./agents.js";
 import { token } from "./support.js";
 
@@ -11,7 +11,7 @@ function signed(method = "POST", body: string | null = BODY): Request {
   return new Request(URL_OF_AGENT, { method, body, headers: { authorization, "x-own": "kept" } });
 }
 
-suite("Fetch-API handlers", () => {
+describe("Fetch-API handlers", () => {
   test("are given the request unread, the caller and what else the host passes", async () => {
     const handler = agent().fetchHandler(async (request, auth, context: { id: number }) =>
       Response.json([await request.json(), auth.issuer, context.id, request.headers.get("x-own"), request.url]),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdir, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, test } from "node:test";
 import { AgentAuth, type ErrorCode, KeyManager, OrchestratorClient } from "tallystick";
 import { known, Lines, other, rejectsWith, run, temporaryFolder, token } from "./support.js";
 
@@ -35,7 +35,7 @@ const call = (auth: AgentAuth, request = {}) =>
 // The core asks for the folder when its keys are a second old.
 const aSecond = () => new Promise((resolve) => setTimeout(resolve, 1100));
 
-suite("a keys folder", () => {
+describe("a keys folder", () => {
   test("that is missing or empty warns, names the folder and lets nobody in", async () => {
     const parent = await temporaryFolder();
     for (const folder of [join(parent, "missing"), parent]) {
@@ -132,7 +132,7 @@ suite("a keys folder", () => {
   });
 });
 
-suite("a file of keys that cannot be used is named in a warning and costs its own issuer alone", async () => {
+describe("a file of keys that cannot be used is named in a warning and costs its own issuer alone", async () => {
   const cases: [string, Record<string, string | Uint8Array>, RegExp][] = [
     ["a private key", { "bad.pem": known.privatePem }, /bad\.pem .*private key/],
     ["a certificate", { "bad.pem": await certificate() }, /bad\.pem .*certificate/],
@@ -177,7 +177,7 @@ suite("a file of keys that cannot be used is named in a warning and costs its ow
   });
 });
 
-suite("keys given as text", () => {
+describe("keys given as text", () => {
   const withKeys = (keys: Record<string, string>) => new AgentAuth({ keys, devMode: false, logger: new Lines() });
 
   test("PEM, JWK and JWKS", async () => {

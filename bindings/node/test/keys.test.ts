@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { createPrivateKey } from "node:crypto";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, test } from "node:test";
 import { calculateJwkThumbprint, exportJWK, importSPKI } from "jose";
 import { KeyManager } from "tallystick";
 import { known, Lines, other, rejectsWith, temporaryFolder } from "./support.js";
 
-suite("generateRsaKeypair", () => {
+describe("generateRsaKeypair", () => {
   for (const bits of [undefined, 2048, 3072, 4096] as const) {
     test(`${bits ?? "default"} bits`, async () => {
       const pair = await KeyManager.generateRsaKeypair(bits === undefined ? {} : { bits });
@@ -24,7 +24,7 @@ suite("generateRsaKeypair", () => {
   });
 });
 
-suite("loadPublicKeys", () => {
+describe("loadPublicKeys", () => {
   test("gives keys by issuer and warns of what cannot be used", async () => {
     const folder = await temporaryFolder({
       "one.pem": known.publicPem,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
-import { suite, test } from "node:test";
+import { describe, test } from "node:test";
 import express from "express";
 import { AgentAuth, callerOf, type NodeRequest } from "tallystick";
 import { agent } from "./agents.js";
@@ -15,7 +15,7 @@ const signed = (url: string, body = BODY) => [...JSON_TYPE, ...bearer(token({ me
 
 const rawBody = (request: NodeRequest) => request.rawBody?.toString();
 
-suite("Express", () => {
+describe("Express", () => {
   test("callerOf refuses to name the caller of a request that nothing verified", async () => {
     const app = express();
     app.post("/open", (req, res) => void res.json({ issuer: callerOf(req).issuer }));
@@ -108,7 +108,7 @@ suite("Express", () => {
   });
 });
 
-suite("bodies over the limit", () => {
+describe("bodies over the limit", () => {
   /** Sends a body in chunks without a length, faster than it could be refused. */
   function upload(url: string, headers: Record<string, string>, size: number): Promise<[number, unknown]> {
     return new Promise((resolve, reject) => {

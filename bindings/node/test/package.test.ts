@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { before, suite, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { run, runNode, temporaryFolder } from "./support.js";
 
@@ -22,7 +22,7 @@ const USE = `
 `;
 const NAMES = "AgentAuth, KeyManager, OrchestratorClient, ReplayDetectedError, TallystickError";
 
-suite("the package, installed from its tarball into an empty project", () => {
+describe("the package, installed from its tarball into an empty project", () => {
   before(async () => {
     // Not its scripts: they would build dist/ anew under the feet of the other tests.
     const packed = await run("npm", ["pack", "--ignore-scripts", "--pack-destination", app], { cwd: here });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash, createPrivateKey, createPublicKey, randomUUID } from "node:crypto";
-import { suite, test } from "node:test";
+import { describe, test } from "node:test";
 import { decodeProtectedHeader, jwtVerify, SignJWT } from "jose";
 import jsonwebtoken from "jsonwebtoken";
 import { OrchestratorClient } from "tallystick";
@@ -26,7 +26,7 @@ const claims = () => {
   return { iss: "orchestrator", iat, exp: iat + 60, jti: randomUUID(), content_sha256 };
 };
 
-suite("jose", () => {
+describe("jose", () => {
   test("verifies what we sign", async () => {
     const { payload } = await jwtVerify(await ours(), publicKey, { algorithms: ["RS256"], issuer: "orchestrator" });
     assert.equal(payload["content_sha256"], content_sha256);
@@ -53,7 +53,7 @@ suite("jose", () => {
   });
 });
 
-suite("jsonwebtoken", () => {
+describe("jsonwebtoken", () => {
   test("verifies what we sign", async () => {
     const payload = jsonwebtoken.verify(await ours(), known.publicPem, { algorithms: ["RS256"] });
     assert.equal((payload as jsonwebtoken.JwtPayload)["content_sha256"], content_sha256);

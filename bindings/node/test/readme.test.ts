@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { cp, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, suite, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { runNode, temporaryFolder } from "./support.js";
 
@@ -40,7 +40,7 @@ function promised(block: string): string {
   return lines.map((line) => line.slice(3)).join("\n");
 }
 
-suite("README.md", () => {
+describe("README.md", () => {
   test("its agent and its orchestrator do what it says", async () => {
     assert.equal(blocks.length, 3);
     const [agent, orchestrator, object] = blocks as [string, string, string];

@@ -1,7 +1,7 @@
 // What happens when the WebAssembly core dies. It is killed for real: without entropy the Go runtime ends itself.
 import assert from "node:assert/strict";
 import crypto from "node:crypto";
-import { suite, test } from "node:test";
+import { describe, test } from "node:test";
 import { AgentAuth, loadCore, OrchestratorClient } from "tallystick";
 import { agent } from "./agents.js";
 import { known, quiet, rejectsWith, temporaryFolder, token } from "./support.js";
@@ -29,7 +29,7 @@ async function killCore(): Promise<void> {
 
 const verify = (auth: AgentAuth, text: string) => auth.verify({ ...FACTS, authorization: [`Bearer ${text}`] });
 
-suite("a core that died", () => {
+describe("a core that died", () => {
   test("is an answer, with what it printed in the log alone, and the next call has a fresh one", async () => {
     const core = await loadCore();
     const request = JSON.stringify({
@@ -127,7 +127,7 @@ suite("a core that died", () => {
   });
 });
 
-suite("memoryLimit", () => {
+describe("memoryLimit", () => {
   test("replaces an instance that grew beyond it", async () => {
     const core = await loadCore({ memoryLimit: 33_554_432 });
     core.call("digest.body", "{}", Buffer.alloc(1000));

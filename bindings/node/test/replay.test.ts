@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AgentAuth, type ReplayStore } from "tallystick";
 import { agent } from "./agents.js";
@@ -24,7 +24,7 @@ class Shared implements ReplayStore {
   }
 }
 
-suite("a store", () => {
+describe("a store", () => {
   test("is told issuer, jti, expiry and id, and shared by agents", async () => {
     const store = new Shared();
     const [one, two] = [agent({ replay: store, leeway: 5 }), agent({ replay: store, leeway: 5 })];

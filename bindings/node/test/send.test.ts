@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { RequestListener } from "node:http";
-import { suite, test } from "node:test";
+import { describe, test } from "node:test";
 import { OrchestratorClient } from "tallystick";
 import { agent } from "./agents.js";
 import { known, other, rejectsWith, serve } from "./support.js";
@@ -13,7 +13,7 @@ const answers = (status: number, body: string): RequestListener => {
   return (_request, response) => void response.writeHead(status, { "content-type": "application/json" }).end(body);
 };
 
-suite("sendSecureRequest", () => {
+describe("sendSecureRequest", () => {
   test("posts JSON to /agent and returns the answer with agent_url", async () => {
     const auth = agent({ requireTarget: true });
     const url = await serve(
@@ -116,7 +116,7 @@ suite("sendSecureRequest", () => {
   });
 });
 
-suite("sendSecureRequest throws for what the program does wrong", async () => {
+describe("sendSecureRequest throws for what the program does wrong", async () => {
   const url = await serve(answers(200, "{}"));
   const cyclic: Record<string, unknown> = {};
   cyclic["self"] = cyclic;

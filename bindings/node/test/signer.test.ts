@@ -7,7 +7,7 @@ import {
   type KeyObject,
   sign,
 } from "node:crypto";
-import { suite, test } from "node:test";
+import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { type ErrorCode, OrchestratorClient, type OrchestratorClientOptions, type Signer } from "tallystick";
 import { agent } from "./agents.js";
@@ -28,7 +28,7 @@ async function accepted(header: string): Promise<void> {
   assert.equal(caller.issuer, "orchestrator");
 }
 
-suite("signers", () => {
+describe("signers", () => {
   const signers: [string, Signer][] = [
     ["PKCS#8 PEM", pem("pkcs8")],
     ["PKCS#1 PEM", pem("pkcs1")],
@@ -53,7 +53,7 @@ suite("signers", () => {
   });
 });
 
-suite("signers that fail", () => {
+describe("signers that fail", () => {
   const failures: [string, unknown, RegExp][] = [
     ["throws", () => assert.fail("KMS: access denied"), /access denied/],
     ["rejects", () => Promise.reject(new Error("KMS is down")), /KMS is down/],
@@ -75,7 +75,7 @@ suite("signers that fail", () => {
   });
 });
 
-suite("keys that cannot sign", async () => {
+describe("keys that cannot sign", async () => {
   const rsa = (bits: number) => generateKeyPairSync("rsa", { modulusLength: bits }).privateKey;
   const text = (object: KeyObject, options = {}) =>
     object.export({ type: "pkcs8", format: "pem", ...options } as { type: "pkcs8"; format: "pem" }).toString();
