@@ -15,7 +15,7 @@ from flask import Response, current_app, g, request
 from tallystick.body import read_body
 from tallystick.caller import Caller
 from tallystick.core import load_core
-from tallystick.engine import Engine
+from tallystick.engine import Engine, members_of
 from tallystick.errors import TallystickError, error
 from tallystick.folder import KeysFolder
 from tallystick.replay import StoreUnavailableError, choose_replay
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tallystick.engine import Answer, Configuration, Need, Reply
-    from tallystick.replay import ReplayStore
+    from tallystick.replay import ClaimAnswerer, ReplayStore
 
 __all__ = ["AgentAuth"]
+
+_CLAIMED: Reply = ('"claim":"claimed"', b"")
+_EXISTS: Reply = ('"claim":"exists"', b"")
 
 View = TypeVar("View", bound="Callable[..., Any]")
 
@@ -140,8 +143,10 @@ class AgentAuth:
         self._engine.close()
 
     def _verify(self) -> Caller:
-        body = read_body(request, self._max_body)
-        members = _describe(request.environ)
+        # The request itself: each access through Flask's proxy would look it up again.
+        current = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+        body = read_body(current, self._max_body)
+        members = _describe(current.environ)
         if body.too_large:
             members += ',"body_too_large":true'
         elif body.unavailable:
@@ -158,12 +163,19 @@ class AgentAuth:
 
     def _answer(self, need: Need) -> Reply:
         if need["kind"] == "keys":
-            return self._folder.refresh(self._deliver), b""
+            return members_of(self._folder.refresh(self._deliver)), b""
         if need["kind"] == "claim" and self._replay is not None:
-            reply = self._replay.answer(need)
-            self._note_replay(reply[0].get("failed", ""))
-            return reply
+            return self._claim(self._replay, need)
         raise error("internal", f"the core asked for {need['kind']!r}, which nothing here answers")
+
+    def _claim(self, replay: ClaimAnswerer, need: Need) -> Reply:
+        try:
+            claimed = replay.claim_need(need)
+        except StoreUnavailableError as reason:
+            self._note_replay(str(reason))
+            return members_of({"claim": "unavailable", "failed": str(reason)}), b""
+        self._replay_failure = ""
+        return _CLAIMED if claimed else _EXISTS
 
     def _deliver(self, files: list[dict[str, str]]) -> None:
         self._warn(self._engine.call("engine.feed", {"files": files}))
@@ -180,7 +192,7 @@ class AgentAuth:
             self._logger.warning("%s: %s", self.keys_dir, warning["message"])
 
     def _note_replay(self, failure: str) -> None:
-        if failure and failure != self._replay_failure:
+        if failure != self._replay_failure:
             self._logger.error("%s", failure)
         self._replay_failure = failure
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tallystick.core import Core, call_json, load_core
-from tallystick.engine import Engine
+from tallystick.engine import Engine, members_of
 from tallystick.errors import TallystickError, error
 from tallystick.signing import SigningFailure, choose_means
 
@@ -187,19 +187,19 @@ class _Asked:
 
     def answer(self, need: Need) -> Reply:
         try:
-            return {}, self._means.sign(need["input"].encode())
+            return "", self._means.sign(need["input"].encode())
         except SigningFailure as reason:
             return self._failed(reason)
 
     async def aanswer(self, need: Need) -> Reply:
         try:
-            return {}, await self._means.asign(need["input"].encode())
+            return "", await self._means.asign(need["input"].encode())
         except SigningFailure as reason:
             return self._failed(reason)
 
     def _failed(self, reason: SigningFailure) -> Reply:
         self.failure = reason
-        return {"failed": str(reason)}, b""
+        return members_of({"failed": str(reason)}), b""
 
 
 @lru_cache(maxsize=MAX_CACHED)
@@ -208,7 +208,7 @@ def _cached_client(issuer_id: str, private_key: str | bytes) -> OrchestratorClie
 
 
 def _target(method: str, url: str | yarl.URL) -> str:
-    return json.dumps({"now": time.time(), "method": method, "url": str(url)})[1:-1]
+    return members_of({"now": time.time(), "method": method, "url": str(url)})
 
 
 def _headers(signed: Answer) -> dict[str, str]:

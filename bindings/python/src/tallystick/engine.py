@@ -20,13 +20,14 @@ from tallystick.forks import ForkAware, entered_child_unannounced
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
-__all__ = ["Answer", "Configuration", "Engine", "Need", "Reply"]
+__all__ = ["Answer", "Configuration", "Engine", "Need", "Reply", "members_of"]
 
 Answer = dict[str, Any]
 Need = dict[str, Any]
 Configuration = dict[str, Any]
-Reply = tuple[dict[str, Any], bytes]
-"""What a host found: members for ``engine.resume``, and its body."""
+Reply = tuple[str, bytes]
+"""What a host found: members for ``engine.resume``, as the inside of a JSON object in
+ASCII ("" for none), and its body."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,7 @@ class Engine(ForkAware):
 
     def call(self, operation: str, members: dict[str, Any]) -> Answer:
         """Run an operation of the engine that needs nothing of the host."""
-        text = json.dumps(members)[1:-1]
-        return self.run(operation, text, b"", _needs_nothing)
+        return self.run(operation, members_of(members), b"", _needs_nothing)
 
     def close(self) -> None:
         """Free the engine in the core; a later call opens it again."""
@@ -125,9 +125,10 @@ class Engine(ForkAware):
         return answer
 
     def _resume(self, handle: _Handle, ticket: int, reply: Reply | None) -> Answer:
-        found, body = reply or ({}, b"")
-        members = json.dumps({"ticket": ticket, "now": time.time(), **found})
-        return self._call(handle, "engine.resume", members[1:-1], body)
+        found, body = reply or ("", b"")
+        separator = "," if found else ""
+        members = f'"ticket":{ticket},"now":{time.time()!r}{separator}{found}'
+        return self._call(handle, "engine.resume", members, body)
 
     def _open(self) -> _Handle:
         while _abandoned:
@@ -162,6 +163,11 @@ class Engine(ForkAware):
     def __del__(self) -> None:
         if self._handle is not None:
             _abandoned.append(self._handle)
+
+
+def members_of(members: dict[str, Any]) -> str:
+    """Return the inside of a JSON object, ASCII."""
+    return json.dumps(members)[1:-1]
 
 
 def _advance(

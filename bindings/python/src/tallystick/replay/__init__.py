@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from tallystick.errors import error
 
 if TYPE_CHECKING:
-    from tallystick.engine import Need, Reply
+    from tallystick.engine import Need
 
 __all__ = ["ClaimAnswerer", "ReplayStore", "StoreUnavailableError", "choose_replay"]
 
@@ -42,8 +42,8 @@ class ClaimAnswerer(Protocol):
     def check(self) -> None:
         """Raise :class:`StoreUnavailableError` when a claim would fail now."""
 
-    def answer(self, need: Need) -> Reply:
-        """Claim what the need names."""
+    def claim_need(self, need: Need) -> bool:
+        """Claim what the need names; ``True`` when it was free."""
 
 
 class _Custom:
@@ -56,25 +56,19 @@ class _Custom:
     def check(self) -> None:
         """Nothing is known of it before it is asked."""
 
-    def answer(self, need: Need) -> Reply:
+    def claim_need(self, need: Need) -> bool:
         try:
             claimed: object = self._store.claim(need["issuer"], need["jti"], need["expires_at"])
         except Exception as reason:
-            return unavailable(f"{self._name}.claim raised {type(reason).__name__}: {reason}")
+            raise StoreUnavailableError(
+                f"{self._name}.claim raised {type(reason).__name__}: {reason}"
+            ) from reason
         # A coroutine or a count is true as well: only the two answers pass.
         if claimed is True or claimed is False:
-            return outcome(claimed)
-        return unavailable(f"{self._name}.claim returned {type(claimed).__name__}, not a bool")
-
-
-def outcome(claimed: bool) -> Reply:
-    """Word a claim that was decided."""
-    return {"claim": "claimed" if claimed else "exists"}, b""
-
-
-def unavailable(reason: str) -> Reply:
-    """Word a claim that could not be decided."""
-    return {"claim": "unavailable", "failed": reason}, b""
+            return claimed
+        raise StoreUnavailableError(
+            f"{self._name}.claim returned {type(claimed).__name__}, not a bool"
+        )
 
 
 def choose_replay(

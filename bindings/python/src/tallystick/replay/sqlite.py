@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from tallystick.errors import error
 from tallystick.forks import ForkAware, entered_child_unannounced
-from tallystick.replay import StoreUnavailableError, outcome, unavailable
+from tallystick.replay import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tallystick.engine import Need, Reply
+    from tallystick.engine import Need
 
 __all__ = ["SQLiteReplay", "default_path"]
 
@@ -29,16 +29,21 @@ PRUNE_EVERY = 64
 """Claims of one process between two prunings."""
 
 PRUNE_ROWS = 256
-"""Rows that one pruning forgets at most: more than were added since the last."""
+"""Rows that one pruning looks at: four for each claim, so it overtakes what is added."""
 
 MAX_BYTES = 1 << 30
-PAGE_SIZE = 4096
+
+PAGE_SIZE = 1024
+"""Bytes of a page. A claim writes one page: a small one costs half of a usual one."""
+
+CHECKPOINT_PAGES = 4000
+"""Pages in the log before they are moved into the file."""
+
 MEMORY_NAME = ":memory:"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS tallystick_used (
     id BLOB PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS tallystick_used_by_expiry ON tallystick_used (expires_at);
 CREATE TABLE IF NOT EXISTS tallystick_floor (
     one INTEGER PRIMARY KEY CHECK (one = 1), pruned INTEGER NOT NULL, born BLOB NOT NULL);
 INSERT OR IGNORE INTO tallystick_floor VALUES (1, -9223372036854775808, randomblob(16));
@@ -52,15 +57,13 @@ SELECT ?1, ?2 WHERE ?2 > (SELECT pruned FROM tallystick_floor)
 ON CONFLICT (id) DO NOTHING
 """
 
-_RAISE_TO_EXPIRED = """
-UPDATE tallystick_floor SET pruned = max(pruned, coalesce((SELECT max(expires_at) FROM (
-    SELECT expires_at FROM tallystick_used WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2
-)), pruned))
+# The table is swept in the order of its ids: an index by expiry would double what
+# each claim writes.
+_LOOK = """
+SELECT count(*), max(id), max(CASE WHEN expires_at < ?2 THEN expires_at END) FROM (
+    SELECT id, expires_at FROM tallystick_used WHERE id > ?1 ORDER BY id LIMIT ?3)
 """
-_FORGET = """
-DELETE FROM tallystick_used WHERE id IN (
-    SELECT id FROM tallystick_used WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)
-"""
+_FORGET = "DELETE FROM tallystick_used WHERE id > ?1 AND id <= ?2 AND expires_at <= ?3"
 _RAISE = "UPDATE tallystick_floor SET pruned = max(pruned, ?1)"
 
 _FIXES = (
@@ -143,6 +146,7 @@ class SQLiteReplay(ForkAware):
         self._born: bytes | None = None
         self._latest: int | None = None
         self._claims = 0
+        self._swept = b""
         self._broken = ""
         self._forker: int | None = None
         self._inherited: list[sqlite3.Connection] = []
@@ -154,19 +158,17 @@ class SQLiteReplay(ForkAware):
 
     def check(self) -> None:
         """Create and try the file, then close it; raise what a claim would hit."""
-        with self._lock, self._explained():
-            self._open()
+        with self._lock:
+            try:
+                self._open()
+            except (sqlite3.Error, OSError) as reason:
+                raise self._failed(reason) from reason
             if not self._is_memory:
                 self._close()
 
-    def answer(self, need: Need) -> Reply:
-        """Answer the need ``claim`` (ABI.md)."""
-        try:
-            return outcome(
-                self.claim_id(bytes.fromhex(need["id"]), need["expires_at"], need["now"])
-            )
-        except StoreUnavailableError as reason:
-            return unavailable(str(reason))
+    def claim_need(self, need: Need) -> bool:
+        """Claim for the need ``claim`` (ABI.md); see :meth:`claim_id`."""
+        return self.claim_id(bytes.fromhex(need["id"]), need["expires_at"], need["now"])
 
     def claim_id(self, identifier: bytes, expires_at: int, now: float) -> bool:
         """Claim 16 bytes that stand for (issuer, jti); ``True`` when they were free.
@@ -174,40 +176,41 @@ class SQLiteReplay(ForkAware):
         Raises :class:`StoreUnavailableError`, whose text names the file and the fix.
         """
         entered_child_unannounced()
-        with self._lock, self._explained():
-            connection = self._current()
-            if self._claims % PRUNE_EVERY == 0:
-                _prune(connection, now)
-            self._claims += 1
+        with self._lock:
             try:
-                claimed = _claim(connection, identifier, expires_at)
-            except sqlite3.Error as reason:
-                if "full" not in str(reason):
-                    raise
-                _prune(connection, now)
-                claimed = _claim(connection, identifier, expires_at)
-            self._latest = max(self._latest or expires_at, expires_at)
-            return claimed
+                return self._claim_locked(identifier, expires_at, now)
+            except (sqlite3.Error, OSError) as reason:
+                raise self._failed(reason) from reason
+
+    def _claim_locked(self, identifier: bytes, expires_at: int, now: float) -> bool:
+        connection = self._current()
+        if self._claims % PRUNE_EVERY == 0:
+            self._prune(connection, now)
+        self._claims += 1
+        try:
+            claimed = _claim(connection, identifier, expires_at)
+        except sqlite3.Error as reason:
+            if "full" not in str(reason):
+                raise
+            # Twice: the sweep may just have come near the end of the table.
+            self._prune(connection, now)
+            self._prune(connection, now)
+            claimed = _claim(connection, identifier, expires_at)
+        self._latest = max(self._latest or expires_at, expires_at)
+        return claimed
 
     def close(self) -> None:
         """Close the file; the next claim opens it again."""
         with self._lock:
             self._close()
 
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as reason:
-            # Whatever it was, the next claim starts with a fresh connection.
-            with contextlib.suppress(sqlite3.Error):
-                self._close()
-            text = getattr(reason, "strerror", None) or str(reason)
-            raise StoreUnavailableError(self._explain(text)) from reason
-
-    def _explain(self, reason: str) -> str:
-        fix = next((fix for word, fix in _FIXES if word in reason), _DEFAULT_FIX)
-        return f"the replay file {self._path} cannot be used ({reason}): {fix}"
+    def _failed(self, reason: Exception) -> StoreUnavailableError:
+        # Whatever it was, the next claim starts with a fresh connection.
+        with contextlib.suppress(sqlite3.Error):
+            self._close()
+        text = getattr(reason, "strerror", None) or str(reason)
+        fix = next((fix for word, fix in _FIXES if word in text), _DEFAULT_FIX)
+        return StoreUnavailableError(f"the replay file {self._path} cannot be used ({text}): {fix}")
 
     def _current(self) -> sqlite3.Connection:
         if self._broken:
@@ -240,6 +243,7 @@ class SQLiteReplay(ForkAware):
         if not self._is_memory:
             self._switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA max_page_count = {self._max_pages}")
         with _transaction(connection):
             for statement in _SCHEMA.split(";"):
@@ -268,6 +272,16 @@ class SQLiteReplay(ForkAware):
             if mode != "wal":
                 raise OSError("this file system cannot share memory; a local one is needed")
             return
+
+    def _prune(self, connection: sqlite3.Connection, now: float) -> None:
+        before = self._swept
+        look = connection.execute(_LOOK, (before, int(now), PRUNE_ROWS))
+        seen, last, latest = look.fetchone()
+        self._swept = last if seen == PRUNE_ROWS else b""
+        if latest is not None:
+            with _transaction(connection):
+                connection.execute(_RAISE, (latest,))
+                connection.execute(_FORGET, (before, last, latest))
 
     def _close(self) -> None:
         connection, self._connection, self._file = self._connection, None, None
@@ -305,12 +319,6 @@ class SQLiteReplay(ForkAware):
 
 def _claim(connection: sqlite3.Connection, identifier: bytes, expires_at: int) -> bool:
     return connection.execute(_CLAIM, (identifier, expires_at)).rowcount == 1
-
-
-def _prune(connection: sqlite3.Connection, now: float) -> None:
-    with _transaction(connection):
-        connection.execute(_RAISE_TO_EXPIRED, (int(now), PRUNE_ROWS))
-        connection.execute(_FORGET, (int(now), PRUNE_ROWS))
 
 
 @contextlib.contextmanager
