@@ -40,6 +40,7 @@ func authorization() *area {
 	parts := strings.Split(good.String(), ".")
 	bad("json-serialization", "the JSON serialization of a JWS in place of a token", "RFC 7515 section 7.2; "+step1,
 		"Bearer "+text(object{"protected": parts[0], "payload": parts[1], "signature": parts[2]}))
+	bad("trailing-tab", "a tab after the token", rfc6750, "Bearer "+good.String()+"\t")
 	bad("tab", "a tab in place of the space", rfc6750, "Bearer\t"+good.String())
 	return a
 }

@@ -87,6 +87,8 @@ func refusedTexts(a *area) {
 	refusesKey(a, "pss-key", "spki", "a key that may only make RSASSA-PSS signatures", "RFC 4055 section 1.2", pemText("PUBLIC KEY", spkiDER(rsassaPSS, alice.N, three)))
 	refusesKey(a, "pem-der-trailing", "spki", "bytes after the DER", "RFC 7468 section 10", pemText("PUBLIC KEY", append(spkiDER(rsaEncryption, alice.N, three), 0)))
 	refusesKey(a, "jwk-kty-oct", "jwk-public", "a symmetric JWK", "RFC 7518 section 6.4", `{"kty":"oct","k":"c2VjcmV0"}`)
+	refusesKey(a, "jwk-kty-missing", "jwk-public", "a JWK without kty", "RFC 7517 section 4.1", text(alice.jwk().with(object{"kty": remove})))
+	refusesKey(a, "jwk-kty-other", "jwk-public", "a JWK that says EC and has the members of RSA", "RFC 7517 section 4.1", text(alice.jwk().with(object{"kty": "EC"})))
 	refusesKey(a, "jwk-n-missing", "jwk-public", "a JWK without n", "RFC 7518 section 6.3.1.1", `{"kty":"RSA","e":"AQAB"}`)
 	refusesKey(a, "jwk-padding", "jwk-public", "a JWK with base64 padding", "RFC 7515 section 2", text(alice.jwk().with(object{"e": "AQAB=="})))
 	refusesKey(a, "jwk-member-twice", "jwk-public", "a JWK with n twice", "RFC 7517 section 4", strings.Replace(text(alice.jwk()), `"n":`, `"n":"AQAB","n":`, 1))

@@ -17,7 +17,7 @@ func TestVectorsAreUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(present) != len(files) {
-		t.Errorf("%d files are there, %d are generated: run go run ./cmd/generate in conformance", len(present), len(files))
+		t.Errorf("%d files are there, %d are generated: run go run ./conformance/cmd/generate", len(present), len(files))
 	}
 	for name, want := range files {
 		got, err := fs.ReadFile(conformance.Files(), name)
@@ -26,7 +26,7 @@ func TestVectorsAreUpToDate(t *testing.T) {
 			continue
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("%s differs from what is generated: run go run ./cmd/generate in conformance", name)
+			t.Errorf("%s differs from what is generated: run go run ./conformance/cmd/generate", name)
 		}
 	}
 }

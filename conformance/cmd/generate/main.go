@@ -1,5 +1,5 @@
 // Command generate writes conformance/vectors/*.json anew. Files of areas that
-// are gone are removed. Run it in the folder conformance, or name that folder.
+// are gone are removed. Run it in the checkout's root, or name the folder.
 package main
 
 import (
@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	folder := "vectors"
+	folder := "conformance/vectors"
 	if len(os.Args) > 1 {
 		folder = os.Args[1]
 	}
