@@ -116,44 +116,35 @@ export class Engine {
   }
 
   async #run<T>(op: string, members: object, body: Uint8Array | undefined): Promise<T> {
-    // A claim is made once for an operation, however often it has to start again.
-    const claims = new Map<string, Reply>();
-    for (let restarts = 0; restarts <= MAX_RESTARTS; restarts++) {
-      const answer = await this.#attempt<T>(op, members, body, claims);
-      if (answer === undefined) continue;
+    let claimed: Reply | undefined;
+    for (let starts = 0; starts <= MAX_RESTARTS; starts++) {
+      const { engine } = this.opened;
+      const generation = this.#generation;
+      let answer = this.#ask<T>(op, { engine, now: now(), ...members }, body);
+      while (answer.need !== undefined) {
+        const { kind } = answer.need;
+        // A token is claimed once, however often its verification has to start again.
+        const reply = kind === "claim" && claimed !== undefined ? claimed : this.#serve(answer.need);
+        const found = reply instanceof Promise ? await reply : reply;
+        if (kind === "claim") claimed = found;
+        // The instance that gave the ticket is gone; to another one the ticket says nothing, or something else.
+        if (this.#core.generation !== generation) break;
+        const request = { engine, ticket: answer.ticket, now: now(), ...found.members };
+        answer = this.#ask<T>("engine.resume", request, found.body);
+      }
       if (answer.error !== undefined) throw errorFrom(answer.error);
-      return answer.ok as T;
+      if (answer.need === undefined) return this.#finish(answer.ok as T);
     }
     throw misuse("internal", "the WebAssembly core was replaced again and again while a call was under way");
   }
 
-  /** Undefined when the instance that held the ticket is gone: a ticket says nothing to another instance. */
-  async #attempt<T>(op: string, members: object, body: Uint8Array | undefined, claims: Map<string, Reply>) {
-    const { engine } = this.opened;
-    const generation = this.#generation;
-    let answer = this.#ask<T>(op, { engine, now: now(), ...members }, body);
-    while (answer.need !== undefined) {
-      const reply = this.#meet(answer.need, claims);
-      const { members: found, body: bytes } = reply instanceof Promise ? await reply : reply;
-      if (this.#core.generation !== generation) return undefined;
-      answer = this.#ask<T>("engine.resume", { engine, ticket: answer.ticket, now: now(), ...found }, bytes);
-    }
-    if (answer.ok !== undefined) this.#finished?.(answer.ok);
-    return answer;
+  #finish<T>(ok: T): T {
+    this.#finished?.(ok);
+    return ok;
   }
 
   #ask<T>(op: string, request: object, body: Uint8Array | undefined): Answer<T> {
     return JSON.parse(this.#core.call(op, JSON.stringify(request), body)) as Answer<T>;
-  }
-
-  #meet(need: Need, claims: Map<string, Reply>): Reply | Promise<Reply> {
-    if (need.kind !== "claim") return this.#serve(need);
-    const made = claims.get(need.id);
-    if (made !== undefined) return made;
-    return Promise.resolve(this.#serve(need)).then((reply) => {
-      claims.set(need.id, reply);
-      return reply;
-    });
   }
 
   #serve(need: Need): Reply | Promise<Reply> {

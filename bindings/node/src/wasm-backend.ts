@@ -8,6 +8,9 @@ import { ProcessExit, Wasi } from "./wasi.js";
 /** One buffer inside the module serves every call whose operation, request and body fit, in bytes. */
 const SCRATCH = 65_536;
 
+/** How the core's answer begins when it caught a panic of its own. */
+const PANICKED = '{"error":{"code":"internal"';
+
 const NOTHING = new Uint8Array(0);
 
 interface Exports {
@@ -128,8 +131,8 @@ export class WasmBackend implements Core {
     const instance = (this.#instance ??= new Instance(this.#module));
     try {
       const answer = instance.call(op, request, body);
-      // WebAssembly memory never shrinks, so an instance that grew beyond the limit is replaced.
-      if (instance.size > this.#memoryLimit) this.#retire();
+      // WebAssembly memory never shrinks; and after a panic, though it was caught, nothing in it can be trusted.
+      if (instance.size > this.#memoryLimit || answer.startsWith(PANICKED)) this.#retire();
       return answer;
     } catch (error) {
       this.#retire();
