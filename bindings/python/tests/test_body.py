@@ -83,9 +83,10 @@ def test_a_request_without_a_body_has_an_empty_one() -> None:
 
 @pytest.mark.parametrize(("sent", "status"), [(100, 200), (101, 413)])
 def test_max_body_is_413_in_the_words_of_the_core(
-    keys_dir: Path, client: OrchestratorClient, sent: int, status: int
+    keys_dir: Path, client: OrchestratorClient, sent: int, status: int, backend: str
 ) -> None:
-    answer = signed_call(agent_app(AgentAuth(keys_dir, max_body=100)), client, b"x" * sent)
+    app = agent_app(AgentAuth(keys_dir, max_body=100, backend=backend))
+    answer = signed_call(app, client, b"x" * sent)
     assert answer.status == status
     if status == 413:
         assert answer.json["error"] == "Body Too Large"

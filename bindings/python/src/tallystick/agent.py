@@ -151,7 +151,8 @@ class AgentAuth:
             members += ',"body_too_large":true'
         elif body.unavailable:
             members += ',"body_unavailable":true'
-        return Caller(**self._engine.run("request.verify", members, body.data, self._answer))
+        digest, data = self._engine.hand_over(body.data)
+        return Caller(**self._engine.run("request.verify", members + digest, data, self._answer))
 
     def _refuse(self, refused: TallystickError) -> Any:
         if refused.response is None:

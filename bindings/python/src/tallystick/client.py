@@ -83,10 +83,10 @@ class OrchestratorClient:
         ``signer_failed``. Blocks for the signature's time.
         """
         asked = _Asked(self._means)
+        digest, data = self._engine.hand_over(_bytes(body))
+        members = _target(method, url) + digest
         try:
-            return _headers(
-                self._engine.run("request.sign", _target(method, url), _bytes(body), asked.answer)
-            )
+            return _headers(self._engine.run("request.sign", members, data, asked.answer))
         except TallystickError as refused:
             raise refused from asked.failure
 
@@ -97,12 +97,10 @@ class OrchestratorClient:
         if self._means.in_core:
             return await asyncio.to_thread(self.sign, method, url, body)
         asked = _Asked(self._means)
+        digest, data = self._engine.hand_over(_bytes(body))
+        members = _target(method, url) + digest
         try:
-            return _headers(
-                await self._engine.arun(
-                    "request.sign", _target(method, url), _bytes(body), asked.aanswer
-                )
-            )
+            return _headers(await self._engine.arun("request.sign", members, data, asked.aanswer))
         except TallystickError as refused:
             raise refused from asked.failure
 

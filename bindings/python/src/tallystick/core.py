@@ -39,6 +39,8 @@ class Core(ForkAware):
 
     name: str
     epoch: int
+    host_hashes: bool = False
+    """Whether bodies are better hashed here than in the core."""
 
     @abstractmethod
     def call(

@@ -131,6 +131,7 @@ class WasmCore(Core):
     """The core as WebAssembly. Calls wait for each other."""
 
     name = "wasm"
+    host_hashes = True
 
     def __init__(self) -> None:
         super().__init__()
