@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
-from werkzeug.wsgi import LimitedStream
+from werkzeug.exceptions import ClientDisconnected
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Body", "read_body"]
 
 
-@dataclass(frozen=True)
-class Body:
+class Body(NamedTuple):
     """The bytes, or why they are not to be had."""
 
     data: bytes = b""
@@ -28,46 +26,71 @@ _UNAVAILABLE = Body(unavailable=True)
 
 
 def read_body(request: Request, limit: int) -> Body:
-    """Read and keep the body, so that the view can read it again.
+    """Read the body and put it back, so that the view reads it again as it likes.
 
     These are the bytes after transfer decoding and before anything else (protocol
-    section 8). Of a body over ``limit`` bytes nothing beyond the limit is read. A body
-    whose stream was consumed before is unavailable: its bytes cannot be hashed.
+    section 8). Nothing beyond ``limit`` bytes, or beyond the application's own
+    ``MAX_CONTENT_LENGTH``, is read. A body whose stream was consumed before is
+    unavailable: its bytes cannot be hashed any more.
     """
-    length = request.content_length
-    try:
-        if length is not None:
-            return _read_sized(request, length, limit)
-        return _read_unsized(request, limit)
-    except RequestEntityTooLarge:  # the application's own MAX_CONTENT_LENGTH
+    environ = request.environ
+    length = _content_length(environ)
+    own_limit = request.max_content_length
+    if own_limit is not None:
+        limit = min(limit, own_limit)
+    if length is not None and length > limit:
         return _TOO_LARGE
-
-
-def _read_sized(request: Request, length: int, limit: int) -> Body:
-    if length > limit:
-        return _TOO_LARGE
-    touched = _stream_was_touched(request)
-    data = request.get_data(cache=True)
-    if len(data) == length:
-        return Body(data)
-    if data and not touched:
-        raise ClientDisconnected
-    return _UNAVAILABLE
-
-
-def _read_unsized(request: Request, limit: int) -> Body:
-    chunked = "HTTP_TRANSFER_ENCODING" in request.environ
-    if not _stream_was_touched(request):
-        # One byte over the limit: LimitedStream refuses when it reaches its own.
-        source = request.environ["wsgi.input"]
-        request.environ["wsgi.input"] = LimitedStream(source, limit + 1, is_max=True)
-    elif getattr(request, "_cached_data", None) is None:
-        # Without either header there is no body (RFC 9112 section 6.3).
-        return _UNAVAILABLE if chunked else Body()
-    data = request.get_data(cache=True)
+    if "stream" in request.__dict__:
+        return _read_before(request, length, limit)
+    if length is None:
+        data = _read(environ["wsgi.input"], limit + 1) if _ends(environ) else b""
+    else:
+        data = _read(environ["wsgi.input"], length) if length else b""
+    environ["wsgi.input"] = BytesIO(data)
+    if length is not None and len(data) < length:
+        return _cut_short(data)
     return _TOO_LARGE if len(data) > limit else Body(data)
 
 
-def _stream_was_touched(request: Request) -> bool:
-    """Tell whether the application got at the stream (form, files, stream) already."""
-    return "stream" in request.__dict__
+def _content_length(environ: dict[str, Any]) -> int | None:
+    """Return the announced length; ``None`` of a body that ends by itself."""
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        return None  # it overrides a length (RFC 9112 section 6.3)
+    text = environ.get("CONTENT_LENGTH") or "0"
+    return int(text) if text.isdecimal() else 0
+
+
+def _ends(environ: dict[str, Any]) -> bool:
+    """Tell whether the server ends the stream; else reading it might wait forever."""
+    return bool(environ.get("wsgi.input_terminated"))
+
+
+def _read(stream: Any, size: int) -> bytes:
+    data: bytes = stream.read(size)
+    if len(data) == size or not data:
+        return data
+    parts = [data]
+    missing = size - len(data)
+    while missing and (data := stream.read(missing)):
+        parts.append(data)
+        missing -= len(data)
+    return b"".join(parts)
+
+
+def _read_before(request: Request, length: int | None, limit: int) -> Body:
+    """Return a body that the application touched (form, files, stream, data) already."""
+    data: bytes | None = getattr(request, "_cached_data", None)
+    if data is None and length:
+        data = request.get_data()
+    if data is None:
+        return Body() if length == 0 else _UNAVAILABLE
+    if length is not None and len(data) != length:
+        return _UNAVAILABLE
+    return _TOO_LARGE if len(data) > limit else Body(data)
+
+
+def _cut_short(data: bytes) -> Body:
+    if data:
+        raise ClientDisconnected
+    # Nothing at all: a middleware consumed it.
+    return _UNAVAILABLE
