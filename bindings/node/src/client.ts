@@ -59,6 +59,7 @@ export interface SignedHeaders {
 
 const TEN_MIB = 10_485_760;
 const DEFAULT_TIMEOUT_MS = 30_000;
+const MAX_TIMEOUT_MS = 86_400_000;
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -139,12 +140,15 @@ export class OrchestratorClient {
    *   {@link OrchestratorClient.ready} throws; the signal's reason where the caller gives up.
    */
   async send(url: string, payload: unknown, options: SendOptions = {}): Promise<AgentAnswer> {
+    const timeout = checkedTimeout(options.timeout);
     const body = Buffer.from(jsonText(payload));
     const { core } = await this.#started;
     const endpoint = result<RequestEndpointResult>(core.call("request.endpoint", JSON.stringify({ url }))).url;
     const { authorization } = await this.sign("POST", endpoint, body);
-    const deadline = AbortSignal.timeout(options.timeout ?? DEFAULT_TIMEOUT_MS);
-    const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline]);
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(), timeout);
+    const signals = options.signal === undefined ? [] : [options.signal];
+    const signal = AbortSignal.any([deadline.signal, ...signals]);
     try {
       const headers = { authorization, "content-type": "application/json" };
       const response = await fetch(endpoint, { method: "POST", headers, body, signal, redirect: "manual" });
@@ -155,7 +159,9 @@ export class OrchestratorClient {
     } catch (error) {
       if (error instanceof TallystickError) throw error;
       options.signal?.throwIfAborted();
-      return { error: networkFailure(error, deadline), agent_url: url };
+      return { error: networkFailure(error, deadline.signal), agent_url: url };
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -190,10 +196,19 @@ async function start(options: OrchestratorClientOptions): Promise<Started> {
   return { core, engine };
 }
 
+function checkedTimeout(timeout = DEFAULT_TIMEOUT_MS): number {
+  if (timeout > 0 && timeout <= MAX_TIMEOUT_MS) return timeout;
+  throw misuse("invalid_argument", `timeout must be 1 to ${MAX_TIMEOUT_MS} milliseconds`);
+}
+
 // What `fetch` puts on the wire: lower-case host, punycode, percent-encoding, no dot segments. What cannot be parsed
 // is left for the core to refuse.
 function asSent(url: string): string {
-  return URL.canParse(url) ? new URL(url).href : url;
+  try {
+    return new URL(url).href;
+  } catch {
+    return url;
+  }
 }
 
 function bytesOf(body: string | Uint8Array | ArrayBuffer): Uint8Array {

@@ -8,6 +8,10 @@ const IO_ERROR = 29;
 /** How much of what Go prints before it dies is kept for the error, in characters. */
 const OUTPUT_LIMIT = 4096;
 
+/** Random bytes that are fetched at once, and the largest draw that is served from them, in bytes. */
+const ENTROPY_AHEAD = 512;
+const SMALL_DRAW = 32;
+
 type Functions = Record<string, (...values: never[]) => number>;
 
 /** Thrown to unwind the stack of a module that called `proc_exit`. */
@@ -25,6 +29,7 @@ export class Wasi {
   /** What the module printed: text of a Go panic. Bounded: the message comes first. */
   output = "";
   #memory: WebAssembly.Memory | undefined;
+  readonly #entropy = new Entropy();
 
   /** Must be called before any function of the module runs. */
   attach(memory: WebAssembly.Memory): void {
@@ -60,7 +65,7 @@ export class Wasi {
       },
       random_get: (at: number, length: number) => {
         try {
-          randomFillSync(new Uint8Array(this.#view().buffer, at >>> 0, length >>> 0));
+          this.#entropy.fill(new Uint8Array(this.#view().buffer, at >>> 0, length >>> 0));
           return SUCCESS;
         } catch {
           return IO_ERROR; // Go ends itself rather than go on without entropy.
@@ -111,5 +116,29 @@ export class Wasi {
     }
     view.setUint32(written, total, true);
     return SUCCESS;
+  }
+}
+
+/**
+ * Random bytes of the system, fetched ahead for the small draws (a jti takes 16), as `randomUUID` does: a call to the
+ * system costs more than the rest of a small draw. Handed out once and wiped; larger draws, for keys, are not fetched ahead.
+ */
+class Entropy {
+  readonly #ahead = new Uint8Array(ENTROPY_AHEAD);
+  #used = ENTROPY_AHEAD;
+
+  fill(target: Uint8Array): void {
+    if (target.length > SMALL_DRAW) {
+      randomFillSync(target);
+      return;
+    }
+    if (this.#used + target.length > ENTROPY_AHEAD) {
+      randomFillSync(this.#ahead);
+      this.#used = 0;
+    }
+    const drawn = this.#ahead.subarray(this.#used, this.#used + target.length);
+    target.set(drawn);
+    drawn.fill(0);
+    this.#used += target.length;
   }
 }

@@ -91,6 +91,14 @@ describe("sendSecureRequest", () => {
     }
   });
 
+  test("a limit that is none is refused", async () => {
+    const url = await serve(answers(200, "{}"));
+    for (const timeout of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
+      await rejectsWith("invalid_argument", post(url, {}, { timeout }));
+    }
+    assert.deepEqual(await post(url, {}, { timeout: 86_400_000 }), { agent_url: url });
+  });
+
   test("an agent that answers without end", async () => {
     const url = await serve((_request, response) => {
       const more = () => {
