@@ -14,8 +14,10 @@ import (
 
 var (
 	core = abi.New()
-	// buffers keeps what the host holds a pointer to from being collected.
-	buffers = map[uintptr][]byte{}
+	// buffers keeps what the host has allocated from being collected, and
+	// lastAnswer what it may still read: one call at a time, one answer at a time.
+	buffers    = map[uintptr][]byte{}
+	lastAnswer []byte
 )
 
 // A host that forgets to wire real entropy in hands out the same bytes again and
@@ -39,10 +41,7 @@ func alloc(size int32) unsafe.Pointer {
 	if size < 0 {
 		return nil
 	}
-	return keep(make([]byte, max(size, 1)))
-}
-
-func keep(buffer []byte) unsafe.Pointer {
+	buffer := make([]byte, max(size, 1))
 	pointer := unsafe.Pointer(unsafe.SliceData(buffer))
 	buffers[uintptr(pointer)] = buffer
 	return pointer
@@ -53,9 +52,9 @@ func free(pointer unsafe.Pointer) { delete(buffers, uintptr(pointer)) }
 
 //go:wasmexport tally_call
 func call(op unsafe.Pointer, opLen int32, request unsafe.Pointer, requestLen int32, body unsafe.Pointer, bodyLen int32) int64 {
-	answer := core.Call(string(view(op, opLen)), view(request, requestLen), view(body, bodyLen))
-	pointer := keep(answer)
-	return int64(uintptr(pointer))<<32 | int64(len(answer))
+	lastAnswer = core.Call(string(view(op, opLen)), view(request, requestLen), view(body, bodyLen))
+	pointer := unsafe.Pointer(unsafe.SliceData(lastAnswer))
+	return int64(uintptr(pointer))<<32 | int64(len(lastAnswer))
 }
 
 // view borrows the host's bytes for the length of the call.

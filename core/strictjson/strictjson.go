@@ -8,6 +8,7 @@ package strictjson
 import (
 	"errors"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/tidwall/gjson"
 )
@@ -36,7 +37,8 @@ func CheckObject(text []byte) error { return CheckObjectWithin(text, MaxDepth) }
 // CheckObjectWithin is CheckObject with another limit of depth: for texts that
 // are passed on and decide nothing.
 func CheckObjectWithin(text []byte, maxDepth int) error {
-	s := scanner{text: string(text), maxDepth: maxDepth}
+	// Nothing of the text is kept, so it is looked at in place.
+	s := scanner{text: unsafe.String(unsafe.SliceData(text), len(text)), maxDepth: maxDepth}
 	return s.topObject()
 }
 
