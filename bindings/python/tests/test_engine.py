@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import json
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import tallystick
-from support import BODY, ORIGIN, KeyPair, agent_app, call, signed_call
+from support import BODY, DEADLINE, ORIGIN, KeyPair, agent_app, call, signed_call
 from tallystick import AgentAuth, OrchestratorClient
 from tallystick.backends.wasm import WasmCore
 from tallystick.core import load_core
@@ -116,6 +117,32 @@ def test_an_instance_lost_between_need_and_answer_starts_the_operation_over(
 
     assert engine.run("request.sign", members(), b"", host)["token"]
     assert len(asked) == 2
+
+
+def test_an_instance_lost_while_the_keys_are_read_does_not_stop_the_agent(
+    keys_dir: Path, client: OrchestratorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auth = AgentAuth(keys_dir, backend="wasm")
+    app = agent_app(auth)
+    read = auth._folder._read
+    reads: list[int] = []
+
+    def lose_the_instance() -> Any:
+        reads.append(1)
+        if len(reads) == 1:
+            retire(load_core("wasm"))
+        return read()
+
+    monkeypatch.setattr(auth._folder, "_read", lose_the_instance)
+    statuses: list[int] = []
+    # In a thread of its own: what this would find is a deadlock.
+    thread = threading.Thread(
+        target=lambda: statuses.append(signed_call(app, client).status), daemon=True
+    )
+    thread.start()
+    thread.join(DEADLINE)
+    assert statuses == [200]
+    assert len(reads) >= 2
 
 
 def test_an_instance_that_is_always_lost_is_an_error(keys: KeyPair) -> None:

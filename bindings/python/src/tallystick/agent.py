@@ -14,7 +14,7 @@ from flask import Response, current_app, g, request
 
 from tallystick.body import read_body
 from tallystick.caller import Caller
-from tallystick.core import load_core
+from tallystick.core import InstanceReplacedError, load_core
 from tallystick.engine import Engine, members_of
 from tallystick.errors import TallystickError, error
 from tallystick.folder import KeysFolder
@@ -164,10 +164,17 @@ class AgentAuth:
 
     def _answer(self, need: Need) -> Reply:
         if need["kind"] == "keys":
-            return members_of(self._folder.refresh(self._deliver)), b""
+            return self._refresh(), b""
         if need["kind"] == "claim" and self._replay is not None:
             return self._claim(self._replay, need)
         raise error("internal", f"the core asked for {need['kind']!r}, which nothing here answers")
+
+    def _refresh(self) -> str:
+        try:
+            return members_of(self._folder.refresh(self._deliver))
+        except InstanceReplacedError:
+            # Whoever asked is gone, and starts over in an instance that has read it all.
+            return members_of({"unchanged": True})
 
     def _claim(self, replay: ClaimAnswerer, need: Need) -> Reply:
         try:
@@ -179,7 +186,7 @@ class AgentAuth:
         return _CLAIMED if claimed else _EXISTS
 
     def _deliver(self, files: list[dict[str, str]]) -> None:
-        self._warn(self._engine.call("engine.feed", {"files": files}))
+        self._warn(self._engine.feed({"files": files}))
 
     def _configure(self) -> Configuration:
         return {"verifier": {**self._policy, "files": self._folder.load()}}

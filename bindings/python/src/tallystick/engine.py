@@ -40,6 +40,8 @@ class _Handle:
     number: int
 
 
+_decoder = json.JSONDecoder()
+
 # Engines that were garbage-collected. A finalizer may run inside any call, so it
 # must not make one: the next engine that opens closes these.
 _abandoned: deque[_Handle] = deque()
@@ -95,6 +97,17 @@ class Engine(ForkAware):
         """Run an operation of the engine that needs nothing of the host."""
         return self.run(operation, members_of(members), b"", _needs_nothing)
 
+    def feed(self, members: dict[str, Any]) -> Answer:
+        """Run ``engine.feed`` without opening anything.
+
+        Raises :class:`InstanceReplacedError` when there is nothing to feed: what opens
+        next reads everything anew.
+        """
+        handle = self._handle
+        if handle is None:
+            raise InstanceReplacedError
+        return _result(self._call(handle, "engine.feed", members_of(members), b""))
+
     def hand_over(self, body: bytes) -> tuple[str, bytes]:
         """Return how a request's body reaches the core: a member, and bytes.
 
@@ -114,7 +127,6 @@ class Engine(ForkAware):
     def _steps(
         self, operation: str, members: str, body: bytes
     ) -> Generator[Need, Reply | None, Answer]:
-        entered_child_unannounced()
         for _ in range(3):
             handle = self._handle or self._open()
             try:
@@ -131,8 +143,7 @@ class Engine(ForkAware):
     def _call(self, handle: _Handle, operation: str, members: str, body: bytes) -> Answer:
         separator = "," if members else ""
         request = f'{{"engine":{handle.number}{separator}{members}}}'.encode()
-        answer: Answer = json.loads(self._core.call(operation, request, body, handle.epoch))
-        return answer
+        return _read(self._core.call(operation, request, body, handle.epoch))
 
     def _resume(self, handle: _Handle, ticket: int, reply: Reply | None) -> Answer:
         found, body = reply or ("", b"")
@@ -141,6 +152,7 @@ class Engine(ForkAware):
         return self._call(handle, "engine.resume", members, body)
 
     def _open(self) -> _Handle:
+        entered_child_unannounced()
         while _abandoned:
             _close(_abandoned.popleft())
         with self._lock:
@@ -153,7 +165,7 @@ class Engine(ForkAware):
         for _ in range(3):
             epoch = self._core.epoch
             try:
-                answer = _result(json.loads(self._core.call("engine.open", request, b"", epoch)))
+                answer = _result(_read(self._core.call("engine.open", request, b"", epoch)))
             except InstanceReplacedError:
                 continue
             if self._opened is not None:
@@ -188,6 +200,12 @@ def _advance(
         return steps.send(reply), {}
     except StopIteration as done:
         return None, done.value
+
+
+def _read(answer: bytes) -> Answer:
+    # json.loads would guess the encoding and look for white space first.
+    read: Answer = _decoder.raw_decode(answer.decode())[0]
+    return read
 
 
 def _result(answer: Answer) -> Answer:

@@ -22,7 +22,8 @@ class ForkAware:
     """
 
     def __init__(self) -> None:
-        _members.add(self)
+        key = id(self)
+        _members[key] = weakref.ref(self, lambda _: _members.pop(key, None))
 
     def before_fork(self) -> None:
         """Runs in the forking thread, before the fork."""
@@ -34,24 +35,31 @@ class ForkAware:
         """Runs in the child's only thread: replace locks, forget what died."""
 
 
-_members: weakref.WeakSet[ForkAware] = weakref.WeakSet()
+# A dict and not a WeakSet: its values are copied in one step, whatever other threads
+# create meanwhile, and an exception in a hook of fork is only printed.
+_members: dict[int, weakref.ref[ForkAware]] = {}
 _child_locks: dict[int, threading.Lock] = {}
 _pid = os.getpid()
 
 
+def _alive() -> list[ForkAware]:
+    members = [reference() for reference in list(_members.values())]
+    return [member for member in members if member is not None]
+
+
 def _before() -> None:
-    for member in list(_members):
+    for member in _alive():
         member.before_fork()
 
 
 def _after_in_parent() -> None:
-    for member in list(_members):
+    for member in _alive():
         member.after_fork_in_parent()
 
 
 def _after_in_child() -> None:
     global _pid
-    for member in list(_members):
+    for member in _alive():
         member.after_fork_in_child()
     _pid = os.getpid()
 

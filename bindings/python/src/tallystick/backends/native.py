@@ -45,7 +45,8 @@ class _Library:
         ]
         # A c_char_p result would be copied and its pointer lost: a leak per call.
         self.call.restype = ctypes.c_void_p
-        self.free = library.tally_free
+        # Too short to let go of the GIL for.
+        self.free = ctypes.PyDLL(path).tally_free
         self.free.argtypes = [ctypes.c_void_p]
         self.free.restype = None
 
