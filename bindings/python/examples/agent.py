@@ -1,4 +1,4 @@
-from flask import Flask, g, jsonify, request
+from flask import Flask, Response, g, jsonify, request
 
 from tallystick import AgentAuth
 
@@ -8,5 +8,5 @@ auth = AgentAuth()  # loads the callers' public keys from ./authorized_keys/
 
 @app.post("/agent")
 @auth.require_auth  # only verified requests get past this line
-def agent():
+def agent() -> Response:
     return jsonify(result=f"{g.auth.issuer} asked: {request.json['query']}")
