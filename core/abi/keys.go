@@ -167,7 +167,7 @@ func jwsVerify(_ *Core, r *JWSVerifyRequest, _ []byte) (any, *problem.Problem) {
 	if !key.Public.Verify(token.SigningInput, token.Signature) {
 		return nil, problem.New(problem.InvalidSignature, "")
 	}
-	return JWSVerifyResult{json.RawMessage(token.Header), jose.Encode64(token.Payload)}, nil
+	return JWSVerifyResult{json.RawMessage(token.Header), jose.Encode64([]byte(token.Payload))}, nil
 }
 
 func digestBody(_ *Core, _ *Empty, body []byte) (any, *problem.Problem) {

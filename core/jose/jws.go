@@ -4,6 +4,7 @@ package jose
 
 import (
 	"strings"
+	"unsafe"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -26,7 +27,7 @@ type Token struct {
 	SigningInput  string // the first two segments with their dot
 	Header        string // JSON text
 	KeyID         string // header's kid, "" where there is none
-	Payload       []byte
+	Payload       string // any bytes
 	Signature     []byte
 	SignatureText string // base64url
 }
@@ -34,79 +35,115 @@ type Token struct {
 // Parse applies the form and header steps of the pipeline (protocol.md section
 // 3, steps 2 and 3). The payload may be any bytes.
 func Parse(token string) (*Token, *problem.Problem) {
-	t, p := split(token)
+	t, fault := split(token)
+	if fault != "" {
+		return nil, malformed(fault)
+	}
+	h, p := readHeader(t.Header)
 	if p != nil {
 		return nil, p
 	}
-	return t, t.checkHeader()
+	t.KeyID = h.keyID
+	return t, h.check()
 }
 
 // ParseClaims is Parse for tokens whose payload must be a claims object: a
-// strict JSON object, checked before the header is interpreted.
-func ParseClaims(token string) (*Token, *problem.Problem) {
-	t, p := split(token)
+// strict JSON object, checked before the header is interpreted. Visit sees its
+// members as ReadObject shows them.
+func ParseClaims(token string, visit func(name string, v strictjson.Value)) (*Token, *problem.Problem) {
+	t, fault := split(token)
+	if fault != "" {
+		return nil, malformed(fault)
+	}
+	h, p := readHeader(t.Header)
 	if p != nil {
 		return nil, p
 	}
-	if err := strictjson.CheckObject(t.Payload); err != nil {
+	if err := strictjson.ReadObject(t.Payload, visit); err != nil {
 		return nil, malformed("the payload is refused: " + err.Error())
 	}
-	return t, t.checkHeader()
+	t.KeyID = h.keyID
+	return t, h.check()
 }
 
 func malformed(message string) *problem.Problem {
 	return problem.New(problem.MalformedToken, message)
 }
 
-func split(token string) (*Token, *problem.Problem) {
+// split decodes the three parts; fault says what is wrong with their form.
+func split(token string) (t *Token, fault string) {
 	if len(token) > MaxToken {
-		return nil, malformed("the token is over 16384 bytes")
+		return nil, "the token is over 16384 bytes"
 	}
 	header, rest, found := strings.Cut(token, ".")
 	payload, signature, foundToo := strings.Cut(rest, ".")
 	if !found || !foundToo || strings.Contains(signature, ".") {
-		return nil, malformed("the token does not have three parts")
+		return nil, "the token does not have three parts"
 	}
-	t := &Token{SigningInput: token[:len(header)+1+len(payload)], SignatureText: signature}
 	headerBytes, ok1 := Decode64(header)
 	payloadBytes, ok2 := Decode64(payload)
 	signatureBytes, ok3 := Decode64(signature)
 	if !ok1 || !ok2 || !ok3 {
-		return nil, malformed("a part of the token is not strict base64url")
+		return nil, "a part of the token is not strict base64url"
 	}
-	if err := strictjson.CheckObject(headerBytes); err != nil {
-		return nil, malformed("the header is refused: " + err.Error())
-	}
-	t.Header, t.Payload, t.Signature = string(headerBytes), payloadBytes, signatureBytes
-	return t, nil
+	return &Token{
+		SigningInput:  token[:len(header)+1+len(payload)],
+		Header:        ownString(headerBytes),
+		Payload:       ownString(payloadBytes),
+		Signature:     signatureBytes,
+		SignatureText: signature,
+	}, ""
 }
 
-// checkHeader never looks at jwk, jku, x5u or x5c: a token does not bring its
-// own key (RFC 8725 section 3.10).
-func (t *Token) checkHeader() (p *problem.Problem) {
-	algorithm := ""
-	strictjson.Members(t.Header, func(name string, v strictjson.Value) bool {
-		switch name {
-		case "alg":
-			algorithm = v.Str // "" unless it is a string
-		case "crit", "b64":
-			p = malformed("the header has crit or b64, which are not supported")
-		case "kid":
-			if !strictjson.IsString(v) || !ValidIdentifier(v.Str, maxKeyID) {
-				p = malformed("the header's kid is not a short string without control characters")
-			}
-			t.KeyID = v.Str
-		case "typ":
-			if !strictjson.IsString(v) || !strings.EqualFold(strings.TrimPrefix(v.Str, "application/"), "JWT") {
-				p = malformed("the header's typ is not JWT")
-			}
-		}
-		return p == nil
-	})
-	if p == nil && algorithm != Algorithm {
-		p = problem.New(problem.UnsupportedAlgorithm, "")
+// ownString makes a string of bytes that nobody else holds, without a copy.
+func ownString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// header is what a token's header says, as far as anybody listens: never jwk,
+// jku, x5u or x5c, for a token does not bring its own key (RFC 8725 section 3.10).
+type header struct {
+	algorithm string // "" unless it is a string
+	keyID     string
+	fault     string // the first thing wrong with it
+}
+
+// readHeader returns a problem where the text is no strict JSON object; what is
+// wrong with its members, check tells.
+func readHeader(text string) (h header, p *problem.Problem) {
+	if err := strictjson.ReadObject(text, h.member); err != nil {
+		p = malformed("the header is refused: " + err.Error())
 	}
-	return p
+	return h, p
+}
+
+func (h *header) member(name string, v strictjson.Value) {
+	fault := ""
+	switch name {
+	case "alg":
+		h.algorithm = v.Str
+	case "crit", "b64":
+		fault = "the header has crit or b64, which are not supported"
+	case "kid":
+		if h.keyID = v.Str; !strictjson.IsString(v) || !ValidIdentifier(v.Str, maxKeyID) {
+			fault = "the header's kid is not a short string without control characters"
+		}
+	case "typ":
+		if !strictjson.IsString(v) || !strings.EqualFold(strings.TrimPrefix(v.Str, "application/"), "JWT") {
+			fault = "the header's typ is not JWT"
+		}
+	}
+	if h.fault == "" {
+		h.fault = fault
+	}
+}
+
+func (h *header) check() *problem.Problem {
+	switch {
+	case h.fault != "":
+		return malformed(h.fault)
+	case h.algorithm != Algorithm:
+		return problem.New(problem.UnsupportedAlgorithm, "")
+	}
+	return nil
 }
 
 // ValidIdentifier reports whether a text can name something: 1 to max bytes, no
@@ -140,11 +177,12 @@ func Sign(input string, key *PrivateKey) ([]byte, *problem.Problem) {
 
 // CheckSigningHeader refuses a header text that must not be signed: one that
 // this package itself would not accept.
-func CheckSigningHeader(header []byte) *problem.Problem {
-	if err := strictjson.CheckObject(header); err != nil {
-		return problem.New(problem.InvalidArgument, "the header is refused: "+err.Error())
+func CheckSigningHeader(text []byte) *problem.Problem {
+	h, p := readHeader(string(text))
+	if p != nil {
+		return problem.New(problem.InvalidArgument, p.Message)
 	}
-	if p := (&Token{Header: string(header)}).checkHeader(); p != nil {
+	if h.check() != nil {
 		return problem.New(problem.InvalidArgument, "the header must say alg RS256, may have a kid and typ JWT, and no crit or b64")
 	}
 	return nil

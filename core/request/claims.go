@@ -18,81 +18,112 @@ const (
 // claims are those members of the payload that this profile reads, as they
 // stand in the token: which of them is checked first is the pipeline's affair.
 type claims struct {
-	raw                               string
-	issuer, subject, jti, audience    strictjson.Value
-	expires, notBefore, issuedAt      strictjson.Value
-	contentSHA256, method, url, query strictjson.Value
+	issuer, subject, jti, audience    claim
+	expires, notBefore, issuedAt      claim
+	contentSHA256, method, url, query claim
 	issuerText                        string
 	expiresSeconds, issuedAtSeconds   float64
 }
 
-func readClaims(payload string) *claims {
-	c := &claims{raw: payload}
-	strictjson.Members(payload, func(name string, v strictjson.Value) bool {
-		switch name {
-		case "iss":
-			c.issuer = v
-		case "sub":
-			c.subject = v
-		case "jti":
-			c.jti = v
-		case "aud":
-			c.audience = v
-		case "exp":
-			c.expires = v
-		case "nbf":
-			c.notBefore = v
-		case "iat":
-			c.issuedAt = v
-		case "content_sha256":
-			c.contentSHA256 = v
-		case "htm":
-			c.method = v
-		case "htu":
-			c.url = v
-		case "query_sha256":
-			c.query = v
-		}
-		return true
-	})
-	return c
+// claim is the part of a JSON value that is looked at.
+type claim struct {
+	text    string // of a string
+	raw     string // "" where there is no such claim
+	seconds float64
+	kind    kind
+}
+
+type kind byte
+
+const (
+	missing kind = iota
+	other
+	text
+	finite
+)
+
+func (c claim) there() bool  { return c.kind != missing }
+func (c claim) isText() bool { return c.kind == text }
+
+// seconds are set only for a time that can be computed with.
+func (c claim) isTime() bool { return c.kind == finite }
+
+func newClaim(v strictjson.Value) claim {
+	if strictjson.IsString(v) {
+		return claim{text: v.Str, raw: v.Raw, kind: text}
+	}
+	if seconds, ok := strictjson.Seconds(v); ok {
+		return claim{raw: v.Raw, seconds: seconds, kind: finite}
+	}
+	return claim{raw: v.Raw, kind: other}
+}
+
+func (c *claims) member(name string, v strictjson.Value) {
+	var into *claim
+	switch name {
+	case "iss":
+		into = &c.issuer
+	case "sub":
+		into = &c.subject
+	case "jti":
+		into = &c.jti
+	case "aud":
+		into = &c.audience
+	case "exp":
+		into = &c.expires
+	case "nbf":
+		into = &c.notBefore
+	case "iat":
+		into = &c.issuedAt
+	case "content_sha256":
+		into = &c.contentSHA256
+	case "htm":
+		into = &c.method
+	case "htu":
+		into = &c.url
+	case "query_sha256":
+		into = &c.query
+	default:
+		return
+	}
+	*into = newClaim(v)
 }
 
 func invalid(message string) *problem.Problem { return problem.New(problem.InvalidClaims, message) }
 
 func (c *claims) checkIssuer() *problem.Problem {
-	if !strictjson.IsString(c.issuer) || !jose.ValidIdentifier(c.issuer.Str, authorized.MaxIssuer) {
+	if !c.issuer.isText() || !jose.ValidIdentifier(c.issuer.text, authorized.MaxIssuer) {
 		return invalid("iss must be a string of 1 to 512 bytes without control characters")
 	}
-	c.issuerText = c.issuer.Str
+	c.issuerText = c.issuer.text
 	return nil
 }
 
 // checkTimes is step 7: exp, nbf, iat in this order (RFC 7519 sections 4.1.4 to
 // 4.1.6). exp is exclusive: at exp the token is dead.
 func (c *claims) checkTimes(now, leeway float64) *problem.Problem {
-	var ok bool
-	if c.expires.Exists() {
-		if c.expiresSeconds, ok = strictjson.Seconds(c.expires); !ok {
+	if c.expires.there() {
+		if !c.expires.isTime() {
 			return invalid("exp must be a finite number of seconds")
 		}
+		c.expiresSeconds = c.expires.seconds
 		if now >= c.expiresSeconds+leeway {
 			return problem.New(problem.TokenExpired, "").WithLog("the token expired at %.3f, it is %.3f (leeway %g s)", c.expiresSeconds, now, leeway)
 		}
 	}
-	if c.notBefore.Exists() {
-		notBefore, ok := strictjson.Seconds(c.notBefore)
-		if !ok {
+	if c.notBefore.there() {
+		if !c.notBefore.isTime() {
 			return invalid("nbf must be a finite number of seconds")
 		}
-		if notBefore > now+leeway {
-			return problem.New(problem.TokenNotYetValid, "").WithLog("the token is valid from %.3f (nbf), it is %.3f (leeway %g s)", notBefore, now, leeway)
+		if c.notBefore.seconds > now+leeway {
+			return problem.New(problem.TokenNotYetValid, "").WithLog("the token is valid from %.3f (nbf), it is %.3f (leeway %g s)", c.notBefore.seconds, now, leeway)
 		}
 	}
-	if c.issuedAt.Exists() {
-		if c.issuedAtSeconds, ok = strictjson.Seconds(c.issuedAt); !ok {
+	if c.issuedAt.there() {
+		if !c.issuedAt.isTime() {
 			return invalid("iat must be a finite number of seconds")
 		}
+		c.issuedAtSeconds = c.issuedAt.seconds
 		if c.issuedAtSeconds > now+leeway {
 			return problem.New(problem.TokenNotYetValid, "").WithLog("the token was issued at %.3f (iat), it is %.3f (leeway %g s)", c.issuedAtSeconds, now, leeway)
 		}
@@ -102,34 +133,34 @@ func (c *claims) checkTimes(now, leeway float64) *problem.Problem {
 
 // checkRequired is step 8 for this profile.
 func (v *Verifier) checkRequired(c *claims, now float64) *problem.Problem {
-	if !c.expires.Exists() {
+	if !c.expires.there() {
 		return invalid("exp is missing")
 	}
 	if p := v.checkLifetime(c, now); p != nil {
 		return p
 	}
-	if c.jti.Exists() && (!strictjson.IsString(c.jti) || !jose.ValidIdentifier(c.jti.Str, maxJTI)) {
+	if c.jti.there() && (!c.jti.isText() || !jose.ValidIdentifier(c.jti.text, maxJTI)) {
 		return invalid("jti must be a string of 1 to 256 bytes without control characters")
 	}
-	if c.subject.Exists() && (!strictjson.IsString(c.subject) || !jose.ValidIdentifier(c.subject.Str, maxSubject)) {
+	if c.subject.there() && (!c.subject.isText() || !jose.ValidIdentifier(c.subject.text, maxSubject)) {
 		return invalid("sub must be a string of 1 to 512 bytes without control characters")
 	}
-	for _, claim := range []struct {
+	for _, row := range [...]struct {
 		name     string
-		value    strictjson.Value
+		value    *claim
 		required bool
 	}{
-		{"jti", c.jti, !v.policy.Development},
-		{"content_sha256", c.contentSHA256, !v.policy.Development},
-		{"htm", c.method, v.policy.RequireTarget},
-		{"htu", c.url, v.policy.RequireTarget},
-		{"query_sha256", c.query, false},
+		{"jti", &c.jti, !v.policy.Development},
+		{"content_sha256", &c.contentSHA256, !v.policy.Development},
+		{"htm", &c.method, v.policy.RequireTarget},
+		{"htu", &c.url, v.policy.RequireTarget},
+		{"query_sha256", &c.query, false},
 	} {
-		if claim.required && !claim.value.Exists() {
-			return invalid(claim.name + " is missing")
+		if row.required && !row.value.there() {
+			return invalid(row.name + " is missing")
 		}
-		if claim.value.Exists() && !strictjson.IsString(claim.value) {
-			return invalid(claim.name + " must be a string")
+		if row.value.there() && !row.value.isText() {
+			return invalid(row.name + " must be a string")
 		}
 	}
 	return nil
@@ -139,7 +170,7 @@ func (v *Verifier) checkRequired(c *claims, now float64) *problem.Problem {
 // the time from now on counts.
 func (v *Verifier) checkLifetime(c *claims, now float64) *problem.Problem {
 	from := now
-	if c.issuedAt.Exists() {
+	if c.issuedAt.there() {
 		from = c.issuedAtSeconds
 	}
 	if lifetime := c.expiresSeconds - from; lifetime > v.policy.MaxLifetime {

@@ -10,11 +10,11 @@ import (
 // checkTarget compares htm, htu and query_sha256 with the request (protocol.md
 // section 1, RFC 9449 section 4.3 items 8 and 9).
 func (v *Verifier) checkTarget(c *claims, in *Input) *problem.Problem {
-	if c.method.Exists() && c.method.Str != in.Method {
-		return wrongTarget("method", c.method.Str, in.Method)
+	if c.method.there() && c.method.text != in.Method {
+		return wrongTarget("method", c.method.text, in.Method)
 	}
-	if c.url.Exists() {
-		if p := v.checkURL(c.url.Str, in); p != nil {
+	if c.url.there() {
+		if p := v.checkURL(c.url.text, in); p != nil {
 			return p
 		}
 	}
@@ -99,13 +99,13 @@ func recoverSpelling(in *Input) (string, bool) {
 // checkQuery: where the URL is signed, an unsigned query is refused, or it could
 // be added on the way.
 func checkQuery(c *claims, query string) *problem.Problem {
-	if !c.query.Exists() {
-		if c.url.Exists() && query != "" {
+	if !c.query.there() {
+		if c.url.there() && query != "" {
 			return problem.New(problem.WrongTarget, "").WithLog("the request has a query, the token has htu but no query_sha256")
 		}
 		return nil
 	}
-	if !digest.Equal(c.query.Str, digest.Hex([]byte(query))) {
+	if !digest.Equal(c.query.text, digest.Hex([]byte(query))) {
 		return problem.New(problem.WrongTarget, "").WithLog("the query is not the one that was signed (query_sha256)")
 	}
 	return nil

@@ -122,11 +122,11 @@ func (v *Verifier) Verify(in *Input) need.Step {
 	if p != nil {
 		return need.Refuse(p)
 	}
-	token, p := jose.ParseClaims(raw)
+	c := &claims{}
+	token, p := jose.ParseClaims(raw, c.member)
 	if p != nil {
 		return need.Refuse(p)
 	}
-	c := readClaims(string(token.Payload))
 	if p := c.checkIssuer(); p != nil {
 		return need.Refuse(p)
 	}
@@ -244,7 +244,7 @@ func (r *verification) checkClaims() need.Step {
 	}
 	// A request token names no audience: one that does was made for something
 	// else. PyJWT, and so rotagent, refuses it too.
-	if c.audience.Exists() {
+	if c.audience.there() {
 		return need.Refuse(problem.New(problem.InvalidAudience, "").WithLog("a request token has no aud, this one has"))
 	}
 	if p := v.checkTarget(c, &r.in); p != nil {
@@ -268,8 +268,8 @@ func (r *verification) checkBody() *problem.Problem {
 		return problem.New(problem.BodyUnavailable, "").WithLog("something read the body before it was verified: verify first, or keep the raw bytes")
 	}
 	r.letGoOfBody()
-	if !digest.Equal(r.claims.contentSHA256.Str, r.in.BodySHA256) {
-		return problem.New(problem.BodyTampered, "").WithLog("the body's SHA-256 is %s, the token was signed for %s", r.in.BodySHA256, problem.Quote(r.claims.contentSHA256.Str))
+	if !digest.Equal(r.claims.contentSHA256.text, r.in.BodySHA256) {
+		return problem.New(problem.BodyTampered, "").WithLog("the body's SHA-256 is %s, the token was signed for %s", r.in.BodySHA256, problem.Quote(r.claims.contentSHA256.text))
 	}
 	return nil
 }
@@ -288,10 +288,10 @@ func (r *verification) claimOnce() need.Step {
 	if r.v.policy.Development {
 		return r.accept()
 	}
-	id := replay.NewID(r.claims.issuerText, r.claims.jti.Str)
+	id := replay.NewID(r.claims.issuerText, r.claims.jti.text)
 	expiresAt := r.claims.deadAt(r.v.policy.Leeway)
 	if r.v.policy.HostReplay {
-		return need.Ask(need.Need{Kind: need.Claim, Issuer: r.claims.issuerText, JTI: r.claims.jti.Str, ID: id.String(),
+		return need.Ask(need.Need{Kind: need.Claim, Issuer: r.claims.issuerText, JTI: r.claims.jti.text, ID: id.String(),
 			ExpiresAt: expiresAt, Now: r.in.Now}, r.claimAnswered)
 	}
 	switch r.v.window.Claim(id, expiresAt, int64(math.Floor(r.in.Now))) {
@@ -316,18 +316,18 @@ func (r *verification) claimAnswered(a need.Answer) need.Step {
 }
 
 func (r *verification) replayed() need.Step {
-	return need.Refuse(problem.New(problem.ReplayDetected, "").WithLog("issuer %s used jti %s before", problem.Quote(r.claims.issuerText), problem.Quote(r.claims.jti.Str)))
+	return need.Refuse(problem.New(problem.ReplayDetected, "").WithLog("issuer %s used jti %s before", problem.Quote(r.claims.issuerText), problem.Quote(r.claims.jti.text)))
 }
 
 func (r *verification) accept() need.Step {
 	return need.Done(&Accepted{
 		Issuer:      r.claims.issuerText,
-		JTI:         r.claims.jti.Str,
-		IssuedAt:    numberOrNull(r.claims.issuedAt.Raw),
-		ExpiresAt:   r.claims.expires.Raw,
+		JTI:         r.claims.jti.text,
+		IssuedAt:    numberOrNull(r.claims.issuedAt.raw),
+		ExpiresAt:   r.claims.expires.raw,
 		KeyID:       r.keyID,
 		Development: r.v.policy.Development,
-		Claims:      r.claims.raw,
+		Claims:      r.token.Payload,
 	})
 }
 
