@@ -89,7 +89,7 @@ func needCheck(a *area) {
 
 	a.accept("check-valid", "the host says that the signature is good", source, host, asksCheck, resume(valid(true), "", okIncludes(object{"issuer": "alice", "key_id": alice.kid()})))
 	a.reject("check-invalid", "check-valid", "the host says that it is not", source, host, asksCheck, resume(valid(false), "", refusal("invalid_signature")))
-	a.reject("check-failed", "check-valid", "the host could not check: fail closed", abiNeeds, host, asksCheck, resume(object{"failed": "no such key"}, "", errorCode("internal")))
+	a.reject("check-failed", "check-valid", "the host could not check: fail closed", abiNeeds, host, asksCheck, resume(object{"failed": "no such key"}, "", errorCode("check_failed")))
 	a.reject("check-empty-answer", "check-valid", "an answer that says nothing", abiNeeds, host, asksCheck, resume(nil, "", errorCode("invalid_argument")))
 	a.reject("check-answered-as-claim", "check-valid", "claimed is no answer to a check", abiNeeds, host, asksCheck, resume(object{"claim": "claimed"}, "", errorCode("invalid_argument")))
 	a.reject("check-length-first", "check-valid", "a signature of a wrong length is not worth a question", "architecture.md: the core has checked the signature length", host,

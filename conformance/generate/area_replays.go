@@ -23,6 +23,7 @@ func replays() *area {
 	refusalBurnsNothing(a, once)
 	clock(a, once)
 	capacity(a, numbered)
+	lostWindow(a, once)
 	engineOfItsOwn(a, once)
 	return a
 }
@@ -45,6 +46,13 @@ func refusalBurnsNothing(a *area, once token) {
 		refused(forged, nil, "invalid_signature"), accepted(once, nil))
 	a.reject("order-body-before-replay", "two-tokens", "used and changed: the body is judged first", source, open(nil),
 		accepted(once, nil), bodyFirst("body_tampered"))
+}
+
+// lostWindow: a token of this area expires at now+60.
+func lostWindow(a *area, once token) {
+	source := "ABI.md engine.open, replay_floor; protocol.md section 8: refuse rather than forget"
+	a.accept("after-lost-window", "the token expires later than anything that the lost window held", source, open(object{"replay_floor": now + 59}), accepted(once, nil))
+	a.reject("before-lost-window", "after-lost-window", "the token may have been used in the lost window", source, open(object{"replay_floor": now + 60}), refused(once, nil, "replay_store_unavailable"))
 }
 
 func clock(a *area, once token) {

@@ -95,6 +95,7 @@ func policyOf(c *VerifierConfig) (request.Policy, *problem.Problem) {
 		ReloadSeconds: orDefault(c.ReloadSeconds, defaultReloadAfter),
 		HostReplay:    c.Replay == choiceHost,
 		Capacity:      orDefault(c.ReplayCapacity, defaultCapacity),
+		ReplayFloor:   c.ReplayFloor,
 		HostRSA:       c.RSA == choiceHost,
 	}
 	for _, bound := range []struct {
@@ -105,6 +106,7 @@ func policyOf(c *VerifierConfig) (request.Policy, *problem.Problem) {
 		{"max_lifetime", policy.MaxLifetime, 1, maxLifetime},
 		{"max_body", float64(policy.MaxBody), 0, maxBody},
 		{"reload_seconds", policy.ReloadSeconds, 1, maxReloadSeconds},
+		{"replay_floor", float64(policy.ReplayFloor), 0, 1 << 53},
 		{"replay_capacity", float64(policy.Capacity), 1, maxCapacity},
 	} {
 		if !(bound.value >= bound.min && bound.value <= bound.max) {

@@ -213,6 +213,7 @@ type VerifierConfig struct {
 	Development    bool              `json:"development,omitempty"`
 	Replay         string            `json:"replay,omitempty"`
 	ReplayCapacity *int              `json:"replay_capacity,omitempty"`
+	ReplayFloor    int64             `json:"replay_floor,omitempty"`
 	RSA            string            `json:"rsa,omitempty"`
 	Realm          *string           `json:"realm,omitempty"`
 }

@@ -34,6 +34,7 @@ const (
 	ReplayStoreUnavailable Code = "replay_store_unavailable"
 	Overloaded             Code = "overloaded"
 	BodyUnavailable        Code = "body_unavailable"
+	CheckFailed            Code = "check_failed"
 )
 
 // Codes of a wrong use of the library: what the program that calls it sees.
@@ -88,6 +89,7 @@ var table = []Info{
 	{KeysUnavailable, 503, "Keys Unavailable", oauthUnavailable, "the keys of callers cannot be read at the moment"},
 	{ReplayStoreUnavailable, 503, "Replay Store Unavailable", oauthUnavailable, "the replay memory cannot be reached at the moment"},
 	{Overloaded, 503, "Overloaded", oauthUnavailable, "too many requests are waiting to be verified"},
+	{CheckFailed, 500, "Check Failed", oauthServerError, "the agent could not check the signature"},
 	{BodyUnavailable, 500, "Body Unavailable", oauthServerError, "the agent read the body before it was verified"},
 
 	{InvalidArgument, 500, "Invalid Argument", oauthServerError, "the operation was called with a wrong argument"},

@@ -32,11 +32,13 @@ func (id ID) String() string { return hex.EncodeToString(id[:]) }
 // Verdict is the answer to a claim.
 type Verdict int
 
-// The verdicts. Full means that the window holds its capacity of live ids.
+// The verdicts. Full means that the window holds its capacity of live ids; Lost,
+// that the id may have been claimed in a window before this one.
 const (
 	Claimed Verdict = iota
 	Exists
 	Full
+	Lost
 )
 
 // pruneStep bounds the work that one claim does for others, so that a claim
@@ -56,11 +58,13 @@ type Window struct {
 	slots    map[int64][]ID // by expiry, in seconds
 	order    seconds        // the keys of slots, soonest first
 	pruned   int64          // the latest expiry of which something was forgotten
+	floor    int64          // the latest expiry that a lost window may have held
 }
 
-// New returns an empty window for at most capacity live ids.
-func New(capacity int) *Window {
-	return &Window{capacity: capacity, live: map[ID]struct{}{}, slots: map[int64][]ID{}}
+// New returns an empty window for at most capacity live ids. Where another one
+// was lost, floor is the latest expiry that it may have held; 0: none was lost.
+func New(capacity int, floor int64) *Window {
+	return &Window{capacity: capacity, floor: floor, live: map[ID]struct{}{}, slots: map[int64][]ID{}}
 }
 
 // Claim takes an id until expiresAt (inclusive); both times are whole seconds.
@@ -75,6 +79,9 @@ func (w *Window) Claim(id ID, expiresAt, now int64) Verdict {
 	}
 	if _, there := w.live[id]; there || expiresAt <= w.pruned {
 		return Exists
+	}
+	if expiresAt <= w.floor {
+		return Lost
 	}
 	if len(w.live) >= w.capacity {
 		return Full

@@ -11,7 +11,7 @@ import (
 func id(n int) ID { return NewID("issuer", strconv.Itoa(n)) }
 
 func TestClaimOnceUntilItExpires(t *testing.T) {
-	w := New(10)
+	w := New(10, 0)
 	if got := w.Claim(id(1), 100, 50); got != Claimed {
 		t.Fatalf("first claim: %v", got)
 	}
@@ -33,7 +33,7 @@ func TestIDsDoNotRunTogether(t *testing.T) {
 }
 
 func TestFullWindowRefusesAndRecovers(t *testing.T) {
-	w := New(3)
+	w := New(3, 0)
 	for n := range 3 {
 		w.Claim(id(n), 100, 50)
 	}
@@ -49,7 +49,7 @@ func TestFullWindowRefusesAndRecovers(t *testing.T) {
 }
 
 func TestClockThatStepsBackReopensNothing(t *testing.T) {
-	w := New(10)
+	w := New(10, 0)
 	w.Claim(id(1), 100, 50)
 	w.Claim(id(2), 300, 200) // forgets id 1
 	if got := w.Claim(id(1), 100, 60); got != Exists {
@@ -60,8 +60,18 @@ func TestClockThatStepsBackReopensNothing(t *testing.T) {
 	}
 }
 
+func TestLostWindow(t *testing.T) {
+	w := New(10, 100)
+	if got := w.Claim(id(1), 100, 50); got != Lost {
+		t.Errorf("an expiry that the lost window may have held: %v", got)
+	}
+	if got := w.Claim(id(1), 101, 50); got != Claimed {
+		t.Errorf("a later one: %v", got)
+	}
+}
+
 func TestPruningIsBoundedAndComplete(t *testing.T) {
-	w := New(1000)
+	w := New(1000, 0)
 	for n := range 500 {
 		w.Claim(id(n), int64(100+n%7), 50)
 	}
@@ -77,7 +87,7 @@ func TestPruningIsBoundedAndComplete(t *testing.T) {
 }
 
 func TestOneOfManyThreadsWins(t *testing.T) {
-	w := New(10000)
+	w := New(10000, 0)
 	var won atomic.Int32
 	var group sync.WaitGroup
 	for range 16 {
@@ -98,7 +108,7 @@ func TestOneOfManyThreadsWins(t *testing.T) {
 // The promise is at most 100 bytes for each live jti.
 func TestBytesPerLiveID(t *testing.T) {
 	const n = 200_000
-	w := New(n)
+	w := New(n, 0)
 	before := heapBytes()
 	for i := range n {
 		w.Claim(id(i), int64(100+i%60), 50)
@@ -121,7 +131,7 @@ func heapBytes() uint64 {
 func BenchmarkClaim(b *testing.B) {
 	for _, live := range []int{0, 10_000, 100_000, 1_000_000} {
 		b.Run(strconv.Itoa(live), func(b *testing.B) {
-			w := New(maxInt)
+			w := New(maxInt, 0)
 			for i := range live {
 				w.Claim(id(i), int64(1000+i%60), 50)
 			}

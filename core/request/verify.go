@@ -28,6 +28,7 @@ type Policy struct {
 	ReloadSeconds float64 // and is asked when the keys are this old
 	HostReplay    bool    // the need claim, else the window
 	Capacity      int     // of the window
+	ReplayFloor   int64   // claims that expire then or before may have been made in a window that was lost
 	HostRSA       bool    // the need check
 }
 
@@ -60,7 +61,7 @@ func NewVerifier(policy Policy, keys *authorized.Set) (*Verifier, *problem.Probl
 		v.baseOrigin, v.basePath = t.origin, strings.TrimRight(t.path, "/")
 	}
 	if !policy.HostReplay && !policy.Development {
-		v.window = replay.New(policy.Capacity)
+		v.window = replay.New(policy.Capacity, policy.ReplayFloor)
 	}
 	v.keys.Store(&loadedKeys{keys, math.Inf(-1)})
 	return v, nil
@@ -224,7 +225,7 @@ func (r *verification) checkSignature() need.Step {
 func (r *verification) signatureAnswered(a need.Answer) need.Step {
 	switch {
 	case a.HasFailed:
-		return need.Refuse(problem.New(problem.Internal, "").WithLog("the host could not check a signature: %s", problem.Quote(a.Failed)))
+		return need.Refuse(problem.New(problem.CheckFailed, "").WithLog("the host could not check a signature: %s", problem.Quote(a.Failed)))
 	case !a.HasValid:
 		return need.WrongAnswer(need.Check)
 	case a.Valid:
@@ -299,6 +300,8 @@ func (r *verification) claimOnce() need.Step {
 		return r.accept()
 	case replay.Exists:
 		return r.replayed()
+	case replay.Lost:
+		return need.Refuse(problem.New(problem.ReplayStoreUnavailable, "").WithLog("the token may have been used before the replay memory was lost (replay_floor %d)", r.v.policy.ReplayFloor))
 	}
 	return need.Refuse(problem.New(problem.ReplayStoreUnavailable, "").WithLog("the replay window is full (replay_capacity %d)", r.v.policy.Capacity))
 }

@@ -24,6 +24,7 @@ export const CODES = {
   keys_unavailable: { status: 503, words: "Keys Unavailable", oauth: "temporarily_unavailable" },
   replay_store_unavailable: { status: 503, words: "Replay Store Unavailable", oauth: "temporarily_unavailable" },
   overloaded: { status: 503, words: "Overloaded", oauth: "temporarily_unavailable" },
+  check_failed: { status: 500, words: "Check Failed", oauth: "server_error" },
   body_unavailable: { status: 500, words: "Body Unavailable", oauth: "server_error" },
   invalid_argument: { status: 500, words: "Invalid Argument", oauth: "server_error" },
   invalid_config: { status: 500, words: "Invalid Configuration", oauth: "server_error" },
@@ -99,6 +100,9 @@ export class ReplayStoreUnavailableError extends TallystickError {}
 /** Too many requests are waiting to be verified. */
 export class OverloadedError extends TallystickError {}
 
+/** The agent could not check the signature. */
+export class CheckFailedError extends TallystickError {}
+
 /** The agent read the body before it was verified. */
 export class BodyUnavailableError extends TallystickError {}
 
@@ -150,6 +154,7 @@ export const ERRORS: Readonly<Record<ErrorCode, typeof TallystickError>> = {
   keys_unavailable: KeysUnavailableError,
   replay_store_unavailable: ReplayStoreUnavailableError,
   overloaded: OverloadedError,
+  check_failed: CheckFailedError,
   body_unavailable: BodyUnavailableError,
   invalid_argument: InvalidArgumentError,
   invalid_config: InvalidConfigError,
@@ -385,6 +390,7 @@ export interface VerifierConfig {
   readonly development?: boolean | undefined;
   readonly replay?: string | undefined;
   readonly replay_capacity?: number | undefined;
+  readonly replay_floor?: number | undefined;
   readonly rsa?: string | undefined;
   readonly realm?: string | undefined;
 }

@@ -48,43 +48,6 @@ function unavailable(why: string): Reply {
   return { members: { claim: "unavailable", failed: why } };
 }
 
-/**
- * Stands in for the core's own window after a WebAssembly instance, and the window in it, was lost.
- * Every token that the lost window may have held expires at the floor or before, so only later ones can be told to
- * be new; the others are refused rather than let in a second time.
- */
-export class WindowAfterLoss {
-  readonly #used = new Map<string, number>();
-  readonly #capacity: number;
-  #floor: number;
-  #sweepAt = 1024;
-
-  /** @param floor - Latest expiry of a token accepted before the loss, in seconds since 1970. */
-  constructor(floor: number, capacity: number) {
-    this.#floor = floor;
-    this.#capacity = capacity;
-  }
-
-  claim({ id, expires_at, now }: Claim): Reply {
-    if (this.#used.size >= Math.min(this.#sweepAt, this.#capacity)) this.#sweep(now);
-    if (this.#used.has(id)) return { members: { claim: "exists" } };
-    if (expires_at <= this.#floor) return unavailable("the token may have been used before the core was replaced");
-    if (this.#used.size >= this.#capacity) return unavailable("the replay window is full");
-    this.#used.set(id, expires_at);
-    return { members: { claim: "claimed" } };
-  }
-
-  // What is forgotten raises the floor: a clock that steps back reopens nothing.
-  #sweep(now: number): void {
-    for (const [id, expiresAt] of this.#used) {
-      if (expiresAt >= now) continue;
-      this.#used.delete(id);
-      this.#floor = Math.max(this.#floor, expiresAt);
-    }
-    this.#sweepAt = Math.max(1024, this.#used.size * 2);
-  }
-}
-
 let warned = false;
 
 /** Each worker of a cluster has a memory of its own, so that a token would work once in each of them. */

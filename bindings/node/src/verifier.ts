@@ -1,14 +1,11 @@
 import type { AgentAuthOptions } from "./agent-auth.js";
 import { AuthorizedKeys } from "./authorized-keys.js";
 import { type Core, sharedCore } from "./core.js";
-import { Engine, type Needs } from "./engine.js";
+import { Engine, failed, type Needs, type Reply } from "./engine.js";
 import type { EngineKeyResult, RequestVerifyResult } from "./generated.js";
 import { KeyCache } from "./host-crypto.js";
 import type { Logger } from "./logger.js";
-import { type Claim, claimIn, type ReplayStore, WindowAfterLoss, warnIfClustered } from "./replay.js";
-
-// The core's default for replay_capacity.
-const REPLAY_CAPACITY = 1_000_000;
+import { type Claim, claimIn, type ReplayStore, warnIfClustered } from "./replay.js";
 
 /** Opens the verifier of an agent, with its keys. */
 export async function startVerifier(options: AgentAuthOptions, logger: Logger): Promise<Engine> {
@@ -24,7 +21,7 @@ export async function startVerifier(options: AgentAuthOptions, logger: Logger): 
 }
 
 function openVerifier(core: Core, options: AgentAuthOptions, development: boolean, keys: AuthorizedKeys | undefined) {
-  const replay = new Replay(options, development);
+  const replay = new Replay(options);
   const cache = new KeyCache((key) => engine.call<EngineKeyResult>("engine.key", { key }).public_pem);
   const needs: Needs = {
     check: (need) => cache.check(need),
@@ -40,7 +37,7 @@ function openVerifier(core: Core, options: AgentAuthOptions, development: boolea
       max_lifetime: options.maxLifetime,
       max_body: options.maxBody,
       development,
-      replay: replay.place(),
+      ...replay.configuration(),
       rsa: options.crypto ?? "host",
       realm: options.realm,
     },
@@ -53,34 +50,26 @@ function openVerifier(core: Core, options: AgentAuthOptions, development: boolea
 class Replay {
   readonly #store: ReplayStore | undefined;
   readonly #leeway: number;
-  readonly #development: boolean;
-  #opened = false;
   #latestExpiry = 0;
-  #window: WindowAfterLoss | undefined;
 
-  constructor({ replay, leeway }: AgentAuthOptions, development: boolean) {
+  constructor({ replay, leeway }: AgentAuthOptions) {
     this.#store = isStore(replay) ? replay : undefined;
     this.#leeway = leeway ?? 0;
-    this.#development = development;
   }
 
-  /** What `engine.open` shall be told; a second opening means that the first engine's window was lost. */
-  place(): "memory" | "host" {
-    if (this.#store !== undefined) return "host";
-    if (this.#opened && !this.#development) {
-      this.#window ??= new WindowAfterLoss(Math.ceil(this.#latestExpiry + this.#leeway) + 1, REPLAY_CAPACITY);
-    }
-    this.#opened = true;
-    return this.#window === undefined ? "memory" : "host";
+  /** For `engine.open`; a second opening means that the window of the first is lost with all that it held. */
+  configuration() {
+    return this.#store === undefined
+      ? { replay: "memory", replay_floor: Math.ceil(this.#latestExpiry + this.#leeway) }
+      : { replay: "host" };
   }
 
   accepted({ expires_at }: RequestVerifyResult): void {
     this.#latestExpiry = Math.max(this.#latestExpiry, expires_at);
   }
 
-  claim(claim: Claim) {
-    if (this.#store !== undefined) return claimIn(this.#store, claim);
-    return this.#window?.claim(claim) ?? { members: { claim: "unavailable", failed: "no replay memory" } };
+  claim(claim: Claim): Reply | Promise<Reply> {
+    return this.#store === undefined ? failed("this agent has no replay store") : claimIn(this.#store, claim);
   }
 }
 

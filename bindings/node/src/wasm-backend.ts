@@ -87,7 +87,6 @@ class Instance {
     const packed = this.#exports.tally_call(at, op.length, requestAt, requestLength, bodyAt, body.length);
     const pointer = Number((packed >> 32n) & 0xffff_ffffn);
     const answer = this.#view().toString("utf8", pointer, pointer + Number(packed & 0xffff_ffffn));
-    this.#exports.tally_free(pointer);
     return answer;
   }
 

@@ -93,7 +93,7 @@ describe("a core that died", () => {
     await verify(auth, later);
     await rejectsWith("replay_detected", verify(auth, later));
     await killCore();
-    await rejectsWith("replay_detected", verify(auth, later));
+    await rejectsWith("replay_store_unavailable", verify(auth, later));
   });
 
   test("lets an agent read its keys folder anew", async () => {

@@ -137,6 +137,12 @@ class OverloadedError(TallystickError):
     code = "overloaded"
 
 
+class CheckFailedError(TallystickError):
+    """The agent could not check the signature."""
+
+    code = "check_failed"
+
+
 class BodyUnavailableError(TallystickError):
     """The agent read the body before it was verified."""
 
@@ -479,6 +485,7 @@ class VerifierConfig(TypedDict, total=False):
     development: bool
     replay: str
     replay_capacity: int
+    replay_floor: int
     rsa: str
     realm: str
 
@@ -612,6 +619,7 @@ CODES: dict[str, CodeInfo] = {
     "keys_unavailable": CodeInfo(503, "Keys Unavailable", "temporarily_unavailable"),
     "replay_store_unavailable": CodeInfo(503, "Replay Store Unavailable", "temporarily_unavailable"),
     "overloaded": CodeInfo(503, "Overloaded", "temporarily_unavailable"),
+    "check_failed": CodeInfo(500, "Check Failed", "server_error"),
     "body_unavailable": CodeInfo(500, "Body Unavailable", "server_error"),
     "invalid_argument": CodeInfo(500, "Invalid Argument", "server_error"),
     "invalid_config": CodeInfo(500, "Invalid Configuration", "server_error"),
@@ -645,6 +653,7 @@ ERRORS: dict[str, type[TallystickError]] = {
     "keys_unavailable": KeysUnavailableError,
     "replay_store_unavailable": ReplayStoreUnavailableError,
     "overloaded": OverloadedError,
+    "check_failed": CheckFailedError,
     "body_unavailable": BodyUnavailableError,
     "invalid_argument": InvalidArgumentError,
     "invalid_config": InvalidConfigError,
