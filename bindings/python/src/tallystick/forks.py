@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 
-__all__ = ["ForkAware", "entered_child_unannounced"]
+__all__ = ["ForkAware", "entered_child_unannounced", "keep_forever"]
 
 
 class ForkAware:
@@ -77,6 +77,13 @@ def entered_child_unannounced() -> None:
     with _child_locks.setdefault(pid, threading.Lock()):
         if pid != _pid:
             _after_in_child()
+
+
+def keep_forever(inherited: object) -> None:
+    """Keep the destructor of something of the parent's from ever running here."""
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
 
 
 if hasattr(os, "register_at_fork"):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tallystick.core import BackendUnavailableError, Core, InstanceReplacedError, check_abi
 from tallystick.errors import error
-from tallystick.forks import entered_child_unannounced
+from tallystick.forks import entered_child_unannounced, keep_forever
 
 if TYPE_CHECKING:
     import wasmtime
@@ -181,7 +181,7 @@ class WasmCore(Core):
         # Destructors of the parent's objects may wait for threads that are not here:
         # none may ever run. The child starts from the compilation cache.
         for inherited in (self._instance, self._module, self._engine):
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
+            keep_forever(inherited)
         self._lock = threading.Lock()
         self._instance = self._module = self._engine = None
         self.epoch += 1

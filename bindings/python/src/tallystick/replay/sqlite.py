@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tallystick.errors import error
-from tallystick.forks import ForkAware, entered_child_unannounced
+from tallystick.forks import ForkAware, entered_child_unannounced, keep_forever
 from tallystick.replay import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -53,18 +53,18 @@ INSERT OR IGNORE INTO tallystick_floor VALUES (1, -9223372036854775808, randombl
 # forgotten counts as taken, so that a clock that steps back reopens nothing.
 _CLAIM = """
 INSERT INTO tallystick_used (id, expires_at)
-SELECT ?1, ?2 WHERE ?2 > (SELECT pruned FROM tallystick_floor)
+SELECT ?, ? WHERE ? > (SELECT pruned FROM tallystick_floor)
 ON CONFLICT (id) DO NOTHING
 """
 
 # The table is swept in the order of its ids: an index by expiry would double what
 # each claim writes.
 _LOOK = """
-SELECT count(*), max(id), max(CASE WHEN expires_at < ?2 THEN expires_at END) FROM (
-    SELECT id, expires_at FROM tallystick_used WHERE id > ?1 ORDER BY id LIMIT ?3)
+SELECT count(*), max(id), max(CASE WHEN expires_at < ? THEN expires_at END) FROM (
+    SELECT id, expires_at FROM tallystick_used WHERE id > ? ORDER BY id LIMIT ?)
 """
-_FORGET = "DELETE FROM tallystick_used WHERE id > ?1 AND id <= ?2 AND expires_at <= ?3"
-_RAISE = "UPDATE tallystick_floor SET pruned = max(pruned, ?1)"
+_FORGET = "DELETE FROM tallystick_used WHERE id > ? AND id <= ? AND expires_at <= ?"
+_RAISE = "UPDATE tallystick_floor SET pruned = max(pruned, ?)"
 
 _FIXES = (
     ("not a database", "move it away, or choose another file with AgentAuth(replay=PATH)"),
@@ -122,6 +122,8 @@ class SQLiteReplay(ForkAware):
     SQLite's locks belong to a process and not to its children.
     """
 
+    _connection: sqlite3.Connection | None = None
+
     def __init__(
         self,
         path: str | os.PathLike[str] | None = None,
@@ -141,7 +143,6 @@ class SQLiteReplay(ForkAware):
         self._max_pages = max_bytes // PAGE_SIZE
         self._busy_timeout = busy_timeout
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._born: bytes | None = None
         self._latest: int | None = None
@@ -149,7 +150,6 @@ class SQLiteReplay(ForkAware):
         self._swept = b""
         self._broken = ""
         self._forker: int | None = None
-        self._inherited: list[sqlite3.Connection] = []
 
     @property
     def path(self) -> Path:
@@ -231,7 +231,7 @@ class SQLiteReplay(ForkAware):
         if not self._is_memory:
             _create(self._path)
         connection = sqlite3.connect(
-            self._path, self._busy_timeout, isolation_level=None, check_same_thread=False
+            self._path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
         )
         self._connection = connection
         self._prepare(connection)
@@ -275,7 +275,7 @@ class SQLiteReplay(ForkAware):
 
     def _prune(self, connection: sqlite3.Connection, now: float) -> None:
         before = self._swept
-        look = connection.execute(_LOOK, (before, int(now), PRUNE_ROWS))
+        look = connection.execute(_LOOK, (int(now), before, PRUNE_ROWS))
         seen, last, latest = look.fetchone()
         self._swept = last if seen == PRUNE_ROWS else b""
         if latest is not None:
@@ -287,6 +287,11 @@ class SQLiteReplay(ForkAware):
         connection, self._connection, self._file = self._connection, None, None
         if connection is not None:
             connection.close()
+
+    def __del__(self) -> None:
+        entered_child_unannounced()
+        with contextlib.suppress(sqlite3.Error):
+            self._close()
 
     def before_fork(self) -> None:
         # Held until after the fork, so no thread is inside SQLite meanwhile.
@@ -308,7 +313,7 @@ class SQLiteReplay(ForkAware):
         if self._connection is None:
             return
         # Neither used nor closed here: both would act on the parent's locks.
-        self._inherited.append(self._connection)
+        keep_forever(self._connection)
         self._connection = None
         if not self._is_memory:
             self._broken = (
@@ -318,7 +323,7 @@ class SQLiteReplay(ForkAware):
 
 
 def _claim(connection: sqlite3.Connection, identifier: bytes, expires_at: int) -> bool:
-    return connection.execute(_CLAIM, (identifier, expires_at)).rowcount == 1
+    return connection.execute(_CLAIM, (identifier, expires_at, expires_at)).rowcount == 1
 
 
 @contextlib.contextmanager
