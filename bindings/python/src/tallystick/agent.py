@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import Response, current_app, g, request
 
-from tallystick.body import read_body
+from tallystick.body import Body, read_body
 from tallystick.caller import Caller
 from tallystick.core import InstanceReplacedError, load_core
 from tallystick.engine import Engine, members_of
@@ -21,7 +21,7 @@ from tallystick.folder import KeysFolder
 from tallystick.replay import StoreUnavailableError, choose_replay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tallystick.engine import Answer, Configuration, Need, Reply
     from tallystick.replay import ClaimAnswerer, ReplayStore
@@ -138,6 +138,30 @@ class AgentAuth:
 
         return cast("View", guarded)
 
+    def verify(
+        self,
+        authorization: Sequence[str],
+        *,
+        method: str,
+        path: str,
+        query: str = "",
+        mount: str = "",
+        body: bytes = b"",
+    ) -> Caller:
+        """Verify one request from its parts, for hosts other than Flask.
+
+        ``authorization`` has the value of each header of that name; ``path`` is the path
+        below ``mount`` as it was sent (percent-encoded), ``query`` the text after ``?``,
+        ``body`` the exact bytes. Texts hold one character per byte (latin-1). Raises the
+        error of the refusal; its ``response`` is the HTTP answer for the caller.
+        """
+        headers = ",".join(map(quote, authorization))
+        members = (
+            f'"now":{time.time()!r},"authorization":[{headers}],"method":{quote(method)},'
+            f'"path":{quote(path)},"query":{quote(query)},"mount":{quote(mount)}'
+        )
+        return self._judge(members, Body(body, too_large=len(body) > self._max_body))
+
     def close(self) -> None:
         """Free what is held in the core; a later request opens it again."""
         self._engine.close()
@@ -145,13 +169,14 @@ class AgentAuth:
     def _verify(self) -> Caller:
         # The request itself: each access through Flask's proxy would look it up again.
         current = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        body = read_body(current, self._max_body)
-        members = _describe(current.environ)
+        return self._judge(_describe(current.environ), read_body(current, self._max_body))
+
+    def _judge(self, members: str, body: Body) -> Caller:
         if body.too_large:
             members += ',"body_too_large":true'
         elif body.unavailable:
             members += ',"body_unavailable":true'
-        digest, data = self._engine.hand_over(body.data)
+        digest, data = self._engine.hand_over(b"" if body.too_large else body.data)
         return Caller(**self._engine.run("request.verify", members + digest, data, self._answer))
 
     def _refuse(self, refused: TallystickError) -> Any:

@@ -1,0 +1,71 @@
+"""AgentAuth.verify: requests in parts, without Flask's request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support import BODY, ORIGIN
+from tallystick import (
+    AgentAuth,
+    BodyTamperedError,
+    BodyTooLargeError,
+    MissingAuthorizationError,
+    OrchestratorClient,
+    ReplayDetectedError,
+    TallystickError,
+    WrongTargetError,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def auth(keys_dir: Path, backend: str) -> AgentAuth:
+    return AgentAuth(keys_dir, backend=backend, max_body=len(BODY))
+
+
+def verify(auth: AgentAuth, client: OrchestratorClient, **changed: Any) -> tuple[str, str]:
+    """Return the issuer, or the code and the status of the refusal."""
+    token = client.sign("POST", ORIGIN + "/agent?a=1", BODY)["Authorization"]
+    parts: dict[str, Any] = {"method": "POST", "path": "/agent", "query": "a=1", "body": BODY}
+    try:
+        return auth.verify(changed.pop("authorization", [token]), **{**parts, **changed}).issuer, ""
+    except TallystickError as refused:
+        status = "no response" if refused.response is None else str(refused.response.status)
+        return type(refused).__name__, status
+
+
+def test_a_request_in_parts_is_verified(auth: AgentAuth, client: OrchestratorClient) -> None:
+    assert verify(auth, client) == ("orchestrator", "")
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "status"),
+    [
+        ({"body": b"x"}, BodyTamperedError, "401"),
+        ({"body": BODY + b"x"}, BodyTooLargeError, "413"),
+        ({"query": "a=2"}, WrongTargetError, "401"),
+        ({"path": "/other"}, WrongTargetError, "401"),
+        ({"method": "PUT"}, WrongTargetError, "401"),
+        ({"mount": "/api"}, WrongTargetError, "401"),
+        ({"authorization": []}, MissingAuthorizationError, "401"),
+    ],
+)
+def test_what_differs_is_refused(
+    auth: AgentAuth,
+    client: OrchestratorClient,
+    changed: dict[str, Any],
+    error: type[TallystickError],
+    status: str,
+) -> None:
+    assert verify(auth, client, **changed) == (error.__name__, status)
+
+
+def test_it_works_once(auth: AgentAuth, client: OrchestratorClient) -> None:
+    token = client.sign("GET", ORIGIN + "/agent")["Authorization"]
+    assert auth.verify([token], method="GET", path="/agent").issuer == "orchestrator"
+    with pytest.raises(ReplayDetectedError):
+        auth.verify([token], method="GET", path="/agent")
