@@ -85,9 +85,8 @@ class _Instance:
         pointer, length = (packed >> 32) & 0xFFFFFFFF, packed & 0xFFFFFFFF
         if pointer == 0:
             raise MemoryError("the core could not allocate its answer")
-        answer = self._read(pointer, length)
-        self._free(self._store, pointer)
-        return answer
+        # The answer is the core's until the next call: nothing to free (ABI.md).
+        return self._read(pointer, length)
 
     def _allocate(self, size: int) -> int:
         pointer = int(self._exports["tally_alloc"](self._store, size)) & 0xFFFFFFFF

@@ -315,7 +315,9 @@ class SQLiteReplay(ForkAware):
         # Neither used nor closed here: both would act on the parent's locks.
         keep_forever(self._connection)
         self._connection = None
-        if not self._is_memory:
+        if self._is_memory:
+            self._born = None  # a memory of its own, empty as a native core's
+        else:
             self._broken = (
                 f"this process was forked while the replay file {self._path} was in use: "
                 "load the application after the fork, or fork through os.fork()"
