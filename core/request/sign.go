@@ -29,6 +29,7 @@ type Signer struct {
 	public         *jose.PublicKey  // nil where nobody told
 	checkSignature bool
 	ttl            int64
+	header         string // base64url, with the dot behind it
 }
 
 // SignerConfig has one of Private and, for a host that signs, Public or nothing.
@@ -53,6 +54,7 @@ func NewSigner(c SignerConfig) (*Signer, *problem.Problem) {
 	if c.HostRSA {
 		s.private = nil
 	}
+	s.header = jose.SigningInput([]byte(s.headerText()), nil)
 	return s, nil
 }
 
@@ -95,7 +97,7 @@ func (s *Signer) Sign(out *Outgoing) need.Step {
 	if p != nil {
 		return need.Refuse(p)
 	}
-	input := jose.SigningInput(s.header(), []byte(signed.Claims))
+	input := s.header + jose.Encode64([]byte(signed.Claims))
 	if len(input)+1+jose.MaxBits/6 > jose.MaxToken {
 		return need.Refuse(problem.New(problem.InvalidArgument, "the token would be over 16384 bytes: shorten the URL"))
 	}
@@ -139,11 +141,11 @@ func (s *Signer) checkHostSignature(input string, a need.Answer) *problem.Proble
 	return nil
 }
 
-func (s *Signer) header() []byte {
+func (s *Signer) headerText() string {
 	if s.public == nil {
-		return []byte(`{"alg":"RS256","typ":"JWT"}`)
+		return `{"alg":"RS256","typ":"JWT"}`
 	}
-	return []byte(`{"alg":"RS256","typ":"JWT","kid":"` + s.public.Thumbprint() + `"}`)
+	return `{"alg":"RS256","typ":"JWT","kid":"` + s.public.Thumbprint() + `"}`
 }
 
 // claims writes them in a fixed order, so that all languages sign the same bytes.

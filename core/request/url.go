@@ -170,6 +170,9 @@ func decodePath(path string) string {
 // hasDotSegment reports whether an HTTP client would rewrite the path (RFC 3986
 // section 5.2.4), in plain or encoded spelling.
 func hasDotSegment(path string) bool {
+	if !strings.Contains(path, "/.") && !strings.Contains(path, "%2") {
+		return false // nearly every path
+	}
 	for _, segment := range strings.Split(normalPath(path), "/") {
 		if segment == "." || segment == ".." {
 			return true
