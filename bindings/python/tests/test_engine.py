@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tallystick
-from support import BODY, DEADLINE, ORIGIN, KeyPair, agent_app, call, signed_call
+from support import BODY, DEADLINE, ORIGIN, KeyPair, agent_app, call, in_child, signed_call
 from tallystick import AgentAuth, OrchestratorClient
 from tallystick.backends.wasm import WasmCore
 from tallystick.core import load_core
@@ -157,15 +157,36 @@ def test_an_instance_that_is_always_lost_is_an_error(keys: KeyPair) -> None:
         engine.run("request.sign", members(), b"", host)
 
 
-def test_a_memory_of_used_tokens_outlives_the_instance(
-    keys_dir: Path, client: OrchestratorClient
+@pytest.mark.parametrize("how", ["trap", "close"])
+def test_a_token_is_not_accepted_again_when_its_window_was_lost(
+    keys_dir: Path, keys: KeyPair, client: OrchestratorClient, how: str
 ) -> None:
-    app = agent_app(AgentAuth(keys_dir, replay="memory", backend="wasm"))
+    auth = AgentAuth(keys_dir, replay="memory", backend="wasm")
+    app = agent_app(auth)
+    later = OrchestratorClient("orchestrator", keys.private, ttl=120)
     headers = client.sign("POST", ORIGIN + "/agent", BODY)
     assert call(app, headers).status == 200
-    retire(load_core("wasm"))
-    assert call(app, headers).status == 429
-    assert signed_call(app, client).status == 200
+    if how == "trap":
+        retire(load_core("wasm"))
+    else:
+        auth.close()
+    again = call(app, headers)
+    assert (again.status, again.code) == (503, "replay_store_unavailable")
+    assert signed_call(app, later).status == 200
+
+
+def test_a_child_does_not_accept_what_its_parent_did(
+    keys_dir: Path, keys: KeyPair, client: OrchestratorClient, backend: str
+) -> None:
+    app = agent_app(AgentAuth(keys_dir, replay="memory", backend=backend))
+    later = OrchestratorClient("orchestrator", keys.private, ttl=120)
+    headers = client.sign("POST", ORIGIN + "/agent", BODY)
+    assert call(app, headers).status == 200
+    assert in_child(lambda: [call(app, headers).code, signed_call(app, later).status]) == [
+        "replay_store_unavailable",
+        200,
+    ]
+    assert call(app, headers).code == "replay_detected"
 
 
 def test_a_memory_over_its_ceiling_is_replaced(

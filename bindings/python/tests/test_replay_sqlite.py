@@ -135,9 +135,9 @@ def test_expired_claims_are_forgotten_in_bounded_batches(store: SQLiteReplay, pa
 )
 @settings(deadline=None, max_examples=40)
 def test_nothing_is_ever_claimed_twice_whatever_the_clock_does(
-    steps: list[tuple[int, int, int]],
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int, int]]
 ) -> None:
-    store = SQLiteReplay(":memory:")
+    store = SQLiteReplay(tmp_path_factory.mktemp("clock") / "replay.sqlite3")
     store._claims = PRUNE_EVERY - 3  # so that pruning happens early and late
     claimed: set[tuple[int, int]] = set()
     now = NOW

@@ -19,6 +19,7 @@ from tallystick.engine import Engine, members_of
 from tallystick.errors import TallystickError, error
 from tallystick.folder import KeysFolder
 from tallystick.replay import StoreUnavailableError, choose_replay
+from tallystick.replay.floor import ReplayFloor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,8 +96,10 @@ class AgentAuth:
         self.keys_dir = os.path.abspath(keys_dir or "authorized_keys")
         self.dev_mode = _development(dev_mode)
         self._folder = KeysFolder(self.keys_dir, self._logger)
-        self._replay = None if self.dev_mode else choose_replay(replay, core.name)
+        self._replay = None if self.dev_mode else choose_replay(replay)
         self._replay_failure = ""
+        in_core = self._replay is None and not self.dev_mode
+        self._floor = ReplayFloor(leeway) if in_core else None
         self._policy = _given(
             reload=True,
             base_url=base_url,
@@ -169,7 +172,9 @@ class AgentAuth:
     def _verify(self) -> Caller:
         # The request itself: each access through Flask's proxy would look it up again.
         current = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        return self._judge(_describe(current.environ), read_body(current, self._max_body))
+        # First the body, which may come slowly, then the time.
+        body = read_body(current, self._max_body)
+        return self._judge(_describe(current.environ), body)
 
     def _judge(self, members: str, body: Body) -> Caller:
         if body.too_large:
@@ -177,7 +182,10 @@ class AgentAuth:
         elif body.unavailable:
             members += ',"body_unavailable":true'
         digest, data = self._engine.hand_over(b"" if body.too_large else body.data)
-        return Caller(**self._engine.run("request.verify", members + digest, data, self._answer))
+        caller = Caller(**self._engine.run("request.verify", members + digest, data, self._answer))
+        if self._floor is not None:
+            self._floor.note(caller.expires_at)
+        return caller
 
     def _refuse(self, refused: TallystickError) -> Any:
         if refused.response is None:
@@ -214,7 +222,10 @@ class AgentAuth:
         self._warn(self._engine.feed({"files": files}))
 
     def _configure(self) -> Configuration:
-        return {"verifier": {**self._policy, "files": self._folder.load()}}
+        policy = {**self._policy, "files": self._folder.load()}
+        if self._floor is not None:
+            policy["replay_floor"] = self._floor.seconds
+        return {"verifier": policy}
 
     def _opened(self, answer: Answer) -> None:
         self._max_body = answer["max_body"]

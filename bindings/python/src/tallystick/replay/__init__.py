@@ -71,12 +71,10 @@ class _Custom:
         )
 
 
-def choose_replay(
-    replay: str | os.PathLike[str] | ReplayStore, backend: str
-) -> ClaimAnswerer | None:
+def choose_replay(replay: str | os.PathLike[str] | ReplayStore) -> ClaimAnswerer | None:
     """Return what answers claims, or ``None`` for the core's own window."""
     if replay == "memory":
-        return _memory(backend)
+        return None
     if isinstance(replay, str) and replay != "sqlite" and not _is_path(replay):
         raise error(
             "invalid_argument",
@@ -88,16 +86,6 @@ def choose_replay(
 
         return SQLiteReplay(None if replay == "sqlite" else replay)
     return _custom(replay)
-
-
-def _memory(backend: str) -> ClaimAnswerer | None:
-    if backend == "native":
-        return None
-    # A WebAssembly instance can be replaced at any call, and the window in it with
-    # it; a memory of this process outlives the instance.
-    from tallystick.replay.sqlite import SQLiteReplay
-
-    return SQLiteReplay(":memory:")
 
 
 def _is_path(text: str) -> bool:

@@ -39,7 +39,6 @@ PAGE_SIZE = 1024
 CHECKPOINT_PAGES = 4000
 """Pages in the log before they are moved into the file."""
 
-MEMORY_NAME = ":memory:"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS tallystick_used (
@@ -101,18 +100,11 @@ def _home() -> Path:
         ) from reason
 
 
-def _resolve(path: str | os.PathLike[str] | None) -> Path:
-    if path is None:
-        return default_path()
-    return Path(path) if path == MEMORY_NAME else Path(path).absolute()
-
-
 class SQLiteReplay(ForkAware):
     """The replay memory that holds with several workers, by default.
 
     ``path``
-        the file, created 0600 (its folder 0700); ``None`` is :func:`default_path`;
-        ``":memory:"`` is a memory of this process alone.
+        the file, created 0600 (its folder 0700); ``None`` is :func:`default_path`.
     ``max_bytes``
         size over which it refuses new claims rather than forget live ones.
     ``busy_timeout``
@@ -138,8 +130,7 @@ class SQLiteReplay(ForkAware):
                 f"SQLiteReplay takes max_bytes of at least {16 * PAGE_SIZE} bytes "
                 "and a busy_timeout of 0 to 60 seconds",
             )
-        self._is_memory = path == MEMORY_NAME
-        self._path = _resolve(path)
+        self._path = default_path() if path is None else Path(path).absolute()
         self._max_pages = max_bytes // PAGE_SIZE
         self._busy_timeout = busy_timeout
         self._lock = threading.Lock()
@@ -163,8 +154,7 @@ class SQLiteReplay(ForkAware):
                 self._open()
             except (sqlite3.Error, OSError) as reason:
                 raise self._failed(reason) from reason
-            if not self._is_memory:
-                self._close()
+            self._close()
 
     def claim_need(self, need: Need) -> bool:
         """Claim for the need ``claim`` (ABI.md); see :meth:`claim_id`."""
@@ -217,7 +207,7 @@ class SQLiteReplay(ForkAware):
             raise StoreUnavailableError(self._broken)
         if self._connection is None:
             return self._open()
-        if not self._is_memory and _identity(self._path) != self._file:
+        if _identity(self._path) != self._file:
             self._close()
             raise StoreUnavailableError(
                 f"the replay file {self._path} was deleted or replaced while in use; a new one "
@@ -228,20 +218,18 @@ class SQLiteReplay(ForkAware):
     def _open(self) -> sqlite3.Connection:
         if self._broken:
             raise StoreUnavailableError(self._broken)
-        if not self._is_memory:
-            _create(self._path)
+        _create(self._path)
         connection = sqlite3.connect(
             self._path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
         )
         self._connection = connection
         self._prepare(connection)
-        self._file = None if self._is_memory else _identity(self._path)
+        self._file = _identity(self._path)
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-        if not self._is_memory:
-            self._switch_to_wal(connection)
+        self._switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA max_page_count = {self._max_pages}")
@@ -298,9 +286,8 @@ class SQLiteReplay(ForkAware):
         if not self._lock.acquire(timeout=2 * self._busy_timeout + 1):
             return
         self._forker = threading.get_ident()
-        if not self._is_memory:
-            with contextlib.suppress(sqlite3.Error):
-                self._close()
+        with contextlib.suppress(sqlite3.Error):
+            self._close()
 
     def after_fork_in_parent(self) -> None:
         if self._forker == threading.get_ident():
@@ -315,13 +302,10 @@ class SQLiteReplay(ForkAware):
         # Neither used nor closed here: both would act on the parent's locks.
         keep_forever(self._connection)
         self._connection = None
-        if self._is_memory:
-            self._born = None  # a memory of its own, empty as a native core's
-        else:
-            self._broken = (
-                f"this process was forked while the replay file {self._path} was in use: "
-                "load the application after the fork, or fork through os.fork()"
-            )
+        self._broken = (
+            f"this process was forked while the replay file {self._path} was in use: "
+            "load the application after the fork, or fork through os.fork()"
+        )
 
 
 def _claim(connection: sqlite3.Connection, identifier: bytes, expires_at: int) -> bool:
