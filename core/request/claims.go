@@ -22,7 +22,6 @@ type claims struct {
 	expires, notBefore, issuedAt      claim
 	contentSHA256, method, url, query claim
 	issuerText                        string
-	expiresSeconds, issuedAtSeconds   float64
 }
 
 // claim is the part of a JSON value that is looked at.
@@ -106,26 +105,19 @@ func (c *claims) checkTimes(now, leeway float64) *problem.Problem {
 		if !c.expires.isTime() {
 			return invalid("exp must be a finite number of seconds")
 		}
-		c.expiresSeconds = c.expires.seconds
-		if now >= c.expiresSeconds+leeway {
-			return problem.New(problem.TokenExpired, "").WithLog("the token expired at %.3f, it is %.3f (leeway %g s)", c.expiresSeconds, now, leeway)
+		if now >= c.expires.seconds+leeway {
+			return problem.New(problem.TokenExpired, "").WithLog("the token expired at %.3f, it is %.3f (leeway %g s)", c.expires.seconds, now, leeway)
 		}
 	}
-	if c.notBefore.there() {
-		if !c.notBefore.isTime() {
-			return invalid("nbf must be a finite number of seconds")
+	for _, start := range [...]struct {
+		name  string
+		value *claim
+	}{{"nbf", &c.notBefore}, {"iat", &c.issuedAt}} {
+		if start.value.there() && !start.value.isTime() {
+			return invalid(start.name + " must be a finite number of seconds")
 		}
-		if c.notBefore.seconds > now+leeway {
-			return problem.New(problem.TokenNotYetValid, "").WithLog("the token is valid from %.3f (nbf), it is %.3f (leeway %g s)", c.notBefore.seconds, now, leeway)
-		}
-	}
-	if c.issuedAt.there() {
-		if !c.issuedAt.isTime() {
-			return invalid("iat must be a finite number of seconds")
-		}
-		c.issuedAtSeconds = c.issuedAt.seconds
-		if c.issuedAtSeconds > now+leeway {
-			return problem.New(problem.TokenNotYetValid, "").WithLog("the token was issued at %.3f (iat), it is %.3f (leeway %g s)", c.issuedAtSeconds, now, leeway)
+		if start.value.there() && start.value.seconds > now+leeway {
+			return problem.New(problem.TokenNotYetValid, "").WithLog("the token starts at %.3f (%s), it is %.3f (leeway %g s)", start.value.seconds, start.name, now, leeway)
 		}
 	}
 	return nil
@@ -171,9 +163,9 @@ func (v *Verifier) checkRequired(c *claims, now float64) *problem.Problem {
 func (v *Verifier) checkLifetime(c *claims, now float64) *problem.Problem {
 	from := now
 	if c.issuedAt.there() {
-		from = c.issuedAtSeconds
+		from = c.issuedAt.seconds
 	}
-	if lifetime := c.expiresSeconds - from; lifetime > v.policy.MaxLifetime {
+	if lifetime := c.expires.seconds - from; lifetime > v.policy.MaxLifetime {
 		return invalid("the token's lifetime is over the limit of this agent").WithLog(
 			"the token lives %.0f s, max_lifetime is %.0f s", lifetime, v.policy.MaxLifetime)
 	}
@@ -182,5 +174,5 @@ func (v *Verifier) checkLifetime(c *claims, now float64) *problem.Problem {
 
 // deadAt is the whole second until which a token may be accepted, leeway included.
 func (c *claims) deadAt(leeway float64) int64 {
-	return int64(math.Ceil(c.expiresSeconds + leeway))
+	return int64(math.Ceil(c.expires.seconds + leeway))
 }
