@@ -279,3 +279,31 @@ func FuzzCall(f *testing.F) {
 		}
 	})
 }
+
+// A late "unchanged" must not bring back keys that a feed has withdrawn.
+func TestWithdrawnKeysStayWithdrawn(t *testing.T) {
+	c := New()
+	file := []any{map[string]any{"name": "orchestrator.pem", "text": pair().Public().PEM()}}
+	for range 50 {
+		engine := open(t, c, map[string]any{"files": file, "reload": true})
+		request := sign(t, c, engine, "")
+		var tickets []uint64
+		for range 32 {
+			tickets = append(tickets, call(t, c, "request.verify", request, "").Ticket)
+		}
+		var group sync.WaitGroup
+		for part := range 2 {
+			group.Go(func() {
+				for _, ticket := range tickets[part*16 : part*16+16] {
+					call(t, c, "engine.resume", map[string]any{"engine": engine, "ticket": ticket, "now": now, "unchanged": true}, "")
+				}
+			})
+		}
+		call(t, c, "engine.feed", map[string]any{"engine": engine, "files": []any{}}, "")
+		group.Wait()
+		if stats := call(t, c, "engine.stats", map[string]any{"engine": engine}, ""); stats.OK["issuers"] != 0.0 {
+			t.Fatalf("the withdrawn key is back: %v", stats.OK)
+		}
+		call(t, c, "engine.close", map[string]any{"engine": engine}, "")
+	}
+}

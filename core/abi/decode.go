@@ -66,7 +66,7 @@ func checkMembers(text []byte, t reflect.Type) error {
 		case !known:
 			err = fmt.Errorf("unknown member %s", problem.Quote(name))
 		case v.Raw == "null":
-			err = fmt.Errorf("member %s is null: leave it out instead", name)
+			err = fmt.Errorf("member %s is null", name)
 		default:
 			err = checkNested(name, v, field.Type)
 		}

@@ -38,13 +38,12 @@ type Verifier struct {
 	policy     Policy
 	baseOrigin string
 	basePath   string // without a slash at its end
-	keys       atomic.Pointer[loadedKeys]
 	window     *replay.Window
-}
 
-type loadedKeys struct {
-	set      *authorized.Set
-	loadedAt float64 // when the host last said that this is the present content
+	// The set and its age are stored apart: an "unchanged" that comes late must
+	// not bring back a set that was replaced meanwhile.
+	keys     atomic.Pointer[authorized.Set]
+	loadedAt atomic.Uint64 // bits of the float64: when the host last said that this is the present content
 }
 
 // NewVerifier checks the policy's base URL; all numbers have been checked.
@@ -63,18 +62,17 @@ func NewVerifier(policy Policy, keys *authorized.Set) (*Verifier, *problem.Probl
 	if !policy.HostReplay && !policy.Development {
 		v.window = replay.New(policy.Capacity, policy.ReplayFloor)
 	}
-	v.keys.Store(&loadedKeys{keys, math.Inf(-1)})
+	v.keys.Store(keys)
+	v.loadedAt.Store(math.Float64bits(math.Inf(-1)))
 	return v, nil
 }
 
 // Feed replaces all keys. It is not an answer to the need keys, so it does not
 // put the next one off.
-func (v *Verifier) Feed(keys *authorized.Set) {
-	v.keys.Store(&loadedKeys{keys, v.keys.Load().loadedAt})
-}
+func (v *Verifier) Feed(keys *authorized.Set) { v.keys.Store(keys) }
 
 // Keys returns the present keys.
-func (v *Verifier) Keys() *authorized.Set { return v.keys.Load().set }
+func (v *Verifier) Keys() *authorized.Set { return v.keys.Load() }
 
 // Window returns the replay window, nil where the host or nobody remembers.
 func (v *Verifier) Window() *replay.Window { return v.window }
@@ -166,7 +164,7 @@ func (v *Verifier) keysAreStale(now float64) bool {
 	if !v.policy.Reload {
 		return false
 	}
-	loadedAt := v.keys.Load().loadedAt
+	loadedAt := math.Float64frombits(v.loadedAt.Load())
 	return now < loadedAt || now-loadedAt >= v.policy.ReloadSeconds
 }
 
@@ -175,12 +173,12 @@ func (r *verification) keysAnswered(a need.Answer) need.Step {
 	case a.HasFailed:
 		return need.Refuse(problem.New(problem.KeysUnavailable, "").WithLog("the keys could not be read: %s", problem.Quote(a.Failed)))
 	case a.Keys != nil:
-		r.v.keys.Store(&loadedKeys{a.Keys, a.Now})
+		r.v.keys.Store(a.Keys)
 	case a.Unchanged:
-		r.v.keys.Store(&loadedKeys{r.v.Keys(), a.Now})
 	default:
 		return need.WrongAnswer(need.Keys)
 	}
+	r.v.loadedAt.Store(math.Float64bits(a.Now))
 	r.in.Now = a.Now
 	return r.findKeys()
 }

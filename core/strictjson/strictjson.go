@@ -29,7 +29,12 @@ var (
 	ErrSurrogate = errors.New("an unpaired surrogate in a string")
 	ErrDepth     = errors.New("nested too deeply")
 	ErrRepeated  = errors.New("a member appears twice")
+	ErrNumber    = errors.New("a number is too long")
 )
+
+// maxNumber bounds the text of a number, in bytes: it is more than any float64
+// needs, and Python refuses integers of over 4,300 digits with an exception.
+const maxNumber = 64
 
 // CheckObject refuses a text that is not exactly one strict JSON object.
 func CheckObject(text []byte) error { return CheckObjectWithin(text, MaxDepth) }
@@ -360,6 +365,7 @@ func hexDigit(c byte) (rune, bool) {
 }
 
 func (s *scanner) number() error {
+	start := s.at
 	s.take('-')
 	if !s.take('0') && !s.digits() {
 		return ErrSyntax
@@ -374,6 +380,9 @@ func (s *scanner) number() error {
 		if !s.digits() {
 			return ErrSyntax
 		}
+	}
+	if s.at-start > maxNumber {
+		return ErrNumber
 	}
 	return nil
 }

@@ -35,6 +35,7 @@ func TestCheckObject(t *testing.T) {
 		{"plus sign", `{"a":1}`, `{"a":+1}`, ErrSyntax},
 		{"fraction", `{"a":1.5}`, `{"a":1.}`, ErrSyntax},
 		{"exponent", `{"a":1e+5}`, `{"a":1e+}`, ErrSyntax},
+		{"long number", `{"a":1` + strings.Repeat("0", maxNumber-1) + `}`, `{"a":1` + strings.Repeat("0", maxNumber) + `}`, ErrNumber},
 		{"literal", `{"a":true}`, `{"a":True}`, ErrSyntax},
 		{"NaN", `{"a":1}`, `{"a":NaN}`, ErrSyntax},
 		{"quotes", `{"a":1}`, `{'a':1}`, ErrSyntax},

@@ -38,10 +38,17 @@ function core() {
       wasm,
       "./wasm",
     ];
-    run("go", args, { cwd: root, env: { ...process.env, GOOS: "wasip1", GOARCH: "wasm" } });
+    try {
+      run("go", args, { cwd: root, env: { ...process.env, GOOS: "wasip1", GOARCH: "wasm" } });
+    } catch (error) {
+      if (error.code !== "ENOENT") throw error;
+      console.error("tallystick: 'go' is not on PATH, but the core needs it: install Go, or install a packed tarball");
+      process.exit(1);
+    }
   }
+  mkdirSync(dist, { recursive: true });
   copyFileSync(wasm, join(dist, "tallystick.wasm"));
 }
 
-compile();
 core();
+compile();

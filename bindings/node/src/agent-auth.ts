@@ -1,4 +1,4 @@
-import { misuse, reason } from "./answers.js";
+import { knownOptions, misuse, reason } from "./answers.js";
 import type { Backend } from "./core.js";
 import type { Engine } from "./engine.js";
 import { type HttpAnswer, TallystickError } from "./errors.js";
@@ -170,13 +170,41 @@ export class AgentAuth {
     }
   }
 
+  /** Logs what a listener of {@link AgentAuth.handler} threw, and gives the bare 500 for the caller. */
+  listenerFailed(error: unknown): HttpAnswer {
+    this.#logger.error(
+      `the handler of a verified request failed: ${error instanceof Error ? error.stack : reason(error)}`,
+    );
+    return bareAnswer(misuse("internal", "the handler failed"));
+  }
+
   /** Frees what the core holds; later requests are answered with 500. */
   async close(): Promise<void> {
     (await this.#engine).close();
   }
 }
 
-function checkOptions({ keys, keysDir, replay }: AgentAuthOptions): void {
+const OPTIONS = [
+  "keysDir",
+  "keys",
+  "devMode",
+  "baseUrl",
+  "requireTarget",
+  "leeway",
+  "maxLifetime",
+  "maxBody",
+  "replay",
+  "realm",
+  "onError",
+  "logger",
+  "crypto",
+  "backend",
+  "library",
+] as const satisfies readonly (keyof AgentAuthOptions)[];
+
+function checkOptions(options: AgentAuthOptions): void {
+  knownOptions("AgentAuth", options, OPTIONS);
+  const { keys, keysDir, replay } = options;
   if (keys !== undefined && keysDir !== undefined) {
     throw misuse("invalid_config", "AgentAuth: give keysDir or keys, not both");
   }

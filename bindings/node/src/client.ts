@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { misuse, reason, result } from "./answers.js";
+import { knownOptions, misuse, reason, result } from "./answers.js";
 import { readStream } from "./body.js";
 import { type Backend, type Core, sharedCore } from "./core.js";
 import { Engine, failed } from "./engine.js";
@@ -57,6 +57,18 @@ export interface SignedHeaders {
   readonly authorization: string;
 }
 
+const OPTIONS = [
+  "issuerId",
+  "signer",
+  "publicKey",
+  "signerTimeout",
+  "crypto",
+  "ttl",
+  "maxBody",
+  "maxAnswer",
+  "backend",
+  "library",
+] as const satisfies readonly (keyof OrchestratorClientOptions)[];
 const TEN_MIB = 10_485_760;
 const DEFAULT_TIMEOUT_MS = 30_000;
 const MAX_TIMEOUT_MS = 86_400_000;
@@ -70,8 +82,13 @@ export class OrchestratorClient {
   readonly #options: OrchestratorClientOptions;
   readonly #started: Promise<Started>;
 
-  /** Starts at once to load the core; what is wrong with the key or the options fails each call. */
+  /**
+   * Starts at once to load the core; what is wrong with the key or an option's value fails each call.
+   *
+   * @throws {@link TallystickError} `invalid_argument` for an option that does not exist.
+   */
   constructor(options: OrchestratorClientOptions) {
+    knownOptions("OrchestratorClient", options, OPTIONS);
     this.#options = options;
     this.#started = start(options);
     this.#started.catch(() => {});

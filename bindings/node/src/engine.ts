@@ -6,6 +6,8 @@ import type { EngineOpenRequest, EngineOpenResult } from "./generated.js";
 export interface Reply {
   readonly members: Readonly<Record<string, unknown>>;
   readonly body?: Uint8Array;
+  /** What was thrown, where the reply is `failed`: the cause of the error that comes of it. */
+  readonly cause?: unknown;
 }
 
 /** How a host does one kind of need. It must not throw: a failure is a reply with `failed`. */
@@ -117,6 +119,7 @@ export class Engine {
 
   async #run<T>(op: string, members: object, body: Uint8Array | undefined): Promise<T> {
     let claimed: Reply | undefined;
+    let cause: unknown;
     for (let starts = 0; starts <= MAX_RESTARTS; starts++) {
       const { engine } = this.opened;
       const generation = this.#generation;
@@ -127,12 +130,13 @@ export class Engine {
         const reply = kind === "claim" && claimed !== undefined ? claimed : this.#serve(answer.need);
         const found = reply instanceof Promise ? await reply : reply;
         if (kind === "claim") claimed = found;
+        cause = found.cause;
         // The instance that gave the ticket is gone; to another one the ticket says nothing, or something else.
         if (this.#core.generation !== generation) break;
         const request = { engine, ticket: answer.ticket, now: now(), ...found.members };
         answer = this.#ask<T>("engine.resume", request, found.body);
       }
-      if (answer.error !== undefined) throw errorFrom(answer.error);
+      if (answer.error !== undefined) throw errorFrom(answer.error, cause === undefined ? undefined : { cause });
       if (answer.need === undefined) return this.#finish(answer.ok as T);
     }
     throw misuse("internal", "the WebAssembly core was replaced again and again while a call was under way");

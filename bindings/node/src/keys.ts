@@ -1,8 +1,8 @@
 import { createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
-import { misuse, result } from "./answers.js";
+import { misuse, reason, result } from "./answers.js";
 import { sharedCore } from "./core.js";
-import type { KeyInspectResult, KeysLoadResult, LoadedKey } from "./generated.js";
+import type { File, KeyInspectResult, KeysLoadResult, LoadedKey } from "./generated.js";
 import { KeysFolder } from "./keys-folder.js";
 import { consoleLogger, type Logger } from "./logger.js";
 
@@ -61,7 +61,7 @@ export const KeyManager = {
    * @param directory - A folder that does not exist is an empty one, with a warning.
    * @param options - `logger`: who is told of files that cannot be used. Default: the console.
    * @returns the keys by issuer.
-   * @throws Error where the folder cannot be read.
+   * @throws {@link TallystickError} `keys_unavailable` where the folder cannot be read.
    */
   async loadPublicKeys(
     directory: string,
@@ -69,7 +69,7 @@ export const KeyManager = {
   ): Promise<Map<string, readonly PublicKey[]>> {
     const logger = options.logger ?? consoleLogger;
     const folder = new KeysFolder(directory);
-    const files = await folder.read(await folder.list());
+    const files = await readAll(folder);
     const core = await sharedCore();
     const { issuers, warnings } = result<KeysLoadResult>(core.call("keys.load", JSON.stringify({ files })));
     for (const { message } of warnings) logger.warn(`keys: ${message}`);
@@ -78,6 +78,14 @@ export const KeyManager = {
     return keys;
   },
 };
+
+async function readAll(folder: KeysFolder): Promise<File[]> {
+  try {
+    return await folder.read(await folder.list());
+  } catch (cause) {
+    throw misuse("keys_unavailable", `${reason(cause)}: let this user list and read it`, { cause });
+  }
+}
 
 function publicKey(key: LoadedKey): PublicKey {
   return {

@@ -59,8 +59,19 @@ export function middleware(auth: AgentAuth): Middleware {
 
 export function nodeHandler(auth: AgentAuth, listener: VerifiedNodeHandler): NodeHandler {
   return async (request, response) => {
-    if (await admit(auth, request, response)) await listener(request as VerifiedNodeRequest, response);
+    if (!(await admit(auth, request, response))) return;
+    try {
+      await listener(request as VerifiedNodeRequest, response);
+    } catch (error) {
+      // One request that the listener cannot handle must not end the process, and the replay memory with it.
+      fail(response, auth.listenerFailed(error));
+    }
   };
+}
+
+function fail(response: ServerResponse, answer: HttpAnswer): void {
+  if (response.headersSent) response.destroy();
+  else response.writeHead(answer.status, answer.headers).end(answer.body);
 }
 
 /** Verifies a request and answers it itself where it is refused. */

@@ -49,6 +49,9 @@ export function resolveSigner(core: Core, signer: Signer, options: SignerOptions
   if (typeof signer !== "string" && !(signer instanceof KeyObject)) {
     throw misuse("invalid_argument", "signer must be PEM or JWK text, a KeyObject or a function");
   }
+  if (options.publicKey !== undefined) {
+    throw misuse("invalid_argument", "publicKey goes with a signing function; a private key has its own");
+  }
   if (options.crypto === "core") return coreSigner(core, typeof signer === "string" ? signer : keyText(signer));
   return typeof signer === "string" ? textSigner(core, signer) : objectSigner(core, signer);
 }
@@ -113,6 +116,6 @@ async function reply(sign: () => Promise<unknown>): Promise<Reply> {
     if (signature instanceof ArrayBuffer) return { members: {}, body: new Uint8Array(signature) };
     return failed(`the signer gave ${signature === null ? "null" : typeof signature}, not bytes`);
   } catch (error) {
-    return failed(reason(error));
+    return { ...failed(reason(error)), cause: error };
   }
 }

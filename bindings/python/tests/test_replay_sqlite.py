@@ -384,3 +384,35 @@ def test_time_is_the_needs_and_not_the_stores(store: SQLiteReplay) -> None:
     need = {"kind": "claim", "id": token(7).hex(), "expires_at": NOW + 60, "now": NOW + 0.5}
     assert store.claim_need(need)
     assert not store.claim_need(need)
+
+
+def test_what_others_claimed_in_a_deleted_file_stays_claimed(path: Path) -> None:
+    here, there = SQLiteReplay(path), SQLiteReplay(path)
+    assert here.claim_id(token(1), NOW + 60, NOW)
+    assert there.claim_id(token(2), NOW + 90, NOW)
+    for file in list(path.parent.iterdir()):
+        file.unlink()
+    with pytest.raises(StoreUnavailableError, match="was deleted or replaced"):
+        here.claim_id(token(2), NOW + 90, NOW)
+    assert not here.claim_id(token(2), NOW + 90, NOW)
+    assert here.claim_id(token(3), NOW + 91, NOW)
+
+
+def test_a_link_in_place_of_the_file_is_not_followed(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
+    with pytest.raises(StoreUnavailableError, match="symbolic links"):
+        SQLiteReplay(path).check()
+    assert not target.exists()
+    path.unlink()
+    SQLiteReplay(path).check()
+
+
+def test_a_file_that_everybody_may_write_is_refused(path: Path) -> None:
+    SQLiteReplay(path).check()
+    path.chmod(0o666)
+    with pytest.raises(StoreUnavailableError, match="every user may write"):
+        SQLiteReplay(path).check()
+    path.chmod(0o600)
+    SQLiteReplay(path).check()

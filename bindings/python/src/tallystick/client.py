@@ -214,7 +214,15 @@ def _headers(signed: Answer) -> dict[str, str]:
 
 
 def _bytes(body: bytes | str) -> bytes:
-    return body.encode() if isinstance(body, str) else bytes(body)
+    if isinstance(body, str):
+        return body.encode()
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body)
+    # bytes(5) would be five zeros, and the signature would be for them.
+    raise error(
+        "invalid_argument",
+        f"the body must be bytes or text, not {type(body).__name__}: for JSON, json.dumps it first",
+    )
 
 
 def _json(payload: Any) -> bytes:

@@ -9,7 +9,7 @@ import tempfile
 import time
 
 from tallystick.core import call_json, load_core
-from tallystick.errors import error
+from tallystick.errors import TallystickError, error
 from tallystick.keys import KeyManager
 
 __all__ = ["DevTools"]
@@ -76,16 +76,16 @@ class DevTools:
 
 
 def _private_key(env_var: str) -> str:
-    inspected = call_json(
-        load_core(),
-        "key.inspect",
-        {
-            "text": _variable(env_var),
-            "encoding": "base64",
-            "want": "private",
-            "include_private": True,
-        },
-    )
+    request = {
+        "text": _variable(env_var),
+        "encoding": "base64",
+        "want": "private",
+        "include_private": True,
+    }
+    try:
+        inspected = call_json(load_core(), "key.inspect", request)
+    except TallystickError as refused:
+        raise error(refused.code, f"{env_var}: {refused.message}") from None
     pem: str = inspected["keys"][0]["private_pem"]
     return pem
 
@@ -97,10 +97,10 @@ def _variable(name: str) -> str:
     value = os.environ.get(name) or (dotenv_values(path).get(name) if path else None)
     if value:
         return value
-    where = f"in {path}" if path else f"and no .env file in {os.getcwd()} or above"
+    where = f"not in {path}" if path else f"there is no .env file in {os.getcwd()} or above"
     raise error(
         "invalid_config",
-        f"{name} is not in the environment {where}: run DevTools.setup_persistent_keys() "
+        f"{name} is not in the environment and {where}: run DevTools.setup_persistent_keys() "
         "and put the line that it prints into .env",
     )
 

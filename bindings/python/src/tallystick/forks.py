@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 
-__all__ = ["ForkAware", "entered_child_unannounced", "keep_forever"]
+__all__ = ["ForkAware", "LockedAcrossForks", "entered_child_unannounced", "keep_forever"]
 
 
 class ForkAware:
@@ -33,6 +33,39 @@ class ForkAware:
 
     def after_fork_in_child(self) -> None:
         """Runs in the child's only thread: replace locks, forget what died."""
+
+
+class LockedAcrossForks(ForkAware):
+    """Owns a lock, ``_lock``, that the forking thread holds during a fork.
+
+    So no other thread is inside the foreign code that the lock guards: what such a
+    thread held in there would never be released in the child. After ``PATIENCE``
+    seconds the fork goes on without it.
+    """
+
+    PATIENCE = 5.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._forker: int | None = None
+
+    @property
+    def _held_for_fork(self) -> bool:
+        return self._forker == threading.get_ident()
+
+    def before_fork(self) -> None:
+        if self._lock.acquire(timeout=self.PATIENCE):
+            self._forker = threading.get_ident()
+
+    def after_fork_in_parent(self) -> None:
+        if self._held_for_fork:
+            self._forker = None
+            self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        self._lock = threading.Lock()
+        self._forker = None
 
 
 # A dict and not a WeakSet: its values are copied in one step, whatever other threads

@@ -64,6 +64,51 @@ class CoreMeans:
         return self.sign(data)
 
 
+class _Gate(ForkAware):
+    """Lets any number of threads in, and a fork wait until all are out again.
+
+    OpenSSL takes locks for its random numbers when it blinds a signature. One that
+    another thread holds during a fork never opens in the child, which then hangs at its
+    first signature.
+    """
+
+    PATIENCE = 5.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.after_fork_in_child()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            while self._closed:
+                self._changed.wait()
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._inside -= 1
+            if self._inside == 0:
+                self._changed.notify_all()
+
+    def before_fork(self) -> None:
+        with self._changed:
+            self._closed += 1
+            self._changed.wait_for(lambda: self._inside == 0, self.PATIENCE)
+
+    def after_fork_in_parent(self) -> None:
+        with self._changed:
+            self._closed -= 1
+            self._changed.notify_all()
+
+    def after_fork_in_child(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._closed = 0
+
+
+_openssl = _Gate()
+
+
 class CryptographyMeans:
     """A key object of ``cryptography``, which signs faster than the core."""
 
@@ -87,7 +132,8 @@ class CryptographyMeans:
         self._hash = hashes.SHA256()
 
     def sign(self, data: bytes) -> bytes:
-        return self._key.sign(data, self._padding, self._hash)
+        with _openssl:
+            return self._key.sign(data, self._padding, self._hash)
 
     async def asign(self, data: bytes) -> bytes:
         return await asyncio.to_thread(self.sign, data)
@@ -198,12 +244,17 @@ def choose_means(
     core: Core, signer: Signer, public_key: str | None, time_limit: float
 ) -> SigningMeans:
     """Return the way to sign with ``signer``; ``invalid_key`` for an unfit key text."""
+    is_key = hasattr(signer, "private_numbers") and hasattr(signer, "sign")
+    if callable(signer) and not is_key:
+        return FunctionMeans(signer, public_key, time_limit)
+    if public_key is not None:
+        raise error(
+            "invalid_argument", "public_key goes with a signing function: a private key has its own"
+        )
     if isinstance(signer, (str, bytes)):
         return _from_text(core, signer)
-    if hasattr(signer, "private_numbers") and hasattr(signer, "sign"):
+    if is_key:
         return CryptographyMeans(cast("RSAPrivateKey", signer))
-    if callable(signer):
-        return FunctionMeans(signer, public_key, time_limit)
     raise error(
         "invalid_argument",
         "a signer is PEM or JWK text, an RSA private key object of cryptography, or a function "

@@ -10,14 +10,13 @@ import atexit
 import ctypes
 import logging
 import os
-import threading
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from tallystick.core import BackendUnavailableError, Core, InstanceReplacedError, check_abi
 from tallystick.errors import error
-from tallystick.forks import entered_child_unannounced, keep_forever
+from tallystick.forks import LockedAcrossForks, entered_child_unannounced, keep_forever
 
 if TYPE_CHECKING:
     import wasmtime
@@ -126,7 +125,7 @@ def _define_random(linker: wasmtime.Linker) -> None:
     linker.define_func("wasi_snapshot_preview1", "random_get", kind, random_get, access_caller=True)
 
 
-class WasmCore(Core):
+class WasmCore(LockedAcrossForks, Core):
     """The core as WebAssembly. Calls wait for each other."""
 
     name = "wasm"
@@ -135,7 +134,6 @@ class WasmCore(Core):
     def __init__(self) -> None:
         super().__init__()
         self.epoch = 0
-        self._lock = threading.Lock()
         self._engine, self._module = _compile()
         self._instance: _Instance | None = _Instance(self._engine, self._module)
         atexit.register(self._release)
@@ -181,7 +179,7 @@ class WasmCore(Core):
         # none may ever run. The child starts from the compilation cache.
         for inherited in (self._instance, self._module, self._engine):
             keep_forever(inherited)
-        self._lock = threading.Lock()
+        super().after_fork_in_child()
         self._instance = self._module = self._engine = None
         self.epoch += 1
 

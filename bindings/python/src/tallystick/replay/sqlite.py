@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import threading
+import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tallystick.errors import error
-from tallystick.forks import ForkAware, entered_child_unannounced, keep_forever
+from tallystick.forks import LockedAcrossForks, entered_child_unannounced, keep_forever
 from tallystick.replay import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _home() -> Path:
         ) from reason
 
 
-class SQLiteReplay(ForkAware):
+class SQLiteReplay(LockedAcrossForks):
     """The replay memory that holds with several workers, by default.
 
     ``path``
@@ -133,14 +133,12 @@ class SQLiteReplay(ForkAware):
         self._path = default_path() if path is None else Path(path).absolute()
         self._max_pages = max_bytes // PAGE_SIZE
         self._busy_timeout = busy_timeout
-        self._lock = threading.Lock()
         self._file: tuple[int, int] | None = None
         self._born: bytes | None = None
         self._latest: int | None = None
         self._claims = 0
         self._swept = b""
         self._broken = ""
-        self._forker: int | None = None
 
     @property
     def path(self) -> Path:
@@ -208,12 +206,20 @@ class SQLiteReplay(ForkAware):
         if self._connection is None:
             return self._open()
         if _identity(self._path) != self._file:
+            self._remember(self._connection)
             self._close()
             raise StoreUnavailableError(
-                f"the replay file {self._path} was deleted or replaced while in use; a new one "
-                "is started, and tokens that may have been used before are refused: leave it alone"
+                f"the replay file {self._path} was deleted or replaced while in use; a new one is "
+                "started, and tokens that are known to have been used stay refused: leave it alone"
             )
         return self._connection
+
+    def _remember(self, connection: sqlite3.Connection) -> None:
+        # The file that is gone is still open here, with what other processes claimed in it.
+        with contextlib.suppress(sqlite3.Error):
+            (latest,) = connection.execute("SELECT max(expires_at) FROM tallystick_used").fetchone()
+            if latest is not None:
+                self._latest = max(self._latest or latest, latest)
 
     def _open(self) -> sqlite3.Connection:
         if self._broken:
@@ -282,21 +288,13 @@ class SQLiteReplay(ForkAware):
             self._close()
 
     def before_fork(self) -> None:
-        # Held until after the fork, so no thread is inside SQLite meanwhile.
-        if not self._lock.acquire(timeout=2 * self._busy_timeout + 1):
-            return
-        self._forker = threading.get_ident()
-        with contextlib.suppress(sqlite3.Error):
-            self._close()
-
-    def after_fork_in_parent(self) -> None:
-        if self._forker == threading.get_ident():
-            self._forker = None
-            self._lock.release()
+        super().before_fork()
+        if self._held_for_fork:
+            with contextlib.suppress(sqlite3.Error):
+                self._close()
 
     def after_fork_in_child(self) -> None:
-        self._lock = threading.Lock()
-        self._forker = None
+        super().after_fork_in_child()
         if self._connection is None:
             return
         # Neither used nor closed here: both would act on the parent's locks.
@@ -327,7 +325,16 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def _create(path: Path) -> None:
     """Make the file before SQLite does: SQLite would ask the umask about its mode."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
+    # A link would let whoever placed it choose the file that is created or written.
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if os.fstat(descriptor).st_mode & stat.S_IWOTH:
+            raise PermissionError(
+                0, "every user may write to it and so free used tokens: chmod 600"
+            )
+    finally:
+        os.close(descriptor)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
