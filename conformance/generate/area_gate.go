@@ -122,6 +122,10 @@ func gatePayload(a *area) {
 	bad("payload-depth-17", "payload-depth-16", "nesting of 17 levels", step2, payloadWith(`"x":`+nested(16)))
 	bad("payload-depth-5000", "payload-depth-16", "nesting of 5,000 levels, which overflows the stack of a WebAssembly host", traps, payloadWith(`"x":`+nested(5000)))
 
+	fine("payload-number-64", "a number of 64 characters", step2, payloadWith(`"x":1`+strings.Repeat("0", 63)))
+	bad("payload-number-65", "payload-number-64", "a number of 65 characters", step2, payloadWith(`"x":1`+strings.Repeat("0", 64)))
+	bad("payload-number-5000", "payload-number-64", "a number of 5,000 digits, which Python refuses to convert", traps, payloadWith(`"x":1`+strings.Repeat("0", 4999)))
+
 	fine("payload-surrogate-pair", "a pair of surrogates is a character", "RFC 8259 section 7", payloadWith(`"x":"\ud83d\ude00"`))
 	bad("payload-unpaired-high", "payload-surrogate-pair", "an unpaired high surrogate", traps, payloadWith(`"x":"\ud83d"`))
 	bad("payload-unpaired-low", "payload-surrogate-pair", "an unpaired low surrogate", traps, payloadWith(`"x":"\ude00"`))

@@ -107,7 +107,11 @@ describe("sendSecureRequest", () => {
       response.on("drain", more);
       more();
     });
-    const client = new OrchestratorClient({ ...sender, signer: known.privatePem, maxAnswer: 1_000_000 });
+    const client = new OrchestratorClient({
+      issuerId: sender.issuerId,
+      signer: known.privatePem,
+      maxAnswer: 1_000_000,
+    });
     assert.deepEqual(await client.send(url, {}), {
       error: "The agent's answer is over 1000000 bytes",
       agent_url: url,
