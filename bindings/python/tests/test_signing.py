@@ -21,6 +21,7 @@ from tallystick import (
     KeyManager,
     OrchestratorClient,
     SignerFailedError,
+    signing,
 )
 from tallystick.signing import MAX_OUT, CoreMeans
 
@@ -311,6 +312,47 @@ def test_a_child_signs_while_the_parents_functions_are_stuck(keys: KeyPair) -> N
         assert in_child(lambda: list(fine.sign("POST", URL, BODY))) == ["Authorization"]
     finally:
         released.set()
+
+
+def test_a_fork_waits_until_no_thread_is_inside_openssl() -> None:
+    entered = threading.Event()
+    left: list[int] = []
+
+    def sign_slowly() -> None:
+        with signing._openssl:
+            entered.set()
+            time.sleep(0.3)
+            left.append(1)
+
+    thread = threading.Thread(target=sign_slowly)
+    thread.start()
+    assert entered.wait(30)
+    # A thread that is inside at the fork never leaves in the child.
+    assert in_child(lambda: len(left)) == 1
+    thread.join()
+
+
+def test_a_child_signs_amid_threads_that_sign_for_the_first_time(keys: KeyPair) -> None:
+    client = OrchestratorClient("orchestrator", keys.private)
+    stop = threading.Event()
+
+    def keep_signing() -> None:
+        while not stop.is_set():
+            # The first signature of a thread takes the lock that a fork must not meet.
+            thread = threading.Thread(target=client.sign, args=("POST", URL))
+            thread.start()
+            thread.join()
+
+    threads = [threading.Thread(target=keep_signing) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(30):
+            assert in_child(lambda: len(client.sign("POST", URL))) == 1
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
 
 def test_an_async_function_runs_in_the_callers_loop(keys: KeyPair) -> None:
