@@ -166,7 +166,7 @@ func (p *Problem) Words() string {
 }
 
 // maxQuoted bounds how much of an attacker-chosen text reaches a log, in bytes.
-const maxQuoted = 128
+const maxQuoted = 256
 
 // Quote makes a text from outside safe for one line of a log: quoted, escaped
 // and cut.
