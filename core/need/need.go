@@ -17,6 +17,8 @@ const (
 	Claim Kind = "claim"
 	Sign  Kind = "sign"
 	Check Kind = "check"
+	Fetch Kind = "fetch"
+	Body  Kind = "body"
 )
 
 // Need is one closed question. Only the members of its kind are set.
@@ -30,6 +32,22 @@ type Need struct {
 	Input     string  `json:"input,omitempty"`
 	Signature string  `json:"signature,omitempty"`
 	Key       string  `json:"key,omitempty"`
+	Request   *HTTP   `json:"-"` // fetch
+	MaxBytes  int     `json:"max_bytes,omitempty"` // body
+}
+
+// HTTP is one request for the host to make: the need fetch.
+type HTTP struct {
+	Flight    uint64 // needs of one engine with one flight are one request
+	Method    string
+	URL       string
+	Headers   map[string]string
+	Body      string // of a POST
+	Redirects int
+	Public    bool     // every address that the name resolves to must be public
+	MaxBytes  int      // of the answer
+	Timeout   float64  // seconds, for everything
+	Read      []string // the answer's headers that are wanted, in lower case
 }
 
 // Answer is what the host found. Failed is its reason for having nothing, for
@@ -44,6 +62,13 @@ type Answer struct {
 	Valid     bool            // check
 	HasValid  bool            // check: Valid was given
 	Signature []byte          // sign; borrowed for the length of the call
+
+	Status          int               // fetch: the answer's HTTP status, 0 where there is none
+	Headers         map[string]string // fetch: those that were asked for
+	Content         []byte            // fetch, body: the bytes; borrowed for the length of the call
+	BodySHA256      string            // body: the host's own hex digest, in place of Content
+	BodyTooLarge    bool              // body
+	BodyUnavailable bool              // body
 }
 
 // Step is how one step of an operation ended: exactly one of the three is set.
