@@ -3,6 +3,7 @@ package abi
 import (
 	"strings"
 
+	"github.com/tallystick/tallystick/core/binding"
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/need"
@@ -92,9 +93,9 @@ func requestVerify(c *Core, text, body []byte) []byte {
 		return refuse(p)
 	}
 	step := e.Verifier.Verify(&request.Input{
-		Now: r.Now, Authorization: r.Authorization, Method: r.Method,
-		Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"), Query: r.Query,
-		PathDecoded: r.PathDecoded, RawTarget: r.RawTarget,
+		Now: r.Now, Authorization: r.Authorization,
+		Received: binding.Received{Method: r.Method, Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"), Query: r.Query,
+			PathDecoded: r.PathDecoded, RawTarget: r.RawTarget},
 		BodyTooLarge: r.BodyTooLarge, BodyUnavailable: r.BodyUnavailable, Body: body, BodySHA256: bodySum,
 	})
 	return settle(e, r.Now, step, func(end need.Step) []byte { return finishVerify(end, e.Realm) })

@@ -32,7 +32,7 @@ type Need struct {
 	Input     string  `json:"input,omitempty"`
 	Signature string  `json:"signature,omitempty"`
 	Key       string  `json:"key,omitempty"`
-	Request   *HTTP   `json:"-"` // fetch
+	Request   *HTTP   `json:"-"`                   // fetch
 	MaxBytes  int     `json:"max_bytes,omitempty"` // body
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/strictjson"
+	"github.com/tallystick/tallystick/core/weburl"
 )
 
 // maxAnswerDepth is how deep an agent's answer may nest: it is passed on, no
@@ -14,11 +15,11 @@ const maxAnswerDepth = 256
 
 // Endpoint returns where rotagent's orchestrator posts to: {url}/agent.
 func Endpoint(url string) (string, *problem.Problem) {
-	t, err := parseURL(url)
+	t, err := weburl.Parse(url)
 	switch {
 	case err != nil:
 		return "", problem.New(problem.InvalidURL, err.Error())
-	case t.hasQuery || t.fragment:
+	case t.HasQuery || t.HasFragment:
 		return "", problem.New(problem.InvalidURL, "an agent's URL has no query and no fragment: /agent is added to it")
 	}
 	return strings.TrimRight(url, "/") + "/agent", nil

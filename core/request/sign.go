@@ -6,7 +6,8 @@ import (
 	"math"
 
 	"github.com/tallystick/tallystick/core/authorized"
-	"github.com/tallystick/tallystick/core/digest"
+	"github.com/tallystick/tallystick/core/binding"
+	"github.com/tallystick/tallystick/core/claims"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
@@ -18,8 +19,6 @@ const (
 	DefaultTTL = 60
 	// MaxTTL bounds a lifetime, in seconds.
 	MaxTTL = 24 * 60 * 60
-	// maxMethod bounds an HTTP method, in bytes.
-	maxMethod = 32
 )
 
 // Signer signs requests as one issuer. Safe for concurrent use.
@@ -167,49 +166,14 @@ func (s *Signer) claims(out *Outgoing) (*Signed, *problem.Problem) {
 	text = strictjson.AppendInt(text, issuedAt+ttl)
 	text = append(text, `,"jti":`...)
 	text = strictjson.AppendString(text, jti)
-	text = append(text, `,"content_sha256":"`...)
-	text = append(text, out.BodySHA256...)
-	text = append(text, '"')
+	text = binding.AppendBody(text, out.BodySHA256)
 	if !out.Unbound {
-		if text, p = appendTarget(text, out); p != nil {
+		if text, p = binding.AppendTarget(text, out.Method, out.URL); p != nil {
 			return nil, p
 		}
 	}
 	text = append(text, '}')
 	return &Signed{Claims: string(text), IssuedAt: issuedAt, ExpiresAt: issuedAt + ttl, KeyID: s.KeyID()}, nil
-}
-
-func appendTarget(text []byte, out *Outgoing) ([]byte, *problem.Problem) {
-	if !validMethod(out.Method) {
-		return nil, problem.New(problem.InvalidArgument, "method must be an HTTP method such as POST (and unbound true for a token without method and url)")
-	}
-	t, err := parseURL(out.URL)
-	if err != nil {
-		return nil, problem.New(problem.InvalidURL, err.Error())
-	}
-	if hasDotSegment(t.path) {
-		return nil, problem.New(problem.InvalidURL, "the URL has a dot segment, which HTTP clients take out: resolve it before signing")
-	}
-	text = append(text, `,"htm":`...)
-	text = strictjson.AppendString(text, out.Method)
-	text = append(text, `,"htu":`...)
-	text = strictjson.AppendString(text, t.origin+t.path)
-	if t.query != "" {
-		text = append(text, `,"query_sha256":"`...)
-		text = append(text, digest.Hex([]byte(t.query))...)
-		text = append(text, '"')
-	}
-	return text, nil
-}
-
-// validMethod is a token of RFC 9110 section 9.1 in the letters that methods use.
-func validMethod(method string) bool {
-	for i := 0; i < len(method); i++ {
-		if c := method[i]; !isAlphanumeric(c) && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return method != "" && len(method) <= maxMethod
 }
 
 func jtiOrRandom(jti string) (string, *problem.Problem) {
@@ -218,7 +182,7 @@ func jtiOrRandom(jti string) (string, *problem.Problem) {
 		rand.Read(random[:]) // never fails: crypto/rand ends the program instead
 		return hex.EncodeToString(random[:]), nil
 	}
-	if !jose.ValidIdentifier(jti, maxJTI) {
+	if !jose.ValidIdentifier(jti, claims.MaxJTI) {
 		return "", problem.New(problem.InvalidArgument, "jti must have 1 to 256 bytes and no control characters")
 	}
 	return jti, nil

@@ -5,10 +5,11 @@ package request
 
 import (
 	"math"
-	"strings"
 	"sync/atomic"
 
 	"github.com/tallystick/tallystick/core/authorized"
+	"github.com/tallystick/tallystick/core/bearer"
+	"github.com/tallystick/tallystick/core/binding"
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
@@ -35,10 +36,9 @@ type Policy struct {
 // Verifier holds a policy, the keys of callers and the replay window. Safe for
 // concurrent use.
 type Verifier struct {
-	policy     Policy
-	baseOrigin string
-	basePath   string // without a slash at its end
-	window     *replay.Window
+	policy Policy
+	place  binding.Place
+	window *replay.Window
 
 	// The set and its age are stored apart: an "unchanged" that comes late must
 	// not bring back a set that was replaced meanwhile.
@@ -48,17 +48,11 @@ type Verifier struct {
 
 // NewVerifier checks the policy's base URL; all numbers have been checked.
 func NewVerifier(policy Policy, keys *authorized.Set) (*Verifier, *problem.Problem) {
-	v := &Verifier{policy: policy}
-	if policy.BaseURL != "" {
-		t, err := parseURL(policy.BaseURL)
-		if err != nil {
-			return nil, problem.New(problem.InvalidConfig, "base_url: "+err.Error())
-		}
-		if t.hasQuery || t.fragment {
-			return nil, problem.New(problem.InvalidConfig, "base_url: the URL must have no query and no fragment")
-		}
-		v.baseOrigin, v.basePath = t.origin, strings.TrimRight(t.path, "/")
+	place, err := binding.NewPlace(policy.BaseURL)
+	if err != nil {
+		return nil, problem.New(problem.InvalidConfig, "base_url: "+err.Error())
 	}
+	v := &Verifier{policy: policy, place: place}
 	if !policy.HostReplay && !policy.Development {
 		v.window = replay.New(policy.Capacity, policy.ReplayFloor)
 	}
@@ -77,17 +71,11 @@ func (v *Verifier) Keys() *authorized.Set { return v.keys.Load() }
 // Window returns the replay window, nil where the host or nobody remembers.
 func (v *Verifier) Window() *replay.Window { return v.window }
 
-// Input is one request as the host received it. Texts hold one byte per byte of
-// the request line or header.
+// Input is one request as the host received it.
 type Input struct {
 	Now             float64
 	Authorization   []string // one entry for each header of that name
-	Method          string
-	Path            string // below Mount
-	Mount           string // without a slash at its end
-	Query           string
-	PathDecoded     bool   // Path and Mount were percent-decoded by the host
-	RawTarget       string // with PathDecoded: the request target as received, where the host has it
+	Received        binding.Received
 	BodyTooLarge    bool
 	BodyUnavailable bool
 	Body            []byte // borrowed: not read after the first suspension
@@ -110,18 +98,18 @@ type verification struct {
 	v      *Verifier
 	in     Input
 	token  *jose.Token
-	claims *claims
+	claims *requestClaims
 	keys   []*jose.PublicKey
 	keyID  string
 }
 
 // Verify runs the pipeline until it ends or needs the host.
 func (v *Verifier) Verify(in *Input) need.Step {
-	raw, p := bearer(in.Authorization)
+	raw, p := bearer.Token(in.Authorization)
 	if p != nil {
 		return need.Refuse(p)
 	}
-	c := &claims{}
+	c := &requestClaims{}
 	token, p := jose.ParseClaims(raw, c.member)
 	if p != nil {
 		return need.Refuse(p)
@@ -136,25 +124,6 @@ func (v *Verifier) Verify(in *Input) need.Step {
 	}
 	run.letGoOfBody()
 	return need.Ask(need.Need{Kind: need.Keys, Issuer: c.issuerText}, run.keysAnswered)
-}
-
-// bearer is step 1. A comma would be two headers joined by a server, and white
-// space inside is never part of a token (RFC 6750 section 2.1).
-func bearer(headers []string) (string, *problem.Problem) {
-	const scheme = "bearer"
-	refused := problem.New(problem.MissingAuthorization, "")
-	if len(headers) != 1 {
-		return "", refused.WithLog("%d Authorization headers", len(headers))
-	}
-	header := headers[0]
-	if len(header) <= len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) || header[len(scheme)] != ' ' {
-		return "", refused.WithLog("the Authorization header has another scheme than Bearer or no token")
-	}
-	token := strings.TrimLeft(header[len(scheme):], " ")
-	if token == "" || strings.Contains(token, " ") || strings.Contains(token, "\t") || strings.Contains(token, ",") {
-		return "", refused.WithLog("the Authorization header does not hold exactly one token")
-	}
-	return token, nil
 }
 
 // keysAreStale: what was removed from the folder must stop working, what was
@@ -235,7 +204,7 @@ func (r *verification) signatureAnswered(a need.Answer) need.Step {
 // checkClaims is steps 7 to 11.
 func (r *verification) checkClaims() need.Step {
 	v, c := r.v, r.claims
-	if p := c.checkTimes(r.in.Now, v.policy.Leeway); p != nil {
+	if p := c.times.Check(r.in.Now, v.policy.Leeway); p != nil {
 		return need.Refuse(p)
 	}
 	if p := v.checkRequired(c, r.in.Now); p != nil {
@@ -243,10 +212,10 @@ func (r *verification) checkClaims() need.Step {
 	}
 	// A request token names no audience: one that does was made for something
 	// else. PyJWT, and so rotagent, refuses it too.
-	if c.audience.there() {
+	if c.audience.There() {
 		return need.Refuse(problem.New(problem.InvalidAudience, "").WithLog("a request token has no aud, this one has"))
 	}
-	if p := v.checkTarget(c, &r.in); p != nil {
+	if p := v.place.CheckTarget(&c.bound, &r.in.Received); p != nil {
 		return need.Refuse(p)
 	}
 	if p := r.checkBody(); p != nil {
@@ -267,10 +236,7 @@ func (r *verification) checkBody() *problem.Problem {
 		return problem.New(problem.BodyUnavailable, "").WithLog("something read the body before it was verified: verify first, or keep the raw bytes")
 	}
 	r.letGoOfBody()
-	if !digest.Equal(r.claims.contentSHA256.text, r.in.BodySHA256) {
-		return problem.New(problem.BodyTampered, "").WithLog("the body's SHA-256 is %s, the token was signed for %s", r.in.BodySHA256, problem.Quote(r.claims.contentSHA256.text))
-	}
-	return nil
+	return r.claims.bound.CheckBody(r.in.BodySHA256)
 }
 
 // letGoOfBody keeps the digest alone: the bytes are borrowed for one call.
@@ -287,10 +253,10 @@ func (r *verification) claimOnce() need.Step {
 	if r.v.policy.Development {
 		return r.accept()
 	}
-	id := replay.NewID(r.claims.issuerText, r.claims.jti.text)
-	expiresAt := r.claims.deadAt(r.v.policy.Leeway)
+	id := replay.NewID(r.claims.issuerText, r.claims.jti.Text)
+	expiresAt := r.claims.times.DeadAt(r.v.policy.Leeway)
 	if r.v.policy.HostReplay {
-		return need.Ask(need.Need{Kind: need.Claim, Issuer: r.claims.issuerText, JTI: r.claims.jti.text, ID: id.String(),
+		return need.Ask(need.Need{Kind: need.Claim, Issuer: r.claims.issuerText, JTI: r.claims.jti.Text, ID: id.String(),
 			ExpiresAt: expiresAt, Now: r.in.Now}, r.claimAnswered)
 	}
 	switch r.v.window.Claim(id, expiresAt, int64(math.Floor(r.in.Now))) {
@@ -317,15 +283,15 @@ func (r *verification) claimAnswered(a need.Answer) need.Step {
 }
 
 func (r *verification) replayed() need.Step {
-	return need.Refuse(problem.New(problem.ReplayDetected, "").WithLog("issuer %s used jti %s before", problem.Quote(r.claims.issuerText), problem.Quote(r.claims.jti.text)))
+	return need.Refuse(problem.New(problem.ReplayDetected, "").WithLog("issuer %s used jti %s before", problem.Quote(r.claims.issuerText), problem.Quote(r.claims.jti.Text)))
 }
 
 func (r *verification) accept() need.Step {
 	return need.Done(&Accepted{
 		Issuer:      r.claims.issuerText,
-		JTI:         r.claims.jti.text,
-		IssuedAt:    numberOrNull(r.claims.issuedAt.raw),
-		ExpiresAt:   r.claims.expires.raw,
+		JTI:         r.claims.jti.Text,
+		IssuedAt:    numberOrNull(r.claims.times.IssuedAt.Raw),
+		ExpiresAt:   r.claims.times.Expires.Raw,
 		KeyID:       r.keyID,
 		Development: r.v.policy.Development,
 		Claims:      r.token.Payload,

@@ -1,4 +1,4 @@
-package request
+package weburl
 
 import (
 	"net/url"
@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestParseURL(t *testing.T) {
+func TestParse(t *testing.T) {
 	for text, want := range map[string]string{
 		"https://a.example/x":             "https://a.example|/x",
 		"HTTPS://A.Example:443/X":         "https://a.example|/X",
@@ -34,8 +34,8 @@ func TestParseURL(t *testing.T) {
 		"https://[::1/":                   "",
 		"https://a.example/" + long(8192): "",
 	} {
-		parsed, err := parseURL(text)
-		if got := parsed.origin + "|" + parsed.path; want != "" && (err != nil || got != want) {
+		parsed, err := Parse(text)
+		if got := parsed.Origin + "|" + parsed.Path; want != "" && (err != nil || got != want) {
 			t.Errorf("%q: %s, %v", text, got, err)
 		}
 		if want == "" && err == nil {
@@ -59,48 +59,20 @@ func TestNormalPath(t *testing.T) {
 		"/a%20b":    "/a%20b",
 		"/a/../b":   "/a/../b",
 	} {
-		if got := normalPath(path); got != want {
-			t.Errorf("normalPath(%q) = %q, want %q", path, got, want)
+		if got := NormalPath(path); got != want {
+			t.Errorf("NormalPath(%q) = %q, want %q", path, got, want)
 		}
-		if again := normalPath(want); again != want {
-			t.Errorf("normalPath(%q) = %q: not stable", want, again)
-		}
-	}
-}
-
-func TestSeenPath(t *testing.T) {
-	for _, c := range []struct {
-		name, base string
-		in         Input
-		want       string
-		decoded    bool
-	}{
-		{"plain", "", Input{Path: "/agent"}, "/agent", false},
-		{"mount", "", Input{Path: "/agent", Mount: "/api"}, "/api/agent", false},
-		{"base path", "/v1", Input{Path: "/agent"}, "/v1/agent", false},
-		{"base path stands for the mount", "/v1", Input{Path: "/agent", Mount: "/api"}, "/v1/agent", false},
-		{"spelling recovered", "", Input{Path: "/a/b", PathDecoded: true, RawTarget: "/a%2Fb?x"}, "/a%2Fb", false},
-		{"spelling recovered below a mount", "", Input{Path: "/a b", Mount: "/api", PathDecoded: true, RawTarget: "/api/a%20b"}, "/api/a%20b", false},
-		{"spelling recovered below a base path", "/v1", Input{Path: "/a b", Mount: "/api", PathDecoded: true, RawTarget: "/api/a%20b"}, "/v1/a%20b", false},
-		{"absolute form", "", Input{Path: "/a", PathDecoded: true, RawTarget: "http://h/a?b"}, "/a", false},
-		{"a proxy's prefix is not in the raw target", "", Input{Path: "/a b", Mount: "/api", PathDecoded: true, RawTarget: "/a%20b"}, "/api/a b", true},
-		{"no raw target", "", Input{Path: "/a b", PathDecoded: true}, "/a b", true},
-		{"another raw target", "", Input{Path: "/a", PathDecoded: true, RawTarget: "/b"}, "/a", true},
-		{"mount's root", "", Input{Mount: "/api", PathDecoded: true}, "/api", true},
-		{"nothing", "", Input{}, "/", false},
-	} {
-		v := &Verifier{basePath: c.base}
-		if got := v.seenPath(&c.in); got.path != c.want || got.decoded != c.decoded {
-			t.Errorf("%s: %+v", c.name, got)
+		if again := NormalPath(want); again != want {
+			t.Errorf("NormalPath(%q) = %q: not stable", want, again)
 		}
 	}
 }
 
-func FuzzParseURL(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	f.Add("https://a.example:8443/x?q#f")
 	f.Add("http://[::1]/%2e%2e/")
 	f.Fuzz(func(t *testing.T, text string) {
-		parsed, err := parseURL(text)
+		parsed, err := Parse(text)
 		if err != nil {
 			return
 		}
@@ -112,8 +84,8 @@ func FuzzParseURL(f *testing.F) {
 			}
 			return
 		}
-		if !strings.HasSuffix(parsed.origin, "//"+strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(theirs.Host, ":80"), ":443"))) && theirs.Port() != "80" && theirs.Port() != "443" {
-			t.Errorf("%q: origin %q, net/url says host %q", text, parsed.origin, theirs.Host)
+		if !strings.HasSuffix(parsed.Origin, "//"+strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(theirs.Host, ":80"), ":443"))) && theirs.Port() != "80" && theirs.Port() != "443" {
+			t.Errorf("%q: origin %q, net/url says host %q", text, parsed.Origin, theirs.Host)
 		}
 	})
 }

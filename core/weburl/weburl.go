@@ -1,4 +1,6 @@
-package request
+// Package weburl reads the http(s) URLs that tokens and configurations name, and
+// brings paths to one spelling (RFC 3986 section 6.2.2).
+package weburl
 
 import (
 	"errors"
@@ -8,62 +10,68 @@ import (
 // maxURL bounds a URL, in bytes.
 const maxURL = 8 << 10
 
-// target is an absolute http(s) URL in its parts. Origin is normalised (RFC 3986
+// URL is an absolute http(s) URL in its parts. Origin is normalised (RFC 3986
 // section 6.2.2.1 and 6.2.3): lower case, no default port.
-type target struct {
-	origin   string
-	path     string // as written; "/" where there is none
-	query    string
-	hasQuery bool
-	fragment bool
+type URL struct {
+	Scheme      string
+	Origin      string
+	Host        string // lower case; an IPv6 address in its brackets
+	Port        string // "" for the scheme's own
+	Path        string // as written; "/" where there is none
+	Query       string
+	HasQuery    bool
+	HasFragment bool
 }
 
-func parseURL(text string) (target, error) {
+// Parse reads a URL of at most 8192 bytes. What is wrong with it is said without
+// quoting it.
+func Parse(text string) (URL, error) {
 	if len(text) > maxURL {
-		return target{}, errors.New("the URL is over 8192 bytes")
+		return URL{}, errors.New("the URL is over 8192 bytes")
 	}
 	for i := 0; i < len(text); i++ {
 		if c := text[i]; c <= 0x20 || c >= 0x7F || c == '"' || c == '<' || c == '>' || c == '\\' || c == '^' || c == '`' || c == '{' || c == '|' || c == '}' {
-			return target{}, errors.New("the URL has a character that must be percent-encoded (or, in a host, written as punycode)")
+			return URL{}, errors.New("the URL has a character that must be percent-encoded (or, in a host, written as punycode)")
 		}
 	}
 	scheme, rest, found := strings.Cut(text, "://")
 	scheme = strings.ToLower(scheme)
 	if !found || scheme != "http" && scheme != "https" {
-		return target{}, errors.New("the URL must start with http:// or https://")
+		return URL{}, errors.New("the URL must start with http:// or https://")
 	}
-	var t target
-	rest, _, t.fragment = strings.Cut(rest, "#")
-	rest, t.query, t.hasQuery = strings.Cut(rest, "?")
+	u := URL{Scheme: scheme}
+	rest, _, u.HasFragment = strings.Cut(rest, "#")
+	rest, u.Query, u.HasQuery = strings.Cut(rest, "?")
 	authority, path := rest, "/"
 	if slash := strings.IndexByte(rest, '/'); slash >= 0 {
 		authority, path = rest[:slash], rest[slash:]
 	}
-	t.path = path
-	host, err := normalAuthority(scheme, authority)
-	t.origin = scheme + "://" + host
-	return t, err
+	u.Path = path
+	return u, u.readAuthority(authority)
 }
 
-func normalAuthority(scheme, authority string) (string, error) {
+func (u *URL) readAuthority(authority string) error {
 	if strings.Contains(authority, "@") {
-		return "", errors.New("the URL must not hold a user name or password")
+		return errors.New("the URL must not hold a user name or password")
 	}
 	host, port := authority, ""
 	if colon := strings.LastIndexByte(authority, ':'); colon > strings.LastIndexByte(authority, ']') {
 		host, port = authority[:colon], authority[colon+1:]
 		if !validPort(port) {
-			return "", errors.New("the URL's port is not a number from 1 to 65535")
+			return errors.New("the URL's port is not a number from 1 to 65535")
 		}
 	}
 	if !validHost(host) {
-		return "", errors.New("the URL's host is missing or has a wrong character")
+		return errors.New("the URL's host is missing or has a wrong character")
 	}
-	host = strings.ToLower(host)
-	if port == "" || scheme == "http" && port == "80" || scheme == "https" && port == "443" {
-		return host, nil
+	u.Host = strings.ToLower(host)
+	u.Origin = u.Scheme + "://" + u.Host
+	if port == "" || u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
+		return nil
 	}
-	return host + ":" + port, nil
+	u.Port = port
+	u.Origin += ":" + port
+	return nil
 }
 
 // validPort takes the canonical spelling only: no sign and no leading zero.
@@ -97,10 +105,10 @@ func isAlphanumeric(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
 
-// normalPath brings a percent-encoded path to one spelling (RFC 3986 section
+// NormalPath brings a percent-encoded path to one spelling (RFC 3986 section
 // 6.2.2): unreserved bytes plain, all others that need it encoded in upper case.
 // Dot segments stay: a server that routes them literally must see the same path.
-func normalPath(path string) string {
+func NormalPath(path string) string {
 	if !strings.ContainsFunc(path, func(r rune) bool { return r == '%' || r >= 0x7F || r <= 0x20 }) {
 		return path
 	}
@@ -150,8 +158,8 @@ func hexValue(c byte) (byte, bool) {
 	return 0, false
 }
 
-// decodePath replaces every %XX by its byte, as WSGI servers do.
-func decodePath(path string) string {
+// DecodePath replaces every %XX by its byte, as WSGI servers do.
+func DecodePath(path string) string {
 	if !strings.Contains(path, "%") {
 		return path
 	}
@@ -167,13 +175,13 @@ func decodePath(path string) string {
 	return string(decoded)
 }
 
-// hasDotSegment reports whether an HTTP client would rewrite the path (RFC 3986
+// HasDotSegment reports whether an HTTP client would rewrite the path (RFC 3986
 // section 5.2.4), in plain or encoded spelling.
-func hasDotSegment(path string) bool {
+func HasDotSegment(path string) bool {
 	if !strings.Contains(path, "/.") && !strings.Contains(path, "%2") {
 		return false // nearly every path
 	}
-	for _, segment := range strings.Split(normalPath(path), "/") {
+	for _, segment := range strings.Split(NormalPath(path), "/") {
 		if segment == "." || segment == ".." {
 			return true
 		}

@@ -1,0 +1,106 @@
+// Package binding ties a token to one HTTP request: its body, method, URL and
+// query (protocol.md section 1; htm and htu as in RFC 9449 section 4.2). Both
+// profiles use it.
+package binding
+
+import (
+	"github.com/tallystick/tallystick/core/claims"
+	"github.com/tallystick/tallystick/core/digest"
+	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/strictjson"
+	"github.com/tallystick/tallystick/core/weburl"
+)
+
+// maxMethod bounds an HTTP method, in bytes.
+const maxMethod = 32
+
+// Claims are what a token says about its request.
+type Claims struct{ ContentSHA256, Method, URL, Query claims.Claim }
+
+// Names are the claims' names in the order in which they are written.
+var Names = [...]string{"content_sha256", "htm", "htu", "query_sha256"}
+
+// Member returns where a claim of that name is kept, nil for all others.
+func (c *Claims) Member(name string) *claims.Claim {
+	switch name {
+	case "content_sha256":
+		return &c.ContentSHA256
+	case "htm":
+		return &c.Method
+	case "htu":
+		return &c.URL
+	case "query_sha256":
+		return &c.Query
+	}
+	return nil
+}
+
+// There reports whether the token has any of them.
+func (c *Claims) There() bool {
+	return c.ContentSHA256.There() || c.Method.There() || c.URL.There() || c.Query.There()
+}
+
+// CheckTypes refuses claims that are no strings, and required ones that are missing.
+func (c *Claims) CheckTypes(bodyRequired, targetRequired bool) *problem.Problem {
+	for i, required := range [...]bool{bodyRequired, targetRequired, targetRequired, false} {
+		value := c.Member(Names[i])
+		if required && !value.There() {
+			return claims.Invalid(Names[i] + " is missing")
+		}
+		if value.There() && !value.IsText() {
+			return claims.Invalid(Names[i] + " must be a string")
+		}
+	}
+	return nil
+}
+
+// CheckBody compares the hex SHA-256 of the received body in constant time.
+func (c *Claims) CheckBody(received string) *problem.Problem {
+	if !digest.Equal(c.ContentSHA256.Text, received) {
+		return problem.New(problem.BodyTampered, "").WithLog("the body's SHA-256 is %s, the token was signed for %s", received, problem.Quote(c.ContentSHA256.Text))
+	}
+	return nil
+}
+
+// AppendBody writes the claim of a body's hex SHA-256, with a comma in front.
+func AppendBody(to []byte, bodySHA256 string) []byte {
+	to = append(to, `,"content_sha256":"`...)
+	to = append(to, bodySHA256...)
+	return append(to, '"')
+}
+
+// AppendTarget writes htm, htu and, where the URL has a query, query_sha256, with
+// a comma in front.
+func AppendTarget(to []byte, method, url string) ([]byte, *problem.Problem) {
+	if !validMethod(method) {
+		return nil, problem.New(problem.InvalidArgument, "method must be an HTTP method such as POST (and unbound true for a token without method and url)")
+	}
+	u, err := weburl.Parse(url)
+	if err != nil {
+		return nil, problem.New(problem.InvalidURL, err.Error())
+	}
+	if weburl.HasDotSegment(u.Path) {
+		return nil, problem.New(problem.InvalidURL, "the URL has a dot segment, which HTTP clients take out: resolve it before signing")
+	}
+	to = append(to, `,"htm":`...)
+	to = strictjson.AppendString(to, method)
+	to = append(to, `,"htu":`...)
+	to = strictjson.AppendString(to, u.Origin+u.Path)
+	if u.Query != "" {
+		to = append(to, `,"query_sha256":"`...)
+		to = append(to, digest.Hex([]byte(u.Query))...)
+		to = append(to, '"')
+	}
+	return to, nil
+}
+
+// validMethod is a token of RFC 9110 section 9.1 in the letters that methods use.
+func validMethod(method string) bool {
+	for i := 0; i < len(method); i++ {
+		c := method[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return method != "" && len(method) <= maxMethod
+}

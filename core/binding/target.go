@@ -1,0 +1,147 @@
+package binding
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/tallystick/tallystick/core/digest"
+	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/weburl"
+)
+
+// Received is a request's line as the host received it. Texts hold one byte per
+// byte of that line.
+type Received struct {
+	Method      string
+	Path        string // below Mount
+	Mount       string // without a slash at its end
+	Query       string
+	PathDecoded bool   // Path and Mount were percent-decoded by the host
+	RawTarget   string // with PathDecoded: the request target as received, where the host has it
+}
+
+// Place is where an application is reached, as far as it knows. The zero Place
+// knows nothing and compares paths below the server's mount point alone.
+type Place struct {
+	origin string
+	path   string // without a slash at its end
+}
+
+// NewPlace reads a base URL; "" is the zero Place.
+func NewPlace(baseURL string) (Place, error) {
+	if baseURL == "" {
+		return Place{}, nil
+	}
+	u, err := weburl.Parse(baseURL)
+	if err != nil {
+		return Place{}, err
+	}
+	if u.HasQuery || u.HasFragment {
+		return Place{}, errors.New("the URL must have no query and no fragment")
+	}
+	return Place{u.Origin, strings.TrimRight(u.Path, "/")}, nil
+}
+
+// CheckTarget compares htm, htu and query_sha256 with the request (protocol.md
+// section 1, RFC 9449 section 4.3 items 8 and 9).
+func (p Place) CheckTarget(c *Claims, in *Received) *problem.Problem {
+	if c.Method.There() && c.Method.Text != in.Method {
+		return wrongTarget("method", c.Method.Text, in.Method)
+	}
+	if c.URL.There() {
+		if refused := p.checkURL(c.URL.Text, in); refused != nil {
+			return refused
+		}
+	}
+	return checkQuery(c, in.Query)
+}
+
+func wrongTarget(what, signed, received string) *problem.Problem {
+	return problem.New(problem.WrongTarget, "").WithLog(
+		"the %s differs: the token was signed for %s, the request has %s; if a proxy or a mount point changes URLs, set base_url to the URL under which callers reach this application",
+		what, problem.Quote(signed), problem.Quote(received))
+}
+
+func (p Place) checkURL(signed string, in *Received) *problem.Problem {
+	t, err := weburl.Parse(signed)
+	if err != nil || t.HasQuery || t.HasFragment {
+		return wrongTarget("URL (htu must be an http(s) URL without query and fragment)", signed, in.Path)
+	}
+	if p.origin != "" && t.Origin != p.origin {
+		return wrongTarget("origin", t.Origin, p.origin+" (base_url)")
+	}
+	seen := p.seenPath(in)
+	matches := weburl.NormalPath(t.Path) == weburl.NormalPath(seen.path)
+	if seen.decoded {
+		matches = weburl.DecodePath(t.Path) == seen.path
+	}
+	if !matches {
+		return wrongTarget("path", t.Path, seen.path)
+	}
+	return nil
+}
+
+// seenPath is the path as the client sees it: below base_url's path or else
+// below the server's mount point. Decoded says that the original spelling is lost.
+type seenPath struct {
+	path    string
+	decoded bool
+}
+
+func (p Place) seenPath(in *Received) seenPath {
+	if spelled, ok := recoverSpelling(in); ok {
+		if p.path == "" {
+			return seenPath{path: orRoot(spelled)}
+		}
+		return seenPath{path: orRoot(p.path + spelled[len(in.Mount):])}
+	}
+	prefix := in.Mount
+	if p.path != "" {
+		prefix = p.path
+		if in.PathDecoded {
+			prefix = weburl.DecodePath(prefix)
+		}
+	}
+	return seenPath{orRoot(prefix + in.Path), in.PathDecoded}
+}
+
+func orRoot(path string) string {
+	if path == "" {
+		return "/"
+	}
+	return path
+}
+
+// recoverSpelling takes the path from the raw request target where that is the
+// same path: a server may have rewritten one of them. The mount must be spelled
+// plainly there, so that it can be cut off.
+func recoverSpelling(in *Received) (string, bool) {
+	if !in.PathDecoded {
+		return "", false
+	}
+	raw, _, _ := strings.Cut(in.RawTarget, "?")
+	if !strings.HasPrefix(raw, "/") {
+		t, err := weburl.Parse(in.RawTarget) // absolute form (RFC 9112 section 3.2.2)
+		if err != nil {
+			return "", false
+		}
+		raw = t.Path
+	}
+	same := strings.HasPrefix(raw, in.Mount) && weburl.DecodePath(raw) == in.Mount+in.Path
+	return raw, same
+}
+
+// checkQuery: where the URL is signed, an unsigned query is refused, or it could
+// be added on the way.
+func checkQuery(c *Claims, query string) *problem.Problem {
+	if !c.Query.There() {
+		if c.URL.There() && query != "" {
+			return problem.New(problem.WrongTarget, "").WithLog("the request has a query, the token has htu but no query_sha256")
+		}
+		return nil
+	}
+	if !digest.Equal(c.Query.Text, digest.Hex([]byte(query))) {
+		return problem.New(problem.WrongTarget, "").WithLog("the query is not the one that was signed (query_sha256)")
+	}
+	return nil
+}
