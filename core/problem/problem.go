@@ -44,6 +44,8 @@ const (
 	InvalidKey       Code = "invalid_key"
 	InvalidURL       Code = "invalid_url"
 	SignerFailed     Code = "signer_failed"
+	TokenRefused     Code = "token_refused"
+	TokenUnavailable Code = "token_unavailable"
 	UnknownOperation Code = "unknown_operation"
 	UnknownEngine    Code = "unknown_engine"
 	UnknownTicket    Code = "unknown_ticket"
@@ -97,6 +99,8 @@ var table = []Info{
 	{InvalidKey, 500, "Invalid Key", oauthServerError, "the key cannot be used"},
 	{InvalidURL, 500, "Invalid URL", oauthServerError, "the URL cannot be used"},
 	{SignerFailed, 500, "Signer Failed", oauthServerError, "the signer gave no usable signature"},
+	{TokenRefused, 500, "Token Refused", oauthServerError, "the authority refused to issue a token"},
+	{TokenUnavailable, 503, "Token Unavailable", oauthUnavailable, "the authority cannot be reached at the moment"},
 	{UnknownOperation, 500, "Unknown Operation", oauthServerError, "this core has no such operation"},
 	{UnknownEngine, 500, "Unknown Engine", oauthServerError, "no engine has this number: it was closed or never opened"},
 	{UnknownTicket, 500, "Unknown Ticket", oauthServerError, "the ticket was used before, is too old or belongs to another engine"},
@@ -132,6 +136,9 @@ type Problem struct {
 	Log string
 	// Subject completes the words of unknown_issuer ("Unknown Issuer: x").
 	Subject string
+	// Scope says what insufficient_scope lacks (RFC 6750 section 3): required
+	// patterns, separated by spaces, in the agent's own words.
+	Scope string
 }
 
 // Error makes a Problem an error; it says what may be shown.

@@ -24,7 +24,8 @@ func (p *Problem) Response(realm string) *Response {
 		Error       string `json:"error"`
 		Code        Code   `json:"code"`
 		Description string `json:"error_description"`
-	}{p.Words(), p.Code, p.Message})
+		Scope       string `json:"scope,omitempty"`
+	}{p.Words(), p.Code, p.Message, p.Scope})
 	if err != nil {
 		panic(err) // strings always marshal
 	}
@@ -45,6 +46,9 @@ func (p *Problem) challenge(row Info, realm string) string {
 	challenge := `Bearer realm="` + realm + `"`
 	if row.OAuth != "" {
 		challenge += `, error="` + row.OAuth + `", error_description="` + p.Message + `"`
+	}
+	if p.Scope != "" {
+		challenge += `, scope="` + p.Scope + `"`
 	}
 	return challenge
 }

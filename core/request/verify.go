@@ -13,8 +13,10 @@ import (
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/once"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/replay"
+	"github.com/tallystick/tallystick/core/signature"
 )
 
 // Policy is what an agent decides once. Times are in seconds, sizes in bytes.
@@ -38,7 +40,7 @@ type Policy struct {
 type Verifier struct {
 	policy Policy
 	place  binding.Place
-	window *replay.Window
+	guard  *once.Guard
 
 	// The set and its age are stored apart: an "unchanged" that comes late must
 	// not bring back a set that was replaced meanwhile.
@@ -53,9 +55,7 @@ func NewVerifier(policy Policy, keys *authorized.Set) (*Verifier, *problem.Probl
 		return nil, problem.New(problem.InvalidConfig, "base_url: "+err.Error())
 	}
 	v := &Verifier{policy: policy, place: place}
-	if !policy.HostReplay && !policy.Development {
-		v.window = replay.New(policy.Capacity, policy.ReplayFloor)
-	}
+	v.guard = once.New(once.Config{Host: policy.HostReplay || policy.Development, Capacity: policy.Capacity, Floor: policy.ReplayFloor})
 	v.keys.Store(keys)
 	v.loadedAt.Store(math.Float64bits(math.Inf(-1)))
 	return v, nil
@@ -69,7 +69,7 @@ func (v *Verifier) Feed(keys *authorized.Set) { v.keys.Store(keys) }
 func (v *Verifier) Keys() *authorized.Set { return v.keys.Load() }
 
 // Window returns the replay window, nil where the host or nobody remembers.
-func (v *Verifier) Window() *replay.Window { return v.window }
+func (v *Verifier) Window() *replay.Window { return v.guard.Window() }
 
 // Input is one request as the host received it.
 type Input struct {
@@ -99,7 +99,6 @@ type verification struct {
 	in     Input
 	token  *jose.Token
 	claims *requestClaims
-	keys   []*jose.PublicKey
 	keyID  string
 }
 
@@ -160,45 +159,18 @@ func (r *verification) findKeys() need.Step {
 		p.Subject = r.claims.issuerText
 		return need.Refuse(p)
 	}
-	r.keys = issuer.Candidates(r.token.KeyID)
-	if len(r.keys) == 0 {
+	keys := issuer.Candidates(r.token.KeyID)
+	if len(keys) == 0 {
 		return need.Refuse(problem.New(problem.UnknownKey, "").WithLog("issuer %s has no key with kid %s", problem.Quote(r.claims.issuerText), problem.Quote(r.token.KeyID)))
 	}
-	return r.checkSignature()
-}
-
-// checkSignature is step 6: the first candidate whose size fits is tried, then
-// the next.
-func (r *verification) checkSignature() need.Step {
-	for len(r.keys) > 0 {
-		key := r.keys[0]
-		r.keys = r.keys[1:]
-		if len(r.token.Signature) != key.Size() {
-			continue
-		}
-		r.keyID = key.Thumbprint()
-		if r.v.policy.HostRSA {
-			r.letGoOfBody()
-			return need.Ask(need.Need{Kind: need.Check, Input: r.token.SigningInput,
-				Signature: r.token.SignatureText, Key: r.keyID}, r.signatureAnswered)
-		}
-		if key.Verify(r.token.SigningInput, r.token.Signature) {
-			return r.checkClaims()
-		}
+	if r.v.policy.HostRSA {
+		r.letGoOfBody()
 	}
-	return need.Refuse(problem.New(problem.InvalidSignature, "").WithLog("no key of issuer %s made the signature", problem.Quote(r.claims.issuerText)))
-}
-
-func (r *verification) signatureAnswered(a need.Answer) need.Step {
-	switch {
-	case a.HasFailed:
-		return need.Refuse(problem.New(problem.CheckFailed, "").WithLog("the host could not check a signature: %s", problem.Quote(a.Failed)))
-	case !a.HasValid:
-		return need.WrongAnswer(need.Check)
-	case a.Valid:
+	search := signature.Search{Token: r.token, Issuer: r.claims.issuerText, HostRSA: r.v.policy.HostRSA, Found: func(keyID string) need.Step {
+		r.keyID = keyID
 		return r.checkClaims()
-	}
-	return r.checkSignature()
+	}}
+	return search.Among(keys)
 }
 
 // checkClaims is steps 7 to 11.
@@ -253,37 +225,7 @@ func (r *verification) claimOnce() need.Step {
 	if r.v.policy.Development {
 		return r.accept()
 	}
-	id := replay.NewID(r.claims.issuerText, r.claims.jti.Text)
-	expiresAt := r.claims.times.DeadAt(r.v.policy.Leeway)
-	if r.v.policy.HostReplay {
-		return need.Ask(need.Need{Kind: need.Claim, Issuer: r.claims.issuerText, JTI: r.claims.jti.Text, ID: id.String(),
-			ExpiresAt: expiresAt, Now: r.in.Now}, r.claimAnswered)
-	}
-	switch r.v.window.Claim(id, expiresAt, int64(math.Floor(r.in.Now))) {
-	case replay.Claimed:
-		return r.accept()
-	case replay.Exists:
-		return r.replayed()
-	case replay.Lost:
-		return need.Refuse(problem.New(problem.ReplayStoreUnavailable, "").WithLog("the token may have been used before the replay memory was lost (replay_floor %d)", r.v.policy.ReplayFloor))
-	}
-	return need.Refuse(problem.New(problem.ReplayStoreUnavailable, "").WithLog("the replay window is full (replay_capacity %d)", r.v.policy.Capacity))
-}
-
-func (r *verification) claimAnswered(a need.Answer) need.Step {
-	switch a.Claim {
-	case "claimed":
-		return r.accept()
-	case "exists":
-		return r.replayed()
-	case "unavailable":
-		return need.Refuse(problem.New(problem.ReplayStoreUnavailable, "").WithLog("the replay store did not answer: %s", problem.Quote(a.Failed)))
-	}
-	return need.WrongAnswer(need.Claim)
-}
-
-func (r *verification) replayed() need.Step {
-	return need.Refuse(problem.New(problem.ReplayDetected, "").WithLog("issuer %s used jti %s before", problem.Quote(r.claims.issuerText), problem.Quote(r.claims.jti.Text)))
+	return r.v.guard.Claim(r.in.Now, r.claims.issuerText, r.claims.jti.Text, r.claims.times.DeadAt(r.v.policy.Leeway), r.accept)
 }
 
 func (r *verification) accept() need.Step {

@@ -1,0 +1,76 @@
+// Package once is step 14 of the pipeline, the last: one jti of one issuer is
+// accepted once. The memory is the core's window or, as the need claim, the host's.
+package once
+
+import (
+	"math"
+
+	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/replay"
+)
+
+// Guard remembers. Safe for concurrent use.
+type Guard struct {
+	window *replay.Window // nil: the host remembers
+	config Config
+}
+
+// Config has the window's capacity in jtis; claims that expire at Floor or before
+// (seconds) may have been made in a window that was lost.
+type Config struct {
+	Host     bool
+	Capacity int
+	Floor    int64
+}
+
+// New returns a guard that remembers nothing yet.
+func New(c Config) *Guard {
+	if c.Host {
+		return &Guard{config: c}
+	}
+	return &Guard{window: replay.New(c.Capacity, c.Floor), config: c}
+}
+
+// Window returns the core's own window, nil where the host remembers.
+func (g *Guard) Window() *replay.Window { return g.window }
+
+// Claim goes on with accepted when the pair was free. expiresAt is in whole
+// seconds, leeway included.
+func (g *Guard) Claim(now float64, issuer, jti string, expiresAt int64, accepted func() need.Step) need.Step {
+	id := replay.NewID(issuer, jti)
+	if g.window == nil {
+		return g.ask(need.Need{Kind: need.Claim, Issuer: issuer, JTI: jti, ID: id.String(), ExpiresAt: expiresAt, Now: now}, accepted)
+	}
+	switch g.window.Claim(id, expiresAt, int64(math.Floor(now))) {
+	case replay.Claimed:
+		return accepted()
+	case replay.Exists:
+		return replayed(issuer, jti)
+	case replay.Lost:
+		return unavailable("the token may have been used before the replay memory was lost (replay_floor %d)", g.config.Floor)
+	}
+	return unavailable("the replay window is full (replay_capacity %d)", g.config.Capacity)
+}
+
+func (g *Guard) ask(question need.Need, accepted func() need.Step) need.Step {
+	return need.Ask(question, func(a need.Answer) need.Step {
+		switch a.Claim {
+		case "claimed":
+			return accepted()
+		case "exists":
+			return replayed(question.Issuer, question.JTI)
+		case "unavailable":
+			return unavailable("the replay store did not answer: %s", problem.Quote(a.Failed))
+		}
+		return need.WrongAnswer(need.Claim)
+	})
+}
+
+func unavailable(reason string, args ...any) need.Step {
+	return need.Refuse(problem.New(problem.ReplayStoreUnavailable, "").WithLog(reason, args...))
+}
+
+func replayed(issuer, jti string) need.Step {
+	return need.Refuse(problem.New(problem.ReplayDetected, "").WithLog("issuer %s used jti %s before", problem.Quote(issuer), problem.Quote(jti)))
+}
