@@ -1,0 +1,120 @@
+// Package trust decides who a verified caller is and whether it may come in
+// (protocol.md section 5). A caller's name is derived from what is verified, never
+// from what is claimed: nobody on evil.example can be @alice. What is compiled
+// here never changes, so it is safe for concurrent use.
+package trust
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tallystick/tallystick/core/agent"
+)
+
+// The types of an issuer.
+const (
+	TypePortal = "portal" // names its agents by their sub
+	TypeAgent  = "agent"  // signs for itself and what lies below its URL
+	TypeUser   = "user"   // signs for people
+)
+
+// MaxIssuers bounds the issuers that are configured.
+const MaxIssuers = 10000
+
+// Issuer is one that is configured.
+type Issuer struct {
+	Issuer  string // compared byte by byte with iss
+	JWKSURI string // "": by discovery
+	Type    string // "": TypeAgent; TypePortal for the authority
+}
+
+// Config says whom an agent believes.
+type Config struct {
+	Authority   string // an issuer of TypePortal; also resolves names
+	Trusted     []Issuer
+	Allow, Deny []string // patterns of agents
+	// Pinned accepts configured issuers only: an agent that was given one key set
+	// does not go looking for others.
+	Pinned bool
+	// DevMode takes strangers on loopback, with http too.
+	DevMode bool
+}
+
+// Issuers is a compiled Config.
+type Issuers struct {
+	authority   string
+	trusted     map[string]Issuer
+	allow, deny *agent.List
+	pinned, dev bool
+}
+
+// NewIssuers compiles a configuration; an error begins with the member that is
+// wrong and quotes no value.
+func NewIssuers(c Config) (*Issuers, error) {
+	s := &Issuers{authority: c.Authority, trusted: map[string]Issuer{}, pinned: c.Pinned, dev: c.DevMode}
+	if len(c.Trusted) > MaxIssuers {
+		return nil, fmt.Errorf("trusted_issuers: at most %d", MaxIssuers)
+	}
+	for i, issuer := range c.Trusted {
+		if err := s.add(issuer); err != nil {
+			return nil, fmt.Errorf("trusted_issuers[%d]: %w", i, err)
+		}
+	}
+	if _, there := s.trusted[c.Authority]; c.Authority != "" && !there {
+		if err := s.add(Issuer{Issuer: c.Authority}); err != nil {
+			return nil, fmt.Errorf("authority: %w", err)
+		}
+	}
+	var err error
+	if s.allow, err = agent.NewList(c.Allow); err != nil {
+		return nil, fmt.Errorf("allow%w", err)
+	}
+	if s.deny, err = agent.NewList(c.Deny); err != nil {
+		return nil, fmt.Errorf("deny%w", err)
+	}
+	return s, nil
+}
+
+func (s *Issuers) add(issuer Issuer) error {
+	isAuthority := issuer.Issuer == s.authority
+	switch {
+	case issuer.Type == "" && isAuthority:
+		issuer.Type = TypePortal
+	case issuer.Type == "":
+		issuer.Type = TypeAgent
+	case issuer.Type != TypePortal && issuer.Type != TypeAgent && issuer.Type != TypeUser:
+		return errors.New("type: must be agent, portal or user")
+	case isAuthority && issuer.Type != TypePortal:
+		return errors.New("type: the authority is of type portal: leave the type out")
+	}
+	if err := CheckIssuer(issuer.Issuer); err != nil {
+		return fmt.Errorf("issuer: %w", err)
+	}
+	if _, there := s.trusted[issuer.Issuer]; there {
+		return errors.New("issuer: is there twice: keep one entry")
+	}
+	s.trusted[issuer.Issuer] = issuer
+	return nil
+}
+
+// CheckIssuer refuses what cannot be a configured issuer. It is compared byte by
+// byte with iss, so it must be in the spelling that issuers use: canonical, with or
+// without one slash at the end (Auth0 has one). Plain http is for loopback: keys
+// that anybody on the network can replace prove nothing.
+func CheckIssuer(issuer string) error {
+	canonical, err := agent.Canonical(issuer)
+	switch {
+	case err != nil:
+		return err
+	case issuer != canonical && issuer != canonical+"/":
+		return errors.New("the URL is not in its canonical spelling: write scheme and host in lower case, without the scheme's own port")
+	case !SecureURL(issuer):
+		return errors.New("plain http is for this machine (localhost) only: use https")
+	}
+	return nil
+}
+
+// SecureURL reports whether a URL is https, or http on loopback.
+func SecureURL(url string) bool {
+	return len(url) > 8 && url[:8] == "https://" || agent.OnLoopback(url)
+}
