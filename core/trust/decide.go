@@ -148,7 +148,7 @@ func (c *Caller) composedURL(issuer string, claims Claims) (string, *problem.Pro
 		return "", invalid("agent_path must begin with a slash and not end with one")
 	}
 	subject := claims.Subject
-	if c.IssuerType == TypeUser && subject != "." && subject != ".." {
+	if c.IssuerType == TypeUser && strings.Trim(subject, ".") != "" {
 		// A person's sub is any text ("auth0|1", a mail address), and one segment.
 		subject = agent.EncodeSegment(subject)
 	} else if agent.CheckName(subject) != nil {

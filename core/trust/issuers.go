@@ -7,6 +7,7 @@ package trust
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/tallystick/tallystick/core/agent"
 )
@@ -116,5 +117,5 @@ func CheckIssuer(issuer string) error {
 
 // SecureURL reports whether a URL is https, or http on loopback.
 func SecureURL(url string) bool {
-	return len(url) > 8 && url[:8] == "https://" || agent.OnLoopback(url)
+	return strings.HasPrefix(url, "https://") || agent.OnLoopback(url)
 }

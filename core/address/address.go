@@ -1,0 +1,106 @@
+// Package address tells addresses of the internet from those of a network inside:
+// an issuer that is not configured is attacker-chosen text, and its name may
+// resolve to a service that only this machine reaches (SSRF).
+package address
+
+import (
+	"errors"
+	"net/netip"
+)
+
+// ErrAddress is for a text that is no address.
+var ErrAddress = errors.New("the address must be an IPv4 or IPv6 address in its usual spelling, without brackets and port")
+
+// special are the blocks that are not globally reachable unicast, after the IANA
+// special-purpose address registries (RFC 6890 and its updates) and RFC 5771, RFC
+// 4291 for multicast. A block counts whole, though small parts of some are global
+// (192.0.0.9 is PCP's anycast): no issuer lives there.
+var special = prefixes(
+	"0.0.0.0/8",         // this network
+	"10.0.0.0/8",        // private
+	"100.64.0.0/10",     // shared by carriers (CGNAT)
+	"127.0.0.0/8",       // loopback
+	"169.254.0.0/16",    // link-local: metadata services of clouds
+	"172.16.0.0/12",     // private
+	"192.0.0.0/24",      // protocol assignments
+	"192.0.2.0/24",      // documentation
+	"192.31.196.0/24",   // AS112
+	"192.52.193.0/24",   // AMT
+	"192.88.99.0/24",    // 6to4 relay
+	"192.168.0.0/16",    // private
+	"192.175.48.0/24",   // AS112
+	"198.18.0.0/15",     // benchmarking
+	"198.51.100.0/24",   // documentation
+	"203.0.113.0/24",    // documentation
+	"224.0.0.0/4",       // multicast
+	"240.0.0.0/4",       // reserved, and broadcast
+	"64:ff9b:1::/48",    // NAT64 for a network's own use
+	"2001::/23",         // protocol assignments: Teredo, benchmarking, ORCHID
+	"2001:db8::/32",     // documentation
+	"2620:4f:8000::/48", // AS112
+	"3fff::/20",         // documentation
+)
+
+// global is all that is assigned for unicast on the internet (RFC 4291 section
+// 2.4, IANA); loopback, link-local, site-local, unique local and multicast
+// addresses lie outside.
+var global = netip.MustParsePrefix("2000::/3")
+
+var (
+	nat64  = netip.MustParsePrefix("64:ff9b::/96") // RFC 6052
+	sixTo4 = netip.MustParsePrefix("2002::/16")    // RFC 3056
+)
+
+func prefixes(texts ...string) []netip.Prefix {
+	list := make([]netip.Prefix, len(texts))
+	for i, text := range texts {
+		list[i] = netip.MustParsePrefix(text)
+	}
+	return list
+}
+
+// Public reports whether a connection to the address leaves for the internet. An
+// address that embeds an IPv4 address (mapped, NAT64, 6to4) is what the embedded
+// one is, since a gateway may unpack it; Teredo and IPv4-compatible addresses are
+// never public, since no server has one. A zone means an interface of this machine,
+// so it is not public either.
+func Public(text string) (bool, error) {
+	address, err := netip.ParseAddr(text)
+	if err != nil {
+		return false, ErrAddress
+	}
+	return public(address), nil
+}
+
+func public(address netip.Addr) bool {
+	if address.Zone() != "" {
+		return false
+	}
+	if embedded, there := embeddedIPv4(address); there {
+		return public(embedded)
+	}
+	if address.Is6() && !global.Contains(address) {
+		return false
+	}
+	for _, block := range special {
+		if block.Contains(address) {
+			return false
+		}
+	}
+	return true
+}
+
+func embeddedIPv4(address netip.Addr) (netip.Addr, bool) {
+	bytes := address.As16()
+	switch {
+	case address.Is4():
+		return netip.Addr{}, false
+	case address.Is4In6():
+		return address.Unmap(), true
+	case nat64.Contains(address):
+		return netip.AddrFrom4([4]byte(bytes[12:])), true
+	case sixTo4.Contains(address):
+		return netip.AddrFrom4([4]byte(bytes[2:6])), true
+	}
+	return netip.Addr{}, false
+}
