@@ -87,10 +87,39 @@ func appendNeed(n *need.Need, ticket uint64) []byte {
 		plain("input", n.Input)
 		plain("signature", n.Signature)
 		plain("key", n.Key)
+	case need.Fetch:
+		b = appendFetch(b, n.Request)
+	case need.Body:
+		b = append(b, `,"max_bytes":`...)
+		b = strictjson.AppendInt(b, int64(n.MaxBytes))
 	}
 	b = append(b, `},"ticket":`...)
 	b = strconv.AppendUint(b, ticket, 10)
 	return append(b, '}')
+}
+
+// appendFetch writes the members of the need fetch.
+func appendFetch(b []byte, r *need.HTTP) []byte {
+	address := "any"
+	if r.Public {
+		address = "public"
+	}
+	return append(append(b, ','), bytes.TrimSuffix(bytes.TrimPrefix(marshal(fetchNeed{
+		r.Flight, r.Method, r.URL, r.Headers, r.Body, r.Redirects, address, r.MaxBytes, r.Timeout, r.Read,
+	}), []byte("{")), []byte("}"))...)
+}
+
+type fetchNeed struct {
+	Flight    uint64            `json:"flight"`
+	Method    string            `json:"method"`
+	URL       string            `json:"url"`
+	Headers   map[string]string `json:"headers"`
+	Body      string            `json:"body,omitempty"`
+	Redirects int               `json:"redirects"`
+	Address   string            `json:"address"`
+	MaxBytes  int               `json:"max_bytes"`
+	Timeout   float64           `json:"timeout"`
+	Read      []string          `json:"read"`
 }
 
 // appendNumber writes a time without an exponent, as short as it can be.

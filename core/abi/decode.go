@@ -16,12 +16,9 @@ import (
 // called once per request.
 func cold[Request any](operation string, run func(c *Core, r *Request, body []byte) (any, *problem.Problem)) handler {
 	return func(c *Core, request, body []byte) []byte {
-		if err := strictjson.CheckObject(request); err != nil {
-			return refuse(notStrict(operation, err))
-		}
 		var r Request
-		if err := decode(request, &r); err != nil {
-			return refuse(problem.Newf(problem.InvalidArgument, "%s: %s", operation, err))
+		if p := readCold(operation, request, &r); p != nil {
+			return refuse(p)
 		}
 		result, p := run(c, &r, body)
 		if p != nil {
@@ -29,6 +26,17 @@ func cold[Request any](operation string, run func(c *Core, r *Request, body []by
 		}
 		return ok(result)
 	}
+}
+
+// readCold passes a request through the gate and fills a struct from it.
+func readCold(operation string, request []byte, into any) *problem.Problem {
+	if err := strictjson.CheckObject(request); err != nil {
+		return notStrict(operation, err)
+	}
+	if err := decode(request, into); err != nil {
+		return problem.Newf(problem.InvalidArgument, "%s: %s", operation, err)
+	}
+	return nil
 }
 
 // decode fills a struct from a strict JSON object. encoding/json takes "ISSUER"

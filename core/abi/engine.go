@@ -33,10 +33,21 @@ func badConfig(format string, args ...any) *problem.Problem {
 }
 
 func engineOpen(c *Core, r *EngineOpenRequest, _ []byte) (any, *problem.Problem) {
-	if r.Verifier == nil && r.Signer == nil {
-		return nil, badConfig("engine.open needs verifier, signer or both")
-	}
 	result := EngineOpenResult{Warnings: []authorized.Warning{}}
+	if r.Access != nil {
+		if r.Verifier != nil || r.Signer != nil {
+			return nil, badConfig("engine.open: access stands alone, without verifier and signer")
+		}
+		e, p := openAccess(r.Access, &result)
+		if p != nil {
+			return nil, p
+		}
+		result.Engine, p = c.addEngine(e)
+		return result, p
+	}
+	if r.Verifier == nil && r.Signer == nil {
+		return nil, badConfig("engine.open needs verifier, signer or both, or access")
+	}
 	var verifier *request.Verifier
 	var signer *request.Signer
 	realm := defaultRealm
@@ -98,20 +109,15 @@ func policyOf(c *VerifierConfig) (request.Policy, *problem.Problem) {
 		ReplayFloor:   c.ReplayFloor,
 		HostRSA:       c.RSA == choiceHost,
 	}
-	for _, bound := range []struct {
-		name            string
-		value, min, max float64
-	}{
+	if p := checkBounds([]bound{
 		{"leeway", policy.Leeway, 0, maxLeeway},
 		{"max_lifetime", policy.MaxLifetime, 1, maxLifetime},
 		{"max_body", float64(policy.MaxBody), 0, maxBody},
 		{"reload_seconds", policy.ReloadSeconds, 1, maxReloadSeconds},
 		{"replay_floor", float64(policy.ReplayFloor), 0, 1 << 53},
 		{"replay_capacity", float64(policy.Capacity), 1, maxCapacity},
-	} {
-		if !(bound.value >= bound.min && bound.value <= bound.max) {
-			return policy, badConfig("%s must be from %.0f to %.0f", bound.name, bound.min, bound.max)
-		}
+	}); p != nil {
+		return policy, p
 	}
 	if c.Replay != "" && c.Replay != choiceMemory && c.Replay != choiceHost {
 		return policy, badConfig("replay must be memory or host")
@@ -120,6 +126,21 @@ func policyOf(c *VerifierConfig) (request.Policy, *problem.Problem) {
 		return policy, p
 	}
 	return policy, checkRealm(orDefault(c.Realm, defaultRealm))
+}
+
+// bound is a number and the range that it must lie in.
+type bound struct {
+	name            string
+	value, min, max float64
+}
+
+func checkBounds(bounds []bound) *problem.Problem {
+	for _, b := range bounds {
+		if !(b.value >= b.min && b.value <= b.max) {
+			return badConfig("%s must be from %.0f to %.0f", b.name, b.min, b.max)
+		}
+	}
+	return nil
 }
 
 func checkRSA(choice string) *problem.Problem {
@@ -195,12 +216,15 @@ func (c *Core) verifier(number uint64) (*engine.Engine, *problem.Problem) {
 }
 
 func engineFeed(c *Core, r *EngineFeedRequest, _ []byte) (any, *problem.Problem) {
+	if e, p := c.access(r.Engine); p == nil {
+		return feedAccess(e.Access, r)
+	}
 	e, p := c.verifier(r.Engine)
 	if p != nil {
 		return nil, p
 	}
-	if r.Files == nil && r.Keys == nil {
-		return nil, problem.New(problem.InvalidArgument, "engine.feed needs files or keys")
+	if r.Files == nil && r.Keys == nil || r.Ring != nil || r.Clients != nil {
+		return nil, problem.New(problem.InvalidArgument, "engine.feed of a verifier needs files or keys")
 	}
 	set, warnings, p := loadKeys(r.Files, r.Keys)
 	if p != nil {
@@ -218,6 +242,9 @@ func engineKey(c *Core, r *EngineKeyRequest, _ []byte) (any, *problem.Problem) {
 	var key *jose.PublicKey
 	if e.Verifier != nil {
 		key = e.Verifier.Keys().Key(r.Key)
+	}
+	if e.Access != nil {
+		key = e.Access.Key(r.Key)
 	}
 	if key == nil && e.Signer != nil && e.Signer.KeyID() == r.Key {
 		key = e.Signer.Public()
@@ -240,6 +267,13 @@ func engineStats(c *Core, r *EngineRequest, _ []byte) (any, *problem.Problem) {
 		if window := e.Verifier.Window(); window != nil {
 			stats := window.Stats()
 			result.Replay = ReplayStats(stats)
+		}
+	}
+	if e.Access != nil {
+		stats := e.Access.Stats()
+		result.Access = &AccessStats{IssuerStats{stats.Issuers, stats.IssuerCapacity}, stats.Kept, stats.Verified}
+		if window := e.Access.Guard().Window(); window != nil {
+			result.Replay = ReplayStats(window.Stats())
 		}
 	}
 	return result, nil

@@ -116,6 +116,29 @@ func (m *members) digest(name string, v strictjson.Value, into *string) {
 	}
 }
 
+func (m *members) status(name string, v strictjson.Value, into *int) {
+	var n int64
+	if m.integer(name, v, &n); m.problem == nil && (n < 100 || n > 999) {
+		m.wrong(name, "must be an HTTP status")
+	}
+	*into = int(n)
+}
+
+// headers reads an answer's headers, one character per byte.
+func (m *members) headers(name string, v strictjson.Value, r *EngineResumeRequest) {
+	if !v.IsObject() {
+		m.wrong(name, "must be an object of strings")
+		return
+	}
+	r.Headers = map[string]string{}
+	strictjson.Members(v.Raw, func(header string, v strictjson.Value) bool {
+		var value string
+		m.wire(name, v, &value)
+		r.Headers[header] = value
+		return m.problem == nil
+	})
+}
+
 // gate puts a fault of the text before whatever was read from it.
 func (m *members) gate(err error) {
 	if err != nil {
@@ -249,6 +272,16 @@ func readResume(text []byte, r *EngineResumeRequest) *problem.Problem {
 		case "valid":
 			r.Valid = new(bool)
 			m.flag(name, v, r.Valid)
+		case "status":
+			m.status(name, v, &r.Status)
+		case "headers":
+			m.headers(name, v, r)
+		case "body_sha256":
+			m.digest(name, v, &r.BodySHA256)
+		case "body_too_large":
+			m.flag(name, v, &r.BodyTooLarge)
+		case "body_unavailable":
+			m.flag(name, v, &r.BodyUnavailable)
 		default:
 			m.wrong(problem.Quote(name), "is unknown")
 		}
@@ -272,4 +305,48 @@ func (m *members) keys(name string, v strictjson.Value, r *EngineResumeRequest) 
 	} else {
 		r.Keys = load.Keys
 	}
+}
+
+func readAccessVerify(text []byte, r *AccessVerifyRequest) *problem.Problem {
+	m := members{operation: "access.verify"}
+	var engine, now bool
+	err := strictjson.ReadObject(string(text), func(name string, v strictjson.Value) {
+		if m.problem != nil {
+			return
+		}
+		switch name {
+		case "engine":
+			engine = true
+			m.handle(name, v, &r.Engine)
+		case "now":
+			now = true
+			m.number(name, v, &r.Now)
+		case "authorization":
+			m.texts(name, v, &r.Authorization)
+		case "token":
+			m.text(name, v, &r.Token)
+		case "method":
+			m.wire(name, v, &r.Method)
+		case "path":
+			m.wire(name, v, &r.Path)
+		case "query":
+			m.wire(name, v, &r.Query)
+		case "mount":
+			m.wire(name, v, &r.Mount)
+		case "path_decoded":
+			m.flag(name, v, &r.PathDecoded)
+		case "raw_target":
+			m.wire(name, v, &r.RawTarget)
+		case "required_scopes":
+			m.texts(name, v, &r.RequiredScopes)
+		case "require_binding":
+			m.flag(name, v, &r.RequireBinding)
+		default:
+			m.wrong(problem.Quote(name), "is unknown")
+		}
+	})
+	m.gate(err)
+	m.require(engine, "engine")
+	m.require(now, "now")
+	return m.problem
 }

@@ -157,7 +157,11 @@ func engineResume(c *Core, text, body []byte) []byte {
 }
 
 func answerOf(r *EngineResumeRequest, body []byte) (need.Answer, *problem.Problem) {
-	answer := need.Answer{Now: r.Now, Unchanged: r.Unchanged, Claim: r.Claim, HasFailed: r.Failed != nil, Signature: body}
+	answer := need.Answer{Now: r.Now, Unchanged: r.Unchanged, Claim: r.Claim, HasFailed: r.Failed != nil, Signature: body,
+		Status: r.Status, Headers: r.Headers, Content: body, BodySHA256: r.BodySHA256, BodyTooLarge: r.BodyTooLarge, BodyUnavailable: r.BodyUnavailable}
+	if r.BodySHA256 != "" && len(body) > 0 {
+		return answer, problem.New(problem.InvalidArgument, "engine.resume: give the body or body_sha256, not both")
+	}
 	if r.Failed != nil {
 		answer.Failed = *r.Failed
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/tallystick/tallystick/core/authorized"
+	"github.com/tallystick/tallystick/core/client"
 )
 
 // The requests and results of all operations. A member without omitempty is
@@ -197,6 +198,7 @@ type RequestVerifyResult struct {
 type EngineOpenRequest struct {
 	Verifier *VerifierConfig `json:"verifier,omitempty"`
 	Signer   *SignerConfig   `json:"signer,omitempty"`
+	Access   *AccessConfig   `json:"access,omitempty"`
 }
 
 // VerifierConfig is the policy of an agent. Pointers tell "not given" from zero.
@@ -235,13 +237,24 @@ type EngineOpenResult struct {
 	Issuers  int                  `json:"issuers"`
 	Warnings []authorized.Warning `json:"warnings"`
 	KeyID    string               `json:"key_id"`
+
+	// Of an access engine.
+	Mode     string   `json:"mode,omitempty"`
+	Issuer   string   `json:"issuer,omitempty"`
+	AgentID  string   `json:"agent_id,omitempty"`
+	BaseURL  string   `json:"base_url,omitempty"`
+	Name     string   `json:"name,omitempty"`
+	MaxForm  int      `json:"max_form,omitempty"`
+	Inactive []string `json:"inactive,omitempty"`
 }
 
-// EngineFeedRequest is for engine.feed.
+// EngineFeedRequest is for engine.feed. Ring and clients are an access engine's.
 type EngineFeedRequest struct {
-	Engine uint64            `json:"engine"`
-	Files  []authorized.File `json:"files,omitempty"`
-	Keys   map[string]string `json:"keys,omitempty"`
+	Engine  uint64            `json:"engine"`
+	Files   []authorized.File `json:"files,omitempty"`
+	Keys    map[string]string `json:"keys,omitempty"`
+	Ring    json.RawMessage   `json:"ring,omitempty"`
+	Clients *[]client.Config  `json:"clients,omitempty"`
 }
 
 // EngineFeedResult answers engine.feed.
@@ -261,6 +274,12 @@ type EngineResumeRequest struct {
 	Failed    *string           `json:"failed,omitempty"`
 	Claim     string            `json:"claim,omitempty"`
 	Valid     *bool             `json:"valid,omitempty"`
+
+	Status          int               `json:"status,omitempty"`
+	Headers         map[string]string `json:"headers,omitempty"`
+	BodySHA256      string            `json:"body_sha256,omitempty"`
+	BodyTooLarge    bool              `json:"body_too_large,omitempty"`
+	BodyUnavailable bool              `json:"body_unavailable,omitempty"`
 }
 
 // EngineKeyRequest is for engine.key.
@@ -282,10 +301,11 @@ type EngineRequest struct {
 
 // EngineStatsResult answers engine.stats.
 type EngineStatsResult struct {
-	Issuers int         `json:"issuers"`
-	Keys    int         `json:"keys"`
-	Tickets int         `json:"tickets"`
-	Replay  ReplayStats `json:"replay"`
+	Issuers int          `json:"issuers"`
+	Keys    int          `json:"keys"`
+	Tickets int          `json:"tickets"`
+	Replay  ReplayStats  `json:"replay"`
+	Access  *AccessStats `json:"access,omitempty"`
 }
 
 // ReplayStats tells how full the core's own window is; zeroes where the host remembers.

@@ -18,8 +18,8 @@ const (
 	MaxText  = 256 << 10
 	// MaxIssuer bounds an issuer's name, in bytes.
 	MaxIssuer = 512
-	// maxTried bounds the keys that one token may be tried with.
-	maxTried = 8
+	// MaxTried bounds the keys that one token may be tried with.
+	MaxTried = 8
 )
 
 // File is one file of the folder: its text, or why the host could not read it.
@@ -227,7 +227,7 @@ func (i Issuer) Candidates(kid string) []*jose.PublicKey {
 func (i Issuer) collect(wanted func(jose.Key) bool) []*jose.PublicKey {
 	var keys []*jose.PublicKey
 	for _, key := range i.Keys {
-		if len(keys) < maxTried && wanted(key) {
+		if len(keys) < MaxTried && wanted(key) {
 			keys = append(keys, key.Public)
 		}
 	}

@@ -69,7 +69,7 @@ func TestCandidates(t *testing.T) {
 	for range 20 {
 		many.Keys = append(many.Keys, jose.Key{Public: first})
 	}
-	if got := len(many.Candidates("")); got != maxTried {
+	if got := len(many.Candidates("")); got != MaxTried {
 		t.Errorf("%d candidates of 20 keys", got)
 	}
 	if got := (Issuer{Keys: []jose.Key{{Public: first, ID: "1"}}}).Candidates("unknown"); got != nil {

@@ -5,6 +5,7 @@ package engine
 import (
 	"sync"
 
+	"github.com/tallystick/tallystick/core/access"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/request"
@@ -17,10 +18,11 @@ const (
 	maxAge     = 60
 )
 
-// Engine has a Verifier, a Signer or both. Safe for concurrent use.
+// Engine has a Verifier, a Signer or both, or an Access alone. Safe for concurrent use.
 type Engine struct {
 	Verifier *request.Verifier
 	Signer   *request.Signer
+	Access   *access.Agent
 	Realm    string
 
 	mu      sync.Mutex

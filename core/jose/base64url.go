@@ -22,3 +22,6 @@ func Decode64(text string) ([]byte, bool) {
 	data, err := strict64.DecodeString(text)
 	return data, err == nil
 }
+
+// EncodeStandard64 returns base64 with padding, as RFC 7617 wants it.
+func EncodeStandard64(data []byte) string { return base64.StdEncoding.EncodeToString(data) }

@@ -21,7 +21,9 @@ var (
 	ErrPattern = errors.New("a scope pattern must be 1 to 256 characters of printable ASCII without space, \" and \\")
 )
 
-const namespacePrefix = "namespace:"
+// NamespacePrefix begins a scope that says which namespace an authority put its
+// bearer into.
+const NamespacePrefix = "namespace:"
 
 // Parse splits a scope string. The empty string holds no scope.
 func Parse(text string) ([]string, error) {
@@ -112,7 +114,7 @@ func matchesAny(patterns []string, s string) bool {
 func Namespaces(granted []string) []string {
 	namespaces := []string{}
 	for _, s := range granted {
-		if name, ok := strings.CutPrefix(s, namespacePrefix); ok && name != "" {
+		if name, ok := strings.CutPrefix(s, NamespacePrefix); ok && name != "" {
 			namespaces = append(namespaces, name)
 		}
 	}

@@ -188,3 +188,22 @@ func HasDotSegment(path string) bool {
 	}
 	return false
 }
+
+// EncodeForm encodes a name or value of application/x-www-form-urlencoded.
+func EncodeForm(text string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case isUnreserved(c) && c != '~':
+			b.WriteByte(c)
+		case c == ' ':
+			b.WriteByte('+')
+		default:
+			b.WriteByte('%')
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,392 @@
+package abi
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/tallystick/tallystick/core/access"
+	"github.com/tallystick/tallystick/core/agent"
+	"github.com/tallystick/tallystick/core/authorized"
+	"github.com/tallystick/tallystick/core/binding"
+	"github.com/tallystick/tallystick/core/client"
+	"github.com/tallystick/tallystick/core/digest"
+	"github.com/tallystick/tallystick/core/engine"
+	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/once"
+	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/ring"
+	"github.com/tallystick/tallystick/core/scope"
+	"github.com/tallystick/tallystick/core/trust"
+	"github.com/tallystick/tallystick/core/weburl"
+)
+
+// Defaults and bounds of an access engine, in seconds; ABI.md states them.
+const (
+	defaultAccessTTL      = 300
+	defaultAccessLeeway   = 30
+	defaultAccessLifetime = 24 * 60 * 60
+	defaultCacheTTL       = 3600
+	maxCacheTTL           = 7 * 24 * 60 * 60
+	roleAuthority         = "authority"
+	roleAgent             = "agent"
+)
+
+// accessOpening gathers what an identity is compiled from; the first problem ends it.
+type accessOpening struct {
+	c       *AccessConfig
+	config  access.Config
+	ring    *ring.Ring
+	keys    *authorized.Set
+	clients *client.Registry
+}
+
+func openAccess(c *AccessConfig, result *EngineOpenResult) (*engine.Engine, *problem.Problem) {
+	o := &accessOpening{c: c}
+	for _, step := range []func() *problem.Problem{o.mode, o.identity, o.numbers, o.trust, o.credentials, o.material} {
+		if p := step(); p != nil {
+			return nil, p
+		}
+	}
+	a, p := access.New(o.config, o.ring, o.keys, o.clients)
+	if p != nil {
+		return nil, p
+	}
+	result.MaxBody, result.KeyID = o.config.MaxBody, a.KeyID()
+	result.Mode, result.Issuer, result.AgentID, result.BaseURL, result.Name = string(a.Mode()), a.Issuer(), a.ID(), a.BaseURL(), a.Name()
+	result.MaxForm, result.Inactive = access.MaxForm, o.config.Inactive
+	e := engine.New(nil, nil, orDefault(c.Realm, defaultRealm))
+	e.Access = a
+	return e, nil
+}
+
+func (o *accessOpening) mode() *problem.Problem {
+	switch {
+	case o.c.Role != "" && o.c.Role != roleAgent && o.c.Role != roleAuthority:
+		return badConfig("role must be agent or authority")
+	case o.c.Role == roleAuthority && o.c.Authority != "":
+		return badConfig("authority: an authority has none of its own: leave it out")
+	case o.c.Role == roleAuthority:
+		o.config.Mode = access.Authority
+	case o.c.Authority != "":
+		o.config.Mode = access.Portal
+	default:
+		o.config.Mode = access.SelfIssued
+	}
+	o.config.Authority = o.c.Authority
+	if p := checkRSA(o.c.RSA); p != nil {
+		return p
+	}
+	if o.c.Replay != "" && o.c.Replay != choiceMemory && o.c.Replay != choiceHost {
+		return badConfig("replay must be memory or host")
+	}
+	return checkRealm(orDefault(o.c.Realm, defaultRealm))
+}
+
+// identity settles base_url and agent_id: each gives the other when it is missing.
+func (o *accessOpening) identity() *problem.Problem {
+	reference := o.c.BaseURL
+	if reference == "" {
+		reference = o.c.AgentID
+	}
+	if reference == "" && len(o.c.Audience) > 0 {
+		reference = o.c.Audience[0]
+	}
+	if reference == "" {
+		return badConfig("base_url is missing: the URL of this agent, or its @name (or agent_id)")
+	}
+	url, err := agent.Resolve(reference, o.c.Authority)
+	if err != nil {
+		return badConfig("base_url: %s", err)
+	}
+	id := o.c.AgentID
+	if id == "" {
+		id = lastSegment(url)
+	}
+	if !jose.ValidIdentifier(id, authorized.MaxIssuer) {
+		return badConfig("agent_id must have 1 to 512 bytes and no control characters")
+	}
+	o.config.BaseURL, o.config.AgentID, o.config.Audience = url, id, o.c.Audience
+	return nil
+}
+
+// lastSegment names an agent by the end of its URL, or by its host.
+func lastSegment(url string) string {
+	_, rest, _ := strings.Cut(url, "://")
+	return rest[strings.LastIndexByte(rest, '/')+1:]
+}
+
+func (o *accessOpening) numbers() *problem.Problem {
+	c := o.c
+	o.config.TokenTTL = orDefault(c.TokenTTL, defaultAccessTTL)
+	o.config.CacheTTL = orDefault(c.JWKSCacheTTL, defaultCacheTTL)
+	o.config.Leeway = orDefault(c.Leeway, defaultAccessLeeway)
+	o.config.MaxLifetime = orDefault(c.MaxLifetime, defaultAccessLifetime)
+	o.config.MaxBody = orDefault(c.MaxBody, defaultMaxBody)
+	o.config.BoundOnly, o.config.HostRSA = c.RequireBinding, c.RSA == choiceHost
+	o.config.CheckHostSign = orDefault(c.CheckSignature, true)
+	o.config.Once = once.Config{Host: c.Replay == choiceHost, Capacity: orDefault(c.ReplayCapacity, defaultCapacity), Floor: c.ReplayFloor}
+	return checkBounds([]bound{
+		{"token_ttl", float64(o.config.TokenTTL), 1, access.MaxTTL},
+		{"jwks_cache_ttl", o.config.CacheTTL, 1, maxCacheTTL},
+		{"leeway", o.config.Leeway, 0, maxLeeway},
+		{"max_lifetime", o.config.MaxLifetime, 1, 365 * 24 * 60 * 60},
+		{"max_body", float64(o.config.MaxBody), 0, maxBody},
+		{"replay_floor", float64(o.config.Once.Floor), 0, 1 << 53},
+		{"replay_capacity", float64(o.config.Once.Capacity), 1, maxCapacity},
+	})
+}
+
+func (o *accessOpening) trust() *problem.Problem {
+	o.config.AllowedScopes = orDefault(o.c.AllowedScopes, []string{"read", "write"})
+	if len(o.config.AllowedScopes) > scope.MaxPatterns {
+		return badConfig("allowed_scopes may have %d patterns", scope.MaxPatterns)
+	}
+	for _, pattern := range o.config.AllowedScopes {
+		if err := scope.CheckPattern(pattern); err != nil {
+			return badConfig("allowed_scopes: %s", err)
+		}
+	}
+	config := trust.Config{Authority: o.c.Authority, Allow: o.c.Allow, Deny: o.c.Deny, DevMode: o.c.DevMode}
+	for _, issuer := range o.c.TrustedIssuers {
+		config.Trusted = append(config.Trusted, trust.Issuer{Issuer: issuer.Issuer, JWKSURI: issuer.JWKSURI, Type: issuer.Type})
+	}
+	if o.c.JWKSURI != "" {
+		issuer, p := o.pinnedIssuer()
+		if p != nil {
+			return p
+		}
+		config.Pinned = true
+		config.Trusted = append(config.Trusted, issuer)
+	}
+	issuers, err := trust.NewIssuers(config)
+	if err != nil {
+		return badConfig("%s", err)
+	}
+	o.config.Issuers, o.config.TrustedIssuers = issuers, len(config.Trusted)
+	var p *problem.Problem
+	if o.config.AcceptFrom, p = parseRules("accept_from", o.c.AcceptFrom); p != nil {
+		return p
+	}
+	o.config.TalkTo, p = parseRules("talk_to", o.c.TalkTo)
+	return p
+}
+
+// pinnedIssuer is the seed's TypeScript form: one key set, and whose it is.
+func (o *accessOpening) pinnedIssuer() (trust.Issuer, *problem.Problem) {
+	issuer := o.c.Issuer
+	if issuer == "" {
+		u, err := weburl.Parse(o.c.JWKSURI)
+		if err != nil {
+			return trust.Issuer{}, badConfig("jwks_uri: %s", err)
+		}
+		issuer = u.Origin
+	}
+	return trust.Issuer{Issuer: issuer, JWKSURI: o.c.JWKSURI, Type: trust.TypePortal}, nil
+}
+
+func parseRules(name string, text json.RawMessage) (*trust.Rules, *problem.Problem) {
+	if text == nil {
+		return nil, nil
+	}
+	rules, err := trust.ParseRules(gjson.ParseBytes(text))
+	if err != nil {
+		return nil, badConfig("%s: %s", name, err)
+	}
+	return rules, nil
+}
+
+// credentials are those at the authority.
+func (o *accessOpening) credentials() *problem.Problem {
+	c := o.c
+	o.config.ClientID, o.config.ClientSecret = c.ClientID, c.ClientSecret
+	if c.Google != nil {
+		o.config.Inactive = append(o.config.Inactive, "google: signing in with Google is not built yet")
+	}
+	if c.Robutler != nil {
+		used := ""
+		if c.ClientSecret == "" && c.ClientKey == "" && c.Robutler.ClientSecret != "" {
+			o.config.ClientSecret = c.Robutler.ClientSecret
+			if o.config.ClientID == "" {
+				o.config.ClientID = c.Robutler.ClientID
+			}
+			used = "; its client_id and client_secret are used at the authority's token endpoint"
+		}
+		o.config.Inactive = append(o.config.Inactive, "robutler: signing in with Robutler is not built yet"+used)
+	}
+	if o.config.ClientID == "" {
+		o.config.ClientID = o.config.AgentID
+	}
+	if c.ClientKey != "" {
+		key, err := jose.OnePrivate([]byte(c.ClientKey))
+		if err != nil {
+			return problem.New(problem.InvalidKey, "client_key: "+err.Error())
+		}
+		o.config.ClientKey = key
+	}
+	return nil
+}
+
+// material is keys and clients.
+func (o *accessOpening) material() *problem.Problem {
+	var p *problem.Problem
+	if o.c.Ring != nil {
+		if o.ring, p = ring.Parse(string(o.c.Ring)); p != nil {
+			return p
+		}
+	}
+	if o.keys, _, p = loadKeys(nil, o.c.Keys); p != nil {
+		return p
+	}
+	o.clients, p = client.New(orDefault(o.c.Clients, nil))
+	return p
+}
+
+func (c *Core) access(number uint64) (*engine.Engine, *problem.Problem) {
+	e, p := c.engine(number)
+	if p == nil && e.Access == nil {
+		p = problem.New(problem.InvalidArgument, "the engine was opened without access")
+	}
+	return e, p
+}
+
+// feedAccess replaces what a host keeps in files.
+func feedAccess(a *access.Agent, r *EngineFeedRequest) (any, *problem.Problem) {
+	if r.Files != nil || r.Keys == nil && r.Ring == nil && r.Clients == nil {
+		return nil, problem.New(problem.InvalidArgument, "engine.feed of an access engine needs ring, clients or keys")
+	}
+	fed := accessOpening{c: &AccessConfig{Ring: r.Ring, Keys: r.Keys, Clients: r.Clients}}
+	if p := fed.material(); p != nil {
+		return nil, p
+	}
+	if r.Ring != nil {
+		if a.Mode() == access.Portal {
+			return nil, problem.New(problem.InvalidArgument, "engine.feed: an authority signs for this agent: it has no ring")
+		}
+		a.FeedRing(fed.ring)
+	}
+	if r.Keys != nil {
+		a.FeedKeys(fed.keys)
+	}
+	if r.Clients != nil {
+		a.FeedClients(fed.clients)
+	}
+	return EngineFeedResult{fed.keys.Len(), []authorized.Warning{}}, nil
+}
+
+func accessVerify(c *Core, text, _ []byte) []byte {
+	var r AccessVerifyRequest
+	if p := readAccessVerify(text, &r); p != nil {
+		return refuse(p)
+	}
+	e, p := c.access(r.Engine)
+	if p != nil {
+		return refuse(p)
+	}
+	if p := checkVerifyRequest(&r); p != nil {
+		return refuse(p)
+	}
+	step := e.Access.Verify(&access.Input{
+		Now: r.Now, Authorization: r.Authorization, Token: r.Token, RequiredScopes: r.RequiredScopes, BoundOnly: r.RequireBinding,
+		Received: binding.Received{Method: r.Method, Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"), Query: r.Query,
+			PathDecoded: r.PathDecoded, RawTarget: r.RawTarget},
+	})
+	return settle(e, r.Now, step, func(end need.Step) []byte {
+		if end.Problem != nil {
+			return refuseWithResponse(end.Problem, e.Realm)
+		}
+		return okRaw(end.Result.(*access.Accepted).JSON)
+	})
+}
+
+func checkVerifyRequest(r *AccessVerifyRequest) *problem.Problem {
+	if (r.Authorization != nil) == (r.Token != "") {
+		return problem.New(problem.InvalidArgument, "access.verify: give authorization (with method and path) or token")
+	}
+	if r.Authorization != nil && (r.Method == "" || r.Path == "" && r.Mount == "") {
+		return problem.New(problem.InvalidArgument, "access.verify: members method and path are missing")
+	}
+	if len(r.RequiredScopes) > scope.MaxPatterns {
+		return problem.Newf(problem.InvalidArgument, "access.verify: required_scopes may have %d patterns", scope.MaxPatterns)
+	}
+	for _, pattern := range r.RequiredScopes {
+		if err := scope.CheckPattern(pattern); err != nil {
+			return problem.Newf(problem.InvalidArgument, "access.verify: required_scopes: %s", err)
+		}
+	}
+	return nil
+}
+
+// suspending makes a handler of an operation that may need the host.
+func suspending[Request any](operation string, now func(*Request) (engine uint64, now float64), run func(a *access.Agent, r *Request, body []byte) (need.Step, *problem.Problem), finish func(result any) any) handler {
+	return func(c *Core, text, body []byte) []byte {
+		var r Request
+		if p := readCold(operation, text, &r); p != nil {
+			return refuse(p)
+		}
+		number, at := now(&r)
+		e, p := c.access(number)
+		if p != nil {
+			return refuse(p)
+		}
+		step, p := run(e.Access, &r, body)
+		if p != nil {
+			return refuse(p)
+		}
+		return settle(e, at, step, func(end need.Step) []byte {
+			if end.Problem != nil {
+				return refuse(end.Problem)
+			}
+			return ok(finish(end.Result))
+		})
+	}
+}
+
+var accessIssue = suspending("access.issue",
+	func(r *AccessIssueRequest) (uint64, float64) { return r.Engine, r.Now },
+	func(a *access.Agent, r *AccessIssueRequest, body []byte) (need.Step, *problem.Problem) {
+		wanted := &access.Wanted{Now: r.Now, Target: r.Target, Scopes: orDefault(r.Scopes, nil), ExtraClaims: string(r.ExtraClaims),
+			JTI: r.JTI, TTL: r.TTL, Reuse: r.Reuse}
+		if r.Bind != nil {
+			sum, p := bodyDigest("access.issue", r.Bind.BodySHA256, body)
+			if p != nil {
+				return need.Step{}, p
+			}
+			if sum == "" {
+				sum = digest.Hex(body)
+			}
+			wanted.Bind = &access.Bind{Method: r.Bind.Method, URL: r.Bind.URL, BodySHA256: sum}
+		}
+		return a.Issue(wanted), nil
+	},
+	func(result any) any {
+		i := result.(*access.Issued)
+		return AccessIssueResult{i.Token, "Bearer " + i.Token, i.Audience, i.Scope, i.IssuedAt, i.ExpiresAt, i.KeyID, i.Reused}
+	})
+
+var accessServe = suspending("access.serve",
+	func(r *AccessServeRequest) (uint64, float64) { return r.Engine, r.Now },
+	func(a *access.Agent, r *AccessServeRequest, body []byte) (need.Step, *problem.Problem) {
+		return a.Serve(&access.HTTPRequest{Now: r.Now, Method: r.Method, Path: r.Path, Authorization: r.Authorization,
+			ContentType: r.ContentType, IfNoneMatch: r.IfNoneMatch, BodyTooLarge: r.BodyTooLarge, Body: body}), nil
+	},
+	func(result any) any {
+		served := result.(*access.Served)
+		answer := AccessServeResult{Handled: served.Response != nil, Log: served.Log, Level: served.Level}
+		if served.Response != nil {
+			answer.Response = &HTTPResponse{served.Response.Status, served.Response.Headers, served.Response.Body}
+		}
+		return answer
+	})
+
+var accessCommand = suspending("access.command",
+	func(r *AccessCommandRequest) (uint64, float64) { return r.Engine, r.Now },
+	func(a *access.Agent, r *AccessCommandRequest, _ []byte) (need.Step, *problem.Problem) {
+		return a.Command(r.Now, r.Line), nil
+	},
+	func(result any) any {
+		said := result.(*access.Said)
+		return AccessCommandResult{json.RawMessage(said.Data), said.Display}
+	})

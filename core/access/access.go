@@ -1,0 +1,206 @@
+// Package access is the profile of access tokens: one token, one audience, many
+// requests (AOAuth; protocol.md sections 2 to 8). One Agent is one identity: it
+// verifies what it receives, gets or issues what it sends, and answers for its
+// token endpoint. An authority is an Agent too, which issues for others.
+package access
+
+import (
+	"sync/atomic"
+
+	"github.com/tallystick/tallystick/core/agent"
+	"github.com/tallystick/tallystick/core/authorized"
+	"github.com/tallystick/tallystick/core/binding"
+	"github.com/tallystick/tallystick/core/client"
+	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/keyset"
+	"github.com/tallystick/tallystick/core/once"
+	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/ring"
+	"github.com/tallystick/tallystick/core/trust"
+)
+
+// Mode says who signs.
+type Mode string
+
+// The modes: an agent whose authority signs, an agent that signs itself, and an
+// authority.
+const (
+	Portal     Mode = "portal"
+	SelfIssued Mode = "self-issued"
+	Authority  Mode = "authority"
+)
+
+const (
+	// maxIssuers bounds the JWKS cache (protocol.md section 6).
+	maxIssuers = 1000
+	// maxVerified and maxVerifiedBytes bound each half of the memory of verified
+	// tokens, maxRemembered is the size of a token that is not kept, in bytes.
+	maxVerified      = 1024
+	maxVerifiedBytes = 2 << 20
+	maxRemembered    = 4 << 10
+	// maxKept and maxKeptBytes bound each half of the memory of tokens to be sent.
+	maxKept      = 512
+	maxKeptBytes = 1 << 20
+)
+
+// Config is compiled once. Times are in seconds, sizes in bytes.
+type Config struct {
+	Mode          Mode
+	Authority     string // issuer of the portal
+	AgentID       string
+	BaseURL       string // canonical
+	TokenTTL      int64
+	AllowedScopes []string
+	Issuers       *trust.Issuers
+	AcceptFrom    *trust.Rules // nil: everyone
+	TalkTo        *trust.Rules // nil: everyone
+	CacheTTL      float64
+	Audience      []string // accepted besides BaseURL
+	ClientID      string
+	ClientSecret  string
+	ClientKey     *jose.PrivateKey
+	Leeway        float64
+	MaxLifetime   float64
+	MaxBody       int
+	BoundOnly     bool
+	HostRSA       bool
+	CheckHostSign bool
+	Once          once.Config
+	Inactive      []string
+
+	TrustedIssuers int // how many are configured, for displays
+}
+
+// Agent is one compiled identity. Safe for concurrent use.
+type Agent struct {
+	config   Config
+	name     string
+	external bool
+	place    binding.Place
+	audience map[string]struct{}
+
+	ring    atomic.Pointer[ring.Ring]
+	static  atomic.Pointer[authorized.Set] // keys of issuers given by configuration
+	clients atomic.Pointer[client.Registry]
+
+	keys     *keyset.Cache
+	guard    *once.Guard
+	verified *generations[*remembered]
+	kept     *generations[*keptToken]
+	flights  *flights
+}
+
+// New compiles a configuration whose numbers have been checked. ring is nil where
+// the agent signs nothing itself.
+func New(c Config, r *ring.Ring, static *authorized.Set, clients *client.Registry) (*Agent, *problem.Problem) {
+	name, err := agent.Name(c.BaseURL)
+	if err != nil {
+		return nil, problem.Newf(problem.InvalidConfig, "base_url: %s", err)
+	}
+	place, err := binding.NewPlace(c.BaseURL)
+	if err != nil {
+		return nil, problem.Newf(problem.InvalidConfig, "base_url: %s", err)
+	}
+	if r == nil && c.Mode != Portal {
+		return nil, problem.New(problem.InvalidConfig, "ring: a key ring is required where no authority signs (ring.update makes one)")
+	}
+	a := &Agent{
+		config: c, name: name, external: true, place: place, audience: map[string]struct{}{},
+		keys: keyset.New(c.CacheTTL, maxIssuers), guard: once.New(c.Once),
+		verified: newGenerations[*remembered](maxVerified, maxVerifiedBytes),
+		kept:     newGenerations[*keptToken](maxKept, maxKeptBytes),
+		flights:  newFlights(),
+	}
+	if c.Mode == Portal && agent.Under(c.BaseURL, c.Authority) {
+		// The portal names its agents by their sub.
+		a.name, a.external = c.AgentID, false
+	}
+	for _, audience := range append([]string{c.BaseURL}, c.Audience...) {
+		a.audience[canonical(audience)] = struct{}{}
+	}
+	a.ring.Store(r)
+	a.static.Store(static)
+	a.clients.Store(clients)
+	return a, nil
+}
+
+// canonical spells an audience so that a trailing slash, a default port and the
+// case of a host make no difference. What is no URL stays as it is.
+func canonical(audience string) string {
+	if url, err := agent.Canonical(audience); err == nil {
+		return url
+	}
+	return audience
+}
+
+// Mode returns who signs.
+func (a *Agent) Mode() Mode { return a.config.Mode }
+
+// BaseURL returns the agent's own canonical URL.
+func (a *Agent) BaseURL() string { return a.config.BaseURL }
+
+// ID returns the agent's own id: sub of what it signs.
+func (a *Agent) ID() string { return a.config.AgentID }
+
+// Name returns the agent's own dotted name.
+func (a *Agent) Name() string { return a.name }
+
+// MaxBody returns how many bytes of a bound request's body are read.
+func (a *Agent) MaxBody() int { return a.config.MaxBody }
+
+// Issuer returns the iss of this agent's tokens.
+func (a *Agent) Issuer() string {
+	if a.config.Mode == Portal {
+		return a.config.Authority
+	}
+	return a.config.BaseURL
+}
+
+// KeyID returns the thumbprint of the key that signs, "" where an authority does.
+func (a *Agent) KeyID() string {
+	if r := a.ring.Load(); r != nil {
+		return r.Active().Public.Thumbprint()
+	}
+	return ""
+}
+
+// FeedRing replaces the own keys.
+func (a *Agent) FeedRing(r *ring.Ring) {
+	a.ring.Store(r)
+	a.verified.clear()
+}
+
+// FeedKeys replaces the keys that were given for issuers.
+func (a *Agent) FeedKeys(keys *authorized.Set) {
+	a.static.Store(keys)
+	a.verified.clear()
+}
+
+// FeedClients replaces the clients of the token endpoint.
+func (a *Agent) FeedClients(clients *client.Registry) { a.clients.Store(clients) }
+
+// Key returns the public key with a thumbprint, whosever it is.
+func (a *Agent) Key(thumbprint string) *jose.PublicKey {
+	if r := a.ring.Load(); r != nil {
+		if key, there := r.Key(thumbprint); there {
+			return key.Public
+		}
+	}
+	if key := a.static.Load().Key(thumbprint); key != nil {
+		return key
+	}
+	return a.keys.Key(thumbprint)
+}
+
+// Stats tells how much is held.
+type Stats struct {
+	Issuers, IssuerCapacity, Kept, Verified int
+}
+
+// Stats returns what is held at this moment.
+func (a *Agent) Stats() Stats {
+	return Stats{a.keys.Stats().Cached, maxIssuers, a.kept.len(), a.verified.len()}
+}
+
+// Guard returns the memory of used jtis.
+func (a *Agent) Guard() *once.Guard { return a.guard }

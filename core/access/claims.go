@@ -1,0 +1,168 @@
+package access
+
+import (
+	"strings"
+
+	"github.com/tallystick/tallystick/core/binding"
+	"github.com/tallystick/tallystick/core/claims"
+	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/scope"
+	"github.com/tallystick/tallystick/core/strictjson"
+	"github.com/tallystick/tallystick/core/trust"
+)
+
+// maxAudiences bounds the entries of an aud that is an array.
+const maxAudiences = 64
+
+// tokenClaims are those members of an access token that this profile reads.
+type tokenClaims struct {
+	issuer, subject, jti, scope      claims.Claim
+	clientID, tokenType, agentPath   claims.Claim
+	agentURL                         claims.Claim // of aoauth
+	audience                         strictjson.Value
+	hasAudience, hasAOAuth, isObject bool
+	times                            claims.Times
+	bound                            binding.Claims
+}
+
+func (c *tokenClaims) member(name string, v strictjson.Value) {
+	var into *claims.Claim
+	switch name {
+	case "iss":
+		into = &c.issuer
+	case "sub":
+		into = &c.subject
+	case "jti":
+		into = &c.jti
+	case "scope":
+		into = &c.scope
+	case "client_id":
+		into = &c.clientID
+	case "token_type":
+		into = &c.tokenType
+	case "agent_path":
+		into = &c.agentPath
+	case "exp":
+		into = &c.times.Expires
+	case "nbf":
+		into = &c.times.NotBefore
+	case "iat":
+		into = &c.times.IssuedAt
+	case "aud":
+		c.audience, c.hasAudience = v, true
+		return
+	case "aoauth":
+		c.extension(v)
+		return
+	default:
+		into = c.bound.Member(name)
+	}
+	if into != nil {
+		*into = claims.New(v)
+	}
+}
+
+// extension reads aoauth, the seed's spelling of who the agent is.
+func (c *tokenClaims) extension(v strictjson.Value) {
+	c.hasAOAuth, c.isObject = true, v.IsObject()
+	if !c.isObject {
+		return
+	}
+	strictjson.Members(v.Raw, func(name string, v strictjson.Value) bool {
+		if name == "agent_url" {
+			c.agentURL = claims.New(v)
+		}
+		return true
+	})
+}
+
+// checkIdentity refuses an identity that step 4 could not read: there it counted
+// as absent.
+func (c *tokenClaims) checkIdentity() *problem.Problem {
+	if !c.subject.IsIdentifier(claims.MaxSubject) {
+		return claims.Invalid("sub must be a string of 1 to 512 bytes without control characters")
+	}
+	if c.agentPath.There() && !c.agentPath.IsText() {
+		return claims.Invalid("agent_path must be a string")
+	}
+	if c.hasAOAuth && !c.isObject || c.agentURL.There() && !c.agentURL.IsText() {
+		return claims.Invalid("aoauth must be an object, its agent_url a string")
+	}
+	return nil
+}
+
+// identity is what the trust decision is made over.
+func (c *tokenClaims) identity() trust.Claims {
+	return trust.Claims{Issuer: c.issuer.Text, Subject: c.subject.Text, AgentPath: c.agentPath.Text, AgentURL: c.agentURL.Text}
+}
+
+// checkRequired is step 8 for this profile; it returns the token's scopes.
+func (a *Agent) checkRequired(c *tokenClaims, now float64) ([]string, *problem.Problem) {
+	if p := c.times.CheckLifetime(now, a.config.MaxLifetime); p != nil {
+		return nil, p
+	}
+	if p := claims.CheckIdentifiers(c.jti, c.subject); p != nil {
+		return nil, p
+	}
+	if !c.hasAudience {
+		return nil, claims.Invalid("aud is missing")
+	}
+	if c.clientID.There() && !c.clientID.IsIdentifier(claims.MaxSubject) {
+		return nil, claims.Invalid("client_id must be a string of 1 to 512 bytes without control characters")
+	}
+	if c.tokenType.There() && !strings.EqualFold(c.tokenType.Text, "Bearer") {
+		return nil, claims.Invalid("token_type must be Bearer")
+	}
+	if c.scope.There() && !c.scope.IsText() {
+		return nil, claims.Invalid("scope must be a string")
+	}
+	scopes, err := scope.Parse(c.scope.Text)
+	if err != nil {
+		return nil, claims.Invalid("scope must be words separated by single spaces (RFC 6749 section 3.3)")
+	}
+	return scopes, nil
+}
+
+// checkBinding is the part of step 8 for tokens that are bound to one request:
+// such a token works once, so that it must have a jti, and names all of it.
+func (c *tokenClaims) checkBinding() *problem.Problem {
+	if !c.jti.There() {
+		return claims.Invalid("jti is missing")
+	}
+	return c.bound.CheckTypes(true, true)
+}
+
+// forAudience is step 9: one of the token's audiences is this agent (RFC 7519
+// section 4.1.3).
+func (a *Agent) checkAudience(c *tokenClaims) *problem.Problem {
+	matches := false
+	switch {
+	case strictjson.IsString(c.audience):
+		matches = a.isAudience(c.audience.Str)
+	case c.audience.IsArray():
+		entries := c.audience.Array()
+		if len(entries) > maxAudiences {
+			return claims.Invalid("aud has too many entries")
+		}
+		for _, entry := range entries {
+			if !strictjson.IsString(entry) {
+				return claims.Invalid("aud must be a string or an array of strings")
+			}
+			matches = matches || a.isAudience(entry.Str)
+		}
+	default:
+		return claims.Invalid("aud must be a string or an array of strings")
+	}
+	if !matches {
+		return problem.New(problem.InvalidAudience, "").WithLog("the token is for %s, this agent is %s", problem.Quote(c.audience.Raw), problem.Quote(a.config.BaseURL))
+	}
+	return nil
+}
+
+func (a *Agent) isAudience(text string) bool {
+	if _, exact := a.audience[text]; exact {
+		return true
+	}
+	_, same := a.audience[canonical(text)]
+	return same
+}

@@ -1,0 +1,266 @@
+package access
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tallystick/tallystick/core/agent"
+	"github.com/tallystick/tallystick/core/client"
+	"github.com/tallystick/tallystick/core/digest"
+	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/scope"
+	"github.com/tallystick/tallystick/core/strictjson"
+	"github.com/tallystick/tallystick/core/trust"
+)
+
+// OAuth errors of a token endpoint (RFC 6749 section 5.2, RFC 8707 section 2).
+const (
+	invalidRequest       = "invalid_request"
+	unsupportedGrantType = "unsupported_grant_type"
+	invalidScope         = "invalid_scope"
+	invalidTarget        = "invalid_target"
+	unauthorizedClient   = "unauthorized_client"
+	serverError          = "server_error"
+)
+
+// tokenRequest is one request to the token endpoint on its way.
+type tokenRequest struct {
+	a    *Agent
+	form map[string]string
+	who  *client.Client
+}
+
+// token is the whole decision of the token endpoint (RFC 6749 section 4.4).
+func (a *Agent) token(r *HTTPRequest) need.Step {
+	if a.config.Mode == Portal {
+		return a.refuseToken(&client.Error{Code: unauthorizedClient, Status: 400, Description: "tokens for this agent are issued by its authority: " + a.config.Authority})
+	}
+	if r.BodyTooLarge || len(r.Body) > MaxForm {
+		return a.refuseToken(&client.Error{Code: invalidRequest, Status: 413, Description: "the request is over 65536 bytes"})
+	}
+	form, refused := client.ParseForm(r.ContentType, r.Body)
+	if refused != nil {
+		return a.refuseToken(refused)
+	}
+	attempt := client.Attempt{Authorization: r.Authorization, Form: form, TokenEndpoint: strings.TrimSuffix(a.Issuer(), "/") + tokenPath,
+		Issuer: a.Issuer(), Leeway: a.config.Leeway, Window: a.guard.Window()}
+	return a.clients.Load().Authenticate(r.Now, attempt, func(now float64, who *client.Client, refused *client.Error) need.Step {
+		if refused != nil {
+			return a.refuseToken(refused)
+		}
+		return (&tokenRequest{a: a, form: form, who: who}).grant(now)
+	})
+}
+
+func (a *Agent) refuseToken(e *client.Error) need.Step {
+	log := "token request refused: " + e.Code + ": " + e.Description
+	if e.Log != "" {
+		log += " (" + e.Log + ")"
+	}
+	return need.Done(&Served{Response: e.Response(a.realm()), Log: log, Level: "warning"})
+}
+
+// realm names this endpoint in a challenge; a URL holds no quote.
+func (a *Agent) realm() string { return a.Issuer() }
+
+func (t *tokenRequest) grant(now float64) need.Step {
+	if grantType := t.form["grant_type"]; grantType != "client_credentials" {
+		if grantType == "" {
+			return t.refuse(invalidRequest, "grant_type is missing: this endpoint takes client_credentials")
+		}
+		return t.refuse(unsupportedGrantType, "this endpoint takes grant_type client_credentials")
+	}
+	target, refused := t.target()
+	if refused != nil {
+		return t.a.refuseToken(refused)
+	}
+	scopes, refused := t.scopes()
+	if refused != nil {
+		return t.a.refuseToken(refused)
+	}
+	bind, refused := t.bind()
+	if refused != nil {
+		return t.a.refuseToken(refused)
+	}
+	o := &order{now: now, subject: t.who.ID, clientID: t.who.ID, audience: target, scope: strings.Join(scopes, " "), ttl: t.a.config.TokenTTL, bind: bind}
+	t.name(o)
+	return followed(t.a.sign(o), t.answer)
+}
+
+func (t *tokenRequest) refuse(code, description string) need.Step {
+	return t.a.refuseToken(&client.Error{Code: code, Status: 400, Description: description, Log: "client " + problem.Quote(t.who.ID)})
+}
+
+// name writes who the client is: an agent of the authority, or somebody below the
+// agent that issues for itself alone.
+func (t *tokenRequest) name(o *order) {
+	base := strings.TrimSuffix(t.a.config.BaseURL, "/")
+	if t.a.config.Mode == Authority {
+		o.mode, o.path, o.agentURL = "portal", agentsPath, base+agentsPath+"/"+t.who.ID
+		return
+	}
+	o.mode, o.agentURL = "self", base+"/"+agent.EncodeSegment(t.who.ID)
+}
+
+// target is the audience. An agent issues only for itself; an authority for
+// everybody that the client may talk to.
+func (t *tokenRequest) target() (string, *client.Error) {
+	wrong := func(code, description string) (string, *client.Error) {
+		return "", &client.Error{Code: code, Status: 400, Description: description, Log: "client " + problem.Quote(t.who.ID) + ", target " + problem.Quote(t.form["target"])}
+	}
+	reference, self := t.form["target"], t.a.config.Mode != Authority
+	if reference == "" {
+		if self {
+			return t.a.config.BaseURL, nil
+		}
+		return wrong(invalidRequest, "target is missing: the agent that the token is for")
+	}
+	authority := t.a.config.Authority
+	if !self {
+		authority = t.a.config.BaseURL
+	}
+	url, err := agent.Resolve(reference, authority)
+	if err != nil {
+		return wrong(invalidTarget, "target is no agent's URL or name")
+	}
+	if self {
+		if url != t.a.config.BaseURL {
+			return wrong(invalidTarget, "this agent issues tokens for itself only")
+		}
+		return url, nil
+	}
+	if !t.mayReach(url) {
+		return wrong(invalidTarget, "this client may not have a token for this target")
+	}
+	return url, nil
+}
+
+func (t *tokenRequest) mayReach(url string) bool {
+	if t.who.Targets == nil {
+		return true
+	}
+	name, ours := portalName(url, t.a.config.BaseURL)
+	if !ours {
+		var err error
+		if name, err = agent.Name(url); err != nil {
+			return false
+		}
+	}
+	for _, text := range t.who.Targets {
+		if pattern, err := agent.ParsePattern(text); err == nil && pattern.MatchAllow(name, url) {
+			return true
+		}
+	}
+	return false
+}
+
+// scopes are those asked for, which the client must all be allowed, and those
+// that an authority assigns: a client never chooses its namespaces and labels.
+func (t *tokenRequest) scopes() ([]string, *client.Error) {
+	wrong := func(description string) ([]string, *client.Error) {
+		return nil, &client.Error{Code: invalidScope, Status: 400, Description: description, Log: "client " + problem.Quote(t.who.ID) + ", scope " + problem.Quote(t.form["scope"])}
+	}
+	wanted, err := scope.Parse(t.form["scope"])
+	if err != nil {
+		return wrong("scope must be words separated by single spaces")
+	}
+	assigned := t.assigned()
+	if len(wanted) == 0 {
+		wanted = t.usual()
+	}
+	scopes := []string{}
+	for _, s := range append(wanted, assigned...) {
+		if slices.Contains(scopes, s) {
+			continue
+		}
+		if !slices.Contains(assigned, s) && !t.may(s) {
+			return wrong("this client may not have all of these scopes")
+		}
+		scopes = append(scopes, s)
+	}
+	return scopes, nil
+}
+
+// may reports whether a client may have a scope for the asking.
+func (t *tokenRequest) may(s string) bool {
+	if strings.HasPrefix(s, trust.LabelPrefix) || strings.HasPrefix(s, scope.NamespacePrefix) {
+		return false
+	}
+	if len(scope.Filter([]string{s}, t.who.Scopes)) == 0 {
+		return false
+	}
+	return t.a.config.Mode == Authority || len(scope.Filter([]string{s}, t.a.config.AllowedScopes)) > 0
+}
+
+// usual is what a client gets that asks for nothing: all that it may have, as far
+// as that has no wildcard.
+func (t *tokenRequest) usual() []string {
+	var scopes []string
+	for _, s := range t.who.Scopes {
+		if !strings.Contains(s, "*") && t.may(s) {
+			scopes = append(scopes, s)
+		}
+	}
+	return scopes
+}
+
+func (t *tokenRequest) assigned() []string {
+	var scopes []string
+	if t.a.config.Mode != Authority {
+		return nil
+	}
+	for _, namespace := range t.who.Namespaces {
+		scopes = append(scopes, scope.NamespacePrefix+namespace)
+	}
+	for _, label := range t.who.Trust {
+		scopes = append(scopes, trust.LabelPrefix+label)
+	}
+	return scopes
+}
+
+// bind reads the one request that the token shall be for, if any.
+func (t *tokenRequest) bind() (*Bind, *client.Error) {
+	bind := &Bind{Method: t.form["htm"], URL: t.form["htu"], BodySHA256: t.form["content_sha256"]}
+	if *bind == (Bind{}) {
+		return nil, nil
+	}
+	if bind.Method == "" || bind.URL == "" || !digest.IsHex(bind.BodySHA256) {
+		return nil, &client.Error{Code: invalidRequest, Status: 400, Description: "a bound token needs content_sha256 (64 lower-case hex digits), htm and htu"}
+	}
+	return bind, nil
+}
+
+// answer words RFC 6749 section 5.1.
+func (t *tokenRequest) answer(end need.Step) need.Step {
+	if end.Problem != nil {
+		if end.Problem.Code == problem.InvalidArgument || end.Problem.Code == problem.InvalidURL {
+			return t.refuse(invalidRequest, end.Problem.Message)
+		}
+		return t.a.refuseToken(&client.Error{Code: serverError, Status: 500, Description: "the token could not be signed", Log: end.Problem.Message + " " + end.Problem.Log})
+	}
+	issued := end.Result.(*Issued)
+	b := strictjson.AppendString([]byte(`{"access_token":`), issued.Token)
+	b = appendText(b, "token_type", "Bearer")
+	b = appendRaw(b, "expires_in", strconv.FormatInt(issued.ExpiresAt-issued.IssuedAt, 10))
+	b = appendText(b, "scope", issued.Scope)
+	return need.Done(&Served{
+		Response: &problem.Response{
+			Status:  200,
+			Headers: map[string]string{"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache"},
+			Body:    string(append(b, '}')),
+		},
+		Log:   "token issued to client " + problem.Quote(t.who.ID) + " for " + problem.Quote(issued.Audience) + ", scope " + problem.Quote(issued.Scope),
+		Level: "info",
+	})
+}
+
+// followed has an operation's end, whenever it comes, made into another.
+func followed(step need.Step, end func(need.Step) need.Step) need.Step {
+	if step.Need == nil {
+		return end(step)
+	}
+	resume := step.Resume
+	return need.Ask(*step.Need, func(a need.Answer) need.Step { return followed(resume(a), end) })
+}

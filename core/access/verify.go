@@ -1,0 +1,315 @@
+package access
+
+import (
+	"strings"
+
+	"github.com/tallystick/tallystick/core/authorized"
+	"github.com/tallystick/tallystick/core/bearer"
+	"github.com/tallystick/tallystick/core/binding"
+	"github.com/tallystick/tallystick/core/claims"
+	"github.com/tallystick/tallystick/core/digest"
+	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/keyset"
+	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/scope"
+	"github.com/tallystick/tallystick/core/signature"
+	"github.com/tallystick/tallystick/core/trust"
+)
+
+// Input is a request as the host received it, or a bare token.
+type Input struct {
+	Now            float64
+	Authorization  []string // one entry for each header of that name
+	Token          string   // in place of Authorization: there is no request
+	Received       binding.Received
+	RequiredScopes []string // patterns: each must be met by a granted scope
+	BoundOnly      bool     // as Config.BoundOnly, for this request
+}
+
+// remembered is a token that was accepted: all of the pipeline but times, keys
+// and the scopes that a request demands is settled by the token and the policy.
+type remembered struct {
+	caller  *Caller
+	claims  *tokenClaims
+	issuer  string
+	keyID   string
+	local   bool // its key is not in the JWKS cache
+	answer  []byte
+	granted []string
+}
+
+// verification is one token on its way through the pipeline.
+type verification struct {
+	a       *Agent
+	in      Input
+	text    string
+	token   *jose.Token
+	claims  *tokenClaims
+	caller  trust.Caller
+	keyID   string
+	local   bool
+	scopes  []string // all that the token claims
+	granted []string
+}
+
+// Verify runs the pipeline until it ends or needs the host.
+func (a *Agent) Verify(in *Input) need.Step {
+	text := in.Token
+	if text == "" {
+		token, p := bearer.Token(in.Authorization)
+		if p != nil {
+			return need.Refuse(p)
+		}
+		text = token
+	}
+	if known, there := a.verified.get(text); there && a.keyStands(known, in.Now) {
+		return a.verifyAgain(known, in)
+	}
+	c := &tokenClaims{}
+	token, p := jose.ParseClaims(text, c.member)
+	if p != nil {
+		return need.Refuse(p)
+	}
+	run := &verification{a: a, in: *in, text: text, token: token, claims: c}
+	return run.decideIssuer()
+}
+
+// keyStands reports whether the key that verified a token is still in use.
+func (a *Agent) keyStands(known *remembered, now float64) bool {
+	if known.local {
+		return a.localKey(known.issuer, known.keyID, now)
+	}
+	return a.keys.Holds(now, known.issuer, known.keyID)
+}
+
+// verifyAgain is the pipeline for a token that was accepted before: what depends
+// on time, on the keys of the moment or on the request is judged anew, in the
+// same order.
+func (a *Agent) verifyAgain(known *remembered, in *Input) need.Step {
+	if p := known.claims.times.Check(in.Now, a.config.Leeway); p != nil {
+		return need.Refuse(p)
+	}
+	if in.BoundOnly || a.config.BoundOnly {
+		return need.Refuse(notBound())
+	}
+	if p := missingScopes(in.RequiredScopes, known.granted); p != nil {
+		return need.Refuse(p)
+	}
+	return need.Done(&Accepted{JSON: known.answer})
+}
+
+// decideIssuer is step 4.
+func (r *verification) decideIssuer() need.Step {
+	c := r.claims
+	if p := claims.CheckIssuer(c.issuer); p != nil {
+		return need.Refuse(p)
+	}
+	caller, decision, reason := r.a.config.Issuers.Decide(c.identity())
+	r.caller = caller
+	switch decision {
+	case trust.Denied:
+		return need.Refuse(problem.New(problem.IssuerDenied, "").WithLog("issuer %s, subject %s: %s", problem.Quote(c.issuer.Text), problem.Quote(c.subject.Text), reason))
+	case trust.Trusted:
+		return r.findKeys()
+	}
+	if r.isLocal() {
+		return r.findKeys()
+	}
+	if decision == trust.Refused {
+		p := problem.New(problem.UnknownIssuer, "the issuer is not trusted here").WithLog("issuer %s: %s", problem.Quote(c.issuer.Text), reason)
+		p.Subject = c.issuer.Text
+		return need.Refuse(p)
+	}
+	return r.findKeys()
+}
+
+// isLocal reports whether the issuer's keys are at hand: the agent itself, or an
+// issuer whose keys were given.
+func (r *verification) isLocal() bool {
+	issuer := r.claims.issuer.Text
+	_, given := r.a.static.Load().Issuer(issuer)
+	return given || r.a.ring.Load() != nil && issuer == r.a.config.BaseURL
+}
+
+// findKeys is step 5.
+func (r *verification) findKeys() need.Step {
+	issuer, kid := r.claims.issuer.Text, r.token.KeyID
+	if r.isLocal() {
+		r.local = true
+		return r.keysFound(r.in.Now, r.a.localKeys(issuer, kid, r.in.Now))
+	}
+	source := keyset.Source{
+		Issuer: issuer, JWKSURI: r.caller.JWKSURI, Configured: r.caller.Configured,
+		Authority: r.a.config.Mode == Portal && issuer == r.a.config.Authority, HTTPAllowed: r.caller.HTTPAllowed,
+	}
+	return r.a.keys.Find(r.in.Now, source, kid, r.keysFound)
+}
+
+func (r *verification) keysFound(now float64, keys []*jose.PublicKey) need.Step {
+	r.in.Now = now
+	if len(keys) == 0 {
+		return need.Refuse(problem.New(problem.UnknownKey, "").WithLog("issuer %s has no key with kid %s", problem.Quote(r.claims.issuer.Text), problem.Quote(r.token.KeyID)))
+	}
+	search := signature.Search{Token: r.token, Issuer: r.claims.issuer.Text, HostRSA: r.a.config.HostRSA, Found: func(keyID string) need.Step {
+		r.keyID = keyID
+		return r.checkClaims()
+	}}
+	return search.Among(keys)
+}
+
+// checkClaims is steps 7 to 10.
+func (r *verification) checkClaims() need.Step {
+	a, c := r.a, r.claims
+	if p := c.times.Check(r.in.Now, a.config.Leeway); p != nil {
+		return need.Refuse(p)
+	}
+	scopes, p := a.checkRequired(c, r.in.Now)
+	if p == nil {
+		p = c.checkIdentity()
+	}
+	if p == nil && r.caller.Problem != nil {
+		p = r.caller.Problem
+	}
+	if p != nil {
+		return need.Refuse(p)
+	}
+	r.scopes = scopes
+	if p := a.checkAudience(c); p != nil {
+		return need.Refuse(p)
+	}
+	if !c.bound.There() {
+		if r.in.BoundOnly || a.config.BoundOnly {
+			return need.Refuse(notBound())
+		}
+		return r.checkScopes()
+	}
+	if p := c.checkBinding(); p != nil {
+		return need.Refuse(p)
+	}
+	if r.in.Token != "" {
+		return need.Refuse(problem.New(problem.WrongTarget, "the token is bound to one request: verify it together with that request"))
+	}
+	if p := a.place.CheckTarget(&c.bound, &r.in.Received); p != nil {
+		return need.Refuse(p)
+	}
+	return need.Ask(need.Need{Kind: need.Body, MaxBytes: a.config.MaxBody}, r.bodyAnswered)
+}
+
+func notBound() *problem.Problem {
+	return problem.New(problem.InvalidClaims, "this agent accepts only tokens that are bound to their request (content_sha256, htm and htu)")
+}
+
+// bodyAnswered is step 11.
+func (r *verification) bodyAnswered(answer need.Answer) need.Step {
+	switch {
+	case answer.BodyTooLarge || len(answer.Content) > r.a.config.MaxBody:
+		return need.Refuse(problem.New(problem.BodyTooLarge, "").WithLog("the body is over max_body (%d bytes)", r.a.config.MaxBody))
+	case answer.BodyUnavailable:
+		return need.Refuse(problem.New(problem.BodyUnavailable, "").WithLog("something read the body before it was verified: verify first, or keep the raw bytes"))
+	}
+	sum := answer.BodySHA256
+	if sum == "" {
+		sum = digest.Hex(answer.Content)
+	}
+	if p := r.claims.bound.CheckBody(sum); p != nil {
+		return need.Refuse(p)
+	}
+	return r.checkScopes()
+}
+
+// checkScopes is steps 12 and 13.
+func (r *verification) checkScopes() need.Step {
+	r.granted = r.a.grant(r.scopes, r.caller.Portal())
+	if p := missingScopes(r.in.RequiredScopes, r.granted); p != nil {
+		return need.Refuse(p)
+	}
+	caller := r.describe()
+	if rules := r.a.config.AcceptFrom; rules != nil && !rules.Allow(trust.Party{
+		Caller: caller.Name, CallerURL: caller.AgentURL, CallerExternal: r.caller.External,
+		Target: r.a.name, TargetExternal: r.a.external, Labels: caller.TrustLabels,
+	}) {
+		return need.Refuse(problem.New(problem.TrustDenied, "").WithLog("accept_from does not allow %s (%s)", problem.Quote(caller.Name), problem.Quote(caller.AgentURL)))
+	}
+	return r.claimOnce(caller)
+}
+
+// grant filters a token's scopes. trust: labels are an authority's to give.
+func (a *Agent) grant(scopes []string, portal bool) []string {
+	granted := scope.Filter(scopes, a.config.AllowedScopes)
+	if portal {
+		return granted
+	}
+	own := granted[:0]
+	for _, s := range granted {
+		if !strings.HasPrefix(s, trust.LabelPrefix) {
+			own = append(own, s)
+		}
+	}
+	return own
+}
+
+// missingScopes names the required patterns that no granted scope meets.
+func missingScopes(required, granted []string) *problem.Problem {
+	var missing []string
+	for _, pattern := range required {
+		if !meets(pattern, granted) {
+			missing = append(missing, pattern)
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	p := problem.New(problem.InsufficientScope, "").WithLog("required and not granted: %s", strings.Join(missing, " "))
+	p.Scope = strings.Join(required, " ")
+	return p
+}
+
+func meets(pattern string, granted []string) bool {
+	for _, s := range granted {
+		if scope.Match(pattern, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// claimOnce is step 14: a bound token is one request and works once, an unbound
+// one works until it dies and is remembered.
+func (r *verification) claimOnce(caller *Caller) need.Step {
+	answer := caller.appendJSON(nil)
+	if r.claims.bound.There() {
+		return r.a.guard.Claim(r.in.Now, r.claims.issuer.Text, r.claims.jti.Text, r.claims.times.DeadAt(r.a.config.Leeway),
+			func() need.Step { return need.Done(&Accepted{JSON: answer}) })
+	}
+	// Without iat the cap on the lifetime moves with the clock: judged each time.
+	if len(r.text) <= maxRemembered && r.claims.times.IssuedAt.There() {
+		r.a.verified.set(r.text, &remembered{caller: caller, claims: r.claims, issuer: r.claims.issuer.Text,
+			keyID: r.keyID, local: r.local, answer: answer, granted: r.granted})
+	}
+	return need.Done(&Accepted{JSON: answer})
+}
+
+// localKeys are the candidates among keys at hand.
+func (a *Agent) localKeys(issuer, kid string, now float64) []*jose.PublicKey {
+	if given, there := a.static.Load().Issuer(issuer); there {
+		return given.Candidates(kid)
+	}
+	var keys []*jose.PublicKey
+	for _, key := range a.ring.Load().Public(now) {
+		if kid == "" || kid == key.Thumbprint() {
+			keys = append(keys, key)
+		}
+	}
+	return keys[:min(len(keys), authorized.MaxTried)]
+}
+
+// localKey reports whether a key is among them.
+func (a *Agent) localKey(issuer, thumbprint string, now float64) bool {
+	for _, key := range a.localKeys(issuer, thumbprint, now) {
+		if key.Thumbprint() == thumbprint {
+			return true
+		}
+	}
+	return false
+}
