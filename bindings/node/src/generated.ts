@@ -31,6 +31,8 @@ export const CODES = {
   invalid_key: { status: 500, words: "Invalid Key", oauth: "server_error" },
   invalid_url: { status: 500, words: "Invalid URL", oauth: "server_error" },
   signer_failed: { status: 500, words: "Signer Failed", oauth: "server_error" },
+  token_refused: { status: 500, words: "Token Refused", oauth: "server_error" },
+  token_unavailable: { status: 503, words: "Token Unavailable", oauth: "temporarily_unavailable" },
   unknown_operation: { status: 500, words: "Unknown Operation", oauth: "server_error" },
   unknown_engine: { status: 500, words: "Unknown Engine", oauth: "server_error" },
   unknown_ticket: { status: 500, words: "Unknown Ticket", oauth: "server_error" },
@@ -121,6 +123,12 @@ export class InvalidUrlError extends TallystickError {}
 /** The signer gave no usable signature. */
 export class SignerFailedError extends TallystickError {}
 
+/** The authority refused to issue a token. */
+export class TokenRefusedError extends TallystickError {}
+
+/** The authority cannot be reached at the moment. */
+export class TokenUnavailableError extends TallystickError {}
+
 /** This core has no such operation. */
 export class UnknownOperationError extends TallystickError {}
 
@@ -161,6 +169,8 @@ export const ERRORS: Readonly<Record<ErrorCode, typeof TallystickError>> = {
   invalid_key: InvalidKeyError,
   invalid_url: InvalidUrlError,
   signer_failed: SignerFailedError,
+  token_refused: TokenRefusedError,
+  token_unavailable: TokenUnavailableError,
   unknown_operation: UnknownOperationError,
   unknown_engine: UnknownEngineError,
   unknown_ticket: UnknownTicketError,
@@ -376,6 +386,117 @@ export interface RequestVerifyResult {
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
+/** Members of AccessVerifyRequest. */
+export interface AccessVerifyRequest {
+  readonly engine: number;
+  readonly now: number;
+  readonly authorization?: readonly string[] | undefined;
+  readonly token?: string | undefined;
+  readonly method?: string | undefined;
+  readonly path?: string | undefined;
+  readonly query?: string | undefined;
+  readonly mount?: string | undefined;
+  readonly path_decoded?: boolean | undefined;
+  readonly raw_target?: string | undefined;
+  readonly required_scopes?: readonly string[] | undefined;
+  readonly require_binding?: boolean | undefined;
+}
+
+/** Members of AccessVerifyResult. */
+export interface AccessVerifyResult {
+  readonly authenticated: boolean;
+  readonly user_id: string | null;
+  readonly agent_id: string | null;
+  readonly source_agent: string | null;
+  readonly scopes: readonly string[];
+  readonly namespaces: readonly string[];
+  readonly issuer: string;
+  readonly issuer_type: string;
+  readonly agent_url: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly trust_labels: readonly string[];
+  readonly jti: string | null;
+  readonly issued_at: number | null;
+  readonly expires_at: number;
+  readonly key_id: string;
+  readonly client_id: string | null;
+  readonly bound: boolean;
+  readonly raw_claims: Readonly<Record<string, unknown>>;
+}
+
+/** Members of BindRequest. */
+export interface BindRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly body_sha256?: string | undefined;
+}
+
+/** Members of AccessIssueRequest. */
+export interface AccessIssueRequest {
+  readonly engine: number;
+  readonly now: number;
+  readonly target: string;
+  readonly scopes?: readonly string[] | undefined;
+  readonly extra_claims?: Readonly<Record<string, unknown>> | undefined;
+  readonly ttl?: number | undefined;
+  readonly jti?: string | undefined;
+  readonly reuse?: boolean | undefined;
+  readonly bind?: BindRequest | undefined;
+}
+
+/** Members of AccessIssueResult. */
+export interface AccessIssueResult {
+  readonly token: string;
+  readonly authorization: string;
+  readonly audience: string;
+  readonly scope: string;
+  readonly issued_at: number;
+  readonly expires_at: number;
+  readonly key_id: string;
+  readonly reused: boolean;
+}
+
+/** Members of AccessServeRequest. */
+export interface AccessServeRequest {
+  readonly engine: number;
+  readonly now: number;
+  readonly method: string;
+  readonly path: string;
+  readonly authorization?: readonly string[] | undefined;
+  readonly content_type?: string | undefined;
+  readonly if_none_match?: string | undefined;
+  readonly body_too_large?: boolean | undefined;
+}
+
+/** Members of HTTPResponse. */
+export interface HTTPResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** Members of AccessServeResult. */
+export interface AccessServeResult {
+  readonly handled: boolean;
+  readonly response?: HTTPResponse | undefined;
+  readonly log?: string | undefined;
+  readonly level?: string | undefined;
+}
+
+/** Members of AccessCommandRequest. */
+export interface AccessCommandRequest {
+  readonly engine: number;
+  readonly now: number;
+  readonly line: string;
+}
+
+/** Members of AccessCommandResult. */
+export interface AccessCommandResult {
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly display: string;
+}
+
 /** Members of VerifierConfig. */
 export interface VerifierConfig {
   readonly files?: readonly File[] | undefined;
@@ -405,10 +526,75 @@ export interface SignerConfig {
   readonly ttl?: number | undefined;
 }
 
+/** Members of TrustedIssuer. */
+export interface TrustedIssuer {
+  readonly issuer: string;
+  readonly jwks_uri?: string | undefined;
+  readonly type?: string | undefined;
+}
+
+/** Members of ProviderConfig. */
+export interface ProviderConfig {
+  readonly client_id?: string | undefined;
+  readonly client_secret?: string | undefined;
+  readonly hosted_domain?: string | undefined;
+}
+
+/** Members of Config. */
+export interface Config {
+  readonly client_id: string;
+  readonly secret_hash?: string | undefined;
+  readonly public_key?: string | undefined;
+  readonly scopes: readonly string[];
+  readonly namespaces?: readonly string[] | undefined;
+  readonly trust?: readonly string[] | undefined;
+  readonly targets?: readonly string[] | undefined;
+}
+
+/** Members of AccessConfig. */
+export interface AccessConfig {
+  readonly authority?: string | undefined;
+  readonly agent_id?: string | undefined;
+  readonly base_url?: string | undefined;
+  readonly token_ttl?: number | undefined;
+  readonly allowed_scopes?: readonly string[] | undefined;
+  readonly trusted_issuers?: readonly TrustedIssuer[] | undefined;
+  readonly allow?: readonly string[] | undefined;
+  readonly deny?: readonly string[] | undefined;
+  readonly accept_from?: Readonly<Record<string, unknown>> | undefined;
+  readonly talk_to?: Readonly<Record<string, unknown>> | undefined;
+  readonly jwks_cache_ttl?: number | undefined;
+  readonly google?: ProviderConfig | undefined;
+  readonly robutler?: ProviderConfig | undefined;
+  readonly client_id?: string | undefined;
+  readonly client_secret?: string | undefined;
+  readonly client_key?: string | undefined;
+  readonly audience?: readonly string[] | undefined;
+  readonly jwks_uri?: string | undefined;
+  readonly issuer?: string | undefined;
+  readonly keys_dir?: string | undefined;
+  readonly clients?: readonly Config[] | undefined;
+  readonly dev_mode?: boolean | undefined;
+  readonly leeway?: number | undefined;
+  readonly max_lifetime?: number | undefined;
+  readonly max_body?: number | undefined;
+  readonly require_binding?: boolean | undefined;
+  readonly realm?: string | undefined;
+  readonly role?: string | undefined;
+  readonly ring?: Readonly<Record<string, unknown>> | undefined;
+  readonly keys?: Readonly<Record<string, string>> | undefined;
+  readonly replay?: string | undefined;
+  readonly replay_capacity?: number | undefined;
+  readonly replay_floor?: number | undefined;
+  readonly rsa?: string | undefined;
+  readonly check_signature?: boolean | undefined;
+}
+
 /** Members of EngineOpenRequest. */
 export interface EngineOpenRequest {
   readonly verifier?: VerifierConfig | undefined;
   readonly signer?: SignerConfig | undefined;
+  readonly access?: AccessConfig | undefined;
 }
 
 /** Members of EngineOpenResult. */
@@ -418,6 +604,13 @@ export interface EngineOpenResult {
   readonly issuers: number;
   readonly warnings: readonly Warning[];
   readonly key_id: string;
+  readonly mode?: string | undefined;
+  readonly issuer?: string | undefined;
+  readonly agent_id?: string | undefined;
+  readonly base_url?: string | undefined;
+  readonly name?: string | undefined;
+  readonly max_form?: number | undefined;
+  readonly inactive?: readonly string[] | undefined;
 }
 
 /** Members of EngineFeedRequest. */
@@ -425,6 +618,8 @@ export interface EngineFeedRequest {
   readonly engine: number;
   readonly files?: readonly File[] | undefined;
   readonly keys?: Readonly<Record<string, string>> | undefined;
+  readonly ring?: Readonly<Record<string, unknown>> | undefined;
+  readonly clients?: readonly Config[] | undefined;
 }
 
 /** Members of EngineFeedResult. */
@@ -444,6 +639,11 @@ export interface EngineResumeRequest {
   readonly failed?: string | undefined;
   readonly claim?: string | undefined;
   readonly valid?: boolean | undefined;
+  readonly status?: number | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body_sha256?: string | undefined;
+  readonly body_too_large?: boolean | undefined;
+  readonly body_unavailable?: boolean | undefined;
 }
 
 /** Members of EngineKeyRequest. */
@@ -469,10 +669,24 @@ export interface ReplayStats {
   readonly capacity: number;
 }
 
+/** Members of IssuerStats. */
+export interface IssuerStats {
+  readonly cached: number;
+  readonly capacity: number;
+}
+
+/** Members of AccessStats. */
+export interface AccessStats {
+  readonly issuers: IssuerStats;
+  readonly tokens: number;
+  readonly verified: number;
+}
+
 /** Members of EngineStatsResult. */
 export interface EngineStatsResult {
   readonly issuers: number;
   readonly keys: number;
   readonly tickets: number;
   readonly replay: ReplayStats;
+  readonly access?: AccessStats | undefined;
 }

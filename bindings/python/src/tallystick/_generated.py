@@ -179,6 +179,18 @@ class SignerFailedError(TallystickError):
     code = "signer_failed"
 
 
+class TokenRefusedError(TallystickError):
+    """The authority refused to issue a token."""
+
+    code = "token_refused"
+
+
+class TokenUnavailableError(TallystickError):
+    """The authority cannot be reached at the moment."""
+
+    code = "token_unavailable"
+
+
 class UnknownOperationError(TallystickError):
     """This core has no such operation."""
 
@@ -470,6 +482,152 @@ class RequestVerifyResult(TypedDict):
     claims: dict[str, Any]
 
 
+class _AccessVerifyRequest(TypedDict):
+    """Required members of AccessVerifyRequest."""
+
+    engine: int
+    now: float
+
+
+class AccessVerifyRequest(_AccessVerifyRequest, total=False):
+    """Members of AccessVerifyRequest."""
+
+    authorization: list[str]
+    token: str
+    method: str
+    path: str
+    query: str
+    mount: str
+    path_decoded: bool
+    raw_target: str
+    required_scopes: list[str]
+    require_binding: bool
+
+
+class AccessVerifyResult(TypedDict):
+    """Members of AccessVerifyResult."""
+
+    authenticated: bool
+    user_id: str | None
+    agent_id: str | None
+    source_agent: str | None
+    scopes: list[str]
+    namespaces: list[str]
+    issuer: str
+    issuer_type: str
+    agent_url: str
+    name: str
+    namespace: str
+    trust_labels: list[str]
+    jti: str | None
+    issued_at: float | None
+    expires_at: float
+    key_id: str
+    client_id: str | None
+    bound: bool
+    raw_claims: dict[str, Any]
+
+
+class _BindRequest(TypedDict):
+    """Required members of BindRequest."""
+
+    method: str
+    url: str
+
+
+class BindRequest(_BindRequest, total=False):
+    """Members of BindRequest."""
+
+    body_sha256: str
+
+
+class _AccessIssueRequest(TypedDict):
+    """Required members of AccessIssueRequest."""
+
+    engine: int
+    now: float
+    target: str
+
+
+class AccessIssueRequest(_AccessIssueRequest, total=False):
+    """Members of AccessIssueRequest."""
+
+    scopes: list[str]
+    extra_claims: dict[str, Any]
+    ttl: int
+    jti: str
+    reuse: bool
+    bind: BindRequest
+
+
+class AccessIssueResult(TypedDict):
+    """Members of AccessIssueResult."""
+
+    token: str
+    authorization: str
+    audience: str
+    scope: str
+    issued_at: int
+    expires_at: int
+    key_id: str
+    reused: bool
+
+
+class _AccessServeRequest(TypedDict):
+    """Required members of AccessServeRequest."""
+
+    engine: int
+    now: float
+    method: str
+    path: str
+
+
+class AccessServeRequest(_AccessServeRequest, total=False):
+    """Members of AccessServeRequest."""
+
+    authorization: list[str]
+    content_type: str
+    if_none_match: str
+    body_too_large: bool
+
+
+class HTTPResponse(TypedDict):
+    """Members of HTTPResponse."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+class _AccessServeResult(TypedDict):
+    """Required members of AccessServeResult."""
+
+    handled: bool
+
+
+class AccessServeResult(_AccessServeResult, total=False):
+    """Members of AccessServeResult."""
+
+    response: HTTPResponse
+    log: str
+    level: str
+
+
+class AccessCommandRequest(TypedDict):
+    """Members of AccessCommandRequest."""
+
+    engine: int
+    now: float
+    line: str
+
+
+class AccessCommandResult(TypedDict):
+    """Members of AccessCommandResult."""
+
+    data: dict[str, Any]
+    display: str
+
+
 class VerifierConfig(TypedDict, total=False):
     """Members of VerifierConfig."""
 
@@ -506,21 +664,112 @@ class SignerConfig(_SignerConfig, total=False):
     ttl: int
 
 
+class _TrustedIssuer(TypedDict):
+    """Required members of TrustedIssuer."""
+
+    issuer: str
+
+
+class TrustedIssuer(_TrustedIssuer, total=False):
+    """Members of TrustedIssuer."""
+
+    jwks_uri: str
+    type: str
+
+
+class ProviderConfig(TypedDict, total=False):
+    """Members of ProviderConfig."""
+
+    client_id: str
+    client_secret: str
+    hosted_domain: str
+
+
+class _Config(TypedDict):
+    """Required members of Config."""
+
+    client_id: str
+    scopes: list[str]
+
+
+class Config(_Config, total=False):
+    """Members of Config."""
+
+    secret_hash: str
+    public_key: str
+    namespaces: list[str]
+    trust: list[str]
+    targets: list[str]
+
+
+class AccessConfig(TypedDict, total=False):
+    """Members of AccessConfig."""
+
+    authority: str
+    agent_id: str
+    base_url: str
+    token_ttl: int
+    allowed_scopes: list[str]
+    trusted_issuers: list[TrustedIssuer]
+    allow: list[str]
+    deny: list[str]
+    accept_from: dict[str, Any]
+    talk_to: dict[str, Any]
+    jwks_cache_ttl: float
+    google: ProviderConfig
+    robutler: ProviderConfig
+    client_id: str
+    client_secret: str
+    client_key: str
+    audience: list[str]
+    jwks_uri: str
+    issuer: str
+    keys_dir: str
+    clients: list[Config]
+    dev_mode: bool
+    leeway: float
+    max_lifetime: float
+    max_body: int
+    require_binding: bool
+    realm: str
+    role: str
+    ring: dict[str, Any]
+    keys: dict[str, str]
+    replay: str
+    replay_capacity: int
+    replay_floor: int
+    rsa: str
+    check_signature: bool
+
+
 class EngineOpenRequest(TypedDict, total=False):
     """Members of EngineOpenRequest."""
 
     verifier: VerifierConfig
     signer: SignerConfig
+    access: AccessConfig
 
 
-class EngineOpenResult(TypedDict):
-    """Members of EngineOpenResult."""
+class _EngineOpenResult(TypedDict):
+    """Required members of EngineOpenResult."""
 
     engine: int
     max_body: int
     issuers: int
     warnings: list[Warning]
     key_id: str
+
+
+class EngineOpenResult(_EngineOpenResult, total=False):
+    """Members of EngineOpenResult."""
+
+    mode: str
+    issuer: str
+    agent_id: str
+    base_url: str
+    name: str
+    max_form: int
+    inactive: list[str]
 
 
 class _EngineFeedRequest(TypedDict):
@@ -534,6 +783,8 @@ class EngineFeedRequest(_EngineFeedRequest, total=False):
 
     files: list[File]
     keys: dict[str, str]
+    ring: dict[str, Any]
+    clients: list[Config]
 
 
 class EngineFeedResult(TypedDict):
@@ -560,6 +811,11 @@ class EngineResumeRequest(_EngineResumeRequest, total=False):
     failed: str
     claim: str
     valid: bool
+    status: int
+    headers: dict[str, str]
+    body_sha256: str
+    body_too_large: bool
+    body_unavailable: bool
 
 
 class EngineKeyRequest(TypedDict):
@@ -589,13 +845,34 @@ class ReplayStats(TypedDict):
     capacity: int
 
 
-class EngineStatsResult(TypedDict):
-    """Members of EngineStatsResult."""
+class IssuerStats(TypedDict):
+    """Members of IssuerStats."""
+
+    cached: int
+    capacity: int
+
+
+class AccessStats(TypedDict):
+    """Members of AccessStats."""
+
+    issuers: IssuerStats
+    tokens: int
+    verified: int
+
+
+class _EngineStatsResult(TypedDict):
+    """Required members of EngineStatsResult."""
 
     issuers: int
     keys: int
     tickets: int
     replay: ReplayStats
+
+
+class EngineStatsResult(_EngineStatsResult, total=False):
+    """Members of EngineStatsResult."""
+
+    access: AccessStats
 
 
 CODES: dict[str, CodeInfo] = {
@@ -626,6 +903,8 @@ CODES: dict[str, CodeInfo] = {
     "invalid_key": CodeInfo(500, "Invalid Key", "server_error"),
     "invalid_url": CodeInfo(500, "Invalid URL", "server_error"),
     "signer_failed": CodeInfo(500, "Signer Failed", "server_error"),
+    "token_refused": CodeInfo(500, "Token Refused", "server_error"),
+    "token_unavailable": CodeInfo(503, "Token Unavailable", "temporarily_unavailable"),
     "unknown_operation": CodeInfo(500, "Unknown Operation", "server_error"),
     "unknown_engine": CodeInfo(500, "Unknown Engine", "server_error"),
     "unknown_ticket": CodeInfo(500, "Unknown Ticket", "server_error"),
@@ -660,6 +939,8 @@ ERRORS: dict[str, type[TallystickError]] = {
     "invalid_key": InvalidKeyError,
     "invalid_url": InvalidURLError,
     "signer_failed": SignerFailedError,
+    "token_refused": TokenRefusedError,
+    "token_unavailable": TokenUnavailableError,
     "unknown_operation": UnknownOperationError,
     "unknown_engine": UnknownEngineError,
     "unknown_ticket": UnknownTicketError,
