@@ -3,8 +3,21 @@
 package keyset
 
 import (
+	"container/list"
+	"maps"
+	"math"
+	"slices"
+	"sync"
+
 	"github.com/tallystick/tallystick/core/jose"
-	"github.com/tallystick/tallystick/core/need"
+)
+
+// The times of the state machine, in seconds.
+const (
+	maxStale    = 24 * 60 * 60 // how long a set that cannot be refreshed is served
+	retryAfter  = 10           // how long a failure is remembered
+	missedAfter = 60           // between two fetches because of a missing kid
+	maxFlight   = 30           // a fetch that nobody answered is given up
 )
 
 // Source says whose keys are looked for and what may be fetched for them.
@@ -16,16 +29,100 @@ type Source struct {
 	HTTPAllowed bool   // development mode on loopback: plain http and any address, on the issuer's own origin
 }
 
-// Cache holds the key sets of issuers. Safe for concurrent use.
-type Cache struct{}
+// Cache holds the key sets of issuers. Safe for concurrent use. Its host's needs
+// are of the kind fetch; times are the host's, in seconds, and may step back.
+type Cache struct {
+	mu       sync.Mutex
+	ttl      float64
+	capacity int
+	clock    clock
+	entries  map[string]*entry // by issuer
+	keys     map[string]*held  // by thumbprint
+	flights  map[request]*flight
+	last     uint64 // number of a flight
+	events   uint64 // counts the ends of attempts
 
-// Entry is one issuer of the cache, for an operator's eyes.
-type Entry struct {
-	URL       string  `json:"url"`
-	Issuer    string  `json:"issuer"`
-	Keys      int     `json:"keys"`
-	ExpiresIn float64 `json:"expires_in"` // seconds; 0 where the set is stale or missing
-	Note      string  `json:"note,omitempty"`
+	// Every entry is in exactly one of these, so that the next one to go is
+	// found without a search.
+	idle       *list.List // not configured, least recently used first
+	flying     *list.List // not configured, with a fetch under way, oldest first
+	configured *list.List // least recently used first
+	weight     int        // of the keys of all that are not configured, in bytes
+}
+
+// entry is what is known of one issuer. A missing answer is an entry too.
+type entry struct {
+	source   Source
+	home     *list.List
+	place    *list.Element
+	set      *set      // nil: none, or too old to be served
+	located  *location // nil: discovery has not answered
+	fetched  attempt   // at the set
+	asked    attempt   // at discovery
+	pending  *pending
+	missedAt float64 // when a missing kid last made it fetch
+}
+
+// attempt is how the last try ended.
+type attempt struct {
+	event  uint64 // 0: there was none
+	at     float64
+	failed bool
+	reason string // for the log
+}
+
+// failedLately reports whether trying again would be too soon.
+func (a *attempt) failedLately(t float64) bool { return a.failed && t-a.at < retryAfter }
+
+// New returns an empty cache. ttl is jwks_cache_ttl, in seconds; capacity is in
+// issuers, those without an answer included.
+func New(ttl float64, capacity int) *Cache {
+	return &Cache{
+		ttl: ttl, capacity: capacity,
+		entries: map[string]*entry{}, keys: map[string]*held{}, flights: map[request]*flight{},
+		idle: list.New(), flying: list.New(), configured: list.New(),
+	}
+}
+
+// Holds reports whether Find would give a key of an issuer without a fetch: for
+// whoever remembers what was verified with it.
+func (c *Cache) Holds(now float64, issuer, thumbprint string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.clock.read(now)
+	e, there := c.entries[issuer]
+	if !there || !e.fresh(t) && !(e.servable(t) && e.fetched.failedLately(t)) || !e.set.holds(thumbprint) {
+		return false
+	}
+	c.touch(e)
+	return true
+}
+
+func (e *entry) fresh(t float64) bool { return e.set != nil && t < e.set.until }
+
+func (e *entry) servable(t float64) bool { return e.set != nil && t < e.set.until+maxStale }
+
+// Key returns the key with a thumbprint, whosever it is; nil where there is none.
+func (c *Cache) Key(thumbprint string) *jose.PublicKey {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h, there := c.keys[thumbprint]; there {
+		return h.key
+	}
+	return nil
+}
+
+// NextFlight returns a number for a fetch of somebody else: one engine has one
+// numbering (need.HTTP).
+func (c *Cache) NextFlight() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nextFlight()
+}
+
+func (c *Cache) nextFlight() uint64 {
+	c.last++
+	return c.last
 }
 
 // Stats tells how full the cache is.
@@ -34,30 +131,46 @@ type Stats struct {
 	Capacity int `json:"capacity"`
 }
 
-// New returns an empty cache. ttl is jwks_cache_ttl, in seconds; capacity is in issuers.
-func New(ttl float64, capacity int) *Cache { return &Cache{} }
-
-// Find goes on with the keys that a token with this kid may be signed by: at least one, at most 8.
-func (c *Cache) Find(now float64, s Source, kid string, found func(now float64, keys []*jose.PublicKey) need.Step) need.Step {
-	return found(now, nil)
-}
-
-// TokenEndpoint goes on with the URL of an authority's token endpoint.
-func (c *Cache) TokenEndpoint(now float64, s Source, found func(now float64, url string) need.Step) need.Step {
-	return found(now, "")
-}
-
-// Holds reports whether Find would give a key without a fetch.
-func (c *Cache) Holds(now float64, issuer, thumbprint string) bool { return false }
-
-// NextFlight returns a number for a fetch of somebody else: one engine has one numbering.
-func (c *Cache) NextFlight() uint64 { return 0 }
-
 // Stats returns the present numbers.
-func (c *Cache) Stats() Stats { return Stats{} }
+func (c *Cache) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Stats{Cached: len(c.entries), Capacity: c.capacity}
+}
 
-// Entries lists the issuers in the order of their names.
-func (c *Cache) Entries(now float64) []Entry { return nil }
+// Entry is one issuer of the cache, for an operator's eyes.
+type Entry struct {
+	URL       string  `json:"url"`
+	Issuer    string  `json:"issuer"`
+	Keys      int     `json:"keys"`
+	ExpiresIn float64 `json:"expires_in"` // seconds; 0: there is no set, or a stale one
+	Note      string  `json:"note,omitempty"`
+}
 
-// Key returns the key with a thumbprint, whosever it is.
-func (c *Cache) Key(thumbprint string) *jose.PublicKey { return nil }
+// Entries lists the issuers in the order of their names. Note says why there is
+// no fresh set, or what was passed over in it.
+func (c *Cache) Entries(now float64) []Entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.clock.read(now)
+	entries := make([]Entry, 0, len(c.entries))
+	for _, issuer := range slices.Sorted(maps.Keys(c.entries)) {
+		entries = append(entries, c.entries[issuer].show(t))
+	}
+	return entries
+}
+
+func (e *entry) show(t float64) Entry {
+	shown := Entry{URL: e.source.JWKSURI, Issuer: e.source.Issuer}
+	if shown.URL == "" && e.located != nil {
+		shown.URL = e.located.url
+	}
+	if e.set != nil {
+		shown.URL, shown.Keys, shown.Note = e.set.url, len(e.set.issuer.Keys), e.set.note
+		shown.ExpiresIn = math.Max(0, e.set.until-t)
+	}
+	if e.fetched.failed {
+		shown.Note = e.fetched.reason
+	}
+	return shown
+}

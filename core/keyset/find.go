@@ -1,0 +1,232 @@
+package keyset
+
+import (
+	"math"
+
+	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/problem"
+)
+
+var never = math.Inf(-1)
+
+// maxAsks bounds the fetches that one search waits for: discovery, three places
+// of keys, and as many again that others began meanwhile.
+const maxAsks = 8
+
+// verdict is what a look at the cache says: exactly one of the three is set.
+type verdict struct {
+	found   func(now float64) need.Step
+	wait    *pending
+	problem *problem.Problem
+}
+
+// search is one caller on the way to what it looks for. decide is called with
+// the cache's lock held and its clock's time.
+type search struct {
+	cache  *Cache
+	source Source
+	since  uint64 // events of the cache when it began
+	asks   int
+	decide func(s *search, t float64, e *entry) verdict
+	code   problem.Code // where there is no answer
+}
+
+// Find goes on with the keys that a token with this kid may be signed by: at
+// least one, at most 8 (authorized.Issuer.Candidates). Else the problem is
+// unknown_key, keys_unavailable, or unknown_issuer where iss is no URL that may
+// be asked.
+//
+// A set that has expired is fetched anew, and served for a day more where that
+// fails. A missing kid makes it fetch at most once in 60 s (10 s after a
+// failure). What is found after a fetch counts for this search even when its
+// lifetime is over already.
+func (c *Cache) Find(now float64, s Source, kid string, found func(now float64, keys []*jose.PublicKey) need.Step) need.Step {
+	begun := &search{cache: c, source: s, code: problem.KeysUnavailable}
+	begun.decide = func(s *search, t float64, e *entry) verdict {
+		keys, v := s.keys(t, e, kid)
+		if keys != nil {
+			v.found = func(now float64) need.Step { return found(now, keys) }
+		}
+		return v
+	}
+	return begun.run(now)
+}
+
+// TokenEndpoint goes on with the URL of an authority's token endpoint: the one
+// that its discovery document names, {issuer}/auth/token where there is no such
+// document. Else the problem is token_unavailable. The source is the one of Find,
+// with Authority set.
+func (c *Cache) TokenEndpoint(now float64, s Source, found func(now float64, url string) need.Step) need.Step {
+	begun := &search{cache: c, source: s, code: problem.TokenUnavailable}
+	begun.decide = func(s *search, t float64, e *entry) verdict {
+		url, v := s.endpoint(t, e)
+		if url != "" {
+			v.found = func(now float64) need.Step { return found(now, url) }
+		}
+		return v
+	}
+	return begun.run(now)
+}
+
+func (s *search) run(now float64) need.Step {
+	v := s.look(now)
+	switch {
+	case v.problem != nil:
+		return need.Refuse(v.problem)
+	case v.found != nil: // called without the lock: it goes on with the whole pipeline
+		return v.found(now)
+	}
+	return need.Ask(v.wait.need(), func(a need.Answer) need.Step { return s.answered(v.wait, a) })
+}
+
+// look decides upon the present state, under the lock.
+func (s *search) look(now float64) verdict {
+	c := s.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.clock.read(now)
+	e, there := c.entries[s.source.Issuer]
+	if !there || e.source != s.source {
+		if err := s.source.check(); err != nil {
+			p := problem.New(problem.UnknownIssuer, "").WithLog("issuer %s cannot be asked for its keys: %s", problem.Quote(s.source.Issuer), err)
+			p.Subject = s.source.Issuer
+			return verdict{problem: p}
+		}
+	}
+	if s.asks == 0 {
+		s.since = c.events
+	}
+	if e = c.enter(t, s.source); e == nil {
+		return s.refuse("the cache is full of issuers whose keys are being fetched")
+	}
+	if !e.servable(t) {
+		c.hold(e, nil)
+	}
+	return s.decide(s, t, e)
+}
+
+func (s *search) refuse(reason string) verdict {
+	return verdict{problem: problem.New(s.code, "").WithLog("issuer %s: %s", problem.Quote(s.source.Issuer), reason)}
+}
+
+// saw reports whether an attempt ended after the search began: then it is this
+// search's answer too, and nothing is fetched for it again.
+func (s *search) saw(a *attempt) bool { return a.event > s.since }
+
+// keys looks for a token's keys.
+func (s *search) keys(t float64, e *entry, kid string) ([]*jose.PublicKey, verdict) {
+	current := e.fresh(t) || s.saw(&e.fetched) && !e.fetched.failed
+	failed := e.fetched.failed && (s.saw(&e.fetched) || e.fetched.failedLately(t))
+	if !current && !failed {
+		return nil, s.fetch(t, e)
+	}
+	if e.set == nil {
+		return nil, s.refuse("its keys cannot be fetched: " + e.fetched.reason)
+	}
+	if candidates := e.set.issuer.Candidates(kid); len(candidates) > 0 {
+		return candidates, verdict{}
+	}
+	if !current { // the kid may be in what cannot be fetched
+		return nil, s.refuse("it has a new key, or none of this kid, and its keys cannot be fetched: " + e.fetched.reason)
+	}
+	if !s.saw(&e.fetched) && (e.pending != nil || e.missedLongAgo(t)) {
+		if e.pending == nil {
+			e.missedAt = t
+		}
+		return nil, s.fetch(t, e)
+	}
+	return nil, verdict{problem: e.unknown(kid)}
+}
+
+// missedLongAgo: anybody can write tokens with a kid that there is not, so they
+// make the issuer be asked once a minute.
+func (e *entry) missedLongAgo(t float64) bool {
+	wait := float64(missedAfter)
+	if e.fetched.failed {
+		wait = retryAfter
+	}
+	return t-e.missedAt >= wait
+}
+
+func (e *entry) unknown(kid string) *problem.Problem {
+	p := problem.New(problem.UnknownKey, "").WithLog("issuer %s has %d usable keys, none for kid %s", problem.Quote(e.source.Issuer), len(e.set.issuer.Keys), problem.Quote(kid))
+	if e.set.note != "" {
+		p.Log += "; " + e.set.note
+	}
+	if e.fetched.failed {
+		p.Log += "; the last attempt to fetch them failed: " + e.fetched.reason
+	}
+	return p
+}
+
+// endpoint looks for a token endpoint.
+func (s *search) endpoint(t float64, e *entry) (string, verdict) {
+	failed := e.asked.failed && (s.saw(&e.asked) || e.asked.failedLately(t))
+	servable := e.located != nil && t < e.located.until+maxStale
+	switch {
+	case s.located(t, e) || failed && servable:
+		if e.located.endpoint == "" {
+			return "", s.refuse(e.located.fault)
+		}
+		return e.located.endpoint, verdict{}
+	case failed:
+		return "", s.refuse("its discovery document cannot be fetched: " + e.asked.reason)
+	}
+	return "", s.wait(t, e, func() { s.discover(t, e) })
+}
+
+// located reports whether it is known where the issuer's documents lie.
+func (s *search) located(t float64, e *entry) bool {
+	return e.located != nil && (t < e.located.until || s.saw(&e.asked) && !e.asked.failed)
+}
+
+// fetch waits for the next document on the way to the keys.
+func (s *search) fetch(t float64, e *entry) verdict {
+	return s.wait(t, e, func() {
+		url := s.source.JWKSURI
+		if url == "" {
+			if !s.located(t, e) {
+				s.discover(t, e)
+				return
+			}
+			url = e.located.url
+		}
+		etag := ""
+		if e.set != nil && e.set.url == url {
+			etag = e.set.etag
+		}
+		s.cache.fly(t, e, keys, s.source.request(url, "application/jwk-set+json, application/json", etag))
+	})
+}
+
+func (s *search) discover(t float64, e *entry) {
+	s.cache.fly(t, e, discovery, s.source.request(s.source.below(pathDiscovery), "application/json", ""))
+}
+
+// wait joins the fetch under way, or begins one.
+func (s *search) wait(t float64, e *entry, begin func()) verdict {
+	if s.asks++; s.asks > maxAsks {
+		return s.refuse("its documents do not come to rest")
+	}
+	if e.pending != nil && e.pending.abandoned(t) {
+		s.cache.land(e)
+	}
+	if e.pending == nil {
+		begin()
+	}
+	return verdict{wait: e.pending}
+}
+
+// answered goes on after a fetch. The first answer of a flight counts; others
+// find its outcome in the cache.
+func (s *search) answered(p *pending, a need.Answer) need.Step {
+	if !a.HasFailed && a.Status == 0 {
+		return need.WrongAnswer(need.Fetch)
+	}
+	if s.cache.awaits(s.source.Issuer, p) {
+		p.once.Do(func() { p.content = p.read(s.source, s.cache.ttl, a) })
+		s.cache.arrive(a.Now, s.source.Issuer, p)
+	}
+	return s.run(a.Now)
+}
