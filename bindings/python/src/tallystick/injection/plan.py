@@ -1,0 +1,149 @@
+"""What the adapters have in common: which request gets which token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Union
+
+from tallystick.core import call_json, load_core
+from tallystick.errors import TallystickError, error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["Attached", "Plan", "Target", "TokenSource"]
+
+Target = Union[str, Callable[[str], Union[str, None]]]
+
+
+class TokenSource(Protocol):
+    """What of an ``AuthSkill`` the adapters use."""
+
+    def authorization(
+        self,
+        target: str,
+        scopes: Sequence[str] | None = None,
+        *,
+        method: str | None = None,
+        url: str | None = None,
+        body: bytes | str | None = None,
+        bind: bool = False,
+        reuse: bool = True,
+    ) -> str:
+        """Return ``"Bearer ..."`` for a target."""
+
+    async def aauthorization(
+        self,
+        target: str,
+        scopes: Sequence[str] | None = None,
+        *,
+        method: str | None = None,
+        url: str | None = None,
+        body: bytes | str | None = None,
+        bind: bool = False,
+        reuse: bool = True,
+    ) -> str:
+        """Do the same without blocking the event loop."""
+
+    def resolve(self, reference: str) -> str:
+        """Return the URL of the agent that a reference names."""
+
+
+@dataclass(frozen=True, repr=False)
+class Attached:
+    """An ``Authorization`` header, whom it is for and where it may be sent. No ``repr``."""
+
+    header: str
+    target: str
+    send_to: str
+
+
+class Plan:
+    """Whom the token is for, where it may go, and what it says."""
+
+    def __init__(
+        self,
+        skill: TokenSource,
+        target: Target,
+        scopes: Sequence[str] | None,
+        bind: bool,
+        send_to: str | None,
+    ) -> None:
+        self.bind = bind
+        self._skill = skill
+        self._target = target
+        self._scopes = None if scopes is None else list(scopes)
+        self._send_to = send_to
+        self._core = load_core()
+        self._fixed: tuple[str, str] | None = None
+        if isinstance(target, str):
+            self._fixed = (target, send_to or skill.resolve(target))
+            # A base URL that covers nothing is a mistake to hear of now.
+            self.covers(self._fixed[1], self._fixed[1])
+
+    def attach(
+        self, method: str, url: str, body: bytes | None, *, fresh: bool = False
+    ) -> Attached | None:
+        """Return the header for a request, or ``None`` where no token belongs.
+
+        ``body`` is ``None`` when the bytes are not in memory. ``fresh``: not one that was
+        used before.
+        """
+        found = self._whom(url)
+        if found is None:
+            return None
+        options = self._options(method, url, body, fresh)
+        header = self._skill.authorization(found[0], self._scopes, **options)
+        return Attached(header, *found)
+
+    async def aattach(
+        self, method: str, url: str, body: bytes | None, *, fresh: bool = False
+    ) -> Attached | None:
+        """Do the same without blocking the event loop."""
+        found = self._whom(url)
+        if found is None:
+            return None
+        options = self._options(method, url, body, fresh)
+        header = await self._skill.aauthorization(found[0], self._scopes, **options)
+        return Attached(header, *found)
+
+    def covers(self, send_to: str, url: str) -> bool:
+        """Ask the core whether a token for what is at ``send_to`` may be sent to ``url``."""
+        asked = {"agent_url": send_to, "url": url}
+        return bool(call_json(self._core, "agent.covers", asked)["covers"])
+
+    def may_retry(self, status: int, challenges: Iterable[str]) -> bool:
+        """Tell whether an answer says that a fresh token is worth a try (RFC 6750, 3.1)."""
+        if self.bind or status != 401:
+            return False
+        return any('error="invalid_token"' in challenge for challenge in challenges)
+
+    def _whom(self, url: str) -> tuple[str, str] | None:
+        found = self._fixed or self._ask(url)
+        if found is None or not self.covers(found[1], url):
+            return None
+        return found
+
+    def _ask(self, url: str) -> tuple[str, str] | None:
+        if isinstance(self._target, str):
+            raise TypeError("a fixed target was resolved before")
+        target = self._target(url)
+        if target is None:
+            return None
+        return target, self._send_to or self._skill.resolve(target)
+
+    def _options(self, method: str, url: str, body: bytes | None, fresh: bool) -> dict[str, Any]:
+        if not self.bind:
+            return {"reuse": not fresh}
+        if body is None:
+            raise _not_in_memory()
+        return {"bind": True, "method": method, "url": url, "body": body, "reuse": False}
+
+
+def _not_in_memory() -> TallystickError:
+    return error(
+        "invalid_argument",
+        "bind=True signs the exact bytes of the body, and this one is a stream, compressed on "
+        "the way or a multipart form: give bytes or text, or bind=False",
+    )

@@ -1,0 +1,282 @@
+"""``AuthSkill``: our access tokens behind webagents' ``Skill``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from webagents.agents.skills.base import Skill
+from webagents.agents.tools.decorators import command, hook, http
+
+from tallystick.access.settings import read_settings
+from tallystick.access.skill import AuthSkill as Tokens
+from tallystick.body import Body
+from tallystick.core import load_core
+from tallystick.errors import TallystickError, error
+from tallystick.webagents.context import AuthContext
+from tallystick.webagents.refusal import refuse
+
+if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection, Request
+    from starlette.responses import Response
+
+    from tallystick.access.party import Served
+
+__all__ = ["AuthSkill"]
+
+MAX_IDENTITIES = 16
+"""Agents that one skill instance serves at a time (webagents makes one for each)."""
+
+_VERIFIED = "tallystick.verified"
+
+
+# webagents asks for the name of this class: a server whose agents verify their callers
+# answers other origins (CORS), and one that does not answers loopback alone.
+class AuthSkill(Skill):  # type: ignore[misc]
+    """AOAuth for one agent of webagents; see :mod:`tallystick.webagents`.
+
+    ``config``
+        the seed's keys, as of :class:`tallystick.AuthSkill`; a wrong one raises
+        ``invalid_config`` here. ``keys_dir`` defaults to ``WEBAGENTS_KEYS_DIR``, else to
+        ``~/.webagents/keys``; an RSA key that webagents made there is taken over.
+    ``options``
+        any option of :class:`tallystick.AuthSkill`, such as ``signer`` or ``replay``.
+
+    Thread-safe. The agent is known from the first request or ``initialize`` on; before,
+    ``base_url`` or ``agent_id`` must be set for what needs an identity.
+    """
+
+    identifies_caller = True
+
+    def __init__(self, config: dict[str, Any] | None = None, **options: Any) -> None:
+        super().__init__(config, scope="all")
+        self.logger = options.setdefault("logger", logging.getLogger(__name__))
+        self._options = options
+        # A mistake is heard of here, not at the first request.
+        self._settings = read_settings(
+            load_core(options.get("backend")), self.config, None, {}, self.logger
+        ).access
+        self._identities: dict[str, Tokens] = {}
+        self._lock = threading.Lock()
+
+    async def initialize(self, agent: Any) -> None:
+        """Take the agent's identity (webagents calls this before a run)."""
+        await super().initialize(agent)
+        await self._ready(agent)
+
+    def generate_token(
+        self,
+        target: str,
+        scopes: list[str] | None = None,
+        extra_claims: dict[str, Any] | None = None,
+    ) -> str:
+        """Return a token for ``target``; see :meth:`tallystick.AuthSkill.generate_token`."""
+        return self.tokens().generate_token(target, scopes, extra_claims)
+
+    async def validate_token(self, token: str) -> AuthContext | None:
+        """Return who the token is from, or ``None`` for one that is refused."""
+        caller = await (await self._ready()).avalidate_token(token)
+        return None if caller is None else AuthContext.from_verified(caller)
+
+    async def verify_token(self, token: str) -> AuthContext:
+        """Return who the token is from, or raise the :class:`TallystickError` of its refusal."""
+        return AuthContext.from_verified(await (await self._ready()).averify_token(token))
+
+    def tokens(self, agent: Any = None) -> Tokens:
+        """Return the :class:`tallystick.AuthSkill` behind this one, for its other methods.
+
+        Raises ``invalid_config`` as long as no identity is known.
+        """
+        options = self._identity(agent or self.agent)
+        name = json.dumps(options, sort_keys=True)
+        with self._lock:
+            found = self._identities.get(name)
+            if found is None:
+                found = Tokens(self.config, **options, **self._options)
+                self._identities[name] = found
+                self._forget_oldest()
+        return found
+
+    async def answer(self, request: Request, path: str, agent: Any = None) -> Served | None:
+        """Answer one request to the documents or the token endpoint, ``path`` below the agent."""
+        tokens = await self._ready(agent)
+        body = await request.body()
+        too_large = len(body) > tokens.max_form
+        return await tokens.aserve(
+            request.method,
+            path,
+            authorization=_values(request, "authorization"),
+            content_type=request.headers.get("content-type", ""),
+            if_none_match=request.headers.get("if-none-match", ""),
+            body=b"" if too_large else body,
+            body_too_large=too_large,
+        )
+
+    # Hooks: names and priorities are those of webagents 0.3.9.
+
+    @hook("on_request_outgoing", priority=10, scope="all")  # type: ignore[untyped-decorator]
+    async def inject_token(self, context: Any) -> Any:
+        """Put a token for ``target_agent`` or ``target_url`` into ``context.headers``.
+
+        ``requested_scopes`` default to ``["read"]``, as in 0.3.9.
+        """
+        if not (context.get("target_agent") or context.get("target_url")):
+            return context
+        if context.get("requested_scopes") is None:
+            context.set("requested_scopes", ["read"])
+        tokens = await self._ready(getattr(context, "agent", None))
+        return await tokens.aon_request_outgoing(context)
+
+    @hook("on_connection", priority=5, scope="all")  # type: ignore[untyped-decorator]
+    async def validate_request(self, context: Any) -> Any:
+        """Put the verified caller into ``context.auth``, or raise :class:`AuthError`.
+
+        A request without an ``Authorization`` header stays anonymous.
+        """
+        request = getattr(context, "request", None)
+        authorization = _values(context if request is None else request, "authorization")
+        if not authorization:
+            return context
+        try:
+            tokens = await self._ready(getattr(context, "agent", None))
+            context.auth = await _caller(tokens, request, authorization)
+        except TallystickError as refused:
+            if refused.response is None:
+                self.logger.exception("a request cannot be verified")
+            else:
+                self.logger.warning("refused: %s: %s", refused.code, refused.log or refused.message)
+            raise refuse(refused) from refused
+        return context
+
+    # HTTP endpoints, below the agent's own path.
+
+    @http("/.well-known/openid-configuration", method="get", scope="all")  # type: ignore[untyped-decorator]
+    async def openid_configuration(self, context: Any = None) -> Response:
+        """OpenID Connect discovery."""
+        return await self._endpoint(context, "/.well-known/openid-configuration")
+
+    @http("/.well-known/jwks.json", method="get", scope="all")  # type: ignore[untyped-decorator]
+    async def jwks_endpoint(self, context: Any = None) -> Response:
+        """Public keys (RFC 7517)."""
+        return await self._endpoint(context, "/.well-known/jwks.json")
+
+    @http("/auth/token", method="post", scope="all")  # type: ignore[untyped-decorator]
+    async def token_endpoint(self, context: Any = None) -> Response:
+        """OAuth token endpoint (RFC 6749 section 3.2)."""
+        return await self._endpoint(context, "/auth/token")
+
+    # Commands, in a REPL and under ``/{agent}/command``.
+
+    @command("/auth", description="AOAuth status and configuration")  # type: ignore[untyped-decorator]
+    async def auth_status(self) -> dict[str, Any]:
+        """Show mode, identity and endpoints."""
+        return await self._command("/auth")
+
+    @command("/auth/token", description="Generate a token for an agent", scope="owner")  # type: ignore[untyped-decorator]
+    async def generate_token_command(self, target: str, scopes: str = "read") -> dict[str, Any]:
+        """Generate a token for ``target`` with space-separated ``scopes``."""
+        return await self._command("/auth/token", _word("target", target), *scopes.split())
+
+    @command("/auth/validate", description="Validate a token")  # type: ignore[untyped-decorator]
+    async def validate_token_command(self, token: str) -> dict[str, Any]:
+        """Say who a token is from, or why it is refused."""
+        return await self._command("/auth/validate", _word("token", token))
+
+    @command("/auth/jwks", description="Show the keys of others that are kept")  # type: ignore[untyped-decorator]
+    async def jwks_stats(self) -> dict[str, Any]:
+        """Show the JWKS cache."""
+        return await self._command("/auth/jwks")
+
+    async def _ready(self, agent: Any = None) -> Tokens:
+        # Opening makes keys where there are none, which takes a second.
+        return await asyncio.to_thread(self.tokens, agent)
+
+    async def _endpoint(self, context: Any, path: str) -> Response:
+        from starlette.responses import Response
+
+        served = await self.answer(context.request, path, context.agent)
+        if served is None:
+            return Response(status_code=404)
+        return Response(served.body, served.status, served.headers)
+
+    async def _command(self, *words: str) -> dict[str, Any]:
+        result = await (await self._ready()).arun_command(" ".join(words))
+        return {**result.data, "display": result.display}
+
+    def _identity(self, agent: Any) -> dict[str, Any]:
+        """Return the options that follow from the agent, where the configuration is silent."""
+        given = self.config.get("skills", {}).get("auth", self.config)
+        options: dict[str, Any] = {}
+        name = getattr(agent, "id", None) or getattr(agent, "name", None)
+        if not given.get("agent_id") and name:
+            options["agent_id"] = name
+        public = _public_url(agent)
+        if not given.get("base_url") and not given.get("authority") and public:
+            options["base_url"] = public
+        rules = (getattr(agent, "config", None) or {}).get("accept_from")
+        if given.get("accept_from") is None and rules is not None:
+            options["accept_from"] = rules
+        keys_dir = os.environ.get("WEBAGENTS_KEYS_DIR")
+        if not given.get("keys_dir") and keys_dir:
+            options["keys_dir"] = keys_dir
+        return options
+
+    def _forget_oldest(self) -> None:
+        if len(self._identities) > MAX_IDENTITIES:
+            self._identities.pop(next(iter(self._identities))).close()
+
+
+async def _caller(
+    tokens: Tokens, request: HTTPConnection | None, authorization: list[str]
+) -> AuthContext:
+    """Verify a request, once: an endpoint and the run that it starts both ask."""
+    if request is None:
+        found = await tokens.averify_request(authorization, method="GET", path="/")
+        return AuthContext.from_verified(found)
+    kept = request.scope.setdefault(_VERIFIED, {})
+    name = (id(tokens), *authorization)
+    if name not in kept:
+        found = await _verify(tokens, request, authorization)
+        kept[name] = AuthContext.from_verified(found)
+    caller: AuthContext = kept[name]
+    return caller
+
+
+async def _verify(tokens: Tokens, request: Any, authorization: list[str]) -> Any:
+    scope = request.scope
+
+    async def body(limit: int) -> Body:
+        data: bytes = await request.body() if scope["type"] == "http" else b""
+        return Body(too_large=True) if len(data) > limit else Body(data)
+
+    return await tokens.averify_request(
+        authorization,
+        method=scope.get("method", "GET"),
+        path=(scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
+        query=scope.get("query_string", b"").decode("latin-1"),
+        body=body,
+    )
+
+
+def _values(source: Any, name: str) -> list[str]:
+    """Return the value of each header of a name; ``source`` is a request or a context."""
+    headers = getattr(source, "headers", None) or {}
+    return [value for key, value in headers.items() if key.lower() == name]
+
+
+def _public_url(agent: Any) -> str | None:
+    """Return the URL that the server publishes the agent under, where it knows one."""
+    issuer = getattr(getattr(agent, "signing_identity", None), "issuer", None)
+    absolute = isinstance(issuer, str) and issuer.startswith(("http://", "https://"))
+    return issuer if absolute else None
+
+
+def _word(name: str, value: str) -> str:
+    """Refuse what would be more than one word of a command line."""
+    if not isinstance(value, str) or value.split() != [value] or value.startswith("-"):
+        raise error("invalid_argument", f"{name} must be one word that does not begin with '-'")
+    return value

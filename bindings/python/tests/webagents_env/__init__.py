@@ -1,0 +1,1 @@
+"""The environment of the real webagents, and what runs inside it."""
