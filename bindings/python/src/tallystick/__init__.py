@@ -1,4 +1,4 @@
-"""Signed requests between AI agents and their orchestrators.
+"""Signed requests and access tokens between AI agents.
 
 The names of rotagent are here with its signatures: changing the import is the
 whole migration. Importing this package loads nothing; each name loads what it
@@ -44,7 +44,12 @@ if TYPE_CHECKING:
         UnsupportedAlgorithmError,
         WrongTargetError,
     )
+    from tallystick.access.asgi import AuthEndpoints, AuthMiddleware
+    from tallystick.access.context import AuthContext, CommandResult
+    from tallystick.access.flask_endpoints import auth_blueprint
+    from tallystick.access.skill import AuthSkill
     from tallystick.agent import AgentAuth
+    from tallystick.authority import Authority
     from tallystick.caller import Caller
     from tallystick.client import OrchestratorClient
     from tallystick.core import BackendUnavailableError
@@ -58,12 +63,18 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AgentAuth",
+    "AuthContext",
+    "AuthEndpoints",
+    "AuthMiddleware",
+    "AuthSkill",
+    "Authority",
     "BackendUnavailableError",
     "BodyTamperedError",
     "BodyTooLargeError",
     "BodyUnavailableError",
     "Caller",
     "CheckFailedError",
+    "CommandResult",
     "DevTools",
     "ErrorResponse",
     "InsufficientScopeError",
@@ -99,12 +110,19 @@ __all__ = [
     "UnknownTicketError",
     "UnsupportedAlgorithmError",
     "WrongTargetError",
+    "auth_blueprint",
 ]
 
 _HOMES = {
     "AgentAuth": "agent",
+    "AuthContext": "access.context",
+    "AuthEndpoints": "access.asgi",
+    "AuthMiddleware": "access.asgi",
+    "AuthSkill": "access.skill",
+    "Authority": "authority",
     "BackendUnavailableError": "core",
     "Caller": "caller",
+    "CommandResult": "access.context",
     "DevTools": "dev_tools",
     "ErrorResponse": "errors",
     "KeyManager": "keys",
@@ -113,6 +131,7 @@ _HOMES = {
     "ReplayStore": "replay",
     "SQLiteReplay": "replay.sqlite",
     "TallystickError": "errors",
+    "auth_blueprint": "access.flask_endpoints",
 }
 
 

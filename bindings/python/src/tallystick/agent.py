@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import time
-from functools import wraps
-from inspect import iscoroutinefunction
 from json.encoder import encode_basestring_ascii as quote
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import Response, current_app, g, request
+from flask import request
 
 from tallystick.body import Body, read_body
 from tallystick.caller import Caller
@@ -18,19 +16,18 @@ from tallystick.core import InstanceReplacedError, load_core
 from tallystick.engine import Engine, members_of
 from tallystick.errors import TallystickError, error
 from tallystick.folder import KeysFolder
-from tallystick.replay import StoreUnavailableError, choose_replay
+from tallystick.guarding import Refusals, describe, guard
+from tallystick.replay import choose_replay
+from tallystick.replay.claims import Claims
 from tallystick.replay.floor import ReplayFloor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tallystick.engine import Answer, Configuration, Need, Reply
-    from tallystick.replay import ClaimAnswerer, ReplayStore
+    from tallystick.replay import ReplayStore
 
 __all__ = ["AgentAuth"]
-
-_CLAIMED: Reply = ('"claim":"claimed"', b"")
-_EXISTS: Reply = ('"claim":"exists"', b"")
 
 View = TypeVar("View", bound="Callable[..., Any]")
 
@@ -92,13 +89,13 @@ class AgentAuth:
     ) -> None:
         core = load_core(backend)
         self._logger = logger or logging.getLogger("tallystick")
-        self._on_error = on_error or _plain_response
+        self._refusals = Refusals(on_error, self._logger)
         self.keys_dir = os.path.abspath(keys_dir or "authorized_keys")
         self.dev_mode = _development(dev_mode)
         self._folder = KeysFolder(self.keys_dir, self._logger)
-        self._replay = None if self.dev_mode else choose_replay(replay)
-        self._replay_failure = ""
-        in_core = self._replay is None and not self.dev_mode
+        store = None if self.dev_mode else choose_replay(replay)
+        self._claims = None if store is None else Claims(store, self._logger)
+        in_core = store is None and not self.dev_mode
         self._floor = ReplayFloor(leeway) if in_core else None
         self._policy = _given(
             reload=True,
@@ -108,7 +105,7 @@ class AgentAuth:
             max_body=max_body,
             max_lifetime=max_lifetime,
             development=self.dev_mode,
-            replay="memory" if self._replay is None else "host",
+            replay="memory" if store is None else "host",
             realm=realm,
         )
         self._max_body = 0
@@ -121,25 +118,7 @@ class AgentAuth:
         Takes sync and async views, methods of class-based views, and serves as an entry
         of a class-based view's ``decorators``.
         """
-        if isinstance(view, type) or not callable(view):
-            raise error(
-                "invalid_argument",
-                "require_auth decorates a view function or method; for a class-based view "
-                "write decorators = [auth.require_auth]",
-            )
-        asynchronous = iscoroutinefunction(view)
-
-        @wraps(view)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            try:
-                g.auth = self._verify()
-            except TallystickError as refused:
-                return self._refuse(refused)
-            if asynchronous:
-                return current_app.ensure_sync(view)(*args, **kwargs)
-            return view(*args, **kwargs)
-
-        return cast("View", guarded)
+        return guard(view, self._verify, self._refusals.answer)
 
     def verify(
         self,
@@ -174,7 +153,7 @@ class AgentAuth:
         current = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
         # First the body, which may come slowly, then the time.
         body = read_body(current, self._max_body)
-        return self._judge(_describe(current.environ), body)
+        return self._judge(describe(current.environ), body)
 
     def _judge(self, members: str, body: Body) -> Caller:
         if body.too_large:
@@ -187,19 +166,11 @@ class AgentAuth:
             self._floor.note(caller.expires_at)
         return caller
 
-    def _refuse(self, refused: TallystickError) -> Any:
-        if refused.response is None:
-            # Not a verdict but a broken core: Flask answers 500.
-            raise refused
-        level = logging.WARNING if refused.response.status < 500 else logging.ERROR
-        self._logger.log(level, "refused: %s: %s", refused.code, refused.log or refused.message)
-        return self._on_error(refused)
-
     def _answer(self, need: Need) -> Reply:
         if need["kind"] == "keys":
             return self._refresh(), b""
-        if need["kind"] == "claim" and self._replay is not None:
-            return self._claim(self._replay, need)
+        if need["kind"] == "claim" and self._claims is not None:
+            return self._claims.answer(need)
         raise error("internal", f"the core asked for {need['kind']!r}, which nothing here answers")
 
     def _refresh(self) -> str:
@@ -208,15 +179,6 @@ class AgentAuth:
         except InstanceReplacedError:
             # Whoever asked is gone, and starts over in an instance that has read it all.
             return members_of({"unchanged": True})
-
-    def _claim(self, replay: ClaimAnswerer, need: Need) -> Reply:
-        try:
-            claimed = replay.claim_need(need)
-        except StoreUnavailableError as reason:
-            self._note_replay(str(reason))
-            return members_of({"claim": "unavailable", "failed": str(reason)}), b""
-        self._replay_failure = ""
-        return _CLAIMED if claimed else _EXISTS
 
     def _deliver(self, files: list[dict[str, str]]) -> None:
         self._warn(self._engine.feed({"files": files}))
@@ -235,21 +197,13 @@ class AgentAuth:
         for warning in answer["warnings"]:
             self._logger.warning("%s: %s", self.keys_dir, warning["message"])
 
-    def _note_replay(self, failure: str) -> None:
-        if failure != self._replay_failure:
-            self._logger.error("%s", failure)
-        self._replay_failure = failure
-
     def _announce(self) -> None:
         if self.dev_mode:
             self._logger.warning(
                 "development mode: replayed requests and changed bodies are accepted"
             )
-        try:
-            if self._replay is not None:
-                self._replay.check()
-        except StoreUnavailableError as reason:
-            self._note_replay(str(reason))
+        if self._claims is not None:
+            self._claims.check()
 
 
 def _development(dev_mode: bool | None) -> bool:
@@ -264,24 +218,3 @@ def _development(dev_mode: bool | None) -> bool:
 def _given(**members: Any) -> dict[str, Any]:
     """Leave out what was not given: the core has the defaults."""
     return {name: value for name, value in members.items() if value is not None}
-
-
-def _describe(environ: dict[str, Any]) -> str:
-    """Word the members of ``request.verify`` from a WSGI environment (PEP 3333)."""
-    authorization = environ.get("HTTP_AUTHORIZATION")
-    headers = "" if authorization is None else quote(authorization)
-    raw_target = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
-    return (
-        f'"now":{time.time()!r},"authorization":[{headers}],'
-        f'"method":{quote(environ["REQUEST_METHOD"])},"path":{quote(environ.get("PATH_INFO", ""))},'
-        f'"query":{quote(environ.get("QUERY_STRING", ""))},'
-        f'"mount":{quote(environ.get("SCRIPT_NAME", ""))},'
-        f'"path_decoded":true,"raw_target":{quote(raw_target)}'
-    )
-
-
-def _plain_response(refused: TallystickError) -> Response:
-    answer = refused.response
-    if answer is None:
-        raise refused
-    return Response(answer.body, answer.status, answer.headers)

@@ -16,12 +16,19 @@ from tallystick.forks import ForkAware
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
     SigningFunction = Callable[[bytes], Union[bytes, Awaitable[bytes]]]
     Signer = Union[str, bytes, RSAPrivateKey, SigningFunction]
 
-__all__ = ["SigningFailure", "SigningMeans", "choose_means"]
+__all__ = [
+    "SigningFailure",
+    "SigningMeans",
+    "choose_means",
+    "generate_key",
+    "key_means",
+    "signature_matches",
+]
 
 MAX_OUT = 64
 """Signing functions that may be out at once: one that never returns keeps its place."""
@@ -137,6 +144,36 @@ class CryptographyMeans:
 
     async def asign(self, data: bytes) -> bytes:
         return await asyncio.to_thread(self.sign, data)
+
+
+def signature_matches(public: RSAPublicKey, signature: bytes, data: bytes) -> bool:
+    """Verify RSASSA-PKCS1-v1_5 with SHA-256 through ``cryptography``."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    try:
+        public.verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
+    except InvalidSignature:
+        return False
+    return True
+
+
+def generate_key(core: Core, bits: int) -> str:
+    """Return a new RSA private key as PKCS#8 PEM; ``cryptography`` makes it faster."""
+    try:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import rsa
+    except ImportError:
+        pem: str = call_json(core, "key.generate", {"bits": bits})["private_pem"]
+        return pem
+    with _openssl:
+        key = rsa.generate_private_key(65537, bits)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
 
 
 class FunctionMeans:
@@ -269,9 +306,15 @@ def _from_text(core: Core, text: str | bytes) -> SigningMeans:
         raise error("invalid_key", f"the signer's text holds {len(keys)} keys: give one")
     pem: str = keys[0]["private_pem"]
     try:
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        return key_means(pem)
     except ImportError:
         return CoreMeans(pem)
+
+
+def key_means(pem: str) -> CryptographyMeans:
+    """Load a private key into ``cryptography``; ``ImportError`` where it is missing."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     key: Any = load_pem_private_key(pem.encode(), password=None)
     return CryptographyMeans(key)
 

@@ -1,0 +1,221 @@
+"""An access engine, and everything that answers what it needs."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tallystick.access.fetching import Fetcher
+from tallystick.access.ring_signing import RingSigning
+from tallystick.body import Body
+from tallystick.core import Core, InstanceReplacedError
+from tallystick.engine import Engine, members_of
+from tallystick.errors import TallystickError, error
+from tallystick.replay import choose_replay
+from tallystick.replay.claims import Claims
+from tallystick.replay.floor import ReplayFloor
+from tallystick.signing import SigningFailure
+
+if TYPE_CHECKING:
+    import logging
+    import os
+    import ssl
+    from collections.abc import Awaitable, Callable
+
+    from tallystick.access.ring import Ring
+    from tallystick.access.watched import Source
+    from tallystick.engine import Answer, Configuration, Need, Reply
+    from tallystick.replay import ReplayStore
+    from tallystick.signing import SigningMeans
+
+    ReadBody = Callable[[int], Body]
+    AReadBody = Callable[[int], Awaitable[Body]]
+
+__all__ = ["AccessHost", "Means"]
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a host brings to an engine.
+
+    ``ring``
+        where its signing keys come from; ``None`` where it signs nothing.
+    ``signing``
+        signs in place of the ring's own keys, such as a KMS.
+    ``sources``
+        what else it is fed.
+    ``replay``
+        as of :class:`tallystick.AgentAuth`.
+    ``trust``
+        for TLS certificates; ``None`` is Python's own default.
+    """
+
+    replay: str | os.PathLike[str] | ReplayStore
+    ring: Ring | None = None
+    signing: SigningMeans | None = None
+    sources: tuple[Source, ...] = ()
+    trust: ssl.SSLContext | None = None
+
+
+class AccessHost:
+    """Runs the operations of one access engine. Thread-safe and fork-safe.
+
+    ``access`` has the members of ``access`` in ``engine.open`` that do not change.
+    """
+
+    def __init__(
+        self, core: Core, access: dict[str, Any], means: Means, logger: logging.Logger
+    ) -> None:
+        self.core = core
+        self.logger = logger
+        self.opened: Answer = {}
+        self._ring = means.ring
+        self._sources = means.sources if means.ring is None else (means.ring, *means.sources)
+        self.signing = RingSigning(core, means.signing)
+        self.fetcher = Fetcher(core, means.trust)
+        store = choose_replay(means.replay)
+        self.claims = None if store is None else Claims(store, logger)
+        self.floor = ReplayFloor(access.get("leeway", 0)) if store is None else None
+        self._access = {
+            **access,
+            **self.signing.configuration,
+            "replay": "memory" if store is None else "host",
+        }
+        self.engine = Engine(core, self._configure, self._on_open)
+        if self.claims is not None:
+            self.claims.check()
+
+    @property
+    def signs_in_core(self) -> bool:
+        """Whether making a token takes a signature's time inside the core."""
+        return self._ring is not None and self.signing.in_core
+
+    def run(
+        self, operation: str, members: str, body: bytes = b"", read: ReadBody | None = None
+    ) -> Answer:
+        """Run an operation; ``read`` gives the request's body where that is needed."""
+        self.refresh()
+        asked = _Asked(self, read, None)
+        try:
+            return self.engine.run(operation, members, body, asked.answer)
+        except TallystickError as refused:
+            raise refused from asked.failure
+
+    async def arun(
+        self, operation: str, members: str, body: bytes = b"", read: AReadBody | None = None
+    ) -> Answer:
+        """Do the same without blocking the event loop."""
+        self.refresh()
+        asked = _Asked(self, None, read)
+        try:
+            return await self.engine.arun(operation, members, body, asked.aanswer)
+        except TallystickError as refused:
+            raise refused from asked.failure
+
+    def rotate_keys(self, *, force: bool) -> dict[str, Any]:
+        """Rotate the ring; ``invalid_argument`` where there is none."""
+        if self._ring is None:
+            raise error(
+                "invalid_argument",
+                "this agent signs nothing itself: its authority rotates its keys",
+            )
+        return self._ring.rotate(self.feed, force=force)
+
+    def refresh(self) -> None:
+        """Feed what changed on the disk, at most once a second."""
+        for source in self._sources:
+            source.refresh(self.feed)
+
+    def feed(self, members: dict[str, Any]) -> None:
+        """Give the engine new members of ``engine.feed``."""
+        if "ring" in members:
+            self.signing.take(members["ring"])
+        try:
+            self.engine.feed(members)
+        except InstanceReplacedError:
+            return  # what opens next loads everything anew
+
+    def close(self) -> None:
+        """Free what is held; a later call opens it again."""
+        self.engine.close()
+        self.fetcher.close()
+
+    def _configure(self) -> Configuration:
+        access = dict(self._access)
+        for source in self._sources:
+            access.update(source.load())
+        if "ring" in access:
+            self.signing.take(access["ring"])
+        if self.floor is not None:
+            access["replay_floor"] = self.floor.seconds
+        return {"access": access}
+
+    def _on_open(self, answer: Answer) -> None:
+        if not self.opened:
+            for warning in answer.get("warnings", ()):
+                self.logger.warning("%s", warning["message"])
+        self.opened = answer
+
+
+class _Asked:
+    """Answers the needs of one operation, and remembers why a signature failed."""
+
+    __slots__ = ("_aread", "_host", "_read", "failure")
+
+    def __init__(self, host: AccessHost, read: ReadBody | None, aread: AReadBody | None) -> None:
+        self._host = host
+        self._read = read
+        self._aread = aread
+        self.failure: SigningFailure | None = None
+
+    def answer(self, need: Need) -> Reply:
+        kind = need["kind"]
+        if kind == "fetch":
+            return self._host.fetcher.fetch(need)
+        if kind == "body":
+            return self._body(_UNREAD if self._read is None else self._read(need["max_bytes"]))
+        if kind == "sign":
+            try:
+                return "", self._host.signing.sign(need)
+            except SigningFailure as reason:
+                return self._unsigned(reason)
+        return self._quick(need)
+
+    async def aanswer(self, need: Need) -> Reply:
+        kind = need["kind"]
+        if kind == "fetch":
+            return await self._host.fetcher.afetch(need)
+        if kind == "body":
+            body = _UNREAD if self._aread is None else await self._aread(need["max_bytes"])
+            return self._body(body)
+        if kind == "sign":
+            try:
+                return "", await self._host.signing.asign(need)
+            except SigningFailure as reason:
+                return self._unsigned(reason)
+        if kind == "claim":
+            return await asyncio.to_thread(self._quick, need)
+        return self._quick(need)
+
+    def _quick(self, need: Need) -> Reply:
+        if need["kind"] == "check":
+            return self._host.signing.check(need, self._host.engine)
+        if need["kind"] == "claim" and self._host.claims is not None:
+            return self._host.claims.answer(need)
+        raise error("internal", f"the core asked for {need['kind']!r}, which nothing here answers")
+
+    def _body(self, body: Body) -> Reply:
+        if body.too_large:
+            return '"body_too_large":true', b""
+        if body.unavailable:
+            return '"body_unavailable":true', b""
+        digest, data = self._host.engine.hand_over(body.data)
+        return digest.removeprefix(","), data
+
+    def _unsigned(self, reason: SigningFailure) -> Reply:
+        self.failure = reason
+        return members_of({"failed": str(reason)}), b""
+
+
+_UNREAD = Body(unavailable=True)

@@ -1,0 +1,150 @@
+"""What an agent and an authority have in common: keys, documents, a token endpoint."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tallystick.access import wording
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from flask import Blueprint
+    from typing_extensions import Self
+
+    from tallystick.access.host import AccessHost
+    from tallystick.engine import Answer
+
+__all__ = ["PATHS", "Party", "Served"]
+
+PATHS = (
+    "/.well-known/openid-configuration",
+    "/.well-known/jwks.json",
+    "/auth/token",
+    "/api/auth/jwks",
+    "/api/auth/token",
+)
+"""Paths that the core may answer: what a web framework sends to it."""
+
+
+class Served(NamedTuple):
+    """An HTTP answer, ready to send; header names are lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+class Party:
+    """Base of :class:`tallystick.AuthSkill` and :class:`tallystick.Authority`.
+
+    Thread-safe and fork-safe. A context manager that closes at its end.
+    """
+
+    _host: AccessHost
+
+    @property
+    def issuer(self) -> str:
+        """``iss`` of the tokens that are signed here, or by the authority."""
+        return str(self._host.opened["issuer"])
+
+    @property
+    def base_url(self) -> str:
+        """The own URL: the audience that is accepted."""
+        return str(self._host.opened["base_url"])
+
+    @property
+    def logger(self) -> logging.Logger:
+        """Where refusals are logged."""
+        return self._host.logger
+
+    @property
+    def max_form(self) -> int:
+        """Bytes of a body that :meth:`serve` takes."""
+        return int(self._host.opened["max_form"])
+
+    def serve(
+        self,
+        method: str,
+        path: str,
+        *,
+        authorization: Sequence[str] = (),
+        content_type: str = "",
+        if_none_match: str = "",
+        body: bytes = b"",
+        body_too_large: bool = False,
+    ) -> Served | None:
+        """Answer one request to the documents or the token endpoint.
+
+        ``path`` is the path below where the party is mounted, ``authorization`` has the
+        value of each header of that name, ``body`` at most ``max_form`` bytes. ``None``
+        for a path that is not served here.
+        """
+        members = wording.served(
+            method, path, authorization, content_type, if_none_match, body_too_large
+        )
+        return self._served(self._host.run("access.serve", members, body))
+
+    async def aserve(
+        self,
+        method: str,
+        path: str,
+        *,
+        authorization: Sequence[str] = (),
+        content_type: str = "",
+        if_none_match: str = "",
+        body: bytes = b"",
+        body_too_large: bool = False,
+    ) -> Served | None:
+        """Do the same without blocking the event loop."""
+        members = wording.served(
+            method, path, authorization, content_type, if_none_match, body_too_large
+        )
+        return self._served(await self._host.arun("access.serve", members, body))
+
+    def blueprint(self, name: str = "tallystick") -> Blueprint:
+        """Return a Flask blueprint with the documents and the token endpoint.
+
+        ``name`` tells several blueprints of one application apart; for several agents
+        below ``/{agent}/`` use :func:`tallystick.auth_blueprint`.
+        """
+        from tallystick.access.flask_endpoints import auth_blueprint
+
+        return auth_blueprint(self, name=name)
+
+    def rotate_keys(self, force: bool = False) -> dict[str, Any]:
+        """Sign with the next key from now on; ``{"active", "next", "retired"}`` key ids.
+
+        The key before stays published until its last token is dead. Refused with
+        ``invalid_argument`` while the next key has not been published long enough for
+        everybody to know it; ``force`` does it nevertheless, such as after a theft.
+        """
+        return self._host.rotate_keys(force=force)
+
+    def stats(self) -> dict[str, Any]:
+        """Return how much the core holds, as ``engine.stats`` says it."""
+        return self._host.engine.call("engine.stats", {})
+
+    def close(self) -> None:
+        """Free what is held in the core and close connections; a later call opens again."""
+        self._host.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        reason: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _served(self, answer: Answer) -> Served | None:
+        log = answer.get("log")
+        if log:
+            level = logging.WARNING if answer.get("level") == "warning" else logging.INFO
+            self._host.logger.log(level, "%s", log)
+        return Served(**answer["response"]) if answer["handled"] else None

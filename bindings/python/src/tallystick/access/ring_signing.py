@@ -1,0 +1,100 @@
+"""RSA outside the core: the needs ``sign`` and ``check``."""
+
+from __future__ import annotations
+
+import base64
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from tallystick.engine import members_of
+from tallystick.errors import TallystickError
+from tallystick.signing import SigningFailure, key_means, signature_matches
+
+if TYPE_CHECKING:
+    from tallystick.core import Core
+    from tallystick.engine import Engine, Need, Reply
+    from tallystick.signing import SigningMeans
+
+__all__ = ["RingSigning"]
+
+MAX_CHECK_KEYS = 1024
+"""Public keys of others that are kept ready; beyond that all are loaded anew."""
+
+_VALID: Reply = ('"valid":true', b"")
+_INVALID: Reply = ('"valid":false', b"")
+
+
+class RingSigning:
+    """Signs with a ring's keys or with ``means``, and checks with anybody's.
+
+    The core does both by itself where it is machine code; in WebAssembly
+    ``cryptography``, where it is installed, is far faster. Thread-safe and fork-safe.
+    """
+
+    def __init__(self, core: Core, means: SigningMeans | None) -> None:
+        self._core = core
+        self._means = means
+        self._on_host = core.name == "wasm" and find_spec("cryptography") is not None
+        self._pems: dict[str, str] = {}
+        self._loaded: dict[str, SigningMeans] = {}
+        self._public: dict[str, Any] = {}
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """Members of ``access`` in ``engine.open``."""
+        # A stranger's signature is looked at before it is used.
+        members = {"check_signature": self._means is not None}
+        return {**members, "rsa": "host" if self._on_host else "core"}
+
+    @property
+    def in_core(self) -> bool:
+        """Whether the core signs by itself and so takes a signature's time."""
+        return self._means is None and not self._on_host
+
+    def take(self, ring: dict[str, Any]) -> None:
+        """Hold the private keys of this ring from now on."""
+        if not self._on_host or self._means is not None:
+            return
+        pems = {key["kid"]: key["private_pem"] for key in ring["keys"] if "private_pem" in key}
+        self._loaded = {kid: means for kid, means in self._loaded.items() if kid in pems}
+        self._pems = pems
+
+    def sign(self, need: Need) -> bytes:
+        """Sign, or raise :class:`SigningFailure`."""
+        return self._means_for(need).sign(need["input"].encode())
+
+    async def asign(self, need: Need) -> bytes:
+        """Do the same without blocking the event loop."""
+        return await self._means_for(need).asign(need["input"].encode())
+
+    def check(self, need: Need, engine: Engine) -> Reply:
+        """Tell whether a signature matches."""
+        public = self._public.get(need["key"])
+        if public is None:
+            try:
+                public = self._load_public(need["key"], engine)
+            except TallystickError as refused:
+                return members_of({"failed": refused.message}), b""
+        signature = base64.urlsafe_b64decode(need["signature"] + "==")
+        return _VALID if signature_matches(public, signature, need["input"].encode()) else _INVALID
+
+    def _means_for(self, need: Need) -> SigningMeans:
+        if self._means is not None:
+            return self._means
+        kid = need["key"]
+        means = self._loaded.get(kid)
+        if means is None:
+            pem = self._pems.get(kid)
+            if pem is None:
+                raise SigningFailure("the key ring has no private key with that thumbprint")
+            means = self._loaded[kid] = key_means(pem)
+        return means
+
+    def _load_public(self, kid: str, engine: Engine) -> Any:
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+        pem = engine.call("engine.key", {"key": kid})["public_pem"]
+        if len(self._public) >= MAX_CHECK_KEYS:
+            self._public = {}
+        public = self._public[kid] = load_pem_public_key(pem.encode())
+        return public

@@ -1,0 +1,85 @@
+"""The seed's configuration: from a mapping, a YAML or JSON file, and options."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Union
+
+from tallystick.access.documents import read_document
+from tallystick.core import Core, call_json
+from tallystick.errors import error
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Mapping
+
+    Config = Union[Mapping[str, Any], str, os.PathLike[str], None]
+
+__all__ = ["Settings", "read_settings"]
+
+
+@dataclass(frozen=True, repr=False)
+class Settings:
+    """What ``config.read`` made of a configuration. No ``repr``: it holds secrets."""
+
+    access: dict[str, Any]
+    mode: str
+    keys_dir: str
+
+
+def read_settings(
+    core: Core,
+    config: Config,
+    file: str | os.PathLike[str] | None,
+    options: dict[str, Any],
+    logger: logging.Logger,
+) -> Settings:
+    """Read a configuration; ``options`` override it.
+
+    ``${NAME}`` is taken from the environment. What is accepted but not active is
+    logged. Raises ``invalid_config`` that names the file, the key and the fix.
+    """
+    mapping, source = _mapping(config, file)
+    names = call_json(core, "config.variables", {"config": mapping})["names"]
+    request: dict[str, Any] = {
+        "config": mapping,
+        "variables": {name: os.environ[name] for name in names if name in os.environ},
+        "options": _plain(options, "what the options give"),
+    }
+    if source:
+        request["source"] = source
+    answer = call_json(core, "config.read", request)
+    for inactive in answer["inactive"]:
+        logger.warning("%s: not active: %s", inactive["key"], inactive["reason"])
+    return Settings(answer["access"], answer["mode"], os.path.expanduser(answer["keys_dir"]))
+
+
+def _mapping(config: Config, file: str | os.PathLike[str] | None) -> tuple[Mapping[str, Any], str]:
+    if file is not None and config is not None:
+        raise error("invalid_argument", "give either a configuration or a file, not both")
+    if isinstance(config, (str, os.PathLike)):
+        file = config
+    elif file is None:
+        return _plain(config, "the configuration"), ""
+    return read_document(file), os.path.basename(file)
+
+
+def _plain(config: Mapping[str, Any] | None, what: str) -> dict[str, Any]:
+    """Return a mapping as what JSON says of it, so that Python's own types show here."""
+    if config is None:
+        return {}
+    if not hasattr(config, "keys"):
+        raise error(
+            "invalid_argument",
+            f"{what} is a mapping or a file's path, not {type(config).__name__}",
+        )
+    mapping = dict(config)
+    try:
+        json.dumps(mapping, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as reason:
+        raise error(
+            "invalid_config", f"{what} is not plain data ({type(reason).__name__})"
+        ) from None
+    return mapping

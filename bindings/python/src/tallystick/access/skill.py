@@ -1,0 +1,372 @@
+"""``AuthSkill``: access tokens for one agent (the AOAuth seed)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tallystick.access import wording
+from tallystick.access.context import AuthContext, CommandResult
+from tallystick.access.hooks import Hooks
+from tallystick.access.host import AccessHost
+from tallystick.access.opening import open_means
+from tallystick.access.party import Party
+from tallystick.access.settings import read_settings
+from tallystick.body import Body
+from tallystick.core import call_json, load_core
+from tallystick.engine import members_of
+from tallystick.errors import TallystickError, error
+from tallystick.refusals import log_refusal
+
+if TYPE_CHECKING:
+    import os
+    import ssl
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from tallystick.access.settings import Config
+    from tallystick.replay import ReplayStore
+    from tallystick.signing import SigningFunction
+
+__all__ = ["AuthSkill"]
+
+View = TypeVar("View", bound="Callable[..., Any]")
+
+
+class AuthSkill(Hooks, Party):
+    """Issues, gets and verifies access tokens for one agent.
+
+    ``config``
+        a mapping with the seed's keys, plain or as ``{"skills": {"auth": ...}}``; or
+        the path of a YAML or JSON file with it, which ``file`` gives as well.
+        ``${NAME}`` stands for an environment variable.
+    ``options``
+        any key of the configuration, overriding it: ``base_url``, ``authority``,
+        ``allowed_scopes``, ``allow``, ``deny``, ``accept_from``, ``clients``, ...
+    ``signer``, ``public_key``
+        self-issued: a function from bytes to a signature (RSASSA-PKCS1-v1_5 with
+        SHA-256), sync or async, such as a KMS, and its public key. Without them the
+        keys are in ``{keys_dir}/{agent_id}.ring.json``, which is made at first.
+    ``signer_timeout``
+        seconds that such a function may take, up to 60.
+    ``key_bits``
+        of keys that are made: 2048, 3072 or 4096.
+    ``keys``
+        ``{"issuer": "PEM, JWK or JWKS"}``: keys of issuers that are not fetched.
+    ``replay``
+        where used tokens are remembered that are bound to one request, as of
+        :class:`tallystick.AgentAuth`.
+    ``ssl_context``
+        for fetching; default: Python's own trust.
+    ``on_error``
+        Flask: called with the :class:`TallystickError` of a refused request; returns
+        what the view would return. Default: ``error.response`` as it is.
+    ``backend``
+        ``"native"`` or ``"wasm"``, see :func:`tallystick.core.load_core`.
+    ``logger``
+        default ``logging.getLogger("tallystick")``.
+
+    Thread-safe. Fork-safe: made and used before a fork (``gunicorn --preload``), it
+    works in every child. A context manager. Raises ``invalid_config`` that names the
+    file, the key and the fix, and ``invalid_argument``; no error, ``repr`` or log holds
+    a token, a key or a secret.
+    """
+
+    def __init__(
+        self,
+        config: Config = None,
+        *,
+        file: str | os.PathLike[str] | None = None,
+        signer: SigningFunction | None = None,
+        public_key: str | None = None,
+        signer_timeout: float = 10,
+        key_bits: int = 2048,
+        keys: dict[str, str] | None = None,
+        replay: str | os.PathLike[str] | ReplayStore = "sqlite",
+        ssl_context: ssl.SSLContext | None = None,
+        on_error: Callable[[TallystickError], Any] | None = None,
+        backend: str | None = None,
+        logger: logging.Logger | None = None,
+        **options: Any,
+    ) -> None:
+        core = load_core(backend)
+        logger = logger or logging.getLogger("tallystick")
+        settings = read_settings(core, config, file, options, logger)
+        self._on_error = on_error
+        self._authority = settings.access.get("authority")
+        means = open_means(
+            core,
+            settings,
+            signer=signer,
+            public_key=public_key,
+            signer_timeout=signer_timeout,
+            key_bits=key_bits,
+            replay=replay,
+            trust=ssl_context,
+            logger=logger,
+        )
+        access = {**settings.access, "role": "agent"}
+        if keys is not None:
+            access["keys"] = keys
+        self._host = AccessHost(core, access, means, logger)
+
+    @property
+    def mode(self) -> str:
+        """``"portal"`` or ``"self-issued"``."""
+        return str(self._host.opened["mode"])
+
+    @property
+    def agent_id(self) -> str:
+        """``sub`` of the agent's own tokens."""
+        return str(self._host.opened["agent_id"])
+
+    @property
+    def name(self) -> str:
+        """The agent's dotted name (protocol section 5)."""
+        return str(self._host.opened["name"])
+
+    def generate_token(
+        self,
+        target: str,
+        scopes: Sequence[str] | None = None,
+        extra_claims: dict[str, Any] | None = None,
+    ) -> str:
+        """Return a new access token for ``target``, a reference or URL of an agent.
+
+        ``scopes`` default to the allowed ones without wildcards. Portal mode asks the
+        authority. Raises ``invalid_argument``, ``trust_denied`` (``talk_to``),
+        ``token_refused`` (the authority said no), ``token_unavailable`` (it did not
+        answer) and ``signer_failed``.
+        """
+        members = wording.wanted(target, scopes, extra_claims)
+        return str(self._host.run("access.issue", members)["token"])
+
+    async def agenerate_token(
+        self,
+        target: str,
+        scopes: Sequence[str] | None = None,
+        extra_claims: dict[str, Any] | None = None,
+    ) -> str:
+        """Do the same without blocking the event loop."""
+        if self._host.signs_in_core:
+            return await asyncio.to_thread(self.generate_token, target, scopes, extra_claims)
+        members = wording.wanted(target, scopes, extra_claims)
+        return str((await self._host.arun("access.issue", members))["token"])
+
+    def authorization(
+        self,
+        target: str,
+        scopes: Sequence[str] | None = None,
+        *,
+        method: str | None = None,
+        url: str | None = None,
+        body: bytes | str | None = None,
+        bind: bool = False,
+        reuse: bool = True,
+    ) -> str:
+        """Return the value of an ``Authorization`` header for a call of ``target``.
+
+        A token is kept and given again until shortly before it expires, unless
+        ``reuse`` is false. ``bind`` makes one that works once and for one request
+        alone: ``method``, ``url`` (absolute, as it will be sent) and the exact bytes
+        of ``body``. Errors as of :meth:`generate_token`.
+        """
+        members, data = self._bound(wording.wanted(target, scopes), method, url, body, bind, reuse)
+        return str(self._host.run("access.issue", members, data)["authorization"])
+
+    async def aauthorization(
+        self,
+        target: str,
+        scopes: Sequence[str] | None = None,
+        *,
+        method: str | None = None,
+        url: str | None = None,
+        body: bytes | str | None = None,
+        bind: bool = False,
+        reuse: bool = True,
+    ) -> str:
+        """Do the same without blocking the event loop."""
+        members, data = self._bound(wording.wanted(target, scopes), method, url, body, bind, reuse)
+        if self._host.signs_in_core and (bind or not reuse):
+            answer = await asyncio.to_thread(self._host.run, "access.issue", members, data)
+        else:
+            answer = await self._host.arun("access.issue", members, data)
+        return str(answer["authorization"])
+
+    def validate_token(self, token: str) -> AuthContext | None:
+        """Return who the token is from, or ``None`` for one that is refused.
+
+        Why it was refused is logged. Raises what is no verdict on the token.
+        """
+        try:
+            return self.verify_token(token)
+        except TallystickError as refused:
+            log_refusal(self._host.logger, refused)
+            return None
+
+    async def avalidate_token(self, token: str) -> AuthContext | None:
+        """Do the same without blocking the event loop."""
+        try:
+            return await self.averify_token(token)
+        except TallystickError as refused:
+            log_refusal(self._host.logger, refused)
+            return None
+
+    def verify_token(self, token: str) -> AuthContext:
+        """Return who the token is from, or raise the error of its refusal.
+
+        A token that is bound to a request is refused here: it needs
+        :meth:`verify_request`.
+        """
+        return AuthContext.of(self._host.run("access.verify", wording.token(token)))
+
+    async def averify_token(self, token: str) -> AuthContext:
+        """Do the same without blocking the event loop."""
+        return AuthContext.of(await self._host.arun("access.verify", wording.token(token)))
+
+    def verify_request(
+        self,
+        authorization: Sequence[str],
+        *,
+        method: str,
+        path: str,
+        query: str = "",
+        mount: str = "",
+        scopes: Sequence[str] = (),
+        bind: bool = False,
+        body: bytes | Callable[[int], Body] = b"",
+    ) -> AuthContext:
+        """Verify one request from its parts, for hosts other than Flask and ASGI.
+
+        ``authorization`` has the value of each header of that name; ``path`` is the path
+        below ``mount`` as it was sent (percent-encoded), ``query`` the text after ``?``.
+        Texts hold one character per byte (latin-1). ``scopes`` are patterns of which
+        each must be granted; ``bind`` takes only tokens that are bound to the request.
+        ``body`` has the exact bytes, or reads them: it is called with the most bytes to
+        read, and only for a bound token. Raises the error of the refusal; its
+        ``response`` is the HTTP answer for the caller.
+        """
+        members = wording.verified(authorization, method, path, query, mount)
+        read = body if callable(body) else _known(body)
+        return self.verify_members(members + wording.required(scopes, bind), read)
+
+    async def averify_request(
+        self,
+        authorization: Sequence[str],
+        *,
+        method: str,
+        path: str,
+        query: str = "",
+        mount: str = "",
+        scopes: Sequence[str] = (),
+        bind: bool = False,
+        body: bytes | Callable[[int], Awaitable[Body]] = b"",
+    ) -> AuthContext:
+        """Do the same without blocking the event loop; ``body`` may be a coroutine function."""
+        members = wording.verified(authorization, method, path, query, mount)
+        read = body if callable(body) else _aknown(body)
+        return await self.averify_members(members + wording.required(scopes, bind), read)
+
+    def verify_members(self, members: str, read: Callable[[int], Body] | None) -> AuthContext:
+        """Run ``access.verify`` with members that an adapter has worded already."""
+        return self._verified(AuthContext.of(self._host.run("access.verify", members, b"", read)))
+
+    async def averify_members(
+        self, members: str, read: Callable[[int], Awaitable[Body]] | None
+    ) -> AuthContext:
+        """Do the same without blocking the event loop."""
+        answer = await self._host.arun("access.verify", members, b"", read)
+        return self._verified(AuthContext.of(answer))
+
+    def require_auth(self, view: View) -> View:
+        """Let a Flask view run for verified callers alone; the caller is ``flask.g.auth``.
+
+        Takes sync and async views, methods of class-based views, and serves as an entry
+        of a class-based view's ``decorators``.
+        """
+        return self.require_scopes()(view)
+
+    def require_scopes(self, *scopes: str, bind: bool = False) -> Callable[[View], View]:
+        """Do the same and require scopes: patterns of which each must be granted.
+
+        Without one the answer is 403 and the scopes needed. ``bind`` takes only tokens
+        that are bound to the request.
+        """
+        from tallystick.access.flask_views import require
+
+        return require(self, self._host.logger, self._on_error, wording.required(scopes, bind))
+
+    def run_command(self, line: str) -> CommandResult:
+        """Run a slash command of the seed, such as ``/auth/token @bob read``.
+
+        ``/auth/help`` lists them. No display shows a whole token unless ``--show`` asks.
+        """
+        return CommandResult(**self._host.run("access.command", wording.command(line)))
+
+    async def arun_command(self, line: str) -> CommandResult:
+        """Do the same without blocking the event loop."""
+        return CommandResult(**await self._host.arun("access.command", wording.command(line)))
+
+    def resolve(self, reference: str) -> str:
+        """Return the URL of an agent from a reference: ``@name``, a name or a URL."""
+        request = {"reference": reference}
+        if self._authority:
+            request["authority"] = self._authority
+        return str(call_json(self._host.core, "agent.resolve", request)["url"])
+
+    def covers(self, target: str, url: str) -> bool:
+        """Tell whether a token for ``target`` may be sent to ``url``.
+
+        It may below the agent's own URL alone: whoever else gets it can use it there.
+        """
+        request = {"agent_url": self.resolve(target), "url": url}
+        return call_json(self._host.core, "agent.covers", request)["covers"] is True
+
+    def __repr__(self) -> str:
+        return f"<AuthSkill {self.agent_id!r} ({self.mode})>"
+
+    def _bound(
+        self,
+        members: str,
+        method: str | None,
+        url: str | None,
+        body: bytes | str | None,
+        bind: bool,
+        reuse: bool,
+    ) -> tuple[str, bytes]:
+        if not bind:
+            return (members + ',"reuse":true' if reuse else members), b""
+        if method is None or url is None:
+            raise error("invalid_argument", "bind=True needs the method and the URL of the request")
+        digest, data = self._host.engine.hand_over(_bytes(body))
+        target = members_of({"method": method, "url": str(url)})
+        return f'{members},"bind":{{{target}{digest}}}', data
+
+    def _verified(self, context: AuthContext) -> AuthContext:
+        if context.bound and self._host.floor is not None:
+            self._host.floor.note(context.expires_at)
+        return context
+
+
+def _bytes(body: bytes | str | None) -> bytes:
+    if body is None:
+        return b""
+    if isinstance(body, str):
+        return body.encode()
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body)
+    raise error(
+        "invalid_argument",
+        f"the body must be bytes or text, not {type(body).__name__}: for JSON, json.dumps it first",
+    )
+
+
+def _known(body: bytes) -> Callable[[int], Body]:
+    return lambda limit: Body(b"", too_large=True) if len(body) > limit else Body(body)
+
+
+def _aknown(body: bytes) -> Callable[[int], Awaitable[Body]]:
+    async def read(limit: int) -> Body:
+        return _known(body)(limit)
+
+    return read

@@ -1,0 +1,118 @@
+"""``Authority``: a portal of one's own, which signs for the agents it knows."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tallystick.access.host import AccessHost, Means
+from tallystick.access.party import Party
+from tallystick.access.ring import FileRing, ring_file
+from tallystick.authority.clients import ClientsFile
+from tallystick.core import load_core
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from tallystick.replay import ReplayStore
+
+__all__ = ["Authority"]
+
+DEFAULT_KEYS_DIR = "~/.tallystick/authority"
+
+
+class Authority(Party):
+    """Registers clients, gives them access tokens and publishes its keys.
+
+    ``issuer``
+        its URL: ``iss`` of what it signs, and the agents' ``authority``.
+    ``keys_dir``
+        folder of its key ring and, by default, of its clients (mode 0700).
+    ``clients_file``
+        JSON file of the registered clients (mode 0600; default
+        ``{keys_dir}/clients.json``). Several processes may use it at once.
+    ``options``
+        any key of the configuration that an authority has a use for, such as
+        ``token_ttl``, ``allowed_scopes`` or ``realm``.
+    ``key_bits``, ``replay``, ``backend``, ``logger``
+        as of :class:`tallystick.AuthSkill`.
+
+    Thread-safe and fork-safe; a context manager. Raises ``invalid_config`` and
+    ``invalid_argument``; no error, ``repr`` or log holds a key or a secret.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        keys_dir: str | os.PathLike[str] = DEFAULT_KEYS_DIR,
+        clients_file: str | os.PathLike[str] | None = None,
+        key_bits: int = 2048,
+        replay: str | os.PathLike[str] | ReplayStore = "sqlite",
+        backend: str | None = None,
+        logger: logging.Logger | None = None,
+        **options: Any,
+    ) -> None:
+        core = load_core(backend)
+        logger = logger or logging.getLogger("tallystick")
+        folder = Path(keys_dir).expanduser()
+        file = folder / "clients.json" if clients_file is None else Path(clients_file).expanduser()
+        self._clients = ClientsFile(core, file, logger)
+        lifetime = options.get("token_ttl", 300) + options.get("leeway", 30)
+        ring = FileRing(core, ring_file(str(folder), "authority"), lifetime, key_bits, logger)
+        access = {**options, "role": "authority", "base_url": issuer}
+        means = Means(replay=replay, ring=ring, sources=(self._clients,))
+        self._host = AccessHost(core, access, means, logger)
+
+    def register_client(
+        self,
+        client_id: str,
+        *,
+        secret: str | None = None,
+        public_key: str | None = None,
+        scopes: Sequence[str] = (),
+        namespaces: Sequence[str] = (),
+        trust: Sequence[str] = (),
+        targets: Sequence[str] | None = None,
+    ) -> str | None:
+        """Register a client, or replace one of that id; return its secret, this once.
+
+        ``secret``
+            at least 16 characters; drawn at random when not given. Only its salted
+            hash is stored.
+        ``public_key``
+            PEM, JWK or JWKS: the client authenticates with ``private_key_jwt``
+            (RFC 7523) and has a secret only if one is given.
+        ``scopes``
+            patterns of what it may ask for.
+        ``namespaces``, ``trust``
+            what its tokens get as ``namespace:`` scopes and ``trust:`` labels.
+        ``targets``
+            patterns of the agents that it may get tokens for; ``None`` is all.
+        """
+        return self._clients.register(
+            self._host.feed,
+            client_id,
+            secret=secret,
+            public_key=public_key,
+            scopes=list(scopes),
+            namespaces=list(namespaces),
+            trust=list(trust),
+            targets=None if targets is None else list(targets),
+        )
+
+    def remove_client(self, client_id: str) -> bool:
+        """Forget a client; ``False`` when there was none of that id.
+
+        Tokens that it has live on until they expire.
+        """
+        return self._clients.remove(self._host.feed, client_id)
+
+    def list_clients(self) -> list[dict[str, Any]]:
+        """Return the clients without their hashes; ``has_secret`` says whether there is one."""
+        return self._clients.listed()
+
+    def __repr__(self) -> str:
+        return f"<Authority {self.issuer!r}>"

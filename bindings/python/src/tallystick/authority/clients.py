@@ -1,0 +1,103 @@
+"""The registered clients of an authority, in one JSON file."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tallystick.access.private_file import PrivateFile
+from tallystick.access.watched import WatchedFile
+from tallystick.core import Core, call_json
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tallystick.access.watched import Deliver
+
+__all__ = ["ClientsFile"]
+
+Client = dict[str, Any]
+
+
+class ClientsFile:
+    """Reads and changes the file; several processes may do so at once. Thread-safe, fork-safe."""
+
+    def __init__(self, core: Core, path: Path, logger: logging.Logger) -> None:
+        self._core = core
+        self._file = PrivateFile(path, "clients file")
+        self._watched = WatchedFile(self._file, logger)
+
+    def load(self) -> dict[str, Any]:
+        return {"clients": self._watched.load(self._read)}
+
+    def refresh(self, deliver: Deliver) -> None:
+        self._watched.refresh(lambda: deliver({"clients": self._read()}))
+
+    def listed(self) -> list[Client]:
+        """Return the clients as one may show them."""
+        return [_shown(client) for client in self._read()]
+
+    def register(
+        self,
+        deliver: Deliver,
+        client_id: str,
+        *,
+        secret: str | None,
+        public_key: str | None,
+        **permissions: Any,
+    ) -> str | None:
+        """Add or replace a client; return its secret where it has one."""
+        client = {"client_id": client_id}
+        client.update({name: value for name, value in permissions.items() if value is not None})
+        if public_key is not None:
+            client["public_key"] = public_key
+        made = None
+        if secret is not None or public_key is None:
+            asked = {} if secret is None else {"secret": secret}
+            answer = call_json(self._core, "client.secret", asked)
+            made, client["secret_hash"] = answer["secret"], answer["secret_hash"]
+        self._change(deliver, lambda clients: [*_without(clients, client_id), client])
+        return made
+
+    def remove(self, deliver: Deliver, client_id: str) -> bool:
+        """Remove a client; ``False`` when there was none of that id."""
+        if not any(client["client_id"] == client_id for client in self._read()):
+            return False
+        self._change(deliver, lambda clients: _without(clients, client_id))
+        return True
+
+    def _change(self, deliver: Deliver, change: Callable[[list[Client]], list[Client]]) -> None:
+        with self._file.locked():
+            clients = change(self._read())
+            # Fed before it is written: what the core refuses never gets into the file.
+            deliver({"clients": clients})
+            self._file.write(json.dumps({"version": 1, "clients": clients}, indent=1) + "\n")
+
+    def _read(self) -> list[Client]:
+        text = self._file.read()
+        if text is None:
+            return []
+        try:
+            clients: object = json.loads(text)["clients"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            clients = None
+        if isinstance(clients, list) and all(_is_client(client) for client in clients):
+            return clients
+        raise self._file.wrong(
+            "is no list of clients", "restore it from a copy, or move it away and register anew"
+        ) from None
+
+
+def _is_client(client: object) -> bool:
+    return isinstance(client, dict) and isinstance(client.get("client_id"), str)
+
+
+def _without(clients: list[Client], client_id: str) -> list[Client]:
+    return [client for client in clients if client["client_id"] != client_id]
+
+
+def _shown(client: Client) -> Client:
+    shown = {name: value for name, value in client.items() if name != "secret_hash"}
+    return {**shown, "has_secret": "secret_hash" in client}

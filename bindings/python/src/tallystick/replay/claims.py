@@ -1,0 +1,50 @@
+"""Answering the need ``claim`` from whichever store there is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tallystick.engine import members_of
+from tallystick.replay import StoreUnavailableError
+
+if TYPE_CHECKING:
+    import logging
+
+    from tallystick.engine import Need, Reply
+    from tallystick.replay import ClaimAnswerer
+
+__all__ = ["Claims"]
+
+_CLAIMED: Reply = ('"claim":"claimed"', b"")
+_EXISTS: Reply = ('"claim":"exists"', b"")
+
+
+class Claims:
+    """Asks a store, and logs once when it stops answering. Thread-safe and fork-safe."""
+
+    def __init__(self, store: ClaimAnswerer, logger: logging.Logger) -> None:
+        self._store = store
+        self._logger = logger
+        self._failure = ""
+
+    def check(self) -> None:
+        """Log what would refuse every claim now."""
+        try:
+            self._store.check()
+        except StoreUnavailableError as reason:
+            self._note(str(reason))
+
+    def answer(self, need: Need) -> Reply:
+        """Claim what the need names; a store that fails makes the core refuse."""
+        try:
+            claimed = self._store.claim_need(need)
+        except StoreUnavailableError as reason:
+            self._note(str(reason))
+            return members_of({"claim": "unavailable", "failed": str(reason)}), b""
+        self._failure = ""
+        return _CLAIMED if claimed else _EXISTS
+
+    def _note(self, failure: str) -> None:
+        if failure != self._failure:
+            self._logger.error("%s", failure)
+        self._failure = failure
