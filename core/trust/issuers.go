@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/tallystick/tallystick/core/agent"
+	"github.com/tallystick/tallystick/core/weburl"
 )
 
 // The types of an issuer.
@@ -91,6 +92,11 @@ func (s *Issuers) add(issuer Issuer) error {
 	if err := CheckIssuer(issuer.Issuer); err != nil {
 		return fmt.Errorf("issuer: %w", err)
 	}
+	if issuer.JWKSURI != "" {
+		if err := CheckKeysURL(issuer.JWKSURI); err != nil {
+			return fmt.Errorf("jwks_uri: %w", err)
+		}
+	}
 	if _, there := s.trusted[issuer.Issuer]; there {
 		return errors.New("issuer: is there twice: keep one entry")
 	}
@@ -109,13 +115,25 @@ func CheckIssuer(issuer string) error {
 		return err
 	case issuer != canonical && issuer != canonical+"/":
 		return errors.New("the URL is not in its canonical spelling: write scheme and host in lower case, without the scheme's own port")
-	case !SecureURL(issuer):
-		return errors.New("plain http is for this machine (localhost) only: use https")
+	case !strings.HasPrefix(issuer, "https://") && !agent.OnLoopback(issuer):
+		return errPlain
 	}
 	return nil
 }
 
-// SecureURL reports whether a URL is https, or http on loopback.
-func SecureURL(url string) bool {
-	return strings.HasPrefix(url, "https://") || agent.OnLoopback(url)
+// CheckKeysURL refuses a jwks_uri that is not https, or http on loopback: whoever is
+// on the way could replace the keys.
+func CheckKeysURL(url string) error {
+	u, err := weburl.Parse(url)
+	switch {
+	case err != nil:
+		return err
+	case u.HasFragment:
+		return errors.New("the URL must not have a fragment")
+	case u.Scheme != "https" && !agent.OnLoopback(url):
+		return errPlain
+	}
+	return nil
 }
+
+var errPlain = errors.New("plain http is for this machine (localhost) only: use https")

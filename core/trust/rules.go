@@ -19,6 +19,7 @@ type Party struct {
 	Caller         string // dotted name
 	CallerURL      string // canonical, or ""
 	CallerExternal bool   // its name was derived from its URL
+	OffPlatform    bool   // no portal is known to have named it, though it looks so
 	Target         string // name of the agent that has the rules
 	TargetExternal bool
 	Labels         []string // trust labels without "trust:"
@@ -33,8 +34,19 @@ type elements struct {
 	patterns                   *agent.List
 }
 
+// RuleError says which rule is wrong; it quotes no value.
+type RuleError struct {
+	Path string // "[2]", "allow[2]" or "deny"
+	Err  error
+}
+
+func (e *RuleError) Error() string { return e.Path + ": " + e.Err.Error() }
+
+// Unwrap gives the reason without the place.
+func (e *RuleError) Unwrap() error { return e.Err }
+
 // ParseRules compiles rules from their JSON, which has passed strictjson. An error
-// begins with the place that is wrong and quotes no value.
+// is a *RuleError unless the whole is of a wrong type.
 func ParseRules(v strictjson.Value) (*Rules, error) {
 	r := &Rules{}
 	if v.IsArray() {
@@ -62,19 +74,19 @@ func (e *elements) read(path string, v strictjson.Value) error {
 	if path != "" && v.Raw == "null" {
 		return nil // "allow:" in YAML
 	}
-	if !v.IsArray() {
-		return errors.New(prefixed(path, "must be a list of rules"))
+	if !v.IsArray() { // never with path "", where the caller has looked
+		return &RuleError{path, errors.New("must be a list of rules")}
 	}
 	e.labels = map[string]struct{}{}
 	var patterns []string
 	list := v.Array()
 	if len(list) > agent.MaxPatterns {
-		return errors.New(prefixed(path, fmt.Sprintf("may have %d rules", agent.MaxPatterns)))
+		return &RuleError{fmt.Sprintf("%s[%d]", path, agent.MaxPatterns), fmt.Errorf("a list may have %d rules", agent.MaxPatterns)}
 	}
 	for i, entry := range list {
 		pattern, err := e.add(entry)
 		if err != nil {
-			return fmt.Errorf("%s[%d]: %w", path, i, err)
+			return &RuleError{fmt.Sprintf("%s[%d]", path, i), err}
 		}
 		if pattern != "" {
 			patterns = append(patterns, pattern)
@@ -83,13 +95,6 @@ func (e *elements) read(path string, v strictjson.Value) error {
 	var err error
 	e.patterns, err = agent.NewList(patterns)
 	return err
-}
-
-func prefixed(path, text string) string {
-	if path == "" {
-		return text
-	}
-	return path + ": " + text
 }
 
 var errRule = errors.New("must be everyone, nobody, family, platform, @pattern, https://pattern, #label or #reputation:N")
@@ -186,7 +191,7 @@ func sameFamily(p *Party) bool {
 
 // onPlatform: a portal named it, and not as a domain of elsewhere.
 func onPlatform(p *Party) bool {
-	return p.Caller != "" && !p.CallerExternal && !agent.IsTopLevelDomain(agent.FirstSegment(p.Caller))
+	return p.Caller != "" && !p.CallerExternal && !p.OffPlatform && !agent.IsTopLevelDomain(agent.FirstSegment(p.Caller))
 }
 
 func (e *elements) hasLabel(labels []string) bool {

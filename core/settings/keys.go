@@ -1,0 +1,216 @@
+package settings
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/tallystick/tallystick/core/agent"
+	"github.com/tallystick/tallystick/core/client"
+	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/scope"
+	"github.com/tallystick/tallystick/core/strictjson"
+	"github.com/tallystick/tallystick/core/trust"
+)
+
+// Bounds of numbers, in seconds and bytes.
+const (
+	maxTokenTTL  = 24 * 60 * 60
+	maxCacheTTL  = 7 * 24 * 60 * 60
+	maxLeeway    = 300
+	maxLifetime  = 365 * 24 * 60 * 60
+	maxBody      = 64 << 20
+	maxRealm     = 128
+	exampleURL   = `"https://partner.example"`
+	exampleKeys  = `"https://partner.example/.well-known/jwks.json"`
+	exampleRules = `["family", "@partner.*"]`
+)
+
+// The tables are the reference of the configuration.
+var accessKeys = []key[Access]{
+	{"authority", `"https://robutler.ai"`, textKey(func(a *Access) *string { return &a.Authority }, trust.CheckIssuer)},
+	{"agent_id", `"my-agent"`, textKey(func(a *Access) *string { return &a.AgentID }, agent.CheckName)},
+	{"base_url", `"@my-agent"`, textKey(func(a *Access) *string { return &a.BaseURL }, nil)},
+	{"token_ttl", "300", integerKey(func(a *Access) *int64 { return &a.TokenTTL }, 1, maxTokenTTL)},
+	{"allowed_scopes", `["read", "write"]`, textsKey(func(a *Access) *[]string { return &a.AllowedScopes }, scope.CheckPattern)},
+	{"trusted_issuers", `[{issuer: "https://partner.example"}]`, func(a *Access, v strictjson.Value) (f *fault) {
+		a.TrustedIssuers, f = objects(v, issuerKeys)
+		return f
+	}},
+	{"allow", `["@partner.*"]`, textsKey(func(a *Access) *[]string { return &a.Allow }, checkPattern)},
+	{"deny", `["@banned.**"]`, textsKey(func(a *Access) *[]string { return &a.Deny }, checkPattern)},
+	{"accept_from", exampleRules, rulesKey(func(a *Access) *json.RawMessage { return &a.AcceptFrom })},
+	{"talk_to", exampleRules, rulesKey(func(a *Access) *json.RawMessage { return &a.TalkTo })},
+	{"jwks_cache_ttl", "3600", integerKey(func(a *Access) *int64 { return &a.JWKSCacheTTL }, 1, maxCacheTTL)},
+	{"google", `{client_id: "${GOOGLE_CLIENT_ID}", client_secret: "${GOOGLE_CLIENT_SECRET}"}`, func(a *Access, v strictjson.Value) *fault {
+		a.Google = &Google{}
+		return readObject(a.Google, v, googleKeys)
+	}},
+	{"robutler", `{client_id: "my-agent", client_secret: "${ROBUTLER_SECRET}"}`, func(a *Access, v strictjson.Value) *fault {
+		a.Robutler = &Robutler{}
+		return readObject(a.Robutler, v, robutlerKeys)
+	}},
+	{"client_id", `"my-agent"`, textKey(func(a *Access) *string { return &a.ClientID }, checkClientID)},
+	{"client_secret", `"${CLIENT_SECRET}"`, textKey(func(a *Access) *string { return &a.ClientSecret }, nil)},
+	{"client_key", `"${CLIENT_KEY}"`, func(a *Access, v strictjson.Value) (f *fault) {
+		a.ClientKey, f = text(v, MaxKeyText, checkPrivateKey)
+		return f
+	}},
+	{"audience", exampleURL, readAudience},
+	{"jwks_uri", exampleKeys, textKey(func(a *Access) *string { return &a.JWKSURI }, trust.CheckKeysURL)},
+	{"issuer", exampleURL, textKey(func(a *Access) *string { return &a.Issuer }, trust.CheckIssuer)},
+	{"keys_dir", `"` + DefaultKeysDir + `"`, textKey(func(a *Access) *string { return &a.KeysDir }, nil)},
+	{"clients", `[{client_id: "caller", secret_hash: "…", scopes: ["read"]}]`, func(a *Access, v strictjson.Value) (f *fault) {
+		a.Clients, f = objects(v, clientKeys)
+		return f
+	}},
+	{"dev_mode", "false", flagKey(func(a *Access) *bool { return &a.DevMode })},
+	{"leeway", "30", numberKey(func(a *Access) *float64 { return &a.Leeway }, 0, maxLeeway)},
+	{"max_lifetime", "86400", numberKey(func(a *Access) *float64 { return &a.MaxLifetime }, 1, maxLifetime)},
+	{"max_body", "10485760", integerKey(func(a *Access) *int64 { return &a.MaxBody }, 0, maxBody)},
+	{"require_binding", "false", flagKey(func(a *Access) *bool { return &a.RequireBinding })},
+	{"realm", `"tallystick"`, textKey(func(a *Access) *string { return &a.Realm }, checkRealm)},
+}
+
+var issuerKeys = []key[TrustedIssuer]{
+	{"issuer", exampleURL, textKey(func(i *TrustedIssuer) *string { return &i.Issuer }, trust.CheckIssuer)},
+	{"jwks_uri", exampleKeys, textKey(func(i *TrustedIssuer) *string { return &i.JWKSURI }, trust.CheckKeysURL)},
+	{"type", `"agent"`, textKey(func(i *TrustedIssuer) *string { return &i.Type }, checkType)},
+}
+
+var googleKeys = []key[Google]{
+	{"client_id", `"${GOOGLE_CLIENT_ID}"`, textKey(func(g *Google) *string { return &g.ClientID }, nil)},
+	{"client_secret", `"${GOOGLE_CLIENT_SECRET}"`, textKey(func(g *Google) *string { return &g.ClientSecret }, nil)},
+	{"hosted_domain", `"company.com"`, textKey(func(g *Google) *string { return &g.HostedDomain }, nil)},
+}
+
+var robutlerKeys = []key[Robutler]{
+	{"client_id", `"my-agent"`, textKey(func(r *Robutler) *string { return &r.ClientID }, checkClientID)},
+	{"client_secret", `"${ROBUTLER_SECRET}"`, textKey(func(r *Robutler) *string { return &r.ClientSecret }, nil)},
+}
+
+var clientKeys = []key[client.Config]{
+	{"client_id", `"caller"`, textKey(func(c *client.Config) *string { return &c.ID }, checkClientID)},
+	{"secret_hash", "what client.secret gave", textKey(func(c *client.Config) *string { return &c.SecretHash }, nil)},
+	{"public_key", "a public key as PEM, JWK or JWKS", func(c *client.Config, v strictjson.Value) (f *fault) {
+		c.PublicKey, f = text(v, MaxKeyText, checkPublicKeys)
+		return f
+	}},
+	{"scopes", `["read"]`, textsKey(func(c *client.Config) *[]string { return &c.Scopes }, scope.CheckPattern)},
+	{"namespaces", `["production"]`, textsKey(func(c *client.Config) *[]string { return &c.Namespaces }, checkWord)},
+	{"trust", `["verified"]`, textsKey(func(c *client.Config) *[]string { return &c.Trust }, checkWord)},
+	{"targets", `["@partner.*"]`, textsKey(func(c *client.Config) *[]string { return &c.Targets }, checkPattern)},
+}
+
+func textKey[T any](field func(*T) *string, check func(string) error) func(*T, strictjson.Value) *fault {
+	return func(into *T, v strictjson.Value) (f *fault) {
+		*field(into), f = text(v, MaxText, check)
+		return f
+	}
+}
+
+func textsKey[T any](field func(*T) *[]string, check func(string) error) func(*T, strictjson.Value) *fault {
+	return func(into *T, v strictjson.Value) (f *fault) {
+		*field(into), f = texts(v, check)
+		return f
+	}
+}
+
+func integerKey(field func(*Access) *int64, min, max int64) func(*Access, strictjson.Value) *fault {
+	return func(a *Access, v strictjson.Value) (f *fault) {
+		*field(a), f = integer(v, min, max)
+		return f
+	}
+}
+
+func numberKey(field func(*Access) *float64, min, max int64) func(*Access, strictjson.Value) *fault {
+	return func(a *Access, v strictjson.Value) (f *fault) {
+		*field(a), f = number(v, min, max)
+		return f
+	}
+}
+
+func flagKey(field func(*Access) *bool) func(*Access, strictjson.Value) *fault {
+	return func(a *Access, v strictjson.Value) (f *fault) {
+		*field(a), f = flag(v)
+		return f
+	}
+}
+
+func rulesKey(field func(*Access) *json.RawMessage) func(*Access, strictjson.Value) *fault {
+	return func(a *Access, v strictjson.Value) *fault {
+		if _, err := trust.ParseRules(v); err != nil {
+			var at *trust.RuleError
+			if errors.As(err, &at) {
+				return &fault{path: at.Path, what: at.Err.Error()}
+			}
+			return wrong(err.Error())
+		}
+		*field(a) = json.RawMessage(v.Raw)
+		return nil
+	}
+}
+
+// readAudience takes one audience or a list.
+func readAudience(a *Access, v strictjson.Value) (f *fault) {
+	if v.IsArray() {
+		a.Audience, f = texts(v, nil)
+		return f
+	}
+	one, f := text(v, MaxText, nil)
+	a.Audience = []string{one}
+	return f
+}
+
+func checkPattern(pattern string) error {
+	_, err := agent.ParsePattern(pattern)
+	return err
+}
+
+func checkType(t string) error {
+	if t != trust.TypeAgent && t != trust.TypePortal && t != trust.TypeUser {
+		return errors.New("must be agent, portal or user")
+	}
+	return nil
+}
+
+// checkClientID is VSCHAR of RFC 6749 appendix A.1.
+func checkClientID(id string) error {
+	if len(id) > agent.MaxName || strings.ContainsFunc(id, func(r rune) bool { return r < 0x20 || r > 0x7E }) {
+		return errors.New("must be 1 to 256 characters of printable ASCII")
+	}
+	return nil
+}
+
+// checkWord is for what becomes part of one scope.
+func checkWord(word string) error {
+	if len(word) > scope.MaxPattern || scope.CheckPattern(word) != nil || strings.Contains(word, "*") {
+		return errors.New("must be 1 to 256 characters of printable ASCII without space, *, \" and \\")
+	}
+	return nil
+}
+
+func checkRealm(realm string) error {
+	if len(realm) > maxRealm || strings.ContainsFunc(realm, func(r rune) bool { return r < 0x20 || r > 0x7E || r == '"' || r == '\\' }) {
+		return errors.New("must be at most 128 characters of printable ASCII without \" and \\")
+	}
+	return nil
+}
+
+func checkPrivateKey(text string) error {
+	_, err := jose.OnePrivate([]byte(text))
+	return err
+}
+
+func checkPublicKeys(text string) error {
+	keys, err := jose.ParseKeys([]byte(text))
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if key.Private != nil {
+			return errors.New("holds a private key; consider it exposed, and put the public key here")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+// Package settings reads the configuration of an agent's access tokens: the seed's
+// reference (aoauth.md) and our additions, from whatever the host parsed it out of
+// (a YAML file, a mapping, JSON). Every error names the source, the key and the
+// fix. A value is never quoted in an error: it may have come out of a secret's
+// environment variable.
+package settings
+
+import (
+	"encoding/json"
+
+	"github.com/tallystick/tallystick/core/client"
+	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/trust"
+)
+
+// Defaults, in seconds and bytes.
+const (
+	DefaultTokenTTL     = 300
+	DefaultJWKSCacheTTL = 3600
+	DefaultLeeway       = 30
+	DefaultMaxLifetime  = 24 * 60 * 60
+	DefaultMaxBody      = 10 << 20
+	DefaultRealm        = "tallystick"
+	DefaultKeysDir      = "~/.webagents/keys"
+)
+
+// Bounds of a configuration, in bytes and entries.
+const (
+	MaxConfig  = 1 << 20 // as JSON, before and after ${NAME} is replaced
+	MaxEntries = 10000   // of one list
+	MaxText    = 2048    // of one string
+	MaxKeyText = 64 << 10
+)
+
+// Access is a configuration with its defaults filled in: what engine.open takes.
+// Times are in seconds, sizes in bytes.
+type Access struct {
+	Authority      string          `json:"authority,omitempty"`
+	AgentID        string          `json:"agent_id,omitempty"`
+	BaseURL        string          `json:"base_url,omitempty"` // canonical
+	TokenTTL       int64           `json:"token_ttl"`
+	AllowedScopes  []string        `json:"allowed_scopes"`
+	TrustedIssuers []TrustedIssuer `json:"trusted_issuers"`
+	Allow          []string        `json:"allow"`
+	Deny           []string        `json:"deny"`
+	AcceptFrom     json.RawMessage `json:"accept_from,omitempty"`
+	TalkTo         json.RawMessage `json:"talk_to,omitempty"`
+	JWKSCacheTTL   int64           `json:"jwks_cache_ttl"`
+	Google         *Google         `json:"google,omitempty"`
+	Robutler       *Robutler       `json:"robutler,omitempty"`
+	ClientID       string          `json:"client_id,omitempty"`
+	ClientSecret   string          `json:"client_secret,omitempty"`
+	ClientKey      string          `json:"client_key,omitempty"`
+	Audience       []string        `json:"audience,omitempty"`
+	JWKSURI        string          `json:"jwks_uri,omitempty"`
+	Issuer         string          `json:"issuer,omitempty"` // always there with JWKSURI
+	KeysDir        string          `json:"keys_dir"`
+	Clients        []client.Config `json:"clients,omitempty"`
+	DevMode        bool            `json:"dev_mode"`
+	Leeway         float64         `json:"leeway"`
+	MaxLifetime    float64         `json:"max_lifetime"`
+	MaxBody        int64           `json:"max_body"`
+	RequireBinding bool            `json:"require_binding"`
+	Realm          string          `json:"realm"`
+}
+
+// TrustedIssuer is an entry of trusted_issuers; its type is always filled in.
+type TrustedIssuer struct {
+	Issuer  string `json:"issuer"`
+	JWKSURI string `json:"jwks_uri,omitempty"`
+	Type    string `json:"type"`
+}
+
+// Google holds the settings of a login provider that is not active.
+type Google struct {
+	ClientID     string `json:"client_id,omitempty"`
+	ClientSecret string `json:"client_secret,omitempty"`
+	HostedDomain string `json:"hosted_domain,omitempty"`
+}
+
+// Robutler holds the credentials at the authority's token endpoint.
+type Robutler struct {
+	ClientID     string `json:"client_id,omitempty"`
+	ClientSecret string `json:"client_secret,omitempty"`
+}
+
+// Inactive says which key is read and has no effect, or less than its name says.
+type Inactive struct {
+	Key    string `json:"key"`
+	Reason string `json:"reason"`
+}
+
+// Input is what Read takes.
+type Input struct {
+	Config    json.RawMessage   // the mapping, or {"skills": {"auth": mapping}}; has passed strictjson
+	Variables map[string]string // values of ${NAME} in Config
+	Source    string            // what errors call Config; "" for "configuration"
+	Options   json.RawMessage   // options of the host's constructor, which override Config; may be nil
+}
+
+// Read reads a configuration. A problem is always invalid_config.
+func Read(in Input) (*Access, *problem.Problem) {
+	source := in.Source
+	if source == "" {
+		source = "configuration"
+	}
+	a := defaults()
+	text, f := resolve(in.Config, in.Variables)
+	if f == nil {
+		f = readObject(a, parse(text), accessKeys)
+	}
+	if f == nil && in.Options != nil {
+		if len(in.Options) > MaxConfig {
+			return nil, tooLarge.problem("options")
+		}
+		if f := readObject(a, parse(in.Options), accessKeys); f != nil {
+			return nil, f.problem("options")
+		}
+	}
+	if f == nil {
+		f = a.complete()
+	}
+	if f != nil {
+		return nil, f.problem(source)
+	}
+	return a, nil
+}
+
+var tooLarge = &fault{what: "the configuration is over 1048576 bytes", fix: "make its lists shorter, or use patterns"}
+
+func defaults() *Access {
+	return &Access{
+		TokenTTL: DefaultTokenTTL, AllowedScopes: []string{"read", "write"}, TrustedIssuers: []TrustedIssuer{},
+		Allow: []string{}, Deny: []string{}, JWKSCacheTTL: DefaultJWKSCacheTTL, KeysDir: DefaultKeysDir,
+		Leeway: DefaultLeeway, MaxLifetime: DefaultMaxLifetime, MaxBody: DefaultMaxBody, Realm: DefaultRealm,
+	}
+}
+
+// The modes.
+const (
+	ModePortal     = "portal"
+	ModeSelfIssued = "self-issued"
+)
+
+// Mode tells who signs: with an authority, the portal.
+func (a *Access) Mode() string {
+	if a.Authority != "" {
+		return ModePortal
+	}
+	return ModeSelfIssued
+}
+
+// Inactive lists the keys of features that are not built.
+func (a *Access) Inactive() []Inactive {
+	list := []Inactive{}
+	if a.Google != nil {
+		list = append(list, Inactive{"google", "sign-in through Google is not active: the key is read and has no effect"})
+	}
+	if a.Robutler != nil {
+		reason := "sign-in through Robutler is not active: the key has no effect without authority"
+		if a.Authority != "" {
+			reason = "sign-in through Robutler is not active: client_id and client_secret serve at the authority's token endpoint only"
+		}
+		list = append(list, Inactive{"robutler", reason})
+	}
+	return list
+}
+
+// trust returns whom the agent believes.
+func (a *Access) trust() trust.Config {
+	c := trust.Config{Authority: a.Authority, Allow: a.Allow, Deny: a.Deny, DevMode: a.DevMode}
+	for _, issuer := range a.TrustedIssuers {
+		c.Trusted = append(c.Trusted, trust.Issuer(issuer))
+	}
+	if a.JWKSURI != "" {
+		c.Pinned = true
+		c.Trusted = append(c.Trusted, trust.Issuer{Issuer: a.Issuer, JWKSURI: a.JWKSURI, Type: trust.TypePortal})
+	}
+	return c
+}
