@@ -1,0 +1,176 @@
+"""The command line of an authority.
+
+A secret never comes in as an argument, which every user of a machine can read in
+its list of processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tallystick.authority import DEFAULT_KEYS_DIR, Authority
+from tallystick.errors import TallystickError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["application", "main"]
+
+PROGRAM = "python -m tallystick.authority"
+
+PRODUCTION = """\
+This is werkzeug's development server: it is for trying things out. In production
+run the same application under a real one, behind TLS, for example
+
+    TALLYSTICK_ISSUER={issuer} TALLYSTICK_KEYS_DIR={keys_dir} \\
+        gunicorn --workers 2 'tallystick.authority.commands:application()'
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; return 0, or 1 after saying on stderr what was wrong."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], None] = options.command
+    try:
+        command(options)
+    except TallystickError as refused:
+        print(f"{PROGRAM}: {refused.message}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def application() -> Any:
+    """Return the authority as a Flask application, from the environment.
+
+    ``TALLYSTICK_ISSUER`` is its URL, ``TALLYSTICK_KEYS_DIR`` and
+    ``TALLYSTICK_CLIENTS_FILE`` are as of :class:`tallystick.Authority`.
+    """
+    from flask import Flask
+
+    app = Flask("tallystick.authority")
+    authority = Authority(
+        os.environ.get("TALLYSTICK_ISSUER", ""),
+        keys_dir=os.environ.get("TALLYSTICK_KEYS_DIR") or DEFAULT_KEYS_DIR,
+        clients_file=os.environ.get("TALLYSTICK_CLIENTS_FILE") or None,
+    )
+    app.register_blueprint(authority.blueprint())
+    return app
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from flask import Flask
+    from werkzeug.serving import make_server
+
+    authority = _open(options)
+    app = Flask("tallystick.authority")
+    app.register_blueprint(authority.blueprint())
+    server = make_server(options.host, options.port, app, threaded=True)
+    keys_dir = Path(options.keys_dir).expanduser().absolute()
+    print(PRODUCTION.format(issuer=options.issuer, keys_dir=keys_dir), file=sys.stderr)
+    where = {"issuer": authority.issuer, "host": server.host, "port": server.port}
+    _say(options, where, f"{authority.issuer} at http://{server.host}:{server.port}/")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        server.server_close()
+
+
+def _register(options: argparse.Namespace) -> None:
+    secret = sys.stdin.readline().rstrip("\r\n") if options.secret_from_stdin else None
+    key = Path(options.public_key).read_text("utf-8") if options.public_key else None
+    made = _open(options).register_client(
+        options.client_id,
+        secret=secret,
+        public_key=key,
+        scopes=options.scope,
+        namespaces=options.namespace,
+        trust=options.trust,
+        targets=options.target or None,
+    )
+    # What was given is known already.
+    shown = made if secret is None else None
+    words = f"{options.client_id} is registered"
+    if shown is not None:
+        words += f"; its secret, which is shown this once: {shown}"
+    _say(options, {"client_id": options.client_id, "client_secret": shown}, words)
+
+
+def _list(options: argparse.Namespace) -> None:
+    clients = _open(options).list_clients()
+    lines = [f"{client['client_id']}: {' '.join(client['scopes'])}" for client in clients]
+    _say(options, {"clients": clients}, "\n".join(lines) or "no clients are registered")
+
+
+def _remove(options: argparse.Namespace) -> None:
+    removed = _open(options).remove_client(options.client_id)
+    words = "is removed" if removed else "was not registered"
+    _say(options, {"removed": removed}, f"{options.client_id} {words}")
+
+
+def _rotate(options: argparse.Namespace) -> None:
+    keys = _open(options).rotate_keys(force=options.force)
+    _say(options, keys, f"signing with {keys['active']}; next is {keys['next']}")
+
+
+def _open(options: argparse.Namespace) -> Authority:
+    return Authority(options.issuer, keys_dir=options.keys_dir, clients_file=options.clients_file)
+
+
+def _say(options: argparse.Namespace, data: dict[str, Any], words: str) -> None:
+    print(json.dumps(data) if options.json else words, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM, description="An authority that signs access tokens for agents."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = _command(commands, "serve", _serve, "serve it for development")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen at (%(default)s)")
+    serve.add_argument("--port", type=int, default=8080, help="port (%(default)s; 0: any)")
+    register = _command(commands, "register", _register, "register a client, show its secret once")
+    register.add_argument("client_id")
+    register.add_argument("--scope", action="append", default=[], help="pattern; repeatable")
+    register.add_argument("--namespace", action="append", default=[], help="repeatable")
+    register.add_argument("--trust", action="append", default=[], help="label; repeatable")
+    register.add_argument("--target", action="append", default=[], help="pattern; repeatable")
+    register.add_argument("--public-key", metavar="FILE", help="PEM, JWK or JWKS of the client")
+    register.add_argument(
+        "--secret-from-stdin", action="store_true", help="read the secret, one line"
+    )
+    _command(commands, "list", _list, "list the clients")
+    remove = _command(commands, "remove", _remove, "forget a client")
+    remove.add_argument("client_id")
+    rotate = _command(commands, "rotate", _rotate, "sign with the next key from now on")
+    rotate.add_argument("--force", action="store_true", help="although it is not known everywhere")
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], None], words: str
+) -> argparse.ArgumentParser:
+    issuer = os.environ.get("TALLYSTICK_ISSUER")
+    keys_dir = os.environ.get("TALLYSTICK_KEYS_DIR") or DEFAULT_KEYS_DIR
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=words, description=words)
+    parser.set_defaults(command=run)
+    parser.add_argument(
+        "--issuer",
+        default=issuer,
+        required=issuer is None,
+        help="the authority's URL (TALLYSTICK_ISSUER)",
+    )
+    parser.add_argument(
+        "--keys-dir", default=keys_dir, help="folder of its keys (TALLYSTICK_KEYS_DIR; %(default)s)"
+    )
+    parser.add_argument(
+        "--clients-file",
+        default=os.environ.get("TALLYSTICK_CLIENTS_FILE") or None,
+        help="its clients (TALLYSTICK_CLIENTS_FILE; {keys-dir}/clients.json)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
