@@ -1,12 +1,13 @@
 import { knownOptions, misuse, reason } from "./answers.js";
 import type { Backend } from "./core.js";
 import type { Engine } from "./engine.js";
-import { type HttpAnswer, TallystickError } from "./errors.js";
+import type { HttpAnswer } from "./errors.js";
 import { type FetchHandler, fetchHandler, type VerifiedFetchHandler } from "./fetch-handler.js";
-import { CODES, type RequestVerifyRequest, type RequestVerifyResult } from "./generated.js";
+import type { RequestVerifyRequest, RequestVerifyResult } from "./generated.js";
 import { bodyDigest } from "./host-crypto.js";
 import { consoleLogger, type Logger } from "./logger.js";
 import { type Middleware, middleware, type NodeHandler, nodeHandler, type VerifiedNodeHandler } from "./node-http.js";
+import { type OnError, Refusals } from "./refusals.js";
 import type { ReplayStore } from "./replay.js";
 import { startVerifier } from "./verifier.js";
 
@@ -33,7 +34,7 @@ export interface AgentAuthOptions {
   /** Name in the challenge of a refusal (RFC 6750). Default: `tallystick`. */
   readonly realm?: string | undefined;
   /** Sees each refusal; what it returns is sent instead of the answer that the core worded. */
-  readonly onError?: ((error: TallystickError, request: unknown) => HttpAnswer | undefined) | undefined;
+  readonly onError?: OnError | undefined;
   /** Default: warnings and errors on the console, refusals with `NODE_DEBUG=tallystick`. */
   readonly logger?: Logger | undefined;
   /** Who does the RSA operation: `node:crypto` ("host", default, faster) or the core itself. */
@@ -82,8 +83,7 @@ export interface Caller {
  * One object serves any number of requests at once.
  */
 export class AgentAuth {
-  readonly #options: AgentAuthOptions;
-  readonly #logger: Logger;
+  readonly #refusals: Refusals;
   readonly #engine: Promise<Engine>;
 
   /**
@@ -94,10 +94,10 @@ export class AgentAuth {
    */
   constructor(options: AgentAuthOptions = {}) {
     checkOptions(options);
-    this.#options = options;
-    this.#logger = options.logger ?? consoleLogger;
-    this.#engine = startVerifier(options, this.#logger);
-    this.#engine.catch((error: unknown) => this.#logger.error(`AgentAuth cannot start: ${reason(error)}`));
+    const logger = options.logger ?? consoleLogger;
+    this.#refusals = new Refusals(logger, options.onError);
+    this.#engine = startVerifier(options, logger);
+    this.#engine.catch((error: unknown) => logger.error(`AgentAuth cannot start: ${reason(error)}`));
   }
 
   /**
@@ -157,25 +157,12 @@ export class AgentAuth {
    * answer of the error's code where the core worded none.
    */
   refusal(error: unknown, request: unknown): HttpAnswer {
-    const known = error instanceof TallystickError ? error : misuse("internal", reason(error), { cause: error });
-    const answer = known.response ?? bareAnswer(known);
-    const line = `${known.code}: ${known.log ?? known.message}`;
-    if (answer.status >= 500) this.#logger.warn(line);
-    else this.#logger.debug?.(line);
-    try {
-      return this.#options.onError?.(known, request) ?? answer;
-    } catch (failure) {
-      this.#logger.error(`onError failed: ${reason(failure)}`);
-      return answer;
-    }
+    return this.#refusals.answer(error, request);
   }
 
   /** Logs what a listener of {@link AgentAuth.handler} threw, and gives the bare 500 for the caller. */
   listenerFailed(error: unknown): HttpAnswer {
-    this.#logger.error(
-      `the handler of a verified request failed: ${error instanceof Error ? error.stack : reason(error)}`,
-    );
-    return bareAnswer(misuse("internal", "the handler failed"));
+    return this.#refusals.handlerFailed(error);
   }
 
   /** Frees what the core holds; later requests are answered with 500. */
@@ -232,15 +219,5 @@ function wire(
     body_too_large: tooLarge,
     body_sha256: tooLarge ? undefined : bodyDigest(body),
     body_unavailable: facts.bodyUnavailable,
-  };
-}
-
-/** For errors of the library itself, of which a caller shall learn no more than the table says. */
-function bareAnswer(error: TallystickError): HttpAnswer {
-  const row = CODES[error.code] ?? CODES.internal;
-  return {
-    status: row.status,
-    headers: { "content-type": "application/json", "cache-control": "no-store" },
-    body: JSON.stringify({ error: row.words, code: error.code }),
   };
 }

@@ -19,7 +19,21 @@ export type Need =
       readonly now: number;
     }
   | { readonly kind: "sign"; readonly input: string; readonly key: string }
-  | { readonly kind: "check"; readonly input: string; readonly signature: string; readonly key: string };
+  | { readonly kind: "check"; readonly input: string; readonly signature: string; readonly key: string }
+  | {
+      readonly kind: "fetch";
+      readonly flight: number;
+      readonly method: "GET" | "POST";
+      readonly url: string;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly body?: string;
+      readonly redirects: number;
+      readonly address: "public" | "any";
+      readonly max_bytes: number;
+      readonly timeout: number;
+      readonly read: readonly string[];
+    }
+  | { readonly kind: "body"; readonly max_bytes: number };
 
 for (const errorClass of Object.values(ERRORS)) {
   Object.defineProperty(errorClass.prototype, "name", { value: errorClass.name, configurable: true });

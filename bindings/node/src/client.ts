@@ -8,6 +8,7 @@ import type { RequestEndpointResult, RequestSignResult } from "./generated.js";
 import { bodyDigest } from "./host-crypto.js";
 import { jsonText } from "./json.js";
 import { outgoing, type SignedRequestInit } from "./outgoing.js";
+import { bytesOf, sentUrl } from "./sent.js";
 import { resolveSigner, type Signer, type SignerOptions } from "./signer.js";
 
 /** Who signs, and how. */
@@ -119,7 +120,7 @@ export class OrchestratorClient {
   ): Promise<SignedHeaders> {
     const { engine } = await this.#started;
     const body_sha256 = bodyDigest(bytesOf(body));
-    const request = { method, url: asSent(String(url)), ttl: this.#options.ttl, body_sha256 };
+    const request = { method, url: sentUrl(String(url)), ttl: this.#options.ttl, body_sha256 };
     const { authorization } = await engine.run<RequestSignResult>("request.sign", request);
     return { authorization };
   }
@@ -216,23 +217,6 @@ async function start(options: OrchestratorClientOptions): Promise<Started> {
 function checkedTimeout(timeout = DEFAULT_TIMEOUT_MS): number {
   if (timeout > 0 && timeout <= MAX_TIMEOUT_MS) return timeout;
   throw misuse("invalid_argument", `timeout must be 1 to ${MAX_TIMEOUT_MS} milliseconds`);
-}
-
-// What `fetch` puts on the wire: lower-case host, punycode, percent-encoding, no dot segments. What cannot be parsed
-// is left for the core to refuse.
-function asSent(url: string): string {
-  try {
-    return new URL(url).href;
-  } catch {
-    return url;
-  }
-}
-
-function bytesOf(body: string | Uint8Array | ArrayBuffer): Uint8Array {
-  if (typeof body === "string") return Buffer.from(body);
-  if (body instanceof Uint8Array) return body;
-  if (body instanceof ArrayBuffer) return new Uint8Array(body);
-  throw misuse("invalid_argument", "the body to sign must be a string, a Uint8Array or an ArrayBuffer");
 }
 
 /** What belongs to `fetch` and not to the request: an undici dispatcher. */

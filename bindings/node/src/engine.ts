@@ -10,7 +10,7 @@ export interface Reply {
   readonly cause?: unknown;
 }
 
-/** How a host does one kind of need. It must not throw: a failure is a reply with `failed`. */
+/** How a host does one kind of need. A failure is a reply with `failed`; what is thrown ends the operation. */
 export type Needs = {
   readonly [Kind in Need["kind"]]?: (need: Extract<Need, { kind: Kind }>) => Reply | Promise<Reply>;
 };
@@ -88,14 +88,15 @@ export class Engine {
   /**
    * An operation that may have needs: while the answer is a need, do it and resume.
    *
+   * @param own - Needs that belong to this operation alone, such as the body of the request that it verifies.
    * @throws {@link TallystickError} of the core's code.
    */
-  async run<T>(op: string, members: object, body?: Uint8Array): Promise<T> {
+  async run<T>(op: string, members: object, body?: Uint8Array, own?: Needs): Promise<T> {
     if (this.#suspended >= MAX_SUSPENDED && this.#waiting.length < MAX_WAITING)
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#suspended += 1;
     try {
-      return await this.#run<T>(op, members, body);
+      return await this.#run<T>(op, members, body, own);
     } finally {
       this.#suspended -= 1;
       this.#waiting.shift()?.();
@@ -117,7 +118,7 @@ export class Engine {
     return opened;
   }
 
-  async #run<T>(op: string, members: object, body: Uint8Array | undefined): Promise<T> {
+  async #run<T>(op: string, members: object, body?: Uint8Array, own?: Needs): Promise<T> {
     let claimed: Reply | undefined;
     let cause: unknown;
     for (let starts = 0; starts <= MAX_RESTARTS; starts++) {
@@ -127,7 +128,7 @@ export class Engine {
       while (answer.need !== undefined) {
         const { kind } = answer.need;
         // A token is claimed once, however often its verification has to start again.
-        const reply = kind === "claim" && claimed !== undefined ? claimed : this.#serve(answer.need);
+        const reply = kind === "claim" && claimed !== undefined ? claimed : this.#serve(answer.need, own);
         const found = reply instanceof Promise ? await reply : reply;
         if (kind === "claim") claimed = found;
         cause = found.cause;
@@ -151,8 +152,8 @@ export class Engine {
     return JSON.parse(this.#core.call(op, JSON.stringify(request), body)) as Answer<T>;
   }
 
-  #serve(need: Need): Reply | Promise<Reply> {
-    const serve = this.#needs[need.kind] as ((need: Need) => Reply | Promise<Reply>) | undefined;
+  #serve(need: Need, own: Needs | undefined): Reply | Promise<Reply> {
+    const serve = (own?.[need.kind] ?? this.#needs[need.kind]) as ((need: Need) => Reply | Promise<Reply>) | undefined;
     return serve === undefined ? failed(`this host cannot do ${need.kind}`) : serve(need);
   }
 }

@@ -35,7 +35,7 @@ interface Admitted {
 async function admit(auth: AgentAuth, request: Request): Promise<Admitted> {
   const { maxBody } = await auth.ready();
   const unavailable = request.bodyUsed;
-  const body = unavailable ? Buffer.alloc(0) : await readBody(request, maxBody);
+  const body = unavailable ? Buffer.alloc(0) : await readRequestBody(request, maxBody);
   const { pathname, search } = new URL(request.url);
   const authorization = request.headers.get("authorization");
   const caller = await auth.verify(
@@ -53,12 +53,14 @@ async function admit(auth: AgentAuth, request: Request): Promise<Admitted> {
   return { caller, request: unavailable ? request : reread(request, body) };
 }
 
-async function readBody(request: Request, limit: number): Promise<Buffer<ArrayBuffer> | undefined> {
+/** Undefined where there are more bytes than the limit. */
+export async function readRequestBody(request: Request, limit: number): Promise<Buffer<ArrayBuffer> | undefined> {
   const declared = Number(request.headers.get("content-length") ?? 0);
   return declared > limit ? undefined : readStream(request.body, limit);
 }
 
-function reread(request: Request, body: Buffer<ArrayBuffer> | undefined): Request {
+/** A request whose body, which was read, can be read again. */
+export function reread(request: Request, body: Buffer<ArrayBuffer> | undefined): Request {
   if (request.body === null || body === undefined) return request;
   return new Request(request, { body });
 }

@@ -1,3 +1,32 @@
+export type { HostOptions } from "./access/access-engine.js";
+export type { Endpoints, MountOptions } from "./access/agents.js";
+export { AuthContext, type AuthContextJson } from "./access/auth-context.js";
+export { AuthSkill, type AuthSkillOptions, type CommandResult } from "./access/auth-skill.js";
+export {
+  Authority,
+  type AuthorityOptions,
+  type NewClient,
+  type RegisteredClient,
+  type Registration,
+} from "./access/authority.js";
+export type { AuthorizationHeaders, AuthorizationOptions } from "./access/authorization.js";
+export type { AuthConfig, AuthConfigInput, ClientConfig, Snake, TrustedIssuer, TrustRules } from "./access/config.js";
+export type { CoveredFetch, FetchForOptions } from "./access/covered-fetch.js";
+export type { Endpoint, EndpointRequest } from "./access/endpoint.js";
+export { type FetchEndpoints, fetchEndpoints } from "./access/fetch-endpoints.js";
+export type { AuthFetchHandler, IdentifiedFetchHandler } from "./access/fetch-guard.js";
+export type { AccessFacts, BodyReader, Requirements } from "./access/guard.js";
+export type { ConnectionContext, HeaderBag, OutgoingContext } from "./access/hooks.js";
+export type { Rotation } from "./access/key-ring.js";
+export { type NodeEndpoints, nodeEndpoints } from "./access/node-endpoints.js";
+export {
+  type AuthMiddleware,
+  type AuthRequest,
+  authOf,
+  type IdentifiedHandler,
+  type IdentifiedRequest,
+} from "./access/node-guard.js";
+export type { AccessStatistics, Identity } from "./access/status.js";
 export { AgentAuth, type AgentAuthOptions, type Caller, type RequestFacts } from "./agent-auth.js";
 export {
   type AgentAnswer,

@@ -1,6 +1,6 @@
 import cluster from "node:cluster";
 import { reason } from "./answers.js";
-import type { Reply } from "./engine.js";
+import { failed, type Reply } from "./engine.js";
 import type { Logger } from "./logger.js";
 import { within } from "./time-limit.js";
 
@@ -46,6 +46,39 @@ export async function claimIn(store: ReplayStore, claim: Claim): Promise<Reply> 
 
 function unavailable(why: string): Reply {
   return { members: { claim: "unavailable", failed: why } };
+}
+
+/** Where the used tokens of one engine are remembered: in the core's own window or in a store that others share. */
+export class UsedTokens {
+  readonly #store: ReplayStore | undefined;
+  readonly #leeway: number;
+  #latestExpiry = 0;
+
+  /** @param leeway - Of the engine, in seconds. */
+  constructor({ replay, leeway }: { replay?: "memory" | ReplayStore | undefined; leeway?: number | undefined }) {
+    this.#store = isStore(replay) ? replay : undefined;
+    this.#leeway = leeway ?? 0;
+  }
+
+  /** For `engine.open`; a second opening means that the window of the first is lost with all that it held. */
+  configuration(): { readonly replay: "memory" | "host"; readonly replay_floor?: number } {
+    return this.#store === undefined
+      ? { replay: "memory", replay_floor: Math.ceil(this.#latestExpiry + this.#leeway) }
+      : { replay: "host" };
+  }
+
+  /** A token that can be used once was used; it expires then, in seconds since 1970. */
+  accepted(expiresAt: number): void {
+    this.#latestExpiry = Math.max(this.#latestExpiry, expiresAt);
+  }
+
+  claim(claim: Claim): Reply | Promise<Reply> {
+    return this.#store === undefined ? failed("this agent has no replay store") : claimIn(this.#store, claim);
+  }
+}
+
+export function isStore(replay: "memory" | ReplayStore | undefined): replay is ReplayStore {
+  return typeof replay === "object";
 }
 
 let warned = false;

@@ -1,11 +1,11 @@
 import type { AgentAuthOptions } from "./agent-auth.js";
 import { AuthorizedKeys } from "./authorized-keys.js";
 import { type Core, sharedCore } from "./core.js";
-import { Engine, failed, type Needs, type Reply } from "./engine.js";
+import { Engine, type Needs } from "./engine.js";
 import type { EngineKeyResult, RequestVerifyResult } from "./generated.js";
 import { KeyCache } from "./host-crypto.js";
 import type { Logger } from "./logger.js";
-import { type Claim, claimIn, type ReplayStore, warnIfClustered } from "./replay.js";
+import { isStore, UsedTokens, warnIfClustered } from "./replay.js";
 
 /** Opens the verifier of an agent, with its keys. */
 export async function startVerifier(options: AgentAuthOptions, logger: Logger): Promise<Engine> {
@@ -21,11 +21,11 @@ export async function startVerifier(options: AgentAuthOptions, logger: Logger): 
 }
 
 function openVerifier(core: Core, options: AgentAuthOptions, development: boolean, keys: AuthorizedKeys | undefined) {
-  const replay = new Replay(options);
+  const used = new UsedTokens(options);
   const cache = new KeyCache((key) => engine.call<EngineKeyResult>("engine.key", { key }).public_pem);
   const needs: Needs = {
     check: (need) => cache.check(need),
-    claim: (need) => replay.claim(need),
+    claim: (need) => used.claim(need),
     ...(keys === undefined ? {} : { keys: () => keys.refresh(engine) }),
   };
   const configuration = () => ({
@@ -37,42 +37,13 @@ function openVerifier(core: Core, options: AgentAuthOptions, development: boolea
       max_lifetime: options.maxLifetime,
       max_body: options.maxBody,
       development,
-      ...replay.configuration(),
+      ...used.configuration(),
       rsa: options.crypto ?? "host",
       realm: options.realm,
     },
   });
-  const engine = new Engine(core, configuration, needs, (accepted) => replay.accepted(accepted as RequestVerifyResult));
+  const engine = new Engine(core, configuration, needs, (accepted) =>
+    used.accepted((accepted as RequestVerifyResult).expires_at),
+  );
   return engine;
-}
-
-/** Where the used tokens of one verifier are remembered. */
-class Replay {
-  readonly #store: ReplayStore | undefined;
-  readonly #leeway: number;
-  #latestExpiry = 0;
-
-  constructor({ replay, leeway }: AgentAuthOptions) {
-    this.#store = isStore(replay) ? replay : undefined;
-    this.#leeway = leeway ?? 0;
-  }
-
-  /** For `engine.open`; a second opening means that the window of the first is lost with all that it held. */
-  configuration() {
-    return this.#store === undefined
-      ? { replay: "memory", replay_floor: Math.ceil(this.#latestExpiry + this.#leeway) }
-      : { replay: "host" };
-  }
-
-  accepted({ expires_at }: RequestVerifyResult): void {
-    this.#latestExpiry = Math.max(this.#latestExpiry, expires_at);
-  }
-
-  claim(claim: Claim): Reply | Promise<Reply> {
-    return this.#store === undefined ? failed("this agent has no replay store") : claimIn(this.#store, claim);
-  }
-}
-
-function isStore(replay: AgentAuthOptions["replay"]): replay is ReplayStore {
-  return typeof replay === "object";
 }

@@ -1,0 +1,148 @@
+import { misuse, result } from "../answers.js";
+import type { Backend, Core } from "../core.js";
+import { Engine, failed, type Needs } from "../engine.js";
+import type { AccessVerifyResult, EngineKeyResult, EngineOpenResult } from "../generated.js";
+import { KeyCache } from "../host-crypto.js";
+import type { Logger } from "../logger.js";
+import { type ReplayStore, UsedTokens } from "../replay.js";
+import type { Signer, SignerOptions } from "../signer.js";
+import { ExternalKey } from "./external-key.js";
+import { Flights } from "./flights.js";
+import { HttpExchange } from "./http-exchange.js";
+import type { Rotation, SigningKeys } from "./key-ring.js";
+import type { AccessMembers, ClientEntry } from "./wire.js";
+
+/** What a host brings besides the configuration, to a skill and to an authority alike. */
+export interface HostOptions extends SignerOptions {
+  /** Signs instead of the key ring in `keysDir`: PEM or JWK text, a `KeyObject`, or a function (a KMS) with `publicKey`. */
+  readonly signer?: Signer | undefined;
+  /** Size of the keys that are made. Default: 2048. */
+  readonly bits?: 2048 | 3072 | 4096 | undefined;
+  /** Values for `${NAME}` in the configuration. Default: the environment. */
+  readonly variables?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Default: warnings and errors on the console, refusals with `NODE_DEBUG=tallystick`. */
+  readonly logger?: Logger | undefined;
+  /** Default: `TALLYSTICK_BACKEND`, else "wasm". */
+  readonly backend?: Backend | undefined;
+  /** Path of libtallystick for the native backend. Default: `TALLYSTICK_LIBRARY`. */
+  readonly library?: string | undefined;
+}
+
+/** What an engine for access tokens is opened with. */
+export interface AccessPlan {
+  readonly role: "agent" | "authority";
+  readonly access: AccessMembers;
+  readonly keys?: SigningKeys | undefined;
+  /** Public keys of issuers, as text. */
+  readonly issuerKeys?: Readonly<Record<string, string>> | undefined;
+  /** Who may ask for tokens, where a file says it. */
+  readonly clients?: (() => readonly ClientEntry[]) | undefined;
+  readonly replay?: "memory" | ReplayStore | undefined;
+  readonly crypto?: "host" | "core" | undefined;
+  readonly logger: Logger;
+}
+
+/** The core's engine for access tokens with all that the host does for it: keys, RSA, HTTP, used tokens. */
+export class AccessEngine {
+  readonly #engine: Engine;
+  readonly #http: HttpExchange;
+  readonly #keys: SigningKeys | undefined;
+  #refreshing: Promise<void> | undefined;
+
+  /** @throws {@link TallystickError} what the core says of the configuration. */
+  constructor(core: Core, plan: AccessPlan) {
+    this.#keys = plan.keys;
+    this.#http = new HttpExchange((address) => isPublic(core, address));
+    const used = new UsedTokens({ replay: plan.replay, leeway: plan.access.leeway });
+    const configuration = () => ({ access: { ...members(plan), ...used.configuration() } }) as object;
+    this.#engine = new Engine(core, configuration, this.#needs(plan, used), (ok) => {
+      const { bound, expires_at } = ok as Partial<AccessVerifyResult>;
+      if (bound === true && expires_at !== undefined) used.accepted(expires_at);
+    });
+  }
+
+  /** What the core says of the engine. */
+  get opened(): EngineOpenResult {
+    return this.#engine.opened;
+  }
+
+  /** An operation without needs. */
+  call<T>(op: string, request: object = {}): T {
+    return this.#engine.call<T>(op, request);
+  }
+
+  /** An operation on what others signed. */
+  run<T>(op: string, request: object, body?: Uint8Array, own?: Needs): Promise<T> {
+    return this.#engine.run<T>(op, request, body, own);
+  }
+
+  /** An operation that uses or publishes the agent's own keys: those that its other processes use, too. */
+  async runWithKeys<T>(op: string, request: object, body?: Uint8Array): Promise<T> {
+    if (this.#keys?.due === true) await this.#refresh(this.#keys);
+    return this.#engine.run<T>(op, request, body);
+  }
+
+  /** Tells the core what has changed: the ring, the clients. */
+  feed(members: object): void {
+    this.#engine.call("engine.feed", members);
+  }
+
+  async rotate(force: boolean): Promise<Rotation> {
+    if (this.#keys === undefined) {
+      throw misuse("invalid_argument", "this agent has no keys of its own: its authority signs, or it only verifies");
+    }
+    const rotation = await this.#keys.rotate(force);
+    this.feed({ ring: this.#keys.document });
+    return rotation;
+  }
+
+  close(): void {
+    this.#engine.close();
+    this.#http.close();
+  }
+
+  #refresh(keys: SigningKeys): Promise<void> {
+    this.#refreshing ??= keys
+      .refresh()
+      .then((changed) => {
+        if (changed) this.feed({ ring: keys.document });
+      })
+      .finally(() => {
+        this.#refreshing = undefined;
+      });
+    return this.#refreshing;
+  }
+
+  #needs(plan: AccessPlan, used: UsedTokens): Needs {
+    const flights = new Flights((need) => this.#http.fetch(need));
+    const cache = new KeyCache((key) => this.#engine.call<EngineKeyResult>("engine.key", { key }).public_pem);
+    return {
+      check: (need) => cache.check(need),
+      claim: (need) => used.claim(need),
+      sign: (need) => plan.keys?.sign(need.input, need.key) ?? failed("this agent has no keys of its own"),
+      fetch: (need) => flights.join(this.#engine.opened, need),
+    };
+  }
+}
+
+function members({ role, access, keys, issuerKeys, clients, crypto }: AccessPlan): object {
+  return {
+    ...access,
+    role,
+    ring: keys?.document,
+    keys: issuerKeys,
+    ...(clients === undefined ? {} : { clients: clients() }),
+    rsa: crypto ?? "host",
+    // OpenSSL checks its own signatures against faults; a stranger's function is checked by the core.
+    check_signature: keys instanceof ExternalKey,
+  };
+}
+
+// Fails closed: what the core cannot judge is not public.
+function isPublic(core: Core, address: string): boolean {
+  try {
+    return result<{ public: boolean }>(core.call("address.check", JSON.stringify({ address }))).public === true;
+  } catch {
+    return false;
+  }
+}

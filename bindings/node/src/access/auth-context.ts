@@ -1,0 +1,96 @@
+import type { AccessVerifyResult } from "../generated.js";
+
+/** What {@link AuthContext.toJSON} gives: the seed's names. */
+export interface AuthContextJson {
+  readonly user_id: string | null;
+  readonly agent_id: string | null;
+  readonly source_agent: string | null;
+  readonly authenticated: boolean;
+  readonly scopes: readonly string[];
+  readonly namespaces: readonly string[];
+  readonly issuer: string;
+  readonly issuer_type: string;
+}
+
+/** Who called, as far as a token says it and the token was verified. It never holds the token. */
+export class AuthContext {
+  /** Set where a user's token was verified. */
+  readonly userId: string | null;
+  /** Set where an agent's token was verified. */
+  readonly agentId: string | null;
+  /** The calling agent. */
+  readonly sourceAgent: string | null;
+  readonly authenticated: boolean;
+  /** Granted scopes: those of the token that this agent allows. */
+  readonly scopes: readonly string[];
+  /** What follows `namespace:` in them. */
+  readonly namespaces: readonly string[];
+  readonly issuer: string;
+  readonly issuerType: "portal" | "agent" | "user";
+  /** URL of the caller. */
+  readonly agentUrl: string;
+  /** The caller's dotted name, derived from what was verified. */
+  readonly name: string;
+  /** The first segments of that name: who belongs together. */
+  readonly namespace: string;
+  /** What an authority vouches for, such as `verified`. */
+  readonly trustLabels: readonly string[];
+  /** Claim `jti`. */
+  readonly tokenId: string | null;
+  /** Seconds since 1970. */
+  readonly issuedAt: number | null;
+  /** Seconds since 1970. */
+  readonly expiresAt: number;
+  /** RFC 7638 thumbprint of the key that signed. */
+  readonly keyId: string;
+  readonly clientId: string | null;
+  /** The token is good for this one request alone. */
+  readonly bound: boolean;
+  /** All claims of the token. */
+  readonly rawClaims: Readonly<Record<string, unknown>>;
+
+  constructor(verified: AccessVerifyResult) {
+    this.userId = verified.user_id;
+    this.agentId = verified.agent_id;
+    this.sourceAgent = verified.source_agent;
+    this.authenticated = verified.authenticated;
+    this.scopes = verified.scopes;
+    this.namespaces = verified.namespaces;
+    this.issuer = verified.issuer;
+    this.issuerType = verified.issuer_type as AuthContext["issuerType"];
+    this.agentUrl = verified.agent_url;
+    this.name = verified.name;
+    this.namespace = verified.namespace;
+    this.trustLabels = verified.trust_labels;
+    this.tokenId = verified.jti;
+    this.issuedAt = verified.issued_at;
+    this.expiresAt = verified.expires_at;
+    this.keyId = verified.key_id;
+    this.clientId = verified.client_id;
+    this.bound = verified.bound;
+    this.rawClaims = verified.raw_claims;
+  }
+
+  /** Whether this very scope was granted; a `*` in it is no wildcard. */
+  hasScope(scope: string): boolean {
+    return this.scopes.includes(scope);
+  }
+
+  hasNamespace(namespace: string): boolean {
+    return this.namespaces.includes(namespace);
+  }
+
+  /** The seed's fields, without the claims. */
+  toJSON(): AuthContextJson {
+    return {
+      user_id: this.userId,
+      agent_id: this.agentId,
+      source_agent: this.sourceAgent,
+      authenticated: this.authenticated,
+      scopes: this.scopes,
+      namespaces: this.namespaces,
+      issuer: this.issuer,
+      issuer_type: this.issuerType,
+    };
+  }
+}

@@ -1,0 +1,303 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { misuse, reason } from "../answers.js";
+import { type HttpAnswer, TallystickError } from "../errors.js";
+import type { AccessCommandResult, AccessIssueResult, AccessVerifyResult } from "../generated.js";
+import { jsonText } from "../json.js";
+import { consoleLogger, type Logger } from "../logger.js";
+import { type OnError, Refusals } from "../refusals.js";
+import { isStore, type ReplayStore, warnIfClustered } from "../replay.js";
+import type { AccessEngine, HostOptions } from "./access-engine.js";
+import type { MountOptions } from "./agents.js";
+import { AuthContext } from "./auth-context.js";
+import { type AuthorizationHeaders, type AuthorizationOptions, issueRequest } from "./authorization.js";
+import { type AuthConfig, type AuthConfigInput, ConfigSource } from "./config.js";
+import { readConfigFile } from "./config-file.js";
+import { type CoveredFetch, coveredFetch, type FetchForOptions } from "./covered-fetch.js";
+import { answerEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.js";
+import { type FetchEndpoints, fetchEndpoints } from "./fetch-endpoints.js";
+import { type AuthFetchHandler, authFetchHandler, type IdentifiedFetchHandler } from "./fetch-guard.js";
+import type { AccessFacts, BodyReader, Guard, Requirements } from "./guard.js";
+import { type ConnectionContext, injectToken, type OutgoingContext, readIdentity } from "./hooks.js";
+import type { Rotation } from "./key-ring.js";
+import { type NodeEndpoints, nodeEndpoints } from "./node-endpoints.js";
+import { type AuthMiddleware, authHandler, authMiddleware, type IdentifiedHandler } from "./node-guard.js";
+import { open, readFor } from "./start.js";
+import { type AccessStatistics, type Identity, identityOf, statisticsOf } from "./status.js";
+import { Targets } from "./targets.js";
+
+/** What a skill is given besides its configuration. Members of the configuration go before those of `config`. */
+export interface AuthSkillOptions extends HostOptions, AuthConfig {
+  /** Public keys by issuer, PEM, JWK or JWKS text, which are then not fetched. */
+  readonly keys?: Readonly<Record<string, string>> | undefined;
+  /** Who remembers bound tokens that were used: this process, or a store that others share. Default: "memory". */
+  readonly replay?: "memory" | ReplayStore | undefined;
+  /** Sees each refusal; what it returns is sent instead of the answer that the core worded. */
+  readonly onError?: OnError | undefined;
+}
+
+/** What a slash command gives. */
+export interface CommandResult {
+  readonly data: Readonly<Record<string, unknown>>;
+  /** Text to show. It never holds a whole token unless the line asked for it. */
+  readonly display: string;
+}
+
+/**
+ * Access tokens between agents (AOAuth): gets or issues tokens for other agents, verifies theirs and answers the OAuth
+ * endpoints. One object serves any number of requests at once.
+ */
+export class AuthSkill implements Endpoint, Guard {
+  readonly #logger: Logger;
+  readonly #refusals: Refusals;
+  readonly #started: Promise<Started>;
+
+  /**
+   * Starts at once to load the core and the keys; everything waits for it.
+   *
+   * @param config - Names in camelCase or snake_case, or the seed's file as an object.
+   * @throws {@link TallystickError} `invalid_config` for a `replay` that is none. What the core finds wrong is logged,
+   *   fails {@link AuthSkill.ready} and every call, and answers every request with 500.
+   */
+  constructor(config: AuthConfigInput = {}, options: AuthSkillOptions = {}) {
+    checkReplay(options.replay);
+    this.#logger = options.logger ?? consoleLogger;
+    this.#refusals = new Refusals(this.#logger, options.onError);
+    this.#started = start(config, options);
+    this.#started.catch((error: unknown) => this.#logger.error(`AuthSkill cannot start: ${reason(error)}`));
+  }
+
+  /**
+   * A skill with the configuration of a file: JSON where it is called `.json`, else YAML (needs the package `yaml`).
+   *
+   * @returns the skill, ready.
+   * @throws {@link TallystickError} `invalid_config`, with file, line or key, and fix.
+   */
+  static async fromFile(path: string, options: AuthSkillOptions = {}): Promise<AuthSkill> {
+    const source = await readConfigFile(path);
+    const skill = new AuthSkill(source as AuthConfigInput, options);
+    await skill.ready();
+    return skill;
+  }
+
+  /**
+   * Waits until the core and the keys are loaded.
+   *
+   * @throws {@link TallystickError} what keeps the skill from starting.
+   */
+  async ready(): Promise<Identity> {
+    return identityOf((await this.#started).engine.opened);
+  }
+
+  /**
+   * A token for another agent: signed here, or fetched from the authority.
+   *
+   * @param target - `@name`, a dotted name or a URL.
+   * @param scopes - Default: those of `allowedScopes` that are no patterns.
+   * @param extraClaims - More claims; an authority takes none.
+   * @throws {@link TallystickError} `trust_denied` (`talkTo`), `token_refused` and `token_unavailable` (authority),
+   *   `signer_failed`, `invalid_argument`.
+   */
+  async generateToken(
+    target: string,
+    scopes?: readonly string[],
+    extraClaims?: Readonly<Record<string, unknown>>,
+  ): Promise<string> {
+    const { engine } = await this.#started;
+    const request = { target, scopes, extra_claims: extraClaims };
+    return (await engine.runWithKeys<AccessIssueResult>("access.issue", request)).token;
+  }
+
+  /**
+   * The header to send to another agent, for any HTTP client. A token is kept and reused until shortly before it
+   * expires, and fetched once when many ask at the same time; one that is bound is good for one request.
+   *
+   * @param target - `@name`, a dotted name or a URL.
+   * @throws {@link TallystickError} as {@link AuthSkill.generateToken}; `invalid_url` with `bind`.
+   */
+  async authorization(target: string, options: AuthorizationOptions = {}): Promise<AuthorizationHeaders> {
+    const { engine } = await this.#started;
+    const { authorization } = await engine.runWithKeys<AccessIssueResult>(
+      "access.issue",
+      issueRequest(target, options),
+    );
+    return { authorization };
+  }
+
+  /**
+   * `fetch` for the calls to one agent: each carries a token for it. The token is sent to URLs of the agent alone, also
+   * where a redirect leads elsewhere; a token that is refused as invalid is replaced once, unless it was bound.
+   *
+   * @param target - `@name`, a dotted name or a URL.
+   */
+  fetchFor(target: string, options: FetchForOptions = {}): CoveredFetch {
+    const { scopes, bind, sendTo } = options;
+    const source = {
+      covers: async (url: string) => (await this.#started).targets.covers(target, url, sendTo),
+      authorization: async (hop: { method: string; url: string; bytes?: Uint8Array }, fresh: boolean) => {
+        const { method, url, bytes } = hop;
+        return (await this.authorization(target, { scopes, bind, method, url, body: bytes, reuse: !fresh }))
+          .authorization;
+      },
+    };
+    return coveredFetch(source, options);
+  }
+
+  /**
+   * Who a token stands for. A token that is bound to a request is refused here: verify the request.
+   *
+   * @returns null where it is not good; the reason is logged.
+   * @throws {@link TallystickError} what keeps the skill from starting.
+   */
+  async validateToken(token: string): Promise<AuthContext | null> {
+    await this.#started;
+    try {
+      return await this.verifyToken(token);
+    } catch (error) {
+      this.#refusals.answer(error, undefined);
+      return null;
+    }
+  }
+
+  /** @throws {@link TallystickError} of the code that says why the token is not good. */
+  async verifyToken(token: string): Promise<AuthContext> {
+    const { engine } = await this.#started;
+    return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", { token }));
+  }
+
+  /** The claims of a token, or null where it is not good (webagents' TypeScript skill). */
+  async verifyJwt(token: string): Promise<Readonly<Record<string, unknown>> | null> {
+    return (await this.validateToken(token))?.rawClaims ?? null;
+  }
+
+  /**
+   * Verifies one request from its parts; the adapters below do it for whole requests.
+   *
+   * @param read - Asked for the body where the token is bound to it.
+   * @throws {@link TallystickError} with `response`, the HTTP answer for the caller.
+   */
+  async verifyRequest(facts: AccessFacts, requirements: Requirements, read: BodyReader): Promise<AuthContext> {
+    const { engine } = await this.#started;
+    const { authorization, method, path, query } = facts;
+    const { scopes, bind } = requirements;
+    const request = { authorization, method, path, query, required_scopes: scopes, require_binding: bind };
+    return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", request, undefined, { body: read }));
+  }
+
+  /**
+   * Middleware for Express and connect: sets `req.auth`; a refused request is answered and goes no further. The body is
+   * read only where the token is bound to it, and then left in `req.rawBody` and, for JSON, `req.body`.
+   */
+  requireAuth(requirements: Requirements = {}): AuthMiddleware {
+    return authMiddleware(this, requirements);
+  }
+
+  /** Protects a listener of `node:http`; the request has `auth`. */
+  handler(
+    listener: IdentifiedHandler,
+    requirements: Requirements = {},
+  ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+    return authHandler(this, listener, requirements);
+  }
+
+  /** Protects a handler of the Fetch API, which is given the request with its body unread and the caller. */
+  fetchHandler<Rest extends unknown[]>(
+    handler: IdentifiedFetchHandler<Rest>,
+    requirements: Requirements = {},
+  ): AuthFetchHandler<Rest> {
+    return authFetchHandler(this, handler, requirements);
+  }
+
+  /** The OAuth endpoints of this agent for `node:http` and Express; see {@link nodeEndpoints} for several agents. */
+  endpoints(options: MountOptions = {}): NodeEndpoints {
+    return nodeEndpoints(this, options);
+  }
+
+  /** The OAuth endpoints of this agent for the Fetch API; see {@link fetchEndpoints} for several agents. */
+  fetchEndpoints(options: MountOptions = {}): FetchEndpoints {
+    return fetchEndpoints(this, options);
+  }
+
+  async serve(request: EndpointRequest): Promise<HttpAnswer | undefined> {
+    return answerEndpoint((await this.#started).engine, this.#logger, request);
+  }
+
+  /** Hook: puts a token into an outgoing request's headers, where the context names a target. */
+  async onRequestOutgoing<Context extends OutgoingContext>(context: Context): Promise<Context> {
+    const injector = {
+      covers: async (target: string, url: string) => (await this.#started).targets.covers(target, url),
+      authorizationFor: async (target: string, scopes: readonly string[] | undefined) =>
+        (await this.authorization(target, { scopes })).authorization,
+    };
+    return injectToken(injector, context);
+  }
+
+  /**
+   * Hook: sets `context.auth` where an incoming connection brings a token; without one the context stays as it is.
+   *
+   * @throws {@link TallystickError} with `response` where the token is not good.
+   */
+  async onConnection<Context extends ConnectionContext>(context: Context): Promise<Context> {
+    return readIdentity(this, context);
+  }
+
+  /** A slash command: `/auth`, `/auth/token <target> [scope …] [--show]`, `/auth/validate <token>`, `/auth/jwks`. */
+  async runCommand(line: string): Promise<CommandResult> {
+    const { engine } = await this.#started;
+    return engine.runWithKeys<AccessCommandResult>("access.command", { line });
+  }
+
+  /**
+   * The next key signs from now on, and a fresh one is published as next.
+   *
+   * @param options - `force`: although the next key may not be known everywhere yet.
+   * @throws {@link TallystickError} `invalid_argument` where it was published too short a time ago, or an authority signs.
+   */
+  async rotateKeys(options: { readonly force?: boolean } = {}): Promise<Rotation> {
+    return (await this.#started).engine.rotate(options.force === true);
+  }
+
+  /** How much is held at this moment. */
+  async stats(): Promise<AccessStatistics> {
+    return statisticsOf((await this.#started).engine.call("engine.stats"));
+  }
+
+  /** The HTTP answer for an error of a verification: logs it, asks `onError`. */
+  refusal(error: unknown, request: unknown): HttpAnswer {
+    return this.#refusals.answer(error, request);
+  }
+
+  /** Logs what a listener of {@link AuthSkill.handler} threw, and gives the bare 500 for the caller. */
+  handlerFailed(error: unknown): HttpAnswer {
+    return this.#refusals.handlerFailed(error);
+  }
+
+  /** Frees what the core holds and closes connections; later calls fail with `unknown_engine`. */
+  async close(): Promise<void> {
+    (await this.#started).engine.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+interface Started {
+  readonly engine: AccessEngine;
+  readonly targets: Targets;
+}
+
+async function start(config: AuthConfigInput | ConfigSource, options: AuthSkillOptions): Promise<Started> {
+  const { signer, publicKey, signerTimeout, crypto, bits, variables, logger, backend, library, ...mine } = options;
+  const { keys, replay, onError: _, ...overrides } = mine;
+  const source = config instanceof ConfigSource ? config : new ConfigSource(jsonText(config));
+  const opening = await readFor(source, overrides, options);
+  const engine = await open(opening, options, { role: "agent", issuerKeys: keys, replay, crypto });
+  if (!isStore(replay)) warnIfClustered(logger ?? consoleLogger);
+  return { engine, targets: new Targets(opening.core, opening.read.access.authority) };
+}
+
+function checkReplay(replay: unknown): void {
+  if (replay === undefined || replay === "memory") return;
+  if (typeof replay === "object" && replay !== null && "claim" in replay && typeof replay.claim === "function") return;
+  throw misuse("invalid_config", 'AuthSkill: replay must be "memory" or an object with claim(issuer, jti, expiresAt)');
+}

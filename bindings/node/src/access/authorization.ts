@@ -1,0 +1,31 @@
+import { bodyDigest } from "../host-crypto.js";
+import { bytesOf, sentUrl } from "../sent.js";
+
+/** What {@link AuthSkill.authorization} takes. */
+export interface AuthorizationOptions {
+  /** Default: those of `allowedScopes` that are no patterns. */
+  readonly scopes?: readonly string[] | undefined;
+  /** Bind the token to the one request that `method`, `url` and `body` say. Default: false. */
+  readonly bind?: boolean | undefined;
+  /** Of the request, with `bind`: as it will be sent, for example `POST`. */
+  readonly method?: string | undefined;
+  /** Of the request, with `bind`: absolute, written as `fetch` would send it. */
+  readonly url?: string | URL | undefined;
+  /** Exact bytes of the request, with `bind`; text is UTF-8. Default: none. */
+  readonly body?: string | Uint8Array | ArrayBuffer | undefined;
+  /** A token that is kept from before will do, where it is not bound. Default: true. */
+  readonly reuse?: boolean | undefined;
+}
+
+/** Headers that carry a token. */
+export interface AuthorizationHeaders {
+  readonly authorization: string;
+}
+
+/** Members of `access.issue`. */
+export function issueRequest(target: string, options: AuthorizationOptions): object {
+  const { scopes, bind, method, url, body, reuse = true } = options;
+  if (bind !== true) return { target, scopes, reuse };
+  const body_sha256 = bodyDigest(body === undefined ? undefined : bytesOf(body));
+  return { target, scopes, bind: { method, url: url === undefined ? undefined : sentUrl(String(url)), body_sha256 } };
+}

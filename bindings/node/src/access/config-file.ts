@@ -1,0 +1,106 @@
+import { basename, extname } from "node:path";
+import { misuse, reason } from "../answers.js";
+import { jsonText } from "../json.js";
+import { ConfigSource } from "./config.js";
+import { readText } from "./locked-file.js";
+
+const MAX_SIZE = 1_048_576;
+
+/**
+ * Reads a configuration file: JSON where it is called so, else YAML 1.2 with its core schema (needs the package `yaml`).
+ *
+ * @throws {@link TallystickError} `invalid_config`, with file, line and fix.
+ */
+export async function readConfigFile(path: string): Promise<ConfigSource> {
+  const name = basename(path);
+  const text = await read(path);
+  return extname(path).toLowerCase() === ".json" ? fromJson(name, text) : fromYaml(name, text);
+}
+
+async function read(path: string): Promise<string> {
+  try {
+    return await readText(path, MAX_SIZE);
+  } catch (cause) {
+    throw misuse("invalid_config", `${path} cannot be read: ${reason(cause)}`, { cause });
+  }
+}
+
+function fromJson(name: string, text: string): ConfigSource {
+  const json = text.replace(/^\uFEFF/, "");
+  try {
+    JSON.parse(json);
+  } catch (error) {
+    throw misuse(
+      "invalid_config",
+      `${name}: it is not JSON${jsonPlace(json, error)}: mend it, or call a YAML file .yaml`,
+    );
+  }
+  return new ConfigSource(json, name);
+}
+
+// The parser's own message quotes the text, in which there may be a secret.
+function jsonPlace(text: string, error: unknown): string {
+  const position = /position (\d+)/.exec(reason(error))?.[1];
+  return position === undefined ? "" : ` (line ${text.slice(0, Number(position)).split("\n").length})`;
+}
+
+type Yaml = typeof import("yaml");
+
+async function importYaml(name: string): Promise<Yaml> {
+  try {
+    return await import("yaml");
+  } catch (cause) {
+    throw misuse("invalid_config", `${name}: YAML needs the package yaml: run "npm install yaml", or write JSON`, {
+      cause,
+    });
+  }
+}
+
+async function fromYaml(name: string, text: string): Promise<ConfigSource> {
+  const yaml = await importYaml(name);
+  const lines = new yaml.LineCounter();
+  const refuse: Refuse = (offset, what) => {
+    throw misuse("invalid_config", `${name}: line ${lines.linePos(offset).line}: ${what}`);
+  };
+  try {
+    const document = yaml.parseDocument(text, {
+      version: "1.2",
+      schema: "core",
+      lineCounter: lines,
+      prettyErrors: false,
+    });
+    const [fault] = [...document.errors, ...document.warnings];
+    if (fault !== undefined) refuse(fault.pos[0], FAULTS[fault.code] ?? `it is not YAML (${fault.code}): mend it`);
+    refuseMagic(yaml, document, refuse);
+    return new ConfigSource(jsonText(document.toJS() ?? {}), name);
+  } catch (error) {
+    if (error instanceof RangeError) throw misuse("invalid_config", `${name}: it is nested too deeply`);
+    throw error;
+  }
+}
+
+type Refuse = (offset: number, what: string) => never;
+
+const FAULTS: Readonly<Record<string, string>> = {
+  DUPLICATE_KEY: "a key is there twice: keep one of them",
+  MULTIPLE_DOCS: "a second document begins: keep one of them",
+  TAB_AS_INDENT: "a tab indents: use spaces",
+};
+
+/** What means something in YAML that no reader sees, or two libraries see differently. */
+function refuseMagic(yaml: Yaml, document: import("yaml").Document.Parsed, refuse: Refuse): void {
+  yaml.visit(document, {
+    Alias: (_, node) => refuse(offsetOf(node), "aliases (*name) are not read: write the value out"),
+    Value: (_, node) => {
+      if (node.anchor !== undefined) refuse(offsetOf(node), "anchors (&name) are not read: write the value out");
+      if (node.tag !== undefined) refuse(offsetOf(node), "tags (!name) are not read: write a plain value");
+    },
+    Pair: (_, { key }) => {
+      if (!yaml.isScalar(key) || typeof key.value !== "string") refuse(offsetOf(key), "a key must be a text: quote it");
+    },
+  });
+}
+
+function offsetOf(node: unknown): number {
+  return (node as { range?: readonly number[] | null } | null)?.range?.[0] ?? 0;
+}

@@ -1,0 +1,149 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { result } from "../answers.js";
+import type { Core } from "../core.js";
+import type { ConfigReadResult, ConfigVariablesResult } from "./wire.js";
+
+/** An issuer that an agent trusts by configuration. */
+export interface TrustedIssuer {
+  readonly issuer: string;
+  /** Where its keys are. Default: what its discovery document says. */
+  readonly jwksUri?: string | undefined;
+  /** "portal" may name agents and give trust labels. Default: "agent". */
+  readonly type?: "agent" | "portal" | "user" | undefined;
+}
+
+/** Who may use an agent's own token endpoint. */
+export interface ClientConfig {
+  readonly clientId: string;
+  /** As `Authority.registerClient` stores it. */
+  readonly secretHash?: string | undefined;
+  /** PEM, JWK or JWKS text, for `private_key_jwt`. */
+  readonly publicKey?: string | undefined;
+  /** Scope patterns that it may ask for. */
+  readonly scopes: readonly string[];
+  readonly namespaces?: readonly string[] | undefined;
+  /** Trust labels. */
+  readonly trust?: readonly string[] | undefined;
+  /** Patterns of agents that it may ask tokens for. */
+  readonly targets?: readonly string[] | undefined;
+}
+
+/** Rules for callers or targets: presets, `@pattern`, `#label`, `#reputation:N`. */
+export type TrustRules =
+  | string
+  | readonly string[]
+  | { readonly allow?: readonly string[]; readonly deny?: readonly string[] };
+
+/** The AOAuth configuration; nothing is required. Texts may hold `${NAME}`, a variable of the environment. */
+export interface AuthConfig {
+  /** URL of the portal that signs the tokens. Default: the agent signs its own. */
+  readonly authority?: string | undefined;
+  /** Default: the last segment of `baseUrl`. */
+  readonly agentId?: string | undefined;
+  /** URL of this agent, or `@name`; the audience that it accepts. */
+  readonly baseUrl?: string | undefined;
+  /** Lifetime of its tokens, in seconds, 1 to 86,400. Default: 300. */
+  readonly tokenTtl?: number | undefined;
+  /** Scope patterns that it accepts. Default: read, write. */
+  readonly allowedScopes?: readonly string[] | undefined;
+  readonly trustedIssuers?: readonly TrustedIssuer[] | undefined;
+  /** Patterns of agents that may call. Default: all that are not denied. */
+  readonly allow?: readonly string[] | undefined;
+  /** Patterns of agents that may not, whatever else is said. */
+  readonly deny?: readonly string[] | undefined;
+  readonly acceptFrom?: TrustRules | undefined;
+  readonly talkTo?: TrustRules | undefined;
+  /** Longest time that keys of others are kept, in seconds, 1 to 604,800. Default: 3,600. */
+  readonly jwksCacheTtl?: number | undefined;
+  /** Folder of the signing keys. Default: `~/.webagents/keys`. */
+  readonly keysDir?: string | undefined;
+  /** Login provider; accepted and not active. */
+  readonly google?:
+    | { readonly clientId?: string; readonly clientSecret?: string; readonly hostedDomain?: string }
+    | undefined;
+  /** Credentials at the authority's token endpoint; the login provider is not active. */
+  readonly robutler?: { readonly clientId?: string; readonly clientSecret?: string } | undefined;
+  /** Credentials at the authority, instead of those of `robutler`. */
+  readonly clientId?: string | undefined;
+  readonly clientSecret?: string | undefined;
+  /** Private PEM for `private_key_jwt` at the authority, instead of a secret. */
+  readonly clientKey?: string | undefined;
+  /** Audiences that are accepted besides `baseUrl`. */
+  readonly audience?: string | readonly string[] | undefined;
+  /** Key set of the one issuer that is accepted (the form of webagents' TypeScript skill). */
+  readonly jwksUri?: string | undefined;
+  /** That one issuer. Default: the origin of `jwksUri`. */
+  readonly issuer?: string | undefined;
+  readonly clients?: readonly ClientConfig[] | undefined;
+  /** Plain http on loopback for issuers that are not configured. Default: false. */
+  readonly devMode?: boolean | undefined;
+  /** Tolerance for clocks that differ, in seconds, 0 to 300. Default: 30. */
+  readonly leeway?: number | undefined;
+  /** Longest lifetime that the token of another may have, in seconds. Default: 86,400. */
+  readonly maxLifetime?: number | undefined;
+  /** Largest body of a request with a bound token, in bytes. Default: 10 MiB. */
+  readonly maxBody?: number | undefined;
+  /** Accept only tokens that are bound to their request. Default: false. */
+  readonly requireBinding?: boolean | undefined;
+  /** Name in the challenge of a refusal. Default: `tallystick`. */
+  readonly realm?: string | undefined;
+}
+
+type SnakeName<Name extends string> = Name extends `${infer First}${infer Rest}`
+  ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${SnakeName<Rest>}`
+  : Name;
+
+/** A configuration with the names that YAML files and Python use. */
+export type Snake<T> = T extends string | number | boolean | null | undefined
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly Snake<Item>[]
+    : { readonly [Key in keyof T as Key extends string ? SnakeName<Key> : Key]: Snake<T[Key]> };
+
+/** What a skill is configured with: camelCase or snake_case names, or the whole of the seed's file. */
+export type AuthConfigInput =
+  | AuthConfig
+  | Snake<AuthConfig>
+  | { readonly skills: { readonly auth: AuthConfig | Snake<AuthConfig> } };
+
+/** A configuration before the core has read it. */
+export class ConfigSource {
+  /** One JSON value. */
+  readonly json: string;
+  /** How errors call it, such as the name of its file. */
+  readonly name: string | undefined;
+
+  constructor(json: string, name?: string) {
+    this.json = json;
+    this.name = name;
+  }
+}
+
+/** Variables that stand for `${NAME}`. */
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads a configuration: the core says which variables it names and what it means.
+ *
+ * @param options - Members that go before those of the configuration.
+ * @throws {@link TallystickError} `invalid_config`, which names source, key and fix.
+ */
+export function readConfig(
+  core: Core,
+  config: ConfigSource,
+  options: object,
+  environment: Variables,
+): ConfigReadResult {
+  // Spliced in as text, so that the core sees a member that is there twice: JSON.parse would take the last.
+  const given = `"config":${config.json}`;
+  const { names } = result<ConfigVariablesResult>(core.call("config.variables", `{${given}}`));
+  const values = names.filter((name) => environment[name] !== undefined).map((name) => [name, environment[name]]);
+  const rest = JSON.stringify({ variables: Object.fromEntries(values), source: config.name, options });
+  return result<ConfigReadResult>(core.call("config.read", `{${given},${rest.slice(1)}`));
+}
+
+/** An absolute path; `~` is the user's home. */
+export function expandHome(path: string): string {
+  return resolve(path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : path);
+}

@@ -1,0 +1,38 @@
+import { readRequestBody } from "../fetch-handler.js";
+import { NO_BODY } from "../node-request.js";
+import { agentAt, type Endpoints, type MountOptions } from "./agents.js";
+
+/** What {@link fetchEndpoints} returns: undefined where a request is for none of the endpoints. */
+export type FetchEndpoints = (request: Request) => Promise<Response | undefined>;
+
+/**
+ * The OAuth endpoints of one agent or authority, or of several below their names (`{ alice, bob }`: `/alice/…`), for
+ * hosts that give a `Request` and take a `Response`:
+ * `(await endpoints(request)) ?? application(request)`.
+ */
+export function fetchEndpoints(endpoints: Endpoints, options: MountOptions = {}): FetchEndpoints {
+  return async (request) => {
+    const place = agentAt(endpoints, new URL(request.url).pathname, options);
+    if (place === undefined) return undefined;
+    const { endpoint, path } = place;
+    const authorization = request.headers.get("authorization");
+    const question = {
+      method: request.method,
+      path,
+      authorization: authorization === null ? [] : [authorization],
+      contentType: request.headers.get("content-type") ?? "",
+      ifNoneMatch: request.headers.get("if-none-match") ?? "",
+      body: (limit: number) => body(request, limit),
+    };
+    const answer = await endpoint.serve(question).catch((error: unknown) => endpoint.refusal(error, request));
+    if (answer === undefined) return undefined;
+    // A 304 must have no body at all.
+    return new Response(answer.body === "" ? null : answer.body, { status: answer.status, headers: answer.headers });
+  };
+}
+
+async function body(request: Request, limit: number) {
+  if (request.bodyUsed) return { ...NO_BODY, unavailable: true };
+  const bytes = await readRequestBody(request, limit);
+  return bytes === undefined ? { ...NO_BODY, tooLarge: true } : { bytes };
+}

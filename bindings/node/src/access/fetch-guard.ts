@@ -1,0 +1,58 @@
+import { readRequestBody, reread } from "../fetch-handler.js";
+import { NO_BODY } from "../node-request.js";
+import type { AuthContext } from "./auth-context.js";
+import { type BodyReader, bodyReply, type Guard, type Requirements } from "./guard.js";
+
+/** A handler of the Fetch API that is only called for callers that were let in. */
+export type IdentifiedFetchHandler<Rest extends unknown[]> = (
+  request: Request,
+  auth: AuthContext,
+  ...rest: Rest
+) => Response | Promise<Response>;
+
+/** A handler of the Fetch API with its guard. */
+export type AuthFetchHandler<Rest extends unknown[]> = (request: Request, ...rest: Rest) => Promise<Response>;
+
+export function authFetchHandler<Rest extends unknown[]>(
+  guard: Guard,
+  handler: IdentifiedFetchHandler<Rest>,
+  requirements: Requirements,
+): AuthFetchHandler<Rest> {
+  return async (request, ...rest) => {
+    let admitted: { request: Request; auth: AuthContext };
+    try {
+      admitted = await identify(guard, request, requirements);
+    } catch (error) {
+      const { status, headers, body } = guard.refusal(error, request);
+      return new Response(body, { status, headers });
+    }
+    return handler(admitted.request, admitted.auth, ...rest);
+  };
+}
+
+/** Verifies a request; what is returned can be read as if nobody had. */
+export async function identify(
+  guard: Guard,
+  request: Request,
+  requirements: Requirements,
+): Promise<{ request: Request; auth: AuthContext }> {
+  let after = request;
+  const read: BodyReader = async ({ max_bytes }) => {
+    if (request.bodyUsed) return bodyReply({ ...NO_BODY, unavailable: true });
+    const bytes = await readRequestBody(request, max_bytes);
+    if (bytes === undefined) return bodyReply({ ...NO_BODY, tooLarge: true });
+    after = reread(request, bytes);
+    return bodyReply({ bytes });
+  };
+  const { pathname, search } = new URL(request.url);
+  // Headers joins several of one name with a comma, which the core refuses.
+  const authorization = request.headers.get("authorization");
+  const facts = {
+    authorization: authorization === null ? [] : [authorization],
+    method: request.method,
+    path: pathname,
+    query: search.slice(1),
+  };
+  const auth = await guard.verifyRequest(facts, requirements, read);
+  return { request: after, auth };
+}

@@ -1,0 +1,41 @@
+import type { Needs, Reply } from "../engine.js";
+import type { HttpAnswer } from "../errors.js";
+import { bodyDigest } from "../host-crypto.js";
+import type { Body } from "../node-request.js";
+import type { AuthContext } from "./auth-context.js";
+
+/** What a request must bring besides a valid token. */
+export interface Requirements {
+  /** Scope patterns: each must match a granted scope, else the answer is 403 and names them. Default: none. */
+  readonly scopes?: readonly string[] | undefined;
+  /** The token must be bound to the request: its method, URL and body. Default: as configured. */
+  readonly bind?: boolean | undefined;
+}
+
+/** One request as it was received. Texts hold one character per byte, as `node:http` gives them. */
+export interface AccessFacts {
+  /** The value of each `Authorization` header. */
+  readonly authorization: readonly string[];
+  readonly method: string;
+  /** As it was sent: percent-encoded. */
+  readonly path: string;
+  /** The text after `?`, without it. Default: none. */
+  readonly query?: string | undefined;
+}
+
+/** Reads the body of a request; asked only where its token is bound to it. */
+export type BodyReader = NonNullable<Needs["body"]>;
+
+/** What stands before a handler. */
+export interface Guard {
+  verifyRequest(facts: AccessFacts, requirements: Requirements, read: BodyReader): Promise<AuthContext>;
+  refusal(error: unknown, request: unknown): HttpAnswer;
+  handlerFailed(error: unknown): HttpAnswer;
+}
+
+/** What the core is told of a body. */
+export function bodyReply({ bytes, tooLarge, unavailable }: Body): Reply {
+  if (tooLarge === true) return { members: { body_too_large: true } };
+  if (unavailable === true) return { members: { body_unavailable: true } };
+  return { members: { body_sha256: bodyDigest(bytes) } };
+}

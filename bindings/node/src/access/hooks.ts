@@ -1,0 +1,103 @@
+import { IncomingMessage } from "node:http";
+import { facts, handOn, NO_BODY, takeBody } from "../node-request.js";
+import type { AuthContext } from "./auth-context.js";
+import { identify } from "./fetch-guard.js";
+import { type AccessFacts, bodyReply, type Guard } from "./guard.js";
+
+/** What `onRequestOutgoing` reads and fills: webagents' context, in either spelling of its names. */
+export interface OutgoingContext {
+  readonly targetAgent?: string | undefined;
+  readonly target_agent?: string | undefined;
+  readonly targetUrl?: string | undefined;
+  readonly target_url?: string | undefined;
+  readonly requestedScopes?: readonly string[] | undefined;
+  readonly requested_scopes?: readonly string[] | undefined;
+  /** The token is put here; made where it is missing. */
+  headers?: Headers | Record<string, string> | undefined;
+}
+
+/** What `onConnection` reads and fills. */
+export interface ConnectionContext {
+  /** The request: of the Fetch API, of `node:http`, or anything with headers. */
+  readonly request?: Request | IncomingMessage | { readonly headers: HeaderBag } | undefined;
+  /** The headers, where there is no request. */
+  readonly headers?: HeaderBag | undefined;
+  /** Set to the caller where there is a token. */
+  auth?: AuthContext | undefined;
+}
+
+/** Headers in any of the forms that servers give them. */
+export type HeaderBag = Headers | Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** Where outgoing tokens come from. */
+export interface Injector {
+  covers(target: string, url: string): Promise<boolean>;
+  authorizationFor(target: string, scopes: readonly string[] | undefined): Promise<string>;
+}
+
+/** Puts a token for the context's target into its headers, unless the request goes elsewhere. */
+export async function injectToken<Context extends OutgoingContext>(
+  injector: Injector,
+  context: Context,
+): Promise<Context> {
+  const agent = context.targetAgent ?? context.target_agent;
+  const url = context.targetUrl ?? context.target_url;
+  const target = agent ?? url;
+  if (target === undefined || target === "") return context;
+  if (agent !== undefined && url !== undefined && !(await injector.covers(agent, url))) return context;
+  const authorization = await injector.authorizationFor(target, context.requestedScopes ?? context.requested_scopes);
+  context.headers ??= {};
+  setHeader(context.headers, authorization);
+  return context;
+}
+
+function setHeader(headers: Headers | Record<string, string>, authorization: string): void {
+  if (headers instanceof Headers) {
+    headers.set("authorization", authorization);
+    return;
+  }
+  for (const name of Object.keys(headers)) if (name.toLowerCase() === "authorization") delete headers[name];
+  headers["Authorization"] = authorization;
+}
+
+/** Sets `context.auth` where the connection brings a token; a token that is not good is an error. */
+export async function readIdentity<Context extends ConnectionContext>(
+  guard: Guard,
+  context: Context,
+): Promise<Context> {
+  const auth = await identityOf(guard, context);
+  if (auth !== undefined) context.auth = auth;
+  return context;
+}
+
+async function identityOf(guard: Guard, { request, headers }: ConnectionContext): Promise<AuthContext | undefined> {
+  if (request instanceof Request) {
+    if (!request.headers.has("authorization")) return undefined;
+    // A copy, so that the request can still be read by whoever handles it.
+    return (await identify(guard, request.bodyUsed ? request : request.clone(), {})).auth;
+  }
+  if (request instanceof IncomingMessage) {
+    const given = facts(request, NO_BODY);
+    if (given.authorization.length === 0) return undefined;
+    return guard.verifyRequest(given, {}, async ({ max_bytes }) => {
+      const body = await takeBody(request, max_bytes);
+      handOn(request, body);
+      return bodyReply(body);
+    });
+  }
+  const authorization = authorizationIn(request?.headers ?? headers ?? {});
+  if (authorization.length === 0) return undefined;
+  // Nothing is known of the request itself: a token that is bound to one is refused for want of a body.
+  const unknown: AccessFacts = { authorization, method: "GET", path: "/" };
+  return guard.verifyRequest(unknown, {}, () => bodyReply({ ...NO_BODY, unavailable: true }));
+}
+
+function authorizationIn(headers: HeaderBag): string[] {
+  if (headers instanceof Headers) {
+    const value = headers.get("authorization");
+    return value === null ? [] : [value];
+  }
+  return Object.entries(headers)
+    .filter(([name]) => name.toLowerCase() === "authorization")
+    .flatMap(([, value]) => (value === undefined ? [] : value));
+}

@@ -1,0 +1,168 @@
+import { lookup as resolveName } from "node:dns";
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { isIP, type LookupFunction } from "node:net";
+import type { Need } from "../answers.js";
+import { reason } from "../answers.js";
+import { Collector } from "../body.js";
+import { failed, type Reply } from "../engine.js";
+
+type FetchNeed = Extract<Need, { kind: "fetch" }>;
+
+const KEPT_CONNECTIONS = { keepAlive: true, maxFreeSockets: 32, maxSockets: 256, timeout: 30_000 };
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
+
+/**
+ * Makes the HTTP requests that the core asks for, within the limits that each need states: time, bytes, redirects and
+ * the addresses that may be reached. Uses no proxy and keeps connections.
+ */
+export class HttpExchange {
+  readonly #isPublic: (address: string) => boolean;
+  readonly #lookup: LookupFunction;
+  // A kept connection was checked when it was made, so the two kinds never share one.
+  readonly #connections = { public: connections(), any: connections() };
+
+  /** @param isPublic - Whether an IP address is one of the public Internet, as the core says. */
+  constructor(isPublic: (address: string) => boolean) {
+    this.#isPublic = isPublic;
+    this.#lookup = publicLookup(isPublic);
+  }
+
+  /** The need `fetch`; never throws. */
+  async fetch(need: FetchNeed): Promise<Reply> {
+    const signal = AbortSignal.timeout(Math.max(1, Math.ceil(need.timeout * 1000)));
+    try {
+      const answer = await this.#follow(need, signal);
+      const body = await readAnswer(answer, need.max_bytes);
+      return { members: { status: answer.statusCode, headers: wanted(answer, need.read) }, body };
+    } catch (error) {
+      if (signal.aborted) return failed(`${need.url} gave no complete answer within ${need.timeout} s`);
+      return failed(`${need.url}: ${why(error)}`);
+    }
+  }
+
+  /** Closes the connections that are kept. */
+  close(): void {
+    for (const { http, https } of Object.values(this.#connections)) {
+      http.destroy();
+      https.destroy();
+    }
+  }
+
+  async #follow(need: FetchNeed, signal: AbortSignal): Promise<IncomingMessage> {
+    let url = new URL(need.url);
+    for (let left = need.redirects; ; left--) {
+      const answer = await this.#once(url, need, signal);
+      const { location } = answer.headers;
+      if (need.redirects === 0 || location === undefined || !REDIRECTS.includes(answer.statusCode ?? 0)) return answer;
+      answer.destroy();
+      if (left === 0) throw new Error(`more than ${need.redirects} redirects`);
+      url = nextHop(need, url, location);
+    }
+  }
+
+  async #once(url: URL, need: FetchNeed, signal: AbortSignal): Promise<IncomingMessage> {
+    const options = this.#options(url, need, signal);
+    try {
+      return await send(url, options, need.body);
+    } catch (error) {
+      // The server closed a kept connection at the very moment of its reuse; a GET may be sent again.
+      if (need.method !== "GET" || !(error instanceof StaleConnection)) throw error;
+      return send(url, { ...options, agent: false }, need.body);
+    }
+  }
+
+  #options(url: URL, need: FetchNeed, signal: AbortSignal): RequestOptions {
+    const host = url.hostname.replace(/^\[|\]$/g, "");
+    // An address as host is connected to without any lookup.
+    if (need.address === "public" && isIP(host) !== 0 && !this.#isPublic(host)) throw notPublic(host);
+    const kept = this.#connections[need.address];
+    return {
+      method: need.method,
+      headers: { "accept-encoding": "identity", ...need.headers },
+      signal,
+      // What is not GET must not meet a connection that the server is just closing: it may not be sent twice.
+      agent: need.method === "GET" ? (url.protocol === "https:" ? kept.https : kept.http) : false,
+      ...(need.address === "public" ? { lookup: this.#lookup } : {}),
+      // NODE_TLS_REJECT_UNAUTHORIZED=0 would let anybody on the way say what keys an issuer has.
+      ...(url.protocol === "https:" ? { rejectUnauthorized: true } : {}),
+    };
+  }
+}
+
+function connections() {
+  return { http: new HttpAgent(KEPT_CONNECTIONS), https: new HttpsAgent(KEPT_CONNECTIONS) };
+}
+
+/** Resolves names as ever, and fails where one of the addresses is not public: one of several would be enough. */
+function publicLookup(isPublic: (address: string) => boolean): LookupFunction {
+  return (host, options, callback) => {
+    resolveName(host, { ...options, all: true }, (error, found) => {
+      if (error !== null) return callback(error, []);
+      const [first] = found;
+      if (first === undefined || !found.every(({ address }) => isPublic(address))) return callback(notPublic(host), []);
+      if (options.all === true) callback(null, found);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
+
+function notPublic(host: string): Error {
+  return new Error(`${host} is, or resolves to, an address that is not public`);
+}
+
+class StaleConnection extends Error {}
+
+function send(url: URL, options: RequestOptions, body: string | undefined): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const sent = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, options, resolve);
+    sent.on("error", (error: NodeJS.ErrnoException) => {
+      const stale = sent.reusedSocket && error.code === "ECONNRESET";
+      reject(stale ? new StaleConnection("the server closed the connection") : error);
+    });
+    sent.end(body);
+  });
+}
+
+function nextHop(need: FetchNeed, from: URL, location: string): URL {
+  const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
+  if (to === undefined) throw new Error("it redirects to what is no URL");
+  // Credentials and forms are for the one URL that the core named.
+  if (need.method !== "GET") throw new Error(`it redirects a ${need.method}`);
+  if (from.protocol !== "https:" || to.protocol !== "https:")
+    throw new Error("it redirects, and not from https to https");
+  if (to.username !== "" || to.password !== "") throw new Error("it redirects to a URL with user info");
+  return to;
+}
+
+function wanted(answer: IncomingMessage, names: readonly string[]): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const name of names) {
+    const value = answer.headers[name];
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(", ") : value;
+  }
+  return headers;
+}
+
+async function readAnswer(answer: IncomingMessage, limit: number): Promise<Uint8Array> {
+  const encoding = answer.headers["content-encoding"]?.toLowerCase() ?? "identity";
+  const declared = Number(answer.headers["content-length"] ?? 0);
+  if (encoding !== "identity") throw abandon(answer, "its answer is compressed, which was not asked for");
+  if (declared > limit) throw abandon(answer, `its answer is over ${limit} bytes`);
+  const collector = new Collector(limit);
+  for await (const piece of answer as AsyncIterable<Buffer>) {
+    if (!collector.add(piece)) throw abandon(answer, `its answer is over ${limit} bytes`);
+  }
+  return collector.bytes();
+}
+
+function abandon(answer: IncomingMessage, message: string): Error {
+  answer.destroy();
+  return new Error(message);
+}
+
+// Several addresses that all failed come as one AggregateError without a message.
+function why(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return reason(error.errors[0]);
+  return reason(error);
+}

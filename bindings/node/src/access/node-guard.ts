@@ -1,0 +1,86 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { misuse } from "../answers.js";
+import type { HttpAnswer } from "../errors.js";
+import { type Body, facts, fail, handOn, type IncomingRequest, NO_BODY, refuse, takeBody } from "../node-request.js";
+import type { AuthContext } from "./auth-context.js";
+import { type BodyReader, bodyReply, type Guard, type Requirements } from "./guard.js";
+
+/** A request of `node:http`, Express or connect. */
+export interface AuthRequest extends IncomingRequest {
+  /** Who calls. */
+  auth?: AuthContext;
+}
+
+/** A request after it was let in. Its body is unread, unless its token is bound to it: then `rawBody` and `body` are set. */
+export interface IdentifiedRequest extends AuthRequest {
+  auth: AuthContext;
+}
+
+/** Middleware for Express and connect. */
+export type AuthMiddleware = (request: AuthRequest, response: ServerResponse, next: (error?: unknown) => void) => void;
+
+/** A listener that is only called for callers that were let in. */
+export type IdentifiedHandler = (request: IdentifiedRequest, response: ServerResponse) => unknown;
+
+const identified = new WeakMap<object, AuthContext>();
+
+/**
+ * Who made a request that `skill.requireAuth()` or `skill.handler()` let in: `req.auth`, with its type, and safe from
+ * whoever else writes to that name.
+ *
+ * @throws {@link TallystickError} `internal` where nothing verified the request: its route is not protected.
+ */
+export function authOf(request: object): AuthContext {
+  const context = identified.get(request);
+  if (context !== undefined) return context;
+  throw misuse("internal", "the request was not verified: put skill.requireAuth() before its route");
+}
+
+export function authMiddleware(guard: Guard, requirements: Requirements): AuthMiddleware {
+  return (request, response, next) => {
+    void admit(guard, requirements, request, response).then((admitted) => {
+      if (admitted) next();
+    }, next);
+  };
+}
+
+export function authHandler(
+  guard: Guard,
+  listener: IdentifiedHandler,
+  requirements: Requirements,
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  return async (request, response) => {
+    if (!(await admit(guard, requirements, request, response))) return;
+    try {
+      await listener(request as IdentifiedRequest, response);
+    } catch (error) {
+      // One request that the listener cannot handle must not end the process.
+      fail(response, guard.handlerFailed(error));
+    }
+  };
+}
+
+async function admit(
+  guard: Guard,
+  requirements: Requirements,
+  request: AuthRequest,
+  response: ServerResponse,
+): Promise<boolean> {
+  let body: Body = NO_BODY;
+  const read: BodyReader = async ({ max_bytes }) => {
+    body = await takeBody(request, max_bytes);
+    return bodyReply(body);
+  };
+  try {
+    const { authorization, method, path, query } = facts(request, NO_BODY);
+    request.auth = await guard.verifyRequest({ authorization, method, path, query }, requirements, read);
+    identified.set(request, request.auth);
+  } catch (error) {
+    const answer: HttpAnswer = guard.refusal(error, request);
+    if (!request.socket.destroyed) refuse(response, answer, body);
+    return false;
+  }
+  // Read here only where the token is bound to it; else whatever comes later finds the stream as it was.
+  if (body !== NO_BODY) handOn(request, body);
+  return true;
+}
