@@ -1,78 +1,96 @@
 // Package ring holds an agent's own keys: the next, the active and the retired
-// ones, so that a key is known everywhere before it signs and as long as one of
-// its tokens lives (protocol.md section 2).
+// ones, so that a key is known everywhere before it signs and for as long as one
+// of its tokens lives (protocol.md section 2).
 package ring
 
 import (
+	"strings"
+
 	"github.com/tallystick/tallystick/core/jose"
-	"github.com/tallystick/tallystick/core/problem"
 )
 
 // State is a closed set.
 type State string
 
-// The states of a key.
+// The states of a key, in the order of its life.
 const (
 	Next    State = "next"
 	Active  State = "active"
 	Retired State = "retired"
 )
 
-// Key is one key of a ring. Private is nil where a KMS holds it.
+// maxRetired bounds the retired keys of a ring.
+const maxRetired = 16
+
+// Key is one key of a ring. Times are in seconds since 1970.
 type Key struct {
 	ID          string // RFC 7638 thumbprint
 	State       State
-	Private     *jose.PrivateKey
+	Private     *jose.PrivateKey // nil where a KMS holds it
 	Public      *jose.PublicKey
 	PublishedAt float64
-	DeadAt      float64 // of a retired key
+	DeadAt      float64 // of a retired key: its last token is dead
 }
 
-// Ring never changes once made.
-type Ring struct{ keys []Key }
-
-// Options are those of Update. Times are in seconds.
-type Options struct {
-	Now      float64
-	Rotate   bool
-	Force    bool    // rotate although next was published only now
-	Lifetime float64 // of the longest token, leeway included
-	Publish  float64 // how long next must have been published
-	Bits     int
-	Fresh    []string // PEM texts
-}
-
-// Updated is what came of it.
-type Updated struct {
-	Ring    *Ring // nil where there was none and Missing is not 0
-	Changed bool
-	Missing int // keys that the host must generate first
-	Rotated bool
-}
-
-// Parse reads a ring document.
-func Parse(text string) (*Ring, *problem.Problem) { return nil, nil }
-
-// Document returns the ring as the text that Parse reads. It holds private keys.
-func (r *Ring) Document() string { return "" }
+// Ring has exactly one active key and at most one next. It never changes once
+// made; safe for concurrent use.
+type Ring struct{ keys []Key } // active, next, retired: the youngest first
 
 // Active returns the key that signs.
-func (r *Ring) Active() Key { return Key{} }
+func (r *Ring) Active() Key { return r.keys[0] }
 
-// Next returns the key that will sign after the next rotation, if there is one.
-func (r *Ring) Next() (Key, bool) { return Key{}, false }
+// Next returns the key that signs after the next rotation, if there is one.
+func (r *Ring) Next() (Key, bool) {
+	if len(r.keys) > 1 && r.keys[1].State == Next {
+		return r.keys[1], true
+	}
+	return Key{}, false
+}
 
-// Retired returns the keys that sign no more.
-func (r *Ring) Retired() []Key { return nil }
+// Retired returns the keys that sign no more, dead ones included.
+func (r *Ring) Retired() []Key {
+	if _, there := r.Next(); there {
+		return append([]Key(nil), r.keys[2:]...)
+	}
+	return append([]Key(nil), r.keys[1:]...)
+}
 
 // Key returns the key with an id.
-func (r *Ring) Key(id string) (Key, bool) { return Key{}, false }
+func (r *Ring) Key(id string) (Key, bool) {
+	for _, key := range r.keys {
+		if key.ID == id {
+			return key, true
+		}
+	}
+	return Key{}, false
+}
 
-// Public returns what is published at a time: active, next and the retired keys that are not dead.
-func (r *Ring) Public(now float64) []*jose.PublicKey { return nil }
+// Public returns what is published at a time: active, next and the retired keys
+// that are not dead.
+func (r *Ring) Public(now float64) []*jose.PublicKey {
+	published := []*jose.PublicKey{}
+	for _, key := range r.keys {
+		if !key.dead(now) {
+			published = append(published, key.Public)
+		}
+	}
+	return published
+}
 
-// JWKS returns Public as a JWKS text (RFC 7517 section 5).
-func (r *Ring) JWKS(now float64) string { return "" }
+func (k Key) dead(now float64) bool { return k.State == Retired && now >= k.DeadAt }
 
-// Update brings a ring (nil: none yet) to its present state.
-func Update(r *Ring, o Options) (Updated, *problem.Problem) { return Updated{}, nil }
+// JWKS returns Public as a JWKS text (RFC 7517 section 5): the same bytes for the
+// same keys, so that its digest can be an entity-tag.
+func (r *Ring) JWKS(now float64) string {
+	texts := []string{}
+	for _, key := range r.Public(now) {
+		texts = append(texts, key.JWK())
+	}
+	return `{"keys":[` + strings.Join(texts, ",") + `]}`
+}
+
+// String keeps the keys out of every log.
+func (r *Ring) String() string { return "key ring of " + r.keys[0].ID }
+
+// GoString is String.
+func (r *Ring) GoString() string { return r.String() }
