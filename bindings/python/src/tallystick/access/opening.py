@@ -42,6 +42,9 @@ def open_means(
                 "invalid_argument", "signer goes without authority: in portal mode that one signs"
             )
         return Means(replay=replay, trust=trust)
+    if signer is None and public_key is None and "agent_id" not in settings.access:
+        # It has no name to sign with: it only verifies.
+        return Means(replay=replay, trust=trust)
     ring, signing = _keys(core, settings, signer, public_key, signer_timeout, key_bits, logger)
     return Means(replay=replay, trust=trust, ring=ring, signing=signing)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tallystick.access.private_file import PrivateFile
 from tallystick.access.watched import Source, WatchedFile
 from tallystick.core import Core, call_json
-from tallystick.errors import error
+from tallystick.errors import TallystickError, error
 from tallystick.signing import generate_key
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class FileRing:
         self._logger = logger
 
     def load(self) -> dict[str, Any]:
-        return {"ring": self._watched.load(lambda: self._read() or self._create())}
+        return {"ring": self._watched.load(self._current)}
 
     def refresh(self, deliver: Deliver) -> None:
         self._watched.refresh(lambda: deliver({"ring": self._must_read()}))
@@ -119,13 +119,24 @@ class FileRing:
             self._file.write(_text(update["ring"]))
             return update
 
-    def _create(self) -> Document:
+    def _current(self) -> Document:
+        """Return the ring without keys that are dead by now, made where there is none."""
+        document = self._read()
+        if document is not None and not self._update(document)["changed"]:
+            return document
         with self._file.locked():
             # Whoever waited finds the ring of whoever came first.
-            return self._read() or self._first()
+            document = self._read()
+            if document is None:
+                return self._first()
+            update = self._update(document)
+            if update["changed"]:
+                self._file.write(_text(update["ring"]))
+            current: Document = update["ring"]
+            return current
 
     def _first(self) -> Document:
-        update = self._update(None, fresh=self._imported())
+        update = self._update(None, self._imported())
         document: Document = update["ring"]
         if self._file.create(_text(document)):
             self._logger.info("made the key ring %s", self._file.path)
@@ -133,15 +144,15 @@ class FileRing:
         # Something without our lock, such as another language's binding, was faster.
         return self._must_read()
 
-    def _imported(self) -> list[str]:
+    def _imported(self) -> tuple[str, ...]:
         pem = self._inherited.read()
         if pem is None:
-            return []
+            return ()
         self._logger.info("the key ring starts with the key of %s", self._inherited.path)
-        return [pem]
+        return (pem,)
 
     def _update(
-        self, document: Document | None, *, fresh: list[str] | None = None, **asked: bool
+        self, document: Document | None, fresh: tuple[str, ...] = (), **asked: bool
     ) -> dict[str, Any]:
         request: dict[str, Any] = {
             "now": time.time(),
@@ -151,13 +162,18 @@ class FileRing:
         }
         if document is not None:
             request["ring"] = document
-        keys = list(fresh or [])
-        answer = call_json(self._core, "ring.update", {**request, "fresh": keys})
+        answer = self._ask({**request, "fresh": fresh})
         if answer["missing"]:
-            # The keys that are there already come first: they become active first.
-            keys += [generate_key(self._core, self._bits) for _ in range(answer["missing"])]
-            answer = call_json(self._core, "ring.update", {**request, "fresh": keys})
+            # Keys that are there already come first: they become active first.
+            made = (generate_key(self._core, self._bits) for _ in range(answer["missing"]))
+            answer = self._ask({**request, "fresh": (*fresh, *made)})
         return answer
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return call_json(self._core, "ring.update", request)
+        except TallystickError as refused:
+            raise error(refused.code, f"{self._file.path}: {refused.message}") from None
 
     def _read(self) -> Document | None:
         text = self._file.read()
