@@ -1,4 +1,4 @@
-import { misuse, result } from "../answers.js";
+import { misuse, reason, result } from "../answers.js";
 import type { Backend, Core } from "../core.js";
 import { Engine, failed, type Needs } from "../engine.js";
 import type { AccessVerifyResult, EngineKeyResult, EngineOpenResult } from "../generated.js";
@@ -47,11 +47,13 @@ export class AccessEngine {
   readonly #engine: Engine;
   readonly #http: HttpExchange;
   readonly #keys: SigningKeys | undefined;
+  readonly #logger: Logger;
   #refreshing: Promise<void> | undefined;
 
   /** @throws {@link TallystickError} what the core says of the configuration. */
   constructor(core: Core, plan: AccessPlan) {
     this.#keys = plan.keys;
+    this.#logger = plan.logger;
     this.#http = new HttpExchange((address) => isPublic(core, address));
     const used = new UsedTokens({ replay: plan.replay, leeway: plan.access.leeway });
     const configuration = () => ({ access: { ...members(plan), ...used.configuration() } }) as object;
@@ -105,12 +107,21 @@ export class AccessEngine {
     this.#refreshing ??= keys
       .refresh()
       .then((changed) => {
-        if (changed) this.feed({ ring: keys.document });
+        if (changed) this.#feedRing(keys);
       })
       .finally(() => {
         this.#refreshing = undefined;
       });
     return this.#refreshing;
+  }
+
+  /** A ring that somebody made wrong costs a warning, not the keys that are known. */
+  #feedRing(keys: SigningKeys): void {
+    try {
+      this.feed({ ring: keys.document });
+    } catch (error) {
+      this.#logger.warn(`the key ring: ${reason(error)}; the keys in memory go on`);
+    }
   }
 
   #needs(plan: AccessPlan, used: UsedTokens): Needs {

@@ -6,28 +6,33 @@ import { consoleLogger, type Logger } from "../logger.js";
 import { Refusals } from "../refusals.js";
 import type { AccessEngine, HostOptions } from "./access-engine.js";
 import type { MountOptions } from "./agents.js";
-import { ClientsFile } from "./clients-file.js";
+import { type ClientsDocument, clientsFile } from "./clients-file.js";
 import { ConfigSource, expandHome } from "./config.js";
 import { answerEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.js";
 import { type FetchEndpoints, fetchEndpoints } from "./fetch-endpoints.js";
 import type { Rotation } from "./key-ring.js";
 import { type NodeEndpoints, nodeEndpoints } from "./node-endpoints.js";
+import type { SharedDocument } from "./shared-document.js";
 import { ask, open, readFor } from "./start.js";
 import { type AccessStatistics, type Identity, identityOf, statisticsOf } from "./status.js";
 import type { ClientEntry, ClientSecretResult } from "./wire.js";
 
-/** Where an authority is and what it gives. */
+const DEFAULT_KEYS_DIR = "~/.tallystick/authority";
+
+/** Where an authority keeps what it knows, and what it gives. */
 export interface AuthorityOptions extends HostOptions {
-  /** Its URL: claim `iss` of its tokens; its agents are `{baseUrl}/agents/NAME`. */
-  readonly baseUrl: string;
-  /** Folder of its signing keys. Default: `~/.webagents/keys`. */
+  /** Folder of its signing keys. Default: `~/.tallystick/authority`. */
   readonly keysDir?: string | undefined;
   /** File of its clients. Default: `clients.json` in `keysDir`. */
   readonly clientsFile?: string | undefined;
-  /** Name of the file of its keys. Default: the last segment of `baseUrl`. */
-  readonly agentId?: string | undefined;
   /** Lifetime of its tokens, in seconds, 1 to 86,400. Default: 300. */
   readonly tokenTtl?: number | undefined;
+  /** Scope patterns that it may give. Default: whatever a client is registered for. */
+  readonly allowedScopes?: readonly string[] | undefined;
+  /** Tolerance for the clocks of clients that sign, in seconds, 0 to 300. Default: 30. */
+  readonly leeway?: number | undefined;
+  /** Name in the challenge of a refusal. Default: `tallystick`. */
+  readonly realm?: string | undefined;
 }
 
 /** A client to register. */
@@ -38,8 +43,8 @@ export interface NewClient {
   readonly publicKey?: string | undefined;
   /** Its secret, at least 16 characters. Default: 256 random bits. */
   readonly secret?: string | undefined;
-  /** Scope patterns that it may ask for. */
-  readonly scopes: readonly string[];
+  /** Scope patterns that it may ask for. Default: none. */
+  readonly scopes?: readonly string[] | undefined;
   /** Its tokens say `namespace:NAME` for each. */
   readonly namespaces?: readonly string[] | undefined;
   /** Trust labels: its tokens say `trust:LABEL` for each. */
@@ -78,11 +83,13 @@ export class Authority implements Endpoint {
   /**
    * Starts at once to load the core, the keys and the clients; everything waits for it. What is wrong is logged, fails
    * {@link Authority.ready} and every call, and answers every request with 500.
+   *
+   * @param issuer - Its URL: claim `iss` of its tokens, `authority` of its agents.
    */
-  constructor(options: AuthorityOptions) {
+  constructor(issuer: string, options: AuthorityOptions = {}) {
     this.#logger = options.logger ?? consoleLogger;
     this.#refusals = new Refusals(this.#logger, undefined);
-    this.#started = start(options, this.#logger);
+    this.#started = start(issuer, options, this.#logger);
     this.#started.catch((error: unknown) => this.#logger.error(`Authority cannot start: ${reason(error)}`));
   }
 
@@ -92,50 +99,45 @@ export class Authority implements Endpoint {
   }
 
   /**
-   * Registers a client, in the file of clients.
+   * Registers a client, or replaces the one of that id, in the file of clients.
    *
-   * @throws {@link TallystickError} `invalid_argument` where there is one of that name, and for what the core refuses.
+   * @throws {@link TallystickError} `invalid_argument` or `invalid_config` for what the core refuses: nothing is changed.
    */
   async registerClient(client: NewClient): Promise<Registration> {
-    const { engine, clients, newSecret } = await this.#started;
-    const { clientId, publicKey, scopes, namespaces, trust, targets } = client;
+    const { newSecret } = await this.#started;
+    const { clientId, publicKey, scopes = [], namespaces = [], trust = [], targets } = client;
     if (publicKey !== undefined && client.secret !== undefined) {
       throw misuse("invalid_argument", "a client has a publicKey or a secret, not both");
     }
     const secret = publicKey === undefined ? newSecret(client.secret) : undefined;
     const credential = secret === undefined ? { public_key: publicKey } : { secret_hash: secret.secret_hash };
-    const entry = { client_id: clientId, ...credential, scopes, namespaces, trust, targets } as ClientEntry;
-    await clients.update(
-      (present) => {
-        const taken = present.some(({ client_id }) => client_id === clientId);
-        if (taken)
-          throw misuse("invalid_argument", `the client ${JSON.stringify(clientId)} is registered: remove it first`);
-        return [...present, entry];
-      },
-      (changed) => engine.feed({ clients: changed }),
-    );
+    const entry: ClientEntry = {
+      client_id: clientId,
+      ...credential,
+      scopes,
+      namespaces,
+      trust,
+      targets,
+    };
+    await this.#change((clients) => [...without(clients, clientId), entry]);
     return { clientId, clientSecret: secret?.secret };
   }
 
   /** Removes a client: it gets no more tokens. Those that it has live on until they expire. False where there is none. */
   async removeClient(clientId: string): Promise<boolean> {
-    const { engine, clients } = await this.#started;
     let removed = false;
-    await clients.update(
-      (present) => {
-        const left = present.filter(({ client_id }) => client_id !== clientId);
-        removed = left.length < present.length;
-        return left;
-      },
-      (changed) => engine.feed({ clients: changed }),
-    );
+    await this.#change((clients) => {
+      const left = without(clients, clientId);
+      removed = left.length < clients.length;
+      return left;
+    });
     return removed;
   }
 
   async listClients(): Promise<readonly RegisteredClient[]> {
     const { clients } = await this.#started;
     await clients.refresh();
-    return clients.clients.map((entry) => ({
+    return (clients.current?.clients ?? []).map((entry) => ({
       clientId: entry.client_id,
       scopes: entry.scopes,
       namespaces: entry.namespaces ?? [],
@@ -167,7 +169,7 @@ export class Authority implements Endpoint {
 
   async serve(request: EndpointRequest): Promise<HttpAnswer | undefined> {
     const { engine, clients } = await this.#started;
-    if (clients.due && (await clients.refresh())) this.#feed(engine, clients);
+    if (clients.due && (await clients.refresh())) this.#feed(engine, clients.current);
     return answerEndpoint(engine, this.#logger, request);
   }
 
@@ -189,40 +191,44 @@ export class Authority implements Endpoint {
     await this.close();
   }
 
+  async #change(change: (clients: readonly ClientEntry[]) => readonly ClientEntry[]): Promise<void> {
+    const { engine, clients: file } = await this.#started;
+    await file.update(async (present) => {
+      const clients = change(present?.clients ?? []);
+      // Fed before it is written: what the core refuses never gets into the file.
+      engine.feed({ clients });
+      return { version: 1, clients };
+    });
+  }
+
   /** A file that another process or a person made wrong costs a warning, not the clients that are known. */
-  #feed(engine: AccessEngine, clients: ClientsFile): void {
+  #feed(engine: AccessEngine, document: ClientsDocument | undefined): void {
     try {
-      engine.feed({ clients: clients.clients });
+      engine.feed({ clients: document?.clients ?? [] });
     } catch (error) {
-      this.#logger.warn(`clients: ${clients.path}: ${reason(error)}; the clients in memory go on`);
+      this.#logger.warn(`the clients file: ${reason(error)}; the clients in memory go on`);
     }
   }
 }
 
+function without(clients: readonly ClientEntry[], clientId: string): readonly ClientEntry[] {
+  return clients.filter(({ client_id }) => client_id !== clientId);
+}
+
 interface Started {
   readonly engine: AccessEngine;
-  readonly clients: ClientsFile;
+  readonly clients: SharedDocument<ClientsDocument>;
   newSecret(secret: string | undefined): ClientSecretResult;
 }
 
-async function start(options: AuthorityOptions, logger: Logger): Promise<Started> {
-  const {
-    signer: _,
-    publicKey,
-    signerTimeout,
-    crypto,
-    bits,
-    variables,
-    logger: __,
-    backend,
-    library,
-    ...mine
-  } = options;
-  const { clientsFile, ...config } = mine;
+async function start(issuer: string, options: AuthorityOptions, logger: Logger): Promise<Started> {
+  const { clientsFile: file, keysDir = DEFAULT_KEYS_DIR, tokenTtl, allowedScopes, leeway, realm, crypto } = options;
+  const config = { baseUrl: issuer, agentId: "authority", keysDir, tokenTtl, allowedScopes, leeway, realm };
   const opening = await readFor(new ConfigSource(jsonText(config)), {}, options);
-  const clients = new ClientsFile(expandHome(clientsFile ?? join(opening.keysDir, "clients.json")), logger);
-  await clients.load();
-  const engine = await open(opening, options, { role: "authority", crypto, clients: () => clients.clients });
+  const clients = clientsFile(expandHome(file ?? join(opening.keysDir, "clients.json")), logger);
+  await clients.read();
+  const present = () => clients.current?.clients ?? [];
+  const engine = await open(opening, options, { role: "authority", crypto, clients: present });
   return {
     engine,
     clients,

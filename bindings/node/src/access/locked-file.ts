@@ -1,12 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { chmod, link, mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { reason } from "../answers.js";
-import type { Logger } from "../logger.js";
 
 const MAX_SIZE = 4_194_304;
+const MAX_LOCK = 256;
 const WAIT_MS = 60_000;
 const POLL_MS = 25;
 // Making two keys of 4096 bits takes seconds; a lock that is older was left behind.
@@ -24,11 +23,9 @@ export interface Content {
  */
 export class LockedFile {
   readonly path: string;
-  readonly #logger: Logger;
 
-  constructor(path: string, logger: Logger) {
+  constructor(path: string) {
     this.path = path;
-    this.#logger = logger;
   }
 
   /** Changes with the file; "" where there is none. */
@@ -47,22 +44,16 @@ export class LockedFile {
     const mark = await this.mark();
     if (mark === "") return undefined;
     try {
-      return { text: await readText(this.path), mark };
+      return { text: await readSecret(this.path), mark };
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;
     }
   }
 
-  /** Makes the file and its folder private where this user owns them and they are not. */
-  async protect(): Promise<void> {
-    await this.#tighten(dirname(this.path), 0o700);
-    await this.#tighten(this.path, 0o600);
-  }
-
   /** Does the work while no other process does any on this file. */
   async locked<T>(work: () => Promise<T>): Promise<T> {
-    await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+    await this.#makeFolder();
     const lock = `${this.path}.lock`;
     const mine = await acquire(lock);
     try {
@@ -88,13 +79,22 @@ export class LockedFile {
     });
   }
 
-  /** Replaces the file: whoever reads it sees the old or the new one, whole. */
-  async replace(text: string): Promise<void> {
-    await this.#write(text, async (temporary) => rename(temporary, this.path));
+  /**
+   * Replaces the file: whoever reads it sees the old or the new one, whole.
+   *
+   * @param mark - Of the content that the text was made from. False, and nothing done, where another process, of another
+   *   language and with another lock, has changed the file since.
+   */
+  async replace(text: string, mark: string): Promise<boolean> {
+    return this.#write(text, async (temporary) => {
+      if ((await this.mark()) !== mark) return false;
+      await rename(temporary, this.path);
+      return true;
+    });
   }
 
   async #write<T>(text: string, place: (temporary: string) => Promise<T>): Promise<T> {
-    await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+    await this.#makeFolder();
     const temporary = join(dirname(this.path), `.${basename(this.path)}.${randomBytes(8).toString("hex")}.tmp`);
     try {
       await writeFile(temporary, text, { mode: 0o600, flag: "wx", flush: true });
@@ -104,34 +104,52 @@ export class LockedFile {
     }
   }
 
-  async #tighten(path: string, mode: number): Promise<void> {
-    if (process.platform === "win32") return;
-    try {
-      const found = await stat(path);
-      // A shared folder such as /tmp (its sticky bit is set) is nobody's to close.
-      if ((found.mode & 0o077) === 0 || (found.mode & 0o1000) !== 0 || found.uid !== process.getuid?.()) return;
-      await chmod(path, mode);
-      this.#logger.warn(`${path} was open to other users; it is now ${mode.toString(8)}`);
-    } catch (error) {
-      this.#logger.warn(`${path} cannot be made private: ${reason(error)}; run chmod ${mode.toString(8)} on it`);
-    }
+  async #makeFolder(): Promise<void> {
+    const folder = dirname(this.path);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const { mode } = await stat(folder);
+    if (!openToOthers(mode)) return;
+    throw new Error(`its folder ${folder} is open to other users: run chmod 700 on it, or choose another`);
   }
 }
 
-/** Reads a text of bounded size; a named pipe in its place does not hang the reader. */
-export async function readText(path: string, limit = MAX_SIZE): Promise<string> {
+function openToOthers(mode: number): boolean {
+  return process.platform !== "win32" && (mode & 0o077) !== 0;
+}
+
+/** Reads a file that only its owner may read; what others could read or write is no secret and no authority. */
+export async function readSecret(path: string): Promise<string> {
+  return withFile(path, async (file) => {
+    const { mode } = await file.stat();
+    if (!openToOthers(mode)) return readAll(file, path, MAX_SIZE);
+    throw new Error("it is open to other users: run chmod 600 on it, and rotate its keys if others may have read them");
+  });
+}
+
+/** Reads a text of bounded size, in bytes. */
+export async function readText(path: string, limit: number): Promise<string> {
+  return withFile(path, (file) => readAll(file, path, limit));
+}
+
+async function withFile<T>(path: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
+  // Without O_NONBLOCK a named pipe that took the file's place would hang the reader.
   const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
-    const { size } = await file.stat();
-    if (size > limit) throw new Error(`${path} is over ${limit} bytes`);
-    const bytes = await file.readFile();
-    if (bytes.length > limit) throw new Error(`${path} is over ${limit} bytes`);
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    if (cause instanceof TypeError) throw new Error(`${path} is not UTF-8 text`, { cause });
-    throw cause;
+    return await work(file);
   } finally {
     await file.close();
+  }
+}
+
+async function readAll(file: FileHandle, path: string, limit: number): Promise<string> {
+  const found = await file.stat();
+  if (!found.isFile()) throw new Error(`${path} is not a regular file`);
+  const bytes = found.size > limit ? undefined : await file.readFile();
+  if (bytes === undefined || bytes.length > limit) throw new Error(`${path} is over ${limit} bytes`);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new Error(`${path} is not UTF-8 text`, { cause });
   }
 }
 
@@ -156,7 +174,7 @@ async function acquire(lock: string): Promise<string> {
 }
 
 async function release(lock: string, mine: string): Promise<void> {
-  const holder = await readText(lock).catch(() => "");
+  const holder = await readText(lock, MAX_LOCK).catch(() => "");
   if (holder === mine) await rm(lock, { force: true });
 }
 

@@ -1,5 +1,6 @@
-import { misuse, result } from "../answers.js";
+import { result } from "../answers.js";
 import { type Core, sharedCore } from "../core.js";
+import { KeyManager } from "../keys.js";
 import { consoleLogger } from "../logger.js";
 import { AccessEngine, type AccessPlan, type HostOptions } from "./access-engine.js";
 import { type ConfigSource, expandHome, readConfig } from "./config.js";
@@ -43,8 +44,9 @@ async function signingKeys(
 ): Promise<SigningKeys> {
   const { signer, publicKey, signerTimeout, bits } = options;
   if (signer !== undefined) return new ExternalKey(core, signer, { publicKey, signerTimeout });
-  const agentId = access.agent_id;
-  if (agentId === undefined) throw misuse("invalid_config", "agent_id: it names the file of the agent's keys: set it");
+  const { agent_id: agentId } = access;
+  // Without a name there is nobody to sign for: such a skill only verifies, and leaves no file behind.
+  if (agentId === undefined) return new ExternalKey(core, (await KeyManager.generateRsaKeypair()).privatePem, {});
   const lifetime = (access.token_ttl ?? 0) + (access.leeway ?? 0);
   const ring = new KeyRing(core, { folder: keysDir, agentId, lifetime, bits }, options.logger ?? consoleLogger);
   await ring.load();

@@ -64,10 +64,10 @@ export interface ClientSecretResult {
 /** One entry of the file of clients. */
 export interface ClientEntry {
   readonly client_id: string;
-  readonly secret_hash?: string;
-  readonly public_key?: string;
+  readonly secret_hash?: string | undefined;
+  readonly public_key?: string | undefined;
   readonly scopes: readonly string[];
-  readonly namespaces?: readonly string[];
-  readonly trust?: readonly string[];
-  readonly targets?: readonly string[];
+  readonly namespaces?: readonly string[] | undefined;
+  readonly trust?: readonly string[] | undefined;
+  readonly targets?: readonly string[] | undefined;
 }
