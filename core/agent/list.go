@@ -102,6 +102,9 @@ func (l *List) MatchDeny(name, url, issuer string) bool {
 	}
 	names := foldedNames(name, url, issuer)
 	urls := [...]string{foldURL(url), foldURL(issuer)}
+	if below(urls[0], urls[1]) {
+		urls[1] = "" // what denies the issuer denies all that is below it
+	}
 	for _, text := range names {
 		if deniedLiteral(l.names, text, false) {
 			return true
@@ -122,8 +125,8 @@ func (l *List) MatchDeny(name, url, issuer string) bool {
 	return false
 }
 
-// foldedNames gives three names; those that are not known are "", and so are
-// repetitions.
+// foldedNames gives three names; those that are not known are "", and so are those
+// that another lies below: what denies them denies that one.
 func foldedNames(name, url, issuer string) [3]string {
 	names := [3]string{foldName(name)}
 	for i, text := range [...]string{url, issuer} {
@@ -134,10 +137,15 @@ func foldedNames(name, url, issuer string) [3]string {
 	if names[1] == names[0] {
 		names[1] = ""
 	}
-	if names[2] == names[0] || names[2] == names[1] {
+	if isAncestor(names[2], names[0]) || isAncestor(names[2], names[1]) {
 		names[2] = ""
 	}
 	return names
+}
+
+func isAncestor(name, of string) bool {
+	rest, ok := strings.CutPrefix(of, name)
+	return ok && (rest == "" || rest[0] == '.')
 }
 
 // deniedLiteral looks for a text and everything above it. No literal is longer
