@@ -3,77 +3,192 @@
 package client
 
 import (
-	"github.com/tallystick/tallystick/core/need"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tallystick/tallystick/core/authorized"
+	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/problem"
-	"github.com/tallystick/tallystick/core/replay"
+	"github.com/tallystick/tallystick/core/scope"
 )
 
-// Config registers one client.
+// Bounds of a registry and of one client, in clients, entries and bytes.
+const (
+	MaxClients = 10_000
+	maxList    = 1_000
+	maxID      = 256
+	maxTarget  = 2_048
+)
+
+// Config registers one client. SecretHash is of HashSecret; PublicKey is PEM, a
+// JWK or a JWKS text. One of the two is there, or both.
 type Config struct {
 	ID         string   `json:"client_id"`
 	SecretHash string   `json:"secret_hash,omitempty"`
 	PublicKey  string   `json:"public_key,omitempty"`
-	Scopes     []string `json:"scopes"`
-	Namespaces []string `json:"namespaces,omitempty"`
-	Trust      []string `json:"trust,omitempty"`
-	Targets    []string `json:"targets,omitempty"`
+	Scopes     []string `json:"scopes"`               // patterns of what it may ask for
+	Namespaces []string `json:"namespaces,omitempty"` // what it is given as namespace:…
+	Trust      []string `json:"trust,omitempty"`      // labels that it is given as trust:…
+	Targets    []string `json:"targets,omitempty"`    // patterns of agents; none: every agent
 }
 
-// Client is a registered client.
+// Client is a registered client. It must not be changed.
 type Client struct {
 	ID         string
 	Scopes     []string
 	Namespaces []string
 	Trust      []string
 	Targets    []string
+
+	hash *secretHash       // nil: it has no secret
+	keys authorized.Issuer // for assertions
 }
 
-// Registry holds all clients. It never changes once made.
-type Registry struct{}
+// Registry holds all clients. It never changes once made; safe for concurrent use.
+type Registry struct {
+	clients map[string]*Client
+	work    int             // the iterations of the costliest secret
+	decoy   *jose.PublicKey // is tried for whoever has no key
+}
 
-// New checks and compiles the clients.
-func New(configs []Config) (*Registry, *problem.Problem) { return &Registry{}, nil }
+// New checks and compiles the clients. The problem is invalid_config and names
+// the client by its place.
+func New(configs []Config) (*Registry, *problem.Problem) {
+	if len(configs) > MaxClients {
+		return nil, problem.Newf(problem.InvalidConfig, "clients: %d clients, there may be %d", len(configs), MaxClients)
+	}
+	r := &Registry{clients: make(map[string]*Client, len(configs))}
+	for i, config := range configs {
+		c, err := config.compile()
+		if err == nil && r.clients[c.ID] != nil {
+			err = errors.New("client_id: another client has the same")
+		}
+		if err != nil {
+			return nil, problem.Newf(problem.InvalidConfig, "clients[%d]: %s", i, err)
+		}
+		r.add(c)
+	}
+	return r, nil
+}
+
+func (r *Registry) add(c *Client) {
+	r.clients[c.ID] = c
+	if c.hash != nil {
+		r.work = max(r.work, c.hash.iterations)
+	}
+	if r.decoy == nil && len(c.keys.Keys) > 0 {
+		r.decoy = c.keys.Keys[0].Public
+	}
+}
+
+func (c Config) compile() (*Client, error) {
+	if err := checkID(c.ID); err != nil {
+		return nil, err
+	}
+	if c.SecretHash == "" && c.PublicKey == "" {
+		return nil, errors.New("secret_hash or public_key is missing: make a secret with client.secret, or give the client's public key")
+	}
+	if err := c.checkLists(); err != nil {
+		return nil, err
+	}
+	client := &Client{ID: c.ID, Scopes: c.Scopes, Namespaces: c.Namespaces, Trust: c.Trust, Targets: c.Targets}
+	if c.SecretHash != "" {
+		hash, err := parseHash(c.SecretHash)
+		if err != nil {
+			return nil, fmt.Errorf("secret_hash: %w", err)
+		}
+		client.hash = hash
+	}
+	if c.PublicKey != "" {
+		set, err := authorized.FromTexts(map[string]string{c.ID: c.PublicKey})
+		if err != nil {
+			return nil, fmt.Errorf("public_key: %w", err)
+		}
+		client.keys, _ = set.Issuer(c.ID)
+	}
+	return client, nil
+}
+
+// checkID: an id becomes the sub of a token and the last segment of an agent's
+// URL, so it must not be able to climb out of it.
+func checkID(id string) error {
+	if id == "" || len(id) > maxID {
+		return fmt.Errorf("client_id must have 1 to %d characters", maxID)
+	}
+	for i := 0; i < len(id); i++ {
+		if c := id[i]; c <= 0x20 || c >= 0x7F || strings.IndexByte(`*"\?#%`, c) >= 0 {
+			return errors.New(`client_id must be printable ASCII without white space and * " \ ? # %`)
+		}
+	}
+	for segment := range strings.SplitSeq(id, "/") {
+		if segment == "." || segment == ".." {
+			return errors.New("client_id must have no segment . or ..")
+		}
+	}
+	return nil
+}
+
+func (c Config) checkLists() error {
+	for _, list := range [...]struct {
+		name   string
+		values []string
+		check  func(string) error
+	}{
+		{"scopes", c.Scopes, scope.CheckPattern},
+		{"namespaces", c.Namespaces, suffixOf("namespace:")},
+		{"trust", c.Trust, suffixOf("trust:")},
+		{"targets", c.Targets, checkTarget},
+	} {
+		if len(list.values) > maxList {
+			return fmt.Errorf("%s: %d entries, there may be %d", list.name, len(list.values), maxList)
+		}
+		for i, value := range list.values {
+			if err := list.check(value); err != nil {
+				return fmt.Errorf("%s[%d]: %w", list.name, i, err)
+			}
+		}
+	}
+	return nil
+}
+
+// suffixOf returns a check of what is written behind a prefix as one scope.
+func suffixOf(prefix string) func(string) error {
+	return func(value string) error {
+		scopes, err := scope.Parse(prefix + value)
+		if err != nil || len(scopes) != 1 || value == "" || strings.Contains(value, "*") || len(value) > scope.MaxPattern {
+			return errors.New(`it must be 1 to 256 characters of printable ASCII without space, * " and \`)
+		}
+		return nil
+	}
+}
+
+// checkTarget leaves the grammar to whoever matches targets.
+func checkTarget(value string) error {
+	if value == "" || len(value) > maxTarget || strings.ContainsFunc(value, func(c rune) bool { return c <= 0x20 || c >= 0x7F }) {
+		return fmt.Errorf("a target must be 1 to %d characters of printable ASCII without white space", maxTarget)
+	}
+	return nil
+}
 
 // Len returns the number of clients.
-func (r *Registry) Len() int { return 0 }
+func (r *Registry) Len() int { return len(r.clients) }
 
 // Client returns a client by its id.
-func (r *Registry) Client(id string) (*Client, bool) { return nil, false }
-
-// HashSecret returns the text that is stored in place of a secret.
-func HashSecret(secret string, salt []byte) string { return "" }
-
-// NewSecret returns a random secret of 256 bits.
-func NewSecret() string { return "" }
-
-// Attempt is one request to a token endpoint, as far as it says who calls.
-type Attempt struct {
-	Authorization []string          // one entry for each header of that name
-	Form          map[string]string // of ParseForm
-	TokenEndpoint string            // an assertion's audience is this
-	Issuer        string            // or this
-	Leeway        float64           // seconds
-	Window        *replay.Window    // remembers assertions; nil: the need claim
+func (r *Registry) Client(id string) (*Client, bool) {
+	c, there := r.clients[id]
+	return c, there
 }
 
-// Authenticate goes on with the client, or with the error that refuses it.
-func (r *Registry) Authenticate(now float64, a Attempt, done func(now float64, c *Client, e *Error) need.Step) need.Step {
-	return done(now, nil, nil)
+// Key returns the key with a thumbprint, whosever it is: for hosts that check
+// signatures. nil where there is none.
+func (r *Registry) Key(thumbprint string) *jose.PublicKey {
+	for _, c := range r.clients {
+		for _, key := range c.keys.Keys {
+			if key.Public.Thumbprint() == thumbprint {
+				return key.Public
+			}
+		}
+	}
+	return nil
 }
-
-// Error is a refusal of a token endpoint (RFC 6749 section 5.2).
-type Error struct {
-	Code        string // OAuth error
-	Status      int    // HTTP status
-	Description string
-	Log         string
-}
-
-// Error makes it an error; it says what may be shown.
-func (e *Error) Error() string { return e.Code + ": " + e.Description }
-
-// Response words the error for the client.
-func (e *Error) Response(realm string) *problem.Response { return nil }
-
-// ParseForm reads the parameters of a token request.
-func ParseForm(contentType string, body []byte) (map[string]string, *Error) { return nil, nil }
