@@ -189,6 +189,9 @@ func (a *Agent) Key(thumbprint string) *jose.PublicKey {
 	if key := a.static.Load().Key(thumbprint); key != nil {
 		return key
 	}
+	if key := a.clients.Load().Key(thumbprint); key != nil {
+		return key
+	}
 	return a.keys.Key(thumbprint)
 }
 
