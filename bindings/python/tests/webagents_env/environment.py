@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -127,9 +126,7 @@ def _count() -> int:
 
 
 def _say(words: str) -> None:
-    # pytest captures both streams of this process: the terminal sees the original one.
-    with contextlib.suppress(OSError):
-        os.write(2, f"webagents environment: {words}\n".encode())
+    print(f"webagents environment: {words}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

@@ -58,6 +58,9 @@ class Peer:
             return {"refused": getattr(refused, "status_code", None), "why": str(refused)}
         return {"authenticated": bool(context.auth and context.auth.authenticated)}
 
+    async def allowed(self, skill: str, issuer: str) -> bool:
+        return bool(self._skills[skill]._is_allowed(issuer))
+
     async def token_endpoint(self, skill: str, form: dict[str, str]) -> dict[str, Any]:
         return dict(await self._skills[skill].token_endpoint(**form))
 

@@ -40,7 +40,8 @@ class RequestsAuth(AuthBase):
         attached = self._plan.attach(str(r.method), _url(r), _body(r))
         if attached is not None:
             r.headers["Authorization"] = attached.header
-            r.register_hook("response", partial(self._answered, _Call(attached)))
+            hook = partial(self._answered, _Call(attached))
+            r.register_hook("response", hook)  # type: ignore[no-untyped-call]
         return r
 
     def _answered(self, call: _Call, response: Response, **options: Any) -> Response:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["AuthError", "refuse"]
 
 
-class AuthError(WebagentsAuthError, HTTPException):  # type: ignore[misc]
+class AuthError(WebagentsAuthError, HTTPException):
     """webagents' ``AuthError`` with the core's answer in it.
 
     webagents shows a caller the text of an ``HTTPException``, and logs and hides that of

@@ -36,7 +36,7 @@ _VERIFIED = "tallystick.verified"
 
 # webagents asks for the name of this class: a server whose agents verify their callers
 # answers other origins (CORS), and one that does not answers loopback alone.
-class AuthSkill(Skill):  # type: ignore[misc]
+class AuthSkill(Skill):
     """AOAuth for one agent of webagents; see :mod:`tallystick.webagents`.
 
     ``config``
@@ -118,7 +118,7 @@ class AuthSkill(Skill):  # type: ignore[misc]
 
     # Hooks: names and priorities are those of webagents 0.3.9.
 
-    @hook("on_request_outgoing", priority=10, scope="all")  # type: ignore[untyped-decorator]
+    @hook("on_request_outgoing", priority=10, scope="all")
     async def inject_token(self, context: Any) -> Any:
         """Put a token for ``target_agent`` or ``target_url`` into ``context.headers``.
 
@@ -131,7 +131,7 @@ class AuthSkill(Skill):  # type: ignore[misc]
         tokens = await self._ready(getattr(context, "agent", None))
         return await tokens.aon_request_outgoing(context)
 
-    @hook("on_connection", priority=5, scope="all")  # type: ignore[untyped-decorator]
+    @hook("on_connection", priority=5, scope="all")
     async def validate_request(self, context: Any) -> Any:
         """Put the verified caller into ``context.auth``, or raise :class:`AuthError`.
 
@@ -154,39 +154,39 @@ class AuthSkill(Skill):  # type: ignore[misc]
 
     # HTTP endpoints, below the agent's own path.
 
-    @http("/.well-known/openid-configuration", method="get", scope="all")  # type: ignore[untyped-decorator]
+    @http("/.well-known/openid-configuration", method="get", scope="all")
     async def openid_configuration(self, context: Any = None) -> Response:
         """OpenID Connect discovery."""
         return await self._endpoint(context, "/.well-known/openid-configuration")
 
-    @http("/.well-known/jwks.json", method="get", scope="all")  # type: ignore[untyped-decorator]
+    @http("/.well-known/jwks.json", method="get", scope="all")
     async def jwks_endpoint(self, context: Any = None) -> Response:
         """Public keys (RFC 7517)."""
         return await self._endpoint(context, "/.well-known/jwks.json")
 
-    @http("/auth/token", method="post", scope="all")  # type: ignore[untyped-decorator]
+    @http("/auth/token", method="post", scope="all")
     async def token_endpoint(self, context: Any = None) -> Response:
         """OAuth token endpoint (RFC 6749 section 3.2)."""
         return await self._endpoint(context, "/auth/token")
 
     # Commands, in a REPL and under ``/{agent}/command``.
 
-    @command("/auth", description="AOAuth status and configuration")  # type: ignore[untyped-decorator]
+    @command("/auth", description="AOAuth status and configuration")
     async def auth_status(self) -> dict[str, Any]:
         """Show mode, identity and endpoints."""
         return await self._command("/auth")
 
-    @command("/auth/token", description="Generate a token for an agent", scope="owner")  # type: ignore[untyped-decorator]
+    @command("/auth/token", description="Generate a token for an agent", scope="owner")
     async def generate_token_command(self, target: str, scopes: str = "read") -> dict[str, Any]:
         """Generate a token for ``target`` with space-separated ``scopes``."""
         return await self._command("/auth/token", _word("target", target), *scopes.split())
 
-    @command("/auth/validate", description="Validate a token")  # type: ignore[untyped-decorator]
+    @command("/auth/validate", description="Validate a token")
     async def validate_token_command(self, token: str) -> dict[str, Any]:
         """Say who a token is from, or why it is refused."""
         return await self._command("/auth/validate", _word("token", token))
 
-    @command("/auth/jwks", description="Show the keys of others that are kept")  # type: ignore[untyped-decorator]
+    @command("/auth/jwks", description="Show the keys of others that are kept")
     async def jwks_stats(self) -> dict[str, Any]:
         """Show the JWKS cache."""
         return await self._command("/auth/jwks")
