@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tallystick.access.host import Means
 from tallystick.access.ring import FileRing, FixedRing, ring_file
+from tallystick.core import Core, call_json
 from tallystick.errors import error
 from tallystick.signing import choose_means
 
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
 
     from tallystick.access.ring import Ring
     from tallystick.access.settings import Settings
-    from tallystick.core import Core
     from tallystick.replay import ReplayStore
     from tallystick.signing import SigningFunction, SigningMeans
 
-__all__ = ["open_means"]
+__all__ = ["file_ring", "open_means"]
 
 
 def open_means(
@@ -43,8 +43,9 @@ def open_means(
             )
         return Means(replay=replay, trust=trust)
     if signer is None and public_key is None and "agent_id" not in settings.access:
-        # It has no name to sign with: it only verifies.
-        return Means(replay=replay, trust=trust)
+        # It has no name to sign with: it only verifies, and leaves no file behind.
+        nobodys = call_json(core, "key.generate", {})["public_pem"]
+        return Means(replay=replay, trust=trust, ring=FixedRing(core, nobodys))
     ring, signing = _keys(core, settings, signer, public_key, signer_timeout, key_bits, logger)
     return Means(replay=replay, trust=trust, ring=ring, signing=signing)
 
@@ -61,7 +62,7 @@ def _keys(
     if signer is None:
         if public_key is not None:
             raise error("invalid_argument", "public_key goes with signer")
-        return _file_ring(core, settings, key_bits, logger), None
+        return file_ring(core, settings, key_bits, logger), None
     if not callable(signer) or public_key is None:
         raise error(
             "invalid_argument",
@@ -72,7 +73,8 @@ def _keys(
     return FixedRing(core, public_key), means
 
 
-def _file_ring(core: Core, settings: Settings, key_bits: int, logger: logging.Logger) -> FileRing:
+def file_ring(core: Core, settings: Settings, key_bits: int, logger: logging.Logger) -> FileRing:
+    """Return the ring in the keys folder of these settings."""
     access = settings.access
     path = ring_file(settings.keys_dir, access["agent_id"])
     lifetime = access["token_ttl"] + access["leeway"]

@@ -104,9 +104,19 @@ class PrivateFile:
         finally:
             os.close(descriptor)
 
-    def write(self, text: str) -> None:
-        """Replace the file, or leave it as it was."""
-        self._place(text, os.replace)
+    def write(self, text: str, since: Stamp | None) -> None:
+        """Replace the file, or leave it as it was.
+
+        ``since`` is its stamp when it was read. Another language's binding has a lock of
+        its own: what that changed meanwhile is not overwritten.
+        """
+
+        def replace(temporary: str, path: Path) -> None:
+            if self.stamp() != since:
+                raise self.wrong("was changed by another program meanwhile", "do it once more")
+            os.replace(temporary, path)
+
+        self._place(text, replace)
 
     def create(self, text: str) -> bool:
         """Make the file; ``False`` where one appeared meanwhile, which stays."""

@@ -115,8 +115,9 @@ class FileRing:
 
     def _rotate(self, *, force: bool) -> dict[str, Any]:
         with self._file.locked():
+            stamp = self._file.stamp()
             update = self._update(self._must_read(), rotate=True, force=force)
-            self._file.write(_text(update["ring"]))
+            self._file.write(_text(update["ring"]), since=stamp)
             return update
 
     def _current(self) -> Document:
@@ -126,12 +127,13 @@ class FileRing:
             return document
         with self._file.locked():
             # Whoever waited finds the ring of whoever came first.
+            stamp = self._file.stamp()
             document = self._read()
             if document is None:
                 return self._first()
             update = self._update(document)
             if update["changed"]:
-                self._file.write(_text(update["ring"]))
+                self._file.write(_text(update["ring"]), since=stamp)
             current: Document = update["ring"]
             return current
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tallystick.access.host import AccessHost, Means
+from tallystick.access.opening import file_ring
 from tallystick.access.party import Party
-from tallystick.access.ring import FileRing, ring_file
+from tallystick.access.settings import read_settings
 from tallystick.authority.clients import ClientsFile
 from tallystick.core import load_core
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Sequence
 
     from tallystick.replay import ReplayStore
@@ -57,14 +58,17 @@ class Authority(Party):
     ) -> None:
         core = load_core(backend)
         logger = logger or logging.getLogger("tallystick")
-        folder = Path(keys_dir).expanduser()
-        file = folder / "clients.json" if clients_file is None else Path(clients_file).expanduser()
+        config = {"base_url": issuer, "agent_id": "authority", "keys_dir": os.fspath(keys_dir)}
+        settings = read_settings(core, config, None, options, logger)
+        default = Path(settings.keys_dir) / "clients.json"
+        file = default if clients_file is None else Path(clients_file).expanduser()
         self._clients = ClientsFile(core, file, logger)
-        lifetime = options.get("token_ttl", 300) + options.get("leeway", 30)
-        ring = FileRing(core, ring_file(str(folder), "authority"), lifetime, key_bits, logger)
-        access = {**options, "role": "authority", "base_url": issuer}
-        means = Means(replay=replay, ring=ring, sources=(self._clients,))
-        self._host = AccessHost(core, access, means, logger)
+        means = Means(
+            replay=replay,
+            ring=file_ring(core, settings, key_bits, logger),
+            sources=(self._clients,),
+        )
+        self._host = AccessHost(core, {**settings.access, "role": "authority"}, means, logger)
 
     def register_client(
         self,
@@ -83,8 +87,8 @@ class Authority(Party):
             at least 16 characters; drawn at random when not given. Only its salted
             hash is stored.
         ``public_key``
-            PEM, JWK or JWKS: the client authenticates with ``private_key_jwt``
-            (RFC 7523) and has a secret only if one is given.
+            PEM, JWK or JWKS in place of a secret: the client authenticates with
+            ``private_key_jwt`` (RFC 7523), and ``None`` is returned.
         ``scopes``
             patterns of what it may ask for.
         ``namespaces``, ``trust``
@@ -111,7 +115,10 @@ class Authority(Party):
         return self._clients.remove(self._host.feed, client_id)
 
     def list_clients(self) -> list[dict[str, Any]]:
-        """Return the clients without their hashes; ``has_secret`` says whether there is one."""
+        """Return the clients without their secrets' hashes.
+
+        ``authentication`` says how each authenticates: ``"secret"`` or ``"public_key"``.
+        """
         return self._clients.listed()
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick.access.private_file import PrivateFile
 from tallystick.access.watched import WatchedFile
 from tallystick.core import Core, call_json
+from tallystick.errors import error
 
 if TYPE_CHECKING:
     import logging
@@ -49,15 +50,17 @@ class ClientsFile:
         **permissions: Any,
     ) -> str | None:
         """Add or replace a client; return its secret where it has one."""
-        client = {"client_id": client_id}
+        if public_key is not None and secret is not None:
+            raise error("invalid_argument", "a client has a public_key or a secret, not both")
+        client: Client = {"client_id": client_id}
         client.update({name: value for name, value in permissions.items() if value is not None})
-        if public_key is not None:
-            client["public_key"] = public_key
         made = None
-        if secret is not None or public_key is None:
+        if public_key is None:
             asked = {} if secret is None else {"secret": secret}
             answer = call_json(self._core, "client.secret", asked)
             made, client["secret_hash"] = answer["secret"], answer["secret_hash"]
+        else:
+            client["public_key"] = public_key
         self._change(deliver, lambda clients: [*_without(clients, client_id), client])
         return made
 
@@ -70,10 +73,11 @@ class ClientsFile:
 
     def _change(self, deliver: Deliver, change: Callable[[list[Client]], list[Client]]) -> None:
         with self._file.locked():
+            stamp = self._file.stamp()
             clients = change(self._read())
             # Fed before it is written: what the core refuses never gets into the file.
             deliver({"clients": clients})
-            self._file.write(json.dumps({"version": 1, "clients": clients}, indent=1) + "\n")
+            self._file.write(json.dumps({"version": 1, "clients": clients}, indent=1) + "\n", stamp)
 
     def _read(self) -> list[Client]:
         text = self._file.read()
@@ -100,4 +104,4 @@ def _without(clients: list[Client], client_id: str) -> list[Client]:
 
 def _shown(client: Client) -> Client:
     shown = {name: value for name, value in client.items() if name != "secret_hash"}
-    return {**shown, "has_secret": "secret_hash" in client}
+    return {**shown, "authentication": "secret" if "secret_hash" in client else "public_key"}

@@ -1,0 +1,314 @@
+"""Configuration: files that say what they seem to say, and errors that say what to do."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support import DEADLINE
+from tallystick import InvalidArgumentError, InvalidConfigError
+from tallystick.access.documents import MAX_SIZE, read_document
+from tallystick.access.settings import Settings, read_settings
+from tallystick.core import load_core
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SEED = """\
+skills:
+  auth:
+    # Operating Mode
+    authority: "https://robutler.ai"   # Set for Portal mode
+    agent_id: "my-agent"
+    base_url: "@my-agent"
+    token_ttl: 300
+    allowed_scopes:
+      - read
+      - write
+      - namespace:*
+      - tools:*
+    trusted_issuers:
+      - issuer: "https://partner.ai"
+        jwks_uri: "https://partner.ai/.well-known/jwks.json"
+        type: "agent"
+    allow:
+      - "@myteam/*"
+      - "@trusted-agent"
+    deny:
+      - "@banned-*"
+    google:
+      client_id: "${GOOGLE_CLIENT_ID}"
+      client_secret: "${GOOGLE_CLIENT_SECRET}"
+      hosted_domain: "company.com"
+    robutler:
+      client_id: "my-agent"
+      client_secret: "${ROBUTLER_SECRET}"
+    keys_dir: "~/.webagents/keys"
+    jwks_cache_ttl: 3600
+"""
+
+VARIABLES = {
+    "GOOGLE_CLIENT_ID": "google-id",
+    "GOOGLE_CLIENT_SECRET": "google-secret",
+    "ROBUTLER_SECRET": "robutler-secret",
+}
+
+
+def read(config: Any = None, file: Path | None = None, **options: Any) -> Settings:
+    return read_settings(load_core(), config, file, options, logging.getLogger("tallystick"))
+
+
+def document(tmp_path: Path, text: str, name: str = "auth.yaml") -> dict[str, Any]:
+    path = tmp_path / name
+    path.write_text(text, "utf-8")
+    return read_document(path)
+
+
+def refusal(tmp_path: Path, text: str | bytes, name: str = "auth.yaml") -> str:
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InvalidConfigError) as refused:
+        read_document(path)
+    assert str(path) in refused.value.message
+    return refused.value.message
+
+
+@pytest.fixture
+def variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("variables")
+def test_the_seeds_reference_is_read_from_each_form(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    yaml_file, json_file = tmp_path / "auth.yaml", tmp_path / "auth.json"
+    yaml_file.write_text(SEED)
+    nested = read_document(yaml_file)
+    json_file.write_text(json.dumps(nested))
+    found = read(file=yaml_file)
+    assert found.mode == "portal"
+    assert found.access["robutler"]["client_secret"] == "robutler-secret"
+    assert found.access["trusted_issuers"][0]["issuer"] == "https://partner.ai"
+    assert "google" in caplog.text
+    assert "google-secret" not in caplog.text
+    others = [
+        read(yaml_file),
+        read(str(json_file)),
+        read(nested),
+        read(nested["skills"]["auth"]),
+    ]
+    assert [other.access for other in others] == [found.access] * len(others)
+
+
+def test_options_override_the_configuration() -> None:
+    assert read({"base_url": "@a", "token_ttl": 60}, token_ttl=90).access["token_ttl"] == 90
+    assert read({"base_url": "@a", "token_ttl": 60}).access["token_ttl"] == 60
+
+
+def test_the_home_folder_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert read({"base_url": "@a"}).keys_dir == f"{tmp_path}/.webagents/keys"
+    assert read({"base_url": "@a", "keys_dir": "~/k"}).keys_dir == f"{tmp_path}/k"
+
+
+def test_a_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "auth.yaml"
+    path.write_text('base_url: "@a"\nclient_secret: "${NOT_THERE}"\n')
+    monkeypatch.delenv("NOT_THERE", raising=False)
+    with pytest.raises(InvalidConfigError, match=r"auth\.yaml: client_secret: .*NOT_THERE"):
+        read(path)
+    monkeypatch.setenv("NOT_THERE", "0123456789abcdef")
+    assert read(path).access["client_secret"] == "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("base_ur: '@a'", "base_ur"),
+        ("token_ttl: '300'", "token_ttl"),
+        ("token_ttl: 0", "token_ttl"),
+        ("allow: '@a'", "allow"),
+        ("dev_mode: yes", "dev_mode"),
+        ("trusted_issuers: [{issuer: 'https://a.example', typ: agent}]", "typ"),
+    ],
+)
+def test_a_wrong_setting_names_the_file_the_key_and_the_fix(
+    tmp_path: Path, text: str, named: str
+) -> None:
+    path = tmp_path / "auth.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidConfigError, match=rf"auth\.yaml: .*{named}.*write|remove"):
+        read(path)
+
+
+def test_a_configuration_is_given_once(tmp_path: Path) -> None:
+    path = tmp_path / "auth.json"
+    path.write_text("{}")
+    for given in ({}, path):
+        with pytest.raises(InvalidArgumentError, match="not both"):
+            read(given, path)
+    assert read(None, path).mode == "self-issued"
+
+
+@pytest.mark.parametrize("config", [5, ["a"], object()])
+def test_what_is_no_configuration(config: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=type(config).__name__):
+        read(config)
+
+
+@pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}, b"x"])
+def test_settings_are_plain_data(value: Any) -> None:
+    with pytest.raises(InvalidConfigError, match="plain data"):
+        read({"base_url": value})
+    with pytest.raises(InvalidConfigError, match="plain data"):
+        read(base_url=value)
+
+
+YAML_SCALARS = [
+    ("no", "no"),
+    ("yes", "yes"),
+    ("on", "on"),
+    ("Off", "Off"),
+    ("y", "y"),
+    ("true", True),
+    ("False", False),
+    ("null", None),
+    ("~", None),
+    ("", None),
+    ("012", 12),
+    ("0o14", 12),
+    ("0x1F", 31),
+    ("0b11", "0b11"),
+    ("1_000", "1_000"),
+    ("1:30", "1:30"),
+    ("+7", 7),
+    ("2026-01-01", "2026-01-01"),
+    ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+    ("1.5", 1.5),
+    ("1e3", 1000.0),
+    (".5", 0.5),
+    (".inf", ".inf"),
+    ("=", "="),
+    ("<<", "<<"),
+    ("'5'", "5"),
+    ("!!str 5", "5"),
+    ("[1, a]", [1, "a"]),
+    ("{a: 1}", {"a": 1}),
+]
+
+
+@pytest.mark.parametrize(("text", "value"), YAML_SCALARS)
+def test_yaml_is_read_by_the_core_schema_of_1_2(tmp_path: Path, text: str, value: Any) -> None:
+    found = document(tmp_path, f"a: {text}\n")["a"]
+    assert found == value
+    assert type(found) is type(value)
+
+
+YAML_FAULTS = [
+    ("a: 1\nb: 2\na: 3\n", "line 3", "'a' is there twice"),
+    ("a: {b: 1,\n  b: 2}", "line 2", "'b' is there twice"),
+    ("a: &x 1\nb: *x\n", "line 2", "aliases"),
+    ("a: 1\nb: *x\n", "line 2", "aliases"),
+    ("a: [1\nb: 2", "line 2", "correct the YAML"),
+    ("a: 1\n  b: 2\n", "line 2", "correct the YAML"),
+    ("a: 'x\n", "line 2", "correct the YAML"),
+    ("1: a\n", "line 1", "a key must be text"),
+    ("a:\n  null: 1\n", "line 2", "a key must be text"),
+    ("a: !!binary aGk=\n", "line 1", "tag"),
+    ("a: !!timestamp 2026-01-01\n", "line 1", "tag"),
+    ("a: !!python/object/apply:os.system [ls]\n", "line 1", "tag"),
+    ("a: !secret x\n", "line 1", "tag"),
+    ("a: !!int x\n", "line 1", "not a number"),
+    ("a: 1\n---\nb: 2\n", "line 2", "document"),
+    ("a: 1\nb: \x01\n", "line 2", "character"),
+    ("a: " + "[" * 5000, "line 1", "deeply"),
+    ("a: " + "9" * 5000, "line 1", "number"),
+    ("- a\n", "", "must be a mapping"),
+    ("just text", "", "must be a mapping"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "words"), YAML_FAULTS)
+def test_a_fault_in_yaml_names_the_line(tmp_path: Path, text: str, line: str, words: str) -> None:
+    message = refusal(tmp_path, text)
+    assert line in message
+    assert words in message
+
+
+JSON_FAULTS = [
+    ('{"a": 1,\n"a": 2}', "'a' is there twice"),
+    ('{"a": {"b": 1, "b": 1}}', "'b' is there twice"),
+    ('{"a": NaN}', "NaN"),
+    ('{"a": -Infinity}', "Infinity"),
+    ('{"a": 1,\n}', "line 2"),
+    ("base_url: '@a'", "line 1"),
+    ("[" * 100_000, "deeply"),
+    ("[1]", "must be a mapping"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), JSON_FAULTS)
+def test_a_fault_in_json_is_named(tmp_path: Path, text: str, words: str) -> None:
+    assert words in refusal(tmp_path, text, "auth.json")
+    assert document(tmp_path, '{"a": {"b": 1}}', "fine.json") == {"a": {"b": 1}}
+
+
+@pytest.mark.parametrize("name", ["auth.yaml", "auth.json"])
+def test_files_that_cannot_be_read(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidConfigError, match=rf"{name}: it cannot be read \(No such file"):
+        read_document(tmp_path / name)
+    (tmp_path / name).mkdir()
+    with pytest.raises(InvalidConfigError, match="Is a directory"):
+        read_document(tmp_path / name)
+    (tmp_path / name).rmdir()
+    assert "line 2: not UTF-8" in refusal(tmp_path, b'{"a":\n"\xff"}', name)
+    assert "over 1048576 bytes" in refusal(tmp_path, b" " * (MAX_SIZE + 1), name)
+
+
+def test_an_empty_file_and_a_byte_order_mark(tmp_path: Path) -> None:
+    assert document(tmp_path, "# nothing\n") == {}
+    assert document(tmp_path, "\ufeffa: 1\n") == {"a": 1}
+    assert document(tmp_path, '\ufeff{"a": 1}', "auth.json") == {"a": 1}
+
+
+SECRET = "5ecret-5ecret-5ecret"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("auth.yaml", f"client_secret: '{SECRET}\nbase_url: [\n"),
+        ("auth.yaml", f"client_secret: {SECRET}: x\n"),
+        ("auth.yaml", f"client_secret: [{SECRET}\n"),
+        ("auth.json", f'{{"client_secret": "{SECRET}" x'),
+        ("auth.yaml", f"client_secret: ['{SECRET}']\n"),
+        ("auth.yaml", f"token_ttl: '{SECRET}'\n"),
+    ],
+)
+def test_no_error_shows_what_the_file_holds(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    program = f"import tallystick; tallystick.AuthSkill({str(tmp_path / name)!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=DEADLINE, check=False
+    )
+    assert done.returncode == 1
+    assert name.encode() in done.stderr
+    assert SECRET.encode() not in done.stderr
+
+
+def test_the_package_imports_neither_httpx_nor_yaml() -> None:
+    program = (
+        "import sys, tallystick; tallystick.AuthSkill; tallystick.Authority;"
+        "print(sorted({'httpx', 'httpcore', 'yaml', 'flask'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=DEADLINE, check=True
+    )
+    assert done.stdout.strip() == b"[]"
