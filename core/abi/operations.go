@@ -28,6 +28,8 @@ func init() {
 		"address.check":    cold("address.check", addressCheck),
 		"config.variables": cold("config.variables", configVariables),
 		"config.read":      cold("config.read", configRead),
+		"ring.update":      cold("ring.update", ringUpdate),
+		"client.secret":    cold("client.secret", clientSecret),
 		"request.endpoint": cold("request.endpoint", requestEndpoint),
 		"request.outcome":  cold("request.outcome", requestOutcome),
 		"request.sign":     requestSign,
