@@ -1,0 +1,222 @@
+import assert from "node:assert/strict";
+import { after, describe, test } from "node:test";
+import { inspect } from "node:util";
+import fc from "fast-check";
+import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, importPKCS8, jwtVerify, SignJWT } from "jose";
+import { AuthSkill, TokenExpiredError } from "tallystick";
+import { portalAgent, site } from "./access-support.js";
+import { known, Lines, quiet, rejectsWith } from "./support.js";
+
+const agents = await site({
+  alice: {},
+  bob: { allowedScopes: ["read", "write", "tools:*", "namespace:*"] },
+  wary: { deny: ["@*.alice"] },
+  pinned: {
+    keys: { "https://issuer.example": known.publicPem },
+    trustedIssuers: [{ issuer: "https://issuer.example" }],
+  },
+});
+const { at, skill } = agents;
+
+/** A token of the issuer whose key is configured, by another library. */
+async function josed(claims: Readonly<Record<string, unknown>> = {}, subject = "worker"): Promise<string> {
+  const key = await importPKCS8(known.privatePem, "RS256");
+  return new SignJWT({ scope: "read write other", client_id: subject, ...claims })
+    .setProtectedHeader({ alg: "RS256", typ: "JWT", kid: known.kid })
+    .setIssuer("https://issuer.example")
+    .setSubject(subject)
+    .setAudience(at("pinned"))
+    .setIssuedAt()
+    .setExpirationTime("5m")
+    .setJti(crypto.randomUUID())
+    .sign(key);
+}
+
+describe("a self-issued token", () => {
+  test("says who calls, and what it may", async () => {
+    const token = await skill("alice").generateToken(at("bob"), ["read", "tools:search", "namespace:team", "admin"]);
+    const auth = await skill("bob").verifyToken(token);
+    assert.equal(auth.authenticated, true);
+    assert.deepEqual([auth.issuer, auth.agentUrl, auth.issuerType], [at("alice"), at("alice"), "agent"]);
+    assert.deepEqual([auth.agentId, auth.sourceAgent, auth.userId, auth.clientId], ["alice", "alice", null, "alice"]);
+    assert.deepEqual(auth.scopes, ["read", "tools:search", "namespace:team"]);
+    assert.deepEqual(auth.namespaces, ["team"]);
+    assert.deepEqual([auth.hasScope("read"), auth.hasScope("admin"), auth.hasScope("tools:*")], [true, false, false]);
+    assert.deepEqual([auth.hasNamespace("team"), auth.hasNamespace("tea")], [true, false]);
+    assert.equal(auth.expiresAt - (auth.issuedAt ?? 0), 300);
+    assert.equal(auth.tokenId, auth.rawClaims["jti"]);
+    assert.equal(auth.keyId, (await skill("alice").ready()).keyId);
+    assert.equal(auth.bound, false);
+    assert.deepEqual(JSON.parse(JSON.stringify(auth)), {
+      user_id: null,
+      agent_id: "alice",
+      source_agent: "alice",
+      authenticated: true,
+      scopes: ["read", "tools:search", "namespace:team"],
+      namespaces: ["team"],
+      issuer: at("alice"),
+      issuer_type: "agent",
+    });
+    assert.doesNotMatch(inspect(auth, { depth: 10 }), new RegExp(token.slice(-40)));
+  });
+
+  test("is what jose verifies by the agent's key set", async () => {
+    const token = await skill("alice").generateToken(at("bob"), ["read"], { purpose: "test" });
+    const keys = createRemoteJWKSet(new URL(`${at("alice")}/.well-known/jwks.json`));
+    const { payload, protectedHeader } = await jwtVerify(token, keys, { issuer: at("alice"), audience: at("bob") });
+    assert.deepEqual([payload["sub"], payload["scope"], payload["purpose"]], ["alice", "read", "test"]);
+    assert.deepEqual(Object.keys(protectedHeader).sort(), ["alg", "kid", "typ"]);
+  });
+
+  test("for another audience is refused", async () => {
+    const token = await skill("alice").generateToken(at("bob"), ["read"]);
+    assert.equal((await skill("bob").verifyToken(token)).agentId, "alice");
+    await rejectsWith(
+      "invalid_audience",
+      skill("wary")
+        .verifyToken(token)
+        .catch((error) => {
+          // A denied issuer is refused before its audience is looked at.
+          if (error.code !== "issuer_denied") throw error;
+          return skill("pinned").verifyToken(token);
+        }),
+    );
+  });
+
+  test("of a denied issuer is refused, of another let in", async () => {
+    const [alice, bob] = await Promise.all(
+      ["alice", "bob"].map((name) => skill(name).generateToken(at("wary"), ["read"])),
+    );
+    await rejectsWith("issuer_denied", skill("wary").verifyToken(alice as string));
+    assert.equal((await skill("wary").verifyToken(bob as string)).agentId, "bob");
+  });
+
+  test("that is not good gives null, and its reason in the log", async () => {
+    const logger = new Lines();
+    const quietly = new AuthSkill({ baseUrl: at("bob"), keysDir: agents.folder, devMode: true }, { logger });
+    after(() => quietly.close());
+    const token = await skill("alice").generateToken(at("bob"), ["read"]);
+    assert.equal((await quietly.validateToken(token))?.agentId, "alice");
+    assert.equal((await quietly.verifyJwt(token))?.["sub"], "alice");
+    assert.equal(await quietly.validateToken(`${token.slice(0, -4)}AAAA`), null);
+    assert.equal(await quietly.verifyJwt("nonsense"), null);
+    assert.deepEqual(
+      logger.debugs.map((line) => line.split(":")[0]),
+      ["invalid_signature", "malformed_token"],
+    );
+    assert.doesNotMatch(logger.debugs.join(), new RegExp(token.slice(20, 60)));
+  });
+
+  test("is made with the claims that were asked for, but not with those of the protocol", async () => {
+    const claims = decodeJwt(await skill("alice").generateToken("@bob", ["a", "b:c"], { x: { y: [1] } }));
+    assert.deepEqual(
+      [claims["scope"], claims["x"], claims.aud],
+      ["a b:c", { y: [1] }, "https://robutler.ai/agents/bob"],
+    );
+    await rejectsWith("invalid_argument", skill("alice").generateToken("@bob", ["a"], { sub: "root" }));
+    await rejectsWith("invalid_argument", skill("alice").generateToken("@bob", ["a b"]));
+    await rejectsWith("invalid_argument", skill("alice").generateToken("not a reference!"));
+  });
+
+  test("is kept and reused, unless it shall not be", async () => {
+    const [first, again, fresh, other] = [
+      await skill("alice").authorization(at("bob")),
+      await skill("alice").authorization(at("bob")),
+      await skill("alice").authorization(at("bob"), { reuse: false }),
+      await skill("alice").authorization(at("bob"), { scopes: ["read"] }),
+    ];
+    assert.equal(first.authorization, again.authorization);
+    assert.notEqual(first.authorization, fresh.authorization);
+    assert.notEqual(first.authorization, other.authorization);
+  });
+
+  test("goes only to whom talkTo allows", async () => {
+    const shy = new AuthSkill({ baseUrl: at("alice"), keysDir: agents.folder, talkTo: ["@*.bob"] }, { logger: quiet });
+    after(() => shy.close());
+    await shy.generateToken(at("bob"));
+    await rejectsWith("trust_denied", shy.generateToken(at("wary")));
+  });
+});
+
+describe("a token of another library", () => {
+  test("is verified with the keys that are configured for its issuer", async () => {
+    const auth = await skill("pinned").verifyToken(await josed());
+    assert.deepEqual([auth.issuer, auth.scopes, auth.name], ["https://issuer.example", ["read", "write"], auth.name]);
+    const token = await josed({ exp: Math.floor(Date.now() / 1000) - 60 });
+    // setExpirationTime comes later and wins.
+    assert.ok((await skill("pinned").verifyToken(token)).authenticated);
+  });
+
+  test("that has expired is refused by its own error class", async () => {
+    const key = await importPKCS8(known.privatePem, "RS256");
+    const at1 = Math.floor(Date.now() / 1000);
+    const of = (exp: number) =>
+      new SignJWT({ scope: "read" })
+        .setProtectedHeader({ alg: "RS256", typ: "JWT", kid: known.kid })
+        .setIssuer("https://issuer.example")
+        .setSubject("worker")
+        .setAudience(at("pinned"))
+        .setIssuedAt(at1 - 100)
+        .setExpirationTime(exp)
+        .setJti("a")
+        .sign(key);
+    await skill("pinned").verifyToken(await of(at1 + 60));
+    const error = await rejectsWith("token_expired", skill("pinned").verifyToken(await of(at1 - 60)));
+    assert.ok(error instanceof TokenExpiredError);
+    assert.equal(error.response?.status, 401);
+  });
+
+  test("whatever is changed in it, it is refused", async () => {
+    const token = await josed();
+    await skill("pinned").verifyToken(token);
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.base64String({ minLength: 4 }), async (position, replacement) => {
+        const at2 = position % token.length;
+        const character = replacement[0] ?? "-";
+        if (token[at2] === character) return true;
+        return (await skill("pinned").validateToken(token.slice(0, at2) + character + token.slice(at2 + 1))) === null;
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("in the seed's TypeScript form: one key set, one audience", async () => {
+    const audience = "https://robutler.ai/agents/my-agent";
+    const verifier = new AuthSkill(
+      { jwksUri: `${at("alice")}/.well-known/jwks.json`, issuer: at("alice"), jwksCacheTtl: 3600, audience },
+      { logger: quiet },
+    );
+    after(() => verifier.close());
+    const good = await skill("alice").generateToken(audience, ["read"]);
+    assert.equal((await verifier.verifyJwt(good))?.["sub"], "alice");
+    assert.equal(await verifier.verifyJwt(await skill("alice").generateToken(`${audience}s`, ["read"])), null);
+    assert.equal(await verifier.verifyJwt(await skill("bob").generateToken(audience, ["read"])), null);
+  });
+});
+
+describe("slash commands", () => {
+  test("tell, make and judge", async () => {
+    const alice = skill("alice");
+    const status = await alice.runCommand("/auth");
+    assert.equal(status.data["mode"], "self-issued");
+    assert.match(status.display, /self-issued/);
+    const made = await alice.runCommand(`/auth/token ${at("bob")} read`);
+    const shown = await alice.runCommand(`/auth/token ${at("bob")} read --show`);
+    const token = shown.display.match(/[\w-]{20,}\.[\w-]+\.[\w-]+/)?.[0] ?? "";
+    assert.equal(decodeProtectedHeader(token).alg, "RS256");
+    assert.doesNotMatch(made.display, /[\w-]{20,}\.[\w-]+\.[\w-]{200}/);
+    const judged = await skill("bob").runCommand(`/auth/validate ${token}`);
+    assert.equal(judged.data["valid"], true);
+    assert.equal((await skill("wary").runCommand("/auth/validate a.b.c")).data["valid"], false);
+    assert.match((await skill("bob").runCommand("/auth/jwks")).display, /1/);
+    assert.ok((await alice.runCommand("/auth/help")).display.includes("/auth/token"));
+  });
+});
+
+test("closed, every call fails", async () => {
+  const closed = portalAgent("https://portal.example", "me");
+  await closed.ready();
+  await closed[Symbol.asyncDispose]();
+  await rejectsWith("unknown_engine", closed.verifyToken("a.b.c"));
+  await rejectsWith("unknown_engine", closed.stats());
+});
