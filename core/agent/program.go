@@ -82,8 +82,8 @@ func (p *program) border(c byte) bool {
 
 func (p *program) advance(active *states, c byte, start bool) states {
 	var next states
-	for word, set := range active {
-		for ; set != 0; set &= set - 1 {
+	for word := 0; word <= len(p.steps)/64; word++ {
+		for set := active[word]; set != 0; set &= set - 1 {
 			i := word*64 + bits.TrailingZeros64(set)
 			if i == len(p.steps) {
 				continue
