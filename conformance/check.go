@@ -144,13 +144,18 @@ func checkReferences(text json.RawMessage, saved map[string]bool) error {
 
 func checkExpect(e Expect, saved map[string]bool) error {
 	expectations := 0
-	for _, object := range []json.RawMessage{e.OK, e.OKIncludes, e.Need} {
+	for _, object := range []json.RawMessage{e.OK, e.OKIncludes, e.Need, e.BodyJSON} {
 		if object == nil {
 			continue
 		}
 		expectations++
 		if err := checkReferences(object, saved); err != nil {
 			return err
+		}
+	}
+	if e.BodyJSON != nil {
+		if expectations--; e.OK == nil && e.OKIncludes == nil {
+			return errors.New("expect: body_json is for ok and ok_includes")
 		}
 	}
 	if e.Error != "" {
@@ -177,7 +182,7 @@ func checkNeed(need json.RawMessage) error {
 		return err
 	}
 	switch said.Kind {
-	case "keys", "claim", "sign", "check":
+	case "keys", "claim", "sign", "check", "fetch", "body":
 		return nil
 	}
 	return fmt.Errorf("expect: unknown kind of need %q", said.Kind)

@@ -3,6 +3,7 @@ package conformance
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -73,9 +74,9 @@ func (p *Problem) printable() error {
 func (e Expect) Met(answer Answer) error {
 	switch {
 	case e.OK != nil:
-		return compareObject("ok", e.OK, answer.OK, exact)
+		return errors.Join(compareObject("ok", e.OK, answer.OK, exact), e.bodyMet(answer.OK))
 	case e.OKIncludes != nil:
-		return compareObject("ok", e.OKIncludes, answer.OK, includes)
+		return errors.Join(compareObject("ok", e.OKIncludes, answer.OK, includes), e.bodyMet(answer.OK))
 	case e.Need != nil:
 		return compareObject("need", e.Need, answer.Need, includes)
 	}
@@ -86,4 +87,16 @@ func (e Expect) Met(answer Answer) error {
 		return fmt.Errorf("expected the error %s, got %s", e.Error, answer.Error.Code)
 	}
 	return e.Response.met(answer.Error)
+}
+
+// bodyMet compares the JSON text in ok.response.body.
+func (e Expect) bodyMet(ok json.RawMessage) error {
+	if e.BodyJSON == nil || ok == nil {
+		return nil
+	}
+	var served struct{ Response HTTPResponse }
+	if err := json.Unmarshal(ok, &served); err != nil {
+		return fmt.Errorf("ok.response: %w", err)
+	}
+	return compareObject("ok.response.body", e.BodyJSON, json.RawMessage(served.Response.Body), includes)
 }

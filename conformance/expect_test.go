@@ -32,6 +32,10 @@ const refusal = `{"error":{"code":"token_expired","message":"m","response":{"sta
 	`"headers":{"content-type":"application/json","www-authenticate":"Bearer realm=\"r\", error=\"invalid_token\""},` +
 	`"body":"{\"error\":\"Token Expired\",\"code\":\"token_expired\",\"error_description\":\"m\"}"}}}`
 
+const scoped = `{"error":{"code":"insufficient_scope","message":"m","response":{"status":403,` +
+	`"headers":{"content-type":"application/json","www-authenticate":"Bearer realm=\"r\", error=\"insufficient_scope\", scope=\"a b\""},` +
+	`"body":"{\"error\":\"Insufficient Scope\",\"code\":\"insufficient_scope\",\"error_description\":\"m\",\"scope\":\"a b\"}"}}}`
+
 func TestMet(t *testing.T) {
 	for _, c := range []struct {
 		name, expect, answer string
@@ -64,6 +68,13 @@ func TestMet(t *testing.T) {
 		{"response, bare challenge expected", `{"error":"token_expired","response":{"status":401,"words":"Token Expired"}}`, refusal, false},
 		{"response, other realm", `{"error":"token_expired","response":{"status":401,"words":"Token Expired","oauth":"invalid_token","realm":"s"}}`, refusal, false},
 		{"response expected, none got", `{"error":"internal","response":{"status":401,"words":"x"}}`, `{"error":{"code":"internal","message":"m"}}`, false},
+		{"scope", `{"error":"insufficient_scope","response":{"status":403,"words":"Insufficient Scope","oauth":"insufficient_scope","scope":"a b"}}`, scoped, true},
+		{"other scope", `{"error":"insufficient_scope","response":{"status":403,"words":"Insufficient Scope","oauth":"insufficient_scope","scope":"a"}}`, scoped, false},
+		{"no scope expected", `{"error":"insufficient_scope","response":{"status":403,"words":"Insufficient Scope","oauth":"insufficient_scope"}}`, scoped, false},
+		{"body of JSON", `{"ok_includes":{},"body_json":{"a":1}}`, `{"ok":{"response":{"status":200,"headers":{},"body":"{\"a\":1,\"b\":2}"}}}`, true},
+		{"body of JSON, other value", `{"ok_includes":{},"body_json":{"a":1}}`, `{"ok":{"response":{"status":200,"headers":{},"body":"{\"a\":2}"}}}`, false},
+		{"body of JSON expected, none got", `{"ok_includes":{},"body_json":{"a":1}}`, `{"ok":{"response":{"status":200,"headers":{},"body":""}}}`, false},
+		{"body of JSON expected, no response got", `{"ok_includes":{},"body_json":{"a":1}}`, `{"ok":{}}`, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var expect Expect

@@ -33,6 +33,7 @@ func (want *Response) bodyMet(problem *Problem) error {
 		Error       string `json:"error"`
 		Code        string `json:"code"`
 		Description string `json:"error_description"`
+		Scope       string `json:"scope"`
 	}
 	decoder := json.NewDecoder(strings.NewReader(problem.Response.Body))
 	decoder.DisallowUnknownFields()
@@ -46,6 +47,8 @@ func (want *Response) bodyMet(problem *Problem) error {
 		return fmt.Errorf("response body: its code is %q", body.Code)
 	case body.Description != problem.Message:
 		return fmt.Errorf("response body: error_description is not the message")
+	case body.Scope != want.Scope:
+		return fmt.Errorf("response body: expected scope %q, got %q", want.Scope, body.Scope)
 	case problem.Response.Headers["content-type"] != "application/json":
 		return fmt.Errorf("response: content-type is not application/json")
 	}
@@ -65,6 +68,8 @@ func (want *Response) challengeMet(challenge string) error {
 		return fmt.Errorf("response: expected a bare challenge, got %q", challenge)
 	case want.OAuth != "" && demanded && !strings.Contains(challenge, ` error="`+want.OAuth+`"`):
 		return fmt.Errorf("response: expected error=%q in the challenge %q", want.OAuth, challenge)
+	case want.Scope == "" && strings.Contains(challenge, " scope="), want.Scope != "" && !strings.Contains(challenge, ` scope="`+want.Scope+`"`):
+		return fmt.Errorf("response: expected scope=%q in the challenge %q", want.Scope, challenge)
 	}
 	return nil
 }

@@ -79,6 +79,9 @@ type Expect struct {
 	// OKIncludes are members that "ok" must have, with these values; objects in
 	// it are compared in the same way, arrays element by element.
 	OKIncludes json.RawMessage `json:"ok_includes,omitempty"`
+	// BodyJSON are members of the JSON text that an access.serve answer has as
+	// ok.response.body, compared as in OKIncludes; only beside OK or OKIncludes.
+	BodyJSON json.RawMessage `json:"body_json,omitempty"`
 	// Error is the code of an error.
 	Error string `json:"error,omitempty"`
 	// Response is what the HTTP response of the error must be; only with Error.
@@ -96,4 +99,6 @@ type Response struct {
 	OAuth string `json:"oauth,omitempty"`
 	// Realm is realm= of the challenge; "" is any.
 	Realm string `json:"realm,omitempty"`
+	// Scope is scope= of the challenge and "scope" of the body; "" is none.
+	Scope string `json:"scope,omitempty"`
 }

@@ -15,7 +15,8 @@ import (
 
 // hostCryptoOperations are those in which RSA or hashing may be the host's part.
 var hostCryptoOperations = map[string]bool{
-	"engine.open": true, "engine.resume": true, "request.sign": true, "request.verify": true,
+	"engine.open": true, "engine.feed": true, "engine.resume": true, "request.sign": true, "request.verify": true,
+	"access.verify": true, "access.issue": true, "access.serve": true, "access.command": true,
 }
 
 // scenario runs one vector on one leg.
@@ -131,7 +132,7 @@ func (s *scenario) lookup(name string) (json.RawMessage, bool) {
 }
 
 func (s *scenario) resolve(expect conformance.Expect) (conformance.Expect, error) {
-	for _, object := range []*json.RawMessage{&expect.OK, &expect.OKIncludes, &expect.Need} {
+	for _, object := range []*json.RawMessage{&expect.OK, &expect.OKIncludes, &expect.BodyJSON, &expect.Need} {
 		text, err := conformance.Substitute(*object, s.lookup)
 		if err != nil {
 			return expect, err
@@ -164,9 +165,13 @@ func (s *scenario) closeEngines(ctx context.Context) error {
 	return nil
 }
 
+// givesPrivateKeys are the operations whose answer is a private key, or gives
+// back the one of the request.
+var givesPrivateKeys = map[string]bool{"key.generate": true, "ring.update": true, "config.read": true}
+
 // keepsSecrets refuses an answer that holds a private key which was not asked for.
 func keepsSecrets(call Call, answer []byte) error {
-	asked := call.Op == "key.generate" || gjson.GetBytes(call.Request, "include_private").Bool()
+	asked := givesPrivateKeys[call.Op] || gjson.GetBytes(call.Request, "include_private").Bool()
 	if !asked && (bytes.Contains(answer, []byte("PRIVATE KEY-----")) || bytes.Contains(answer, []byte(`"d":`))) {
 		return errors.New("the answer holds a private key")
 	}

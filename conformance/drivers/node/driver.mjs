@@ -16,47 +16,71 @@ const core = await loadCore(options);
 const engines = new Map();
 
 function open(request) {
-  const { verifier, signer } = request;
+  const { verifier, signer, access } = request;
   const answer = core.call("engine.open", JSON.stringify({
     ...(verifier && { verifier: { ...verifier, rsa: "host" } }),
     ...(signer && { signer: signer.private_key ? { ...signer, rsa: "host" } : signer }),
+    ...(access && { access: { ...access, rsa: "host" } }),
   }));
   const { ok } = JSON.parse(answer);
-  if (ok) engines.set(ok.engine, host(ok, signer?.private_key));
+  if (ok) engines.set(ok.engine, host(ok, [...ringKeys(access?.ring), ...(signer?.private_key ? [[ok.key_id, signer.private_key]] : [])]));
   return answer;
 }
 
-function host({ engine, max_body }, privateKey) {
+function host({ engine, max_body }, privateKeys) {
   const publicPem = (key) => JSON.parse(core.call("engine.key", JSON.stringify({ engine, key }))).ok.public_pem;
-  return { keys: new KeyCache(publicPem), maxBody: max_body, privateKey: privateKey && importPrivate(privateKey) };
+  const signers = new Map(privateKeys.map(([id, text]) => [id, importPrivate(text)]));
+  return { keys: new KeyCache(publicPem), maxBody: max_body, signers, waitForBody: new Map() };
+}
+
+/** The private keys of a key ring by their thumbprints; a key that a KMS holds is none of them. */
+function ringKeys(ring) {
+  return (ring?.keys ?? []).filter((key) => key.private_pem).map((key) => [key.kid, key.private_pem]);
+}
+
+/** Once the core has taken a new ring, this host signs with its keys. */
+function feed(request) {
+  const answer = core.call("engine.feed", JSON.stringify(request));
+  if (JSON.parse(answer).ok) for (const [id, text] of ringKeys(request.ring)) engines.get(request.engine)?.signers.set(id, importPrivate(text));
+  return answer;
 }
 
 function importPrivate(text) {
   return createPrivateKey(text.startsWith("{") ? { key: JSON.parse(text), format: "jwk" } : text);
 }
 
-/** The body as the package hands it over: its digest, or the word that it is too large to be read. */
+/** A body as the package hands it over: its digest, or the word that it is too large to be read. */
+const digested = (body, limit) => (body.length > limit ? { body_too_large: true } : { body_sha256: bodyDigest(body) });
+
 function withDigest(op, request, body) {
-  if ("body_sha256" in request || (op !== "request.verify" && op !== "request.sign")) return { request, body };
-  const tooLarge = op === "request.verify" && body.length > engines.get(request.engine)?.maxBody;
-  return { request: { ...request, ...(tooLarge ? { body_too_large: true } : { body_sha256: bodyDigest(body) }) } };
+  const engine = engines.get(request.engine);
+  const given = ["body_sha256", "body_too_large", "body_unavailable", "failed"].some((name) => name in request);
+  const waits = op === "engine.resume" && engine?.waitForBody.get(request.ticket);
+  const { bind } = request;
+  if (op === "access.issue" && bind && !("body_sha256" in bind)) return { request: { ...request, bind: { ...bind, ...digested(body) } } };
+  if (given || !(waits || op === "request.verify" || op === "request.sign")) return { request, body };
+  return { request: { ...request, ...digested(body, op === "request.verify" ? engine?.maxBody : waits?.max_bytes) } };
 }
 
 /** Answers the needs "check" and "sign" until another answer comes, which is the one to compare. */
 async function call(op, given, bytes) {
   const { request, body } = withDigest(op, given, bytes);
+  const { engine, now } = request;
+  const does = engines.get(engine);
   let answer = core.call(op, JSON.stringify(request), body);
   for (let said = JSON.parse(answer); ; said = JSON.parse(answer)) {
-    if (said.need?.kind !== "check" && said.need?.kind !== "sign") return answer;
-    const { engine, now } = request;
-    const reply = await meet(engines.get(engine), said.need);
+    const reply = said.need && does && (await meet(does, said.need));
+    if (said.need?.kind === "body") does?.waitForBody.set(said.ticket, said.need);
+    if (!reply) return answer;
     answer = core.call("engine.resume", JSON.stringify({ engine, ticket: said.ticket, now, ...reply.members }), reply.body);
   }
 }
 
-async function meet({ keys, privateKey }, need) {
+/** Nothing where the need is not this host's to meet. */
+async function meet({ keys, signers }, need) {
   if (need.kind === "check") return keys.check(need);
-  return { members: {}, body: await signOffLoop(Buffer.from(need.input, "latin1"), privateKey) };
+  const key = need.kind === "sign" && signers.get(need.key);
+  return key && { members: {}, body: await signOffLoop(Buffer.from(need.input, "latin1"), key) };
 }
 
 async function answer(line) {
@@ -66,6 +90,7 @@ async function answer(line) {
   let said;
   if (crypto !== "host") said = core.call(op, text, bytes);
   else if (op === "engine.open") said = open(JSON.parse(text));
+  else if (op === "engine.feed") said = feed(JSON.parse(text));
   else said = await call(op, JSON.parse(text), bytes);
   return JSON.stringify({ id, answer: Buffer.from(said, "utf8").toString("base64") });
 }
