@@ -247,6 +247,14 @@ func TestAssertionWorksOnce(t *testing.T) {
 	if got := authenticate(t, r, a); outcome(got) != InvalidClient || !strings.Contains(got.err.Log, "replay") {
 		t.Errorf("again: %+v", got.err)
 	}
+	// A token of an issuer that is named as the client is something else.
+	apart := attempt(assert(sign(t, 0, good())))
+	if step := apart.Once.Claim(now, "signer", "1", now+100, func() need.Step { return need.Done(1) }); step.Result == nil {
+		t.Fatalf("%+v", step)
+	}
+	if got := authenticate(t, r, apart); outcome(got) != "signer" {
+		t.Errorf("another's jti: %+v", got.err)
+	}
 	full := attempt(assert(sign(t, 0, good())))
 	full.Once = once.New(once.Config{Capacity: 0})
 	if got := authenticate(t, r, full); got.err == nil || got.err.Status != 503 || got.err.Code != TemporarilyUnavailable {

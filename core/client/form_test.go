@@ -26,6 +26,7 @@ func TestParseFormRefuses(t *testing.T) {
 		{"twice", formType, "a=b&c=d", formType, "a=b&a=b"},
 		{"twice in another spelling", formType, "a=b&%62=c", formType, "a=b&%61=c"},
 		{"twice, once empty", formType, "a=b&c=", formType, "a=b&a="},
+		{"twice, first empty", formType, "a=&c=b", formType, "a=&a=b"},
 		{"percent", formType, "a=%25", formType, "a=%2"},
 		{"percent of nothing", formType, "a=%25", formType, "a=%zz"},
 		{"UTF-8", formType, "a=%C3%A9", formType, "a=%E9"},

@@ -87,3 +87,30 @@ func TestWrongAnswerChangesNothing(t *testing.T) {
 	}
 	h.expect(stranger, kid(0), "1", 2)
 }
+
+func TestAbandonedFlightIsNotJoinedByOthers(t *testing.T) {
+	h := newHost(t, 3600, 10)
+	a := Source{Issuer: "https://a.example", Configured: true, JWKSURI: "https://k.example/keys"}
+	b := a
+	b.Issuer = "https://b.example"
+	lost := h.begin(a, "")
+	h.now += maxFlight
+	if next := h.begin(b, ""); next.Need.Request.Flight == lost.Need.Request.Flight {
+		t.Error("it waits for what nobody fetches")
+	}
+}
+
+// Two answers at the same moment: the second must not undo the first.
+func TestFlightArrivesOnce(t *testing.T) {
+	h := newHost(t, 3600, 10)
+	fixed := Source{Issuer: issuer, Configured: true, JWKSURI: issuer + "/keys"}
+	h.web[fixed.JWKSURI] = reply(jwks(jwk(0)))
+	step := h.begin(fixed, "")
+	p := h.cache.entries[issuer].pending
+	h.drive(step)
+	p.content = content{fault: "late"}
+	h.cache.arrive(h.now, issuer, p)
+	if e := h.cache.Entries(h.now)[0]; e.Note != "" || e.Keys != 1 {
+		t.Errorf("%+v", e)
+	}
+}

@@ -82,6 +82,11 @@ func TestFloodOfFlights(t *testing.T) {
 	if step := h.begin(Source{Issuer: name(capacity)}, ""); step.Problem == nil {
 		t.Error("a stranger pushed out a configured issuer")
 	}
+	for i := range capacity {
+		if !h.cache.Holds(h.now, "https://c"+name(i)[8:], kid(1)) {
+			t.Errorf("configured issuer %d was pushed out while strangers were there", i)
+		}
+	}
 	h2 := newHost(t, 3600, 1)
 	h2.begin(Source{Issuer: name(1)}, "")
 	h2.now += maxFlight
@@ -103,8 +108,9 @@ func TestWeightOfStrangers(t *testing.T) {
 	for i := range 300 {
 		e := c.enter(start, Source{Issuer: name(i)})
 		s := *heavy
-		c.hold(e, &s)
-		c.lighten()
+		c.fly(start, e, keys, request{url: name(i)})
+		e.pending.content = content{set: &s, lifetime: 3600}
+		c.arrive(start, name(i), e.pending)
 	}
 	if limit := 300 * weightEach; c.weight > limit || len(c.entries) < 30 {
 		t.Errorf("%d bytes in %d entries, the limit is %d", c.weight, len(c.entries), limit)
@@ -159,5 +165,54 @@ func TestConcurrentUse(t *testing.T) {
 	group.Wait()
 	if n := c.Stats().Cached; n > 8 {
 		t.Errorf("%d entries", n)
+	}
+}
+
+func TestSourceIsCheckedThoughAnotherWasGood(t *testing.T) {
+	h := newHost(t, 3600, 10)
+	plain := Source{Issuer: "http://issuer.example", Configured: true}
+	h.publish(plain.Issuer, jwks(jwk(0)))
+	h.expect(plain, kid(0), "1", 2)
+	plain.Configured = false
+	h.expect(plain, kid(0), "unknown_issuer", 0)
+}
+
+func TestWhoIsUsedStays(t *testing.T) {
+	h := newHost(t, 3600, 2)
+	for i := range 3 {
+		h.publish(name(i), jwks(jwk(0)))
+	}
+	h.find(Source{Issuer: name(0)}, "")
+	h.find(Source{Issuer: name(1)}, "")
+	if !h.cache.Holds(h.now, name(0), kid(0)) { // the use
+		t.Fatal("not held")
+	}
+	h.find(Source{Issuer: name(2)}, "")
+	if !h.cache.Holds(h.now, name(0), kid(0)) || h.cache.Holds(h.now, name(1), kid(0)) {
+		t.Error("the one that was used last went first")
+	}
+}
+
+func TestOldestFlightGoesFirst(t *testing.T) {
+	h := newHost(t, 3600, 2)
+	h.begin(Source{Issuer: name(0)}, "")
+	h.now += 20
+	h.begin(Source{Issuer: name(1)}, "")
+	h.begin(Source{Issuer: name(0)}, "") // waits for the same fetch, which is no younger by that
+	h.now += 10
+	if step := h.begin(Source{Issuer: name(2)}, ""); step.Need == nil {
+		t.Errorf("an abandoned flight keeps its place: %+v", step.Problem)
+	}
+}
+
+func TestEqualKeysAreOneObject(t *testing.T) {
+	h := newHost(t, 3600, 10)
+	for i := range 2 {
+		h.publish(name(i), jwks(jwk(0)))
+		h.find(Source{Issuer: name(i)}, "")
+	}
+	first, second := h.cache.entries[name(0)].set, h.cache.entries[name(1)].set
+	if first.issuer.Keys[0].Public != second.issuer.Keys[0].Public {
+		t.Error("one key is in memory twice")
 	}
 }

@@ -139,15 +139,19 @@ func TestFailureIsRemembered(t *testing.T) {
 
 func TestKeysThatMoved(t *testing.T) {
 	h := newHost(t, 3600, 10)
-	h.publish(issuer, jwks(jwk(0)), "cache-control", "max-age=60")
+	h.publish(issuer, jwks(jwk(0)), "cache-control", "max-age=60", "etag", `"a"`)
 	h.expect(stranger, kid(0), "1", 2)
 	h.now += 60
+	h.web[issuer+pathDiscovery] = reply(document(issuer, issuer+"/keys"), "cache-control", "max-age=60")
 	delete(h.web, issuer+"/keys")
 	h.web[issuer+pathDiscovery] = reply(document(issuer, issuer+"/new"))
 	h.web[issuer+"/new"] = reply(jwks(jwk(1)))
 	h.expect(stranger, kid(0), "1", 1) // stale, and the old place is forgotten
 	h.now += 10
 	h.expect(stranger, kid(1), "1", 2)
+	if tag, sent := h.fetched[len(h.fetched)-1].Headers["if-none-match"]; sent {
+		t.Errorf("the tag %s of the old place is sent to the new one", tag)
+	}
 }
 
 // A ttl that is over before the answer is there must not make it ask for ever.
@@ -168,6 +172,30 @@ func TestShortLifeEndsSearch(t *testing.T) {
 	}
 	if outcomeOf(steps[0]) != "1" || outcomeOf(steps[1]) != "1" {
 		t.Errorf("%+v %+v", steps[0], steps[1])
+	}
+	if last := h.fetched[len(h.fetched)-1].Flight; last != 2 {
+		t.Errorf("%d flights for two documents", last)
+	}
+}
+
+// The same for a document that another search got, and for a failure.
+func TestOutcomeCountsForWhoeverWaited(t *testing.T) {
+	h := newHost(t, 1, 10)
+	h.publish(issuer, jwks(jwk(0)))
+	authority := Source{Issuer: issuer, Configured: true, Authority: true}
+	endpoint := h.cache.TokenEndpoint(h.now, authority, func(float64, string) need.Step { return need.Done(1) })
+	keys := h.begin(authority, kid(0))
+	h.drive(endpoint)
+	h.now += 6
+	if keys = keys.Resume(h.answer(keys.Need)); keys.Need.Request.URL != issuer+"/keys" {
+		t.Errorf("discovery is asked again: %s", keys.Need.Request.URL)
+	}
+	h.web = web{issuer + "/keys": failed("down")}
+	late := h.begin(authority, kid(0))
+	h.drive(keys)
+	h.now += 15
+	if late = late.Resume(h.answer(late.Need)); outcomeOf(late) != "keys_unavailable" {
+		t.Errorf("%+v", late)
 	}
 }
 

@@ -137,6 +137,9 @@ func TestLife(t *testing.T) {
 	if u = update(t, first, Options{Rotate: true, Publish: 300}); u.Missing != 1 || u.Changed || u.Ring != first {
 		t.Errorf("rotation without a key: %+v", u)
 	}
+	if u = update(t, first, Options{Rotate: true, Publish: 300, Fresh: []string{pem(0)}}); u.Missing != 1 || u.Changed {
+		t.Errorf("rotation with a key of the ring itself: %+v", u)
+	}
 	u = update(t, first, Options{Rotate: true, Publish: 300, Fresh: []string{pem(2)}})
 	if !u.Changed || !u.Rotated || ids(u.Ring) != "active 1, next 2, retired 0" || ids(first) != "active 0, next 1" {
 		t.Errorf("%+v %s", u, ids(u.Ring))
@@ -262,10 +265,13 @@ func TestOptions(t *testing.T) {
 		t.Errorf("one key twice: %+v %v", u, p)
 	}
 	// The first of a new ring may be an old agent's key.
-	o = good
-	o.Bits = 3072
-	if _, p := Update(nil, Options{Now: now, Lifetime: 1, Bits: 3072, Fresh: o.Fresh[:1]}); p != nil {
-		t.Errorf("an imported key: %v", p)
+	imported := Options{Now: now, Lifetime: 1, Bits: 3072, Fresh: good.Fresh[:1]}
+	if u, p := Update(nil, imported); p != nil || u.Missing != 1 {
+		t.Errorf("an imported key: %+v %v", u, p)
+	}
+	imported.Fresh = good.Fresh
+	if _, p := Update(nil, imported); p == nil || !strings.Contains(p.Message, "fresh[1]") {
+		t.Errorf("the second key too: %v", p)
 	}
 }
 
