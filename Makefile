@@ -31,9 +31,10 @@ help: ## list the targets
 
 .PHONY: wasm cshared
 wasm: $(WASM) ## build the WebAssembly module
-$(WASM): $(GO_SOURCES)
+# wasm/gcflags: packages that no request passes through are not inlined, for the module's size.
+$(WASM): $(GO_SOURCES) wasm/gcflags
 	@mkdir -p $(@D)
-	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags="-s -w" -o $@ ./wasm
+	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags="-s -w" $$(cat wasm/gcflags) -o $@ ./wasm
 
 cshared: $(LIBRARY) ## build the C library
 # The version script exports tally_* alone; nodelete: a Go runtime cannot be unloaded.

@@ -91,7 +91,7 @@ func TestBorder(t *testing.T) {
 			t.Errorf("import %s.%s", from, name)
 		}
 	}
-	const most = 20 // what the Go toolchain asks for, with the net package that golang-jwt links
+	const most = 18 // what the Go toolchain asks for
 	if len(imports) > most {
 		t.Errorf("%d imports, at most %d", len(imports), most)
 	}

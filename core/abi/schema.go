@@ -47,6 +47,8 @@ func Schema() []Operation {
 		describe[AddressCheckRequest, AddressCheckResult]("address.check"),
 		describe[ConfigVariablesRequest, ConfigVariablesResult]("config.variables"),
 		describe[ConfigReadRequest, ConfigReadResult]("config.read"),
+		describe[RingUpdateRequest, RingUpdateResult]("ring.update"),
+		describe[ClientSecretRequest, ClientSecretResult]("client.secret"),
 		describe[RequestEndpointRequest, RequestEndpointResult]("request.endpoint"),
 		describe[RequestOutcomeRequest, RequestOutcomeResult]("request.outcome"),
 		describe[RequestSignRequest, RequestSignResult]("request.sign"),

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/golang-jwt/jwt/v5"
-
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/strictjson"
 )
@@ -168,7 +166,7 @@ func SigningInput(header, payload []byte) string {
 
 // Sign makes the RS256 signature of a signing input. It is deterministic.
 func Sign(input string, key *PrivateKey) ([]byte, *problem.Problem) {
-	signature, err := jwt.SigningMethodRS256.Sign(input, key.rsa)
+	signature, err := signRS256(input, key.rsa)
 	if err != nil {
 		return nil, problem.New(problem.SignerFailed, "the private key did not sign")
 	}

@@ -1,7 +1,7 @@
 // Builds dist/: one compiled copy of the sources (CommonJS, which every Node can load), an ESM entry over it, and the
 // core. One copy, because two would have two sets of error classes and two cores with two replay memories.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -34,6 +34,7 @@ function core() {
       "-trimpath",
       "-buildvcs=false",
       "-ldflags=-s -w",
+      ...readFileSync(join(root, "wasm", "gcflags"), "utf8").trim().split("\n"),
       "-o",
       wasm,
       "./wasm",

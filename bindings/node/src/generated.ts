@@ -314,6 +314,174 @@ export interface ScopeFilterResult {
   readonly namespaces: readonly string[];
 }
 
+/** Members of AgentResolveRequest. */
+export interface AgentResolveRequest {
+  readonly reference: string;
+  readonly authority?: string | undefined;
+}
+
+/** Members of AgentResolveResult. */
+export interface AgentResolveResult {
+  readonly url: string;
+  readonly name: string;
+  readonly namespace: string;
+}
+
+/** Members of AgentMatchRequest. */
+export interface AgentMatchRequest {
+  readonly pattern: string;
+  readonly name: string;
+  readonly url?: string | undefined;
+  readonly deny?: boolean | undefined;
+}
+
+/** Members of AgentMatchResult. */
+export interface AgentMatchResult {
+  readonly match: boolean;
+}
+
+/** Members of AgentCoversRequest. */
+export interface AgentCoversRequest {
+  readonly agent_url: string;
+  readonly url: string;
+}
+
+/** Members of AgentCoversResult. */
+export interface AgentCoversResult {
+  readonly covers: boolean;
+}
+
+/** Members of TrustedIssuer. */
+export interface TrustedIssuer {
+  readonly issuer: string;
+  readonly jwks_uri?: string | undefined;
+  readonly type?: string | undefined;
+}
+
+/** Members of AOAuthClaims. */
+export interface AOAuthClaims {
+  readonly mode?: string | undefined;
+  readonly agent_url?: string | undefined;
+}
+
+/** Members of IdentityClaims. */
+export interface IdentityClaims {
+  readonly iss: string;
+  readonly sub: string;
+  readonly agent_path?: string | undefined;
+  readonly aoauth?: AOAuthClaims | undefined;
+}
+
+/** Members of TrustIssuerRequest. */
+export interface TrustIssuerRequest {
+  readonly authority?: string | undefined;
+  readonly trusted_issuers?: readonly TrustedIssuer[] | undefined;
+  readonly allow?: readonly string[] | undefined;
+  readonly deny?: readonly string[] | undefined;
+  readonly dev_mode?: boolean | undefined;
+  readonly claims: IdentityClaims;
+}
+
+/** Members of TrustIssuerResult. */
+export interface TrustIssuerResult {
+  readonly decision: string;
+  readonly issuer_type: string;
+  readonly agent_url: string;
+  readonly name: string;
+  readonly namespace: string;
+}
+
+/** Members of TrustRulesRequest. */
+export interface TrustRulesRequest {
+  readonly rules: Readonly<Record<string, unknown>>;
+  readonly caller: string;
+  readonly caller_url?: string | undefined;
+  readonly target: string;
+  readonly labels?: readonly string[] | undefined;
+  readonly platform?: boolean | undefined;
+}
+
+/** Members of TrustRulesResult. */
+export interface TrustRulesResult {
+  readonly allowed: boolean;
+}
+
+/** Members of AddressCheckRequest. */
+export interface AddressCheckRequest {
+  readonly address: string;
+}
+
+/** Members of AddressCheckResult. */
+export interface AddressCheckResult {
+  readonly public: boolean;
+}
+
+/** Members of ConfigVariablesRequest. */
+export interface ConfigVariablesRequest {
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** Members of ConfigVariablesResult. */
+export interface ConfigVariablesResult {
+  readonly names: readonly string[];
+}
+
+/** Members of ConfigReadRequest. */
+export interface ConfigReadRequest {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly variables?: Readonly<Record<string, string>> | undefined;
+  readonly source?: string | undefined;
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Members of Inactive. */
+export interface Inactive {
+  readonly key: string;
+  readonly reason: string;
+}
+
+/** Members of ConfigReadResult. */
+export interface ConfigReadResult {
+  readonly access: Readonly<Record<string, unknown>>;
+  readonly mode: string;
+  readonly keys_dir: string;
+  readonly inactive: readonly Inactive[];
+}
+
+/** Members of RingUpdateRequest. */
+export interface RingUpdateRequest {
+  readonly ring?: Readonly<Record<string, unknown>> | undefined;
+  readonly now: number;
+  readonly rotate?: boolean | undefined;
+  readonly force?: boolean | undefined;
+  readonly lifetime: number;
+  readonly publish?: number | undefined;
+  readonly bits?: number | undefined;
+  readonly fresh?: readonly string[] | undefined;
+}
+
+/** Members of RingUpdateResult. */
+export interface RingUpdateResult {
+  readonly ring?: Readonly<Record<string, unknown>> | undefined;
+  readonly changed: boolean;
+  readonly missing: number;
+  readonly rotated: boolean;
+  readonly active: string;
+  readonly next: string;
+  readonly retired: readonly string[];
+}
+
+/** Members of ClientSecretRequest. */
+export interface ClientSecretRequest {
+  readonly secret?: string | undefined;
+}
+
+/** Members of ClientSecretResult. */
+export interface ClientSecretResult {
+  readonly secret: string;
+  readonly secret_hash: string;
+}
+
 /** Members of RequestEndpointRequest. */
 export interface RequestEndpointRequest {
   readonly url: string;
@@ -524,13 +692,6 @@ export interface SignerConfig {
   readonly rsa?: string | undefined;
   readonly check_signature?: boolean | undefined;
   readonly ttl?: number | undefined;
-}
-
-/** Members of TrustedIssuer. */
-export interface TrustedIssuer {
-  readonly issuer: string;
-  readonly jwks_uri?: string | undefined;
-  readonly type?: string | undefined;
 }
 
 /** Members of ProviderConfig. */

@@ -392,6 +392,243 @@ class ScopeFilterResult(TypedDict):
     namespaces: list[str]
 
 
+class _AgentResolveRequest(TypedDict):
+    """Required members of AgentResolveRequest."""
+
+    reference: str
+
+
+class AgentResolveRequest(_AgentResolveRequest, total=False):
+    """Members of AgentResolveRequest."""
+
+    authority: str
+
+
+class AgentResolveResult(TypedDict):
+    """Members of AgentResolveResult."""
+
+    url: str
+    name: str
+    namespace: str
+
+
+class _AgentMatchRequest(TypedDict):
+    """Required members of AgentMatchRequest."""
+
+    pattern: str
+    name: str
+
+
+class AgentMatchRequest(_AgentMatchRequest, total=False):
+    """Members of AgentMatchRequest."""
+
+    url: str
+    deny: bool
+
+
+class AgentMatchResult(TypedDict):
+    """Members of AgentMatchResult."""
+
+    match: bool
+
+
+class AgentCoversRequest(TypedDict):
+    """Members of AgentCoversRequest."""
+
+    agent_url: str
+    url: str
+
+
+class AgentCoversResult(TypedDict):
+    """Members of AgentCoversResult."""
+
+    covers: bool
+
+
+class _TrustedIssuer(TypedDict):
+    """Required members of TrustedIssuer."""
+
+    issuer: str
+
+
+class TrustedIssuer(_TrustedIssuer, total=False):
+    """Members of TrustedIssuer."""
+
+    jwks_uri: str
+    type: str
+
+
+class AOAuthClaims(TypedDict, total=False):
+    """Members of AOAuthClaims."""
+
+    mode: str
+    agent_url: str
+
+
+class _IdentityClaims(TypedDict):
+    """Required members of IdentityClaims."""
+
+    iss: str
+    sub: str
+
+
+class IdentityClaims(_IdentityClaims, total=False):
+    """Members of IdentityClaims."""
+
+    agent_path: str
+    aoauth: AOAuthClaims
+
+
+class _TrustIssuerRequest(TypedDict):
+    """Required members of TrustIssuerRequest."""
+
+    claims: IdentityClaims
+
+
+class TrustIssuerRequest(_TrustIssuerRequest, total=False):
+    """Members of TrustIssuerRequest."""
+
+    authority: str
+    trusted_issuers: list[TrustedIssuer]
+    allow: list[str]
+    deny: list[str]
+    dev_mode: bool
+
+
+class TrustIssuerResult(TypedDict):
+    """Members of TrustIssuerResult."""
+
+    decision: str
+    issuer_type: str
+    agent_url: str
+    name: str
+    namespace: str
+
+
+class _TrustRulesRequest(TypedDict):
+    """Required members of TrustRulesRequest."""
+
+    rules: dict[str, Any]
+    caller: str
+    target: str
+
+
+class TrustRulesRequest(_TrustRulesRequest, total=False):
+    """Members of TrustRulesRequest."""
+
+    caller_url: str
+    labels: list[str]
+    platform: bool
+
+
+class TrustRulesResult(TypedDict):
+    """Members of TrustRulesResult."""
+
+    allowed: bool
+
+
+class AddressCheckRequest(TypedDict):
+    """Members of AddressCheckRequest."""
+
+    address: str
+
+
+class AddressCheckResult(TypedDict):
+    """Members of AddressCheckResult."""
+
+    public: bool
+
+
+class ConfigVariablesRequest(TypedDict):
+    """Members of ConfigVariablesRequest."""
+
+    config: dict[str, Any]
+
+
+class ConfigVariablesResult(TypedDict):
+    """Members of ConfigVariablesResult."""
+
+    names: list[str]
+
+
+class _ConfigReadRequest(TypedDict):
+    """Required members of ConfigReadRequest."""
+
+    config: dict[str, Any]
+
+
+class ConfigReadRequest(_ConfigReadRequest, total=False):
+    """Members of ConfigReadRequest."""
+
+    variables: dict[str, str]
+    source: str
+    options: dict[str, Any]
+
+
+class Inactive(TypedDict):
+    """Members of Inactive."""
+
+    key: str
+    reason: str
+
+
+class ConfigReadResult(TypedDict):
+    """Members of ConfigReadResult."""
+
+    access: dict[str, Any]
+    mode: str
+    keys_dir: str
+    inactive: list[Inactive]
+
+
+class _RingUpdateRequest(TypedDict):
+    """Required members of RingUpdateRequest."""
+
+    now: float
+    lifetime: float
+
+
+class RingUpdateRequest(_RingUpdateRequest, total=False):
+    """Members of RingUpdateRequest."""
+
+    ring: dict[str, Any]
+    rotate: bool
+    force: bool
+    publish: float
+    bits: int
+    fresh: list[str]
+
+
+class _RingUpdateResult(TypedDict):
+    """Required members of RingUpdateResult."""
+
+    changed: bool
+    missing: int
+    rotated: bool
+    active: str
+    next: str
+    retired: list[str]
+
+
+class RingUpdateResult(_RingUpdateResult, total=False):
+    """Members of RingUpdateResult."""
+
+    ring: dict[str, Any]
+
+
+class ClientSecretRequest(TypedDict, total=False):
+    """Members of ClientSecretRequest."""
+
+    secret: str
+
+
+class ClientSecretResult(TypedDict):
+    """Members of ClientSecretResult."""
+
+    secret: str
+    secret_hash: str
+
+
 class RequestEndpointRequest(TypedDict):
     """Members of RequestEndpointRequest."""
 
@@ -662,19 +899,6 @@ class SignerConfig(_SignerConfig, total=False):
     rsa: str
     check_signature: bool
     ttl: int
-
-
-class _TrustedIssuer(TypedDict):
-    """Required members of TrustedIssuer."""
-
-    issuer: str
-
-
-class TrustedIssuer(_TrustedIssuer, total=False):
-    """Members of TrustedIssuer."""
-
-    jwks_uri: str
-    type: str
 
 
 class ProviderConfig(TypedDict, total=False):
