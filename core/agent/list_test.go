@@ -14,7 +14,7 @@ func TestNewListNamesTheEntry(t *testing.T) {
 	}
 	_, err := NewList([]string{"@a", "@b c"})
 	var wrong *ListError
-	if !errors.As(err, &wrong) || wrong.Index != 1 || !errors.Is(err, ErrPattern) {
+	if !errors.As(err, &wrong) || wrong.Index != 1 || !errors.Is(err, ErrPattern) || !strings.HasPrefix(err.Error(), "[1]: ") {
 		t.Errorf("%v", err)
 	}
 	many := make([]string, MaxPatterns+1)

@@ -140,3 +140,11 @@ func TestAlias(t *testing.T) {
 		t.Error("with an authority that is no URL")
 	}
 }
+
+func TestIsTopLevelDomain(t *testing.T) {
+	for name, want := range map[string]bool{"com.a": true, "COM": true, "de/a": true, "xyz": true, "alice.com": false, "d1.a": false, "a": false, "": false} {
+		if got := IsTopLevelDomain(FirstSegment(name)); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+}

@@ -161,9 +161,6 @@ func splits(c byte, z zone) bool {
 	return c == '/' || c == '.' && z != inPath || c == ':' && z == inPath
 }
 
-// String returns the pattern as it was written.
-func (p Pattern) String() string { return p.text }
-
 // MatchAllow reports whether an agent is meant, exactly: case counts, and nothing
 // below is covered. The url is canonical, or "" where it is not known.
 func (p Pattern) MatchAllow(name, url string) bool {

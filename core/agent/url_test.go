@@ -172,3 +172,15 @@ func TestCheckStranger(t *testing.T) {
 		t.Error("loopback is accepted without dev_mode")
 	}
 }
+
+func TestOnLoopback(t *testing.T) {
+	for url, want := range map[string]bool{
+		"http://localhost": true, "http://LOCALHOST:8000/x?q": true, "https://127.0.0.2": true, "http://[::1]:1": true, "http://[0:0::1]": true,
+		"http://localhost.example": false, "http://a.localhost": false, "http://localhost.": false, "http://127.1": false, "http://128.0.0.1": false,
+		"http://[::2]": false, "http://0.0.0.0": false, "localhost": false, "ftp://localhost": false, "http://u@localhost": false,
+	} {
+		if got := OnLoopback(url); got != want {
+			t.Errorf("OnLoopback(%q) = %v", url, got)
+		}
+	}
+}

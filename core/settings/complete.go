@@ -51,12 +51,8 @@ func (a *Access) completeIssuers() *fault {
 	if a.Issuer != "" && a.JWKSURI == "" {
 		return &fault{"issuer", "says whose key set jwks_uri is, and there is no jwks_uri", "write jwks_uri: " + exampleKeys + ", or use trusted_issuers"}
 	}
-	if a.JWKSURI != "" && a.Issuer == "" {
-		url, err := weburl.Parse(a.JWKSURI)
-		if err != nil {
-			return &fault{"jwks_uri", err.Error(), "write jwks_uri: " + exampleKeys}
-		}
-		a.Issuer = url.Origin
+	if f := a.completeKeySet(); f != nil {
+		return f
 	}
 	for i := range a.TrustedIssuers {
 		issuer := &a.TrustedIssuers[i]
@@ -71,6 +67,30 @@ func (a *Access) completeIssuers() *fault {
 	}
 	if _, err := trust.NewIssuers(a.trust()); err != nil {
 		return wrong(err.Error())
+	}
+	return nil
+}
+
+// completeKeySet is for the form with jwks_uri: whose key set it is, the URL says
+// where issuer does not.
+func (a *Access) completeKeySet() *fault {
+	if a.JWKSURI == "" {
+		return nil
+	}
+	if a.Issuer == "" {
+		url, err := weburl.Parse(a.JWKSURI)
+		if err == nil {
+			err = trust.CheckIssuer(url.Origin)
+		}
+		if err != nil {
+			return &fault{"issuer", "cannot be derived from jwks_uri: " + err.Error(), "write issuer: " + exampleURL}
+		}
+		a.Issuer = url.Origin
+	}
+	for _, issuer := range a.TrustedIssuers {
+		if issuer.Issuer == a.Issuer {
+			return &fault{"jwks_uri", "is the key set of an issuer that is in trusted_issuers too", "keep one of them"}
+		}
 	}
 	return nil
 }

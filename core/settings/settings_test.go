@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tallystick/tallystick/core/client"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/strictjson"
@@ -196,7 +197,7 @@ func TestMessage(t *testing.T) {
 // Each configuration that is refused stands beside one that differs in that alone.
 func TestRefused(t *testing.T) {
 	longList := func(n int) string { return `{"allow": ["@a"` + strings.Repeat(`,"@a"`, n-1) + `]}` }
-	client := func(rest string) string { return `{"clients": [{"client_id": "c", ` + rest + `}]}` }
+	one := func(rest string) string { return `{"clients": [{"client_id": "c", ` + rest + `}]}` }
 	for _, c := range []struct{ why, accepted, refused, path string }{
 		{"authority's scheme", `{"authority": "https://p.example"}`, `{"authority": "http://p.example"}`, "authority"},
 		{"authority's spelling", `{"authority": "https://p.example/"}`, `{"authority": "https://P.example/"}`, "authority"},
@@ -236,18 +237,22 @@ func TestRefused(t *testing.T) {
 		{"audience", `{"audience": ["a"]}`, `{"audience": [1]}`, "audience[0]"},
 		{"audience is text", `{"audience": "a"}`, `{"audience": {"a": 1}}`, "audience"},
 		{"jwks_uri's fragment", `{"jwks_uri": "https://k.example/?f"}`, `{"jwks_uri": "https://k.example/#f"}`, "jwks_uri"},
+		{"jwks_uri at an odd host", `{"jwks_uri": "https://127.1/k", "issuer": "https://i.example"}`, `{"jwks_uri": "https://127.1/k"}`, "issuer"},
+		{"key set of a trusted issuer", `{"jwks_uri": "https://k.example/k", "trusted_issuers": [{"issuer": "https://i.example"}]}`, `{"jwks_uri": "https://k.example/k", "trusted_issuers": [{"issuer": "https://k.example"}]}`, "jwks_uri"},
+		{"client's secret", one(`"scopes": [], "secret_hash": ` + quoted(secretHash())), one(`"scopes": [], "secret_hash": "secret"`), "clients[0]"},
+		{"client's key", one(`"scopes": [], "public_key": ` + publicKey()), one(`"scopes": [], "public_key": "key"`), "clients[0].public_key"},
 		{"issuer alone", `{"issuer": "https://i.example", "jwks_uri": "https://k.example"}`, `{"issuer": "https://i.example"}`, "issuer"},
 		{"keys_dir", `{"keys_dir": "keys"}`, `{"keys_dir": ["keys"]}`, "keys_dir"},
 		{"control characters", `{"keys_dir": "a b"}`, `{"keys_dir": "a\nb"}`, "keys_dir"},
 		{"length", `{"keys_dir": "` + strings.Repeat("a", MaxText) + `"}`, `{"keys_dir": "` + strings.Repeat("a", MaxText+1) + `"}`, "keys_dir"},
-		{"client without proof", client(`"scopes": [], "public_key": ` + publicKey()), client(`"scopes": []`), "clients[0].secret_hash"},
-		{"client's private key", client(`"scopes": [], "public_key": ` + publicKey()), client(`"scopes": [], "public_key": ` + privateKey()), "clients[0].public_key"},
-		{"client without scopes", client(`"scopes": [], "public_key": ` + publicKey()), client(`"public_key": ` + publicKey()), "clients[0].scopes"},
-		{"client's namespaces", client(`"namespaces": ["a"], "scopes": [], "public_key": ` + publicKey()), client(`"namespaces": ["*"], "scopes": [], "public_key": ` + publicKey()), "clients[0].namespaces[0]"},
-		{"client's labels", client(`"trust": ["a"], "scopes": [], "public_key": ` + publicKey()), client(`"trust": ["a b"], "scopes": [], "public_key": ` + publicKey()), "clients[0].trust[0]"},
-		{"client's targets", client(`"targets": ["@a"], "scopes": [], "public_key": ` + publicKey()), client(`"targets": ["@"], "scopes": [], "public_key": ` + publicKey()), "clients[0].targets[0]"},
-		{"client without a name", client(`"scopes": [], "public_key": ` + publicKey()), `{"clients": [{"scopes": []}]}`, "clients[0].client_id"},
-		{"client twice", client(`"scopes": [], "public_key": ` + publicKey()), `{"clients": [` + strings.Repeat(`{"client_id": "c", "scopes": [], "public_key": `+publicKey()+`},`, 2) + `{}]}`, "clients[1].client_id"},
+		{"client without proof", one(`"scopes": [], "public_key": ` + publicKey()), one(`"scopes": []`), "clients[0].secret_hash"},
+		{"client's private key", one(`"scopes": [], "public_key": ` + publicKey()), one(`"scopes": [], "public_key": ` + privateKey()), "clients[0].public_key"},
+		{"client without scopes", one(`"scopes": [], "public_key": ` + publicKey()), one(`"public_key": ` + publicKey()), "clients[0].scopes"},
+		{"client's namespaces", one(`"namespaces": ["a"], "scopes": [], "public_key": ` + publicKey()), one(`"namespaces": ["*"], "scopes": [], "public_key": ` + publicKey()), "clients[0].namespaces[0]"},
+		{"client's labels", one(`"trust": ["a"], "scopes": [], "public_key": ` + publicKey()), one(`"trust": ["a b"], "scopes": [], "public_key": ` + publicKey()), "clients[0].trust[0]"},
+		{"client's targets", one(`"targets": ["@a"], "scopes": [], "public_key": ` + publicKey()), one(`"targets": ["@"], "scopes": [], "public_key": ` + publicKey()), "clients[0].targets[0]"},
+		{"client without a name", one(`"scopes": [], "public_key": ` + publicKey()), `{"clients": [{"scopes": []}]}`, "clients[0].client_id"},
+		{"client twice", one(`"scopes": [], "public_key": ` + publicKey()), `{"clients": [` + strings.Repeat(`{"client_id": "c", "scopes": [], "public_key": `+publicKey()+`},`, 2) + `{}]}`, "clients[1].client_id"},
 		{"flag", `{"require_binding": true}`, `{"require_binding": 1}`, "require_binding"},
 		{"leeway", `{"leeway": 0.5}`, `{"leeway": -0.5}`, "leeway"},
 		{"leeway too large", `{"leeway": 300}`, `{"leeway": 300.5}`, "leeway"},
@@ -264,6 +269,10 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %v", c.why, p)
 		}
 	}
+}
+
+func secretHash() string {
+	return client.HashSecret("0123456789abcdef", []byte("0123456789abcdef"))
 }
 
 func mustReadNamed(t *testing.T, why, config string) {

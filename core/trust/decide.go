@@ -105,20 +105,17 @@ func (c *Caller) identify(claims Claims) {
 	if c.AgentURL, c.Problem = c.agentURL(claims); c.Problem != nil {
 		return
 	}
-	if c.Portal() {
-		if agent.CheckName(claims.Subject) != nil {
-			c.AgentURL, c.Problem = "", invalid("sub is no agent's name")
-			return
-		}
-		c.Name = claims.Subject
+	name, err := claims.Subject, error(nil)
+	if c.External = !c.Portal(); c.External {
+		name, err = agent.Name(c.AgentURL)
 	} else {
-		name, err := agent.Name(c.AgentURL)
-		if err != nil {
-			c.AgentURL, c.Problem = "", invalid("the agent's URL gives no name")
-			return
-		}
-		c.Name, c.External = name, true
+		err = agent.CheckName(name)
 	}
+	if err != nil {
+		c.AgentURL, c.Problem = "", invalid("sub is no agent's name")
+		return
+	}
+	c.Name = name
 	c.Namespace = agent.Namespace(c.Name, c.External)
 }
 
