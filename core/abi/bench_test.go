@@ -35,3 +35,28 @@ func BenchmarkVerifyHostRSA(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkAccessVerifyReused(b *testing.B) {
+	c := New()
+	open := call(b, c, "engine.open", map[string]any{"access": map[string]any{
+		"base_url": "https://agents.example.com/bob", "authority": "https://portal.example",
+		"keys": map[string]any{"https://portal.example": pair().Public().PEM()},
+	}}, "")
+	if open.Error.Code != "" {
+		b.Fatal(open.Error)
+	}
+	engine := uint64(open.OK["engine"].(float64))
+	header := `{"alg":"RS256","typ":"JWT","kid":"` + pair().Public().Thumbprint() + `"}`
+	payload := fmt.Sprintf(`{"iss":"https://portal.example","sub":"alice","aud":"https://agents.example.com/bob","iat":%d,"nbf":%d,"exp":%d,"jti":"0123456789abcdef0123456789abcdef","scope":"read write","client_id":"alice","token_type":"Bearer","agent_path":"/agents","aoauth":{"mode":"portal","agent_url":"https://portal.example/agents/alice"}}`, now, now, now+300)
+	input := jose.SigningInput([]byte(header), []byte(payload))
+	signature, p := jose.Sign(input, pair())
+	if p != nil {
+		b.Fatal(p)
+	}
+	request := fmt.Appendf(nil, `{"engine":%d,"now":%d,"authorization":["Bearer %s"],"method":"POST","path":"/chat"}`, engine, now, input+"."+jose.Encode64(signature))
+	for b.Loop() {
+		if answer := c.Call("access.verify", request, nil); answer[2] != 'o' {
+			b.Fatal(string(answer))
+		}
+	}
+}
