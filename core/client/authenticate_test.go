@@ -131,8 +131,10 @@ func TestUnknownClientIsLikeWrongSecret(t *testing.T) {
 	if p != nil {
 		t.Fatal(p)
 	}
-	if r.work != 20000 {
-		t.Errorf("an unknown client costs %d iterations", r.work)
+	for id, want := range map[string]int{"nobody": 20000, "bot": 10000, "slow": 0, "signer": 20000} {
+		if c, _ := r.Client(id); r.decoyWork(c) != want {
+			t.Errorf("%s: %d more iterations, want %d", id, r.decoyWork(c), want)
+		}
 	}
 	want := authenticate(t, r, attempt(nil, basic("bot", "wrong"))).err.Response("r")
 	for _, id := range []string{"nobody", "slow", "signer"} {

@@ -106,19 +106,24 @@ func parseHash(text string) (*secretHash, error) {
 // costs as many iterations as the costliest secret of the registry, so that time
 // does not tell who is registered, and who has which kind of credential.
 func (r *Registry) checkSecret(c *Client, secret string) bool {
-	if r.work == 0 || !sendable(secret) {
+	if !sendable(secret) {
 		return false
 	}
-	done := 0
-	if c != nil && c.hash != nil {
-		if subtle.ConstantTimeCompare(c.hash.of(secret), c.hash.hash) == 1 {
-			return true
-		}
-		done = c.hash.iterations
+	if c != nil && c.hash != nil && subtle.ConstantTimeCompare(c.hash.of(secret), c.hash.hash) == 1 {
+		return true
 	}
-	if rest := r.work - done; rest > 0 {
+	if rest := r.decoyWork(c); rest > 0 {
 		decoy := secretHash{iterations: rest, salt: make([]byte, saltBytes)}
 		decoy.of(secret)
 	}
 	return false
+}
+
+// decoyWork is what a refusal of this client (nil: nobody) still has to cost, in
+// iterations.
+func (r *Registry) decoyWork(c *Client) int {
+	if c == nil || c.hash == nil {
+		return r.work
+	}
+	return r.work - c.hash.iterations
 }

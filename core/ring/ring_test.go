@@ -14,21 +14,25 @@ import (
 
 const now = 1_800_000_000.5
 
-var pairs = sync.OnceValue(func() [20]*jose.PrivateKey {
-	var keys [20]*jose.PrivateKey
-	for i := range keys {
-		key, err := jose.Generate(2048)
-		if err != nil {
-			panic(err)
-		}
-		keys[i] = key
+// keys are made when they are asked for: most tests want a few.
+var keys = func() (all [20]func() *jose.PrivateKey) {
+	for i := range all {
+		all[i] = sync.OnceValue(func() *jose.PrivateKey {
+			key, err := jose.Generate(2048)
+			if err != nil {
+				panic(err)
+			}
+			return key
+		})
 	}
-	return keys
-})
+	return all
+}()
 
-func pem(i int) string { return pairs()[i].PEM() }
+func pair(i int) *jose.PrivateKey { return keys[i]() }
 
-func kid(i int) string { return pairs()[i].Public().Thumbprint() }
+func pem(i int) string { return pair(i).PEM() }
+
+func kid(i int) string { return pair(i).Public().Thumbprint() }
 
 func entry(i int, state, more string) string {
 	return fmt.Sprintf(`{"kid":%q,"state":%q,"private_pem":%q,"published_at":0%s}`, kid(i), state, pem(i), more)
@@ -57,9 +61,10 @@ func update(t *testing.T, r *Ring, o Options) Updated {
 func ids(r *Ring) string {
 	names := []string{}
 	for _, key := range r.keys {
-		for i := range pairs() {
+		for i := range keys {
 			if key.ID == kid(i) {
 				names = append(names, fmt.Sprintf("%s %d", key.State, i))
+				break
 			}
 		}
 	}
@@ -76,7 +81,7 @@ func TestParse(t *testing.T) {
 		}
 		return document(list...)
 	}
-	kms := strings.Replace(active, fmt.Sprintf(`"private_pem":%q`, pem(0)), fmt.Sprintf(`"public_pem":%q`, pairs()[0].Public().PEM()), 1)
+	kms := strings.Replace(active, fmt.Sprintf(`"private_pem":%q`, pem(0)), fmt.Sprintf(`"public_pem":%q`, pair(0).Public().PEM()), 1)
 	for _, c := range []struct{ name, accepted, refused, says string }{
 		{"version", document(active), strings.Replace(document(active), `"version":1`, `"version":2`, 1), "version"},
 		{"version as text", document(active), strings.Replace(document(active), `"version":1`, `"version":"1"`, 1), "version"},
@@ -228,7 +233,7 @@ func TestSeventeenthRotationWaits(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	public := pairs()[1].Public().PEM()
+	public := pair(1).Public().PEM()
 	good := Options{Now: now, Lifetime: 330, Fresh: []string{pem(0), pem(1)}}
 	for _, c := range []struct {
 		name   string
@@ -281,13 +286,13 @@ func TestJWKS(t *testing.T) {
 	if err := strictjson.CheckObject([]byte(text)); err != nil || text != ring.JWKS(now+1) {
 		t.Errorf("%v: %s", err, text)
 	}
-	keys, err := jose.ParseKeys([]byte(text))
-	if err != nil || len(keys) != 3 {
-		t.Fatalf("%d keys, %v", len(keys), err)
+	published, err := jose.ParseKeys([]byte(text))
+	if err != nil || len(published) != 3 {
+		t.Fatalf("%d keys, %v", len(published), err)
 	}
 	for i, want := range []int{1, 2, 0} {
-		if keys[i].ID != kid(want) || keys[i].Private != nil || keys[i].Public.Thumbprint() != kid(want) {
-			t.Errorf("key %d is %s", i, keys[i].ID)
+		if published[i].ID != kid(want) || published[i].Private != nil || published[i].Public.Thumbprint() != kid(want) {
+			t.Errorf("key %d is %s", i, published[i].ID)
 		}
 	}
 	if !strings.Contains(text, `"use":"sig","alg":"RS256"`) {
@@ -316,6 +321,9 @@ func FuzzParse(f *testing.F) {
 	f.Add(document(entry(0, "active", ""), entry(1, "next", "")))
 	f.Add(document(entry(0, "active", ""), entry(1, "retired", `,"dead_at":1.5`)))
 	f.Add(`{"version":1,"keys":[]}`)
+	public := fmt.Sprintf(`{"kid":%q,"state":"active","public_pem":%q,"published_at":1.5}`, kid(0), pair(0).Public().PEM())
+	f.Add(document(public))
+	f.Add(document(public, public))
 	f.Fuzz(func(t *testing.T, text string) {
 		ring, p := Parse(text)
 		if p != nil {
