@@ -34,7 +34,9 @@ function core() {
       "-trimpath",
       "-buildvcs=false",
       "-ldflags=-s -w",
-      ...readFileSync(join(root, "wasm", "gcflags"), "utf8").trim().split("\n"),
+      ...readFileSync(join(root, "wasm", "gcflags"), "utf8")
+        .trim()
+        .split("\n"),
       "-o",
       wasm,
       "./wasm",

@@ -16,7 +16,7 @@ export type { Endpoint, EndpointRequest } from "./access/endpoint.js";
 export { type FetchEndpoints, fetchEndpoints } from "./access/fetch-endpoints.js";
 export type { AuthFetchHandler, IdentifiedFetchHandler } from "./access/fetch-guard.js";
 export type { AccessFacts, BodyReader, Requirements } from "./access/guard.js";
-export type { ConnectionContext, HeaderBag, OutgoingContext } from "./access/hooks.js";
+export type { ConnectionContext, HeaderBag, Identified, Injected, OutgoingContext } from "./access/hooks.js";
 export type { Rotation } from "./access/key-ring.js";
 export { type NodeEndpoints, nodeEndpoints } from "./access/node-endpoints.js";
 export {

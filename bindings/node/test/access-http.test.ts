@@ -279,9 +279,7 @@ describe("hooks", () => {
       { request: { headers: { authorization } } },
     ];
     for (const form of forms) {
-      const context: { auth?: AuthContext } & typeof form = await skill("x").onConnection(
-        form as { auth?: AuthContext },
-      );
+      const context = await skill("x").onConnection(form);
       assert.equal(context.auth?.agentId, "alice");
     }
     assert.equal((await skill("x").onConnection({ headers: {} })).auth, undefined);
@@ -299,7 +297,7 @@ describe("hooks", () => {
     const { authorization } = await alice.authorization(at("x"), bound);
     await assert.rejects(skill("x").onConnection({ headers: { authorization } }));
     const request = new Request(url, { method: "POST", body: "hello", headers: { authorization } });
-    const context: { request: Request; auth?: AuthContext } = await skill("x").onConnection({ request });
+    const context = await skill("x").onConnection({ request });
     assert.deepEqual([context.auth?.bound, await request.text()], [true, "hello"]);
   });
 });

@@ -75,6 +75,13 @@ describe("the key ring", () => {
     assert.equal((await skill.ready()).keyId, known.kid);
   });
 
+  test("does not begin with a key that cannot sign, which is named", async () => {
+    const folder = await temporaryFolder({ "me.pem": known.publicPem });
+    await chmod(join(folder, "me.pem"), 0o600);
+    const error = await rejectsWith("invalid_key", (await open(folder)).ready());
+    assert.match(error.message, /me\.pem.*move it away/);
+  });
+
   test("that others may read is refused, with the fix", async () => {
     const folder = await temporaryFolder();
     await (await open(folder)).ready();
@@ -155,14 +162,16 @@ describe("rotation", () => {
     });
     const next = before.keys.find(({ state }) => state === "next")?.kid;
     const active = before.keys.find(({ state }) => state === "active")?.kid;
-    const early = await rejectsWith("invalid_argument", skill.rotateKeys());
-    assert.match(early.message, /second/);
-    const rotation = await skill.rotateKeys({ force: true });
+    // The first next key is published as long as the ring itself, and may sign at once.
+    const rotation = await skill.rotateKeys();
     assert.equal(rotation.active, next);
     assert.deepEqual(rotation.retired, [active]);
     assert.equal((await skill.ready()).keyId, next);
     const after = await ringIn(folder);
     assert.deepEqual(after.keys.map(({ state }) => state).sort(), ["active", "next", "retired"]);
+    const early = await rejectsWith("invalid_argument", skill.rotateKeys());
+    assert.match(early.message, /seconds.*force/);
+    assert.equal((await skill.rotateKeys({ force: true })).active, rotation.next);
   });
 
   test("in one process is seen by another within a second", async () => {

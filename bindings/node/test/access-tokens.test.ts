@@ -10,7 +10,7 @@ import { known, Lines, quiet, rejectsWith } from "./support.js";
 const agents = await site({
   alice: {},
   bob: { allowedScopes: ["read", "write", "tools:*", "namespace:*"] },
-  wary: { deny: ["@*.alice"] },
+  wary: { deny: ["@**.alice"] },
   pinned: {
     keys: { "https://issuer.example": known.publicPem },
     trustedIssuers: [{ issuer: "https://issuer.example" }],
@@ -131,7 +131,7 @@ describe("a self-issued token", () => {
   });
 
   test("goes only to whom talkTo allows", async () => {
-    const shy = new AuthSkill({ baseUrl: at("alice"), keysDir: agents.folder, talkTo: ["@*.bob"] }, { logger: quiet });
+    const shy = new AuthSkill({ baseUrl: at("alice"), keysDir: agents.folder, talkTo: ["@**.bob"] }, { logger: quiet });
     after(() => shy.close());
     await shy.generateToken(at("bob"));
     await rejectsWith("trust_denied", shy.generateToken(at("wary")));

@@ -68,6 +68,11 @@ export class AccessEngine {
     return this.#engine.opened;
   }
 
+  /** Thumbprint of the key that signs; "" where an authority does. */
+  get keyId(): string {
+    return this.#keys?.document.keys.find(({ state }) => state === "active")?.kid ?? "";
+  }
+
   /** An operation without needs. */
   call<T>(op: string, request: object = {}): T {
     return this.#engine.call<T>(op, request);

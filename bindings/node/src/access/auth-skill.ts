@@ -17,10 +17,18 @@ import { answerEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.
 import { type FetchEndpoints, fetchEndpoints } from "./fetch-endpoints.js";
 import { type AuthFetchHandler, authFetchHandler, type IdentifiedFetchHandler } from "./fetch-guard.js";
 import type { AccessFacts, BodyReader, Guard, Requirements } from "./guard.js";
-import { type ConnectionContext, injectToken, type OutgoingContext, readIdentity } from "./hooks.js";
+import {
+  type ConnectionContext,
+  type Identified,
+  type Injected,
+  injectToken,
+  type OutgoingContext,
+  readIdentity,
+} from "./hooks.js";
 import type { Rotation } from "./key-ring.js";
 import { type NodeEndpoints, nodeEndpoints } from "./node-endpoints.js";
 import { type AuthMiddleware, authHandler, authMiddleware, type IdentifiedHandler } from "./node-guard.js";
+import { placeOf } from "./place.js";
 import { open, readFor } from "./start.js";
 import { type AccessStatistics, type Identity, identityOf, statisticsOf } from "./status.js";
 import { Targets } from "./targets.js";
@@ -85,7 +93,8 @@ export class AuthSkill implements Endpoint, Guard {
    * @throws {@link TallystickError} what keeps the skill from starting.
    */
   async ready(): Promise<Identity> {
-    return identityOf((await this.#started).engine.opened);
+    const { engine } = await this.#started;
+    return identityOf(engine.opened, engine.keyId);
   }
 
   /**
@@ -179,7 +188,8 @@ export class AuthSkill implements Endpoint, Guard {
     const { engine } = await this.#started;
     const { authorization, method, path, query } = facts;
     const { scopes, bind } = requirements;
-    const request = { authorization, method, path, query, required_scopes: scopes, require_binding: bind };
+    const place = placeOf(path, engine.opened.base_url);
+    const request = { authorization, method, ...place, query, required_scopes: scopes, require_binding: bind };
     return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", request, undefined, { body: read }));
   }
 
@@ -222,7 +232,7 @@ export class AuthSkill implements Endpoint, Guard {
   }
 
   /** Hook: puts a token into an outgoing request's headers, where the context names a target. */
-  async onRequestOutgoing<Context extends OutgoingContext>(context: Context): Promise<Context> {
+  async onRequestOutgoing<Context extends OutgoingContext>(context: Context): Promise<Context & Injected> {
     const injector = {
       covers: async (target: string, url: string) => (await this.#started).targets.covers(target, url),
       authorizationFor: async (target: string, scopes: readonly string[] | undefined) =>
@@ -236,7 +246,7 @@ export class AuthSkill implements Endpoint, Guard {
    *
    * @throws {@link TallystickError} with `response` where the token is not good.
    */
-  async onConnection<Context extends ConnectionContext>(context: Context): Promise<Context> {
+  async onConnection<Context extends ConnectionContext>(context: Context): Promise<Context & Identified> {
     return readIdentity(this, context);
   }
 

@@ -95,7 +95,8 @@ export class Authority implements Endpoint {
 
   /** @throws {@link TallystickError} what keeps the authority from starting. */
   async ready(): Promise<Identity> {
-    return identityOf((await this.#started).engine.opened);
+    const { engine } = await this.#started;
+    return identityOf(engine.opened, engine.keyId);
   }
 
   /**

@@ -5,6 +5,7 @@ import { ConfigSource } from "./config.js";
 import { readText } from "./locked-file.js";
 
 const MAX_SIZE = 1_048_576;
+const MAX_DEPTH = 64;
 
 /**
  * Reads a configuration file: JSON where it is called so, else YAML 1.2 with its core schema (needs the package `yaml`).
@@ -62,21 +63,39 @@ async function fromYaml(name: string, text: string): Promise<ConfigSource> {
   const refuse: Refuse = (offset, what) => {
     throw misuse("invalid_config", `${name}: line ${lines.linePos(offset).line}: ${what}`);
   };
-  try {
-    const document = yaml.parseDocument(text, {
-      version: "1.2",
-      schema: "core",
-      lineCounter: lines,
-      prettyErrors: false,
-    });
-    const [fault] = [...document.errors, ...document.warnings];
-    if (fault !== undefined) refuse(fault.pos[0], FAULTS[fault.code] ?? `it is not YAML (${fault.code}): mend it`);
-    refuseMagic(yaml, document, refuse);
-    return new ConfigSource(jsonText(document.toJS() ?? {}), name);
-  } catch (error) {
-    if (error instanceof RangeError) throw misuse("invalid_config", `${name}: it is nested too deeply`);
-    throw error;
+  if (isDeep(yaml, text)) throw misuse("invalid_config", `${name}: it is nested over ${MAX_DEPTH} deep`);
+  const document = yaml.parseDocument(text, {
+    version: "1.2",
+    schema: "core",
+    lineCounter: lines,
+    prettyErrors: false,
+  });
+  const [fault] = [...document.errors, ...document.warnings];
+  if (fault !== undefined) refuse(fault.pos[0], FAULTS[fault.code] ?? `it is not YAML (${fault.code}): mend it`);
+  refuseMagic(yaml, document, refuse);
+  return new ConfigSource(jsonText(document.toJS() ?? {}), name);
+}
+
+interface Piece {
+  readonly items?: readonly { readonly key?: unknown; readonly value?: unknown }[];
+  readonly value?: unknown;
+}
+
+/**
+ * Whether a text is nested too deeply, found without recursion. The library composes by recursion, and a stack that is
+ * nearly full can end the process in V8's compiler of regular expressions, not in a RangeError.
+ */
+function isDeep(yaml: Yaml, text: string): boolean {
+  const waiting: [piece: unknown, depth: number][] = [...new yaml.Parser().parse(text)].map((piece) => [piece, 0]);
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const [piece, depth] = next;
+    if (typeof piece !== "object" || piece === null) continue;
+    if (depth > MAX_DEPTH) return true;
+    const { items, value } = piece as Piece;
+    waiting.push([value, depth]);
+    for (const item of items ?? []) waiting.push([item.key, depth + 1], [item.value, depth + 1]);
   }
+  return false;
 }
 
 type Refuse = (offset: number, what: string) => never;

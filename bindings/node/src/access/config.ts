@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { result } from "../answers.js";
+import { misuse, reason, result } from "../answers.js";
 import type { Core } from "../core.js";
 import type { ConfigReadResult, ConfigVariablesResult } from "./wire.js";
 
@@ -137,10 +137,19 @@ export function readConfig(
 ): ConfigReadResult {
   // Spliced in as text, so that the core sees a member that is there twice: JSON.parse would take the last.
   const given = `"config":${config.json}`;
-  const { names } = result<ConfigVariablesResult>(core.call("config.variables", `{${given}}`));
+  const { names } = variablesIn(core, given, config.name);
   const values = names.filter((name) => environment[name] !== undefined).map((name) => [name, environment[name]]);
   const rest = JSON.stringify({ variables: Object.fromEntries(values), source: config.name, options });
   return result<ConfigReadResult>(core.call("config.read", `{${given},${rest.slice(1)}`));
+}
+
+/** The first look at a text: what it refuses is no strict JSON. */
+function variablesIn(core: Core, given: string, name = "the configuration"): ConfigVariablesResult {
+  try {
+    return result<ConfigVariablesResult>(core.call("config.variables", `{${given}}`));
+  } catch (cause) {
+    throw misuse("invalid_config", `${name}: ${reason(cause)}`, { cause });
+  }
 }
 
 /** An absolute path; `~` is the user's home. */

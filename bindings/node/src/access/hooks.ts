@@ -26,8 +26,16 @@ export interface ConnectionContext {
   auth?: AuthContext | undefined;
 }
 
+/** A context after `onConnection`. */
+export interface Identified {
+  auth?: AuthContext | undefined;
+}
+
 /** Headers in any of the forms that servers give them. */
 export type HeaderBag = Headers | Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** A context after `onRequestOutgoing`. */
+export type Injected = Pick<OutgoingContext, "headers">;
 
 /** Where outgoing tokens come from. */
 export interface Injector {
@@ -39,7 +47,7 @@ export interface Injector {
 export async function injectToken<Context extends OutgoingContext>(
   injector: Injector,
   context: Context,
-): Promise<Context> {
+): Promise<Context & Injected> {
   const agent = context.targetAgent ?? context.target_agent;
   const url = context.targetUrl ?? context.target_url;
   const target = agent ?? url;
@@ -64,7 +72,7 @@ function setHeader(headers: Headers | Record<string, string>, authorization: str
 export async function readIdentity<Context extends ConnectionContext>(
   guard: Guard,
   context: Context,
-): Promise<Context> {
+): Promise<Context & Identified> {
   const auth = await identityOf(guard, context);
   if (auth !== undefined) context.auth = auth;
   return context;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { misuse, reason, result } from "../answers.js";
 import type { Core } from "../core.js";
 import { failed, now, type Reply } from "../engine.js";
+import { TallystickError } from "../errors.js";
 import { signOffLoop } from "../host-crypto.js";
 import { KeyManager } from "../keys.js";
 import type { Logger } from "../logger.js";
@@ -139,10 +140,13 @@ export class KeyRing implements SigningKeys {
   /** The key that webagents made for this agent, so that its tokens stay good. */
   async #imported(): Promise<string[]> {
     try {
-      return [await readSecret(this.#legacy)];
+      const text = await readSecret(this.#legacy);
+      result(this.#core.call("key.inspect", JSON.stringify({ text, want: "private" })));
+      return [text];
     } catch (cause) {
       if (isMissing(cause)) return [];
-      throw misuse("invalid_config", `the private key ${this.#legacy}: ${reason(cause)}`, { cause });
+      const code = cause instanceof TallystickError ? cause.code : "invalid_config";
+      throw misuse(code, `the private key ${this.#legacy}: ${reason(cause)}: mend it or move it away`, { cause });
     }
   }
 

@@ -27,9 +27,9 @@ export interface AccessStatistics {
   readonly replay: { readonly live: number; readonly capacity: number };
 }
 
-export function identityOf(opened: EngineOpenResult): Identity {
-  const { mode, issuer = "", agent_id = "", base_url = "", name = "", key_id } = opened;
-  return { mode: mode as Identity["mode"], issuer, agentId: agent_id, baseUrl: base_url, name, keyId: key_id };
+export function identityOf(opened: EngineOpenResult, keyId: string): Identity {
+  const { mode, issuer = "", agent_id = "", base_url = "", name = "" } = opened;
+  return { mode: mode as Identity["mode"], issuer, agentId: agent_id, baseUrl: base_url, name, keyId };
 }
 
 export function statisticsOf({ access, replay }: EngineStatsResult): AccessStatistics {
