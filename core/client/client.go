@@ -123,7 +123,7 @@ func checkID(id string) error {
 	}
 	for segment := range strings.SplitSeq(id, "/") {
 		if segment == "." || segment == ".." {
-			return errors.New(`client_id must be printable ASCII; white space and * " \ ? # % are not allowed`)
+			return errors.New("client_id must not have . or .. as a segment")
 		}
 	}
 	return nil
