@@ -16,6 +16,8 @@ var rows = map[string]conformance.Response{
 	"invalid_audience":         {Status: 401, Words: "Invalid Audience", OAuth: "invalid_token"},
 	"wrong_target":             {Status: 401, Words: "Wrong Target", OAuth: "invalid_token"},
 	"body_tampered":            {Status: 401, Words: "Body Tampering Detected", OAuth: "invalid_token"},
+	"issuer_denied":            {Status: 403, Words: "Issuer Denied", OAuth: "access_denied"},
+	"trust_denied":             {Status: 403, Words: "Trust Denied", OAuth: "access_denied"},
 	"body_too_large":           {Status: 413, Words: "Body Too Large"},
 	"replay_detected":          {Status: 429, Words: "Replay Detected", OAuth: "invalid_token"},
 	"keys_unavailable":         {Status: 503, Words: "Keys Unavailable"},
@@ -35,5 +37,12 @@ func refusal(code string) conformance.Expect {
 func unknownIssuer(issuer string) conformance.Expect {
 	expect := errorCode("unknown_issuer")
 	expect.Response = &conformance.Response{Status: 401, Words: "Unknown Issuer: " + issuer, OAuth: "invalid_token"}
+	return expect
+}
+
+// insufficientScope names the scopes that are needed (RFC 6750 section 3).
+func insufficientScope(needed string) conformance.Expect {
+	expect := errorCode("insufficient_scope")
+	expect.Response = &conformance.Response{Status: 403, Words: "Insufficient Scope", OAuth: "insufficient_scope", Scope: needed}
 	return expect
 }

@@ -1,0 +1,139 @@
+package generate
+
+import (
+	"crypto/pbkdf2"
+	"crypto/sha256"
+	"maps"
+	"strings"
+)
+
+// Who is in the vectors of access tokens: alice calls bob; both sign for
+// themselves unless they are agents of the portal.
+const (
+	aliceURL = "https://alice.example"
+	bobURL   = "https://agents.example.com/bob"
+)
+
+// clientSecret is a client's at a token endpoint; what is stored of it has the
+// form that ABI.md client.secret states.
+const clientSecret = "correct-horse-battery-staple"
+
+var secretHash = hashSecret(clientSecret, "salt-of-16-bytes")
+
+func hashSecret(secret, salt string) string {
+	hash, err := pbkdf2.Key(sha256.New, secret, []byte(salt), 10000, sha256.Size)
+	if err != nil {
+		panic(err)
+	}
+	return "pbkdf2-sha256$10000$" + base64url([]byte(salt)) + "$" + base64url(hash)
+}
+
+// registered is a client of a token endpoint.
+func registered(changes object) object {
+	return object{"client_id": "carol", "secret_hash": secretHash, "scopes": []string{"read", "tools:*"}}.with(changes)
+}
+
+// ringEntry is a key of a ring document (ABI.md ring.update).
+func ringEntry(key keyPair, state string, changes object) object {
+	return object{"kid": key.kid(), "state": state, "private_pem": key.pkcs8(), "published_at": now - 1000}.with(changes)
+}
+
+func ringOf(entries ...object) object { return object{"version": 1, "keys": entries} }
+
+// publicRing is a ring whose private keys a KMS holds: what only verifies needs no
+// others.
+func publicRing(key keyPair) object {
+	return ringOf(ringEntry(key, "active", object{"private_pem": remove, "public_pem": key.spki()}))
+}
+
+// openAccess opens an engine of access tokens: bob's, who knows alice's key. The
+// members change it.
+func openAccess(changes object) step {
+	members := object{"base_url": bobURL, "ring": publicRing(bob), "keys": object{aliceURL: alice.spki()}}.with(changes)
+	return call("engine.open", object{"access": members}, "", okIncludes(object{})).save("engine", "ok.engine")
+}
+
+// accessClaims are what alice's tokens for bob say.
+func accessClaims() object {
+	return object{
+		"iss": aliceURL, "sub": "alice", "aud": bobURL, "iat": now, "nbf": now, "exp": now + 300, "jti": "jti-1",
+		"scope": "read write", "client_id": "alice", "token_type": "Bearer", "aoauth": object{"mode": "self", "agent_url": aliceURL},
+	}
+}
+
+// accessToken is alice's token with other claims.
+func accessToken(changes object) token { return accessTokenBy(alice, changes) }
+
+func accessTokenBy(key keyPair, changes object) token {
+	return signHeader(key, object{"kid": key.kid()}, accessClaims().with(changes))
+}
+
+// boundToken is alice's token for one request of hers.
+func boundToken(changes object) token {
+	claims := object{"content_sha256": hexSHA256(body), "htm": "POST", "htu": bobURL + "/chat"}
+	maps.Copy(claims, changes) // keeps what is to be removed
+	return accessToken(claims)
+}
+
+// asked is the request with a token as bob's server received it.
+func asked(bearer string, changes object) object {
+	return object{"engine": "$engine", "now": now + 1, "authorization": []string{"Bearer " + bearer}, "method": "POST", "path": "/chat"}.with(changes)
+}
+
+func lets(t token, changes object, expect object) step {
+	s := call("access.verify", asked(t.String(), changes), "", okIncludes(expect))
+	s.note = t.note()
+	return s
+}
+
+// letsIn expects that the caller is who the token says.
+func letsIn(t token, changes object) step {
+	return lets(t, changes, object{"authenticated": true, "issuer": parsed(t.payload)["iss"]})
+}
+
+// keepsOut expects a code with the whole row of protocol.md section 3.
+func keepsOut(t token, changes object, code string) step {
+	s := call("access.verify", asked(t.String(), changes), "", refusal(code))
+	s.note = t.note()
+	return s
+}
+
+// keepsOutIssuer expects unknown_issuer, whose words name it.
+func keepsOutIssuer(t token, changes object) step {
+	s := call("access.verify", asked(t.String(), changes), "", unknownIssuer(parsed(t.payload)["iss"].(string)))
+	s.note = t.note()
+	return s
+}
+
+// fetches verifies and expects that a URL has to be fetched.
+func fetches(t token, changes object, url string, members object) step {
+	s := call("access.verify", asked(t.String(), changes), "", need("fetch", members.with(object{"url": url}))).save("ticket", "ticket")
+	s.note = t.note()
+	return s
+}
+
+// answered is the answer to a fetch.
+func answered(status int, headers object, content string, changes object, expect step) step {
+	if headers == nil {
+		headers = object{"content-type": "application/json"}
+	}
+	s := resume(object{"status": status, "headers": headers}.with(changes), content, expect.Expect)
+	for name, path := range expect.Save {
+		s = s.save(name, path)
+	}
+	return s
+}
+
+// discoveryOf is an issuer's metadata (RFC 8414 section 2).
+func discoveryOf(issuer string, changes object) string {
+	return text(object{"issuer": issuer, "jwks_uri": issuer + "/.well-known/jwks.json", "token_endpoint": issuer + "/auth/token"}.with(changes))
+}
+
+// jwkOf is a key as issuers publish it.
+func (k keyPair) published() object {
+	return k.jwk().with(object{"kid": k.kid(), "use": "sig", "alg": "RS256"})
+}
+
+// form writes application/x-www-form-urlencoded; the names and values of the
+// vectors are given as they are encoded.
+func form(members ...string) string { return strings.Join(members, "&") }
