@@ -141,7 +141,7 @@ func (a *Agent) mayTalkTo(target string) *problem.Problem {
 		return nil
 	}
 	party := trust.Party{CallerURL: target, CallerExternal: true, Target: a.name, TargetExternal: a.external}
-	if name, below := portalName(target, a.config.Authority); below {
+	if name, there := agent.Alias(target, a.config.Authority); there {
 		party.Caller, party.CallerExternal = name, false
 	} else if name, err := agent.Name(target); err == nil {
 		party.Caller = name
@@ -150,14 +150,6 @@ func (a *Agent) mayTalkTo(target string) *problem.Problem {
 		return problem.New(problem.TrustDenied, "talk_to does not allow this target").WithLog("talk_to does not allow %s (%s)", problem.Quote(party.Caller), problem.Quote(target))
 	}
 	return nil
-}
-
-// portalName is the name that the authority knows a target by.
-func portalName(target, authority string) (string, bool) {
-	if authority == "" {
-		return "", false
-	}
-	return strings.CutPrefix(target, strings.TrimSuffix(authority, "/")+agentsPath+"/")
 }
 
 // agentsPath is where an authority's agents live below it (AOAuth 1.0 agent_path).

@@ -141,7 +141,7 @@ func (t *tokenRequest) mayReach(url string) bool {
 	if t.who.Targets == nil {
 		return true
 	}
-	name, ours := portalName(url, t.a.config.BaseURL)
+	name, ours := agent.Alias(url, t.a.config.BaseURL)
 	if !ours {
 		var err error
 		if name, err = agent.Name(url); err != nil {

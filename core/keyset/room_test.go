@@ -170,7 +170,7 @@ func TestConcurrentUse(t *testing.T) {
 
 func TestSourceIsCheckedThoughAnotherWasGood(t *testing.T) {
 	h := newHost(t, 3600, 10)
-	plain := Source{Issuer: "http://issuer.example", Configured: true}
+	plain := Source{Issuer: "http://127.0.0.1", Configured: true}
 	h.publish(plain.Issuer, jwks(jwk(0)))
 	h.expect(plain, kid(0), "1", 2)
 	plain.Configured = false

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/tallystick/tallystick/core/agent"
 	"github.com/tallystick/tallystick/core/weburl"
 )
 
@@ -50,7 +51,7 @@ func (s Source) below(path string) string { return strings.TrimRight(s.Issuer, "
 
 // allows reports whether a URL's scheme is good enough for this source.
 func (s Source) allows(u weburl.URL) bool {
-	return u.Scheme == "https" || s.Configured || s.HTTPAllowed && s.owns(u)
+	return u.Scheme == "https" || s.Configured && agent.OnLoopback(u.Origin) || s.HTTPAllowed && s.owns(u)
 }
 
 // owns: in development mode only the issuer's own origin may be a loopback

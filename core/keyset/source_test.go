@@ -19,9 +19,9 @@ func TestWhereKeysAreLookedFor(t *testing.T) {
 		{"well known, slash at the end", Source{Issuer: issuer + "/"}, issuer + "/.well-known/jwks.json", "1"},
 		{"portal of an authority", Source{Issuer: issuer, Configured: true, Authority: true}, issuer + "/api/auth/jwks", "1"},
 		{"portal of a stranger", stranger, issuer + "/api/auth/jwks", "keys_unavailable"},
-		{"fixed", Source{Issuer: issuer, Configured: true, JWKSURI: "http://10.0.0.1/set"}, "http://10.0.0.1/set", "1"},
+		{"fixed", Source{Issuer: issuer, Configured: true, JWKSURI: "https://10.0.0.1/set"}, "https://10.0.0.1/set", "1"},
 		{"fixed, issuer is a name", Source{Issuer: "partner", Configured: true, JWKSURI: "https://p.example/set"}, "https://p.example/set", "1"},
-		{"fixed, elsewhere", Source{Issuer: issuer, Configured: true, JWKSURI: "http://10.0.0.1/set"}, issuer + "/.well-known/jwks.json", "keys_unavailable"},
+		{"fixed, elsewhere", Source{Issuer: issuer, Configured: true, JWKSURI: "https://10.0.0.1/set"}, issuer + "/.well-known/jwks.json", "keys_unavailable"},
 	} {
 		h := newHost(t, 3600, 10)
 		h.web[c.at] = reply(jwks(jwk(0)))
@@ -41,7 +41,8 @@ func TestIssuersThatCannotBeAsked(t *testing.T) {
 		{"port", Source{Issuer: "https://a.example:8443"}, true},
 		{"upper case", Source{Issuer: "https://A.example"}, true},
 		{"http", Source{Issuer: "http://a.example"}, false},
-		{"http, configured", Source{Issuer: "http://a.example", Configured: true}, true},
+		{"http, configured", Source{Issuer: "http://a.example", Configured: true}, false},
+		{"http on loopback, configured", Source{Issuer: "http://127.0.0.1:8000", Configured: true}, true},
 		{"http, development", Source{Issuer: "http://127.0.0.1:8000", HTTPAllowed: true}, true},
 		{"user", Source{Issuer: "https://b@a.example"}, false},
 		{"query", Source{Issuer: "https://a.example/?x="}, false},
@@ -75,7 +76,9 @@ func TestWhichAddresses(t *testing.T) {
 		want   string
 	}{
 		{"stranger", Source{Issuer: issuer}, "https://10.0.0.1/keys", true, "1"},
-		{"configured", Source{Issuer: issuer, Configured: true}, "http://10.0.0.1/keys", false, "1"},
+		{"configured", Source{Issuer: issuer, Configured: true}, "https://10.0.0.1/keys", false, "1"},
+		{"configured, http on loopback", Source{Issuer: issuer, Configured: true}, "http://127.0.0.1/keys", false, "1"},
+		{"configured, http", Source{Issuer: issuer, Configured: true}, "http://10.0.0.1/keys", false, "keys_unavailable"},
 		{"development, own origin", Source{Issuer: local, HTTPAllowed: true}, local + "/keys", false, "1"},
 		{"development, another origin", Source{Issuer: local, HTTPAllowed: true}, "https://127.0.0.1:9000/keys", true, "1"},
 		{"development, another origin, http", Source{Issuer: local, HTTPAllowed: true}, "http://127.0.0.1:9000/keys", true, "keys_unavailable"},

@@ -72,10 +72,21 @@ func (s *Issuers) Decide(c Claims) (Caller, Decision, string) {
 	switch {
 	case s.allow.Len() == 0:
 		return caller, Open, "there is no allow list"
-	case s.allow.MatchAllow(caller.Name, caller.AgentURL):
+	case s.allows(&caller):
 		return caller, Allowed, "a pattern of the allow list matches"
 	}
 	return caller, Refused, "no pattern of the allow list matches"
+}
+
+// allows looks at the name by which the agent is referred to as well: "@bob" means
+// the agent that "@bob" resolves to. Its URL lies under its issuer, so that nobody
+// else can have it.
+func (s *Issuers) allows(caller *Caller) bool {
+	if s.allow.MatchAllow(caller.Name, caller.AgentURL) {
+		return true
+	}
+	alias, there := agent.Alias(caller.AgentURL, s.authority)
+	return there && s.allow.MatchAllow(alias, "")
 }
 
 // denies looks at the issuer, the agent's URL and its name, and at the name by

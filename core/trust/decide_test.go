@@ -207,3 +207,25 @@ func FuzzDecide(f *testing.F) {
 		}
 	})
 }
+
+// The seed's own lists name agents by reference: allow ["@myteam/*"].
+func TestReferencesInTheAllowList(t *testing.T) {
+	s := compiled(t, Config{Allow: []string{"@friend-*", "@myteam/*"}})
+	for _, c := range []struct {
+		claims Claims
+		want   Decision
+	}{
+		{Claims{Issuer: "https://robutler.ai/agents/friend-1", Subject: "x", AgentURL: "https://robutler.ai/agents/friend-1"}, Allowed},
+		{Claims{Issuer: "https://robutler.ai", Subject: "friend-1", AgentPath: "/agents"}, Allowed},
+		{Claims{Issuer: "https://robutler.ai/agents/myteam/bot", Subject: "x", AgentURL: "https://robutler.ai/agents/myteam/bot"}, Allowed},
+		{Claims{Issuer: "https://robutler.ai/agents/myteam/bot/deep", Subject: "x", AgentURL: "https://robutler.ai/agents/myteam/bot/deep"}, Refused},
+		{Claims{Issuer: "https://evil.example/agents/friend-1", Subject: "x", AgentURL: "https://evil.example/agents/friend-1"}, Refused},
+		{Claims{Issuer: "https://evil.example", Subject: "friend-1", AgentPath: "/agents"}, Refused},
+		{Claims{Issuer: "https://evil.example", Subject: "x", AgentURL: "https://robutler.ai/agents/friend-1"}, Refused},
+		{Claims{Issuer: "https://robutler.ai/agents/foe", Subject: "x", AgentURL: "https://robutler.ai/agents/friend-1"}, Refused},
+	} {
+		if _, got, _ := s.Decide(c.claims); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.claims, got, c.want)
+		}
+	}
+}
