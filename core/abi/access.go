@@ -105,8 +105,8 @@ func (o *accessOpening) identity() *problem.Problem {
 	if id == "" {
 		id = lastSegment(url)
 	}
-	if !jose.ValidIdentifier(id, authorized.MaxIssuer) {
-		return badConfig("agent_id must have 1 to 512 bytes and no control characters")
+	if err := agent.CheckName(id); err != nil {
+		return badConfig("agent_id: %s", err)
 	}
 	o.config.BaseURL, o.config.AgentID, o.config.Audience = url, id, o.c.Audience
 	return nil
@@ -240,8 +240,20 @@ func (o *accessOpening) material() *problem.Problem {
 	if o.keys, _, p = loadKeys(nil, o.c.Keys); p != nil {
 		return p
 	}
-	o.clients, p = client.New(orDefault(o.c.Clients, nil))
-	return p
+	return o.registry()
+}
+
+func (o *accessOpening) registry() (p *problem.Problem) {
+	configs := orDefault(o.c.Clients, nil)
+	if o.clients, p = client.New(configs); p != nil {
+		return p
+	}
+	for _, c := range configs {
+		if _, err := agent.NewList(c.Targets); err != nil {
+			return badConfig("client %s: targets%s", problem.Quote(c.ID), err)
+		}
+	}
+	return nil
 }
 
 func (c *Core) access(number uint64) (*engine.Engine, *problem.Problem) {

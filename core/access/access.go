@@ -111,9 +111,11 @@ func New(c Config, r *ring.Ring, static *authorized.Set, clients *client.Registr
 		kept:     newGenerations[*keptToken](maxKept, maxKeptBytes),
 		flights:  newFlights(),
 	}
-	if c.Mode == Portal && agent.Under(c.BaseURL, c.Authority) {
-		// The portal names its agents by their sub.
-		a.name, a.external = c.AgentID, false
+	if c.Mode == Portal {
+		// The portal knows its own agents by the names that resolve to them.
+		if alias, there := agent.Alias(c.BaseURL, c.Authority); there {
+			a.name, a.external = alias, false
+		}
 	}
 	for _, audience := range append([]string{c.BaseURL}, c.Audience...) {
 		a.audience[canonical(audience)] = struct{}{}
