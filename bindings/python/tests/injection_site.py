@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tallystick import AuthSkill
 
+AGENT = "/agents/bob"
 REFUSAL = 'Bearer realm="test", error="invalid_token"'
 
 
@@ -66,7 +67,8 @@ class Site:
             caller = self.skill.verify_request(
                 [seen.authorization],
                 method=seen.method,
-                path=parts.path,
+                path=parts.path.removeprefix(AGENT),
+                mount=AGENT,
                 query=parts.query,
                 body=seen.body,
             )
@@ -84,7 +86,7 @@ def serve() -> Iterator[Site]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     site = Site(f"http://127.0.0.1:{server.server_address[1]}")
     server.site = site  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield site

@@ -98,7 +98,7 @@ def test_the_first_request_finds_the_documents(serve: Serve, config: dict[str, A
         fresh = serve("tallystick", config)
         answer = fresh.get(path)
         assert answer.status == 200
-        assert answer.headers["content-type"] == "application/json"
+        assert "json" in answer.headers["content-type"]
         assert "max-age" in answer.headers["cache-control"]
     assert serve("webagents", config).get("/bob/.well-known/openid-configuration").status == 500
 
@@ -279,7 +279,14 @@ def client_secret() -> tuple[str, str]:
 
 def test_the_token_endpoint_takes_post_alone(ours: Served) -> None:
     assert ours.get("/bob/auth/token").status == 405
-    assert ours.post("/bob/auth/token", "grant_type=password").status == 400
+    assert ours.post("/bob/auth/token", "grant_type=password").status == 401
+
+
+def test_a_refusal_is_no_success(theirs: Served, ours: Served) -> None:
+    for server, status in ((theirs, 200), (ours, 401)):
+        answer = server.post("/bob/auth/token", "grant_type=password")
+        assert answer.status == status
+        assert "error" in answer.json
 
 
 # Commands
@@ -301,6 +308,54 @@ def test_the_owner_alone_makes_tokens(ours: Served, token: str) -> None:
     assert ours.post("/bob/command/auth/token", {"target": "@x"}, token).status == 403
 
 
+def test_the_owner_gets_one(ours: Served, bob_reader: AuthSkill) -> None:
+    made = ours.get(f"/bob/as-owner?command=/auth/token&target={ALICE}").json
+    assert bob_reader.verify_token(made["token"]).agent_id == "bob"
+    assert made["token"] not in made["display"]
+
+
+def test_a_command_takes_single_words(ours: Served) -> None:
+    asked = "/bob/as-owner?command=/auth/token&target="
+    assert ours.get(f"{asked}{ALICE}").status == 200
+    assert ours.get(f"{asked}{ALICE}%20--show").status == 500
+    assert ours.get(f"{asked}--show").status == 500
+
+
+# Requests that the agent makes
+
+
+@pytest.fixture(scope="module")
+def bob_reader(ours: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuthSkill]:
+    """Alice, who reads bob's tokens with the keys that his server publishes."""
+    bob = f"{ours.url}/bob"
+    trusted = [{"issuer": bob, "jwks_uri": f"{bob}/.well-known/jwks.json"}]
+    folder = str(tmp_path_factory.mktemp("reader"))
+    with AuthSkill(
+        base_url=ALICE, keys_dir=folder, trusted_issuers=trusted, replay="memory"
+    ) as skill:
+        yield skill
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        f"target_agent={ALICE}",
+        f"target_url={ALICE}",
+        f"target_agent={ALICE}&target_url={ALICE}/deeper",
+    ],
+)
+def test_the_hook_attaches_a_token(ours: Served, bob_reader: AuthSkill, asked: str) -> None:
+    header = ours.get(f"/bob/outgoing?{asked}").json["Authorization"]
+    caller = bob_reader.verify_request([header], method="GET", path="/")
+    assert (caller.agent_url, caller.scopes) == (f"{ours.url}/bob", ["read"])
+
+
+def test_the_hook_sends_no_token_elsewhere(ours: Served) -> None:
+    asked = f"/bob/outgoing?target_agent={ALICE}&target_url=https://evil.example/agents/alice"
+    assert ours.get(asked).json == {}
+    assert ours.get("/bob/outgoing").json == {}
+
+
 # Where the agent is
 
 
@@ -318,12 +373,30 @@ def test_a_public_url_is_the_base(serve: Serve) -> None:
     assert server.get("/agents/bob/.well-known/jwks.json").status == 200
 
 
+def test_a_bound_token_below_a_prefix(
+    serve: Serve, config: dict[str, Any], alice: AuthSkill
+) -> None:
+    options = {"public_url": "{url}", "url_prefix": "/agents"}
+    server = serve("tallystick", {**config, "base_url": None}, server=options)
+    target = f"{server.url}/agents/bob"
+    for signed, status in ((f"{target}/who", 200), (f"{server.url}/bob/who", 401)):
+        bound = alice.authorization(target, method="GET", url=signed, bind=True)
+        answer = server.ask("GET", "/agents/bob/who", {"Authorization": bound})
+        assert answer.status == status
+
+
 def test_an_agent_at_the_root(serve: Serve, config: dict[str, Any], alice: AuthSkill) -> None:
     server = serve("tallystick", {**config, "base_url": "{url}"}, server={"root_agent": "bob"})
     assert server.get("/.well-known/openid-configuration").json["issuer"] == server.url
     assert len(server.get("/.well-known/jwks.json").json["keys"]) == 3
     answer = server.post("/chat/completions", MESSAGES, alice.generate_token(server.url))
     assert said_by(answer)["agent"] == "alice"
+    body = json.dumps(MESSAGES).encode()
+    bound = alice.authorization(
+        server.url, method="POST", url=f"{server.url}/chat/completions", body=body, bind=True
+    )
+    headers = {"Authorization": bound, "Content-Type": "application/json"}
+    assert server.ask("POST", "/chat/completions", headers, body).status == 200
 
 
 def test_agents_that_are_made_when_asked_for(

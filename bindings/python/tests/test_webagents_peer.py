@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 
+from servers import Handler, serving
 from tallystick import AuthSkill
 from tallystick.errors import TallystickError
 from webagents_support import Peer, peer, publish, webagents_interpreter
@@ -162,8 +163,7 @@ CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
         {"aoauth": {"mode": "self", "agent_url": "https://victim.example/agents/theo"}},
         "invalid_claims",
     ),
-    "several audiences": ({"aud": [OUR_URL, "https://elsewhere.example/x"]}, "invalid_audience"),
-    "a fraction of a scope text": ({"scope": "read\u00a0admin"}, "invalid_claims"),
+    "a space that is none between scopes": ({"scope": "read\u00a0admin"}, "invalid_claims"),
 }
 
 
@@ -178,25 +178,73 @@ def test_claims_that_they_take(theirs: Peer, tmp_path: Path, their_jwks: str, wh
         assert ours.verify_token(their_token(theirs)).agent_id == "theo"
 
 
+TEXTS: dict[str, tuple[str, str]] = {
+    "a member twice": ('"sub":"olaf","sub":"theo"', "malformed_token"),
+    "a number that JSON does not have": ('"sub":"theo","x":NaN', "malformed_token"),
+    "half a character": (r'"sub":"theo","x":"\ud800"', "malformed_token"),
+    "a lifetime in another type": ('"sub":"theo","iat":true', "invalid_claims"),
+}
+
+
+def claims_text(members: str) -> str:
+    now = int(time.time())
+    return (
+        f'{{"iss":"https://theirs.example","aud":"{OUR_URL}","exp":{now + 60},"jti":"{now}",'
+        f'"scope":"read","client_id":"theo","token_type":"Bearer","agent_path":"/agents",{members}}}'
+    )
+
+
+def forged(theirs: Peer, members: str, header: dict[str, Any] | None = None) -> str:
+    kid = jwt.get_unverified_header(their_token(theirs))["kid"]
+    head = json.dumps({"alg": "RS256", "typ": "JWT", "kid": kid, **(header or {})})
+    return str(theirs.do("forge", skill="theo", header=head, claims=claims_text(members)))
+
+
+@pytest.mark.parametrize("what", list(TEXTS))
+def test_texts_that_they_take(theirs: Peer, tmp_path: Path, their_jwks: str, what: str) -> None:
+    members, code = TEXTS[what]
+    name, ours = open_both(theirs, tmp_path, their_jwks)
+    with ours:
+        token = forged(theirs, members)
+        assert theirs.do("validate", skill=name, token=token) is not None
+        assert code_of(ours, token) == code
+        assert ours.verify_token(forged(theirs, '"sub":"theo"')).agent_id == "theo"
+
+
+def test_padding_that_they_take(theirs: Peer, tmp_path: Path, their_jwks: str) -> None:
+    """Two spellings of one token (RFC 7515 section 2 has no padding)."""
+    name, ours = open_both(theirs, tmp_path, their_jwks)
+    with ours:
+        token = their_token(theirs)
+        assert theirs.do("validate", skill=name, token=token + "==") is not None
+        assert code_of(ours, token + "==") == "malformed_token"
+        assert ours.verify_token(token).agent_id == "theo"
+
+
 def test_names_from_the_last_segment_of_an_issuer(
     theirs: Peer, tmp_path: Path, our_keys: str
 ) -> None:
     """``allow: ["@alice"]``: whoever has a host may call a path of it ``alice``."""
-    evil = "https://evil.example/agents/alice"
-    with AuthSkill(base_url=evil, keys_dir=str(tmp_path / "evil"), replay="memory") as attacker:
-        token = attacker.generate_token(OUR_URL, ["read"])
-        document = attacker.serve("GET", "/.well-known/jwks.json")
-    assert document is not None
+    held: list[AuthSkill] = []
+
+    def answer(handler: Handler) -> None:
+        found = held[0].serve("GET", handler.path.removeprefix("/agents/alice"))
+        handler.answer(found.body.encode() if found else b"", found.status if found else 404)
+
     config = {"base_url": OUR_URL, "allow": ["@alice"], "keys_dir": str(tmp_path / "ours")}
-    # What decides in 0.3.9 is asked itself: fetching from evil.example is not for a test.
-    theirs.do("open", skill="named", name="olga", config=config)
-    assert theirs.do("allowed", skill="named", issuer=evil) is True
-    keys = {evil: document.body}
-    with AuthSkill(config, keys=keys, replay="memory") as ours:
-        assert code_of(ours, token) == "issuer_denied"
-    config["allow"] = ["@example.evil.agents.alice"]
-    with AuthSkill(config, keys=keys, replay="memory") as ours:
-        assert ours.verify_token(token).name == "example.evil.agents.alice"
+    with serving(answer) as evil:
+        issuer = f"{evil.url}/agents/alice"
+        held.append(AuthSkill(base_url=issuer, keys_dir=str(tmp_path / "evil"), replay="memory"))
+        with held[0]:
+            token = held[0].generate_token(OUR_URL, ["read"])
+            # 0.3.9 itself says whom it lets in; it would fetch from https alone.
+            theirs.do("open", skill="named", name="olga", config=config)
+            assert theirs.do("allowed", skill="named", issuer=issuer) is True
+            with AuthSkill(config, dev_mode=True, replay="memory") as ours:
+                assert code_of(ours, token) == "unknown_issuer"
+            config["allow"] = [f"@{held[0].name}"]
+            with AuthSkill(config, dev_mode=True, replay="memory") as ours:
+                assert ours.verify_token(token).name == held[0].name
 
 
 def test_a_deny_list_that_spelling_gets_around(
@@ -275,19 +323,6 @@ def test_tokens_for_anybody_at_the_token_endpoint(theirs: Peer, ours: AuthSkill)
     claims = claims_of(given["access_token"])
     assert (claims["sub"], claims["aud"]) == ("theo", "https://robutler.ai/agents/bank")
     assert claims["scope"] == "read write"
-
-
-def test_a_status_of_200_for_a_refusal(theirs: Peer, ours: AuthSkill) -> None:
-    given = theirs.do("token_endpoint", skill="theo", form={"grant_type": "password"})
-    assert given["error"] == "unsupported_grant_type"
-    answer = ours.serve(
-        "POST",
-        "/auth/token",
-        content_type="application/x-www-form-urlencoded",
-        body=b"grant_type=password",
-    )
-    assert answer is not None
-    assert answer.status == 400
 
 
 def claims_of(token: str) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def test_their_provider_gets_a_token_that_we_read(
     theirs: Peer, ours: AuthSkill, portal: Portal
 ) -> None:
     theirs.do("open", skill="theo", name="theo", config=portal.settings("theo"))
-    token = theirs.do("generate", skill="theo", target="@olga", scopes=["read", "admin"])
+    token = theirs.do("generate", skill="theo", target="@olga", scopes=["read"])
     caller = ours.verify_token(token)
     assert (caller.agent_id, caller.issuer, caller.issuer_type) == ("theo", portal.url, "portal")
     assert caller.name == "theo"
@@ -116,3 +116,10 @@ def test_a_wrong_secret(theirs: Peer, portal: Portal) -> None:
     theirs.do("open", skill="wrong", name="theo", config=wrong)
     with pytest.raises(PeerError, match="401"):
         theirs.do("generate", skill="wrong", target="@olga", scopes=["read"])
+
+
+def test_a_scope_that_the_client_may_not_have(theirs: Peer, portal: Portal) -> None:
+    theirs.do("open", skill="greedy", name="theo", config=portal.settings("theo"))
+    with pytest.raises(PeerError, match="400"):
+        theirs.do("generate", skill="greedy", target="@olga", scopes=["read", "admin"])
+    assert theirs.do("generate", skill="greedy", target="@olga", scopes=["read", "write"])

@@ -68,13 +68,14 @@ class PeerError(Exception):
 
 @contextlib.contextmanager
 def peer(python: Path, folder: Path) -> Iterator[Peer]:
-    process = subprocess.Popen(
-        [python, PROGRAMS / "peer.py"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=(folder / "peer.log").open("w"),
-        env=_environment(folder),
-    )
+    with (folder / "peer.log").open("w") as log:
+        process = subprocess.Popen(
+            [python, PROGRAMS / "peer.py"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=_environment(folder),
+        )
     # A peer that hangs must not hang the tests: without its process, reading ends.
     watchdog = threading.Timer(4 * DEADLINE, process.kill)
     watchdog.start()
@@ -135,13 +136,14 @@ def served(
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         found = Served(listener.getsockname()[1], folder / "server.log")
         known = {"skill": skill, "config": config or {}, **settings, "fd": listener.fileno()}
-        process = subprocess.Popen(
-            [python, PROGRAMS / "app.py", json.dumps(known).replace("{url}", found.url)],
-            pass_fds=[listener.fileno()],
-            stdout=(folder / "server.out").open("w"),
-            stderr=found._log.open("w"),
-            env=_environment(folder),
-        )
+        with found._log.open("w") as log:
+            process = subprocess.Popen(
+                [python, PROGRAMS / "app.py", json.dumps(known).replace("{url}", found.url)],
+                pass_fds=[listener.fileno()],
+                stdout=log,
+                stderr=log,
+                env=_environment(folder),
+            )
         try:
             yield found
         finally:

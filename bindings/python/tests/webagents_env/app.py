@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import uvicorn
@@ -52,6 +53,25 @@ async def anyone() -> dict[str, Any]:
     return {"open": True}
 
 
+@http("/outgoing", method="get")
+async def outgoing(target_agent: str = "", target_url: str = "") -> dict[str, Any]:
+    """Say what the hooks put into a request that the agent is about to make."""
+    context = get_context()
+    context.set("target_agent", target_agent)
+    context.set("target_url", target_url)
+    context = await context.agent._execute_hooks("on_request_outgoing", context)
+    return dict(getattr(context, "headers", None) or {})
+
+
+@http("/as-owner", method="get")
+async def as_owner(command: str, target: str = "", token: str = "") -> Any:
+    """Run a command as a REPL does for the agent's owner."""
+    context = get_context()
+    context.auth = SimpleNamespace(scope="owner", authenticated=True)
+    given = {name: value for name, value in (("target", target), ("token", token)) if value}
+    return await context.agent.execute_command(command, given, context=context)
+
+
 class Model(Skill):
     """Answers a turn with who asked: the last link of a chat, without a model."""
 
@@ -72,7 +92,7 @@ def _agent(name: str) -> BaseAgent:
     agent = BaseAgent(
         name=name,
         skills={"auth": AuthSkill(SETTINGS.get("config", {})), "model": Model()},
-        http_handlers=[who, tell, mine, anyone],
+        http_handlers=[who, tell, mine, anyone, outgoing, as_owner],
     )
     if "rules" in SETTINGS:
         agent.config = {"accept_from": SETTINGS["rules"]}

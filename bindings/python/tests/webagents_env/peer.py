@@ -12,8 +12,11 @@ import json
 import logging
 import os
 import sys
+from base64 import urlsafe_b64encode
 from typing import Any
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from webagents import BaseAgent
 from webagents.agents.skills.local.auth import AuthSkill
 from webagents.server.context.context_vars import create_context
@@ -44,6 +47,13 @@ class Peer:
         made = self._skills[skill]
         return str(await asyncio.to_thread(made.generate_token, target, scopes, claims))
 
+    async def forge(self, skill: str, header: str, claims: str) -> str:
+        """Sign any two texts with the skill's key, as whoever holds it can."""
+        key = self._skills[skill].jwks.get_signing_key()
+        signed = f"{_base64(header.encode())}.{_base64(claims.encode())}"
+        signature = key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+        return f"{signed}.{_base64(signature)}"
+
     async def validate(self, skill: str, token: str) -> dict[str, Any] | None:
         found = await self._skills[skill].validate_token(token)
         return None if found is None else {**found.to_dict(), "raw_claims": found.raw_claims}
@@ -70,6 +80,10 @@ class _Request:
 
     def __init__(self, headers: dict[str, str]) -> None:
         self.headers = headers
+
+
+def _base64(data: bytes) -> str:
+    return urlsafe_b64encode(data).decode().rstrip("=")
 
 
 async def serve() -> None:

@@ -79,8 +79,7 @@ class Plan:
         self._fixed: tuple[str, str] | None = None
         if isinstance(target, str):
             self._fixed = (target, send_to or skill.resolve(target))
-            # A base URL that covers nothing is a mistake to hear of now.
-            self.covers(self._fixed[1], self._fixed[1])
+            self._expect_a_place(self._fixed[1])
 
     def attach(
         self, method: str, url: str, body: bytes | None, *, fresh: bool = False
@@ -118,6 +117,15 @@ class Plan:
         if self.bind or status != 401:
             return False
         return any('error="invalid_token"' in challenge for challenge in challenges)
+
+    def _expect_a_place(self, send_to: str) -> None:
+        # A base URL that covers not even itself is a mistake to hear of now.
+        if not self.covers(send_to, send_to):
+            raise error(
+                "invalid_argument",
+                f"send_to: {send_to!r} is no base URL of an agent: write it like "
+                "https://example.com/agents/bob",
+            )
 
     def _whom(self, url: str) -> tuple[str, str] | None:
         found = self._fixed or self._ask(url)

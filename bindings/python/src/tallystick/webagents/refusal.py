@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from starlette.exceptions import HTTPException
+from fastapi import HTTPException  # type: ignore[import-not-found]
 from webagents.agents.skills.local.auth import AuthError as WebagentsAuthError
 
 if TYPE_CHECKING:
-    from tallystick.errors import TallystickError
+    from tallystick.errors import ErrorResponse, TallystickError
 
-__all__ = ["AuthError", "refuse"]
+__all__ = ["AuthError", "refuse", "unverifiable"]
 
 
 class AuthError(WebagentsAuthError, HTTPException):
@@ -36,9 +36,12 @@ class AuthError(WebagentsAuthError, HTTPException):
         headers: dict[str, str] | None = None,
         body: dict[str, Any] | None = None,
     ) -> None:
-        WebagentsAuthError.__init__(self, message, code)
+        # Not webagents' own constructor: its super() is the one of HTTPException here.
+        self.message = message
+        self.code = self.error_code = code
         self._body = body or {"error": {"code": code, "message": message}}
-        HTTPException.__init__(self, status or self.status_code, self._body, headers)
+        status = status or (403 if code == "trust_denied" else 401)
+        HTTPException.__init__(self, status, self._body, headers)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the body of the answer, as the core worded it."""
@@ -48,14 +51,18 @@ class AuthError(WebagentsAuthError, HTTPException):
         return str(self.message)
 
 
-def refuse(refused: TallystickError) -> AuthError:
-    """Return the exception for a refusal, or for an error that is no verdict (a 500)."""
-    answer = refused.response
-    if answer is None:
-        # Fail closed: webagents logs other exceptions of a hook, and lets the request in.
-        return AuthError("The request cannot be verified.", "internal", status=500)
+def refuse(refused: TallystickError, answer: ErrorResponse) -> AuthError:
+    """Return the exception for a refused request."""
     headers = {name: value for name, value in answer.headers.items() if name != "content-type"}
-    body = json.loads(answer.body)
     return AuthError(
-        refused.message, refused.code, status=answer.status, headers=headers, body=body
+        refused.message,
+        refused.code,
+        status=answer.status,
+        headers=headers,
+        body=json.loads(answer.body),
     )
+
+
+def unverifiable() -> AuthError:
+    """Return the exception for a request on which there is no verdict: a 500."""
+    return AuthError("The request cannot be verified.", "internal", status=500)

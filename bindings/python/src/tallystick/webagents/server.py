@@ -16,11 +16,12 @@ import json
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from webagents.server.core.app import WebAgentsServer
 
-from tallystick.webagents.skill import AuthSkill
+from tallystick.webagents.skill import MOUNT, AuthSkill, sent_path
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -43,7 +44,8 @@ def install() -> None:
     @wraps(original)
     def with_documents(self: Any, *arguments: Any, **options: Any) -> None:
         original(self, *arguments, **options)
-        self.app.add_middleware(Documents, server=self)
+        # The innermost: what the server's own do (CORS, its floor) they do for these, too.
+        self.app.user_middleware.append(Middleware(Documents, server=self))
 
     WebAgentsServer.__init__ = with_documents
     setattr(WebAgentsServer, _MARK, True)
@@ -58,35 +60,52 @@ class Documents:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI 3)."""
-        found = self._locate(scope)
-        agent = None if found is None else await self._agent(found[0])
-        skill = None if agent is None else _skill(agent)
-        if found is None or skill is None:
+        mount = self._mount(scope)
+        if mount is not None:
+            scope[MOUNT] = mount
+        name, path = self._locate(scope)
+        agent = await self._agent(name) if name else None
+        skill = _skill(agent)
+        if skill is None:
             await self._app(scope, receive, send)
             return
-        request = Request(scope, receive)
-        served = await skill.answer(request, found[1], agent)
-        if served is not None and found[1] == KEYS:
+        served = await skill.answer(Request(scope, receive), path, agent)
+        if served is not None and path == KEYS:
             served = _with_other_keys(served, agent)
         response = Response(status_code=404) if served is None else _response(served)
         await response(scope, receive, send)
 
-    def _locate(self, scope: Scope) -> tuple[str, str] | None:
-        """Return the agent's name and the path below it."""
-        if scope["type"] != "http":
+    def _mount(self, scope: Scope) -> str | None:
+        """Return where the agent that is asked is mounted, as it was sent.
+
+        Tokens that are bound to a request name the path as its sender sees it, which a
+        proxy or the mount at the root may have made longer.
+        """
+        if scope["type"] not in {"http", "websocket"}:
             return None
-        path: str = scope["path"]
+        path, prefix = sent_path(scope), f"{self._server.url_prefix}/"
+        if not path.startswith(prefix):
+            return None
+        return prefix + path[len(prefix) :].split("/", 1)[0]
+
+    def _locate(self, scope: Scope) -> tuple[str, str]:
+        """Return the name of the agent whose document is asked for, and its path below it."""
+        path = scope["path"] if scope["type"] == "http" else ""
         root = self._server.root_agent
         if root is not None and path in ROOT_DOCUMENTS:
             return root, path
         prefix = f"{self._server.url_prefix}/"
         if not path.endswith(KEYS) or not path.startswith(prefix):
-            return None
+            return "", ""
         name = path[len(prefix) : -len(KEYS)]
-        return (name, KEYS) if name and "/" not in name else None
+        return ("", "") if "/" in name else (name, KEYS)
 
     async def _agent(self, name: str) -> Any:
-        return await self._server.resolve_agent(name)
+        try:
+            return await self._server.resolve_agent(name)
+        except Exception:
+            # The server's own route tries again, and answers what there is to say.
+            return None
 
 
 def _skill(agent: Any) -> AuthSkill | None:

@@ -18,7 +18,7 @@ from tallystick.body import Body
 from tallystick.core import load_core
 from tallystick.errors import TallystickError, error
 from tallystick.webagents.context import AuthContext
-from tallystick.webagents.refusal import refuse
+from tallystick.webagents.refusal import refuse, unverifiable
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection, Request
@@ -31,7 +31,13 @@ __all__ = ["AuthSkill"]
 MAX_IDENTITIES = 16
 """Agents that one skill instance serves at a time (webagents makes one for each)."""
 
+MOUNT = "tallystick.mount"
+"""Key of an ASGI scope: where the agent is mounted, as it was sent."""
+
 _VERIFIED = "tallystick.verified"
+
+# What is not active is said when the skill is opened.
+_UNHEARD = logging.Logger("unheard", logging.CRITICAL + 1)
 
 
 # webagents asks for the name of this class: a server whose agents verify their callers
@@ -57,9 +63,7 @@ class AuthSkill(Skill):
         self.logger = options.setdefault("logger", logging.getLogger(__name__))
         self._options = options
         # A mistake is heard of here, not at the first request.
-        self._settings = read_settings(
-            load_core(options.get("backend")), self.config, None, {}, self.logger
-        ).access
+        read_settings(load_core(options.get("backend")), self.config, None, {}, _UNHEARD)
         self._identities: dict[str, Tokens] = {}
         self._lock = threading.Lock()
 
@@ -96,8 +100,7 @@ class AuthSkill(Skill):
         with self._lock:
             found = self._identities.get(name)
             if found is None:
-                found = Tokens(self.config, **options, **self._options)
-                self._identities[name] = found
+                found = self._identities[name] = self._open(options)
                 self._forget_oldest()
         return found
 
@@ -145,11 +148,12 @@ class AuthSkill(Skill):
             tokens = await self._ready(getattr(context, "agent", None))
             context.auth = await _caller(tokens, request, authorization)
         except TallystickError as refused:
-            if refused.response is None:
-                self.logger.exception("a request cannot be verified")
-            else:
-                self.logger.warning("refused: %s: %s", refused.code, refused.log or refused.message)
-            raise refuse(refused) from refused
+            raise self._refuse(refused) from refused
+        except Exception as reason:
+            # Of any other exception webagents makes a line in the log, and lets the
+            # request in.
+            self.logger.exception("a request cannot be verified")
+            raise unverifiable() from reason
         return context
 
     # HTTP endpoints, below the agent's own path.
@@ -192,8 +196,34 @@ class AuthSkill(Skill):
         return await self._command("/auth/jwks")
 
     async def _ready(self, agent: Any = None) -> Tokens:
+        options = self._identity(agent or self.agent)
+        known = self._identities.get(json.dumps(options, sort_keys=True))
+        if known is not None:
+            return known
         # Opening makes keys where there are none, which takes a second.
         return await asyncio.to_thread(self.tokens, agent)
+
+    def _open(self, options: dict[str, Any]) -> Tokens:
+        opened = Tokens(self.config, **{**self._options, **options})
+        if opened.mode == "self-issued" and not (self._given("base_url") or "base_url" in options):
+            self.logger.warning(
+                "base_url is not set, nor public_url of the server: others will look for this "
+                "agent's keys at %s",
+                opened.base_url,
+            )
+        return opened
+
+    def _given(self, name: str) -> Any:
+        """Return what the configuration says about a key, plain or as a file has it."""
+        settings = self.config.get("skills", {}).get("auth") or self.config
+        return self._options.get(name) or settings.get(name)
+
+    def _refuse(self, refused: TallystickError) -> Exception:
+        if refused.response is None:
+            self.logger.error("a request cannot be verified: %s", refused)
+            return unverifiable()
+        self.logger.warning("refused: %s: %s", refused.code, refused.log or refused.message)
+        return refuse(refused, refused.response)
 
     async def _endpoint(self, context: Any, path: str) -> Response:
         from starlette.responses import Response
@@ -209,19 +239,18 @@ class AuthSkill(Skill):
 
     def _identity(self, agent: Any) -> dict[str, Any]:
         """Return the options that follow from the agent, where the configuration is silent."""
-        given = self.config.get("skills", {}).get("auth", self.config)
         options: dict[str, Any] = {}
         name = getattr(agent, "id", None) or getattr(agent, "name", None)
-        if not given.get("agent_id") and name:
+        if not self._given("agent_id") and name:
             options["agent_id"] = name
         public = _public_url(agent)
-        if not given.get("base_url") and not given.get("authority") and public:
+        if public and not self._given("base_url") and not self._given("authority"):
             options["base_url"] = public
         rules = (getattr(agent, "config", None) or {}).get("accept_from")
-        if given.get("accept_from") is None and rules is not None:
+        if rules is not None and self._given("accept_from") is None:
             options["accept_from"] = rules
         keys_dir = os.environ.get("WEBAGENTS_KEYS_DIR")
-        if not given.get("keys_dir") and keys_dir:
+        if keys_dir and not self._given("keys_dir"):
             options["keys_dir"] = keys_dir
         return options
 
@@ -253,13 +282,21 @@ async def _verify(tokens: Tokens, request: Any, authorization: list[str]) -> Any
         data: bytes = await request.body() if scope["type"] == "http" else b""
         return Body(too_large=True) if len(data) > limit else Body(data)
 
+    # What is below the agent: its base URL says what callers see in front of that.
+    path = sent_path(scope)[len(scope.get(MOUNT, "")) :]
     return await tokens.averify_request(
         authorization,
         method=scope.get("method", "GET"),
-        path=(scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
+        path=path,
         query=scope.get("query_string", b"").decode("latin-1"),
         body=body,
     )
+
+
+def sent_path(scope: Any) -> str:
+    """Return a request's path as it was sent, one character per byte."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw.decode("latin-1")
 
 
 def _values(source: Any, name: str) -> list[str]:
