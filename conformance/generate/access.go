@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"maps"
 	"strings"
+
+	"github.com/tallystick/tallystick/conformance"
 )
 
 // Who is in the vectors of access tokens: alice calls bob; both sign for
@@ -46,6 +48,13 @@ func publicRing(key keyPair) object {
 	return ringOf(ringEntry(key, "active", object{"private_pem": remove, "public_pem": key.spki()}))
 }
 
+// and returns changes with more changes: what is to be removed stays so.
+func (o object) and(changes object) object {
+	out := maps.Clone(o)
+	maps.Copy(out, changes)
+	return out
+}
+
 // openAccess opens an engine of access tokens: bob's, who knows alice's key. The
 // members change it.
 func openAccess(changes object) step {
@@ -70,9 +79,7 @@ func accessTokenBy(key keyPair, changes object) token {
 
 // boundToken is alice's token for one request of hers.
 func boundToken(changes object) token {
-	claims := object{"content_sha256": hexSHA256(body), "htm": "POST", "htu": bobURL + "/chat"}
-	maps.Copy(claims, changes) // keeps what is to be removed
-	return accessToken(claims)
+	return accessToken(object{"content_sha256": hexSHA256(body), "htm": "POST", "htu": bobURL + "/chat"}.and(changes))
 }
 
 // asked is the request with a token as bob's server received it.
@@ -112,16 +119,15 @@ func fetches(t token, changes object, url string, members object) step {
 	return s
 }
 
-// answered is the answer to a fetch.
-func answered(status int, headers object, content string, changes object, expect step) step {
-	if headers == nil {
-		headers = object{"content-type": "application/json"}
-	}
-	s := resume(object{"status": status, "headers": headers}.with(changes), content, expect.Expect)
-	for name, path := range expect.Save {
-		s = s.save(name, path)
-	}
-	return s
+// answered is what a fetch gave: JSON, unless the headers say something else.
+func answered(status int, headers object, content string, moment object, expect conformance.Expect) step {
+	all := object{"content-type": "application/json"}.with(headers)
+	return resume(object{"status": status, "headers": all}.with(moment), content, expect)
+}
+
+// nextFetch expects another one.
+func nextFetch(url string, members object) conformance.Expect {
+	return need("fetch", members.with(object{"url": url}))
 }
 
 // discoveryOf is an issuer's metadata (RFC 8414 section 2).

@@ -1,0 +1,389 @@
+package generate
+
+import (
+	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/pem"
+	"strings"
+
+	"github.com/tallystick/tallystick/conformance"
+)
+
+const (
+	keysOfOthers  = "protocol.md section 6"
+	pathDiscovery = "/.well-known/openid-configuration"
+	pathKeys      = "/.well-known/jwks.json"
+	discoverURL   = aliceURL + pathDiscovery
+	keysURL       = aliceURL + pathKeys
+)
+
+func fetchedKeys() *area {
+	a := newArea("fetch", "The keys of others: what is fetched, where, how often, and what a bad answer does.")
+	documents(a)
+	fetchLimits(a)
+	lifetimes(a)
+	refreshes(a)
+	failures(a)
+	flights(a)
+	badDocuments(a)
+	badDiscovery(a)
+	keySets(a)
+	confusion(a)
+	return a
+}
+
+// day is alice's token that lives as long as one may.
+func day(changes object) token { return accessToken(object{"exp": now + 86400}.and(changes)) }
+
+// strangers' engine: no key is configured.
+func openEmpty(changes object) step { return openAccess(object{"keys": remove}.and(changes)) }
+
+var aliceKeys = jwks(alice.published())
+
+// locates asks for the discovery document and then for the keys.
+func locates(t token, moment object) []step {
+	return []step{
+		fetches(t, moment, discoverURL, object{"method": "GET"}),
+		answered(200, nil, discoveryOf(aliceURL, nil), moment, nextFetch(keysURL, object{"method": "GET"})).save("ticket", "ticket"),
+	}
+}
+
+// sequence is an engine with the steps of several lists.
+func sequence(first step, lists ...[]step) []step {
+	steps := []step{first}
+	for _, list := range lists {
+		steps = append(steps, list...)
+	}
+	return steps
+}
+
+// known is an engine that has fetched alice's keys; the headers came with them.
+func known(headers object) []step {
+	return sequence(openEmpty(nil), locates(day(nil), nil), []step{answered(200, headers, aliceKeys, nil, okIncludes(object{"key_id": alice.kid()}))})
+}
+
+func later(seconds int) object { return at(now + seconds) }
+
+func documents(a *area) {
+	t := day(nil)
+	get := object{"method": "GET", "flight": 1, "redirects": 0, "address": "public", "max_bytes": 262144, "timeout": 5, "headers": object{"accept": "application/json"}, "read": []string{"cache-control", "content-type", "etag"}}
+	second := get.with(object{"flight": 2, "headers": object{"accept": "application/jwk-set+json, application/json"}})
+	a.accept("discovery-then-keys", "a stranger's discovery document, then its keys: https, public addresses, no redirects", keysOfOthers, openEmpty(nil),
+		fetches(t, nil, discoverURL, get), answered(200, nil, discoveryOf(aliceURL, nil), nil, nextFetch(keysURL, second)).save("ticket", "ticket"),
+		answered(200, object{"content-type": "application/jwk-set+json"}, aliceKeys, nil, okIncludes(object{"key_id": alice.kid(), "issuer": aliceURL})))
+	a.accept("keys-elsewhere", "the keys lie where the discovery document says", keysOfOthers, openEmpty(nil), fetches(t, nil, discoverURL, object{}),
+		answered(200, nil, discoveryOf(aliceURL, object{"jwks_uri": "https://cdn.example/alice?v=2"}), nil, nextFetch("https://cdn.example/alice?v=2", object{"address": "public", "redirects": 0})).save("ticket", "ticket"),
+		answered(200, nil, aliceKeys, nil, okIncludes(object{"issuer": aliceURL})))
+	a.accept("keys-inside-are-checked", "a stranger's document names an inner address: the host must not connect to it", keysOfOthers+": at a public address", openEmpty(nil), fetches(t, nil, discoverURL, object{}),
+		answered(200, nil, discoveryOf(aliceURL, object{"jwks_uri": "https://10.0.0.5/keys"}), nil, nextFetch("https://10.0.0.5/keys", object{"address": "public"})))
+	a.accept("fallback", "no discovery document: the keys at their usual place", keysOfOthers+": else {iss}/.well-known/jwks.json", openEmpty(nil), fetches(t, nil, discoverURL, object{}),
+		answered(404, nil, "", nil, nextFetch(keysURL, object{})).save("ticket", "ticket"), answered(200, nil, aliceKeys, nil, okIncludes(object{"issuer": aliceURL})))
+	a.reject("fallback-none", "fallback", "no keys there either", keysOfOthers, openEmpty(nil), fetches(t, nil, discoverURL, object{}),
+		answered(404, nil, "", nil, nextFetch(keysURL, object{})).save("ticket", "ticket"), answered(404, nil, "", nil, refusal("keys_unavailable")))
+	below := accessToken(object{"iss": "https://example.com/alice", "aoauth": remove})
+	a.accept("issuer-with-path", "an issuer below a path has its documents below it", "OpenID Connect Discovery section 4", openEmpty(nil), fetches(below, nil, "https://example.com/alice"+pathDiscovery, object{}))
+	configured := func(changes object) step {
+		return openEmpty(object{"trusted_issuers": []object{object{"issuer": aliceURL}.with(changes)}})
+	}
+	trusting := object{"address": "any", "redirects": 3}
+	a.accept("configured", "a configured issuer may be anywhere and may redirect", keysOfOthers, configured(nil), fetches(t, nil, discoverURL, trusting))
+	a.accept("configured-keys", "jwks_uri of the configuration: no discovery", keysOfOthers, configured(object{"jwks_uri": "https://keys.example/alice"}), fetches(t, nil, "https://keys.example/alice", trusting),
+		answered(200, nil, aliceKeys, nil, okIncludes(object{"issuer": aliceURL})))
+	a.accept("configured-http", "on loopback by plain http", keysOfOthers, openEmpty(object{"trusted_issuers": []object{{"issuer": "http://localhost:8000"}}}),
+		fetches(accessToken(object{"iss": "http://localhost:8000", "aoauth": remove}), nil, "http://localhost:8000"+pathDiscovery, trusting))
+	a.accept("development", "dev_mode: a stranger on loopback by plain http", keysOfOthers, openEmpty(object{"dev_mode": true}),
+		fetches(accessToken(object{"iss": "http://127.0.0.1:8000", "aoauth": remove}), nil, "http://127.0.0.1:8000"+pathDiscovery, object{"address": "any", "redirects": 0}))
+	a.accept("development-elsewhere", "and any other is as before", keysOfOthers, openEmpty(object{"dev_mode": true}), fetches(t, nil, discoverURL, object{"address": "public", "redirects": 0}))
+	portal := openEmpty(object{"authority": portalURL, "agent_id": "bob", "base_url": remove, "ring": remove})
+	ours := accessToken(object{"iss": portalURL, "aud": portalURL + "/agents/bob", "agent_path": "/agents", "aoauth": remove})
+	a.accept("authority", "the authority's keys", "aoauth.md: Token validation uses Portal's JWKS", portal, fetches(ours, nil, portalURL+pathDiscovery, trusting),
+		answered(200, nil, discoveryOf(portalURL, nil), nil, nextFetch(portalURL+pathKeys, trusting)).save("ticket", "ticket"), answered(200, nil, aliceKeys, nil, okIncludes(object{"issuer_type": "portal", "name": "alice"})))
+	a.accept("authority-of-webagents", "a portal of webagents 0.3.9 has its keys at /api/auth/jwks alone", "webagents 0.3.9", portal, fetches(ours, nil, portalURL+pathDiscovery, object{}),
+		answered(404, nil, "", nil, nextFetch(portalURL+pathKeys, object{})).save("ticket", "ticket"), answered(404, nil, "", nil, nextFetch(portalURL+"/api/auth/jwks", object{})).save("ticket", "ticket"),
+		answered(200, nil, aliceKeys, nil, okIncludes(object{"issuer_type": "portal"})))
+	a.accept("pinned", "the seed's TypeScript form fetches its one key set", "aoauth.md SDK API: jwksUri", openEmpty(object{"jwks_uri": portalURL + "/keys", "audience": []string{bobURL}}),
+		fetches(accessToken(object{"iss": portalURL, "aoauth": remove}), nil, portalURL+"/keys", object{"redirects": 3}))
+	a.accept("stats", "the cache holds one issuer of at most 1,000", keysOfOthers, append(known(nil), call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"access": object{"issuers": object{"cached": 1, "capacity": 1000}}})))...)
+	a.accept("key", "engine.key knows fetched keys", "ABI.md engine.key", append(known(nil), call("engine.key", object{"engine": "$engine", "key": alice.kid()}, "", okIncludes(object{"public_pem": alice.spki()})))...)
+}
+
+// keysAnswer is a stranger's key set that is judged.
+func keysAnswer(content string, headers object, expect conformance.Expect) []step {
+	return sequence(openEmpty(nil), locates(day(nil), nil), []step{answered(200, headers, content, nil, expect)})
+}
+
+func fetchLimits(a *area) {
+	filler := func(length int) string {
+		return jwks(alice.published(), object{"x": strings.Repeat("x", length-len(jwks(alice.published(), object{"x": ""})))})
+	}
+	fine := okIncludes(object{"issuer": aliceURL})
+	a.accept("size-largest", "a key set of 256 KiB", keysOfOthers+": 256 KiB", keysAnswer(filler(256<<10), nil, fine)...)
+	a.reject("size-over", "size-largest", "a byte more: the host stopped reading one byte too late", keysOfOthers+": 256 KiB", keysAnswer(filler(256<<10+1), nil, refusal("keys_unavailable"))...)
+	many := func(n int) string {
+		list := []object{alice.published()}
+		for len(list) < n {
+			list = append(list, object{"kty": "oct"})
+		}
+		return jwks(list...)
+	}
+	a.accept("keys-most", "64 keys", keysOfOthers+": 64 keys", keysAnswer(many(64), nil, fine)...)
+	a.reject("keys-over", "keys-most", "65 keys", keysOfOthers+": 64 keys", keysAnswer(many(65), nil, refusal("keys_unavailable"))...)
+	a.reject("failed", "discovery-then-keys", "the host could not fetch, or not in time", keysOfOthers, sequence(openEmpty(nil), locates(day(nil), nil), []step{resume(object{"failed": "timed out"}, "", refusal("keys_unavailable"))})...)
+	a.reject("failed-discovery", "discovery-then-keys", "nor the discovery document", keysOfOthers, openEmpty(nil), fetches(day(nil), nil, discoverURL, object{}), resume(object{"failed": "connection refused"}, "", refusal("keys_unavailable")))
+	a.reject("no-status", "discovery-then-keys", "an answer without a status", "ABI.md needs: fetch", openEmpty(nil), fetches(day(nil), nil, discoverURL, object{}), resume(object{"headers": object{}}, "{}", errorCode("invalid_argument")))
+	a.reject("wrong-answer", "discovery-then-keys", "an answer for another kind of need", "ABI.md needs: fetch", openEmpty(nil), fetches(day(nil), nil, discoverURL, object{}), resume(object{"valid": true}, "", errorCode("invalid_argument")))
+}
+
+func lifetimes(a *area) {
+	source := keysOfOthers + ": max-age within [60 s, jwks_cache_ttl]"
+	t := day(nil)
+	keeps := func(name, says string, headers object, seconds int) {
+		a.accept("lifetime-"+name, says, source, append(known(headers), letsIn(t, later(seconds)), fetches(t, later(seconds+1), keysURL, object{}))...)
+	}
+	age := func(value string) object { return object{"cache-control": value} }
+	a.accept("lifetime-default", "without Cache-Control: jwks_cache_ttl", source, append(known(nil), letsIn(t, later(3600)), answeredRefresh(t, 3601))...)
+	keeps("max-age", "max-age", age("public, max-age=300"), 300)
+	keeps("least", "max-age=1 counts as 60 s: no issuer has itself asked for every token", age("max-age=1"), 60)
+	keeps("zero", "max-age=0 too", age("max-age=0"), 60)
+	keeps("no-store", "no-store too", age("no-store"), 60)
+	keeps("no-cache", "no-cache too", age("max-age=600, no-cache"), 60)
+	keeps("no-number", "a max-age that is no number is the shortest", age("max-age=soon"), 60)
+	keeps("negative", "a negative one too", age("max-age=-5"), 60)
+	keeps("case", "directives are case-insensitive", age("Max-Age=300"), 300)
+	keeps("quoted", "a quoted one", age(`max-age="300"`), 300)
+	a.accept("lifetime-longest", "a year counts as jwks_cache_ttl", source, append(known(age("max-age=31536000")), letsIn(t, later(3600)), answeredRefresh(t, 3601))...)
+	a.accept("lifetime-huge", "a number of many digits too", source, append(known(age("max-age=99999999999999999999")), letsIn(t, later(3600)), answeredRefresh(t, 3601))...)
+	short := openEmpty(object{"jwks_cache_ttl": 10})
+	a.accept("lifetime-configured", "a jwks_cache_ttl below 60 s is the operator's choice", source, sequence(short, locates(t, nil), []step{answered(200, age("max-age=300"), aliceKeys, nil, okIncludes(object{})),
+		letsIn(t, later(10)), fetches(t, later(11), discoverURL, object{})})...)
+	tagged := object{"etag": `"v1"`, "cache-control": "max-age=60"}
+	asksAgain := fetches(t, later(61), keysURL, object{"headers": object{"if-none-match": `"v1"`}})
+	a.accept("etag", "the entity-tag is sent back, and 304 keeps the keys", "RFC 9110 section 13.1.2; "+keysOfOthers+": ETag", append(known(tagged), asksAgain,
+		answered(304, object{"content-type": remove, "cache-control": "max-age=120"}, "", later(61), okIncludes(object{"key_id": alice.kid()})), letsIn(t, later(180)), fetches(t, later(181), keysURL, object{"headers": object{"if-none-match": `"v1"`}}))...)
+	a.accept("etag-weak", "a weak one", "RFC 9110 section 8.8.3", append(known(object{"etag": `W/"v1"`, "cache-control": "max-age=60"}), fetches(t, later(61), keysURL, object{"headers": object{"if-none-match": `W/"v1"`}}))...)
+	a.accept("etag-changed", "200 replaces the keys and the tag", keysOfOthers+": ETag", append(known(tagged), asksAgain,
+		answered(200, object{"etag": `"v2"`, "cache-control": "max-age=60"}, aliceKeys, later(61), okIncludes(object{})), fetches(t, later(122), keysURL, object{"headers": object{"if-none-match": `"v2"`}}))...)
+	a.reject("key-withdrawn", "etag-changed", "a key that its issuer withdrew stops working, for a remembered token too", keysOfOthers, append(known(tagged), letsIn(t, nil), asksAgain,
+		answered(200, nil, jwks(aliceNext.published()), later(61), refusal("unknown_key")))...)
+	a.reject("unasked-304", "etag", "304 without a tag that was sent keeps nothing: there is nothing", keysOfOthers, sequence(openEmpty(nil), locates(t, nil), []step{answered(304, nil, "", nil, refusal("keys_unavailable"))})...)
+	a.accept("clock-back", "a clock that stepped back does not make a set last longer", traps, append(known(age("max-age=60")), letsIn(t, later(0)), fetches(t, later(200), keysURL, object{}))...)
+}
+
+// answeredRefresh expects that keys, and perhaps where they lie, are asked for
+// again.
+func answeredRefresh(t token, seconds int) step {
+	s := call("access.verify", asked(t.String(), later(seconds)), "", need("fetch", object{"method": "GET"})).save("ticket", "ticket")
+	s.note = t.note()
+	return s
+}
+
+func refreshes(a *area) {
+	source := keysOfOthers + ": a kid that is missing refreshes at most once per 60 s"
+	rotated := accessTokenBy(aliceNext, object{"exp": now + 86400})
+	strange := accessTokenBy(mallory, object{"exp": now + 86400})
+	both := jwks(alice.published(), aliceNext.published())
+	refresh := fetches(rotated, later(5), keysURL, object{})
+	a.accept("kid-missing", "a kid that is not there: the keys are asked for again, and it is there", source, append(known(nil), refresh, answered(200, nil, both, later(5), okIncludes(object{"key_id": aliceNext.kid()})), letsIn(day(nil), later(6)))...)
+	a.reject("kid-still-missing", "kid-missing", "it is not there either", source, append(known(nil), refresh, answered(200, nil, aliceKeys, later(5), refusal("unknown_key")))...)
+	a.reject("kid-cooldown", "kid-missing", "anybody can write a kid: within the minute nothing is fetched, after it, it is", source, append(known(nil), refresh, answered(200, nil, aliceKeys, later(5), refusal("unknown_key")),
+		keepsOut(strange, later(6), "unknown_key"), keepsOut(rotated, later(64), "unknown_key"), letsIn(day(nil), later(64)), fetches(rotated, later(65), keysURL, object{}))...)
+	a.reject("kid-refresh-fails", "kid-missing", "the refresh fails: the set that is still fresh does not have the kid, and its other keys go on", source, append(known(nil), refresh, resume(object{"failed": "down"}.with(later(5)), "", refusal("unknown_key")), letsIn(day(nil), later(6)))...)
+	a.accept("no-kid", "a token without kid is tried with every key, and fetches nothing", step5, append(known(nil), letsIn(signTexts(alice, plainHeader, day(nil).payload), nil))...)
+	a.reject("bad-signature-fetches-nothing", "no-kid", "a bad signature under a known kid fetches nothing: else anybody could make it fetch", keysOfOthers, append(known(nil), keepsOut(signHeader(mallory, object{"kid": alice.kid()}, accessClaims()), nil, "invalid_signature"))...)
+}
+
+func failures(a *area) {
+	source := keysOfOthers + ": a failed refresh serves the stale set for up to 24 h"
+	t := day(nil)
+	short := object{"cache-control": "max-age=60"}
+	late := func(seconds int) token {
+		return accessToken(object{"iat": now + seconds - 10, "nbf": now + seconds - 10, "exp": now + seconds + 290})
+	}
+	goesOn := func(name, says string, members object, content string) {
+		a.accept("stale-"+name, says, source, append(known(short), fetches(t, later(61), keysURL, object{}), resume(members.with(later(61)), content, okIncludes(object{"key_id": alice.kid()})))...)
+	}
+	goesOn("down", "the issuer is down: its known keys go on", object{"failed": "connection refused"}, "")
+	goesOn("500", "it answers 500", object{"status": 500}, "")
+	goesOn("429", "it answers 429", object{"status": 429}, "")
+	goesOn("html", "it answers with a page", object{"status": 200, "headers": object{"content-type": "text/html"}}, "<html>maintenance</html>")
+	goesOn("empty", "it answers with nothing", object{"status": 200, "headers": object{"content-type": "application/json"}}, "")
+	goesOn("redirect", "it redirects", object{"status": 302}, "")
+	failed := func(t token, seconds int, expect conformance.Expect) []step {
+		return []step{fetches(t, later(seconds), keysURL, object{}), resume(object{"failed": "down"}.with(later(seconds)), "", expect)}
+	}
+	a.accept("stale-remembered", "the failure is remembered: not every token asks again", "issue: negative answers remembered", append(append(known(short), failed(t, 61, okIncludes(object{}))...), letsIn(t, later(62)), letsIn(t, later(65)))...)
+	a.accept("stale-recovers", "a minute later it is asked again and answers", source, append(append(known(short), failed(t, 61, okIncludes(object{}))...), fetches(t, later(121), keysURL, object{}), answered(200, nil, aliceKeys, later(121), okIncludes(object{})))...)
+	first := object{"cache-control": "max-age=60"}
+	dayLong := sequence(openEmpty(object{"jwks_cache_ttl": 604800}), []step{fetches(t, nil, discoverURL, object{}),
+		answered(200, object{"cache-control": "max-age=604800"}, discoveryOf(aliceURL, nil), nil, nextFetch(keysURL, object{})).save("ticket", "ticket"), answered(200, first, aliceKeys, nil, okIncludes(object{}))})
+	a.accept("stale-day", "for a day after they expired", source, append(append([]step{}, dayLong...), failed(late(86460), 86460, okIncludes(object{}))...)...)
+	a.reject("stale-over", "stale-day", "and no longer: fail closed", source, append(append([]step{}, dayLong...), failed(late(86461), 86461, refusal("keys_unavailable"))...)...)
+	stranger := sequence(openEmpty(nil), locates(t, nil), []step{resume(object{"failed": "down"}, "", refusal("keys_unavailable"))})
+	a.reject("negative-remembered", "stale-recovers", "an issuer that does not answer is not asked for every token", "issue: negative answers remembered", append(append([]step{}, stranger...), keepsOut(t, later(3), "keys_unavailable"))...)
+	a.reject("negative-ends", "stale-recovers", "but it is asked again after a while", "issue: negative answers remembered", append(append([]step{}, stranger...), keepsOut(t, later(3), "keys_unavailable"),
+		fetches(t, later(63), keysURL, object{}), answered(200, nil, aliceKeys, later(63), okIncludes(object{})))...)
+	for _, status := range []int{301, 302, 307, 308, 400, 401, 403, 500, 503} {
+		a.reject("status-"+text(status), "discovery-then-keys", "the keys answer "+text(status), keysOfOthers+": without following redirects",
+			sequence(openEmpty(nil), locates(t, nil), []step{answered(status, object{"content-type": remove, "cache-control": remove}, "", nil, refusal("keys_unavailable"))})...)
+	}
+	for _, status := range []int{302, 500, 503} {
+		a.reject("discovery-status-"+text(status), "fallback", "the discovery document answers "+text(status)+": that is not 404", keysOfOthers, openEmpty(nil), fetches(t, nil, discoverURL, object{}), answered(status, nil, "", nil, refusal("keys_unavailable")))
+	}
+}
+
+func flights(a *area) {
+	source := keysOfOthers + ": one fetch at a time per URL; ABI.md needs: flight"
+	one, two := day(nil), day(object{"jti": "jti-2"})
+	first, second := object{"flight": 1}, object{"flight": 2}
+	ticket := func(name string) object { return object{"ticket": "$" + name} }
+	found := answered(200, nil, discoveryOf(aliceURL, nil), nil, nextFetch(keysURL, second))
+	answerTo := func(s step, members object) step {
+		request := parsed(string(s.Request)).with(members)
+		s.Request = raw(request)
+		return s
+	}
+	lands := answered(200, nil, aliceKeys, nil, okIncludes(object{"key_id": alice.kid()}))
+	a.accept("flight", "two requests wait for one fetch: both get its outcome", source, openEmpty(nil),
+		fetches(one, nil, discoverURL, first).save("one", "ticket"), fetches(two, nil, discoverURL, first).save("two", "ticket"),
+		answerTo(found, ticket("one")).save("one", "ticket"), answerTo(found, ticket("two")).save("two", "ticket"), answerTo(lands, ticket("one")), answerTo(lands, ticket("two")))
+	a.accept("flight-late", "who comes while the keys are on their way waits for them", source, sequence(openEmpty(nil), locates(one, nil), []step{
+		fetches(two, nil, keysURL, second).save("two", "ticket").save("ticket", "ticket"), answerTo(lands, ticket("two"))})...)
+	a.reject("flight-fails", "flight", "a fetch that failed, failed for both", source, openEmpty(nil),
+		fetches(one, nil, discoverURL, first).save("one", "ticket"), fetches(two, nil, discoverURL, first).save("two", "ticket"),
+		answerTo(resume(object{"failed": "down"}, "", refusal("keys_unavailable")), ticket("one")), answerTo(resume(object{"failed": "down"}, "", refusal("keys_unavailable")), ticket("two")))
+	a.accept("flight-abandoned", "a fetch that nobody answered is given up", source, openEmpty(nil), fetches(one, nil, discoverURL, first), fetches(one, later(61), discoverURL, second))
+	shared := openEmpty(object{"trusted_issuers": []object{{"issuer": aliceURL, "jwks_uri": "https://keys.example/all"}, {"issuer": partner, "jwks_uri": "https://keys.example/all"}}})
+	a.accept("flight-of-two-issuers", "two issuers with one key set: one fetch", source, shared, fetches(one, nil, "https://keys.example/all", first),
+		fetches(day(object{"iss": partner, "aoauth": remove}), nil, "https://keys.example/all", first))
+	a.accept("no-flight-of-two-urls", "two URLs are two fetches", source, openEmpty(nil), fetches(one, nil, discoverURL, first),
+		fetches(day(object{"iss": partner, "aoauth": remove}), nil, partner+pathDiscovery, second))
+}
+
+func badDocuments(a *area) {
+	source := "issue: JWKS that is huge, HTML, a redirect, empty; " + keysOfOthers + ": JSON only"
+	bad := func(name, says, contentType, content string) {
+		headers := object{"content-type": contentType}
+		if contentType == "" {
+			headers = object{"content-type": remove}
+		}
+		a.reject("keys-"+name, "discovery-then-keys", says, source, keysAnswer(content, headers, refusal("keys_unavailable"))...)
+	}
+	json := "application/json"
+	bad("html", "a page", "text/html", "<html></html>")
+	bad("html-as-json", "a page that calls itself JSON", json, "<html></html>")
+	bad("json-as-html", "good keys that call themselves a page", "text/html", aliceKeys)
+	bad("no-type", "no content type", "", aliceKeys)
+	bad("plain-text", "plain text", "text/plain", aliceKeys)
+	bad("empty", "nothing", json, "")
+	bad("null", "null", json, "null")
+	bad("array", "an array", json, "["+text(alice.published())+"]")
+	bad("one-jwk", "one key in place of a set", json, text(alice.published()))
+	bad("without-keys", "an object without keys", json, "{}")
+	bad("keys-object", "keys that are an object", json, `{"keys":{}}`)
+	bad("keys-null", "keys that are null", json, `{"keys":null}`)
+	bad("keys-twice", "keys twice", json, `{"keys":[],"keys":[`+text(alice.published())+`]}`)
+	bad("trailing", "text after the set", json, aliceKeys+"x")
+	bad("cut", "a set that is cut off", json, aliceKeys[:len(aliceKeys)-2])
+	bad("byte-order-mark", "a byte order mark", json, "\uFEFF"+aliceKeys)
+	bad("latin-1", "bytes that are not UTF-8", json, "{\"x\":\"\xe9\",\"keys\":["+text(alice.published())+"]}")
+	bad("depth", "nesting of 5,000 levels", json, `{"x":`+nested(5000)+`,"keys":[]}`)
+	a.accept("type-parameter", "a content type with a parameter and another case", "RFC 9110 section 8.3.1", keysAnswer(aliceKeys, object{"content-type": "Application/JSON; charset=utf-8"}, okIncludes(object{}))...)
+}
+
+func badDiscovery(a *area) {
+	source := "RFC 8414 section 3.3; issue: discovery whose issuer differs"
+	judged := func(name, says, content string) {
+		a.reject("discovery-"+name, "discovery-then-keys", says, source, openEmpty(nil), fetches(day(nil), nil, discoverURL, object{}), answered(200, nil, content, nil, refusal("keys_unavailable")))
+	}
+	document := func(changes object) string { return discoveryOf(aliceURL, changes) }
+	judged("other-issuer", "the document of another issuer", document(object{"issuer": "https://evil.example"}))
+	judged("issuer-slash", "the issuer with a slash at its end", document(object{"issuer": aliceURL + "/"}))
+	judged("issuer-case", "the issuer in another case", document(object{"issuer": "https://Alice.example"}))
+	judged("no-issuer", "no issuer", document(object{"issuer": remove}))
+	judged("issuer-number", "an issuer that is a number", document(object{"issuer": 1}))
+	judged("no-keys", "no jwks_uri", document(object{"jwks_uri": remove}))
+	judged("keys-number", "a jwks_uri that is a number", document(object{"jwks_uri": 1}))
+	judged("keys-http", "keys by plain http", document(object{"jwks_uri": "http://alice.example/keys"}))
+	judged("keys-file", "keys in a file", document(object{"jwks_uri": "file:///etc/passwd"}))
+	judged("keys-relative", "a jwks_uri without a host", document(object{"jwks_uri": "/keys"}))
+	judged("keys-user", "a jwks_uri with user info", document(object{"jwks_uri": "https://a:b@alice.example/keys"}))
+	judged("keys-line-break", "a jwks_uri with a line break", document(object{"jwks_uri": aliceURL + "/keys\r\nX: y"}))
+	judged("issuer-twice", "an issuer twice", `{"issuer":"`+aliceURL+`","issuer":"`+aliceURL+`","jwks_uri":"`+keysURL+`"}`)
+	judged("array", "an array", "["+document(nil)+"]")
+	judged("empty", "nothing", "")
+	judged("html", "a page that calls itself JSON", "<html></html>")
+	loopback := accessToken(object{"iss": "http://localhost:8000", "aoauth": remove})
+	development := openEmpty(object{"dev_mode": true})
+	asks := fetches(loopback, nil, "http://localhost:8000"+pathDiscovery, object{})
+	of := func(uri string) string { return discoveryOf("http://localhost:8000", object{"jwks_uri": uri}) }
+	a.accept("development-keys", "in development mode a stranger's keys on its own origin", keysOfOthers, development, asks, answered(200, nil, of("http://localhost:8000/keys"), nil, nextFetch("http://localhost:8000/keys", object{"address": "any"})))
+	a.reject("development-other-port", "development-keys", "but not on another port: that is another service of this machine", keysOfOthers, development, asks, answered(200, nil, of("http://localhost:6379/keys"), nil, refusal("keys_unavailable")))
+}
+
+// keySets: what is in a set beside good keys does no harm, and is not used.
+func keySets(a *area) {
+	source := keysOfOthers + ": other keys in the set are skipped, not fatal"
+	fine := okIncludes(object{"key_id": alice.kid()})
+	beside := func(name, says string, others ...object) {
+		a.accept("set-"+name, says, source, keysAnswer(jwks(append(others, alice.published())...), nil, fine)...)
+	}
+	not := func(name, says string, key object) {
+		a.reject("set-"+name+"-alone", "set-"+name, says+": never used", source, keysAnswer(jwks(key), nil, refusal("unknown_key"))...)
+	}
+	elliptic := ellipticJWK()
+	beside("elliptic", "a key on a curve", elliptic)
+	beside("symmetric", "a symmetric key", object{"kty": "oct", "k": base64url([]byte(strings.Repeat("k", 32))), "kid": "shared"})
+	beside("odd", "entries that are no keys", object{}, object{"kty": "RSA"}, object{"kty": 1}, object{"kty": "RSA", "n": "!", "e": "AQAB"})
+	beside("private", "a key with its private half", aliceNext.privateJWK().with(object{"kid": "leaked"}))
+	not("private", "a key that was published with its private half is everybody's", alice.privateJWK().with(object{"kid": alice.kid()}))
+	beside("weak", "a key of 1024 bits", weak.published())
+	beside("encryption", "a key for encryption", aliceNext.published().with(object{"use": "enc"}))
+	not("encryption", "alice's key for encryption", alice.published().with(object{"use": "enc"}))
+	beside("other-algorithm", "a key for another algorithm", aliceNext.published().with(object{"alg": "PS256"}))
+	not("other-algorithm", "alice's key for PS256", alice.published().with(object{"alg": "PS256"}))
+	beside("operations", "a key that may only encrypt", aliceNext.published().with(object{"key_ops": []string{"encrypt"}}))
+	not("operations", "alice's key that may only encrypt", alice.published().with(object{"key_ops": []string{"encrypt"}}))
+	a.accept("set-plain", "a key of kty, n and e alone", source, keysAnswer(jwks(alice.jwk().with(object{"kid": alice.kid()})), nil, fine)...)
+	a.accept("set-no-kids", "a set without kids: every key is tried", step5, keysAnswer(jwks(aliceNext.jwk(), alice.jwk()), nil, fine)...)
+	a.reject("set-empty", "set-plain", "an empty set", source, keysAnswer(jwks([]object{}...), nil, refusal("unknown_key"))...)
+	twice := []object{aliceNext.published().with(object{"kid": alice.kid()}), alice.published()}
+	a.accept("set-kid-twice", "one kid for two keys: both are tried", "issue: duplicate kids", keysAnswer(jwks(twice...), nil, fine)...)
+	a.reject("set-kid-twice-forged", "set-kid-twice", "and no other", "issue: duplicate kids", sequence(openEmpty(nil), locates(signHeader(mallory, object{"kid": alice.kid()}, day(nil).claims()), nil), []step{answered(200, nil, jwks(twice...), nil, refusal("invalid_signature"))})...)
+	a.accept("set-next-key", "the second of two keys with kids", step5, sequence(openEmpty(nil), locates(accessTokenBy(aliceNext, nil), nil), []step{answered(200, nil, jwks(alice.published(), aliceNext.published()), nil, okIncludes(object{"key_id": aliceNext.kid()}))})...)
+}
+
+func (t token) claims() object { return parsed(t.payload) }
+
+// confusion: a key is an issuer's own, whatever its kid.
+func confusion(a *area) {
+	source := "issue: no key confusion across issuers; RFC 8725 section 3.8"
+	carol := "https://carol.example"
+	by := func(key keyPair, iss string) token {
+		return signHeader(key, object{"kid": "k1"}, accessClaims().with(object{"iss": iss, "aoauth": remove}))
+	}
+	learn := func(key keyPair, iss string) []step {
+		return []step{fetches(by(key, iss), nil, iss+pathDiscovery, object{}), answered(404, nil, "", nil, nextFetch(iss+pathKeys, object{})).save("ticket", "ticket"),
+			answered(200, nil, jwks(key.published().with(object{"kid": "k1"})), nil, okIncludes(object{"issuer": iss}))}
+	}
+	both := sequence(openEmpty(nil), learn(alice, aliceURL), learn(mallory, carol))
+	a.accept("same-kid", "two issuers whose keys have one kid", source, append(append([]step{}, both...), letsIn(by(alice, aliceURL), nil), letsIn(by(mallory, carol), nil))...)
+	a.reject("same-kid-confused", "same-kid", "carol's key under alice's name", source, append(append([]step{}, both...), keepsOut(by(mallory, aliceURL), nil, "invalid_signature"))...)
+	a.reject("same-kid-confused-back", "same-kid", "and the other way round", source, append(append([]step{}, both...), keepsOut(by(alice, carol), nil, "invalid_signature"))...)
+	a.reject("issuer-above", "same-kid", "an issuer's keys do not speak for what lies below it: that is another issuer", source, append(append([]step{}, both...), fetches(by(alice, aliceURL+"/bot"), nil, aliceURL+"/bot"+pathDiscovery, object{}),
+		answered(404, nil, "", nil, nextFetch(aliceURL+"/bot"+pathKeys, object{})).save("ticket", "ticket"), answered(404, nil, "", nil, refusal("keys_unavailable")))...)
+}
+
+// ellipticJWK is the public key of elliptic.pub.pem (RFC 7518 section 6.2).
+func ellipticJWK() object {
+	block, _ := pem.Decode([]byte(readKeyText("elliptic.pub.pem")))
+	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		panic(err)
+	}
+	point, err := parsed.(*ecdsa.PublicKey).Bytes()
+	if err != nil {
+		panic(err)
+	}
+	size := (len(point) - 1) / 2
+	return object{"kty": "EC", "crv": "P-256", "x": base64url(point[1 : 1+size]), "y": base64url(point[1+size:]), "kid": "curve", "use": "sig", "alg": "ES256"}
+}
