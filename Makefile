@@ -116,6 +116,12 @@ fuzz: ## run every fuzz target for FUZZTIME (default 20s) each
 
 ## ---- measure and check
 
+.PHONY: mutation
+mutation: ## switch off each guard of the core in turn: a vector must turn red for each (some 10 minutes)
+	@mkdir -p build
+	go build -o build/mutation ./conformance/cmd/mutation
+	build/mutation
+
 .PHONY: bench
 bench: python node ## measure against the peers in one run and print ratios
 	@cd cmd/bench && npm ci --no-audit --no-fund --loglevel=error

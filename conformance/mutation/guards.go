@@ -34,7 +34,7 @@ func Guards() []Guard {
 		{`public-not-private`, `core/jose/jwk.go`, "case keys[0].Private != nil:\n\t\treturn Key{}", "case false:\n\t\treturn Key{}"},
 		{`pem-encrypted`, `core/jose/pem.go`, `if _, encrypted := block.Headers["DEK-Info"]; encrypted {`, `if false {`},
 		{`pem-damaged`, `core/jose/pem.go`, `if begun := bytes.Count(text, pemBegin); begun != len(keys) {`, `if false {`},
-		{`pkcs8-algorithm`, `core/jose/pem.go`, `if !info.Algorithm.Algorithm.Equal(oidRSA) {`, `if false {`},
+		{`pkcs8-algorithm`, `core/jose/pem.go`, "if !info.Algorithm.Algorithm.Equal(oidRSA) {\n\t\treturn Key{}, errors.New(\"the private key", "if false {\n\t\treturn Key{}, errors.New(\"the private key"},
 		{`private-numbers`, `core/jose/pem.go`, `if err := key.Validate(); err != nil {`, `if false {`},
 		{`json-object`, `core/strictjson/strictjson.go`, `if !isObject {`, `if false {`},
 		{`json-trailing`, `core/strictjson/strictjson.go`, `if s.at != len(s.text) {`, `if false {`},

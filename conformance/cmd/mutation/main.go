@@ -1,0 +1,145 @@
+// Command mutation switches off each guard of the core in turn and shows that a
+// conformance vector turns red for each. It ends with 0 when every guard is
+// covered, with 1 when a guard is not, with 2 when that could not be found out.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/tallystick/tallystick/conformance/mutation"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx))
+}
+
+func run(ctx context.Context) int {
+	pattern := flag.String("guard", "*", "names of guards, with * and ?")
+	list := flag.Bool("list", false, "list the guards and try none")
+	asJSON := flag.Bool("json", false, "print the outcomes as JSON")
+	root := flag.String("root", ".", "the checkout")
+	parallel := flag.Int("parallel", 2, "mutants at a time")
+	flag.Parse()
+	guards, err := chosen(*pattern)
+	if err == nil && *list {
+		for _, g := range guards {
+			fmt.Printf("%-28s %s\n", g.Name, g.File)
+		}
+		return 0
+	}
+	if err == nil {
+		*root, err = filepath.Abs(*root)
+	}
+	if err == nil {
+		err = baseline(ctx, *root)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutation:", err)
+		return 2
+	}
+	outcomes, err := tryAll(ctx, *root, guards, max(1, *parallel))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutation:", err)
+		return 2
+	}
+	return say(outcomes, *asJSON)
+}
+
+func chosen(pattern string) ([]mutation.Guard, error) {
+	var guards []mutation.Guard
+	for _, g := range mutation.Guards() {
+		matches, err := path.Match(pattern, g.Name)
+		if err != nil {
+			return nil, fmt.Errorf("--guard: %w", err)
+		}
+		if matches {
+			guards = append(guards, g)
+		}
+	}
+	if guards == nil {
+		return nil, fmt.Errorf("--guard %s: no guard has such a name (--list shows them)", pattern)
+	}
+	return guards, nil
+}
+
+// baseline: a vector that is red anyway would cover everything.
+func baseline(ctx context.Context, root string) error {
+	nothing := mutation.Guard{Name: "no guard", File: "core/engine/engine.go", Find: "package engine", Replace: "package engine"}
+	outcome, err := mutation.Try(ctx, root, nothing)
+	if err == nil && outcome.Covered {
+		err = fmt.Errorf("%d vectors fail before anything is switched off, the first is %s", outcome.Failed, outcome.First)
+	}
+	return err
+}
+
+func tryAll(ctx context.Context, root string, guards []mutation.Guard, parallel int) ([]mutation.Outcome, error) {
+	outcomes := make([]mutation.Outcome, len(guards))
+	errs := make([]error, len(guards))
+	var group sync.WaitGroup
+	var saying sync.Mutex
+	places := make(chan struct{}, parallel)
+	done := 0
+	for i, g := range guards {
+		places <- struct{}{}
+		group.Go(func() {
+			defer func() { <-places }()
+			outcomes[i], errs[i] = mutation.Try(ctx, root, g)
+			saying.Lock()
+			defer saying.Unlock()
+			done++
+			fmt.Fprintf(os.Stderr, "%3d/%d  %-28s %s\n", done, len(guards), g.Name, verdict(outcomes[i], errs[i]))
+		})
+	}
+	group.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return outcomes, nil
+}
+
+func verdict(o mutation.Outcome, err error) string {
+	switch {
+	case err != nil:
+		return "could not be tried: " + err.Error()
+	case !o.Covered:
+		return "NO VECTOR NOTICED"
+	}
+	return fmt.Sprintf("noticed by %d, first %s", o.Failed, o.First)
+}
+
+func say(outcomes []mutation.Outcome, asJSON bool) int {
+	uncovered := 0
+	for _, o := range outcomes {
+		if !o.Covered {
+			uncovered++
+			fmt.Fprintf(os.Stderr, "not covered: %s (%s)\n", o.Name, o.File)
+		}
+	}
+	if asJSON {
+		encoder := json.NewEncoder(os.Stdout)
+		encoder.SetIndent("", "  ")
+		if err := encoder.Encode(outcomes); err != nil {
+			fmt.Fprintln(os.Stderr, "mutation:", err)
+			return 2
+		}
+	} else {
+		fmt.Printf("%d guards, %d covered, %d not\n", len(outcomes), len(outcomes)-uncovered, uncovered)
+	}
+	if uncovered > 0 {
+		return 1
+	}
+	return 0
+}
