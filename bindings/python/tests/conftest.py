@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from tallystick import KeyManager, OrchestratorClient
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+CACHE = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -19,6 +22,10 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("APP_ENV", "TALLYSTICK_BACKEND", "DEV_PRIVATE_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    # The default keys folder is in the home folder. The cache of compiled WebAssembly
+    # stays: compiling takes seconds.
+    monkeypatch.setenv("XDG_CACHE_HOME", CACHE)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture(params=["native", "wasm"])

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import trustme
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import trustme
 
     Behaviour = Callable[["Handler"], None]
 
@@ -30,7 +30,7 @@ class Handler(BaseHTTPRequestHandler):
         self.body = self.rfile.read(int(self.headers.get("content-length", "0")))
         type(self).behaviour(self)
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815
 
     def answer(
         self,

@@ -108,10 +108,11 @@ def gunicorn(
 ) -> Iterator[Server]:
     """Serve ``<folder>/<app>.py`` on a socket that listens before the server does."""
     with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
+        port = str(listener.getsockname()[1])
         command = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}"]
         process = subprocess.Popen(
             [*command, "--chdir", str(folder), "--log-level", "warning", *options, f"{app}:app"],
-            env={**os.environ, **environment},
+            env={**os.environ, "PORT": port, **environment},
             pass_fds=[listener.fileno()],
         )
         try:

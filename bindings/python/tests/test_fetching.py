@@ -201,9 +201,7 @@ def test_redirects_go_from_https_to_https_alone(fetcher: Fetcher, ca: trustme.CA
         assert "https to https" in failure(refused)
         assert plain.seen == []
     with serving(hopping(1)) as plain:
-        assert "https to https" in failure(
-            fetcher.fetch(need(plain.url + "/hop/0", redirects=3))
-        )
+        assert "https to https" in failure(fetcher.fetch(need(plain.url + "/hop/0", redirects=3)))
 
 
 def test_a_post_is_never_sent_on(fetcher: Fetcher, ca: trustme.CA) -> None:

@@ -164,9 +164,7 @@ def count_up(path: str, times: int) -> None:
 
 def test_no_change_is_lost_among_processes_and_threads(file: PrivateFile) -> None:
     context = multiprocessing.get_context("spawn")
-    processes = [
-        context.Process(target=count_up, args=(str(file.path), 50)) for _ in range(3)
-    ]
+    processes = [context.Process(target=count_up, args=(str(file.path), 50)) for _ in range(3)]
     for process in processes:
         process.start()
     with ThreadPoolExecutor(4) as pool:

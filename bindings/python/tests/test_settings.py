@@ -151,7 +151,8 @@ def test_a_wrong_setting_names_the_file_the_key_and_the_fix(
 def test_a_configuration_is_given_once(tmp_path: Path) -> None:
     path = tmp_path / "auth.json"
     path.write_text("{}")
-    for given in ({}, path):
+    both: list[Any] = [{}, path]
+    for given in both:
         with pytest.raises(InvalidArgumentError, match="not both"):
             read(given, path)
     assert read(None, path).mode == "self-issued"

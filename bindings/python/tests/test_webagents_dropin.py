@@ -230,6 +230,16 @@ def test_a_bound_token_starts_one_turn(ours: Served, alice: AuthSkill) -> None:
     assert ours.ask("POST", "/bob/chat/completions", headers, body).status == 429
 
 
+def test_a_bound_token_is_used_up_once_in_a_request(ours: Served, alice: AuthSkill) -> None:
+    """A scoped endpoint that runs the agent: both ask for the caller."""
+    target = f"{ours.url}/bob"
+    bound = alice.authorization(target, method="POST", url=f"{target}/turn", body="{}", bind=True)
+    headers = {"Authorization": bound, "Content-Type": "application/json"}
+    answer = ours.ask("POST", "/bob/turn", headers, b"{}")
+    assert (answer.status, said_by(answer)["agent"]) == (200, "alice")
+    assert ours.ask("POST", "/bob/turn", headers, b"{}").code == "replay_detected"
+
+
 # Rules of the agent
 
 

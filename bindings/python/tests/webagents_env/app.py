@@ -43,6 +43,12 @@ async def tell(words: str = "") -> dict[str, Any]:
     return {**_who(), "words": words}
 
 
+@http("/turn", method="post", scope="user")
+async def turn(words: str = "") -> Any:
+    """Run the agent: its hooks ask who the caller is a second time."""
+    return await get_context().agent.run([{"role": "user", "content": words}])
+
+
 @http("/mine", method="get", scope="owner")
 async def mine() -> dict[str, Any]:
     return _who()
@@ -92,7 +98,7 @@ def _agent(name: str) -> BaseAgent:
     agent = BaseAgent(
         name=name,
         skills={"auth": AuthSkill(SETTINGS.get("config", {})), "model": Model()},
-        http_handlers=[who, tell, mine, anyone, outgoing, as_owner],
+        http_handlers=[who, tell, turn, mine, anyone, outgoing, as_owner],
     )
     if "rules" in SETTINGS:
         agent.config = {"accept_from": SETTINGS["rules"]}

@@ -135,6 +135,8 @@ class WasmCore(LockedAcrossForks, Core):
         super().__init__()
         self.epoch = 0
         self._engine, self._module = _compile()
+        # The compiler waits for threads that a forked child does not have.
+        self._compiled = bytes(self._module.serialize())
         self._instance: _Instance | None = _Instance(self._engine, self._module)
         atexit.register(self._release)
 
@@ -165,7 +167,7 @@ class WasmCore(LockedAcrossForks, Core):
 
     def _start(self) -> _Instance:
         if self._module is None:
-            self._engine, self._module = _compile()
+            self._engine, self._module = _load(self._compiled)
         self._instance = _Instance(self._engine, self._module)
         return self._instance
 
@@ -176,7 +178,7 @@ class WasmCore(LockedAcrossForks, Core):
 
     def after_fork_in_child(self) -> None:
         # Destructors of the parent's objects may wait for threads that are not here:
-        # none may ever run. The child starts from the compilation cache.
+        # none may ever run. The child starts from what the parent compiled.
         for inherited in (self._instance, self._module, self._engine):
             keep_forever(inherited)
         super().after_fork_in_child()
@@ -218,3 +220,11 @@ def _compile() -> tuple[Any, Any]:
         config = wasmtime.Config()
     engine = wasmtime.Engine(config)
     return engine, wasmtime.Module.from_file(engine, str(MODULE))
+
+
+def _load(compiled: bytes) -> tuple[Any, Any]:
+    """Take the module from what this program compiled before."""
+    import wasmtime
+
+    engine = wasmtime.Engine(wasmtime.Config())
+    return engine, wasmtime.Module.deserialize(engine, compiled)
