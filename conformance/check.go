@@ -99,7 +99,7 @@ func checkStep(step Step, saved map[string]bool) error {
 	if step.Request != nil && !bytes.HasPrefix(bytes.TrimSpace(step.Request), []byte("{")) {
 		return errors.New("request must be an object")
 	}
-	if err := checkBody(step); err != nil {
+	if err := checkBody(step, saved); err != nil {
 		return err
 	}
 	if step.Repeat < 0 || step.Repeat > maxRepeat {
@@ -116,15 +116,18 @@ func checkStep(step Step, saved map[string]bool) error {
 	return checkExpect(step.Expect, saved)
 }
 
-func checkBody(step Step) error {
+func checkBody(step Step, saved map[string]bool) error {
 	given := 0
-	for _, there := range []bool{step.Body != "", step.BodyBase64 != "", step.BodyFill != 0} {
+	for _, there := range []bool{step.Body != "", step.BodyBase64 != "", step.BodyFill != 0, step.BodySaved != ""} {
 		if there {
 			given++
 		}
 	}
 	if given > 1 {
-		return errors.New("body, body_base64 and body_fill exclude each other")
+		return errors.New("body, body_base64, body_fill and body_saved exclude each other")
+	}
+	if step.BodySaved != "" && !saved[step.BodySaved] {
+		return fmt.Errorf("body_saved: no earlier step saved %q", step.BodySaved)
 	}
 	if step.BodyFill < 0 || step.BodyFill > maxFill {
 		return fmt.Errorf("body_fill must be at most %d", maxFill)

@@ -67,6 +67,7 @@ func TestBadFileFails(t *testing.T) {
 		"no request":                  {`"request_text": "x", `, ``},
 		"request that is no object":   {`"request": {},`, `"request": [],`},
 		"two bodies":                  {`"body": "x"`, `"body": "x", "body_fill": 1`},
+		"body that nothing saved":     {`"body": "x"`, `"body_saved": "nothing"`},
 		"body that is no base64":      {`"body": "x"`, `"body_base64": "!"`},
 		"body without end":            {`"body": "x"`, `"body_fill": 999999999`},
 		"repeat without end":          {`"body": "x"`, `"repeat": 99999`},

@@ -47,10 +47,12 @@ type Step struct {
 	// texts that are no good JSON.
 	RequestText *string `json:"request_text,omitempty"`
 	// Body is the raw body where it is UTF-8; BodyBase64 where it is not;
-	// BodyFill is one of so many letters x. At most one of them is given.
+	// BodyFill is one of so many letters x; BodySaved names a text that an earlier
+	// step saved. At most one of them is given.
 	Body       string `json:"body,omitempty"`
 	BodyBase64 string `json:"body_base64,omitempty"`
 	BodyFill   int    `json:"body_fill,omitempty"`
+	BodySaved  string `json:"body_saved,omitempty"`
 	// Repeat makes the same call so many times (0 and 1: once); every answer
 	// must be as expected.
 	Repeat int `json:"repeat,omitempty"`
@@ -61,7 +63,7 @@ type Step struct {
 	Expect Expect   `json:"expect"`
 }
 
-// BodyBytes returns the raw body of the call.
+// BodyBytes returns the raw body of the call, but for BodySaved.
 func (s Step) BodyBytes() ([]byte, error) {
 	switch {
 	case s.BodyBase64 != "":
