@@ -69,7 +69,7 @@ $(NODE_DIR)/dist/.built: $(NODE_DIR)/node_modules/.package-lock.json $(WASM) $(N
 ## ---- try
 
 .PHONY: demo
-demo: python node ## run a Flask agent and a Node orchestrator against each other, and the reverse
+demo: python node ## run agents, callers and authorities of both languages against each other
 	@$(VENV_PYTHON) cmd/demo/demo.py
 
 ## ---- test

@@ -1,6 +1,6 @@
 // The demo's Node agent, on node:http. It ends when its standard input does.
 import { createServer } from "node:http";
-import { AgentAuth } from "../../bindings/node/dist/index.js";
+import { AgentAuth } from "../../../bindings/node/dist/index.js";
 
 const [keysDir] = process.argv.slice(2);
 const server = createServer();

@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { KeyManager, loadCore, OrchestratorClient } from "../../bindings/node/dist/index.js";
+import { KeyManager, loadCore, OrchestratorClient } from "../../../bindings/node/dist/index.js";
 
 const [agent, keysDir, workers] = process.argv.slice(2);
 const endpoint = `${agent}/agent`;

@@ -1,0 +1,60 @@
+// How the demo's Node caller calls an agent, and tells what came back.
+import { setTimeout as sleep } from "node:timers/promises";
+import { readLine } from "./input.mjs";
+
+export const BODY = JSON.stringify({ query: "What movies are playing?" });
+const ROTATION = { calls: 100, lanes: 4, limit: 30_000 }; // milliseconds
+
+export function report(sent, expected, got) {
+  console.log(JSON.stringify({ sent, expected, got }));
+}
+
+/** Has the demo do something, and waits until it is done. */
+export async function have(deed) {
+  console.log(JSON.stringify({ do: deed }));
+  await readLine();
+}
+
+/** What an agent says: 200 and whom it saw, or the status and the code of the refusal. */
+export async function post(url, headers, { body = BODY, via = fetch } = {}) {
+  const response = await via(url, { method: "POST", headers: { "content-type": "application/json", ...headers }, body });
+  const answer = await response.json();
+  const said = `${response.status} ${answer.code ?? answer.caller}`;
+  return { said, answer, worker: response.headers.get("x-worker") };
+}
+
+/** Calls ten at a time until every worker has answered. */
+export async function byEveryWorker(workers, call) {
+  const [said, seen] = [new Set(), new Set()];
+  for (let round = 0; round < 50 && seen.size < workers; round++) {
+    for (const answer of await Promise.all(Array.from({ length: 10 }, call))) {
+      said.add(answer.said);
+      seen.add(answer.worker);
+    }
+  }
+  return `${[...said].join(", ")} by ${seen.size}`;
+}
+
+/** Calls without a pause while the key is rotated, until tokens of both keys have come to every worker. */
+export async function throughRotation(workers, call, rotate) {
+  const said = {};
+  const keys = {};
+  const last = Date.now() + ROTATION.limit;
+  let count = 0;
+  const complete = () => count >= ROTATION.calls && Object.keys(keys).length > 1 && Object.values(keys).every((seen) => seen.size === workers);
+  const lane = async () => {
+    while (!complete() && Date.now() < last) {
+      count++;
+      const { said: words, answer, worker } = await call();
+      said[words] = (said[words] ?? 0) + 1;
+      (keys[answer.key] ??= new Set()).add(worker);
+    }
+  };
+  const turn = async () => {
+    while (count < ROTATION.calls / 2) await sleep(5);
+    await rotate();
+  };
+  await Promise.all([turn(), ...Array.from({ length: ROTATION.lanes }, lane)]);
+  const words = Object.entries(said).map(([text, times]) => `${times} times ${text}`);
+  return { count, got: `${words.join(", ")}, with ${Object.keys(keys).length} keys` };
+}

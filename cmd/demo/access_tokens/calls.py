@@ -1,0 +1,79 @@
+"""How the demo's Python caller calls an agent, and tells what came back."""
+
+import asyncio
+import json
+import sys
+import time
+from collections import Counter
+from typing import NamedTuple
+
+BODY = json.dumps({"query": "What movies are playing?"}).encode()
+ROTATION_CALLS = 100
+ROTATION_LANES = 4
+ROTATION_LIMIT = 30  # seconds
+
+
+class Answer(NamedTuple):
+    said: str  # 200 and whom the agent saw, or the status and the code of the refusal
+    members: dict
+    worker: str
+
+
+def report(sent, expected, got):
+    print(json.dumps({"sent": sent, "expected": expected, "got": got}), flush=True)
+
+
+async def have(deed):
+    """Have the demo do something, and wait until it is done."""
+    print(json.dumps({"do": deed}), flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+
+
+async def post(session, url, authorization=None, *, body=BODY, middlewares=None):
+    headers = {"Content-Type": "application/json"}
+    if authorization:
+        headers["Authorization"] = authorization
+    async with session.post(url, data=body, headers=headers, middlewares=middlewares) as response:
+        members = await response.json()
+        said = f"{response.status} {members.get('code') or members.get('caller')}"
+        return Answer(said, members, response.headers["X-Worker"])
+
+
+async def by_every_worker(workers, call):
+    """Call ten at a time until every worker has answered."""
+    said, seen = set(), set()
+    for _ in range(50):
+        for answer in await asyncio.gather(*(call() for _ in range(10))):
+            said.add(answer.said)
+            seen.add(answer.worker)
+        if len(seen) == workers:
+            break
+    return f"{', '.join(said)} by {len(seen)}"
+
+
+async def through_rotation(workers, call, rotate):
+    """Call without a pause while the key is rotated, until tokens of both keys have come to every worker."""
+    said, keys = Counter(), {}
+    last = time.monotonic() + ROTATION_LIMIT
+    count = 0
+
+    def complete():
+        everywhere = all(len(seen) == workers for seen in keys.values())
+        return count >= ROTATION_CALLS and len(keys) > 1 and everywhere
+
+    async def lane():
+        nonlocal count
+        while not complete() and time.monotonic() < last:
+            count += 1
+            answer = await call()
+            said[answer.said] += 1
+            keys.setdefault(answer.members.get("key"), set()).add(answer.worker)
+
+    async def turn():
+        while count < ROTATION_CALLS / 2:
+            await asyncio.sleep(0.005)
+        await rotate()
+
+    await asyncio.gather(turn(), *(lane() for _ in range(ROTATION_LANES)))
+    words = ", ".join(f"{times} times {text}" for text, times in said.items())
+    return count, f"{words}, with {len(keys)} keys"

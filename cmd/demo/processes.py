@@ -1,0 +1,116 @@
+"""The demo's processes: each is started, waited for, and stopped by its id."""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+NODE = os.environ.get("NODE", "node")
+START_LIMIT = 30  # seconds until a server answers
+WORKERS = 2
+
+
+class CannotStartError(Exception):
+    """Why a process does not run, worded for whoever started the demo."""
+
+
+@dataclass
+class Site:
+    """A server that runs."""
+
+    url: str
+    process: subprocess.Popen
+
+    def stop(self):
+        end(self.process)
+
+
+@contextmanager
+def running(command, **options):
+    """Start a process and stop it by its id."""
+    try:
+        process = subprocess.Popen(command, **options)
+    except OSError as reason:
+        raise CannotStartError(f"{command[0]} cannot be run ({reason.strerror}): is it installed?") from None
+    try:
+        yield process
+    finally:
+        end(process)
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                pipe.close()
+
+
+def end(process):
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def gunicorn(what, application, log, environment=lambda url: {}):
+    """Serve a Flask application in two workers; ``environment`` is told its URL. Yields a Site."""
+    with listening() as listener:
+        url = "http://127.0.0.1:{1}".format(*listener.getsockname())
+        command = [sys.executable, "-m", "gunicorn", "--preload", "--no-control-socket", "--workers", str(WORKERS)]
+        command += ["--bind", f"fd://{listener.fileno()}", "--chdir", str(Path(__file__).parent), application]
+        variables = {**os.environ, **environment(url)}
+        with running(command, pass_fds=[listener.fileno()], stdout=log, stderr=log, env=variables) as process:
+            # Gunicorn's alone from here: a call after its end is refused, instead of waiting for nobody.
+            listener.close()
+            wait_until_up(what, process, url)
+            yield Site(url, process)
+
+
+def listening():
+    listener = socket.socket()
+    try:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
+    except OSError as reason:
+        listener.close()
+        raise CannotStartError(f"no port can be had on 127.0.0.1 ({reason.strerror})") from None
+    return listener
+
+
+def wait_until_up(what, process, url):
+    """Wait for any HTTP answer."""
+    last = time.monotonic() + START_LIMIT
+    while time.monotonic() < last:
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=START_LIMIT)
+        try:
+            connection.request("GET", "/")
+            connection.getresponse()
+            return
+        except (OSError, http.client.HTTPException):
+            if process.poll() is not None:
+                raise CannotStartError(f"{what} ended with status {process.returncode} at its start") from None
+            time.sleep(0.05)
+        finally:
+            connection.close()
+    raise CannotStartError(f"{what} did not answer within {START_LIMIT} seconds")
+
+
+@contextmanager
+def node(what, script, log, *arguments, given=""):
+    """Run a server in Node that ends with its standard input. Yields a Site.
+
+    It is given one line of input and prints one, its URL, when it serves.
+    """
+    command = [NODE, str(script), *arguments]
+    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True) as process:
+        with suppress(BrokenPipeError):  # it ended: no URL comes
+            process.stdin.write(given + "\n")
+            process.stdin.flush()
+        url = process.stdout.readline().strip()
+        if not url:
+            raise CannotStartError(f"{what} ended with status {process.wait(10)} at its start")
+        yield Site(url, process)

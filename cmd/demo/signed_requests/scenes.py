@@ -1,0 +1,25 @@
+"""Act one: each orchestrator signs its requests with a key that the agent knows."""
+
+import sys
+from pathlib import Path
+
+from conducting import conduct
+from processes import NODE, WORKERS, gunicorn, node
+
+HERE = Path(__file__).parent
+
+
+def node_to_flask(folder, log):
+    """Node orchestrator -> Flask agent (gunicorn --preload, 2 workers)"""
+    environment = {"DEMO_KEYS_DIR": str(folder)}
+    with gunicorn("the Flask agent", "signed_requests.flask_agent:app", log, lambda _: environment) as agent:
+        return conduct([NODE, str(HERE / "orchestrator.mjs"), agent.url, str(folder), str(WORKERS)], log)
+
+
+def python_to_node(folder, log):
+    """Python orchestrator -> Node agent"""
+    with node("the Node agent", HERE / "node_agent.mjs", log, str(folder)) as agent:
+        return conduct([sys.executable, str(HERE / "orchestrator.py"), agent.url, str(folder)], log)
+
+
+SCENES = (node_to_flask, python_to_node)
