@@ -1,4 +1,4 @@
-"""Several agents under real gunicorn: --preload, two workers, keys made and rotated while running."""
+"""Several agents under real gunicorn: --preload, two workers, and keys that change."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import pytest
 
 from agents import agent
 from support import DEADLINE, Answer, Server, gunicorn, post
-from tallystick import AuthSkill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tallystick import AuthSkill
 
 PRELOAD = ("--preload", "--workers", "2", "--threads", "32", "--timeout", str(DEADLINE))
 
@@ -28,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "XDG_STATE_HOME": str(folder / "state"),
         "OPTIONS": json.dumps({"allowed_scopes": ["read", "tools:*"]}),
     }
-    with gunicorn("agents", environment, *PRELOAD) as server:
+    with gunicorn("flask_agents", environment, *PRELOAD) as server:
         yield server
 
 

@@ -240,6 +240,16 @@ def test_a_bound_token_is_used_up_once_in_a_request(ours: Served, alice: AuthSki
     assert ours.ask("POST", "/bob/turn", headers, b"{}").code == "replay_detected"
 
 
+def test_a_bound_token_is_not_for_another_spelling(ours: Served, alice: AuthSkill) -> None:
+    """``/bob%2Ftell/x`` is routed as ``/bob/tell/x``; it must not pass as ``/bob/x``."""
+    target = f"{ours.url}/bob"
+    for path, code in (("/bob%2Fwho", "wrong_target"), ("/bob/who", None)):
+        signed = target if code else f"{target}/who"
+        bound = alice.authorization(target, method="GET", url=signed, bind=True)
+        answer = ours.ask("GET", path, {"Authorization": bound})
+        assert (answer.status, answer.json.get("code")) == (401 if code else 200, code)
+
+
 # Rules of the agent
 
 
@@ -264,6 +274,13 @@ def test_accept_from(
 
 
 # The token endpoint
+
+
+def test_a_form_that_is_too_large(serve: Serve, config: dict[str, Any]) -> None:
+    server = serve("tallystick", {**config, "base_url": "{url}"}, server={"root_agent": "bob"})
+    for path in ("/auth/token", "/bob/auth/token"):
+        assert server.post(path, "a=" + "b" * 70_000).status == 413
+        assert server.post(path, "a=" + "b" * 60_000).status == 401
 
 
 def test_the_token_endpoint_knows_its_clients(

@@ -22,6 +22,9 @@ __all__ = ["Source", "WatchedFile"]
 LOOK_EVERY = 1.0
 """Seconds between two looks at the file."""
 
+_UNKNOWN = (0, 0, 0, 0)
+"""No file's stamp."""
+
 T = TypeVar("T")
 
 
@@ -53,7 +56,8 @@ class WatchedFile(ForkAware):
             # Before it is read: a change in between shows at the next look.
             stamp = self.file.stamp()
             found = read()
-            self._known, self._looked = stamp, time.monotonic()
+            # Where there was none, reading may have made it: the next look will tell.
+            self._known, self._looked = stamp or _UNKNOWN, time.monotonic()
             return found
 
     def refresh(self, deliver: Callable[[], None]) -> None:

@@ -1,0 +1,199 @@
+"""The ASGI application and the guard, in a real uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agents import agent
+from support import APPS, DEADLINE, Server, stop
+from tallystick import AuthEndpoints, AuthMiddleware, AuthSkill, InvalidArgumentError
+from tallystick.access.asgi_request import describe, path_below_mount
+from test_access_gunicorn import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextlib.contextmanager
+def uvicorn(folder: Path, *options: str, app: str = "app") -> Iterator[Server]:
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
+        port = listener.getsockname()[1]
+        os.set_inheritable(listener.fileno(), True)
+        environment = {"PORT": str(port), "KEYS_DIR": str(folder / "keys")}
+        environment["XDG_STATE_HOME"] = str(folder / "state")
+        command = [sys.executable, "-m", "uvicorn", f"asgi_agents:{app}"]
+        command += ["--fd", str(listener.fileno()), "--app-dir", str(APPS)]
+        process = subprocess.Popen(
+            [*command, "--log-level", "warning", *options],
+            env={**os.environ, **environment},
+            pass_fds=[listener.fileno()],
+        )
+        try:
+            yield Server(port, process)
+        finally:
+            stop(process)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with uvicorn(tmp_path_factory.mktemp("asgi")) as server:
+        yield server
+
+
+@pytest.fixture
+def carol(tmp_path: Path) -> Iterator[AuthSkill]:
+    with agent(tmp_path, "carol") as (skill, _):
+        yield skill
+
+
+@pytest.mark.parametrize("mount", ["", "/alice"])
+def test_the_documents(server: Server, mount: str) -> None:
+    found = ask(server, "GET", f"{mount}/.well-known/openid-configuration")
+    assert found.json["issuer"] == server.url + mount
+    keys = ask(server, "GET", f"{mount}/.well-known/jwks.json")
+    assert len(keys.json["keys"]) == 2
+    tag = keys.headers["etag"]
+    again = ask(server, "GET", f"{mount}/.well-known/jwks.json", if_none_match=tag)
+    assert (again.status, again.body) == (304, b"")
+    assert ask(server, "PUT", f"{mount}/.well-known/jwks.json").status == 405
+    assert ask(server, "HEAD", f"{mount}/.well-known/jwks.json").headers["content-length"] == str(
+        len(keys.body)
+    )
+    form = "application/x-www-form-urlencoded"
+    token = ask(server, "POST", f"{mount}/auth/token", b"a=b", content_type=form)
+    assert token.status in (400, 401)
+    huge = ask(server, "POST", f"{mount}/auth/token", b"a=" + b"x" * 70_000, content_type=form)
+    assert huge.status == 413
+
+
+def test_a_caller_is_in_the_scope(server: Server, carol: AuthSkill) -> None:
+    header = carol.authorization(server.url, ["read"])
+    found = ask(server, "POST", "/whoami?x=1", b"x" * 100_000, authorization=header)
+    assert found.json == {"agent": "carol", "same": True, "length": 100_000, "up": ["started"]}
+    nobody = ask(server, "GET", "/whoami")
+    assert (nobody.status, nobody.headers["www-authenticate"][:6]) == (401, "Bearer")
+    unscoped = carol.authorization(server.url, ["write"])
+    refused = ask(server, "GET", "/whoami", authorization=unscoped)
+    assert (refused.status, refused.code) == (403, "insufficient_scope")
+    other = carol.authorization(server.url + "/alice")
+    assert ask(server, "GET", "/alice/x", authorization=other).json["agent"] == "carol"
+    assert ask(server, "GET", "/whoami", authorization=other).code == "invalid_audience"
+
+
+def test_a_bound_body_is_read_and_given_again(server: Server, carol: AuthSkill) -> None:
+    def sign(body: bytes) -> str:
+        url = server.url + "/bound"
+        return carol.authorization(server.url, method="POST", url=url, body=body, bind=True)
+
+    body = b"x" * 300_000
+    header = sign(body)
+    found = ask(server, "POST", "/bound", body, authorization=header)
+    assert (found.status, found.json["length"]) == (200, len(body))
+    assert ask(server, "POST", "/bound", body, authorization=header).code == "replay_detected"
+    changed = ask(server, "POST", "/bound", body + b"y", authorization=sign(body))
+    assert changed.code == "body_tampered"
+    unbound = carol.authorization(server.url)
+    assert ask(server, "POST", "/bound", body, authorization=unbound).status == 401
+
+
+def handshake(server: Server, **headers: str) -> bytes:
+    """Open a WebSocket (RFC 6455 section 4.1) and return what comes back."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = ["GET /whoami HTTP/1.1", f"Host: 127.0.0.1:{server.port}", "Upgrade: websocket"]
+    lines += ["Connection: Upgrade", f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        answer = b""
+        while b"carol" not in answer and (part := connection.recv(1 << 16)):
+            answer += part
+            if answer.startswith(b"HTTP/1.1 403"):
+                break
+        return answer
+
+
+def test_a_websocket_is_verified_by_its_handshake(server: Server, carol: AuthSkill) -> None:
+    header = carol.authorization(server.url)
+    accepted = handshake(server, Authorization=header)
+    assert accepted.startswith(b"HTTP/1.1 101")
+    assert b"carol" in accepted
+    assert handshake(server).startswith(b"HTTP/1.1 403")
+    assert handshake(server, Authorization=header + "x").startswith(b"HTTP/1.1 403")
+
+
+def test_alone_it_answers_404_and_lives(tmp_path: Path) -> None:
+    with uvicorn(tmp_path, "--lifespan", "on", app="alone") as server:
+        assert ask(server, "GET", "/.well-known/jwks.json").status == 200
+        assert ask(server, "GET", "/x").status == 404
+        assert handshake(server).startswith(b"HTTP/1.1 403")
+
+
+def test_below_a_root_path(tmp_path: Path, carol: AuthSkill) -> None:
+    with uvicorn(tmp_path, "--root-path", "/api") as server:
+        assert ask(server, "GET", "/.well-known/jwks.json").status == 200
+        header = carol.authorization(server.url)
+        assert ask(server, "GET", "/whoami", authorization=header).status == 200
+
+
+SCOPES = [
+    ({"path": "/x", "root_path": "", "raw_path": b"/x"}, "/x", "/x", ""),
+    ({"path": "/x"}, "/x", "/x", ""),
+    ({"path": "/api/x", "root_path": "/api", "raw_path": b"/api/x"}, "/x", "/api/x", ""),
+    ({"path": "/x", "root_path": "/api", "raw_path": b"/x"}, "/x", "/x", "/api"),
+    ({"path": "/apix", "root_path": "/api", "raw_path": b"/apix"}, "/apix", "/apix", "/api"),
+    ({"path": "/a b", "root_path": "", "raw_path": b"/a%20b"}, "/a b", "/a%20b", ""),
+    ({"path": "/api", "root_path": "/api", "raw_path": b"/api"}, "", "/api", ""),
+]
+
+
+@pytest.mark.parametrize(("members", "below", "path", "mount"), SCOPES)
+def test_where_an_application_is_mounted(
+    members: dict[str, Any], below: str, path: str, mount: str
+) -> None:
+    scope = {"type": "http", "method": "GET", "query_string": b"", "headers": [], **members}
+    assert path_below_mount(scope) == below
+    described = describe(scope)
+    assert f'"path":"{path}"' in described
+    assert f'"mount":"{mount}"' in described
+
+
+def test_the_guard_takes_a_skill() -> None:
+    with pytest.raises(InvalidArgumentError, match="AuthSkill"):
+        AuthMiddleware(AuthEndpoints({}), None)  # type: ignore[arg-type]
+
+
+def test_a_caller_that_hangs_up_amid_its_body(server: Server, carol: AuthSkill) -> None:
+    url = server.url + "/bound"
+    header = carol.authorization(server.url, method="POST", url=url, body=b"x" * 100, bind=True)
+    head = (
+        f"POST /bound HTTP/1.1\r\nHost: h\r\nAuthorization: {header}\r\nContent-Length: 100\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE) as connection:
+        connection.sendall(head.encode() + b"x" * 50)
+        time.sleep(0.1)
+    found = ask(server, "POST", "/bound", b"x" * 100, authorization=header)
+    assert found.status == 200
+
+
+def test_many_requests_at_once(server: Server, carol: AuthSkill) -> None:
+    header = carol.authorization(server.url)
+
+    async def all_of_them() -> list[int]:
+        calls = [
+            asyncio.to_thread(ask, server, "GET", "/whoami", authorization=header)
+            for _ in range(64)
+        ]
+        return [answer.status for answer in await asyncio.gather(*calls)]
+
+    assert asyncio.run(all_of_them()) == [200] * 64
