@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -282,6 +284,15 @@ def test_a_wrong_base_url_is_heard_of_at_once(make: Any, skill: AuthSkill) -> No
     make(skill, "@bob", send_to="https://127.0.0.1:8443/agents/bob")
     with pytest.raises(TallystickError):
         make(skill, "@bob", send_to="bob.example/agents/bob")
+
+
+def test_no_client_is_imported_before_it_is_asked_for() -> None:
+    program = (
+        "import sys, tallystick.injection\n"
+        "print(*{'aiohttp', 'httpx', 'requests'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout.strip()) == (0, ""), ran.stderr
 
 
 @pytest.mark.parametrize("make", [httpx_auth, requests_auth, aiohttp_middleware])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import http.client
 import json
 import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 
+from support import DEADLINE
 from tallystick import AuthSkill
 from tallystick.core import call_json, load_core
 from webagents_support import Served, publish, served, webagents_interpreter
@@ -186,6 +190,18 @@ def said_by(answer: Answer) -> Any:
 def test_another_scheme_is_no_identity(ours: Served) -> None:
     answer = ours.ask("GET", "/bob/who", {"Authorization": "Basic Ym9iOmJvYg=="})
     assert (answer.status, answer.code) == (401, "missing_authorization")
+
+
+def test_two_headers_are_refused(ours: Served, token: str) -> None:
+    """Which of them counts, two programs may see differently."""
+    for times, status in ((1, 200), (2, 401)):
+        connection = http.client.HTTPConnection("127.0.0.1", ours.port, timeout=DEADLINE)
+        connection.putrequest("GET", "/bob/who")
+        for _ in range(times):
+            connection.putheader("Authorization", f"Bearer {token}")
+        connection.endheaders()
+        with contextlib.closing(connection), connection.getresponse() as answer:
+            assert answer.status == status
 
 
 def test_keys_that_cannot_be_had_are_503(serve: Serve, alice: AuthSkill) -> None:
@@ -436,6 +452,23 @@ def test_agents_that_are_made_when_asked_for(
     token = alice.generate_token(f"{server.url}/bob")
     assert server.get("/bob/who", token).json["agent"] == "alice"
     assert server.get("/bob/who", changed(token)).code == "invalid_signature"
+    assert live(server, token) == {"agent": "alice", "scopes": ["read", "write"], "issuer": ALICE}
+    assert live(server, changed(token)) == 401
+
+
+def live(server: Served, token: str) -> Any:
+    """Open the agent's socket; return what it says, or the status of the refusal."""
+
+    async def listen() -> Any:
+        url = f"{server.url}/bob/live?token={token}"
+        async with aiohttp.ClientSession() as session:
+            try:
+                async with session.ws_connect(url) as socket:
+                    return await socket.receive_json()
+            except aiohttp.WSServerHandshakeError as refused:
+                return refused.status
+
+    return asyncio.run(listen())
 
 
 def test_several_agents_are_strangers_to_each_other(

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import uvicorn
-from webagents import BaseAgent, Skill, create_server, handoff, http
+from webagents import BaseAgent, Skill, create_server, handoff, http, websocket
 from webagents.server.context.context_vars import get_context
 from webagents.server.core.root_mount import RootMount
 
@@ -80,6 +80,12 @@ async def as_owner(command: str, target: str = "", token: str = "") -> Any:
 
 class Model(Skill):
     """Answers a turn with who asked: the last link of a chat, without a model."""
+
+    @websocket("/live", scope="user")
+    async def live(self, socket: Any) -> None:
+        await socket.accept()
+        await socket.send_json(_who())
+        await socket.close()
 
     @handoff(name="model", prompt="answers")
     async def chat(self, messages: Any, tools: Any = None, **options: Any) -> dict[str, Any]:

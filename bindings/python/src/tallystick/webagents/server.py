@@ -17,10 +17,11 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from webagents.server.core.app import WebAgentsServer
 
+from tallystick.access.asgi_request import BodyReader, path_below_mount
 from tallystick.webagents.skill import MOUNT, AuthSkill, sent_path
 
 if TYPE_CHECKING:
@@ -60,38 +61,41 @@ class Documents:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI 3)."""
-        mount = self._mount(scope)
-        if mount is not None:
-            scope[MOUNT] = mount
+        if scope["type"] in {"http", "websocket"}:
+            scope[MOUNT] = self._mount(scope)
         name, path = self._locate(scope)
         agent = await self._agent(name) if name else None
         skill = _skill(agent)
         if skill is None:
             await self._app(scope, receive, send)
             return
-        served = await skill.answer(Request(scope, receive), path, agent)
+        read = BodyReader(scope, receive).read
+        served = await skill.answer(HTTPConnection(scope), path, read, agent)
         if served is not None and path == KEYS:
             served = _with_other_keys(served, agent)
         response = Response(status_code=404) if served is None else _response(served)
         await response(scope, receive, send)
 
-    def _mount(self, scope: Scope) -> str | None:
+    def _mount(self, scope: Scope) -> str:
         """Return where the agent that is asked is mounted, as it was sent.
 
         Tokens that are bound to a request name the path as its sender sees it, which a
-        proxy or the mount at the root may have made longer.
+        proxy or the mount at the root may have made longer. Where the spelling hides
+        where the agent's path ends (``%2F``), there is no answer, and none is accepted.
         """
-        if scope["type"] not in {"http", "websocket"}:
-            return None
-        path, prefix = sent_path(scope), f"{self._server.url_prefix}/"
+        path, prefix = path_below_mount(scope), f"{self._server.url_prefix}/"
         if not path.startswith(prefix):
-            return None
-        return prefix + path[len(prefix) :].split("/", 1)[0]
+            return ""
+        outside = scope["path"].removesuffix(path)
+        mount = outside + prefix + path[len(prefix) :].split("/", 1)[0]
+        sent = sent_path(scope)
+        clear = sent == mount or sent.startswith(mount + "/")
+        return mount if clear else ""
 
     def _locate(self, scope: Scope) -> tuple[str, str]:
         """Return the name of the agent whose document is asked for, and its path below it."""
-        path = scope["path"] if scope["type"] == "http" else ""
-        root = self._server.root_agent
+        path = path_below_mount(scope) if scope["type"] == "http" else ""
+        root = getattr(self._server, "root_agent", None)
         if root is not None and path in ROOT_DOCUMENTS:
             return root, path
         prefix = f"{self._server.url_prefix}/"

@@ -7,6 +7,8 @@ import json
 import logging
 import os
 import threading
+import time
+from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any
 
 from webagents.agents.skills.base import Skill
@@ -21,10 +23,14 @@ from tallystick.webagents.context import AuthContext
 from tallystick.webagents.refusal import refuse, unverifiable
 
 if TYPE_CHECKING:
-    from starlette.requests import HTTPConnection, Request
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import HTTPConnection
     from starlette.responses import Response
 
     from tallystick.access.party import Served
+
+    ReadBody = Callable[[int], Awaitable[Body]]
 
 __all__ = ["AuthSkill"]
 
@@ -104,19 +110,24 @@ class AuthSkill(Skill):
                 self._forget_oldest()
         return found
 
-    async def answer(self, request: Request, path: str, agent: Any = None) -> Served | None:
-        """Answer one request to the documents or the token endpoint, ``path`` below the agent."""
+    async def answer(
+        self, request: HTTPConnection, path: str, read: ReadBody, agent: Any = None
+    ) -> Served | None:
+        """Answer one request to the documents or the token endpoint, ``path`` below the agent.
+
+        ``read`` reads the body, and is given the most bytes to read.
+        """
         tokens = await self._ready(agent)
-        body = await request.body()
-        too_large = len(body) > tokens.max_form
+        method = request.scope["method"]
+        body = await read(tokens.max_form) if method == "POST" else Body()
         return await tokens.aserve(
-            request.method,
+            method,
             path,
             authorization=_values(request, "authorization"),
             content_type=request.headers.get("content-type", ""),
             if_none_match=request.headers.get("if-none-match", ""),
-            body=b"" if too_large else body,
-            body_too_large=too_large,
+            body=body.data,
+            body_too_large=body.too_large or body.unavailable,
         )
 
     # Hooks: names and priorities are those of webagents 0.3.9.
@@ -228,7 +239,7 @@ class AuthSkill(Skill):
     async def _endpoint(self, context: Any, path: str) -> Response:
         from starlette.responses import Response
 
-        served = await self.answer(context.request, path, context.agent)
+        served = await self.answer(context.request, path, _body_of(context.request), context.agent)
         if served is None:
             return Response(status_code=404)
         return Response(served.body, served.status, served.headers)
@@ -259,38 +270,45 @@ class AuthSkill(Skill):
             self._identities.pop(next(iter(self._identities))).close()
 
 
-async def _caller(
-    tokens: Tokens, request: HTTPConnection | None, authorization: list[str]
-) -> AuthContext:
+async def _caller(tokens: Tokens, request: Any, authorization: list[str]) -> AuthContext:
     """Verify a request, once: an endpoint and the run that it starts both ask."""
-    if request is None:
-        found = await tokens.averify_request(authorization, method="GET", path="/")
-        return AuthContext.from_verified(found)
-    kept = request.scope.setdefault(_VERIFIED, {})
-    name = (id(tokens), *authorization)
+    scope = getattr(request, "scope", None)
+    if not isinstance(scope, dict):
+        # Not from HTTP: a token that is bound to a request has none here.
+        values = ",".join(map(quote, authorization))
+        members = f'"now":{time.time()!r},"authorization":[{values}]'
+        return AuthContext.from_verified(await tokens.averify_members(members, None))
+    kept = scope.setdefault(_VERIFIED, {})
+    name = (tokens, *authorization)
     if name not in kept:
-        found = await _verify(tokens, request, authorization)
-        kept[name] = AuthContext.from_verified(found)
+        kept[name] = AuthContext.from_verified(await _verify(tokens, request, authorization))
     caller: AuthContext = kept[name]
     return caller
 
 
-async def _verify(tokens: Tokens, request: Any, authorization: list[str]) -> Any:
+async def _verify(tokens: Tokens, request: HTTPConnection, authorization: list[str]) -> Any:
     scope = request.scope
-
-    async def body(limit: int) -> Body:
-        data: bytes = await request.body() if scope["type"] == "http" else b""
-        return Body(too_large=True) if len(data) > limit else Body(data)
-
-    # What is below the agent: its base URL says what callers see in front of that.
-    path = sent_path(scope)[len(scope.get(MOUNT, "")) :]
     return await tokens.averify_request(
         authorization,
         method=scope.get("method", "GET"),
-        path=path,
+        # What is below the agent: its base URL says what callers see in front of that.
+        path=sent_path(scope)[len(scope.get(MOUNT, "")) :],
         query=scope.get("query_string", b"").decode("latin-1"),
-        body=body,
+        body=_body_of(request),
     )
+
+
+def _body_of(request: Any) -> ReadBody:
+    """Read a body as webagents does, whose own routes keep it in memory."""
+
+    async def read(limit: int) -> Body:
+        length = request.headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > limit:
+            return Body(too_large=True)
+        data: bytes = await request.body() if request.scope["type"] == "http" else b""
+        return Body(too_large=True) if len(data) > limit else Body(data)
+
+    return read
 
 
 def sent_path(scope: Any) -> str:
