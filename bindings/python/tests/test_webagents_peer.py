@@ -272,19 +272,23 @@ def test_rules_for_callers_without_client_id(theirs: Peer, tmp_path: Path, their
         assert code_of(ours, their_token(theirs)) == "trust_denied"
 
 
+@pytest.mark.parametrize(
+    ("rule", "subject"), [("@bob", "bob"), ("platform", "bob"), ("family", "olga")]
+)
 def test_rules_by_a_subject_that_the_caller_chose(
-    theirs: Peer, tmp_path: Path, their_jwks: str
+    theirs: Peer, tmp_path: Path, their_jwks: str, rule: str, subject: str
 ) -> None:
-    """``@bob`` admits whoever writes ``sub: bob`` into a token that he signs himself."""
-    name, ours = open_both(theirs, tmp_path, their_jwks, accept_from=["@bob"])
-    token = their_token(theirs, {"sub": "bob"})
+    """The rule admits whoever writes such a ``sub`` into a token that he signs himself."""
+    name, ours = open_both(theirs, tmp_path, their_jwks, accept_from=[rule])
+    token = their_token(theirs, {"sub": subject})
     connected = theirs.do("connect", skill=name, headers={"Authorization": f"Bearer {token}"})
     assert connected == {"authenticated": True}
     with ours:
         assert code_of(ours, token) == "trust_denied"
-    _, right = open_both(theirs, tmp_path, their_jwks, accept_from=["@example.theirs.agents.bob"])
+    verified = f"@example.theirs.agents.{subject}"
+    _, right = open_both(theirs, tmp_path, their_jwks, accept_from=[verified])
     with right:
-        assert right.verify_token(token).agent_id == "bob"
+        assert right.verify_token(token).agent_id == subject
 
 
 def test_going_on_without_identity(theirs: Peer, tmp_path: Path, their_jwks: str) -> None:

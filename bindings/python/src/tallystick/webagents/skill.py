@@ -151,13 +151,12 @@ class AuthSkill(Skill):
 
         A request without an ``Authorization`` header stays anonymous.
         """
-        request = getattr(context, "request", None)
-        authorization = _values(context if request is None else request, "authorization")
-        if not authorization:
-            return context
         try:
-            tokens = await self._ready(getattr(context, "agent", None))
-            context.auth = await _caller(tokens, request, authorization)
+            request = getattr(context, "request", None)
+            authorization = _values(context if request is None else request, "authorization")
+            if authorization:
+                tokens = await self._ready(getattr(context, "agent", None))
+                context.auth = await _caller(tokens, request, authorization)
         except TallystickError as refused:
             raise self._refuse(refused) from refused
         except Exception as reason:
@@ -226,8 +225,10 @@ class AuthSkill(Skill):
 
     def _given(self, name: str) -> Any:
         """Return what the configuration says about a key, plain or as a file has it."""
+        if self._options.get(name) is not None:
+            return self._options[name]
         settings = self.config.get("skills", {}).get("auth") or self.config
-        return self._options.get(name) or settings.get(name)
+        return settings.get(name)
 
     def _refuse(self, refused: TallystickError) -> Exception:
         if refused.response is None:
