@@ -1,16 +1,16 @@
 import { misuse, reason, result } from "../answers.js";
 import type { Backend, Core } from "../core.js";
 import { Engine, failed, type Needs } from "../engine.js";
-import type { AccessVerifyResult, EngineKeyResult, EngineOpenResult } from "../generated.js";
+import type { AccessConfig, AccessVerifyResult, EngineKeyResult, EngineOpenResult } from "../generated.js";
 import { KeyCache } from "../host-crypto.js";
 import type { Logger } from "../logger.js";
 import { type ReplayStore, UsedTokens } from "../replay.js";
 import type { Signer, SignerOptions } from "../signer.js";
+import type { ClientEntry } from "./documents.js";
 import { ExternalKey } from "./external-key.js";
 import { Flights } from "./flights.js";
 import { HttpExchange } from "./http-exchange.js";
 import type { Rotation, SigningKeys } from "./key-ring.js";
-import type { AccessMembers, ClientEntry } from "./wire.js";
 
 /** What a host brings besides the configuration, to a skill and to an authority alike. */
 export interface HostOptions extends SignerOptions {
@@ -31,7 +31,7 @@ export interface HostOptions extends SignerOptions {
 /** What an engine for access tokens is opened with. */
 export interface AccessPlan {
   readonly role: "agent" | "authority";
-  readonly access: AccessMembers;
+  readonly access: AccessConfig;
   readonly keys?: SigningKeys | undefined;
   /** Public keys of issuers, as text. */
   readonly issuerKeys?: Readonly<Record<string, string>> | undefined;

@@ -1,13 +1,15 @@
 import { join } from "node:path";
 import { misuse, reason } from "../answers.js";
 import type { HttpAnswer } from "../errors.js";
+import type { ClientSecretResult } from "../generated.js";
 import { jsonText } from "../json.js";
 import { consoleLogger, type Logger } from "../logger.js";
 import { Refusals } from "../refusals.js";
 import type { AccessEngine, HostOptions } from "./access-engine.js";
 import type { MountOptions } from "./agents.js";
-import { type ClientsDocument, clientsFile } from "./clients-file.js";
+import { clientsFile } from "./clients-file.js";
 import { ConfigSource, expandHome } from "./config.js";
+import type { ClientEntry, ClientsDocument } from "./documents.js";
 import { answerEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.js";
 import { type FetchEndpoints, fetchEndpoints } from "./fetch-endpoints.js";
 import type { Rotation } from "./key-ring.js";
@@ -15,7 +17,6 @@ import { type NodeEndpoints, nodeEndpoints } from "./node-endpoints.js";
 import type { SharedDocument } from "./shared-document.js";
 import { ask, open, readFor } from "./start.js";
 import { type AccessStatistics, type Identity, identityOf, statisticsOf } from "./status.js";
-import type { ClientEntry, ClientSecretResult } from "./wire.js";
 
 const DEFAULT_KEYS_DIR = "~/.tallystick/authority";
 

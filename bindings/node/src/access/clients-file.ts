@@ -1,12 +1,6 @@
 import type { Logger } from "../logger.js";
+import type { ClientEntry, ClientsDocument } from "./documents.js";
 import { SharedDocument } from "./shared-document.js";
-import type { ClientEntry } from "./wire.js";
-
-/** The file of an authority's clients, which the Python binding reads and writes too. */
-export interface ClientsDocument {
-  readonly version: 1;
-  readonly clients: readonly ClientEntry[];
-}
 
 /** What an entry says is for the core to judge; the entry must have a name to be found by. */
 export function clientsFile(path: string, logger: Logger): SharedDocument<ClientsDocument> {

@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { misuse, reason, result } from "../answers.js";
 import type { Core } from "../core.js";
-import type { ConfigReadResult, ConfigVariablesResult } from "./wire.js";
+import type { ConfigReadResult, ConfigVariablesResult } from "../generated.js";
 
 /** An issuer that an agent trusts by configuration. */
 export interface TrustedIssuer {

@@ -3,8 +3,8 @@ import type { Core } from "../core.js";
 import { failed, type Reply } from "../engine.js";
 import type { KeyInspectResult } from "../generated.js";
 import { type ResolvedSigner, resolveSigner, type Signer, type SignerOptions } from "../signer.js";
+import type { RingDocument } from "./documents.js";
 import type { Rotation, SigningKeys } from "./key-ring.js";
-import type { RingDocument } from "./wire.js";
 
 /** One key that lies elsewhere (a KMS, an HSM, the caller's own store): there is no file, and rotating it is not ours. */
 export class ExternalKey implements SigningKeys {

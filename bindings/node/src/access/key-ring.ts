@@ -4,15 +4,17 @@ import { misuse, reason, result } from "../answers.js";
 import type { Core } from "../core.js";
 import { failed, now, type Reply } from "../engine.js";
 import { TallystickError } from "../errors.js";
+import type { RingUpdateResult } from "../generated.js";
 import { signOffLoop } from "../host-crypto.js";
 import { KeyManager } from "../keys.js";
 import type { Logger } from "../logger.js";
+import type { RingDocument, RingKey } from "./documents.js";
 import { isMissing, readSecret } from "./locked-file.js";
 import { SharedDocument } from "./shared-document.js";
-import type { RingDocument, RingKey, RingUpdateResult } from "./wire.js";
 
 // Keys are made, then offered; a ring that still wants more is one that the core does not know.
 const MAX_ROUNDS = 3;
+const MAX_HALVES = 64;
 
 /** Sizes of RSA keys, in bits. */
 export type KeyBits = 2048 | 3072 | 4096;
@@ -61,7 +63,7 @@ export class KeyRing implements SigningKeys {
   readonly #options: KeyRingOptions;
   readonly #logger: Logger;
   readonly #legacy: string;
-  #halves = new Map<string, Halves>();
+  readonly #halves = new Map<string, Halves>();
 
   constructor(core: Core, options: KeyRingOptions, logger: Logger) {
     const stem = fileStem(options.agentId);
@@ -106,13 +108,9 @@ export class KeyRing implements SigningKeys {
   }
 
   async sign(input: string, kid: string): Promise<Reply> {
-    const key = this.#file.current?.keys.find((candidate) => candidate.kid === kid);
-    if (key?.private_pem === undefined) return failed(`the ring holds no private key ${kid}`);
     try {
-      return {
-        members: {},
-        body: await signOffLoop(Buffer.from(input, "latin1"), this.#halvesOf(kid, key.private_pem).own),
-      };
+      const { own } = this.#halves.get(kid) ?? this.#fromFile(kid);
+      return { members: {}, body: await signOffLoop(Buffer.from(input, "latin1"), own) };
     } catch (error) {
       return failed(reason(error));
     }
@@ -150,10 +148,10 @@ export class KeyRing implements SigningKeys {
     }
   }
 
-  async #update(members: object, fresh: string[] = []): Promise<RingUpdateResult> {
+  async #update(members: object, fresh: string[] = []): Promise<Updated> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const updated = this.#ask({ ...members, fresh });
-      if (updated.missing === 0) return updated;
+      if (updated.missing === 0) return updated as Updated;
       for (let made = 0; made < updated.missing; made++) {
         fresh.push((await KeyManager.generateRsaKeypair({ bits: this.#options.bits ?? 2048 })).privatePem);
       }
@@ -171,19 +169,27 @@ export class KeyRing implements SigningKeys {
     return private_pem === undefined ? key : { ...key, public_pem: this.#halvesOf(key.kid, private_pem).publicPem };
   }
 
-  /** The key objects, made once for each key of the ring. */
+  #fromFile(kid: string): Halves {
+    const key = this.#file.current?.keys.find((candidate) => candidate.kid === kid);
+    if (key?.private_pem === undefined) throw new Error(`the ring holds no private key ${kid}`);
+    return this.#halvesOf(kid, key.private_pem);
+  }
+
+  /** The key objects, made once for each key, and kept a while: a token may be under way when its key is retired. */
   #halvesOf(kid: string, privatePem: string): Halves {
     const known = this.#halves.get(kid);
     if (known?.privatePem === privatePem) return known;
     const own = createPrivateKey(privatePem);
     const publicPem = createPublicKey(own).export({ format: "pem", type: "spki" }).toString();
+    if (this.#halves.size >= MAX_HALVES) this.#halves.delete(this.#halves.keys().next().value as string);
     const halves = { privatePem, own, publicPem };
-    const present = new Set(this.#file.current?.keys.map((key) => key.kid));
-    this.#halves = new Map([...this.#halves].filter(([old]) => present.has(old)));
     this.#halves.set(kid, halves);
     return halves;
   }
 }
+
+/** The answer of `ring.update` where no key is missing. */
+type Updated = RingUpdateResult & { readonly ring: RingDocument };
 
 interface Halves {
   readonly privatePem: string;

@@ -1,12 +1,12 @@
 import { result } from "../answers.js";
 import { type Core, sharedCore } from "../core.js";
+import type { AccessConfig, ConfigReadResult } from "../generated.js";
 import { KeyManager } from "../keys.js";
 import { consoleLogger } from "../logger.js";
 import { AccessEngine, type AccessPlan, type HostOptions } from "./access-engine.js";
 import { type ConfigSource, expandHome, readConfig } from "./config.js";
 import { ExternalKey } from "./external-key.js";
 import { KeyRing, type SigningKeys } from "./key-ring.js";
-import type { AccessMembers, ConfigReadResult } from "./wire.js";
 
 /** What is left of starting once a configuration is read. */
 export interface Opening {
@@ -38,7 +38,7 @@ export async function open(
 
 async function signingKeys(
   core: Core,
-  access: AccessMembers,
+  access: AccessConfig,
   keysDir: string,
   options: HostOptions,
 ): Promise<SigningKeys> {

@@ -1,7 +1,7 @@
 import type { Core } from "../core.js";
+import type { AgentResolveResult } from "../generated.js";
 import { sentUrl } from "../sent.js";
 import { ask } from "./start.js";
-import type { AgentResolveResult } from "./wire.js";
 
 /** Where tokens for a target may be sent, as the core says. */
 export class Targets {
