@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import socketserver
 import ssl
 import threading
@@ -58,6 +59,20 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.sockets: list[Any] = []
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.sockets.append(request)
+        super().process_request(request, client_address)
+
+    def hang_up(self) -> None:
+        """End the connections that are kept: a server that is down answers none."""
+        for connection in self.sockets:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is part of the test."""
 
@@ -106,6 +121,7 @@ def serving(behaviour: Behaviour, ca: trustme.CA | None = None) -> Iterator[Site
         server.shutdown()
         thread.join()
         server.server_close()
+        server.hang_up()
 
 
 def trusting(ca: trustme.CA) -> ssl.SSLContext:

@@ -6,7 +6,7 @@ import json
 import os
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, g, jsonify, request
 from flask.views import MethodView
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ORIGIN = f"http://127.0.0.1:{os.environ['PORT']}"
 PARENT = os.getpid()
-OPTIONS = {"dev_mode": True, "keys_dir": os.environ["KEYS_DIR"]}
+OPTIONS: dict[str, Any] = {"dev_mode": True, "keys_dir": os.environ["KEYS_DIR"]}
 OPTIONS |= json.loads(os.environ.get("OPTIONS", "{}"))
 
 app = Flask(__name__)

@@ -6,6 +6,8 @@ import asyncio
 import concurrent.futures
 import json
 import ssl
+from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tallystick.access.background import background
@@ -31,6 +33,37 @@ CONNECTIONS = 20
 KEPT_CONNECTIONS = 5
 KEPT_SECONDS = 30.0
 
+Pools = dict[str, "httpcore.AsyncConnectionPool"]
+
+
+class _Abandoned(ForkAware):
+    """Connections of fetchers that were garbage-collected.
+
+    A finalizer may run inside any call, so it must not take a lock: the next fetch
+    closes these.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pools: deque[Pools] = deque()
+
+    def add(self, pools: Pools) -> None:
+        self._pools.append(pools)
+
+    def close(self) -> None:
+        while self._pools:
+            _close(self._pools.popleft())
+
+    def after_fork_in_child(self) -> None:
+        keep_forever(self._pools)
+        self._pools = deque()
+
+
+_abandoned = _Abandoned()
+
+# All connections: none may be garbage-collected together with its fetcher, still open.
+_held: dict[int, Pools] = {}
+
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -51,7 +84,8 @@ class Fetcher(ForkAware):
         self._core = core
         self._trust = trust
         self._flights: Flights[Reply] = Flights()
-        self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
+        self._pools: Pools = {}
+        _held[id(self)] = self._pools
 
     def fetch(self, need: Need) -> Reply:
         """Return what to resume with; a failure is told to the core."""
@@ -66,9 +100,12 @@ class Fetcher(ForkAware):
 
     def close(self) -> None:
         """Close the connections; the next fetch opens others."""
-        pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            background.call(_run, pool.aclose())
+        pools = dict(self._pools)
+        self._pools.clear()
+        _close(pools)
+
+    def __del__(self) -> None:
+        _abandoned.add(_held.pop(id(self), {}))
 
     def _flight(self, need: Need) -> Future[Reply]:
         # An engine that is opened again counts its flights anew.
@@ -77,6 +114,7 @@ class Fetcher(ForkAware):
 
     def _start(self, need: Need, flight: Future[Reply]) -> None:
         _check_installed()
+        _abandoned.close()
         background.call(_run, self._land(need, flight))
 
     async def _land(self, need: Need, flight: Future[Reply]) -> None:
@@ -119,7 +157,7 @@ class Fetcher(ForkAware):
         if address == "public":
             from tallystick.access.addresses import PublicBackend
 
-            network: httpcore.AsyncNetworkBackend = PublicBackend(self._is_public)
+            network: httpcore.AsyncNetworkBackend = PublicBackend(partial(_is_public, self._core))
         elif address == "any":
             network = httpcore.AnyIOBackend()
         else:
@@ -132,13 +170,20 @@ class Fetcher(ForkAware):
             network_backend=network,
         )
 
-    def _is_public(self, address: str) -> bool:
-        return call_json(self._core, "address.check", {"address": address})["public"] is True
-
     def after_fork_in_child(self) -> None:
         # Closing the parent's connections here would say goodbye in its name.
         keep_forever(self._pools)
         self._pools = {}
+        _held[id(self)] = self._pools
+
+
+def _is_public(core: Core, address: str) -> bool:
+    return call_json(core, "address.check", {"address": address})["public"] is True
+
+
+def _close(pools: Pools) -> None:
+    for pool in pools.values():
+        background.call(_run, pool.aclose())
 
 
 _running: set[asyncio.Task[Any]] = set()

@@ -41,6 +41,9 @@ def main(arguments: Sequence[str]) -> int:
     except TallystickError as refused:
         print(f"{PROGRAM}: {refused.message}", file=sys.stderr)
         return 1
+    except OSError as reason:
+        print(f"{PROGRAM}: {reason.filename or ''}: {reason.strerror}", file=sys.stderr)
+        return 1
     return 0
 
 
