@@ -51,6 +51,11 @@ class AuthError(WebagentsAuthError, HTTPException):
         return str(self.message)
 
 
+# By the module webagents tells a refusal, one line in its log, from a failure of the agent:
+# a traceback of fifty lines, which any stranger could have it write.
+AuthError.__module__ = WebagentsAuthError.__module__
+
+
 def refuse(refused: TallystickError, answer: ErrorResponse) -> AuthError:
     """Return the exception for a refused request."""
     headers = {name: value for name, value in answer.headers.items() if name != "content-type"}

@@ -20,7 +20,7 @@ from tallystick.body import Body
 from tallystick.core import load_core
 from tallystick.errors import TallystickError, error
 from tallystick.webagents.context import AuthContext
-from tallystick.webagents.refusal import refuse, unverifiable
+from tallystick.webagents.refusal import AuthError, refuse, unverifiable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -158,12 +158,12 @@ class AuthSkill(Skill):
                 tokens = await self._ready(getattr(context, "agent", None))
                 context.auth = await _caller(tokens, request, authorization)
         except TallystickError as refused:
-            raise self._refuse(refused) from refused
-        except Exception as reason:
+            raise self._refuse(refused) from None
+        except Exception:
             # Of any other exception webagents makes a line in the log, and lets the
             # request in.
             self.logger.exception("a request cannot be verified")
-            raise unverifiable() from reason
+            raise unverifiable() from None
         return context
 
     # HTTP endpoints, below the agent's own path.
@@ -193,12 +193,12 @@ class AuthSkill(Skill):
     @command("/auth/token", description="Generate a token for an agent", scope="owner")
     async def generate_token_command(self, target: str, scopes: str = "read") -> dict[str, Any]:
         """Generate a token for ``target`` with space-separated ``scopes``."""
-        return await self._command("/auth/token", _word("target", target), *scopes.split())
+        return await self._command("/auth/token", target, *scopes.split())
 
     @command("/auth/validate", description="Validate a token")
     async def validate_token_command(self, token: str) -> dict[str, Any]:
         """Say who a token is from, or why it is refused."""
-        return await self._command("/auth/validate", _word("token", token))
+        return await self._command("/auth/validate", token)
 
     @command("/auth/jwks", description="Show the keys of others that are kept")
     async def jwks_stats(self) -> dict[str, Any]:
@@ -246,7 +246,11 @@ class AuthSkill(Skill):
         return Response(served.body, served.status, served.headers)
 
     async def _command(self, *words: str) -> dict[str, Any]:
-        result = await (await self._ready()).arun_command(" ".join(words))
+        try:
+            line = " ".join(map(_word, words))
+            result = await (await self._ready()).arun_command(line)
+        except TallystickError as wrong:
+            raise AuthError(wrong.message, wrong.code, status=400) from None
         return {**result.data, "display": result.display}
 
     def _identity(self, agent: Any) -> dict[str, Any]:
@@ -331,8 +335,8 @@ def _public_url(agent: Any) -> str | None:
     return issuer if absolute else None
 
 
-def _word(name: str, value: str) -> str:
-    """Refuse what would be more than one word of a command line."""
+def _word(value: str) -> str:
+    """Refuse what would be more than one word of a command line, or an option of it."""
     if not isinstance(value, str) or value.split() != [value] or value.startswith("-"):
-        raise error("invalid_argument", f"{name} must be one word that does not begin with '-'")
+        raise error("invalid_argument", "each argument is one word that does not begin with '-'")
     return value
