@@ -6,138 +6,45 @@ best of several rounds, in which the contestants take turns.
 
 import argparse
 import gzip
-import hashlib
-import io
 import json
-import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import tempfile
-import time
-from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 
-import jwt
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
-from flask import Flask
-from rotagent import AgentAuth as RotagentAuth
-from tallystick import AgentAuth, KeyManager, OrchestratorClient
-from werkzeug.test import EnvironBuilder
+import access_tokens
+import signed_requests
+from timing import say
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-BODY = b"tally " * 170 + b"sign"  # 1 KiB, the same in the processes that sign
-URL = "http://127.0.0.1:5001/agent"
-ROUNDS = 7
-REQUESTS = 150  # of each contestant in each round
 LIVE = 100_000
 
-PRIVATE_PEM, PUBLIC_PEM = None, None
 
-
-def say(text):
-    print(f"  {text}", file=sys.stderr, flush=True)
-
-
-def race(contestants, rounds=ROUNDS):
-    """Time (count, function of a number) by name; return the best microseconds of each."""
-    best = dict.fromkeys(contestants, float("inf"))
-    for turn in range(rounds):
-        for name, (count, run) in contestants.items():
-            started = time.perf_counter()
-            for n in range(turn * count, (turn + 1) * count):
-                run(n)
-            best[name] = min(best[name], (time.perf_counter() - started) / count * 1e6)
-    return best
-
-
-def sign_many(private_pem, count):
-    client = OrchestratorClient("orchestrator", private_pem, ttl=3600)
-    return [client.sign("POST", URL, BODY)["Authorization"] for _ in range(count)]
-
-
-def tokens(private_pem, count):
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        parts = pool.starmap(sign_many, [(private_pem, 1000)] * (count // 1000))
-    return [token for part in parts for token in part]
-
-
-def application(auth):
-    """A Flask application of one view, guarded where auth is given."""
-    app = Flask("bench")
-
-    def view():
-        return "ok"
-
-    app.add_url_rule("/agent", "agent", auth.require_auth(view) if auth else view, methods=["POST"])
-    environ = EnvironBuilder(path="/agent", method="POST", base_url="http://127.0.0.1:5001").get_environ()
-
-    def call(token=None):
-        statuses = []
-        request = {**environ, "wsgi.input": io.BytesIO(BODY), "CONTENT_LENGTH": str(len(BODY))}
-        if token:
-            request["HTTP_AUTHORIZATION"] = token
-        answer = app(request, lambda status, headers, info=None: statuses.append(status))
-        b"".join(answer)
-        if statuses != ["200 OK"]:
-            raise SystemExit(f"bench: a request was refused: {statuses} {answer}")
-
-    return call
-
-
-def python_tokens(keys_dir, folder, fresh):
-    private, public = (
-        load_pem_private_key(PRIVATE_PEM.encode(), None),
-        load_pem_public_key(PUBLIC_PEM.encode()),
-    )
-    auth = AgentAuth(keys_dir, replay="memory", dev_mode=False)
-    client = OrchestratorClient("orchestrator", PRIVATE_PEM)
-    digest = hashlib.sha256(BODY).hexdigest()
-    facts = {"method": "POST", "path": "/agent", "body": BODY}
-
-    def encode(n):
-        now = int(time.time())
-        claims = {"iss": "orchestrator", "iat": now, "exp": now + 60, "jti": os.urandom(16).hex()}
-        jwt.encode({**claims, "content_sha256": digest, "htm": "POST", "htu": URL}, private, "RS256")
-
-    return race(
-        {
-            "python native: verify": (1000, lambda n: auth.verify([fresh[n]], **facts)),
-            "PyJWT: decode": (1000, lambda n: jwt.decode(fresh[n][7:], public, ["RS256"])),
-            "python fast: sign": (100, lambda n: client.sign("POST", URL, BODY)),
-            "PyJWT: encode": (100, encode),
-        }
-    )
-
-
-def flask_requests(keys_dir, folder, fresh, live):
-    """Return what each adds to a Flask request, with few or with 100,000 live jtis."""
-    with redirect_stdout(io.StringIO()):
-        rotagent = RotagentAuth(keys_dir, dev_mode=False)
-    ours = {
-        "flask + memory": AgentAuth(keys_dir, replay="memory", dev_mode=False),
-        "flask + SQLite": AgentAuth(keys_dir, replay=str(folder / f"{len(live)}.sqlite3"), dev_mode=False),
-    }
-    calls = {name: application(auth) for name, auth in ours.items()}
-    for name, call in calls.items():
-        say(f"{name}: {len(live):,} live jtis")
-        for token in live:
-            call(token)
-    rotagent.replay_cache.update({f"{n:032x}": time.time() + 3600 for n in range(len(live))})
-    calls["flask + rotagent"] = application(rotagent)
-    bare = application(None)
-    contestants = {name: (REQUESTS, lambda n, call=call: call(fresh[n])) for name, call in calls.items()}
-    best = race({"flask alone": (REQUESTS, lambda n: bare()), **contestants})
-    return {name: best[name] - best["flask alone"] for name in calls}
-
-
-def node():
-    say("node")
-    command = [os.environ.get("NODE", "node"), str(HERE / "bench.mjs")]
+def script(*command):
+    """Run a script that prints JSON lines; return them."""
     printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    return {row["name"]: row["microseconds"] for row in map(json.loads, printed.splitlines())}
+    return [json.loads(line) for line in printed.splitlines()]
+
+
+def node(name, *arguments):
+    """Return the microseconds by name that a script in Node measures."""
+    say(f"node: {name}")
+    rows = script(os.environ.get("NODE", "node"), str(HERE / name), *arguments)
+    return {row["name"]: row["microseconds"] for row in rows}
+
+
+def decisions():
+    """Return the best microseconds of each decision and number of patterns, as Go benchmarks measure them."""
+    command = ["go", "test", "-run", "^$", "-bench", ".", "-benchtime", "300ms", "-count", "5", "./cmd/bench"]
+    printed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    best = {}
+    for name, nanoseconds in re.findall(r"^Benchmark(\w+/\d+)\S*\s+\d+\s+([\d.]+) ns/op", printed, re.MULTILINE):
+        best[name] = min(best.get(name, float("inf")), float(nanoseconds) / 1000)
+    return best
 
 
 def window():
@@ -148,32 +55,15 @@ def window():
 
 
 def measure(live_count):
-    global PRIVATE_PEM, PUBLIC_PEM
-    PRIVATE_PEM, PUBLIC_PEM = KeyManager.generate_rsa_keypair()
     rows = []
 
     def row(what, value, peer, reference, target):
-        rows.append(
-            {"what": what, "us": value, "peer": peer, "peer_us": reference, "ratio": value / reference, "target": target}
-        )
+        ratio = value / reference
+        rows.append({"what": what, "us": value, "peer": peer, "peer_us": reference, "ratio": ratio, "target": target})
 
-    with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as name:
-        folder = Path(name)
-        keys_dir = folder / "keys"
-        keys_dir.mkdir()
-        (keys_dir / "orchestrator.pem").write_text(PUBLIC_PEM)
-        say(f"signing {live_count + 8000:,} tokens")
-        signed = tokens(PRIVATE_PEM, live_count + 8000)
-        fresh, live = signed[:8000], signed[8000:]
-        p = python_tokens(str(keys_dir), folder, fresh)
-        row("verify a request, Python native", p["python native: verify"], "PyJWT decode", p["PyJWT: decode"], 0.9)
-        row("sign a request, Python [fast]", p["python fast: sign"], "PyJWT encode", p["PyJWT: encode"], 1.1)
-        for label, prefill, targets in (("no", [], (1 / 3, 2 / 3)), (f"{live_count:,}", live, (1 / 20, 1 / 20))):
-            added = flask_requests(str(keys_dir), folder, fresh, prefill)
-            reference = added.pop("flask + rotagent")
-            for (what, value), target in zip(added.items(), targets, strict=True):
-                row(f"{what}, {label} live jtis", value, "rotagent", reference, target)
-    n = node()
+    signed_requests.measure(live_count, row)
+    n = node("signed_requests.mjs")
+    ready = n["node wasm: ready"]
     verify, core, sign = (n[f"node wasm, {kind}"] for kind in ("host RSA: verify", "core RSA: verify", "host RSA: sign"))
     row("verify a request, Node WASM", verify, "jose jwtVerify", n["jose: jwtVerify"], 0.5)
     row("verify a request, Node WASM", verify, "fast-jwt", n["fast-jwt: verify, uncached"], 1.5)
@@ -181,13 +71,50 @@ def measure(live_count):
     row("sign a request, Node WASM", sign, "jose", n["jose: sign"], 1.1)
     row("sign a request, Node WASM", sign, "jsonwebtoken", n["jsonwebtoken: sign"], None)
     row("verify, Node WASM, RSA in the core", core, "jose jwtVerify", n["jose: jwtVerify"], 2.0)
+    with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as folder:
+        say("access tokens")
+        p = access_tokens.measure(folder)
+        n = node("access_tokens.mjs", folder)
+    row("reused access token, Python native", p["reused"], "PyJWT decode", p["PyJWT: decode"], 0.9)
+    row("new access token, Python native", p["new"], "PyJWT decode", p["PyJWT: decode"], None)
+    row("reused access token, Node WASM", n["reused"], "jose jwtVerify", n["jose: jwtVerify"], 0.6)
+    row("new access token, Node WASM", n["new"], "jose jwtVerify", n["jose: jwtVerify"], None)
+    row("issue an access token, Python native", p["issue"], "PyJWT encode", p["PyJWT: encode"], None)
+    row("issue an access token, Node WASM", n["issue"], "jose SignJWT", n["jose: SignJWT"], None)
+    return rows, {**sizes(ready), **patterns(), **churn()}
+
+
+def sizes(ready):
     module = (ROOT / "build/wasm/tallystick.wasm").read_bytes()
-    sizes = {
+    return {
         "WASM module, gzipped": (len(gzip.compress(module, 9)) / 1e6, "MB", 1.8),
-        "WASM module ready in Node": (n["node wasm: ready"] / 1000, "ms", 100),
+        "WASM module ready in Node": (ready / 1000, "ms", 100),
         "replay window, for each live jti": (window(), "bytes", 100),
     }
-    return rows, sizes
+
+
+def patterns():
+    say("decisions")
+    us = decisions()
+    return {
+        "trust and scope decision, 1,000 of each": (us["Trust/1000"] + us["Scopes/1000"], "us", 50),
+        "  trust alone, 1,000 patterns": (us["Trust/1000"], "us", None),
+        "  trust alone, 10,000 patterns": (us["Trust/10000"], "us", None),
+        "  trust, ten times as many patterns": (us["Trust/10000"] / us["Trust/1000"], "x", 12),
+        "  two scopes alone, 1,000 patterns": (us["Scopes/1000"], "us", None),
+        "  two scopes alone, 10,000 patterns": (us["Scopes/10000"], "us", None),
+        "  two scopes, ten times as many patterns": (us["Scopes/10000"] / us["Scopes/1000"], "x", 12),
+    }
+
+
+def churn():
+    say("10,000 issuers")
+    [found] = script(sys.executable, str(HERE / "churn.py"))
+    return {
+        "issuers cached after 10,000": (found["cached"], "", 1000),
+        "memory of the first 2,000 issuers": (found["filled"], "MB", None),
+        "more memory for the next 8,000": (found["growth"], "MB", 8),
+    }
 
 
 def show(rows, sizes):
@@ -196,7 +123,8 @@ def show(rows, sizes):
         target = "" if r["target"] is None else f"<= {r['target']:.2f} {'ok' if r['ratio'] <= r['target'] else 'MISSED'}"
         print(f"{r['what']:40} {r['us']:9.1f}   {r['peer']:16} {r['peer_us']:9.1f} {r['ratio']:7.2f}  {target}")
     for what, (value, unit, target) in sizes.items():
-        print(f"{what:40} {value:9.2f} {unit:5} <= {target} {'ok' if value <= target else 'MISSED'}")
+        wanted = "" if target is None else f"<= {target} {'ok' if value <= target else 'MISSED'}"
+        print(f"{what:40} {value:9.2f} {unit:5} {wanted}".rstrip())
 
 
 def main():

@@ -1,12 +1,11 @@
-// Measures the Node package against its peers in one process; writes JSON lines
-// {name, microseconds} to standard output.
+// Measures signed requests of the Node package against its peers in one process; writes JSON lines {name, microseconds}.
 import { createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
 import { createVerifier } from "fast-jwt";
 import { jwtVerify, SignJWT } from "jose";
 import jsonwebtoken from "jsonwebtoken";
 import { AgentAuth, KeyManager, OrchestratorClient } from "../../bindings/node/dist/index.js";
+import { race, ROUNDS } from "./timing.mjs";
 
-const ROUNDS = 7;
 const VERIFICATIONS = 400; // of each peer in each round
 const SIGNATURES = 100;
 const WARM_UP = 15_000;
@@ -35,6 +34,7 @@ const fastVerify = createVerifier({ key: publicPem, cache: false, algorithms: ["
 // Each token is verified once by each of ours, since it works once.
 const tokens = [];
 for (let n = 0; n <= VERIFICATIONS * ROUNDS; n++) tokens.push((await client.sign("POST", url, body)).authorization);
+const token = (n) => tokens[1 + n];
 const bytes = Buffer.from(body);
 
 const signClaims = () => ({ content_sha256: "0".repeat(64), htm: "POST", htu: url });
@@ -42,12 +42,12 @@ const contestants = {
   ...Object.fromEntries(
     Object.entries(verifiers).map(([name, auth]) => [
       name,
-      { count: VERIFICATIONS, run: (token) => auth.verify({ authorization: [token], method: "POST", path: "/agent" }, bytes) },
+      { count: VERIFICATIONS, run: (n) => auth.verify({ authorization: [token(n)], method: "POST", path: "/agent" }, bytes) },
     ]),
   ),
-  "jose: jwtVerify": { count: VERIFICATIONS, run: (token) => jwtVerify(token.slice(7), publicKey, { algorithms: ["RS256"] }) },
-  "fast-jwt: verify, uncached": { count: VERIFICATIONS, run: (token) => fastVerify(token.slice(7)) },
-  "jsonwebtoken: verify": { count: VERIFICATIONS, run: (token) => jsonwebtoken.verify(token.slice(7), publicKey, { algorithms: ["RS256"] }) },
+  "jose: jwtVerify": { count: VERIFICATIONS, run: (n) => jwtVerify(token(n).slice(7), publicKey, { algorithms: ["RS256"] }) },
+  "fast-jwt: verify, uncached": { count: VERIFICATIONS, run: (n) => fastVerify(token(n).slice(7)) },
+  "jsonwebtoken: verify": { count: VERIFICATIONS, run: (n) => jsonwebtoken.verify(token(n).slice(7), publicKey, { algorithms: ["RS256"] }) },
   "node wasm, host RSA: sign": { count: SIGNATURES, run: () => client.sign("POST", url, body) },
   "jose: sign": {
     count: SIGNATURES,
@@ -65,15 +65,5 @@ for (let n = 0; n < WARM_UP; n++) {
   }
 }
 
-const best = {};
-for (let round = 0; round < ROUNDS; round++) {
-  for (const [name, { count, run }] of Object.entries(contestants)) {
-    const started = performance.now();
-    for (let n = 0; n < count; n++) await run(tokens[1 + round * VERIFICATIONS + n]);
-    const microseconds = ((performance.now() - started) * 1000) / count;
-    best[name] = Math.min(best[name] ?? Infinity, microseconds);
-  }
-  process.stderr.write(`  node: round ${round + 1} of ${ROUNDS}\n`);
-}
-for (const [name, microseconds] of Object.entries(best)) console.log(JSON.stringify({ name, microseconds }));
+await race(contestants);
 console.log(JSON.stringify({ name: "node wasm: ready", microseconds: ready * 1000 }));
