@@ -18,9 +18,13 @@ const USE = `
   const facts = { authorization: [authorization], method: "POST", path: "/agent" };
   const caller = await auth.verify(facts, Buffer.from("{}"));
   const error = await auth.verify(facts, Buffer.from("{}")).catch((error) => error);
+  const skill = new AuthSkill({ baseUrl: "https://a.example/me" }, { signer: privatePem, logger: { warn() {}, error() {} } });
+  await skill.verifyToken(await skill.generateToken("https://a.example/me", ["read"]));
+  await AuthSkill.fromFile("auth.yaml").catch(({ message }) => { if (!/npm install yaml/.test(message)) throw message; });
+  await skill.close();
   console.log(caller.issuer, error instanceof ReplayDetectedError, error instanceof TallystickError, error.name);
 `;
-const NAMES = "AgentAuth, KeyManager, OrchestratorClient, ReplayDetectedError, TallystickError";
+const NAMES = "AgentAuth, AuthSkill, KeyManager, OrchestratorClient, ReplayDetectedError, TallystickError";
 
 describe("the package, installed from its tarball into an empty project", () => {
   before(async () => {
@@ -29,6 +33,7 @@ describe("the package, installed from its tarball into an empty project", () => 
     assert.equal(packed.code, 0, packed.stderr);
     const [tarball] = (await readdir(app)).filter((name) => name.endsWith(".tgz"));
     await writeFile(join(app, "package.json"), '{ "private": true }');
+    await writeFile(join(app, "auth.yaml"), "agent_id: me\n");
     const options = ["--no-audit", "--no-fund", "--offline"];
     const installed = await run("npm", ["install", ...options, `./${tarball}`], { cwd: app });
     assert.equal(installed.code, 0, installed.stderr);

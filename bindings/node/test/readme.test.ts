@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { cp, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -34,6 +35,32 @@ function start(cwd: string, args: string[]): Promise<string> {
   });
 }
 
+/** The scripts with free ports instead of their fixed ones. */
+async function onFreePorts(scripts: readonly string[]): Promise<string[]> {
+  const ports = new Map<string, string>();
+  for (const port of new Set(scripts.join().match(/\b500\d\b/g))) ports.set(port, String(await freePort()));
+  return scripts.map((script) => script.replace(/\b500\d\b/g, (port) => ports.get(port) as string));
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function listens(port: number): Promise<void> {
+  for (;;) {
+    const connected = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, "127.0.0.1", () => resolve(true)).on("error", () => resolve(false));
+      socket.on("connect", () => socket.destroy());
+    });
+    if (connected) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 /** The comment lines that show what is printed. */
 function promised(block: string): string {
   const lines = block.split("\n").filter((line) => /^\/\/ (?!\w+\.mjs)/.test(line));
@@ -42,7 +69,7 @@ function promised(block: string): string {
 
 describe("README.md", () => {
   test("its agent and its orchestrator do what it says", async () => {
-    assert.equal(blocks.length, 3);
+    assert.equal(blocks.length, 6);
     const [agent, orchestrator, object] = blocks as [string, string, string];
     const folder = await project();
     // On a free port, which is told, instead of the fixed one.
@@ -61,6 +88,22 @@ describe("README.md", () => {
     const expected = `${promised(orchestrator)}\n${promised(object)}`.replaceAll("http://127.0.0.1:5001", url);
     assert.equal(stdout.trim(), expected, stderr);
     assert.match(expected, /my_orchestrator asked: And tomorrow\?/);
+  });
+
+  test("its agents with access tokens do what it says", async () => {
+    const [bob, alice, portal] = (await onFreePorts(blocks.slice(3))) as [string, string, string];
+    const folder = await project();
+    const env = { ...process.env, HOME: folder };
+    await writeFile(join(folder, "bob.mjs"), bob);
+    const server = spawn(process.execPath, ["bob.mjs"], { cwd: folder, env, stdio: ["ignore", "inherit", "inherit"] });
+    after(() => server.kill());
+    await listens(Number(/listen\((\d+)\)/.exec(bob)?.[1]));
+    for (const [name, script] of Object.entries({ alice, portal })) {
+      await writeFile(join(folder, `${name}.mjs`), script);
+      const { stdout, stderr } = await runNode([`${name}.mjs`], { cwd: folder, env });
+      assert.equal(stdout.trim(), promised(script), stderr);
+    }
+    assert.match(promised(alice), /^200 /);
   });
 
   test("its store can be written as it says", () => {

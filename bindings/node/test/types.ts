@@ -3,11 +3,16 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import express from "express";
 import {
   AgentAuth,
+  type AuthContext,
+  Authority,
+  AuthSkill,
+  authOf,
   type Caller,
   type CODES,
   type ErrorCode,
   KeyManager,
   loadCore,
+  nodeEndpoints,
   OrchestratorClient,
   type ReplayStore,
   type TallystickError,
@@ -68,4 +73,40 @@ class Store implements ReplayStore {
   }
 }
 
-export { error, handler, listener, Store };
+const skill = new AuthSkill({
+  baseUrl: "@me",
+  tokenTtl: 60,
+  trustedIssuers: [{ issuer: "https://a.example", type: "portal" }],
+});
+new AuthSkill({
+  base_url: "@me",
+  token_ttl: 60,
+  trusted_issuers: [{ issuer: "https://a.example", jwks_uri: "https://b.example" }],
+});
+new AuthSkill({ skills: { auth: { agent_id: "me", google: { client_id: "a", hosted_domain: "b" } } } });
+new AuthSkill({ jwksUri: "https://a.example/keys", jwksCacheTtl: 3600, audience: ["https://b.example"] });
+new AuthSkill({}, { signer: async (input: Uint8Array) => input, publicKey: "pem", allow: ["@friend"] });
+// @ts-expect-error: a number of seconds
+new AuthSkill({ tokenTtl: "60" });
+// @ts-expect-error: no such type of issuer
+new AuthSkill({ trustedIssuers: [{ issuer: "https://a.example", type: "robot" }] });
+// @ts-expect-error: no such option
+new AuthSkill({}, { keys_dir: "." });
+
+createServer(skill.endpoints());
+createServer(skill.handler((request, response) => void response.end(request.auth.name), { scopes: ["read"] }));
+express().use(skill.endpoints(), skill.requireAuth({ scopes: ["read"], bind: true }));
+express().use("/agents", nodeEndpoints({ me: skill }));
+express().get("/", skill.requireAuth(), (request, response) => void response.json(authOf(request)));
+const guarded = skill.fetchHandler((request, auth, id: number) => new Response(`${request.url}${auth.name}${id}`));
+same<Equal<typeof guarded, (request: Request, id: number) => Promise<Response>>>();
+const drop: typeof fetch = skill.fetchFor("@bob", { bind: true, sendTo: new URL("https://a.example") });
+same<Equal<Awaited<ReturnType<typeof skill.validateToken>>, AuthContext | null>>();
+same<Equal<Awaited<ReturnType<typeof skill.generateToken>>, string>>();
+// @ts-expect-error: a caller cannot be written to
+skill.verifyToken("").then((auth) => (auth.scopes = []));
+new Authority("https://portal.example", { tokenTtl: 60 }).registerClient({ clientId: "me", scopes: ["read"] });
+// @ts-expect-error: a client has an id
+new Authority("https://portal.example").registerClient({ scopes: ["read"] });
+
+export { drop, error, handler, listener, Store };
