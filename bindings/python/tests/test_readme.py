@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tallystick
 from support import DEADLINE, KeyPair, gunicorn
+from test_access_gunicorn import ask
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text()
@@ -17,8 +18,9 @@ BLOCKS = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_examples_are_the_readmes() -> None:
-    assert sorted(BLOCKS) == ["agent.py", "kms.py", "make_keys.py", "orchestrator.py"]
-    for name in ("agent.py", "orchestrator.py"):
+    names = ["agent.py", "kms.py", "make_keys.py", "orchestrator.py", "two_agents.py"]
+    assert sorted(BLOCKS) == names
+    for name in ("agent.py", "orchestrator.py", "two_agents.py"):
         assert (PROJECT / "examples" / name).read_text() == BLOCKS[name]
 
 
@@ -49,3 +51,12 @@ def test_a_kms_signs(keys: KeyPair) -> None:
     assert callable(headers_for)
     means = tallystick.OrchestratorClient("x", keys.private)._means
     assert headers_for(means.sign, keys.public)["Authorization"].startswith("Bearer ")
+
+
+def test_two_agents_print_what_it_says(tmp_path: Path) -> None:
+    (tmp_path / "two_agents.py").write_text(BLOCKS["two_agents.py"])
+    options = ("--preload", "--workers", "2", "--threads", "8", "--timeout", str(DEADLINE))
+    with gunicorn("two_agents", dict(os.environ), *options, folder=tmp_path) as server:
+        answer = ask(server, "GET", "/alice/ask")
+    documented = README.split("/alice/ask\n")[1].splitlines()[0]
+    assert answer.body.decode().strip() == documented
