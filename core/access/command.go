@@ -52,7 +52,7 @@ const commandHelp = `/auth                                    status and configu
 /auth/help                               this text`
 
 func usage(fault string) need.Step {
-	return need.Refuse(problem.New(problem.InvalidArgument, fault+":\n"+commandHelp))
+	return need.Refuse(problem.New(problem.InvalidArgument, fault+": /auth/help lists the commands"))
 }
 
 func said(data, display string) need.Step { return need.Done(&Said{data, display}) }
