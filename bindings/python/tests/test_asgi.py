@@ -16,8 +16,15 @@ import pytest
 
 from agents import agent
 from support import APPS, DEADLINE, Server, stop
-from tallystick import AuthEndpoints, AuthMiddleware, AuthSkill, InvalidArgumentError
+from tallystick import (
+    AuthEndpoints,
+    AuthMiddleware,
+    AuthSkill,
+    InvalidArgumentError,
+    WrongTargetError,
+)
 from tallystick.access.asgi_request import describe, path_below_mount
+from tallystick.body import Body
 from test_access_gunicorn import ask
 
 if TYPE_CHECKING:
@@ -147,25 +154,36 @@ def test_below_a_root_path(tmp_path: Path, carol: AuthSkill) -> None:
 
 
 SCOPES = [
-    ({"path": "/x", "root_path": "", "raw_path": b"/x"}, "/x", "/x", ""),
-    ({"path": "/x"}, "/x", "/x", ""),
-    ({"path": "/api/x", "root_path": "/api", "raw_path": b"/api/x"}, "/x", "/api/x", ""),
-    ({"path": "/x", "root_path": "/api", "raw_path": b"/x"}, "/x", "/x", "/api"),
-    ({"path": "/apix", "root_path": "/api", "raw_path": b"/apix"}, "/apix", "/apix", "/api"),
-    ({"path": "/a b", "root_path": "", "raw_path": b"/a%20b"}, "/a b", "/a%20b", ""),
-    ({"path": "/api", "root_path": "/api", "raw_path": b"/api"}, "", "/api", ""),
+    ({"path": "/x", "root_path": "", "raw_path": b"/x"}, "/x", "/x"),
+    ({"path": "/api/x", "root_path": "/api", "raw_path": b"/api/x"}, "/x", "/api/x"),
+    ({"path": "/api/x", "root_path": "/api/", "raw_path": b"/api/x"}, "/x", "/api/x"),
+    ({"path": "/x", "root_path": "/api", "raw_path": b"/x"}, "/x", "/api/x"),
+    ({"path": "/apix", "root_path": "/api", "raw_path": b"/apix"}, "/apix", "/api/apix"),
+    ({"path": "/a b", "root_path": "", "raw_path": b"/a%20b"}, "/a b", "/a%20b"),
+    ({"path": "/api", "root_path": "/api", "raw_path": b"/api"}, "", "/api"),
+    ({"path": "/x"}, "/x", "/x"),
 ]
 
 
-@pytest.mark.parametrize(("members", "below", "path", "mount"), SCOPES)
+@pytest.mark.parametrize(("members", "below", "target"), SCOPES)
 def test_where_an_application_is_mounted(
-    members: dict[str, Any], below: str, path: str, mount: str
+    tmp_path: Path, members: dict[str, Any], below: str, target: str
 ) -> None:
     scope = {"type": "http", "method": "GET", "query_string": b"", "headers": [], **members}
     assert path_below_mount(scope) == below
-    described = describe(scope)
-    assert f'"path":"{path}"' in described
-    assert f'"mount":"{mount}"' in described
+    # An agent at the mount point takes what was bound to the URL that its caller saw.
+    mount = target.removesuffix(target[len(target) - len(below.replace(" ", "%20")) :])
+    url = f"https://bob.example{mount}"
+    with AuthSkill(agent_id="bob", base_url=url, keys_dir=str(tmp_path / "k")) as bob:
+        for bound_to, fits in ((target, True), (target + "y", False)):
+            there = f"https://bob.example{bound_to}"
+            header = bob.authorization(url, method="GET", url=there, bind=True)
+            scope["headers"] = [(b"authorization", header.encode())]
+            if fits:
+                assert bob.verify_members(describe(scope), lambda _: Body()).bound
+            else:
+                with pytest.raises(WrongTargetError):
+                    bob.verify_members(describe(scope), lambda _: Body())
 
 
 def test_the_guard_takes_a_skill() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from servers import Handler, serving
 from tallystick import Authority, AuthSkill
-from webagents_support import Peer, PeerError, peer, webagents_interpreter
+from webagents_support import Peer, PeerError, peer, served, webagents_interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ class Portal:
                     trust=["verified"],
                 )
             )
-            for name in ("theo", "olga")
+            for name in ("theo", "olga", "bob")
         }
 
     def answer(self, handler: Handler) -> None:
@@ -123,3 +123,21 @@ def test_a_scope_that_the_client_may_not_have(theirs: Peer, portal: Portal) -> N
     with pytest.raises(PeerError, match="400"):
         theirs.do("generate", skill="greedy", target="@olga", scopes=["read", "admin"])
     assert theirs.do("generate", skill="greedy", target="@olga", scopes=["read", "write"])
+
+
+def test_the_drop_in_in_portal_mode(
+    request: pytest.FixtureRequest, ours: AuthSkill, portal: Portal, tmp_path: Path
+) -> None:
+    python = webagents_interpreter(request.config)
+    settings = {name: value for name, value in portal.settings("bob").items() if name != "agent_id"}
+    with served(python, tmp_path / "server", "tallystick", settings) as server:
+        who = server.get("/bob/who", ours.generate_token("@bob", ["read"])).json
+        assert (who["agent"], who["issuer"]) == ("olga", portal.url)
+        elsewhere = server.get("/bob/who", ours.generate_token("@theo", ["read"]))
+        assert (elsewhere.status, elsewhere.code) == (401, "invalid_audience")
+        made = server.get("/bob/outgoing?target_agent=@olga").json["Authorization"]
+        assert ours.verify_request([made], method="GET", path="/").agent_id == "bob"
+        keys = server.get("/bob/.well-known/jwks.json").json["keys"]
+        assert [key["kty"] for key in keys] == ["OKP"]
+        discovery = server.get("/bob/.well-known/openid-configuration").json
+        assert discovery["issuer"] == portal.url

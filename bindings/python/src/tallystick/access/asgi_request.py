@@ -39,22 +39,30 @@ def path_below_mount(scope: Scope) -> str:
 
     Servers and frameworks differ on whether ``path`` has ``root_path`` in front.
     """
-    path, mount = str(scope["path"]), str(scope.get("root_path", ""))
+    path, mount = str(scope["path"]), _mount(scope)
     return path[len(mount) :] if _holds(path, mount) else path
 
 
 def _path(scope: Scope) -> str:
-    path, mount = str(scope["path"]), str(scope.get("root_path", ""))
+    mount = _mount(scope)
+    members = (
+        f'"path":{quote(_wire(path_below_mount(scope)))},"mount":{quote(_wire(mount))},'
+        '"path_decoded":true'
+    )
     raw = scope.get("raw_path")
-    if _holds(path, mount):
-        mount = ""
     if raw is None:
-        return f'"path":{quote(_wire(path))},"mount":{quote(_wire(mount))},"path_decoded":true'
-    return f'"path":{quote(raw.decode("latin-1"))},"mount":{quote(mount)}'
+        return members
+    target = raw.decode("latin-1")
+    if not _holds(str(scope["path"]), mount):
+        target = _wire(mount) + target
+    return f'{members},"raw_target":{quote(target)}'
+
+
+def _mount(scope: Scope) -> str:
+    return str(scope.get("root_path", "")).rstrip("/")
 
 
 def _holds(path: str, mount: str) -> bool:
-    mount = mount.rstrip("/")
     return path == mount or path.startswith(mount + "/")
 
 
