@@ -4,6 +4,7 @@ Each block behind ``<!-- example: NAME -->`` is written to NAME in a scratch fol
 and run there through the installed packages.
 """
 
+import json
 import os
 import re
 import socket
@@ -97,7 +98,10 @@ def node_agent(scratch):
 
 
 def test_every_example_is_known():
-    assert set(EXAMPLES) == {"agent.py", "orchestrator.mjs", "orchestrator.py", "agent.mjs", "keys.py"}
+    assert set(EXAMPLES) == {
+        *("agent.py", "orchestrator.mjs", "orchestrator.py", "agent.mjs", "keys.py"),
+        *("chat.py", "auth.yaml", "caller.mjs", "authority.py", "portal.py"),
+    }
 
 
 def test_first_example(tmp_path):
@@ -125,6 +129,32 @@ def test_a_stranger_is_refused(scratch, flask_agent):
     code = EXAMPLES["orchestrator.py"].replace('"my_orchestrator"', '"stranger"')
     printed = run([sys.executable, "-c", code], scratch, AGENT_URL=flask_agent)
     assert "'error': 'Auth Failed'" in printed
+
+
+def gunicorn(application, port):
+    command = [sys.executable, "-m", "gunicorn", "--preload", "--no-control-socket"]
+    return [*command, "--workers", "2", "--bind", f"127.0.0.1:{port}", application]
+
+
+def test_node_caller_with_access_tokens(scratch, tmp_path):
+    port, own = free_port(), f"http://127.0.0.1:{free_port()}"
+    place = {"AGENT_URL": f"http://127.0.0.1:{port}", "XDG_STATE_HOME": str(tmp_path)}
+    with serving(gunicorn("chat:app", port), scratch, port, **place):
+        printed = run(["node", "caller.mjs"], scratch, OWN_URL=own, **place)
+    assert printed.startswith("200 {") and "scopes: [ 'read' ]" in printed
+    assert printed.endswith("\n403\n")
+
+
+def test_portal_example(scratch):
+    port = free_port()
+    place = {"AUTHORITY_URL": f"http://127.0.0.1:{port}"}
+    register = re.search(r"```sh\npython (-m tallystick.authority register .*?)  #", README)[1]
+    with serving(gunicorn("authority:app", port), scratch, port, **place):
+        shell = f'"{sys.executable}" {register} --json'
+        secret = json.loads(run(["sh", "-c", shell], scratch, **place))["client_secret"]
+        printed = run([sys.executable, "portal.py"], scratch, ALICE_SECRET=secret, **place)
+    caller = "alice portal ['read', 'namespace:production'] ['production'] ['verified']\n"
+    assert printed.startswith(caller) and "Mode:           portal" in printed
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?m)(?:^|`)make ([a-z-]+)", README))))
