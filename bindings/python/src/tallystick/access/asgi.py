@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Union, cast
 from tallystick.access.asgi_request import BodyReader, describe, header_values, path_below_mount
 from tallystick.access.party import PATHS, Party, Served
 from tallystick.access.skill import AuthSkill
-from tallystick.access.wording import required
 from tallystick.errors import TallystickError, error
 from tallystick.refusals import log_refusal
 
@@ -94,7 +93,7 @@ class AuthMiddleware:
             raise error("invalid_argument", "AuthMiddleware takes an application and an AuthSkill")
         self._app = app
         self._skill = skill
-        self._required = required(scopes, bind)
+        self._required = skill.requirement(scopes, bind)
         self._on_error = on_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

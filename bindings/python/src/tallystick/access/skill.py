@@ -294,7 +294,16 @@ class AuthSkill(Hooks, Party):
         """
         from tallystick.access.flask_views import require
 
-        return require(self, self._host.logger, self._on_error, wording.required(scopes, bind))
+        return require(self, self._host.logger, self._on_error, self.requirement(scopes, bind))
+
+    def requirement(self, scopes: Sequence[str], bind: bool) -> str:
+        """Word what an endpoint requires once, for :meth:`verify_members`.
+
+        Raises ``invalid_config`` for what is no pattern: now, and not at each request.
+        """
+        for pattern in scopes:
+            call_json(self._host.core, "scope.match", {"pattern": pattern, "scope": "any"})
+        return wording.required(scopes, bind)
 
     def run_command(self, line: str) -> CommandResult:
         """Run a slash command of the seed, such as ``/auth/token @bob read``.
