@@ -14,11 +14,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import httpcore
 import pytest
 import trustme
 
 from servers import Handler, serving, trusting
 from support import DEADLINE, in_child
+from tallystick.access.addresses import AddressRefusedError, PublicBackend
 from tallystick.access.fetching import Fetcher
 from tallystick.access.flights import Flights
 from tallystick.core import load_core
@@ -378,3 +380,36 @@ def test_python_verifies_certificates_as_it_does_by_default() -> None:
     with serving(hopping(0), trustme.CA()) as site:
         assert "CERTIFICATE_VERIFY_FAILED" in failure(untrusting.fetch(need(site.url + "/hop/0")))
     untrusting.close()
+
+
+def through(judge: Any, ca: trustme.CA, url: str) -> bytes:
+    """Fetch over a connection whose addresses ``judge`` has to like."""
+
+    async def get() -> bytes:
+        async with httpcore.AsyncConnectionPool(
+            ssl_context=trusting(ca), network_backend=PublicBackend(judge)
+        ) as pool:
+            return (await pool.request("GET", url)).content
+
+    return asyncio.run(get())
+
+
+def test_a_judged_address_is_connected_to_under_its_own_name(ca: trustme.CA) -> None:
+    judged: list[str] = []
+
+    def like(address: str) -> bool:
+        judged.append(address)
+        return True
+
+    def behave(handler: Handler) -> None:
+        handler.answer(handler.headers["host"].encode())
+
+    with serving(behave, ca) as site:
+        # The certificate is for the name, not for the address.
+        assert through(like, ca, site.url) == f"localhost:{site.port}".encode()
+        assert "127.0.0.1" in judged
+        with pytest.raises(httpcore.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            through(like, ca, f"https://127.0.0.1:{site.port}")
+        # One address that is not liked is one too many.
+        with pytest.raises(AddressRefusedError):
+            through(lambda address: ":" in address, ca, site.url)
