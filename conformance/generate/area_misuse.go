@@ -12,8 +12,9 @@ func misuse() *area {
 	a.accept("call", "a call as it should be", "ABI.md", call("scope.match", good, "", ok(object{"match": true})))
 	a.accept("white-space", "white space around the request", "RFC 8259 section 2", callText("scope.match", " {\n\"pattern\" : \"a\",\t\"scope\":\"a\"}\r\n", ok(object{"match": true})))
 	a.accept("version", "the version and all operations", "ABI.md version", call("version", object{}, "", okIncludes(object{"abi": 1, "version": "0.1.0", "operations": []string{
+		"access.command", "access.issue", "access.serve", "access.verify", "address.check", "agent.covers", "agent.match", "agent.resolve", "client.secret", "config.read", "config.variables",
 		"digest.body", "engine.close", "engine.feed", "engine.key", "engine.open", "engine.resume", "engine.stats", "jws.sign", "jws.verify", "key.generate", "key.inspect", "keys.load",
-		"request.endpoint", "request.outcome", "request.sign", "request.verify", "scope.filter", "scope.match", "version"}})))
+		"request.endpoint", "request.outcome", "request.sign", "request.verify", "ring.update", "scope.filter", "scope.match", "trust.issuer", "trust.rules", "version"}})))
 	operation := func(name, says, op string) {
 		a.reject(name, "call", says, "ABI.md", call(op, good, "", errorCode("unknown_operation")))
 	}
@@ -51,6 +52,7 @@ func hotTexts(a *area) {
 	verify := text(object{"engine": "$engine", "now": now + 1, "authorization": []string{"Bearer " + t.String()}, "method": "POST", "path": "/agent"})
 	hotOperation(a, "request.verify", verify, open(nil))
 	hotOperation(a, "request.sign", text(withEngine(nil)), openSigner(nil))
+	hotOperation(a, "access.verify", text(asked(accessToken(nil).String(), nil)), openAccess(nil))
 	resume := text(object{"engine": "$engine", "ticket": "$ticket", "now": now + 1, "claim": "claimed"})
 	hotOperation(a, "engine.resume", resume, open(object{"replay": "host"}), asks(t, nil, "claim", object{}))
 }

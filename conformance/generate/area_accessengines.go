@@ -1,0 +1,92 @@
+package generate
+
+func accessEngines() *area {
+	a := newArea("access-engine", "The life of an engine of access tokens, and configurations that it refuses.")
+	accessOpens(a)
+	accessConfigs(a)
+	accessFeeds(a)
+	return a
+}
+
+func opensAccess(members object, expect object) step {
+	return call("engine.open", object{"access": members}, "", okIncludes(expect))
+}
+
+func accessOpens(a *area) {
+	source := "ABI.md engine.open: access"
+	ring := publicRing(alice)
+	fine := func(name, says string, members, expect object) {
+		a.accept(name, says, source, opensAccess(members, expect))
+	}
+	fine("self", "an agent that signs itself", object{"base_url": aliceURL, "ring": ring}, object{"mode": "self-issued", "issuer": aliceURL, "agent_id": "alice.example", "base_url": aliceURL, "name": "example.alice",
+		"max_body": 10485760, "max_form": 65536, "key_id": alice.kid(), "warnings": []object{}})
+	fine("name", "@name as base_url", object{"base_url": "@alice", "ring": ring}, object{"base_url": "https://robutler.ai/agents/alice", "agent_id": "alice", "issuer": "https://robutler.ai/agents/alice"})
+	fine("spelling", "base_url in its one spelling", object{"base_url": "https://Alice.Example:443/", "ring": ring}, object{"base_url": aliceURL})
+	fine("id", "agent_id alone", object{"agent_id": "alice", "ring": ring}, object{"base_url": "https://robutler.ai/agents/alice", "agent_id": "alice"})
+	fine("portal", "an agent of a portal: no ring", object{"authority": portalURL, "agent_id": "alice"}, object{"mode": "portal", "issuer": portalURL, "agent_id": "alice", "base_url": portalURL + "/agents/alice", "name": "alice", "key_id": ""})
+	fine("authority", "an authority", object{"role": "authority", "base_url": portalURL, "ring": ring}, object{"mode": "authority", "issuer": portalURL, "key_id": alice.kid()})
+	fine("inactive", "features that are not active", object{"authority": portalURL, "agent_id": "a", "google": object{"client_id": "x"}}, object{"mode": "portal"})
+	a.accept("close", "closed", "ABI.md engine.close", openAccess(nil), letsIn(accessToken(nil), nil), call("engine.close", object{"engine": "$engine"}, "", ok(object{})))
+	a.reject("used-after-close", "close", "used after it was closed", "ABI.md engine.close", openAccess(nil), call("engine.close", object{"engine": "$engine"}, "", ok(object{})), call("access.verify", asked(accessToken(nil).String(), nil), "", errorCode("unknown_engine")))
+	a.accept("stats", "what it holds", "ABI.md engine.stats", openAccess(nil), call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"tickets": 0, "replay": object{"live": 0, "capacity": 1000000},
+		"access": object{"issuers": object{"cached": 0, "capacity": 1000}, "tokens": 0, "verified": 0}})))
+	a.accept("key-of-ring", "engine.key knows the own keys", "ABI.md engine.key", openAccess(nil), call("engine.key", object{"engine": "$engine", "key": bob.kid()}, "", okIncludes(object{"public_pem": bob.spki()})))
+	a.reject("key-unknown", "key-of-ring", "and no others", "ABI.md engine.key", openAccess(nil), call("engine.key", object{"engine": "$engine", "key": mallory.kid()}, "", errorCode("unknown_key")))
+	realm := refusal("missing_authorization")
+	realm.Response.Realm = "my agents"
+	a.reject("realm", "self", "the configured realm stands in the challenge", "RFC 9110 section 11.5", openAccess(object{"realm": "my agents"}), call("access.verify", asked("", object{"authorization": []string{}}), "", realm))
+}
+
+func accessConfigs(a *area) {
+	source := "ABI.md engine.open: access"
+	base := object{"base_url": aliceURL, "ring": publicRing(alice)}
+	bad := func(name, says, code string, changes object) {
+		a.reject("config-"+name, "self", says, source, call("engine.open", object{"access": base.with(changes)}, "", errorCode(code)))
+	}
+	bad("nothing", "neither base_url nor agent_id", "invalid_config", object{"base_url": remove})
+	bad("no-ring", "who signs without keys?", "invalid_config", object{"ring": remove})
+	bad("authority-of-authority", "an authority with an authority", "invalid_config", object{"role": "authority", "authority": portalURL})
+	bad("authority-http", "an authority on plain http", "invalid_config", object{"authority": "http://portal.example", "ring": remove})
+	bad("role", "another role", "invalid_config", object{"role": "admin"})
+	bad("replay", "another replay", "invalid_config", object{"replay": "none"})
+	bad("rsa", "another rsa", "invalid_config", object{"rsa": "openssl"})
+	bad("base-url-query", "a base_url with a query", "invalid_config", object{"base_url": aliceURL + "?x"})
+	bad("base-url-user", "a base_url with user info", "invalid_config", object{"base_url": "https://a@alice.example"})
+	bad("ttl-zero", "a token_ttl of 0", "invalid_config", object{"token_ttl": 0})
+	bad("ttl-over", "a token_ttl over a day", "invalid_config", object{"token_ttl": 86401})
+	bad("leeway-over", "a leeway over 300 s", "invalid_config", object{"leeway": 301})
+	bad("leeway-negative", "a negative leeway", "invalid_config", object{"leeway": -1})
+	bad("cache-zero", "a jwks_cache_ttl of 0", "invalid_config", object{"jwks_cache_ttl": 0})
+	bad("capacity-zero", "a replay_capacity of 0", "invalid_config", object{"replay_capacity": 0})
+	bad("scope", "an allowed scope that is none", "invalid_config", object{"allowed_scopes": []string{"a b"}})
+	bad("deny", "a deny pattern that is none: it must not be passed over", "invalid_config", object{"deny": []string{"@mallory", "***"}})
+	bad("rules", "rules that are none", "invalid_config", object{"accept_from": []string{"friends"}})
+	bad("keys", "keys of an issuer that are none", "invalid_key", object{"keys": object{aliceURL: "x"}})
+	bad("keys-private", "a private key among them", "invalid_key", object{"keys": object{aliceURL: alice.pkcs8()}})
+	bad("client-key", "a client_key that is none", "invalid_key", object{"client_key": "x"})
+	bad("realm-line-break", "a line break in the realm", "invalid_config", object{"realm": "a\r\nb"})
+	bad("unknown-member", "a typing error must not switch a check off", "invalid_argument", object{"denny": []string{"@mallory"}})
+	bad("camel-case", "engine.open takes what config.read gives, in its spelling", "invalid_argument", object{"tokenTtl": 60})
+	bad("wrong-type", "a text where true or false is wanted", "invalid_argument", object{"require_binding": "yes"})
+	a.reject("config-beside-verifier", "self", "access beside a verifier: which one decides?", "ABI.md engine.open: access (alone)", call("engine.open", object{"access": base, "verifier": object{"keys": object{}}}, "", errorCode("invalid_config")))
+}
+
+func accessFeeds(a *area) {
+	source := "ABI.md engine.feed"
+	feed := func(members object, code string) step {
+		request := object{"engine": "$engine"}.with(members)
+		if code != "" {
+			return call("engine.feed", request, "", errorCode(code))
+		}
+		return call("engine.feed", request, "", okIncludes(object{}))
+	}
+	t := accessToken(nil)
+	a.accept("feed-keys", "keys of issuers are replaced", source, openAccess(object{"keys": object{aliceURL: mallory.spki()}}), feed(object{"keys": object{aliceURL: alice.spki()}}, ""), letsIn(t, nil))
+	a.reject("feed-keys-replaces", "feed-keys", "and what was there before is gone", source, openAccess(nil), letsIn(t, nil), feed(object{"keys": object{aliceURL: mallory.spki()}}, ""), keepsOut(t, nil, "invalid_signature"))
+	a.reject("feed-keys-unusable", "feed-keys", "unusable text: the old keys stay", source, openAccess(nil), feed(object{"keys": object{aliceURL: "x"}}, "invalid_key"), letsIn(t, nil))
+	a.reject("feed-ring-unusable", "feed-keys", "an unusable ring: the old one stays", source, openSelf(nil), feed(object{"ring": ringOf()}, "invalid_config"), call("access.issue", wanted(nil), "", okIncludes(object{"key_id": alice.kid()})))
+	a.reject("feed-ring-of-portal", "feed-keys", "an agent of a portal has no ring", source, openPortal(nil), feed(object{"ring": publicRing(alice)}, "invalid_argument"))
+	a.reject("feed-nothing", "feed-keys", "nothing", source, openAccess(nil), feed(nil, "invalid_argument"))
+	a.reject("feed-files", "feed-keys", "files are a verifier's", source, openAccess(nil), feed(object{"files": []object{}}, "invalid_argument"))
+	a.reject("feed-verifier-ring", "feed-keys", "a ring is no verifier's", source, open(nil), feed(object{"ring": publicRing(alice)}, "invalid_argument"))
+}
