@@ -100,10 +100,10 @@ def patterns():
         "trust and scope decision, 1,000 of each": (us["Trust/1000"] + us["Scopes/1000"], "us", 50),
         "  trust alone, 1,000 patterns": (us["Trust/1000"], "us", None),
         "  trust alone, 10,000 patterns": (us["Trust/10000"], "us", None),
-        "  trust, ten times as many patterns": (us["Trust/10000"] / us["Trust/1000"], "x", 12),
+        "  trust, ten times as many patterns": (us["Trust/10000"] / us["Trust/1000"], "x", 15),
         "  two scopes alone, 1,000 patterns": (us["Scopes/1000"], "us", None),
         "  two scopes alone, 10,000 patterns": (us["Scopes/10000"], "us", None),
-        "  two scopes, ten times as many patterns": (us["Scopes/10000"] / us["Scopes/1000"], "x", 12),
+        "  two scopes, ten times as many patterns": (us["Scopes/10000"] / us["Scopes/1000"], "x", 15),
     }
 
 

@@ -54,7 +54,7 @@ async function scene(mode, { caller, mallory }, { name, seen, rotate }) {
 
   const fresh = async () => post(`${agent}/read`, await caller.authorization(agent, { scopes: ["read"], reuse: false }));
   const { count, got } = await throughRotation(workers, fresh, rotate);
-  tell(`${count} tokens and calls while the signing key is rotated, ${all}`, `${count} times ${accepted}, with 2 keys`, got);
+  tell(`${count} tokens and calls while the signing key is rotated, ${all}`, `${count} times ${accepted}, with 2 keys by ${workers}`, got);
 }
 
 async function authorityDown() {

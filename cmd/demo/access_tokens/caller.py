@@ -60,7 +60,7 @@ class Caller:
 
         count, got = await through_rotation(self.workers, call, rotate)
         sent = f"{count} tokens and calls while the signing key is rotated, {self.all}"
-        tell(sent, f"{count} times {accepted}, with 2 keys", got)
+        tell(sent, f"{count} times {accepted}, with 2 keys by {self.workers}", got)
 
     async def bound_tokens(self, tell, caller, agent, accepted):
         url = f"{agent}/bound"

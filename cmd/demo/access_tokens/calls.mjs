@@ -38,23 +38,25 @@ export async function byEveryWorker(workers, call) {
 /** Calls without a pause while the key is rotated, until tokens of both keys have come to every worker. */
 export async function throughRotation(workers, call, rotate) {
   const said = {};
-  const keys = {};
+  const seen = {}; // workers by key
   const last = Date.now() + ROTATION.limit;
   let count = 0;
-  const complete = () => count >= ROTATION.calls && Object.keys(keys).length > 1 && Object.values(keys).every((seen) => seen.size === workers);
+  const everywhere = (keys) => Object.keys(seen).length >= keys && Object.values(seen).every((by) => by.size === workers);
+  const goingOn = (calls, keys) => (count < calls || !everywhere(keys)) && Date.now() < last;
   const lane = async () => {
-    while (!complete() && Date.now() < last) {
+    while (goingOn(ROTATION.calls, 2)) {
       count++;
       const { said: words, answer, worker } = await call();
       said[words] = (said[words] ?? 0) + 1;
-      (keys[answer.key] ??= new Set()).add(worker);
+      (seen[answer.key] ??= new Set()).add(worker);
     }
   };
   const turn = async () => {
-    while (count < ROTATION.calls / 2) await sleep(5);
+    while (goingOn(ROTATION.calls / 2, 1)) await sleep(5);
     await rotate();
   };
   await Promise.all([turn(), ...Array.from({ length: ROTATION.lanes }, lane)]);
   const words = Object.entries(said).map(([text, times]) => `${times} times ${text}`);
-  return { count, got: `${words.join(", ")}, with ${Object.keys(keys).length} keys` };
+  const each = Math.min(...Object.values(seen).map((by) => by.size));
+  return { count, got: `${words.join(", ")}, with ${Object.keys(seen).length} keys by ${each}` };
 }

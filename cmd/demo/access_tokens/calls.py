@@ -53,27 +53,27 @@ async def by_every_worker(workers, call):
 
 async def through_rotation(workers, call, rotate):
     """Call without a pause while the key is rotated, until tokens of both keys have come to every worker."""
-    said, keys = Counter(), {}
+    said, seen = Counter(), {}  # workers by key
     last = time.monotonic() + ROTATION_LIMIT
     count = 0
 
-    def complete():
-        everywhere = all(len(seen) == workers for seen in keys.values())
-        return count >= ROTATION_CALLS and len(keys) > 1 and everywhere
+    def going_on(calls, keys):
+        everywhere = len(seen) >= keys and all(len(by) == workers for by in seen.values())
+        return (count < calls or not everywhere) and time.monotonic() < last
 
     async def lane():
         nonlocal count
-        while not complete() and time.monotonic() < last:
+        while going_on(ROTATION_CALLS, 2):
             count += 1
             answer = await call()
             said[answer.said] += 1
-            keys.setdefault(answer.members.get("key"), set()).add(answer.worker)
+            seen.setdefault(answer.members.get("key"), set()).add(answer.worker)
 
     async def turn():
-        while count < ROTATION_CALLS / 2:
+        while going_on(ROTATION_CALLS / 2, 1):
             await asyncio.sleep(0.005)
         await rotate()
 
     await asyncio.gather(turn(), *(lane() for _ in range(ROTATION_LANES)))
     words = ", ".join(f"{times} times {text}" for text, times in said.items())
-    return count, f"{words}, with {len(keys)} keys"
+    return count, f"{words}, with {len(seen)} keys by {min(map(len, seen.values()))}"
