@@ -1,5 +1,6 @@
 import type { AgentAuth, Caller } from "./agent-auth.js";
 import { readStream } from "./body.js";
+import { type Body, NO_BODY } from "./node-request.js";
 
 /** What {@link AgentAuth.fetchHandler} returns. */
 export type FetchHandler<Rest extends unknown[]> = (request: Request, ...rest: Rest) => Promise<Response>;
@@ -34,8 +35,7 @@ interface Admitted {
 
 async function admit(auth: AgentAuth, request: Request): Promise<Admitted> {
   const { maxBody } = await auth.ready();
-  const unavailable = request.bodyUsed;
-  const body = unavailable ? Buffer.alloc(0) : await readRequestBody(request, maxBody);
+  const body = await takeRequestBody(request, maxBody);
   const { pathname, search } = new URL(request.url);
   const authorization = request.headers.get("authorization");
   const caller = await auth.verify(
@@ -45,22 +45,23 @@ async function admit(auth: AgentAuth, request: Request): Promise<Admitted> {
       method: request.method,
       path: pathname,
       query: search.slice(1),
-      bodyTooLarge: body === undefined,
-      bodyUnavailable: unavailable,
+      bodyTooLarge: body.tooLarge,
+      bodyUnavailable: body.unavailable,
     },
-    body,
+    body.bytes,
   );
-  return { caller, request: unavailable ? request : reread(request, body) };
+  return { caller, request: body.consumed === true ? reread(request, body.bytes) : request };
 }
 
-/** Undefined where there are more bytes than the limit. */
-export async function readRequestBody(request: Request, limit: number): Promise<Buffer<ArrayBuffer> | undefined> {
+/** The body, unless it is over the limit (in bytes) or something else has read it. */
+export async function takeRequestBody(request: Request, limit: number): Promise<Body> {
+  if (request.bodyUsed) return { ...NO_BODY, unavailable: true };
   const declared = Number(request.headers.get("content-length") ?? 0);
-  return declared > limit ? undefined : readStream(request.body, limit);
+  const bytes = declared > limit ? undefined : await readStream(request.body, limit);
+  return bytes === undefined ? { ...NO_BODY, tooLarge: true } : { bytes, consumed: true };
 }
 
 /** A request whose body, which was read, can be read again. */
-export function reread(request: Request, body: Buffer<ArrayBuffer> | undefined): Request {
-  if (request.body === null || body === undefined) return request;
-  return new Request(request, { body });
+export function reread(request: Request, body: Buffer): Request {
+  return request.body === null ? request : new Request(request, { body: body as Buffer<ArrayBuffer> });
 }

@@ -51,6 +51,7 @@ export {
   type VerifiedNodeHandler,
   type VerifiedNodeRequest,
 } from "./node-http.js";
+export type { Body } from "./node-request.js";
 export type { SignedRequestInit } from "./outgoing.js";
 export type { ReplayStore } from "./replay.js";
 export type { Signer, SignerOptions, SignFunction } from "./signer.js";

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, importPKCS8, jwtVerify, SignJWT } from "jose";
 import { AuthSkill, TokenExpiredError } from "tallystick";
 import { portalAgent, site } from "./access-support.js";
-import { known, Lines, quiet, rejectsWith } from "./support.js";
+import { known, LIBRARY, Lines, quiet, rejectsWith } from "./support.js";
 
 const agents = await site({
   alice: {},
@@ -211,6 +211,20 @@ describe("slash commands", () => {
     assert.match((await skill("bob").runCommand("/auth/jwks")).display, /1/);
     assert.ok((await alice.runCommand("/auth/help")).display.includes("/auth/token"));
   });
+});
+
+test("the native backend and the core's own RSA give the same answers", async () => {
+  const token = await skill("alice").generateToken(at("bob"), ["read", "admin"]);
+  const expected = await skill("bob").verifyToken(token);
+  const config = { baseUrl: at("bob"), keysDir: agents.folder, devMode: true };
+  for (const options of [{ backend: "native", library: LIBRARY }, { crypto: "core" }] as const) {
+    const other = new AuthSkill(config, { ...options, logger: quiet });
+    after(() => other.close());
+    assert.deepEqual(await other.verifyToken(token), expected);
+    const own = await other.generateToken(at("alice"), ["read"]);
+    assert.equal((await skill("alice").verifyToken(own)).agentId, "bob");
+    await rejectsWith("invalid_signature", other.verifyToken(`${token.slice(0, -4)}AAAA`));
+  }
 });
 
 test("closed, every call fails", async () => {

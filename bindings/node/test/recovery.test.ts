@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import crypto from "node:crypto";
 import { describe, test } from "node:test";
-import { AgentAuth, loadCore, OrchestratorClient } from "tallystick";
+import { AgentAuth, Authority, AuthSkill, loadCore, OrchestratorClient } from "tallystick";
 import { agent } from "./agents.js";
 import { known, quiet, rejectsWith, temporaryFolder, token } from "./support.js";
 
+const ME = "https://agents.example/me";
 const FACTS = { method: "POST", path: "/agent" };
 const client = new OrchestratorClient({ issuerId: "orchestrator", signer: known.privatePem });
 await client.ready();
@@ -126,6 +127,51 @@ describe("a core that died", () => {
     answer(true);
     assert.equal((await verified).issuer, "orchestrator");
     assert.equal(claims.length, 1);
+  });
+
+  test("takes no skill and no authority with it, nor what they keep in files", async () => {
+    const keysDir = await temporaryFolder();
+    const skill = new AuthSkill({ baseUrl: ME, keysDir }, { logger: quiet });
+    const { active } = await skill.rotateKeys();
+    const token = await skill.generateToken(ME, ["read"]);
+    const authority = new Authority("https://portal.example", { keysDir: await temporaryFolder(), logger: quiet });
+    const { clientSecret } = await authority.registerClient({ clientId: "me", scopes: ["read"] });
+    const { keyId } = await authority.ready();
+    await killCore();
+    assert.equal((await skill.verifyToken(token)).keyId, active);
+    assert.equal((await skill.verifyToken(await skill.generateToken(ME, ["read"]))).keyId, active);
+    const form = {
+      grant_type: "client_credentials",
+      client_id: "me",
+      client_secret: String(clientSecret),
+      target: "@me",
+    };
+    const answer = await authority.serve({
+      method: "POST",
+      path: "/auth/token",
+      authorization: [],
+      contentType: "application/x-www-form-urlencoded",
+      ifNoneMatch: "",
+      body: async () => ({ bytes: Buffer.from(new URLSearchParams(form).toString()) }),
+    });
+    assert.equal(answer?.status, 200, answer?.body);
+    assert.equal((await authority.ready()).keyId, keyId);
+    await Promise.all([skill.close(), authority.close()]);
+  });
+
+  test("does not make a bound access token usable again", async () => {
+    const skill = new AuthSkill({ baseUrl: ME }, { signer: known.privatePem, logger: quiet });
+    const bound = { bind: true, method: "POST", url: `${ME}/run`, body: "hello" };
+    const [used, unused] = [await skill.authorization(ME, bound), await skill.authorization(ME, bound)];
+    const verified = ({ authorization }: { authorization: string }) =>
+      skill.verifyRequest({ authorization: [authorization], method: "POST", path: "/me/run" }, {}, async () => ({
+        bytes: Buffer.from("hello"),
+      }));
+    await verified(used);
+    await rejectsWith("replay_detected", verified(used));
+    await killCore();
+    for (const one of [used, unused]) await rejectsWith("replay_store_unavailable", verified(one));
+    await skill.close();
   });
 
   test("does not disturb a signature under way", async () => {

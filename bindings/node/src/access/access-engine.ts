@@ -16,7 +16,12 @@ import type { Rotation, SigningKeys } from "./key-ring.js";
 export interface HostOptions extends SignerOptions {
   /** Signs instead of the key ring in `keysDir`: PEM or JWK text, a `KeyObject`, or a function (a KMS) with `publicKey`. */
   readonly signer?: Signer | undefined;
-  /** Size of the keys that are made. Default: 2048. */
+  /**
+   * Who verifies signatures: `node:crypto` ("host", default, faster) or the core itself. Own keys always sign in
+   * `node:crypto`, off the event loop, and are not given to the core.
+   */
+  readonly crypto?: "host" | "core" | undefined;
+  /** Size of the keys that are made, in bits. Default: 2048. */
   readonly bits?: 2048 | 3072 | 4096 | undefined;
   /** Values for `${NAME}` in the configuration. Default: the environment. */
   readonly variables?: Readonly<Record<string, string | undefined>> | undefined;

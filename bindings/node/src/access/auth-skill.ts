@@ -16,7 +16,7 @@ import { type CoveredFetch, coveredFetch, type FetchForOptions } from "./covered
 import { answerEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.js";
 import { type FetchEndpoints, fetchEndpoints } from "./fetch-endpoints.js";
 import { type AuthFetchHandler, authFetchHandler, type IdentifiedFetchHandler } from "./fetch-guard.js";
-import type { AccessFacts, BodyReader, Guard, Requirements } from "./guard.js";
+import { type AccessFacts, bodyReply, type Guard, noBody, type Requirements } from "./guard.js";
 import {
   type ConnectionContext,
   type Identified,
@@ -181,16 +181,17 @@ export class AuthSkill implements Endpoint, Guard {
   /**
    * Verifies one request from its parts; the adapters below do it for whole requests.
    *
-   * @param read - Asked for the body where the token is bound to it.
+   * @param read - Asked for the body where the token is bound to it. Default: there is none to be had.
    * @throws {@link TallystickError} with `response`, the HTTP answer for the caller.
    */
-  async verifyRequest(facts: AccessFacts, requirements: Requirements, read: BodyReader): Promise<AuthContext> {
+  async verifyRequest(facts: AccessFacts, requirements: Requirements = {}, read = noBody): Promise<AuthContext> {
     const { engine } = await this.#started;
     const { authorization, method, path, query } = facts;
     const { scopes, bind } = requirements;
     const place = placeOf(path, engine.opened.base_url);
     const request = { authorization, method, ...place, query, required_scopes: scopes, require_binding: bind };
-    return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", request, undefined, { body: read }));
+    const body = async (need: { max_bytes: number }) => bodyReply(await read(need.max_bytes));
+    return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", request, undefined, { body }));
   }
 
   /**

@@ -2,8 +2,8 @@ import { misuse } from "../answers.js";
 import type { HttpAnswer } from "../errors.js";
 import type { AccessServeResult } from "../generated.js";
 import type { Logger } from "../logger.js";
-import type { Body } from "../node-request.js";
 import type { AccessEngine } from "./access-engine.js";
+import type { BodyReader } from "./guard.js";
 
 /** One request that may be for an OAuth endpoint. */
 export interface EndpointRequest {
@@ -15,7 +15,7 @@ export interface EndpointRequest {
   readonly contentType: string;
   readonly ifNoneMatch: string;
   /** Reads the body, up to a limit in bytes; called only where an endpoint wants it. */
-  readonly body: (limit: number) => Promise<Body>;
+  readonly body: BodyReader;
 }
 
 /** Whatever answers the OAuth endpoints: an agent or an authority. */

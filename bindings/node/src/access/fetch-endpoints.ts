@@ -1,5 +1,4 @@
-import { readRequestBody } from "../fetch-handler.js";
-import { NO_BODY } from "../node-request.js";
+import { takeRequestBody } from "../fetch-handler.js";
 import { agentAt, type Endpoints, type MountOptions } from "./agents.js";
 
 /** What {@link fetchEndpoints} returns: undefined where a request is for none of the endpoints. */
@@ -22,17 +21,11 @@ export function fetchEndpoints(endpoints: Endpoints, options: MountOptions = {})
       authorization: authorization === null ? [] : [authorization],
       contentType: request.headers.get("content-type") ?? "",
       ifNoneMatch: request.headers.get("if-none-match") ?? "",
-      body: (limit: number) => body(request, limit),
+      body: (limit: number) => takeRequestBody(request, limit),
     };
     const answer = await endpoint.serve(question).catch((error: unknown) => endpoint.refusal(error, request));
     if (answer === undefined) return undefined;
     // A 304 must have no body at all.
     return new Response(answer.body === "" ? null : answer.body, { status: answer.status, headers: answer.headers });
   };
-}
-
-async function body(request: Request, limit: number) {
-  if (request.bodyUsed) return { ...NO_BODY, unavailable: true };
-  const bytes = await readRequestBody(request, limit);
-  return bytes === undefined ? { ...NO_BODY, tooLarge: true } : { bytes };
 }

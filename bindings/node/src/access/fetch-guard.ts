@@ -1,7 +1,6 @@
-import { readRequestBody, reread } from "../fetch-handler.js";
-import { NO_BODY } from "../node-request.js";
+import { reread, takeRequestBody } from "../fetch-handler.js";
 import type { AuthContext } from "./auth-context.js";
-import { type BodyReader, bodyReply, type Guard, type Requirements } from "./guard.js";
+import type { Guard, Requirements } from "./guard.js";
 
 /** A handler of the Fetch API that is only called for callers that were let in. */
 export type IdentifiedFetchHandler<Rest extends unknown[]> = (
@@ -37,12 +36,10 @@ export async function identify(
   requirements: Requirements,
 ): Promise<{ request: Request; auth: AuthContext }> {
   let after = request;
-  const read: BodyReader = async ({ max_bytes }) => {
-    if (request.bodyUsed) return bodyReply({ ...NO_BODY, unavailable: true });
-    const bytes = await readRequestBody(request, max_bytes);
-    if (bytes === undefined) return bodyReply({ ...NO_BODY, tooLarge: true });
-    after = reread(request, bytes);
-    return bodyReply({ bytes });
+  const read = async (limit: number) => {
+    const body = await takeRequestBody(request, limit);
+    if (body.consumed === true) after = reread(request, body.bytes);
+    return body;
   };
   const { pathname, search } = new URL(request.url);
   // Headers joins several of one name with a comma, which the core refuses.

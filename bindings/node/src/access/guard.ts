@@ -1,7 +1,7 @@
-import type { Needs, Reply } from "../engine.js";
+import type { Reply } from "../engine.js";
 import type { HttpAnswer } from "../errors.js";
 import { bodyDigest } from "../host-crypto.js";
-import type { Body } from "../node-request.js";
+import { type Body, NO_BODY } from "../node-request.js";
 import type { AuthContext } from "./auth-context.js";
 
 /** What a request must bring besides a valid token. */
@@ -23,8 +23,11 @@ export interface AccessFacts {
   readonly query?: string | undefined;
 }
 
-/** Reads the body of a request; asked only where its token is bound to it. */
-export type BodyReader = NonNullable<Needs["body"]>;
+/** Reads the body of a request, up to a limit in bytes; asked only where it is wanted. */
+export type BodyReader = (limit: number) => Promise<Body>;
+
+/** For a request whose body is not to be had: a token that is bound to it is refused. */
+export const noBody: BodyReader = async () => ({ ...NO_BODY, unavailable: true });
 
 /** What stands before a handler. */
 export interface Guard {

@@ -2,7 +2,7 @@ import { IncomingMessage } from "node:http";
 import { facts, handOn, NO_BODY, takeBody } from "../node-request.js";
 import type { AuthContext } from "./auth-context.js";
 import { identify } from "./fetch-guard.js";
-import { type AccessFacts, bodyReply, type Guard } from "./guard.js";
+import { type AccessFacts, type Guard, noBody } from "./guard.js";
 
 /** What `onRequestOutgoing` reads and fills: webagents' context, in either spelling of its names. */
 export interface OutgoingContext {
@@ -87,17 +87,17 @@ async function identityOf(guard: Guard, { request, headers }: ConnectionContext)
   if (request instanceof IncomingMessage) {
     const given = facts(request, NO_BODY);
     if (given.authorization.length === 0) return undefined;
-    return guard.verifyRequest(given, {}, async ({ max_bytes }) => {
-      const body = await takeBody(request, max_bytes);
+    return guard.verifyRequest(given, {}, async (limit) => {
+      const body = await takeBody(request, limit);
       handOn(request, body);
-      return bodyReply(body);
+      return body;
     });
   }
   const authorization = authorizationIn(request?.headers ?? headers ?? {});
   if (authorization.length === 0) return undefined;
   // Nothing is known of the request itself: a token that is bound to one is refused for want of a body.
   const unknown: AccessFacts = { authorization, method: "GET", path: "/" };
-  return guard.verifyRequest(unknown, {}, () => bodyReply({ ...NO_BODY, unavailable: true }));
+  return guard.verifyRequest(unknown, {}, noBody);
 }
 
 function authorizationIn(headers: HeaderBag): string[] {

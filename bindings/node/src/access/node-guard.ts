@@ -3,7 +3,7 @@ import { misuse } from "../answers.js";
 import type { HttpAnswer } from "../errors.js";
 import { type Body, facts, fail, handOn, type IncomingRequest, NO_BODY, refuse, takeBody } from "../node-request.js";
 import type { AuthContext } from "./auth-context.js";
-import { type BodyReader, bodyReply, type Guard, type Requirements } from "./guard.js";
+import type { Guard, Requirements } from "./guard.js";
 
 /** A request of `node:http`, Express or connect. */
 export interface AuthRequest extends IncomingRequest {
@@ -67,9 +67,9 @@ async function admit(
   response: ServerResponse,
 ): Promise<boolean> {
   let body: Body = NO_BODY;
-  const read: BodyReader = async ({ max_bytes }) => {
-    body = await takeBody(request, max_bytes);
-    return bodyReply(body);
+  const read = async (limit: number) => {
+    body = await takeBody(request, limit);
+    return body;
   };
   try {
     const { authorization, method, path, query } = facts(request, NO_BODY);
