@@ -29,7 +29,8 @@ def issuing(folder):
     """Yield an agent that issues its own tokens; its key set is served over HTTP."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = "http://127.0.0.1:{1}".format(*listener.getsockname())
-        with AuthSkill(base_url=f"{url}/alice", keys_dir=folder, token_ttl=3600, backend="native") as skill:
+        options = {"token_ttl": 3600, "replay": "memory", "backend": "native"}
+        with AuthSkill(base_url=f"{url}/alice", keys_dir=folder, **options) as skill:
             app = Flask("alice")
             app.register_blueprint(skill.blueprint(), url_prefix="/alice")
             server = make_server("127.0.0.1", 0, app, fd=listener.fileno(), request_handler=Quiet)
