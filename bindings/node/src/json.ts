@@ -1,21 +1,22 @@
 import { misuse } from "./answers.js";
 
 /**
- * The JSON text of a payload. What `JSON.stringify` would lose without a word is an error here: NaN and infinities
+ * The JSON text of a payload, or of what else it is called. What `JSON.stringify` would lose without a word is an error here: NaN and infinities
  * (it writes null), functions and symbols, undefined as a whole or in an array. A member that is undefined is absent.
  *
  * @throws {@link TallystickError} `invalid_argument`, naming the member.
  */
-export function jsonText(payload: unknown): string {
+export function jsonText(payload: unknown, what = "the payload"): string {
   let text: string | undefined;
   try {
     text = JSON.stringify(payload, refuseLoss);
   } catch (cause) {
-    if (cause instanceof LossyValue) throw misuse("invalid_argument", cause.message);
+    if (cause instanceof LossyValue)
+      throw misuse("invalid_argument", `${what} is not serialisable as JSON: ${cause.message}`);
     // Cycles, and toJSON() methods that throw. The platform's message may show values, so it is not repeated.
-    throw misuse("invalid_argument", "the payload is not serialisable as JSON: a cycle, or a toJSON() that throws");
+    throw misuse("invalid_argument", `${what} is not serialisable as JSON: a cycle, or a toJSON() that throws`);
   }
-  if (text === undefined) throw misuse("invalid_argument", "the payload is not serialisable as JSON: it is undefined");
+  if (text === undefined) throw misuse("invalid_argument", `${what} is not serialisable as JSON: it is undefined`);
   return text;
 }
 
@@ -25,7 +26,7 @@ function refuseLoss(this: unknown, key: string, value: unknown): unknown {
   const kind = lossyKind(value, Array.isArray(this));
   if (kind === undefined) return value;
   const place = key === "" ? "it" : `its member ${JSON.stringify(key.slice(0, 100))}`;
-  throw new LossyValue(`the payload is not serialisable as JSON: ${place} is ${kind}`);
+  throw new LossyValue(`${place} is ${kind}`);
 }
 
 function lossyKind(value: unknown, inArray: boolean): string | undefined {

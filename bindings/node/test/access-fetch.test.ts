@@ -3,7 +3,7 @@ import type { RequestListener } from "node:http";
 import { after, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { exportJWK, generateKeyPair, importPKCS8, importSPKI, type JWK, SignJWT } from "jose";
-import { type AuthConfig, AuthSkill } from "tallystick";
+import { type AuthConfig, AuthSkill, loadCore } from "tallystick";
 import { lateServer } from "./access-support.js";
 import { known, Lines, other, rejectsWith, serve, temporaryFolder } from "./support.js";
 
@@ -206,7 +206,12 @@ describe("an issuer that is not configured", () => {
     let connected = 0;
     const url = await serve(() => {});
     const { port } = new URL(url);
-    const server = await import("node:net").then(({ createServer }) => createServer(() => void (connected += 1)));
+    const server = await import("node:net").then(({ createServer }) =>
+      createServer((socket) => {
+        connected += 1;
+        socket.destroy();
+      }),
+    );
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     after(() => server.close());
     const own = (server.address() as { port: number }).port;
@@ -244,6 +249,29 @@ describe("an issuer that is not configured", () => {
     const codes = await Promise.all(waiting);
     assert.ok(codes.every((code) => code === "keys_unavailable" || code === "overloaded"));
   });
+});
+
+test("where only public addresses may be reached, no name leads to another, on no kept connection", async () => {
+  // The part itself: the core lets no name of loopback get this far.
+  const { HttpExchange } = await import(new URL("../../dist/cjs/access/http-exchange.js", import.meta.url).href);
+  const core = await loadCore();
+  const isPublic = (address: string) =>
+    JSON.parse(core.call("address.check", JSON.stringify({ address }))).ok?.public === true;
+  const exchange = new HttpExchange(isPublic);
+  const url = new URL(await serve((_request, response) => void response.end("inside")));
+  const fetched = async (host: string, address: "any" | "public") => {
+    const limits = { flight: 1, method: "GET", headers: {}, redirects: 0, max_bytes: 100, timeout: 5, read: [] };
+    const { members } = await exchange.fetch({ kind: "fetch", url: `http://${host}:${url.port}/`, address, ...limits });
+    return members.status ?? members.failed;
+  };
+  for (const host of ["localhost", "127.0.0.1", "127.1", "0x7f000001"]) {
+    assert.equal(await fetched(host, "any"), 200, host);
+    assert.match(String(await fetched(host, "public")), /not public/, host);
+  }
+  for (const host of ["[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"]) {
+    assert.match(String(await fetched(host, "public")), /not public/, host);
+  }
+  exchange.close();
 });
 
 test("no proxy of the environment is used", async () => {

@@ -194,6 +194,39 @@ describe("a token of another library", () => {
   });
 });
 
+test("whatever is bound is accepted once, and with another body or query never", async () => {
+  const me = "https://agents.example/me";
+  const own = new AuthSkill({ baseUrl: me }, { signer: known.privatePem, logger: quiet });
+  after(() => own.close());
+  const methods = fc.constantFrom("GET", "POST", "PUT", "X-OWN");
+  const bodies = fc.uint8Array({ maxLength: 500 });
+  await fc.assert(
+    fc.asyncProperty(methods, fc.webPath(), fc.webQueryParameters(), bodies, async (method, below, query, body) => {
+      const url = `${me}/x${below}?${query}`;
+      const { pathname, search } = new URL(url);
+      const { authorization } = await own.authorization(me, { bind: true, method, url, body });
+      const outcome = (asked: string, bytes: Uint8Array) =>
+        own
+          .verifyRequest({ authorization: [authorization], method, path: pathname, query: asked }, {}, async () => ({
+            bytes: Buffer.from(bytes),
+          }))
+          .then(
+            () => "accepted",
+            (error) => error.code,
+          );
+      const given = search.slice(1);
+      const outcomes = [
+        await outcome(`${given}x`, body),
+        await outcome(given, Buffer.concat([body, Buffer.from("x")])),
+        await outcome(given, body),
+        await outcome(given, body),
+      ];
+      return outcomes.join() === "wrong_target,body_tampered,accepted,replay_detected";
+    }),
+    { numRuns: 100 },
+  );
+});
+
 describe("slash commands", () => {
   test("tell, make and judge", async () => {
     const alice = skill("alice");

@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { misuse, reason } from "../answers.js";
 import { type HttpAnswer, TallystickError } from "../errors.js";
 import type { AccessCommandResult, AccessIssueResult, AccessVerifyResult } from "../generated.js";
-import { jsonText } from "../json.js";
 import { consoleLogger, type Logger } from "../logger.js";
 import { type OnError, Refusals } from "../refusals.js";
 import { isStore, type ReplayStore, warnIfClustered } from "../replay.js";
@@ -28,7 +27,7 @@ import {
 import type { Rotation } from "./key-ring.js";
 import { type NodeEndpoints, nodeEndpoints } from "./node-endpoints.js";
 import { type AuthMiddleware, authHandler, authMiddleware, type IdentifiedHandler } from "./node-guard.js";
-import { placeOf } from "./place.js";
+import { mountOf, placeOf } from "./place.js";
 import { open, readFor } from "./start.js";
 import { type AccessStatistics, type Identity, identityOf, statisticsOf } from "./status.js";
 import { Targets } from "./targets.js";
@@ -185,10 +184,10 @@ export class AuthSkill implements Endpoint, Guard {
    * @throws {@link TallystickError} with `response`, the HTTP answer for the caller.
    */
   async verifyRequest(facts: AccessFacts, requirements: Requirements = {}, read = noBody): Promise<AuthContext> {
-    const { engine } = await this.#started;
+    const { engine, mount } = await this.#started;
     const { authorization, method, path, query } = facts;
     const { scopes, bind } = requirements;
-    const place = placeOf(path, engine.opened.base_url);
+    const place = placeOf(path, mount);
     const request = { authorization, method, ...place, query, required_scopes: scopes, require_binding: bind };
     const body = async (need: { max_bytes: number }) => bodyReply(await read(need.max_bytes));
     return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", request, undefined, { body }));
@@ -294,17 +293,22 @@ export class AuthSkill implements Endpoint, Guard {
 
 interface Started {
   readonly engine: AccessEngine;
+  readonly mount: string;
   readonly targets: Targets;
 }
 
 async function start(config: AuthConfigInput | ConfigSource, options: AuthSkillOptions): Promise<Started> {
   const { signer, publicKey, signerTimeout, crypto, bits, variables, logger, backend, library, ...mine } = options;
   const { keys, replay, onError: _, ...overrides } = mine;
-  const source = config instanceof ConfigSource ? config : new ConfigSource(jsonText(config));
+  const source = config instanceof ConfigSource ? config : ConfigSource.of(config);
   const opening = await readFor(source, overrides, options);
   const engine = await open(opening, options, { role: "agent", issuerKeys: keys, replay, crypto });
   if (!isStore(replay)) warnIfClustered(logger ?? consoleLogger);
-  return { engine, targets: new Targets(opening.core, opening.read.access.authority) };
+  return {
+    engine,
+    mount: mountOf(engine.opened.base_url),
+    targets: new Targets(opening.core, opening.read.access.authority),
+  };
 }
 
 function checkReplay(replay: unknown): void {

@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { misuse, reason } from "../answers.js";
 import type { HttpAnswer } from "../errors.js";
 import type { ClientSecretResult } from "../generated.js";
-import { jsonText } from "../json.js";
 import { consoleLogger, type Logger } from "../logger.js";
 import { Refusals } from "../refusals.js";
 import type { AccessEngine, HostOptions } from "./access-engine.js";
@@ -226,7 +225,7 @@ interface Started {
 async function start(issuer: string, options: AuthorityOptions, logger: Logger): Promise<Started> {
   const { clientsFile: file, keysDir = DEFAULT_KEYS_DIR, tokenTtl, allowedScopes, leeway, realm, crypto } = options;
   const config = { baseUrl: issuer, agentId: "authority", keysDir, tokenTtl, allowedScopes, leeway, realm };
-  const opening = await readFor(new ConfigSource(jsonText(config)), {}, options);
+  const opening = await readFor(ConfigSource.of(config), {}, options);
   const clients = clientsFile(expandHome(file ?? join(opening.keysDir, "clients.json")), logger);
   await clients.read();
   const present = () => clients.current?.clients ?? [];

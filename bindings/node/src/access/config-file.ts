@@ -1,6 +1,5 @@
 import { basename, extname } from "node:path";
 import { misuse, reason } from "../answers.js";
-import { jsonText } from "../json.js";
 import { ConfigSource } from "./config.js";
 import { readText } from "./locked-file.js";
 
@@ -73,7 +72,7 @@ async function fromYaml(name: string, text: string): Promise<ConfigSource> {
   const [fault] = [...document.errors, ...document.warnings];
   if (fault !== undefined) refuse(fault.pos[0], FAULTS[fault.code] ?? `it is not YAML (${fault.code}): mend it`);
   refuseMagic(yaml, document, refuse);
-  return new ConfigSource(jsonText(document.toJS() ?? {}), name);
+  return ConfigSource.of(document.toJS() ?? {}, name);
 }
 
 interface Piece {

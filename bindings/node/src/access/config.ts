@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { misuse, reason, result } from "../answers.js";
 import type { Core } from "../core.js";
 import type { ConfigReadResult, ConfigVariablesResult } from "../generated.js";
+import { jsonText } from "../json.js";
 
 /** An issuer that an agent trusts by configuration. */
 export interface TrustedIssuer {
@@ -117,6 +118,15 @@ export class ConfigSource {
   constructor(json: string, name?: string) {
     this.json = json;
     this.name = name;
+  }
+
+  /** @throws {@link TallystickError} `invalid_config` for what JSON cannot hold, such as NaN. */
+  static of(config: unknown, name?: string): ConfigSource {
+    try {
+      return new ConfigSource(jsonText(config, name ?? "the configuration"), name);
+    } catch (cause) {
+      throw misuse("invalid_config", reason(cause), { cause });
+    }
   }
 }
 
