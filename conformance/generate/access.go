@@ -30,9 +30,9 @@ func hashSecret(secret, salt string) string {
 	return "pbkdf2-sha256$10000$" + base64url([]byte(salt)) + "$" + base64url(hash)
 }
 
-// registered is a client of a token endpoint.
+// registered is a client of a token endpoint, with a secret and a key.
 func registered(changes object) object {
-	return object{"client_id": "carol", "secret_hash": secretHash, "scopes": []string{"read", "tools:*"}}.with(changes)
+	return object{"client_id": "carol", "secret_hash": secretHash, "public_key": alice.spki(), "scopes": []string{"read", "tools:*"}}.with(changes)
 }
 
 // ringEntry is a key of a ring document (ABI.md ring.update).
@@ -40,12 +40,16 @@ func ringEntry(key keyPair, state string, changes object) object {
 	return object{"kid": key.kid(), "state": state, "private_pem": key.pkcs8(), "published_at": now - 1000}.with(changes)
 }
 
+func publicEntry(key keyPair, state string, changes object) object {
+	return ringEntry(key, state, object{"private_pem": remove, "public_pem": key.spki()}.and(changes))
+}
+
 func ringOf(entries ...object) object { return object{"version": 1, "keys": entries} }
 
 // publicRing is a ring whose private keys a KMS holds: what only verifies needs no
 // others.
 func publicRing(key keyPair) object {
-	return ringOf(ringEntry(key, "active", object{"private_pem": remove, "public_pem": key.spki()}))
+	return ringOf(publicEntry(key, "active", nil))
 }
 
 // and returns changes with more changes: what is to be removed stays so.

@@ -84,7 +84,7 @@ func accessFeeds(a *area) {
 	a.accept("feed-keys", "keys of issuers are replaced", source, openAccess(object{"keys": object{aliceURL: mallory.spki()}}), feed(object{"keys": object{aliceURL: alice.spki()}}, ""), letsIn(t, nil))
 	a.reject("feed-keys-replaces", "feed-keys", "and what was there before is gone", source, openAccess(nil), letsIn(t, nil), feed(object{"keys": object{aliceURL: mallory.spki()}}, ""), keepsOut(t, nil, "invalid_signature"))
 	a.reject("feed-keys-unusable", "feed-keys", "unusable text: the old keys stay", source, openAccess(nil), feed(object{"keys": object{aliceURL: "x"}}, "invalid_key"), letsIn(t, nil))
-	a.reject("feed-ring-unusable", "feed-keys", "an unusable ring: the old one stays", source, openSelf(nil), feed(object{"ring": ringOf()}, "invalid_config"), call("access.issue", wanted(nil), "", okIncludes(object{"key_id": alice.kid()})))
+	a.reject("feed-ring-unusable", "feed-keys", "an unusable ring: the old one stays", source, openSelf(nil), feed(object{"ring": ringOf()}, "invalid_config"), call("access.issue", wanted(nil), "", need("sign", object{"key": alice.kid()})))
 	a.reject("feed-ring-of-portal", "feed-keys", "an agent of a portal has no ring", source, openPortal(nil), feed(object{"ring": publicRing(alice)}, "invalid_argument"))
 	a.reject("feed-nothing", "feed-keys", "nothing", source, openAccess(nil), feed(nil, "invalid_argument"))
 	a.reject("feed-files", "feed-keys", "files are a verifier's", source, openAccess(nil), feed(object{"files": []object{}}, "invalid_argument"))

@@ -1,6 +1,10 @@
 package generate
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/tallystick/tallystick/conformance"
+)
 
 func registrations() *area {
 	a := newArea("client", "The secrets of clients: made, stored as salted hashes, and registrations that are refused.")
@@ -15,21 +19,21 @@ func newSecrets(a *area) {
 		return openAuthority(object{"clients": []object{registered(object{"secret_hash": hash})}})
 	}
 	a.accept("secret-given", "a given secret is hashed with a fresh salt, and its hash lets it in", source, call("client.secret", object{"secret": clientSecret}, "", okIncludes(object{"secret": clientSecret})).varies("ok.secret_hash").save("hash", "ok.secret_hash"),
-		opens("$hash"), gives(carolsForm("target=@bob"), nil, nil))
+		opens("$hash"), granted(secretForm("target=@bob"), nil))
 	a.reject("secret-given-not-another", "secret-given", "and no other", source, call("client.secret", object{"secret": clientSecret + "-of-another"}, "", okIncludes(object{})).varies("ok.secret_hash").save("hash", "ok.secret_hash"),
-		opens("$hash"), declines(carolsForm("target=@bob"), nil, 401, "invalid_client"))
+		opens("$hash"), declines(secretForm("target=@bob"), nil, 401, "invalid_client"))
 	drawn := call("client.secret", object{}, "", okIncludes(object{})).varies("ok.secret", "ok.secret_hash").save("secret", "ok.secret").save("hash", "ok.secret_hash")
 	asks := func(secret string) []step {
 		return []step{openAuthority(object{"clients": []object{registered(object{"client_id": "alice", "secret_hash": "$hash"})}}).save("authority", "ok.engine"),
 			openPortal(object{"client_secret": secret}).save("alice", "ok.engine"), asksFor(object{"scopes": []string{"read"}}, nextFetch(portalURL+pathDiscovery, object{})),
 			answered(404, nil, "", nil, nextFetch(tokenURL, object{})).varies("need.headers.authorization").save("form", "need.body").save("basic", "need.headers.authorization")}
 	}
-	posts := func(members object) step {
-		return bodySaved("form", call("access.serve", object{"engine": "$authority", "now": now + 1, "method": "POST", "path": "/auth/token", "content_type": formType, "authorization": []string{"$basic"}}, "", okIncludes(members)))
+	posts := func(expect conformance.Expect) step {
+		return bodySaved("form", call("access.serve", object{"engine": "$authority", "now": now + 1, "method": "POST", "path": "/auth/token", "content_type": formType, "authorization": []string{"$basic"}}, "", expect))
 	}
-	a.accept("secret-drawn", "a secret that is drawn lets its client in", source, sequence(drawn, asks("$secret"), []step{posts(object{"response": object{"status": 200}}).varies("ok.response.body")})...)
+	a.accept("secret-drawn", "a secret that is drawn lets its client in", source, sequence(drawn, asks("$secret"), []step{posts(need("sign", object{})).varies("need.input")})...)
 	a.reject("secret-drawn-anew", "secret-drawn", "another that is drawn does not", source, sequence(drawn, []step{call("client.secret", object{}, "", okIncludes(object{})).varies("ok.secret", "ok.secret_hash").save("other", "ok.secret")},
-		asks("$other"), []step{posts(object{"response": object{"status": 401}})})...)
+		asks("$other"), []step{posts(saying(401, secretAnswer, object{"error": "invalid_client"}))})...)
 	fine := func(name, says, secret string) {
 		a.accept("secret-"+name, says, source, call("client.secret", object{"secret": secret}, "", okIncludes(object{"secret": secret})).varies("ok.secret_hash"))
 	}
@@ -51,7 +55,7 @@ func registryEntries(a *area) {
 	opening := func(clients ...object) object {
 		return object{"access": object{"role": "authority", "base_url": portalURL, "ring": publicRing(bob), "clients": append([]object{}, clients...)}}
 	}
-	a.accept("entry", "a client with everything", source, call("engine.open", opening(registered(object{"public_key": alice.spki(), "namespaces": []string{"production"}, "trust": []string{"verified"}, "targets": []string{"@bob.*", partner + "/**"}})), "", okIncludes(object{"mode": "authority"})))
+	a.accept("entry", "a client with everything", source, call("engine.open", opening(registered(object{"namespaces": []string{"production"}, "trust": []string{"verified"}, "targets": []string{"@bob.*", partner + "/**"}})), "", okIncludes(object{"mode": "authority"})))
 	bad := func(name, says, code string, client object) {
 		a.reject("entry-"+name, "entry", says, source, call("engine.open", opening(client), "", errorCode(code)))
 	}
@@ -61,7 +65,7 @@ func registryEntries(a *area) {
 	bad("id-climbs", "an id that climbs: it becomes the end of a URL", "invalid_config", registered(object{"client_id": "../admin"}))
 	bad("id-query", "an id with a query", "invalid_config", registered(object{"client_id": "carol?x"}))
 	bad("id-long", "an id of 257 bytes", "invalid_config", registered(object{"client_id": strings.Repeat("c", 257)}))
-	bad("no-credential", "neither secret nor key", "invalid_config", registered(object{"secret_hash": remove}))
+	bad("no-credential", "neither secret nor key", "invalid_config", registered(object{"secret_hash": remove, "public_key": remove}))
 	bad("no-scopes", "no scopes", "invalid_argument", registered(object{"scopes": remove}))
 	bad("scope", "a scope that is none", "invalid_config", registered(object{"scopes": []string{"a b"}}))
 	bad("namespace", "a namespace that would be two scopes", "invalid_config", registered(object{"namespaces": []string{"a b"}}))

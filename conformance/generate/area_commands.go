@@ -42,7 +42,7 @@ func tokenCommand(a *area) {
 		} else {
 			s = s.varies("ok.data.token", "ok.display")
 		}
-		a.accept("token"+name, says, slashCommands+"; issue: No display shows a whole token unless asked", openSelf(nil), s)
+		a.accept("token"+name, says, slashCommands+"; issue: No display shows a whole token unless asked", openSigning(nil), s)
 	}
 	token("", "/auth/token with the scopes of the configuration", "/auth/token "+bobURL, bobURL, "read write", true)
 	token("-scopes", "with scopes", "/auth/token @bob tools:search read", "https://robutler.ai/agents/bob", "tools:search read", true)

@@ -197,7 +197,7 @@ func configIdentity(a *area) {
 	bad("two-credentials", "key-client-secret", "two ways to authenticate", object{"agent_id": "bob", "client_secret": "s", "client_key": bob.pkcs8()})
 	bad("credential-of-nobody", "key-client-secret", "a secret without an id", object{"client_secret": "s"})
 	bad("client-twice", "key-clients", "a client twice", object{"clients": []object{registered(nil), registered(nil)}})
-	bad("client-without-credential", "key-clients", "a client without secret and key", object{"clients": []object{registered(object{"secret_hash": remove})}})
+	bad("client-without-credential", "key-clients", "a client without secret and key", object{"clients": []object{registered(object{"secret_hash": remove, "public_key": remove})}})
 	bad("client-plain-secret", "key-clients", "a secret where its hash belongs", object{"clients": []object{registered(object{"secret_hash": clientSecret})}})
 	bad("client-private-key", "key-clients", "a private key where the public one belongs", object{"clients": []object{registered(object{"secret_hash": remove, "public_key": alice.pkcs8()})}})
 }

@@ -20,9 +20,15 @@ func issuing() *area {
 	return a
 }
 
-// openSelf opens alice's engine, who signs for herself.
+// openSelf opens alice's engine, who signs for herself. A KMS holds her key: what
+// it is asked to sign shows every byte, and no leg has to compute with the key.
 func openSelf(changes object) step {
-	return openAccess(object{"base_url": aliceURL, "agent_id": "alice", "ring": ringOf(ringEntry(alice, "active", nil)), "keys": remove}.and(changes))
+	return openAccess(object{"base_url": aliceURL, "agent_id": "alice", "ring": publicRing(alice), "keys": remove}.and(changes))
+}
+
+// openSigning is openSelf where the core, or its host, signs with the ring's key.
+func openSigning(changes object) step {
+	return openSelf(object{"ring": ringOf(ringEntry(alice, "active", nil))}.and(changes))
 }
 
 // selfToken is what access.issue writes: the order of the claims is part of it,
@@ -44,10 +50,15 @@ func wanted(changes object) object {
 	return object{"engine": "$engine", "now": now, "target": bobURL, "jti": "jti-1"}.with(changes)
 }
 
-func issues(changes object, t token, scope string) step {
-	s := call("access.issue", wanted(changes), "", ok(issuedAnswer(t, bobURL, scope, now, 300, alice)))
-	s.note = t.note()
-	return s
+// signedBy is the call, what the KMS is asked to sign, and what comes of it.
+func signedBy(changes object, sent string, t token, answer object) []step {
+	asks := call("access.issue", wanted(changes), sent, need("sign", object{"input": t.input(), "key": alice.kid()})).save("ticket", "ticket")
+	asks.note = t.note()
+	return []step{asks, resume(nil, t.signature, ok(answer))}
+}
+
+func issues(changes object, t token, scope string) []step {
+	return signedBy(changes, "", t, issuedAnswer(t, bobURL, scope, now, 300, alice))
 }
 
 func noToken(changes object, code string) step {
@@ -56,11 +67,13 @@ func noToken(changes object, code string) step {
 
 func selfIssued(a *area) {
 	t := selfToken(alice, bobURL, "read write", now, 300, "")
-	a.accept("self", "every byte of a token that an agent signs itself", section2+"; "+aoauth, openSelf(nil), issues(nil, t, "read write"))
-	a.accept("self-is-accepted", "and its receiver accepts it", section2, openSelf(nil), call("access.issue", wanted(object{"jti": remove}), "", okIncludes(object{"audience": bobURL})).
+	bytes := call("access.issue", wanted(nil), "", ok(issuedAnswer(t, bobURL, "read write", now, 300, alice)))
+	bytes.note = t.note()
+	a.accept("self", "every byte of a token that an agent signs itself", section2+"; "+aoauth, openSigning(nil), bytes)
+	a.accept("self-is-accepted", "and its receiver accepts it", section2, openSigning(nil), call("access.issue", wanted(object{"jti": remove}), "", okIncludes(object{"audience": bobURL})).
 		varies("ok.token", "ok.authorization").save("authorization", "ok.authorization"), openAccess(nil),
 		call("access.verify", asked("", object{"authorization": []string{"$authorization"}}), "", okIncludes(object{"agent_url": aliceURL, "agent_id": "alice", "scopes": []string{"read", "write"}, "client_id": "alice"})).varies("ok.jti", "ok.raw_claims.jti"))
-	a.reject("self-is-for-one", "self-is-accepted", "an agent that it is not for refuses it", section2+": one audience", openSelf(nil), call("access.issue", wanted(nil), "", okIncludes(object{})).save("token", "ok.token"),
+	a.reject("self-is-for-one", "self-is-accepted", "an agent that it is not for refuses it", section2+": one audience", openSigning(nil), call("access.issue", wanted(nil), "", okIncludes(object{})).save("token", "ok.token"),
 		openAccess(object{"base_url": "https://carol.example"}), call("access.verify", object{"engine": "$engine", "now": now, "token": "$token"}, "", refusal("invalid_audience")))
 	one := func(name string) step {
 		return call("access.issue", wanted(object{"jti": remove, "bind": object{"method": "POST", "url": bobURL + "/chat"}}), body, okIncludes(object{"reused": false})).
@@ -71,13 +84,13 @@ func selfIssued(a *area) {
 			resume(nil, body, okIncludes(object{"bound": true})).varies("ok.jti", "ok.raw_claims.jti")}
 	}
 	a.accept("jti-drawn", "a jti that is drawn differs from the one before: both of two tokens that work once work", "RFC 7519 section 4.1.7",
-		sequence(openSelf(nil), []step{one("first"), one("second"), openAccess(nil)}, works("first"), works("second"))...)
+		sequence(openSigning(nil), []step{one("first"), one("second"), openAccess(nil)}, works("first"), works("second"))...)
 }
 
 func issueTargets(a *area) {
 	to := func(name, says, target, audience string, config object) {
-		a.accept("target-"+name, says, section2, openSelf(config), call("access.issue", wanted(object{"target": target}), "", okIncludes(object{
-			"audience": audience, "token": selfToken(alice, audience, "read write", now, 300, "").String()})))
+		t := selfToken(alice, audience, "read write", now, 300, "")
+		a.accept("target-"+name, says, section2, sequence(openSelf(config), signedBy(object{"target": target}, "", t, issuedAnswer(t, audience, "read write", now, 300, alice)))...)
 	}
 	to("name", "@name", "@bob", "https://robutler.ai/agents/bob", nil)
 	to("plain-name", "name", "bob", "https://robutler.ai/agents/bob", nil)
@@ -98,7 +111,7 @@ func issueTargets(a *area) {
 func issueScopes(a *area) {
 	source := "ABI.md access.issue: scopes"
 	of := func(name, says string, config, changes object, scope string) {
-		a.accept("scope-"+name, says, source, openSelf(config), issues(changes, selfToken(alice, bobURL, scope, now, 300, ""), scope))
+		a.accept("scope-"+name, says, source, sequence(openSelf(config), issues(changes, selfToken(alice, bobURL, scope, now, 300, ""), scope))...)
 	}
 	of("given", "the scopes asked for, in their order", nil, object{"scopes": []string{"tools:search", "read"}}, "tools:search read")
 	of("none", "none: an empty list is not the default", nil, object{"scopes": []string{}}, "")
@@ -117,7 +130,7 @@ func issueTimes(a *area) {
 	source := section2 + ": exp (token_ttl, default 300 s)"
 	lives := func(name, says string, config, changes object, issuedAt, ttl int) {
 		t := selfToken(alice, bobURL, "read write", issuedAt, ttl, "")
-		a.accept("time-"+name, says, source, openSelf(config), call("access.issue", wanted(changes), "", ok(issuedAnswer(t, bobURL, "read write", issuedAt, ttl, alice))))
+		a.accept("time-"+name, says, source, sequence(openSelf(config), signedBy(changes, "", t, issuedAnswer(t, bobURL, "read write", issuedAt, ttl, alice)))...)
 	}
 	lives("configured", "token_ttl of the configuration", object{"token_ttl": 60}, nil, now, 60)
 	lives("ttl", "ttl of the call goes before it", object{"token_ttl": 60}, object{"ttl": 10}, now, 10)
@@ -136,8 +149,8 @@ func issueTimes(a *area) {
 func extras(a *area) {
 	source := "issue: generate_token(target, scopes, extra_claims)"
 	t := selfToken(alice, bobURL, "read write", now, 300, `,"deep":{"x":[1,2.50,null]},"role":"tester"`)
-	a.accept("extra", "further claims, with their numbers as they are spelled", source, openSelf(nil), issues(object{"extra_claims": object{"role": "tester", "deep": json.RawMessage(`{"x":[1,2.50,null]}`)}}, t, "read write"))
-	a.accept("extra-none", "an empty object adds nothing", source, openSelf(nil), issues(object{"extra_claims": object{}}, selfToken(alice, bobURL, "read write", now, 300, ""), "read write"))
+	a.accept("extra", "further claims, with their numbers as they are spelled", source, sequence(openSelf(nil), issues(object{"extra_claims": object{"role": "tester", "deep": json.RawMessage(`{"x":[1,2.50,null]}`)}}, t, "read write"))...)
+	a.accept("extra-none", "an empty object adds nothing", source, sequence(openSelf(nil), issues(object{"extra_claims": object{}}, selfToken(alice, bobURL, "read write", now, 300, ""), "read write"))...)
 	for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "scope", "client_id", "token_type", "agent_path", "aoauth", "content_sha256", "htm", "htu", "query_sha256"} {
 		a.reject("extra-"+strings.ReplaceAll(name, "_", "-"), "extra", name+" is the library's to write: nobody gives itself another identity or a longer life by it", source, openSelf(nil),
 			noToken(object{"extra_claims": object{name: "x"}}, "invalid_argument"))
@@ -158,16 +171,14 @@ func binds(a *area) {
 	}
 	bound := func(name, says string, bind object, sent, extra string) {
 		t := selfToken(alice, bobURL, "read write", now, 300, extra)
-		s := call("access.issue", wanted(object{"bind": bind}), sent, ok(issuedAnswer(t, bobURL, "read write", now, 300, alice)))
-		s.note = t.note()
-		a.accept("bind-"+name, says, source, openSelf(nil), s)
+		a.accept("bind-"+name, says, source, sequence(openSelf(nil), signedBy(object{"bind": bind}, sent, t, issuedAnswer(t, bobURL, "read write", now, 300, alice)))...)
 	}
 	chat := bobURL + "/chat"
 	bound("body", "a token for one request", object{"method": "POST", "url": chat}, body, binding(chat, ""))
 	bound("digest", "the host hashed the body", object{"method": "POST", "url": chat, "body_sha256": hexSHA256(body)}, "", binding(chat, ""))
 	bound("query", "its query", object{"method": "POST", "url": chat + "?a=1&b=%20"}, body, binding(chat, "a=1&b=%20"))
 	bound("no-body", "no body", object{"method": "POST", "url": chat}, "", strings.Replace(binding(chat, ""), hexSHA256(body), hexSHA256(""), 1))
-	a.accept("bind-is-accepted", "its receiver accepts it, once", source, openSelf(nil),
+	a.accept("bind-is-accepted", "its receiver accepts it, once", source, openSigning(nil),
 		call("access.issue", wanted(object{"jti": remove, "bind": object{"method": "POST", "url": chat}}), body, okIncludes(object{})).varies("ok.token", "ok.authorization").save("authorization", "ok.authorization"),
 		openAccess(object{"require_binding": true}),
 		call("access.verify", asked("", object{"authorization": []string{"$authorization"}}), "", need("body", object{})).save("ticket", "ticket"),
@@ -198,11 +209,11 @@ func reuse(a *area) {
 		s.Expect = okIncludes(object{"reused": true, "token": "$token", "issued_at": now, "expires_at": now + 300})
 		return s
 	}
-	a.accept("reuse", "one token for many calls", source, openSelf(nil), first, again(1), again(100), again(200))
-	a.accept("reuse-names", "a target by another spelling is the same", source, openSelf(nil), first, call("access.issue", wanted(object{"jti": remove, "reuse": true, "target": "https://Agents.Example.com/bob/"}), "",
+	a.accept("reuse", "one token for many calls", source, openSigning(nil), first, again(1), again(100), again(200))
+	a.accept("reuse-names", "a target by another spelling is the same", source, openSigning(nil), first, call("access.issue", wanted(object{"jti": remove, "reuse": true, "target": "https://Agents.Example.com/bob/"}), "",
 		okIncludes(object{"reused": true, "token": "$token"})).varies("ok.token", "ok.authorization"))
 	other := func(name, says string, changes object) {
-		a.accept("reuse-not-"+name, says, source, openSelf(nil), first, keeps(changes, false))
+		a.accept("reuse-not-"+name, says, source, openSigning(nil), first, keeps(changes, false))
 	}
 	other("dying", "shortly before it expires a new one", later(299))
 	other("dead", "after it expired", later(301))
@@ -214,7 +225,7 @@ func reuse(a *area) {
 	other("extra", "further claims", object{"extra_claims": object{"x": 1}})
 	other("bound", "a token for one request", object{"bind": object{"method": "GET", "url": bobURL, "body_sha256": hexSHA256("")}})
 	other("unasked", "without reuse a new one each time", object{"reuse": false})
-	a.accept("reuse-counts", "engine.stats counts what is kept", "ABI.md engine.stats", openSelf(nil), first, keeps(object{"target": "@carol"}, false),
+	a.accept("reuse-counts", "engine.stats counts what is kept", "ABI.md engine.stats", openSigning(nil), first, keeps(object{"target": "@carol"}, false),
 		call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"access": object{"tokens": 2}})))
 }
 
@@ -222,18 +233,21 @@ func ringSigners(a *area) {
 	source := "protocol.md section 2: keys"
 	rotated := ringOf(ringEntry(aliceNext, "active", nil), ringEntry(alice, "retired", object{"dead_at": now + 1000}))
 	both := ringOf(ringEntry(alice, "active", nil), ringEntry(aliceNext, "next", nil))
-	a.accept("active-signs", "the active key signs, not the next", source, openSelf(object{"ring": both}), issues(nil, selfToken(alice, bobURL, "read write", now, 300, ""), "read write"))
-	next := selfToken(aliceNext, bobURL, "read write", now, 300, "")
-	a.accept("ring-fed", "after a rotation the new active key signs", "ABI.md engine.feed", openSelf(nil), issues(nil, selfToken(alice, bobURL, "read write", now, 300, ""), "read write"),
-		call("engine.feed", object{"engine": "$engine", "ring": rotated}, "", okIncludes(object{})), call("access.issue", wanted(nil), "", ok(issuedAnswer(next, bobURL, "read write", now, 300, aliceNext))))
+	gives := func(key keyPair) step {
+		t := selfToken(key, bobURL, "read write", now, 300, "")
+		return call("access.issue", wanted(nil), "", ok(issuedAnswer(t, bobURL, "read write", now, 300, key)))
+	}
+	a.accept("active-signs", "the active key signs, not the next", source, openSigning(object{"ring": both}), gives(alice))
+	a.accept("ring-fed", "after a rotation the new active key signs", "ABI.md engine.feed", openSigning(nil), gives(alice),
+		call("engine.feed", object{"engine": "$engine", "ring": rotated}, "", okIncludes(object{})), gives(aliceNext))
 
 	t := selfToken(alice, bobURL, "read write", now, 300, "")
 	for _, holder := range []struct {
 		name, says string
 		config     object
 	}{
-		{"kms", "a ring without private keys: a KMS signs", object{"ring": publicRing(alice)}},
-		{"host", "rsa host: the host signs", object{"rsa": "host"}},
+		{"kms", "a ring without private keys: a KMS signs", nil},
+		{"host", "rsa host: the host signs", object{"rsa": "host", "ring": ringOf(ringEntry(alice, "active", nil))}},
 	} {
 		asks := call("access.issue", wanted(nil), "", need("sign", object{"input": t.input(), "key": alice.kid()})).save("ticket", "ticket")
 		open := openSelf(holder.config)
@@ -250,8 +264,8 @@ func ringSigners(a *area) {
 }
 
 func talkTo(a *area) {
-	a.accept("talk-to", "a target that the rules allow", accepting, openSelf(object{"talk_to": rules{bobURL, "@com.example.agents.carol"}}), issues(nil, selfToken(alice, bobURL, "read write", now, 300, ""), "read write"),
-		call("access.issue", wanted(object{"target": "https://agents.example.com/carol"}), "", okIncludes(object{})))
+	a.accept("talk-to", "a target that the rules allow", accepting, openSelf(object{"talk_to": rules{bobURL, "@com.example.agents.carol"}}),
+		call("access.issue", wanted(nil), "", need("sign", object{})), call("access.issue", wanted(object{"target": "https://agents.example.com/carol"}), "", need("sign", object{})))
 	no := func(name, says string, rule any) {
 		a.reject("talk-to-"+name, "talk-to", says, accepting, openSelf(object{"talk_to": rule}), noToken(nil, "trust_denied"))
 	}

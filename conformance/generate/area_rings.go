@@ -53,25 +53,28 @@ func ringBegins(a *area) {
 }
 
 func ringRotates(a *area) {
-	ring := ringOf(ringEntry(alice, "active", nil), ringEntry(aliceNext, "next", object{"published_at": now - 300}))
-	rotated := ringOf(ringEntry(aliceNext, "active", object{"published_at": now - 300}), ringEntry(bob, "next", object{"published_at": now}), ringEntry(alice, "retired", object{"dead_at": now + 330}))
-	rotate := object{"ring": ring, "rotate": true, "fresh": []string{bob.pkcs8()}}
+	ring := ringOf(publicEntry(alice, "active", nil), publicEntry(aliceNext, "next", object{"published_at": now - 300}))
+	rotated := ringOf(publicEntry(aliceNext, "active", object{"published_at": now - 300}), publicEntry(bob, "next", object{"published_at": now}), publicEntry(alice, "retired", object{"dead_at": now + 330}))
+	rotate := object{"ring": ring, "rotate": true, "fresh": []string{bob.spki()}}
 	a.accept("rotate", "next becomes active, active retired until its last token is dead, a fresh key next", keyRotation, updates(rotate, updated(rotated, true, aliceNext, bob, alice)))
+	private := ringOf(ringEntry(alice, "active", nil), ringEntry(aliceNext, "next", object{"published_at": now - 300}))
+	a.accept("rotate-private", "the same with private keys", keyRotation, updates(object{"ring": private, "rotate": true, "fresh": []string{bob.pkcs8()}}, updated(ringOf(ringEntry(aliceNext, "active", object{"published_at": now - 300}),
+		ringEntry(bob, "next", object{"published_at": now}), ringEntry(alice, "retired", object{"dead_at": now + 330})), true, aliceNext, bob, alice)))
 	a.accept("rotate-missing", "without a fresh key: one is needed, nothing is changed", keyRotation, updates(rotate.and(object{"fresh": []string{}}), okIncludes(object{"missing": 1, "changed": false, "rotated": false, "active": alice.kid()})))
-	early := object{"ring": ringOf(ringEntry(alice, "active", nil), ringEntry(aliceNext, "next", object{"published_at": now - 299})), "rotate": true, "fresh": []string{bob.pkcs8()}}
+	early := object{"ring": ringOf(publicEntry(alice, "active", nil), publicEntry(aliceNext, "next", object{"published_at": now - 299})), "rotate": true, "fresh": []string{bob.spki()}}
 	a.reject("rotate-early", "rotate", "next has been published for a second too short: some receiver may not know it", keyRotation, updates(early, errorCode("invalid_argument")))
 	a.reject("rotate-early-missing", "rotate", "too early is said before a key is made", keyRotation, updates(early.and(object{"fresh": []string{}}), errorCode("invalid_argument")))
 	a.accept("rotate-forced", "force, for a key that leaked", "ABI.md ring.update: force", updates(early.and(object{"force": true}), okIncludes(object{"rotated": true, "active": aliceNext.kid()})))
 	a.accept("rotate-publish", "publish says how long", "ABI.md ring.update: publish", updates(early.and(object{"publish": 299}), okIncludes(object{"rotated": true})))
 	a.reject("rotate-clock-back", "rotate", "a clock that stepped back before next was published", traps, updates(rotate.and(object{"now": now - 1000}), errorCode("invalid_argument")))
-	a.accept("rotate-first-next", "the first next key of all is known wherever the ring is: it may sign at once", keyRotation, updates(object{"fresh": []string{alice.pkcs8(), aliceNext.pkcs8()}}, okIncludes(object{})).save("ring", "ok.ring"),
-		updates(object{"ring": "$ring", "rotate": true, "fresh": []string{bob.pkcs8()}, "now": now + 1}, okIncludes(object{"rotated": true, "active": aliceNext.kid(), "next": bob.kid(), "retired": kids(alice)})).save("ring", "ok.ring"),
-		updates(object{"ring": "$ring", "rotate": true, "fresh": []string{mallory.pkcs8()}, "now": now + 301}, okIncludes(object{"rotated": true, "active": bob.kid(), "next": mallory.kid(), "retired": kids(aliceNext, alice)})))
-	a.reject("rotate-no-pause", "rotate-first-next", "the second rotation has to wait", keyRotation, updates(object{"fresh": []string{alice.pkcs8(), aliceNext.pkcs8()}}, okIncludes(object{})).save("ring", "ok.ring"),
-		updates(object{"ring": "$ring", "rotate": true, "fresh": []string{bob.pkcs8()}, "now": now + 1}, okIncludes(object{})).save("ring", "ok.ring"),
-		updates(object{"ring": "$ring", "rotate": true, "fresh": []string{mallory.pkcs8()}, "now": now + 300}, errorCode("invalid_argument")))
-	a.accept("rotate-loses-nothing", "tokens of the old key and of the new one are both accepted", "issue: key rotated while running (no request lost)", openSelf(object{"ring": ring}),
-		call("access.issue", wanted(nil), "", okIncludes(object{"key_id": alice.kid()})).save("old", "ok.token"), updates(rotate, okIncludes(object{})).save("ring", "ok.ring"),
+	a.accept("rotate-first-next", "the first next key of all is known wherever the ring is: it may sign at once", keyRotation, updates(object{"fresh": []string{alice.spki(), aliceNext.spki()}}, okIncludes(object{})).save("ring", "ok.ring"),
+		updates(object{"ring": "$ring", "rotate": true, "fresh": []string{bob.spki()}, "now": now + 1}, okIncludes(object{"rotated": true, "active": aliceNext.kid(), "next": bob.kid(), "retired": kids(alice)})).save("ring", "ok.ring"),
+		updates(object{"ring": "$ring", "rotate": true, "fresh": []string{mallory.spki()}, "now": now + 301}, okIncludes(object{"rotated": true, "active": bob.kid(), "next": mallory.kid(), "retired": kids(aliceNext, alice)})))
+	a.reject("rotate-no-pause", "rotate-first-next", "the second rotation has to wait", keyRotation, updates(object{"fresh": []string{alice.spki(), aliceNext.spki()}}, okIncludes(object{})).save("ring", "ok.ring"),
+		updates(object{"ring": "$ring", "rotate": true, "fresh": []string{bob.spki()}, "now": now + 1}, okIncludes(object{})).save("ring", "ok.ring"),
+		updates(object{"ring": "$ring", "rotate": true, "fresh": []string{mallory.spki()}, "now": now + 300}, errorCode("invalid_argument")))
+	a.accept("rotate-loses-nothing", "tokens of the old key and of the new one are both accepted", "issue: key rotated while running (no request lost)", openSelf(object{"ring": private}),
+		call("access.issue", wanted(nil), "", okIncludes(object{"key_id": alice.kid()})).save("old", "ok.token"), updates(object{"ring": private, "rotate": true, "fresh": []string{bob.pkcs8()}}, okIncludes(object{})).save("ring", "ok.ring"),
 		call("engine.feed", object{"engine": "$engine", "ring": "$ring"}, "", okIncludes(object{})), call("access.issue", wanted(object{"target": aliceURL}), "", okIncludes(object{"key_id": aliceNext.kid()})).save("new", "ok.token"),
 		serve(pathKeys, nil, "", okIncludes(object{})).save("keys", "ok.response.body"),
 		openEmpty(object{"trusted_issuers": []object{{"issuer": aliceURL, "jwks_uri": keysURL}}, "audience": []string{aliceURL}}),
@@ -80,46 +83,43 @@ func ringRotates(a *area) {
 }
 
 func ringRetires(a *area) {
-	ring := ringOf(ringEntry(alice, "active", nil), ringEntry(aliceNext, "next", nil), ringEntry(bob, "retired", object{"dead_at": now + 330}))
+	ring := ringOf(publicEntry(alice, "active", nil), publicEntry(aliceNext, "next", nil), publicEntry(bob, "retired", object{"dead_at": now + 330}))
 	a.accept("retired-stays", "a retired key stays while one of its tokens lives", keyRotation, updates(object{"ring": ring, "now": now + 329}, okIncludes(object{"changed": false, "retired": kids(bob)})))
 	a.accept("retired-goes", "and is dropped when the last is dead", keyRotation, updates(object{"ring": ring, "now": now + 330},
-		updated(ringOf(ringEntry(alice, "active", nil), ringEntry(aliceNext, "next", nil)), false, alice, aliceNext)))
-	a.accept("retired-lifetime", "as long as the longest token lives", "ABI.md ring.update: lifetime", updates(object{"ring": ringOf(ringEntry(alice, "active", nil), ringEntry(aliceNext, "next", nil)), "rotate": true, "lifetime": 86430, "fresh": []string{bob.pkcs8()}},
+		updated(ringOf(publicEntry(alice, "active", nil), publicEntry(aliceNext, "next", nil)), false, alice, aliceNext)))
+	a.accept("retired-lifetime", "as long as the longest token lives", "ABI.md ring.update: lifetime", updates(object{"ring": ringOf(publicEntry(alice, "active", nil), publicEntry(aliceNext, "next", nil)), "rotate": true, "lifetime": 86430, "fresh": []string{bob.spki()}},
 		okIncludes(object{"ring": object{"keys": []object{{"state": "active"}, {"state": "next"}, {"state": "retired", "dead_at": now + 86430}}}})))
 }
 
 func ringKMS(a *area) {
-	public := func(key keyPair, state string, changes object) object {
-		return ringEntry(key, state, object{"private_pem": remove, "public_pem": key.spki()}).with(changes)
-	}
 	a.accept("kms", "keys that a KMS holds: public halves alone", "ABI.md ring.update: public_pem", updates(object{"fresh": []string{alice.spki(), aliceNext.spki()}},
-		updated(ringOf(public(alice, "active", object{"published_at": now}), public(aliceNext, "next", sinceEver)), false, alice, aliceNext)))
+		updated(ringOf(publicEntry(alice, "active", object{"published_at": now}), publicEntry(aliceNext, "next", sinceEver)), false, alice, aliceNext)))
 }
 
 func ringDocuments(a *area) {
 	bad := func(name, says string, ring any) {
 		a.reject("document-"+name, "begin-idle", says, "ABI.md ring.update: Document", updates(object{"ring": ring}, errorCode("invalid_config")))
 	}
-	active, next := ringEntry(alice, "active", nil), ringEntry(aliceNext, "next", nil)
+	active, next := publicEntry(alice, "active", nil), publicEntry(aliceNext, "next", nil)
 	bad("empty", "no keys", ringOf([]object{}...))
 	bad("version", "another version", object{"version": 2, "keys": []object{active, next}})
 	bad("no-version", "no version", object{"keys": []object{active, next}})
 	bad("unknown-member", "an unknown member", ringOf(active, next).with(object{"x": 1}))
 	bad("unknown-key-member", "an unknown member of a key", ringOf(active.with(object{"x": 1}), next))
 	bad("no-active", "no active key", ringOf(next))
-	bad("two-active", "two active keys", ringOf(active, ringEntry(aliceNext, "active", nil)))
-	bad("two-next", "two next keys", ringOf(active, next, ringEntry(bob, "next", nil)))
-	bad("key-twice", "a key twice", ringOf(active, ringEntry(alice, "next", nil)))
-	bad("state", "another state", ringOf(active, ringEntry(aliceNext, "future", nil)))
+	bad("two-active", "two active keys", ringOf(active, publicEntry(aliceNext, "active", nil)))
+	bad("two-next", "two next keys", ringOf(active, next, publicEntry(bob, "next", nil)))
+	bad("key-twice", "a key twice", ringOf(active, publicEntry(alice, "next", nil)))
+	bad("state", "another state", ringOf(active, publicEntry(aliceNext, "future", nil)))
 	bad("kid", "a kid that is not the key's", ringOf(active.with(object{"kid": bob.kid()}), next))
-	bad("retired-for-ever", "a retired key without an end", ringOf(active, next, ringEntry(bob, "retired", nil)))
+	bad("retired-for-ever", "a retired key without an end", ringOf(active, next, publicEntry(bob, "retired", nil)))
 	bad("active-with-end", "an active key with an end", ringOf(active.with(object{"dead_at": now}), next))
-	bad("no-key", "an entry without a key", ringOf(active.with(object{"private_pem": remove}), next))
-	bad("both-halves", "private and public beside each other: which one counts?", ringOf(active.with(object{"public_pem": alice.spki()}), next))
-	bad("public-as-private", "a public key as the private one", ringOf(active.with(object{"private_pem": alice.spki()}), next))
-	bad("private-as-public", "a private key as the public one", ringOf(active.with(object{"private_pem": remove, "public_pem": alice.pkcs8()}), next))
-	bad("weak", "a key of 1024 bits", ringOf(ringEntry(weak, "active", nil), next))
-	bad("not-pem", "a text that is no key", ringOf(active.with(object{"private_pem": "x"}), next))
+	bad("no-key", "an entry without a key", ringOf(active.with(object{"public_pem": remove}), next))
+	bad("both-halves", "private and public beside each other: which one counts?", ringOf(active.with(object{"private_pem": alice.pkcs8()}), next))
+	bad("public-as-private", "a public key as the private one", ringOf(active.with(object{"public_pem": remove, "private_pem": alice.spki()}), next))
+	bad("private-as-public", "a private key as the public one", ringOf(active.with(object{"public_pem": alice.pkcs8()}), next))
+	bad("weak", "a key of 1024 bits", ringOf(publicEntry(weak, "active", nil), next))
+	bad("not-pem", "a text that is no key", ringOf(active.with(object{"public_pem": "x"}), next))
 	bad("time", "a time that is a text", ringOf(active.with(object{"published_at": "now"}), next))
 	bad("list", "a list", []object{active})
 	a.reject("document-opens-nothing", "begin-opens", "engine.open refuses it too", "ABI.md engine.open: ring", call("engine.open", object{"access": object{"base_url": aliceURL, "ring": ringOf(next)}}, "", errorCode("invalid_config")))

@@ -76,7 +76,7 @@ func keyDocuments(a *area) {
 	keys("portal-agent", "an agent of a portal signs nothing and has none", openPortal(nil), nil, pathKeys)
 	keys("authority", "an authority's", openAuthority(nil), nil, pathKeys, aliceNext)
 	keys("authority-webagents", "where webagents 0.3.9 looks for them", openAuthority(nil), nil, "/api/auth/jwks", aliceNext)
-	a.accept("keys-fed", "after a rotation", source, openSelf(nil), call("engine.feed", object{"engine": "$engine", "ring": ringOf(ringEntry(aliceNext, "active", nil))}, "", okIncludes(object{})),
+	a.accept("keys-fed", "after a rotation", source, openSelf(nil), call("engine.feed", object{"engine": "$engine", "ring": publicRing(aliceNext)}, "", okIncludes(object{})),
 		serve(pathKeys, nil, "", saying(200, object{}, object{"keys": []object{{"kid": aliceNext.kid()}}})))
 }
 
@@ -117,9 +117,9 @@ func conditional(a *area) {
 	a.accept("unchanged-head", "by HEAD", source, openSelf(nil), get, serve(pathKeys, object{"if_none_match": "$etag", "method": "HEAD"}, "", okIncludes(object{"response": unchanged})))
 	a.accept("changed", "with another tag: 200", source, openSelf(nil), with(`"other"`, object{"status": 200}))
 	a.accept("changed-unquoted", "with something that is no tag: 200", source, openSelf(nil), with("x", object{"status": 200}))
-	a.accept("changed-by-rotation", "after a rotation the tag differs", source, openSelf(nil), get, call("engine.feed", object{"engine": "$engine", "ring": ringOf(ringEntry(aliceNext, "active", nil))}, "", okIncludes(object{})),
+	a.accept("changed-by-rotation", "after a rotation the tag differs", source, openSelf(nil), get, call("engine.feed", object{"engine": "$engine", "ring": publicRing(aliceNext)}, "", okIncludes(object{})),
 		with("$etag", object{"status": 200}))
-	a.accept("changed-by-time", "when a retired key is dead, too", source, openSelf(object{"ring": ringOf(ringEntry(alice, "active", nil), ringEntry(bob, "retired", object{"dead_at": now + 100}))}), get,
+	a.accept("changed-by-time", "when a retired key is dead, too", source, openSelf(object{"ring": ringOf(publicEntry(alice, "active", nil), publicEntry(bob, "retired", object{"dead_at": now + 100}))}), get,
 		serve(pathKeys, later(100).and(object{"if_none_match": "$etag"}), "", okIncludes(object{"response": object{"status": 200}})))
 	a.accept("tag-is-stable", "an agent that starts anew gives the same tag", source, openSelf(nil), get, openSelf(nil), with("$etag", unchanged))
 	steps := []step{openSelf(nil)}

@@ -22,10 +22,19 @@ func tokenEndpoint() *area {
 
 const formType = "application/x-www-form-urlencoded"
 
+// carolsAssertion is good at the portal's endpoint and at alice's.
+var carolsAssertion = sign(alice, object{"iss": "carol", "sub": "carol", "aud": []string{tokenURL, aliceURL + "/auth/token"}, "iat": now, "exp": now + 60, "jti": "assertion-1"}).String()
+
 // carolsForm are carol's parameters, each as it is encoded; the arguments are
-// added.
+// added. Where secrets are not the matter she authenticates with her key: the
+// hash of a secret is meant to be slow.
 func carolsForm(more ...string) string {
-	return strings.Join(append([]string{"grant_type=client_credentials", "client_id=carol", "client_secret=" + clientSecret}, more...), "&")
+	return form(append([]string{"grant_type=client_credentials", assertionForm, "client_assertion=" + carolsAssertion}, more...)...)
+}
+
+// secretForm is the seed's form.
+func secretForm(more ...string) string {
+	return form(append([]string{"grant_type=client_credentials", "client_id=carol", "client_secret=" + clientSecret}, more...)...)
 }
 
 // tokenFor posts a form to the token endpoint.
@@ -39,6 +48,11 @@ var secretAnswer = object{"content-type": "application/json", "cache-control": "
 func gives(form string, changes, members object) step {
 	expect := saying(200, secretAnswer, object{"token_type": "Bearer"}.with(members))
 	return tokenFor(form, changes, expect).varies("ok.response.body").save("token", "ok.response.body.@fromstr.access_token")
+}
+
+// granted expects that a token is to be signed.
+func granted(form string, changes object) step {
+	return tokenFor(form, changes, need("sign", object{"key": aliceNext.kid()})).varies("need.input")
 }
 
 func declines(form string, changes object, status int, oauth string) step {
@@ -55,19 +69,19 @@ func bearer(agent string, expect object) []step {
 func grants(a *area) {
 	source := "RFC 6749 section 4.4; aoauth.md Token Endpoint"
 	bob := portalURL + "/agents/bob"
-	steps := append([]step{openAuthority(nil), gives(carolsForm("scope=read+tools:search", "target=@bob"), nil, object{"expires_in": 300, "scope": "read tools:search"})},
+	steps := append([]step{openSigningAuthority(nil), gives(secretForm("scope=read+tools:search", "target=@bob"), nil, object{"expires_in": 300, "scope": "read tools:search"})},
 		bearer(bob, object{"issuer": portalURL, "name": "carol", "agent_id": "carol", "client_id": "carol", "agent_url": portalURL + "/agents/carol", "scopes": []string{"read", "tools:search"}, "bound": false,
 			"raw_claims": object{"iss": portalURL, "sub": "carol", "aud": bob, "iat": now + 1, "nbf": now + 1, "exp": now + 301, "client_id": "carol", "token_type": "Bearer", "agent_path": "/agents",
 				"aoauth": object{"mode": "portal", "agent_url": portalURL + "/agents/carol"}}})...)
 	a.accept("granted", "the seed's request, and what the token says", source+"; "+extension, steps...)
-	a.accept("granted-logged", "the operator's log says who got what, and not the token", "ABI.md access.serve: log", openAuthority(nil),
+	a.accept("granted-logged", "the operator's log says who got what, and not the token", "ABI.md access.serve: log", openSigningAuthority(nil),
 		tokenFor(carolsForm("scope=read", "target=@bob"), nil, okIncludes(object{"level": "info", "log": `token issued to client "carol" for "https://portal.example/agents/bob", scope "read"`})).varies("ok.response.body"))
-	a.accept("granted-webagents-path", "where webagents 0.3.9 asks", "webagents 0.3.9: /api/auth/token", openAuthority(nil),
+	a.accept("granted-webagents-path", "where webagents 0.3.9 asks", "webagents 0.3.9: /api/auth/token", openSigningAuthority(nil),
 		serve("/api/auth/token", object{"method": "POST", "content_type": formType}, carolsForm("scope=read", "target=@bob"), saying(200, secretAnswer, object{"scope": "read"})).varies("ok.response.body"))
 	json := text(object{"grant_type": "client_credentials", "client_id": "carol", "client_secret": clientSecret, "scope": "read", "target": "@bob"})
-	a.accept("granted-json", "and how: as JSON", "webagents 0.3.9", openAuthority(nil), gives(json, object{"content_type": "application/json"}, object{"scope": "read"}))
-	a.accept("granted-ttl", "token_ttl of the authority", "aoauth.md Token Settings", openAuthority(object{"token_ttl": 60}), gives(carolsForm("target=@bob"), nil, object{"expires_in": 60}))
-	host := openAuthority(object{"rsa": "host"})
+	a.accept("granted-json", "and how: as JSON", "webagents 0.3.9", openSigningAuthority(nil), gives(json, object{"content_type": "application/json"}, object{"scope": "read"}))
+	a.accept("granted-ttl", "token_ttl of the authority", "aoauth.md Token Settings", openSigningAuthority(object{"token_ttl": 60}), gives(carolsForm("target=@bob"), nil, object{"expires_in": 60}))
+	host := openAuthority(nil)
 	asksSign := tokenFor(carolsForm("target=@bob"), nil, need("sign", object{"key": aliceNext.kid()})).varies("need.input").save("ticket", "ticket")
 	a.reject("signer-failed", "granted", "the signer failed: the client hears no more than that", "RFC 6749 section 5.2; "+abiNeeds, host, asksSign, resume(object{"failed": "HSM at 10.0.0.7 is locked"}, "", saying(500, secretAnswer, object{"error": "server_error"})))
 	a.reject("portal-agent", "granted", "an agent of a portal gives no tokens", "aoauth.md: Portal signs all tokens", openPortal(nil), declines(carolsForm("target=@bob"), nil, 400, "unauthorized_client"))
@@ -81,9 +95,9 @@ func tokenForms(a *area) {
 	good := carolsForm("scope=read", "target=@bob")
 	a.reject("get", "granted", "GET: the secret would stand in logs", source, openAuthority(nil), tokenFor("", object{"method": "GET"}, saying(405, object{"allow": "POST"}, object{"error": "invalid_request"})))
 	bad("scope-twice", "a parameter twice", good+"&scope=write", nil)
-	bad("client-twice", "client_id twice", good+"&client_id=alice", nil)
+	bad("client-twice", "client_id twice", good+"&client_id=carol&client_id=alice", nil)
 	bad("target-twice", "target twice", good+"&target=@carol", nil)
-	bad("secret-twice-encoded", "a parameter twice, once spelled with an escape", good+"&client%5Fsecret=x", nil)
+	bad("secret-twice-encoded", "a parameter twice, once spelled with an escape", secretForm("target=@bob")+"&client%5Fsecret=x", nil)
 	a.reject("form-empty", "granted", "an empty body: no client authentication", "RFC 6749 section 5.2: invalid_client", openAuthority(nil), declines("", nil, 401, "invalid_client"))
 	bad("type-missing", "no content type", good, object{"content_type": remove})
 	bad("type-other", "another content type", good, object{"content_type": "text/plain"})
@@ -103,16 +117,16 @@ func tokenForms(a *area) {
 	other("password", "password")
 	other("code", "authorization_code")
 	other("case", "Client_Credentials")
-	a.accept("form-type-parameter", "a content type with a parameter", "RFC 9110 section 8.3.1", openAuthority(nil), gives(good, object{"content_type": "Application/X-WWW-Form-Urlencoded; charset=UTF-8"}, nil))
-	a.accept("form-unknown", "unknown parameters are ignored", "RFC 6749 section 3.2", openAuthority(nil), gives(good+"&audience=x&resource=y", nil, nil))
-	a.accept("form-encoded", "+ and %20 are spaces", "RFC 6749 appendix B", openAuthority(nil), gives(carolsForm("scope=read%20tools:a+tools:b", "target=%40bob"), nil, object{"scope": "read tools:a tools:b"}))
+	a.accept("form-type-parameter", "a content type with a parameter", "RFC 9110 section 8.3.1", openAuthority(nil), granted(good, object{"content_type": "Application/X-WWW-Form-Urlencoded; charset=UTF-8"}))
+	a.accept("form-unknown", "unknown parameters are ignored", "RFC 6749 section 3.2", openAuthority(nil), granted(good+"&audience=x&resource=y", nil))
+	a.accept("form-encoded", "+ and %20 are spaces", "RFC 6749 appendix B", openSigningAuthority(nil), gives(carolsForm("scope=read%20tools:a+tools:b", "target=%40bob"), nil, object{"scope": "read tools:a tools:b"}))
 	a.reject("form-too-large", "granted", "a body over 64 KiB that the host did not read", "ABI.md access.serve", openAuthority(nil), declines("", object{"body_too_large": true}, 413, "invalid_request"))
 	a.reject("form-too-large-read", "granted", "a body over 64 KiB that it did", "ABI.md access.serve", openAuthority(nil), declines("x="+strings.Repeat("x", 65536), nil, 413, "invalid_request"))
 }
 
 func clientSecrets(a *area) {
 	source := "RFC 6749 section 2.3.1; issue: unknown client same answer and time as wrong secret"
-	a.accept("secret-post", "client_secret_post", source, openAuthority(nil), gives(carolsForm("target=@bob"), nil, nil))
+	a.accept("secret-post", "client_secret_post", source, openSigningAuthority(nil), gives(secretForm("target=@bob"), nil, nil))
 	wrong := func(name, says, form string) {
 		a.reject("secret-"+name, "secret-post", says, source, openAuthority(nil),
 			tokenFor(form, nil, saying(401, secretAnswer.with(object{"www-authenticate": `Basic realm="https://portal.example"`}), object{"error": "invalid_client", "error_description": "client authentication failed"})))
@@ -139,10 +153,10 @@ func clientSecrets(a *area) {
 	fed := func(clients ...object) step {
 		return call("engine.feed", object{"engine": "$engine", "clients": append([]object{}, clients...)}, "", okIncludes(object{}))
 	}
-	a.accept("client-fed", "a client that was registered while running", "ABI.md engine.feed", openAuthority(object{"clients": remove}), declines(carolsForm("target=@bob"), nil, 401, "invalid_client"), fed(registered(nil)), gives(carolsForm("target=@bob"), nil, nil))
-	a.reject("client-removed", "client-fed", "a client that was removed while running", "ABI.md engine.feed", openAuthority(nil), gives(carolsForm("target=@bob"), nil, nil), fed(), declines(carolsForm("target=@bob"), nil, 401, "invalid_client"))
+	a.accept("client-fed", "a client that was registered while running", "ABI.md engine.feed", openAuthority(object{"clients": remove}), declines(carolsForm("target=@bob"), nil, 401, "invalid_client"), fed(registered(nil)), granted(carolsForm("target=@bob"), nil))
+	a.reject("client-removed", "client-fed", "a client that was removed while running", "ABI.md engine.feed", openAuthority(nil), granted(carolsForm("target=@bob"), nil), fed(), declines(carolsForm("target=@bob"), nil, 401, "invalid_client"))
 	a.reject("client-fed-unusable", "client-fed", "clients that are wrong: the old ones stay", "ABI.md engine.feed", openAuthority(nil), call("engine.feed", object{"engine": "$engine", "clients": []object{registered(object{"secret_hash": "x"})}}, "", errorCode("invalid_config")),
-		gives(carolsForm("target=@bob"), nil, nil))
+		granted(carolsForm("target=@bob"), nil))
 }
 
 func basicHeaders(a *area) {
@@ -150,9 +164,9 @@ func basicHeaders(a *area) {
 	form := "grant_type=client_credentials&target=@bob"
 	header := func(values ...string) object { return object{"authorization": values} }
 	good := basic("carol", clientSecret)
-	a.accept("basic", "client_secret_basic", source, openAuthority(nil), gives(form, header(good), nil))
-	a.accept("basic-encoded", "form-encoded before it is joined", source, openAuthority(nil), gives(form, header(basic("c%61rol", strings.ReplaceAll(clientSecret, "-", "%2D"))), nil))
-	a.accept("basic-same-id", "the same client_id in the form", source, openAuthority(nil), gives(form+"&client_id=carol", header(good), nil))
+	a.accept("basic", "client_secret_basic", source, openAuthority(nil), granted(form, header(good)))
+	a.accept("basic-encoded", "form-encoded before it is joined", source, openAuthority(nil), granted(form, header(basic("c%61rol", strings.ReplaceAll(clientSecret, "-", "%2D")))))
+	a.accept("basic-same-id", "the same client_id in the form", source, openAuthority(nil), granted(form+"&client_id=carol", header(good)))
 	bad := func(name, says string, status int, oauth, form string, changes object) {
 		a.reject("basic-"+name, "basic", says, source, openAuthority(nil), declines(form, changes, status, oauth))
 	}
@@ -164,9 +178,9 @@ func basicHeaders(a *area) {
 	bad("line-break", "a line break, which Go's decoder skips", 401, "invalid_client", form, header(good[:10]+"\n"+good[10:]))
 	bad("two-headers", "two headers", 400, "invalid_request", form, header(good, good))
 	bad("other-id", "another client_id in the form", 400, "invalid_request", form+"&client_id=alice", header(good))
-	bad("two-methods", "two methods at once: header and form", 400, "invalid_request", carolsForm("target=@bob"), header(good))
+	bad("two-methods", "two methods at once: header and form", 400, "invalid_request", secretForm("target=@bob"), header(good))
 	a.reject("two-methods-assertion", "secret-post", "two methods at once: secret and assertion", "RFC 6749 section 2.3: the client MUST NOT use more than one", openAuthority(nil),
-		declines(carolsForm("target=@bob", "client_assertion=x", assertionForm), nil, 400, "invalid_request"))
+		declines(secretForm("target=@bob", "client_assertion=x", assertionForm), nil, 400, "invalid_request"))
 }
 
 const assertionForm = "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -184,7 +198,7 @@ func assertions(a *area) {
 	}
 	of := func(changes object) string { return sign(alice, claims(changes)).String() }
 	fine := func(name, says string, form string) {
-		a.accept("assertion"+name, says, source, open(nil), gives(form, nil, object{"scope": "read"}))
+		a.accept("assertion"+name, says, source, open(nil), granted(form, nil))
 	}
 	fine("", "a signed assertion", form(of(nil)))
 	fine("-with-id", "with client_id", form(of(nil), "client_id=carol"))
@@ -217,21 +231,21 @@ func assertions(a *area) {
 	bad("access-token", "the authority's own token is no assertion", form(signHeader(aliceNext, nil, accessClaims()).String()))
 	a.reject("assertion-type", "assertion", "another assertion type", source, open(nil), declines(strings.Replace(form(of(nil)), "jwt-bearer", "saml2-bearer", 1), nil, 400, "invalid_request"))
 	a.reject("assertion-type-alone", "assertion", "a type without an assertion", source, open(nil), declines("grant_type=client_credentials&target=@bob&"+assertionForm, nil, 400, "invalid_request"))
-	a.reject("assertion-replayed", "assertion", "an assertion works once", source+": jti", open(nil), gives(form(of(nil)), nil, nil), declines(form(of(nil)), nil, 401, "invalid_client"))
-	a.accept("assertion-two", "two with different jtis work", source+": jti", open(nil), gives(form(of(nil)), nil, nil), gives(form(of(object{"jti": "assertion-2"})), nil, nil))
-	a.accept("assertion-same-jti", "another client's jti may be the same", source+": jti", open(nil), gives(form(of(nil)), nil, nil), gives(form(sign(mallory, claims(object{"iss": "dora", "sub": "dora"})).String()), nil, nil))
-	a.reject("assertion-refused-burns-nothing", "assertion-two", "a forged assertion does not use a jti up", source+": jti", open(nil), declines(form(sign(bob, claims(nil)).String()), nil, 401, "invalid_client"), gives(form(of(nil)), nil, nil))
+	a.reject("assertion-replayed", "assertion", "an assertion works once", source+": jti", open(nil), granted(form(of(nil)), nil), declines(form(of(nil)), nil, 401, "invalid_client"))
+	a.accept("assertion-two", "two with different jtis work", source+": jti", open(nil), granted(form(of(nil)), nil), granted(form(of(object{"jti": "assertion-2"})), nil))
+	a.accept("assertion-same-jti", "another client's jti may be the same", source+": jti", open(nil), granted(form(of(nil)), nil), granted(form(sign(mallory, claims(object{"iss": "dora", "sub": "dora"})).String()), nil))
+	a.reject("assertion-refused-burns-nothing", "assertion-two", "a forged assertion does not use a jti up", source+": jti", open(nil), declines(form(sign(bob, claims(nil)).String()), nil, 401, "invalid_client"), granted(form(of(nil)), nil))
 	asksClaim := tokenFor(form(of(nil)), nil, need("claim", object{"jti": "assertion-1", "expires_at": now + 90})).save("ticket", "ticket")
 	claim := func(word string, expect conformance.Expect) []step {
 		return []step{open(object{"replay": "host"}), asksClaim, resume(object{"claim": word}, "", expect)}
 	}
-	granted := claim("claimed", saying(200, secretAnswer, object{"scope": "read"}))
-	granted[2] = granted[2].varies("ok.response.body")
-	a.accept("assertion-claimed", "replay host: the host claims its jti", abiNeeds, granted...)
+	claimed := claim("claimed", need("sign", object{}))
+	claimed[2] = claimed[2].varies("need.input")
+	a.accept("assertion-claimed", "replay host: the host claims its jti", abiNeeds, claimed...)
 	a.reject("assertion-exists", "assertion-claimed", "and has it", abiNeeds, claim("exists", saying(401, secretAnswer, object{"error": "invalid_client"}))...)
 	a.reject("assertion-store-down", "assertion-claimed", "or cannot be reached: fail closed", abiNeeds, claim("unavailable", saying(503, secretAnswer, object{"error": "temporarily_unavailable"}))...)
-	a.reject("secret-of-key-client", "assertion", "a client with a key has no secret", source, open(nil), declines(carolsForm("target=@bob"), nil, 401, "invalid_client"))
-	a.reject("assertion-of-secret-client", "secret-post", "a client with a secret has no key", source, openAuthority(nil), declines(form(of(nil)), nil, 401, "invalid_client"))
+	a.reject("secret-of-key-client", "assertion", "a client with a key has no secret", source, open(nil), declines(secretForm("target=@bob"), nil, 401, "invalid_client"))
+	a.reject("assertion-of-secret-client", "secret-post", "a client with a secret has no key", source, openAuthority(object{"clients": []object{registered(object{"public_key": remove})}}), declines(form(of(nil)), nil, 401, "invalid_client"))
 }
 
 func hmacAssertion(payload string) string {
@@ -242,15 +256,15 @@ func hmacAssertion(payload string) string {
 
 func tokenTargets(a *area) {
 	source := section7 + "; ABI.md clients: targets"
-	limited := openAuthority(object{"clients": []object{registered(object{"targets": []string{"@bob", "https://partner.example/*"}})}})
+	limits := object{"clients": []object{registered(object{"targets": []string{"@bob", "https://partner.example/*"}})}}
 	may := func(name, says, target, audience string) {
-		a.accept("target-"+name, says, source, sequence(limited, []step{gives(carolsForm("target="+target), nil, nil)}, bearer(audience, object{"authenticated": true}))...)
+		a.accept("target-"+name, says, source, sequence(openSigningAuthority(limits), []step{gives(carolsForm("target="+target), nil, nil)}, bearer(audience, object{"authenticated": true}))...)
 	}
 	may("name", "a target that the client may reach", "@bob", portalURL+"/agents/bob")
 	may("url", "by its URL", portalURL+"/agents/bob", portalURL+"/agents/bob")
 	may("pattern", "by a pattern of URLs", "https://partner.example/x", "https://partner.example/x")
 	no := func(name, says, target string) {
-		a.reject("target-"+name, "target-name", says, source+"; RFC 8707 section 2", limited, declines(carolsForm("target="+target), nil, 400, "invalid_target"))
+		a.reject("target-"+name, "target-name", says, source+"; RFC 8707 section 2", openAuthority(limits), declines(carolsForm("target="+target), nil, 400, "invalid_target"))
 	}
 	no("other", "another agent", "@dora")
 	no("child", "what lies below one", "@bob.bot")
@@ -263,7 +277,7 @@ func tokenTargets(a *area) {
 func tokenScopes(a *area) {
 	source := "RFC 6749 section 3.3; protocol.md section 4"
 	gets := func(name, says string, client object, form, scope string) {
-		a.accept("scope-"+name, says, source, openAuthority(object{"clients": []object{registered(client)}}), gives(carolsForm(append([]string{"target=@bob"}, strings.Fields(form)...)...), nil, object{"scope": scope}))
+		a.accept("scope-"+name, says, source, openSigningAuthority(object{"clients": []object{registered(client)}}), gives(carolsForm(append([]string{"target=@bob"}, strings.Fields(form)...)...), nil, object{"scope": scope}))
 	}
 	gets("default", "no scope: all that the client may have, as far as it has no wildcard", nil, "", "read")
 	gets("some", "some of them", object{"scopes": []string{"read", "write"}}, "scope=write", "write")
@@ -292,11 +306,12 @@ func agentsOwnEndpoint(a *area) {
 	own := func(changes object) step {
 		return openSelf(object{"clients": []object{registered(object{"scopes": []string{"read", "admin"}})}}.and(changes))
 	}
-	steps := []step{own(nil), gives(carolsForm("scope=read"), nil, object{"scope": "read"}),
+	private := object{"ring": ringOf(ringEntry(alice, "active", nil))}
+	steps := []step{own(private), gives(carolsForm("scope=read"), nil, object{"scope": "read"}),
 		call("access.verify", object{"engine": "$engine", "now": now + 2, "token": "$token"}, "", okIncludes(object{"issuer": aliceURL, "agent_id": "carol", "client_id": "carol", "agent_url": aliceURL + "/carol",
 			"name": "example.alice.carol", "scopes": []string{"read"}, "issuer_type": "agent"})).varies("ok.jti", "ok.raw_claims.jti")}
 	a.accept("own", "the client is the sub, the agent the audience", source, steps...)
-	a.accept("own-target", "its own URL as the target", source, own(nil), gives(carolsForm("target=https://Alice.example/"), nil, nil))
+	a.accept("own-target", "its own URL as the target", source, own(private), gives(carolsForm("target=https://Alice.example/"), nil, nil))
 	no := func(name, twin, says, form, oauth string, changes object) {
 		a.reject("own-"+name, twin, says, source, own(changes), declines(form, nil, 400, oauth))
 	}
@@ -304,7 +319,7 @@ func agentsOwnEndpoint(a *area) {
 	no("below-target", "own-target", "what lies below it", carolsForm("target="+aliceURL+"/x"), "invalid_target", nil)
 	no("scope", "own", "a scope that the agent does not accept", carolsForm("scope=admin"), "invalid_scope", nil)
 	no("label", "own", "an agent gives no trust labels", carolsForm("scope=trust:verified"), "invalid_scope", object{"allowed_scopes": []string{"*"}, "clients": []object{registered(object{"scopes": []string{"*"}, "trust": []string{"verified"}})}})
-	a.accept("own-no-labels", "not even those of its clients' registration: they are an authority's to give", "protocol.md section 4: trust:* labels", own(object{"allowed_scopes": []string{"*"}, "clients": []object{registered(object{"scopes": []string{"read"}, "trust": []string{"verified"}, "namespaces": []string{"x"}})}}),
+	a.accept("own-no-labels", "not even those of its clients' registration: they are an authority's to give", "protocol.md section 4: trust:* labels", own(private.and(object{"allowed_scopes": []string{"*"}, "clients": []object{registered(object{"scopes": []string{"read"}, "trust": []string{"verified"}, "namespaces": []string{"x"}})}})),
 		gives(carolsForm("scope=read"), nil, object{"scope": "read"}))
 	a.reject("own-any-secret", "own", "webagents' self-issued mode takes any secret: we must not", section7, own(nil), declines("grant_type=client_credentials&client_id=anybody&client_secret=anything-at-all-x", nil, 401, "invalid_client"))
 	a.reject("own-without-clients", "own", "without clients nobody gets a token", section7, openSelf(nil), declines(carolsForm(), nil, 401, "invalid_client"))
@@ -315,7 +330,7 @@ func tokenBindings(a *area) {
 	source := "issue: Both profiles together"
 	url := "htu=https://portal.example/agents/bob/chat"
 	digest := "content_sha256=" + hexSHA256(body)
-	steps := []step{openAuthority(nil), gives(carolsForm("target=@bob", "scope=read", "htm=POST", url, digest), nil, nil).save("token", "ok.response.body.@fromstr.access_token")}
+	steps := []step{openSigningAuthority(nil), gives(carolsForm("target=@bob", "scope=read", "htm=POST", url, digest), nil, nil).save("token", "ok.response.body.@fromstr.access_token")}
 	open := bearer(portalURL+"/agents/bob", object{})[0]
 	steps = append(steps, open, call("access.verify", object{"engine": "$engine", "now": now + 2, "token": "$token"}, "", refusal("wrong_target")))
 	a.reject("bound-token", "granted", "a bound token from an authority is worth nothing without its request", source, steps...)

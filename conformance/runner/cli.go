@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type settings struct {
 	out           string
 	driver        string
 	stepLimit     time.Duration
+	jobs          int
 	places        Places
 }
 
@@ -61,6 +63,7 @@ func parse(arguments []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&s.out, "out", "", "folder of report.json and junit.xml (default ROOT/build/conformance)")
 	flags.StringVar(&s.driver, "driver", "", `one more leg, "driver": a command that speaks the exchange of conformance/README.md`)
 	flags.DurationVar(&s.stepLimit, "step-timeout", time.Minute, "how long one call may take")
+	flags.IntVar(&s.jobs, "jobs", runtime.NumCPU(), "how many legs run at the same time")
 	flags.StringVar(&s.places.Root, "root", "", "the checkout (default: the nearest folder with go.mod)")
 	flags.StringVar(&s.places.Module, "wasm", "", "WASM module (default ROOT/build/wasm/tallystick.wasm)")
 	flags.StringVar(&s.places.Library, "library", "", "C library (default ROOT/build/cshared/libtallystick.so)")
@@ -124,7 +127,7 @@ func (s settings) execute(ctx context.Context, stdout, stderr io.Writer) (int, e
 		return ExitPassed, nil
 	}
 	report := Run(ctx, Plan{
-		Vectors: vectors, Reference: reference, Legs: legs, StepLimit: s.stepLimit,
+		Vectors: vectors, Reference: reference, Legs: legs, StepLimit: s.stepLimit, Jobs: s.jobs,
 		Started: func(leg string) { fmt.Fprintf(stderr, "conformance: %s: %d vectors\n", leg, len(vectors)) },
 	})
 	return s.conclude(report, stdout)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/tallystick/tallystick/conformance"
@@ -38,7 +39,9 @@ type Plan struct {
 	Legs      []Source
 	// StepLimit is how long one call may take.
 	StepLimit time.Duration
-	// Started is told when a leg starts; it may be nil.
+	// Jobs is how many legs run at the same time after the reference; 0 counts as 1.
+	Jobs int
+	// Started is told when a leg starts, one call at a time; it may be nil.
 	Started func(leg string)
 }
 
@@ -48,31 +51,44 @@ type reference struct {
 	answers map[string][][]byte // by the name of the vector
 }
 
-// Run runs every vector through every leg, one leg after the other.
+// Run runs every vector through every leg: the reference alone, then the others,
+// Jobs of them at a time. The report has them in the order of Legs.
 func Run(ctx context.Context, plan Plan) Report {
 	known := reference{answers: map[string][][]byte{}}
+	plan.announce(plan.Reference)
 	first := plan.runLeg(ctx, plan.Reference, known.learn, known.learnVersion)
-	var report Report
+	report := Report{Legs: make([]LegReport, len(plan.Legs))}
+	free := make(chan struct{}, max(plan.Jobs, 1))
 	named := false
-	for _, source := range plan.Legs {
+	var running sync.WaitGroup
+	for at, source := range plan.Legs {
 		if source.Name == plan.Reference.Name {
-			report.Legs, named = append(report.Legs, first), true
+			report.Legs[at], named = first, true
 			continue
 		}
-		report.Legs = append(report.Legs, plan.runLeg(ctx, source, known.compare, known.compareVersion))
+		free <- struct{}{}
+		plan.announce(source)
+		running.Go(func() {
+			defer func() { <-free }()
+			report.Legs[at] = plan.runLeg(ctx, source, known.compare, known.compareVersion)
+		})
 	}
+	running.Wait()
 	if !named && first.Broken != "" {
 		report.Legs = append([]LegReport{first}, report.Legs...)
 	}
 	return report
 }
 
-type judge func(vector string, answers [][]byte) error
-
-func (p Plan) runLeg(ctx context.Context, source Source, judge judge, greet func(version []byte) error) LegReport {
+func (p Plan) announce(source Source) {
 	if p.Started != nil {
 		p.Started(source.Name)
 	}
+}
+
+type judge func(vector string, answers [][]byte) error
+
+func (p Plan) runLeg(ctx context.Context, source Source, judge judge, greet func(version []byte) error) LegReport {
 	report := LegReport{Name: source.Name}
 	leg, err := p.open(ctx, source, greet)
 	if err != nil {

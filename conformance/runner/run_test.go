@@ -3,6 +3,7 @@ package runner
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -208,5 +209,40 @@ func TestNormalise(t *testing.T) {
 		if got := string(normalise(c.op, []byte(c.answer), c.varies)); got != c.want {
 			t.Errorf("%s %s: %s, expected %s", c.op, c.answer, got, c.want)
 		}
+	}
+}
+
+// TestLegsAtTheSameTime: the report keeps the order of the legs, and each leg is
+// compared with the reference.
+func TestLegsAtTheSameTime(t *testing.T) {
+	legs := []Source{changedCore(`"body_tampered"`, `"invalid_claims"`), CoreSource(), testDriver("good"), changedCore("no such text", "x")}
+	var started []string
+	report := Run(context.Background(), Plan{
+		Vectors: vectors(t, "body/changed", "body/signed"), Reference: CoreSource(), Legs: legs, StepLimit: 30 * time.Second, Jobs: 3,
+		Started: func(leg string) { started = append(started, leg) },
+	})
+	for at, want := range []string{"changed", "go", "driver", "changed"} {
+		if report.Legs[at].Name != want || len(report.Legs[at].Results) != 2 {
+			t.Errorf("leg %d is %s with %d results", at, report.Legs[at].Name, len(report.Legs[at].Results))
+		}
+	}
+	if passed, failed := report.Counts(); passed != 7 || failed != 1 || len(started) != 4 {
+		t.Errorf("%d passed, %d failed, started %v", passed, failed, started)
+	}
+}
+
+// TestSavedTextsAreBodies: what one step saved, another sends as its body.
+func TestSavedTextsAreBodies(t *testing.T) {
+	hash := func(path, digest string) []conformance.Vector {
+		return []conformance.Vector{{Name: "a/saved", Kind: conformance.Accept, Steps: []conformance.Step{
+			{Op: "request.endpoint", Request: json.RawMessage(`{"url":"https://x"}`), Save: map[string]string{"text": path}, Expect: conformance.Expect{OKIncludes: json.RawMessage(`{}`)}},
+			{Op: "digest.body", Request: json.RawMessage(`{}`), BodySaved: "text", Expect: conformance.Expect{OKIncludes: json.RawMessage(`{"content_sha256":"` + digest + `"}`)}},
+		}}}
+	}
+	const ofEndpoint = "52b2c2bb920fe04c48a9275d5f7f1d599c5f86bb08dc359e54ae81707cb4e7a6" // https://x/agent
+	demandExit(t, run(t, hash("ok.url", ofEndpoint), CoreSource()), ExitPassed)
+	demandExit(t, run(t, hash("ok.url", strings.Repeat("0", 64)), CoreSource()), ExitFailed)
+	if table := demandExit(t, run(t, hash("ok", ofEndpoint), CoreSource()), ExitFailed); !strings.Contains(table, "is no text") {
+		t.Error(table)
 	}
 }

@@ -63,11 +63,13 @@ function withDigest(op, request, body) {
 }
 
 /** Answers the needs "check" and "sign" until another answer comes, which is the one to compare. */
-async function call(op, given, bytes) {
+async function call(op, text, bytes) {
+  const given = JSON.parse(text);
   const { request, body } = withDigest(op, given, bytes);
   const { engine, now } = request;
   const does = engines.get(engine);
-  let answer = core.call(op, JSON.stringify(request), body);
+  // A text that need not be rewritten stays as it is: JavaScript would spell some numbers anew.
+  let answer = core.call(op, request === given ? text : JSON.stringify(request), body);
   for (let said = JSON.parse(answer); ; said = JSON.parse(answer)) {
     const reply = said.need && does && (await meet(does, said.need));
     if (said.need?.kind === "body") does?.waitForBody.set(said.ticket, said.need);
@@ -91,7 +93,7 @@ async function answer(line) {
   if (crypto !== "host") said = core.call(op, text, bytes);
   else if (op === "engine.open") said = open(JSON.parse(text));
   else if (op === "engine.feed") said = feed(JSON.parse(text));
-  else said = await call(op, JSON.parse(text), bytes);
+  else said = await call(op, text, bytes);
   return JSON.stringify({ id, answer: Buffer.from(said, "utf8").toString("base64") });
 }
 
