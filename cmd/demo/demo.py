@@ -29,7 +29,8 @@ def play(scene, folder, log):
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("demo: terminated"))
+    for number in (signal.SIGINT, signal.SIGTERM):  # an exit that stops every process
+        signal.signal(number, lambda *_: sys.exit("demo: stopped before its end"))
     os.environ.pop("APP_ENV", None)  # development would skip checks that are shown here
     with tempfile.TemporaryDirectory(prefix="tallystick-demo-") as name:
         folder = Path(name)
