@@ -125,6 +125,7 @@ func (o *accessOpening) numbers() *problem.Problem {
 	o.config.Leeway = orDefault(c.Leeway, defaultAccessLeeway)
 	o.config.MaxLifetime = orDefault(c.MaxLifetime, defaultAccessLifetime)
 	o.config.MaxBody = orDefault(c.MaxBody, defaultMaxBody)
+	o.config.VerifyOnly = c.JWKSURI != ""
 	o.config.BoundOnly, o.config.HostRSA = c.RequireBinding, c.RSA == choiceHost
 	o.config.CheckHostSign = orDefault(c.CheckSignature, true)
 	o.config.Once = once.Config{Host: c.Replay == choiceHost, Capacity: orDefault(c.ReplayCapacity, defaultCapacity), Floor: c.ReplayFloor}
@@ -285,7 +286,7 @@ func feedAccess(a *access.Agent, r *EngineFeedRequest) (any, *problem.Problem) {
 	if r.Clients != nil {
 		a.FeedClients(fed.clients)
 	}
-	return EngineFeedResult{fed.keys.Len(), []authorized.Warning{}}, nil
+	return EngineFeedResult{Issuers: fed.keys.Len(), Warnings: []authorized.Warning{}, KeyID: a.KeyID()}, nil
 }
 
 func accessVerify(c *Core, text, _ []byte) []byte {
@@ -314,7 +315,7 @@ func accessVerify(c *Core, text, _ []byte) []byte {
 }
 
 func checkVerifyRequest(r *AccessVerifyRequest) *problem.Problem {
-	if (r.Authorization != nil) == (r.Token != "") {
+	if (r.Authorization != nil) == (r.Token != nil) {
 		return problem.New(problem.InvalidArgument, "access.verify: give authorization (with method and path) or token")
 	}
 	if r.Authorization != nil && (r.Method == "" || r.Path == "" && r.Mount == "") {

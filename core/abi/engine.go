@@ -231,7 +231,7 @@ func engineFeed(c *Core, r *EngineFeedRequest, _ []byte) (any, *problem.Problem)
 		return nil, p
 	}
 	e.Verifier.Feed(set)
-	return EngineFeedResult{set.Len(), warnings}, nil
+	return EngineFeedResult{Issuers: set.Len(), Warnings: warnings}, nil
 }
 
 func engineKey(c *Core, r *EngineKeyRequest, _ []byte) (any, *problem.Problem) {

@@ -324,7 +324,8 @@ func readAccessVerify(text []byte, r *AccessVerifyRequest) *problem.Problem {
 		case "authorization":
 			m.texts(name, v, &r.Authorization)
 		case "token":
-			m.text(name, v, &r.Token)
+			r.Token = new(string)
+			m.text(name, v, r.Token)
 		case "method":
 			m.wire(name, v, &r.Method)
 		case "path":

@@ -261,6 +261,7 @@ type EngineFeedRequest struct {
 type EngineFeedResult struct {
 	Issuers  int                  `json:"issuers"`
 	Warnings []authorized.Warning `json:"warnings"`
+	KeyID    string               `json:"key_id,omitempty"` // of an access engine: the key that signs now
 }
 
 // EngineResumeRequest is for engine.resume.

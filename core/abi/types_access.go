@@ -66,7 +66,7 @@ type AccessVerifyRequest struct {
 	Engine         uint64   `json:"engine"`
 	Now            float64  `json:"now"`
 	Authorization  []string `json:"authorization,omitempty"`
-	Token          string   `json:"token,omitempty"`
+	Token          *string  `json:"token,omitempty"`
 	Method         string   `json:"method,omitempty"`
 	Path           string   `json:"path,omitempty"`
 	Query          string   `json:"query,omitempty"`

@@ -66,6 +66,7 @@ type Config struct {
 	HostRSA       bool
 	CheckHostSign bool
 	Once          once.Config
+	VerifyOnly    bool // no ring is required
 	Inactive      []string
 
 	TrustedIssuers int // how many are configured, for displays
@@ -76,7 +77,7 @@ type Agent struct {
 	config   Config
 	name     string
 	external bool
-	place    binding.Place
+	places   []binding.Place // where it is reached: BaseURL, and audiences that are URLs
 	audience map[string]struct{}
 
 	ring    atomic.Pointer[ring.Ring]
@@ -97,15 +98,15 @@ func New(c Config, r *ring.Ring, static *authorized.Set, clients *client.Registr
 	if err != nil {
 		return nil, problem.Newf(problem.InvalidConfig, "base_url: %s", err)
 	}
-	place, err := binding.NewPlace(c.BaseURL)
+	places, err := placesOf(c)
 	if err != nil {
 		return nil, problem.Newf(problem.InvalidConfig, "base_url: %s", err)
 	}
-	if r == nil && c.Mode != Portal {
+	if r == nil && c.Mode != Portal && !c.VerifyOnly {
 		return nil, problem.New(problem.InvalidConfig, "ring: a key ring is required where no authority signs (ring.update makes one)")
 	}
 	a := &Agent{
-		config: c, name: name, external: true, place: place, audience: map[string]struct{}{},
+		config: c, name: name, external: true, places: places, audience: map[string]struct{}{},
 		keys: keyset.New(c.CacheTTL, maxIssuers), guard: once.New(c.Once),
 		verified: newGenerations[*remembered](maxVerified, maxVerifiedBytes),
 		kept:     newGenerations[*keptToken](maxKept, maxKeptBytes),
@@ -124,6 +125,21 @@ func New(c Config, r *ring.Ring, static *authorized.Set, clients *client.Registr
 	a.static.Store(static)
 	a.clients.Store(clients)
 	return a, nil
+}
+
+// placesOf: a portal's agent has its URL at the portal, and may be served elsewhere.
+func placesOf(c Config) ([]binding.Place, error) {
+	place, err := binding.NewPlace(c.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	places := []binding.Place{place.Whole()}
+	for _, audience := range c.Audience {
+		if place, err := binding.NewPlace(audience); err == nil {
+			places = append(places, place.Whole())
+		}
+	}
+	return places, nil
 }
 
 // canonical spells an audience so that a trailing slash, a default port and the

@@ -153,7 +153,7 @@ func (a *Agent) validateCommand(now float64, words []string) need.Step {
 	if len(words) != 1 {
 		return usage("/auth/validate needs one token")
 	}
-	return followed(a.Verify(&Input{Now: now, Token: words[0]}), func(end need.Step) need.Step {
+	return followed(a.Verify(&Input{Now: now, Token: &words[0]}), func(end need.Step) need.Step {
 		if end.Problem != nil {
 			return sayInvalid(end.Problem)
 		}

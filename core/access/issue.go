@@ -66,8 +66,11 @@ func (a *Agent) Issue(w *Wanted) need.Step {
 	if p != nil {
 		return need.Refuse(p)
 	}
-	if w.Reuse && order.bind == nil && order.extra == "" && w.JTI == "" && w.TTL == 0 {
-		order.kept = order.audience + " " + order.scope
+	if order.bind == nil && order.extra == "" && w.JTI == "" && w.TTL == 0 {
+		order.kept = order.audience + " " + order.scope // a token that is wanted anew replaces the kept one
+	}
+	if w.Reuse && order.kept != "" {
+		order.flight = order.kept
 		if known, there := a.kept.get(order.kept); there && w.Now >= known.from && w.Now < known.until {
 			again := known.issued
 			again.Reused = true
@@ -90,6 +93,7 @@ type order struct {
 	ttl               int64
 	bind              *Bind
 	kept              string // under which key it is kept, "" for not at all
+	flight            string // who asks for the same at the same time waits for one answer
 }
 
 // order checks what is wanted, whoever will sign it.
@@ -189,6 +193,9 @@ func extraClaims(text string) (string, *problem.Problem) {
 
 // sign writes the claims and signs them with the active key.
 func (a *Agent) sign(o *order) need.Step {
+	if a.ring.Load() == nil {
+		return need.Refuse(problem.New(problem.InvalidConfig, "ring: this agent has no keys of its own: with jwks_uri alone it only verifies (set base_url or agent_id)"))
+	}
 	issuedAt := int64(math.Floor(o.now))
 	text, p := o.claims(a.config.BaseURL, issuedAt)
 	if p != nil {

@@ -6,10 +6,10 @@ import (
 	"sync"
 
 	"github.com/tallystick/tallystick/core/jose"
-	"github.com/tallystick/tallystick/core/keyset"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/strictjson"
+	"github.com/tallystick/tallystick/core/trust"
 	"github.com/tallystick/tallystick/core/weburl"
 )
 
@@ -29,8 +29,8 @@ func (a *Agent) request(o *order) need.Step {
 	if a.config.ClientSecret == "" && a.config.ClientKey == nil {
 		return need.Refuse(problem.New(problem.InvalidConfig, "client_secret: the authority gives tokens to registered clients only: set client_secret (or robutler.client_secret, or client_key)"))
 	}
-	source := keyset.Source{Issuer: a.config.Authority, Configured: true, Authority: true}
-	return a.keys.TokenEndpoint(o.now, source, func(now float64, endpoint string) need.Step {
+	caller, _, _ := a.config.Issuers.Decide(trust.Claims{Issuer: a.config.Authority})
+	return a.keys.TokenEndpoint(o.now, a.source(a.config.Authority, &caller), func(now float64, endpoint string) need.Step {
 		o.now = now
 		if a.config.ClientKey == nil {
 			return a.post(o, endpoint, a.secretHeader(), nil)
@@ -83,11 +83,11 @@ func (a *Agent) post(o *order, endpoint string, headers map[string]string, crede
 	headers["accept"] = "application/json"
 	headers["content-type"] = "application/x-www-form-urlencoded"
 	question := need.Need{Kind: need.Fetch, Request: &need.HTTP{
-		Flight: a.flights.number(o.kept, o.now, a.keys.NextFlight), Method: "POST", URL: endpoint, Headers: headers, Body: encodeForm(form),
+		Flight: a.flights.number(o.flight, o.now, a.keys.NextFlight), Method: "POST", URL: endpoint, Headers: headers, Body: encodeForm(form),
 		MaxBytes: maxTokenAnswer, Timeout: tokenTimeout, Read: []string{"content-type"},
 	}}
 	return need.Ask(question, func(answer need.Answer) need.Step {
-		a.flights.landed(o.kept)
+		a.flights.landed(o.flight)
 		issued, p := readTokenAnswer(o, answer)
 		if p != nil {
 			return need.Refuse(p)
@@ -181,7 +181,7 @@ type flight struct {
 func newFlights() *flights { return &flights{going: map[string]flight{}} }
 
 // number returns the flight of a key, a new one where there is none or it is too
-// old. A token that is not kept, key "", is asked for alone.
+// old. Who wants a token of its own, key "", asks alone.
 func (f *flights) number(key string, now float64, next func() uint64) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()

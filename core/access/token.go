@@ -37,6 +37,9 @@ func (a *Agent) token(r *HTTPRequest) need.Step {
 	if a.config.Mode == Portal {
 		return a.refuseToken(&client.Error{Code: unauthorizedClient, Status: 400, Description: "tokens for this agent are issued by its authority: " + a.config.Authority})
 	}
+	if a.ring.Load() == nil {
+		return a.refuseToken(&client.Error{Code: unauthorizedClient, Status: 400, Description: "this agent issues no tokens"})
+	}
 	if r.BodyTooLarge || len(r.Body) > MaxForm {
 		return a.refuseToken(&client.Error{Code: invalidRequest, Status: 413, Description: "the request is over 65536 bytes"})
 	}

@@ -21,7 +21,7 @@ import (
 type Input struct {
 	Now            float64
 	Authorization  []string // one entry for each header of that name
-	Token          string   // in place of Authorization: there is no request
+	Token          *string  // in place of Authorization: there is no request
 	Received       binding.Received
 	RequiredScopes []string // patterns: each must be met by a granted scope
 	BoundOnly      bool     // as Config.BoundOnly, for this request
@@ -55,13 +55,9 @@ type verification struct {
 
 // Verify runs the pipeline until it ends or needs the host.
 func (a *Agent) Verify(in *Input) need.Step {
-	text := in.Token
-	if text == "" {
-		token, p := bearer.Token(in.Authorization)
-		if p != nil {
-			return need.Refuse(p)
-		}
-		text = token
+	text, p := in.text()
+	if p != nil {
+		return need.Refuse(p)
 	}
 	if known, there := a.verified.get(text); there && a.keyStands(known, in.Now) {
 		return a.verifyAgain(known, in)
@@ -73,6 +69,14 @@ func (a *Agent) Verify(in *Input) need.Step {
 	}
 	run := &verification{a: a, in: *in, text: text, token: token, claims: c}
 	return run.decideIssuer()
+}
+
+// text is step 1.
+func (in *Input) text() (string, *problem.Problem) {
+	if in.Token != nil {
+		return *in.Token, nil
+	}
+	return bearer.Token(in.Authorization)
 }
 
 // keyStands reports whether the key that verified a token is still in use.
@@ -139,11 +143,16 @@ func (r *verification) findKeys() need.Step {
 		r.local = true
 		return r.keysFound(r.in.Now, r.a.localKeys(issuer, kid, r.in.Now))
 	}
-	source := keyset.Source{
-		Issuer: issuer, JWKSURI: r.caller.JWKSURI, Configured: r.caller.Configured,
-		Authority: r.a.config.Mode == Portal && issuer == r.a.config.Authority, HTTPAllowed: r.caller.HTTPAllowed,
+	return r.a.keys.Find(r.in.Now, r.a.source(issuer, &r.caller), kid, r.keysFound)
+}
+
+// source says how an issuer's documents are fetched: the same for its keys and for
+// its token endpoint, which share an entry of the cache.
+func (a *Agent) source(issuer string, c *trust.Caller) keyset.Source {
+	return keyset.Source{
+		Issuer: issuer, JWKSURI: c.JWKSURI, Configured: c.Configured,
+		Authority: a.config.Mode == Portal && issuer == a.config.Authority, HTTPAllowed: c.HTTPAllowed,
 	}
-	return r.a.keys.Find(r.in.Now, source, kid, r.keysFound)
 }
 
 func (r *verification) keysFound(now float64, keys []*jose.PublicKey) need.Step {
@@ -187,13 +196,24 @@ func (r *verification) checkClaims() need.Step {
 	if p := c.checkBinding(); p != nil {
 		return need.Refuse(p)
 	}
-	if r.in.Token != "" {
+	if r.in.Token != nil {
 		return need.Refuse(problem.New(problem.WrongTarget, "the token is bound to one request: verify it together with that request"))
 	}
-	if p := a.place.CheckTarget(&c.bound, &r.in.Received); p != nil {
+	if p := a.checkTarget(&c.bound, &r.in.Received); p != nil {
 		return need.Refuse(p)
 	}
 	return need.Ask(need.Need{Kind: need.Body, MaxBytes: a.config.MaxBody}, r.bodyAnswered)
+}
+
+// checkTarget: the request came to one of the places where this agent is reached.
+func (a *Agent) checkTarget(c *binding.Claims, in *binding.Received) *problem.Problem {
+	first := a.places[0].CheckTarget(c, in)
+	for _, place := range a.places[1:] {
+		if first == nil || place.CheckTarget(c, in) == nil {
+			return nil
+		}
+	}
+	return first
 }
 
 func notBound() *problem.Problem {

@@ -25,6 +25,22 @@ type Received struct {
 type Place struct {
 	origin string
 	path   string // without a slash at its end
+	whole  bool
+}
+
+// Whole returns the place of an agent, whose URL names it wherever it is mounted: a
+// path that begins with the place's is taken as it is, any other lies below it.
+func (p Place) Whole() Place {
+	p.whole = true
+	return p
+}
+
+// begins reports whether a path lies at or below the place's own.
+func (p Place) begins(path string) bool { return p.whole && below(path, p.path) }
+
+func below(path, base string) bool {
+	rest, ok := strings.CutPrefix(path, base)
+	return ok && (rest == "" || rest[0] == '/')
 }
 
 // NewPlace reads a base URL; "" is the zero Place.
@@ -39,7 +55,7 @@ func NewPlace(baseURL string) (Place, error) {
 	if u.HasQuery || u.HasFragment {
 		return Place{}, errors.New("the URL must have no query and no fragment")
 	}
-	return Place{u.Origin, strings.TrimRight(u.Path, "/")}, nil
+	return Place{origin: u.Origin, path: strings.TrimRight(u.Path, "/")}, nil
 }
 
 // CheckTarget compares htm, htu and query_sha256 with the request (protocol.md
@@ -90,7 +106,7 @@ type seenPath struct {
 
 func (p Place) seenPath(in *Received) seenPath {
 	if spelled, ok := recoverSpelling(in); ok {
-		if p.path == "" {
+		if p.path == "" || p.begins(spelled) {
 			return seenPath{path: orRoot(spelled)}
 		}
 		return seenPath{path: orRoot(p.path + spelled[len(in.Mount):])}
@@ -101,6 +117,9 @@ func (p Place) seenPath(in *Received) seenPath {
 		if in.PathDecoded {
 			prefix = weburl.DecodePath(prefix)
 		}
+	}
+	if whole := in.Mount + in.Path; p.whole && below(whole, prefix) {
+		return seenPath{orRoot(whole), in.PathDecoded}
 	}
 	return seenPath{orRoot(prefix + in.Path), in.PathDecoded}
 }

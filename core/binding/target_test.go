@@ -29,3 +29,27 @@ func TestSeenPath(t *testing.T) {
 		}
 	}
 }
+
+func TestWholePaths(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		in   Received
+		want string
+	}{
+		{"mounted at the agent's path", Received{Mount: "/bob", Path: "/chat"}, "/bob/chat"},
+		{"a route below the agent's path", Received{Path: "/bob/chat"}, "/bob/chat"},
+		{"the same, decoded", Received{Path: "/bob/a b", PathDecoded: true}, "/bob/a b"},
+		{"the same, recovered", Received{Path: "/bob/a b", PathDecoded: true, RawTarget: "/bob/a%20b"}, "/bob/a%20b"},
+		{"a proxy took the path away", Received{Path: "/chat"}, "/bob/chat"},
+		{"a path that only begins alike", Received{Path: "/bobby/chat"}, "/bob/bobby/chat"},
+		{"the path itself", Received{Path: "/bob"}, "/bob"},
+	} {
+		place, err := NewPlace("https://a.example/bob")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := place.Whole().seenPath(&c.in); got.path != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got.path, c.want)
+		}
+	}
+}
