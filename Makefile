@@ -31,7 +31,7 @@ help: ## list the targets
 
 .PHONY: wasm cshared
 wasm: $(WASM) ## build the WebAssembly module
-# wasm/gcflags: packages that no request passes through are not inlined, for the module's size.
+# wasm/gcflags: packages that are little of a request's work are not inlined, for the module's size.
 $(WASM): $(GO_SOURCES) wasm/gcflags
 	@mkdir -p $(@D)
 	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags="-s -w" $$(cat wasm/gcflags) -o $@ ./wasm

@@ -79,6 +79,9 @@ func (o *accessOpening) mode() *problem.Problem {
 	if p := checkRSA(o.c.RSA); p != nil {
 		return p
 	}
+	if o.c.Signing != "" && o.c.Signing != choiceCore && o.c.Signing != choiceHost {
+		return badConfig("signing must be core or host")
+	}
 	if o.c.Replay != "" && o.c.Replay != choiceMemory && o.c.Replay != choiceHost {
 		return badConfig("replay must be memory or host")
 	}
@@ -127,6 +130,7 @@ func (o *accessOpening) numbers() *problem.Problem {
 	o.config.MaxBody = orDefault(c.MaxBody, defaultMaxBody)
 	o.config.VerifyOnly = c.JWKSURI != ""
 	o.config.BoundOnly, o.config.HostRSA = c.RequireBinding, c.RSA == choiceHost
+	o.config.HostSigns = c.Signing == choiceHost || c.Signing == "" && o.config.HostRSA
 	o.config.CheckHostSign = orDefault(c.CheckSignature, true)
 	o.config.Once = once.Config{Host: c.Replay == choiceHost, Capacity: orDefault(c.ReplayCapacity, defaultCapacity), Floor: c.ReplayFloor}
 	return checkBounds([]bound{

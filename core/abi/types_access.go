@@ -44,6 +44,7 @@ type AccessConfig struct {
 	ReplayCapacity *int              `json:"replay_capacity,omitempty"`
 	ReplayFloor    int64             `json:"replay_floor,omitempty"`
 	RSA            string            `json:"rsa,omitempty"`
+	Signing        string            `json:"signing,omitempty"`
 	CheckSignature *bool             `json:"check_signature,omitempty"`
 }
 

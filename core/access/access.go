@@ -16,6 +16,7 @@ import (
 	"github.com/tallystick/tallystick/core/once"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/ring"
+	"github.com/tallystick/tallystick/core/scope"
 	"github.com/tallystick/tallystick/core/trust"
 )
 
@@ -63,7 +64,8 @@ type Config struct {
 	MaxLifetime   float64
 	MaxBody       int
 	BoundOnly     bool
-	HostRSA       bool
+	HostRSA       bool // the need check
+	HostSigns     bool // the need sign
 	CheckHostSign bool
 	Once          once.Config
 	VerifyOnly    bool // no ring is required
@@ -75,6 +77,7 @@ type Config struct {
 // Agent is one compiled identity. Safe for concurrent use.
 type Agent struct {
 	config   Config
+	allowed  *scope.Patterns
 	name     string
 	external bool
 	places   []binding.Place // where it is reached: BaseURL, and audiences that are URLs
@@ -106,7 +109,7 @@ func New(c Config, r *ring.Ring, static *authorized.Set, clients *client.Registr
 		return nil, problem.New(problem.InvalidConfig, "ring: a key ring is required where no authority signs (ring.update makes one)")
 	}
 	a := &Agent{
-		config: c, name: name, external: true, places: places, audience: map[string]struct{}{},
+		config: c, allowed: scope.Compile(c.AllowedScopes), name: name, external: true, places: places, audience: map[string]struct{}{},
 		keys: keyset.New(c.CacheTTL, maxIssuers), guard: once.New(c.Once),
 		verified: newGenerations[*remembered](maxVerified, maxVerifiedBytes),
 		kept:     newGenerations[*keptToken](maxKept, maxKeptBytes),

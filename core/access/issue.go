@@ -212,7 +212,7 @@ func (a *Agent) sign(o *order) need.Step {
 		a.keep(o, issued)
 		return need.Done(&issued)
 	}
-	if a.config.HostRSA || key.Private == nil {
+	if a.config.HostSigns || key.Private == nil {
 		return need.Ask(need.Need{Kind: need.Sign, Input: input, Key: key.ID}, a.signed(key, input, finish))
 	}
 	signature, p := jose.Sign(input, key.Private)

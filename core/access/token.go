@@ -191,10 +191,10 @@ func (t *tokenRequest) may(s string) bool {
 	if strings.HasPrefix(s, trust.LabelPrefix) || strings.HasPrefix(s, scope.NamespacePrefix) {
 		return false
 	}
-	if len(scope.Filter([]string{s}, t.who.Scopes)) == 0 {
+	if !scope.Compile(t.who.Scopes).Match(s) {
 		return false
 	}
-	return t.a.config.Mode == Authority || len(scope.Filter([]string{s}, t.a.config.AllowedScopes)) > 0
+	return t.a.config.Mode == Authority || t.a.allowed.Match(s)
 }
 
 // usual is what a client gets that asks for nothing: all that it may have, as far

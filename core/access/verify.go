@@ -256,7 +256,7 @@ func (r *verification) checkScopes() need.Step {
 
 // grant filters a token's scopes. trust: labels are an authority's to give.
 func (a *Agent) grant(scopes []string, portal bool) []string {
-	granted := scope.Filter(scopes, a.config.AllowedScopes)
+	granted := a.allowed.Filter(scopes)
 	if portal {
 		return granted
 	}

@@ -85,8 +85,43 @@ func Match(pattern, s string) bool {
 	}
 }
 
+// Patterns is a list of them, compiled once: those without a wildcard are looked
+// up, the others are passed over quickly by what stands before their first "*".
+type Patterns struct {
+	exact map[string]struct{}
+	wild  []wildcard
+}
+
+type wildcard struct{ prefix, pattern string }
+
+// Compile takes patterns that CheckPattern accepts.
+func Compile(patterns []string) *Patterns {
+	p := &Patterns{exact: make(map[string]struct{}, len(patterns))}
+	for _, pattern := range patterns {
+		if prefix, _, found := strings.Cut(pattern, "*"); found {
+			p.wild = append(p.wild, wildcard{prefix, pattern})
+		} else {
+			p.exact[pattern] = struct{}{}
+		}
+	}
+	return p
+}
+
+// Match reports whether some pattern matches a scope.
+func (p *Patterns) Match(s string) bool {
+	if _, there := p.exact[s]; there {
+		return true
+	}
+	for i := range p.wild {
+		if w := &p.wild[i]; strings.HasPrefix(s, w.prefix) && Match(w.pattern, s) {
+			return true
+		}
+	}
+	return false
+}
+
 // Filter returns the scopes that some pattern allows: order kept, no repeats.
-func Filter(scopes, allowed []string) []string {
+func (p *Patterns) Filter(scopes []string) []string {
 	granted := []string{}
 	seen := make(map[string]struct{}, len(scopes))
 	for _, s := range scopes {
@@ -94,21 +129,15 @@ func Filter(scopes, allowed []string) []string {
 			continue
 		}
 		seen[s] = struct{}{}
-		if matchesAny(allowed, s) {
+		if p.Match(s) {
 			granted = append(granted, s)
 		}
 	}
 	return granted
 }
 
-func matchesAny(patterns []string, s string) bool {
-	for _, pattern := range patterns {
-		if Match(pattern, s) {
-			return true
-		}
-	}
-	return false
-}
+// Filter is Compile and Patterns.Filter for a list that is used once.
+func Filter(scopes, allowed []string) []string { return Compile(allowed).Filter(scopes) }
 
 // Namespaces returns what follows "namespace:" in the granted scopes.
 func Namespaces(granted []string) []string {

@@ -76,3 +76,18 @@ func containsPair(s string) bool {
 	}
 	return false
 }
+
+// What is looked up and passed over gives the same answer as trying every pattern.
+func TestPatternsAgreeWithMatch(t *testing.T) {
+	patterns := []string{"read", "tools:*", "a:*:c", "*:x", "re*d", "tools:search", "b*"}
+	compiled := Compile(patterns)
+	for _, s := range []string{"read", "red", "reed", "tools", "tools:search", "tools:a:b", "tools:", "a:b:c", "a:c", "q:x", ":x", "b", "bc:d", "", "*", "Read"} {
+		want := slices.ContainsFunc(patterns, func(pattern string) bool { return Match(pattern, s) })
+		if got := compiled.Match(s); got != want {
+			t.Errorf("%q: %v, want %v", s, got, want)
+		}
+	}
+	if Compile(nil).Match("read") {
+		t.Error("no pattern matches something")
+	}
+}

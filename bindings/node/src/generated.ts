@@ -748,6 +748,7 @@ export interface AccessConfig {
   readonly replay_capacity?: number | undefined;
   readonly replay_floor?: number | undefined;
   readonly rsa?: string | undefined;
+  readonly signing?: string | undefined;
   readonly check_signature?: boolean | undefined;
 }
 
@@ -787,6 +788,7 @@ export interface EngineFeedRequest {
 export interface EngineFeedResult {
   readonly issuers: number;
   readonly warnings: readonly Warning[];
+  readonly key_id?: string | undefined;
 }
 
 /** Members of EngineResumeRequest. */

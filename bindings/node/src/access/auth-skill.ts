@@ -27,7 +27,6 @@ import {
 import type { Rotation } from "./key-ring.js";
 import { type NodeEndpoints, nodeEndpoints } from "./node-endpoints.js";
 import { type AuthMiddleware, authHandler, authMiddleware, type IdentifiedHandler } from "./node-guard.js";
-import { mountOf, placeOf } from "./place.js";
 import { open, readFor } from "./start.js";
 import { type AccessStatistics, type Identity, identityOf, statisticsOf } from "./status.js";
 import { Targets } from "./targets.js";
@@ -184,11 +183,10 @@ export class AuthSkill implements Endpoint, Guard {
    * @throws {@link TallystickError} with `response`, the HTTP answer for the caller.
    */
   async verifyRequest(facts: AccessFacts, requirements: Requirements = {}, read = noBody): Promise<AuthContext> {
-    const { engine, mount } = await this.#started;
+    const { engine } = await this.#started;
     const { authorization, method, path, query } = facts;
     const { scopes, bind } = requirements;
-    const place = placeOf(path, mount);
-    const request = { authorization, method, ...place, query, required_scopes: scopes, require_binding: bind };
+    const request = { authorization, method, path, query, required_scopes: scopes, require_binding: bind };
     const body = async (need: { max_bytes: number }) => bodyReply(await read(need.max_bytes));
     return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", request, undefined, { body }));
   }
@@ -293,7 +291,6 @@ export class AuthSkill implements Endpoint, Guard {
 
 interface Started {
   readonly engine: AccessEngine;
-  readonly mount: string;
   readonly targets: Targets;
 }
 
@@ -306,7 +303,6 @@ async function start(config: AuthConfigInput | ConfigSource, options: AuthSkillO
   if (!isStore(replay)) warnIfClustered(logger ?? consoleLogger);
   return {
     engine,
-    mount: mountOf(engine.opened.base_url),
     targets: new Targets(opening.core, opening.read.access.authority),
   };
 }

@@ -1,7 +1,6 @@
 import { result } from "../answers.js";
 import { type Core, sharedCore } from "../core.js";
 import type { AccessConfig, ConfigReadResult } from "../generated.js";
-import { KeyManager } from "../keys.js";
 import { consoleLogger } from "../logger.js";
 import { AccessEngine, type AccessPlan, type HostOptions } from "./access-engine.js";
 import { type ConfigSource, expandHome, readConfig } from "./config.js";
@@ -41,12 +40,12 @@ async function signingKeys(
   access: AccessConfig,
   keysDir: string,
   options: HostOptions,
-): Promise<SigningKeys> {
+): Promise<SigningKeys | undefined> {
   const { signer, publicKey, signerTimeout, bits } = options;
   if (signer !== undefined) return new ExternalKey(core, signer, { publicKey, signerTimeout });
   const { agent_id: agentId } = access;
   // Without a name there is nobody to sign for: such a skill only verifies, and leaves no file behind.
-  if (agentId === undefined) return new ExternalKey(core, (await KeyManager.generateRsaKeypair()).privatePem, {});
+  if (agentId === undefined) return undefined;
   const lifetime = (access.token_ttl ?? 0) + (access.leeway ?? 0);
   const ring = new KeyRing(core, { folder: keysDir, agentId, lifetime, bits }, options.logger ?? consoleLogger);
   await ring.load();

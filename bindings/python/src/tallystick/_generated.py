@@ -963,6 +963,7 @@ class AccessConfig(TypedDict, total=False):
     replay_capacity: int
     replay_floor: int
     rsa: str
+    signing: str
     check_signature: bool
 
 
@@ -1011,11 +1012,17 @@ class EngineFeedRequest(_EngineFeedRequest, total=False):
     clients: list[Config]
 
 
-class EngineFeedResult(TypedDict):
-    """Members of EngineFeedResult."""
+class _EngineFeedResult(TypedDict):
+    """Required members of EngineFeedResult."""
 
     issuers: int
     warnings: list[Warning]
+
+
+class EngineFeedResult(_EngineFeedResult, total=False):
+    """Members of EngineFeedResult."""
+
+    key_id: str
 
 
 class _EngineResumeRequest(TypedDict):

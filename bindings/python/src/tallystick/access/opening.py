@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tallystick.access.host import Means
 from tallystick.access.ring import FileRing, FixedRing, ring_file
-from tallystick.core import Core, call_json
+from tallystick.core import Core
 from tallystick.errors import error
 from tallystick.signing import choose_means
 
@@ -44,8 +44,7 @@ def open_means(
         return Means(replay=replay, trust=trust)
     if signer is None and public_key is None and "agent_id" not in settings.access:
         # It has no name to sign with: it only verifies, and leaves no file behind.
-        nobodys = call_json(core, "key.generate", {})["public_pem"]
-        return Means(replay=replay, trust=trust, ring=FixedRing(core, nobodys))
+        return Means(replay=replay, trust=trust)
     ring, signing = _keys(core, settings, signer, public_key, signer_timeout, key_bits, logger)
     return Means(replay=replay, trust=trust, ring=ring, signing=signing)
 

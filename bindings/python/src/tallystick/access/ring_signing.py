@@ -27,14 +27,15 @@ _INVALID: Reply = ('"valid":false', b"")
 class RingSigning:
     """Signs with a ring's keys or with ``means``, and checks with anybody's.
 
-    The core does both by itself where it is machine code; in WebAssembly
-    ``cryptography``, where it is installed, is far faster. Thread-safe and fork-safe.
+    ``cryptography``, where it is installed, signs faster than the core, and in
+    WebAssembly it checks faster too. Thread-safe and fork-safe.
     """
 
     def __init__(self, core: Core, means: SigningMeans | None) -> None:
         self._core = core
         self._means = means
-        self._on_host = core.name == "wasm" and find_spec("cryptography") is not None
+        self._signs = find_spec("cryptography") is not None
+        self._checks = self._signs and core.name == "wasm"
         self._pems: dict[str, str] = {}
         self._loaded: dict[str, SigningMeans] = {}
         self._public: dict[str, Any] = {}
@@ -43,17 +44,19 @@ class RingSigning:
     def configuration(self) -> dict[str, Any]:
         """Members of ``access`` in ``engine.open``."""
         # A stranger's signature is looked at before it is used.
-        members = {"check_signature": self._means is not None}
-        return {**members, "rsa": "host" if self._on_host else "core"}
+        members: dict[str, Any] = {"check_signature": self._means is not None}
+        members["signing"] = "host" if self._signs else "core"
+        members["rsa"] = "host" if self._checks else "core"
+        return members
 
     @property
     def in_core(self) -> bool:
         """Whether the core signs by itself and so takes a signature's time."""
-        return self._means is None and not self._on_host
+        return self._means is None and not self._signs
 
     def take(self, ring: dict[str, Any]) -> None:
         """Hold the private keys of this ring from now on."""
-        if not self._on_host or self._means is not None:
+        if not self._signs or self._means is not None:
             return
         pems = {key["kid"]: key["private_pem"] for key in ring["keys"] if "private_pem" in key}
         self._loaded = {kid: means for kid, means in self._loaded.items() if kid in pems}

@@ -41,9 +41,9 @@ def verified(authorization: Iterable[str], method: str, path: str, query: str, m
 
 def token(text: str) -> str:
     """Word a bare token for ``access.verify``."""
-    if not text.isascii() or not text:
+    if not text.isascii():
         # Not each of Python's texts is one of JSON's; "?" is in no token.
-        text = text.encode("ascii", "replace").decode() or "?"
+        text = text.encode("ascii", "replace").decode()
     return f'"now":{time.time()!r},"token":{quote(text)}'
 
 
