@@ -91,6 +91,8 @@ func accessForm(a *area) {
 	a.reject("form-padding", "context", "padding", step2, openAccess(nil), call("access.verify", asked(good.String()+"==", nil), "", refusal("malformed_token")))
 	a.reject("form-bare-token", "context-bare-token", "a bare token that is none", step2, openAccess(nil), call("access.verify", object{"engine": "$engine", "now": now, "token": "a.b"}, "", refusal("malformed_token")))
 
+	a.reject("form-bare-empty", "context-bare-token", "an empty bare token", step2, openAccess(nil), call("access.verify", object{"engine": "$engine", "now": now, "token": ""}, "", refusal("malformed_token")))
+
 	step3 := "protocol.md section 3 step 3"
 	with := func(name, says, source, code string, header object) {
 		a.reject("header-"+name, "context", says, source, openAccess(nil), keepsOut(signHeader(alice, header, accessClaims()), nil, code))

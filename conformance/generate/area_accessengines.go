@@ -26,6 +26,17 @@ func accessOpens(a *area) {
 	fine("portal", "an agent of a portal: no ring", object{"authority": portalURL, "agent_id": "alice"}, object{"mode": "portal", "issuer": portalURL, "agent_id": "alice", "base_url": portalURL + "/agents/alice", "name": "alice", "key_id": ""})
 	fine("authority", "an authority", object{"role": "authority", "base_url": portalURL, "ring": ring}, object{"mode": "authority", "issuer": portalURL, "key_id": alice.kid()})
 	fine("inactive", "features that are not active", object{"authority": portalURL, "agent_id": "a", "google": object{"client_id": "x"}}, object{"mode": "portal"})
+	onlyVerifies := object{"jwks_uri": portalURL + "/keys", "audience": []string{bobURL}}
+	fine("verifies-only", "the seed's TypeScript form needs no ring: such an agent only verifies", onlyVerifies, object{"mode": "self-issued", "key_id": ""})
+	verifies := call("engine.open", object{"access": onlyVerifies}, "", okIncludes(object{})).save("engine", "ok.engine")
+	a.reject("verifies-only-issues-nothing", "self", "it signs nothing", source, verifies, call("access.issue", wanted(nil), "", errorCode("invalid_config")))
+	a.reject("verifies-only-grants-nothing", "self", "and gives no tokens", source, verifies, declines(carolsForm(), nil, 400, "unauthorized_client"))
+	a.accept("verifies-only-publishes-none", "and publishes no keys", source, verifies, serve(pathKeys, nil, "", saying(200, object{}, object{"keys": []object{}})))
+	private := ringOf(ringEntry(alice, "active", nil))
+	t := selfToken(alice, bobURL, "read write", now, 300, "")
+	a.accept("signing-host", "the host signs, the core verifies", source+": signing", openSelf(object{"rsa": "core", "signing": "host", "ring": private}), call("access.issue", wanted(nil), "", need("sign", object{"input": t.input(), "key": alice.kid()})))
+	a.accept("signing-core", "the core signs, the host verifies", source+": signing", openSelf(object{"rsa": "host", "signing": "core", "ring": private, "keys": object{aliceURL: alice.spki()}}),
+		call("access.issue", wanted(nil), "", okIncludes(object{"token": t.String()})), call("access.verify", asked(t.String(), nil), "", need("check", object{"key": alice.kid()})))
 	a.accept("close", "closed", "ABI.md engine.close", openAccess(nil), letsIn(accessToken(nil), nil), call("engine.close", object{"engine": "$engine"}, "", ok(object{})))
 	a.reject("used-after-close", "close", "used after it was closed", "ABI.md engine.close", openAccess(nil), call("engine.close", object{"engine": "$engine"}, "", ok(object{})), call("access.verify", asked(accessToken(nil).String(), nil), "", errorCode("unknown_engine")))
 	a.accept("stats", "what it holds", "ABI.md engine.stats", openAccess(nil), call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"tickets": 0, "replay": object{"live": 0, "capacity": 1000000},
@@ -49,6 +60,7 @@ func accessConfigs(a *area) {
 	bad("authority-http", "an authority on plain http", "invalid_config", object{"authority": "http://portal.example", "ring": remove})
 	bad("role", "another role", "invalid_config", object{"role": "admin"})
 	bad("replay", "another replay", "invalid_config", object{"replay": "none"})
+	bad("signing", "another signing", "invalid_config", object{"signing": "openssl"})
 	bad("rsa", "another rsa", "invalid_config", object{"rsa": "openssl"})
 	bad("base-url-query", "a base_url with a query", "invalid_config", object{"base_url": aliceURL + "?x"})
 	bad("base-url-user", "a base_url with user info", "invalid_config", object{"base_url": "https://a@alice.example"})
@@ -85,6 +97,7 @@ func accessFeeds(a *area) {
 	a.reject("feed-keys-replaces", "feed-keys", "and what was there before is gone", source, openAccess(nil), letsIn(t, nil), feed(object{"keys": object{aliceURL: mallory.spki()}}, ""), keepsOut(t, nil, "invalid_signature"))
 	a.reject("feed-keys-unusable", "feed-keys", "unusable text: the old keys stay", source, openAccess(nil), feed(object{"keys": object{aliceURL: "x"}}, "invalid_key"), letsIn(t, nil))
 	a.reject("feed-ring-unusable", "feed-keys", "an unusable ring: the old one stays", source, openSelf(nil), feed(object{"ring": ringOf()}, "invalid_config"), call("access.issue", wanted(nil), "", need("sign", object{"key": alice.kid()})))
+	a.accept("feed-ring", "a new ring: the answer names the key that signs now", source, openSelf(nil), call("engine.feed", object{"engine": "$engine", "ring": publicRing(aliceNext)}, "", okIncludes(object{"key_id": aliceNext.kid()})))
 	a.reject("feed-ring-of-portal", "feed-keys", "an agent of a portal has no ring", source, openPortal(nil), feed(object{"ring": publicRing(alice)}, "invalid_argument"))
 	a.reject("feed-nothing", "feed-keys", "nothing", source, openAccess(nil), feed(nil, "invalid_argument"))
 	a.reject("feed-files", "feed-keys", "files are a verifier's", source, openAccess(nil), feed(object{"files": []object{}}, "invalid_argument"))

@@ -198,7 +198,11 @@ func boundTargets(a *area) {
 	}
 	fine("query", "a query that was signed", query, object{"query": "a=1"})
 	fine("mount", "below a mount point, which base_url's path stands for", t, object{"mount": "/bob"})
+	fine("whole-path", "the whole path, where the host does not know of a mount point", t, object{"path": "/bob/chat"})
 	fine("decoded", "a path that the server decoded", boundToken(object{"htu": bobURL + "/a%20b"}), object{"path": "/a b", "path_decoded": true, "raw_target": "/bob/a%20b", "mount": "/bob"})
+	elsewhere := openAccess(object{"base_url": remove, "ring": remove, "agent_id": "bob", "authority": portalURL, "audience": []string{bobURL}})
+	a.accept("target-audience", "a portal's agent that is served elsewhere: its audience that is a URL is where it is reached", "ABI.md engine.open: audience", elsewhere, asksBody(t, nil), resume(nil, body, boundHere))
+	a.reject("target-no-audience", "access-policy/target-audience", "a URL that is neither its own nor an audience", "ABI.md engine.open: audience", elsewhere, keepsOut(boundToken(object{"htu": "https://agents.example.com/carol/chat"}), nil, "wrong_target"))
 	bad("method", "bound", "another method", t, object{"method": "PUT"})
 	bad("path", "bound", "another path", t, object{"path": "/admin"})
 	bad("host", "bound", "another host", boundToken(object{"htu": "https://agents.example.org/bob/chat"}), nil)

@@ -225,6 +225,10 @@ func reuse(a *area) {
 	other("extra", "further claims", object{"extra_claims": object{"x": 1}})
 	other("bound", "a token for one request", object{"bind": object{"method": "GET", "url": bobURL, "body_sha256": hexSHA256("")}})
 	other("unasked", "without reuse a new one each time", object{"reuse": false})
+	anew := keeps(object{"reuse": false, "now": now + 10}, false).save("token", "ok.token")
+	newest := keeps(later(20), true)
+	newest.Expect = okIncludes(object{"reused": true, "token": "$token", "issued_at": now + 10})
+	a.accept("reuse-newest", "a token that was wanted anew replaces the kept one", source, openSigning(nil), first, anew, newest)
 	a.accept("reuse-counts", "engine.stats counts what is kept", "ABI.md engine.stats", openSigning(nil), first, keeps(object{"target": "@carol"}, false),
 		call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"access": object{"tokens": 2}})))
 }
