@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from tallystick.access.host import Means
 from tallystick.access.ring import FileRing, FixedRing, ring_file
-from tallystick.core import Core
 from tallystick.errors import error
 from tallystick.signing import choose_means
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from tallystick.access.ring import Ring
     from tallystick.access.settings import Settings
+    from tallystick.core import Core
     from tallystick.replay import ReplayStore
     from tallystick.signing import SigningFunction, SigningMeans
 
