@@ -87,6 +87,9 @@ func (a *Agent) post(o *order, endpoint string, headers map[string]string, crede
 		MaxBytes: maxTokenAnswer, Timeout: tokenTimeout, Read: []string{"content-type"},
 	}}
 	return need.Ask(question, func(answer need.Answer) need.Step {
+		if !answer.HasFailed && answer.Status == 0 {
+			return need.WrongAnswer(need.Fetch)
+		}
 		a.flights.landed(o.flight)
 		issued, p := readTokenAnswer(o, answer)
 		if p != nil {
