@@ -137,7 +137,7 @@ func (o *accessOpening) numbers() *problem.Problem {
 		{"token_ttl", float64(o.config.TokenTTL), 1, access.MaxTTL},
 		{"jwks_cache_ttl", o.config.CacheTTL, 1, maxCacheTTL},
 		{"leeway", o.config.Leeway, 0, maxLeeway},
-		{"max_lifetime", o.config.MaxLifetime, 1, 7 * 24 * 60 * 60},
+		{"max_lifetime", o.config.MaxLifetime, 1, 365 * 24 * 60 * 60},
 		{"max_body", float64(o.config.MaxBody), 0, maxBody},
 		{"replay_floor", float64(o.config.Once.Floor), 0, 1 << 53},
 		{"replay_capacity", float64(o.config.Once.Capacity), 1, maxCapacity},
