@@ -441,7 +441,7 @@ def test_the_development_server(tmp_path: Path) -> None:
         assert len(json.loads(connection.getresponse().read())["keys"]) == 2
         connection.close()
     finally:
-        process.send_signal(2)
+        process.terminate()  # a background job of a shell ignores SIGINT
         _, said = process.communicate(timeout=DEADLINE)
     assert "development server" in said
     assert "gunicorn" in said
