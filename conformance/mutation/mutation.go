@@ -54,7 +54,7 @@ func Try(ctx context.Context, root string, g Guard) (Outcome, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return Outcome{}, fmt.Errorf("%s: the mutant does not build: %w\n%s", g.Name, err, out)
 	}
-	run := exec.CommandContext(ctx, binary, "--leg", "go", "--root", root, "--out", folder)
+	run := exec.CommandContext(ctx, binary, "--leg", "go", "--reference", "go", "--root", root, "--out", folder)
 	run.Dir = root
 	out, err := run.CombinedOutput()
 	var ended *exec.ExitError

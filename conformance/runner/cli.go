@@ -20,6 +20,7 @@ type settings struct {
 	legs, vectors list
 	list          bool
 	out           string
+	reference     string
 	driver        string
 	stepLimit     time.Duration
 	jobs          int
@@ -61,6 +62,7 @@ func parse(arguments []string, stderr io.Writer) (settings, error) {
 	flags.Var(&s.vectors, "vector", "run vectors of this name only; * takes any run (repeat, or separate with commas)")
 	flags.BoolVar(&s.list, "list", false, "list legs and vectors and run nothing")
 	flags.StringVar(&s.out, "out", "", "folder of report.json and junit.xml (default ROOT/build/conformance)")
+	flags.StringVar(&s.reference, "reference", "wazero", "leg that the others are compared with")
 	flags.StringVar(&s.driver, "driver", "", `one more leg, "driver": a command that speaks the exchange of conformance/README.md`)
 	flags.DurationVar(&s.stepLimit, "step-timeout", time.Minute, "how long one call may take")
 	flags.IntVar(&s.jobs, "jobs", runtime.NumCPU(), "how many legs run at the same time")
@@ -110,7 +112,10 @@ func (s settings) execute(ctx context.Context, stdout, stderr io.Writer) (int, e
 		return 0, err
 	}
 	sources := s.places.Sources()
-	reference := sources[1]
+	reference, there := find(sources, s.reference)
+	if !there {
+		return 0, fmt.Errorf("there is no leg %q to compare with (--list shows the names)", s.reference)
+	}
 	if s.driver != "" {
 		sources = append(sources, DriverSource("driver", Command{Args: strings.Fields(s.driver)}))
 	}
