@@ -100,6 +100,9 @@ func (o *accessOpening) identity() *problem.Problem {
 	if reference == "" {
 		return badConfig("base_url is missing: the URL of this agent, or its @name (or agent_id)")
 	}
+	if _, err := weburl.Parse(reference); err != nil && o.config.Mode == access.Authority {
+		return badConfig("base_url: an authority is named by its URL, such as https://portal.example.com: %s", err)
+	}
 	url, err := agent.Resolve(reference, o.c.Authority)
 	if err != nil {
 		return badConfig("base_url: %s", err)

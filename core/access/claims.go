@@ -154,7 +154,7 @@ func (a *Agent) checkAudience(c *tokenClaims) *problem.Problem {
 		return claims.Invalid("aud must be a string or an array of strings")
 	}
 	if !matches {
-		return problem.New(problem.InvalidAudience, "").WithLog("the token is for %s, this agent is %s", problem.Quote(c.audience.Raw), problem.Quote(a.config.BaseURL))
+		return problem.New(problem.InvalidAudience, "").WithLog("the token is for %s, this agent is %s (audience names others)", problem.Quote(strings.Trim(c.audience.Raw, `"`)), problem.Quote(a.config.BaseURL))
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ const (
 type Wanted struct {
 	Now         float64
 	Target      string   // reference of the agent that will receive it
-	Scopes      []string // nil: what is allowed here, as far as it has no wildcard
+	Scopes      []string // nil: what is allowed here, as far as it has no wildcard; of an authority: all that it gives
 	ExtraClaims string   // JSON object or ""
 	JTI         string   // "": drawn at random
 	TTL         int64    // seconds; 0: the configuration's
@@ -94,6 +94,8 @@ type order struct {
 	bind              *Bind
 	kept              string // under which key it is kept, "" for not at all
 	flight            string // who asks for the same at the same time waits for one answer
+
+	clientAtAuthority string // for errors
 }
 
 // order checks what is wanted, whoever will sign it.
@@ -106,7 +108,7 @@ func (a *Agent) order(w *Wanted) (*order, *problem.Problem) {
 		return nil, p
 	}
 	scopes := w.Scopes
-	if scopes == nil {
+	if scopes == nil && a.config.Mode != Portal { // an authority knows what its client may have
 		scopes = a.defaultScopes()
 	}
 	for _, s := range scopes {

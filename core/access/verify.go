@@ -98,7 +98,7 @@ func (a *Agent) verifyAgain(known *remembered, in *Input) need.Step {
 		return need.Refuse(notBound())
 	}
 	if p := missingScopes(in.RequiredScopes, known.granted); p != nil {
-		return need.Refuse(p)
+		return need.Refuse(p.WithLog("%s; the caller is %s", p.Log, problem.Quote(known.caller.Name)))
 	}
 	return need.Done(&Accepted{JSON: known.answer})
 }
@@ -242,7 +242,7 @@ func (r *verification) bodyAnswered(answer need.Answer) need.Step {
 func (r *verification) checkScopes() need.Step {
 	r.granted = r.a.grant(r.scopes, r.caller.Portal())
 	if p := missingScopes(r.in.RequiredScopes, r.granted); p != nil {
-		return need.Refuse(p)
+		return need.Refuse(p.WithLog("%s; the caller is %s", p.Log, problem.Quote(r.caller.Name)))
 	}
 	caller := r.describe()
 	if rules := r.a.config.AcceptFrom; rules != nil && !rules.Allow(trust.Party{

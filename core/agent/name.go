@@ -18,6 +18,14 @@ const (
 // ErrName says what a name must be.
 var ErrName = errors.New("an agent's name must be 1 to 256 characters of printable ASCII without space and * ? # % @ \\ ^ | < > { } ` and quotes, with no empty part between . and /")
 
+// errNoScheme: "127.0.0.1:5000" would be an agent of the authority.
+var errNoScheme = errors.New("this looks like a URL without its scheme: put https:// in front, or @ for a name")
+
+func looksLikeHost(name string) bool {
+	host, port, found := strings.Cut(name, ":")
+	return host == "localhost" || found && strings.Contains(host, ".") && strings.Trim(port, "0123456789") == ""
+}
+
 // CheckName refuses what cannot be an agent's name. Names become paths of URLs
 // and are matched by patterns: nothing in them may mean something there.
 func CheckName(name string) error {
@@ -48,9 +56,12 @@ func Resolve(reference, authority string) (string, error) {
 	if isURL(reference) {
 		return Canonical(reference)
 	}
-	name := strings.TrimPrefix(reference, "@")
+	name, marked := strings.CutPrefix(reference, "@")
 	if err := CheckName(name); err != nil {
 		return "", err
+	}
+	if !marked && looksLikeHost(name) {
+		return "", errNoScheme
 	}
 	if authority == "" {
 		authority = DefaultAuthority

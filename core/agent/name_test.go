@@ -22,6 +22,7 @@ func TestResolve(t *testing.T) {
 		{":8443", "", ""}, {"a.:8443", "", ""}, {"<a>", "", ""}, {"a|b", "", ""}, {"{a}", "", ""}, {"a^b", "", ""},
 		{"ftp://a.example", "", ""}, {"https://a.example/?q", "", ""}, {"https://", "", ""},
 		{"a", "portal.example", ""}, {"a", "https://portal.example/?q", ""},
+		{"localhost", "", ""}, {"localhost:5000", "", ""}, {"127.0.0.1:5000", "", ""}, {"a.example:8443", "", ""}, {"@localhost", "", "https://robutler.ai/agents/localhost"},
 	} {
 		got, err := Resolve(c.reference, c.authority)
 		if got != c.want || (err == nil) != (c.want != "") {

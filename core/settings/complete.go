@@ -38,10 +38,12 @@ func (a *Access) completeIdentity() *fault {
 	return nil
 }
 
+var identityExamples = map[string]string{"base_url": `"https://agent.example.com/my-agent" or "@my-agent"`, "agent_id": `"my-agent"`}
+
 func (a *Access) resolveInto(reference, path string) *fault {
 	url, err := agent.Resolve(reference, a.Authority)
 	if err != nil {
-		return &fault{path, err.Error(), `write ` + path + `: "my-agent"`}
+		return &fault{path, err.Error(), "write " + path + ": " + identityExamples[path]}
 	}
 	a.BaseURL = url
 	return nil

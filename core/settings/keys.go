@@ -64,11 +64,11 @@ var accessKeys = []key[Access]{
 		a.Clients, f = objects(v, clientKeys)
 		return f
 	}},
-	{"dev_mode", "false", flagKey(func(a *Access) *bool { return &a.DevMode })},
+	{"dev_mode", "true", flagKey(func(a *Access) *bool { return &a.DevMode })},
 	{"leeway", "30", numberKey(func(a *Access) *float64 { return &a.Leeway }, 0, maxLeeway)},
 	{"max_lifetime", "86400", numberKey(func(a *Access) *float64 { return &a.MaxLifetime }, 1, maxLifetime)},
 	{"max_body", "10485760", integerKey(func(a *Access) *int64 { return &a.MaxBody }, 0, maxBody)},
-	{"require_binding", "false", flagKey(func(a *Access) *bool { return &a.RequireBinding })},
+	{"require_binding", "true", flagKey(func(a *Access) *bool { return &a.RequireBinding })},
 	{"realm", `"tallystick"`, textKey(func(a *Access) *string { return &a.Realm }, checkRealm)},
 }
 

@@ -180,7 +180,7 @@ func TestMessage(t *testing.T) {
 		`{"accept_from": ["everyone", "friends"]}`:     `auth.yaml: accept_from[1]: must be everyone, nobody, family, platform, @pattern, https://pattern, #label or #reputation:N: write accept_from: ["family", "@partner.*"]`,
 		`{"talk_to": {"deny": ["x"]}}`:                 `auth.yaml: talk_to.deny[0]: must be everyone, nobody, family, platform, @pattern, https://pattern, #label or #reputation:N: write talk_to: ["family", "@partner.*"]`,
 		`{"jwks_uri": "http://keys.example/k"}`:        `auth.yaml: jwks_uri: plain http is for this machine (localhost) only: use https: write jwks_uri: "https://partner.example/.well-known/jwks.json"`,
-		`{"dev_mode": "yes"}`:                          `auth.yaml: dev_mode: must be true or false (it is a string): write dev_mode: false`,
+		`{"dev_mode": "yes"}`:                          `auth.yaml: dev_mode: must be true or false (it is a string): write dev_mode: true`,
 		`{"agent_id": "a", "agentId": "a"}`:            `auth.yaml: agentId: is the same key as agent_id: keep one of them`,
 		`[]`:                                           `auth.yaml: must be a mapping of keys (it is a list)`,
 		`{"skills": {"auth": []}}`:                     `auth.yaml: skills.auth: must be a mapping of keys (it is a list)`,
