@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from json.encoder import encode_basestring_ascii as quote
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import request
 
+from tallystick.arguments import choose_logger, must_be_callable
 from tallystick.body import Body, read_body
 from tallystick.caller import Caller
 from tallystick.core import InstanceReplacedError, load_core
@@ -22,6 +22,7 @@ from tallystick.replay.claims import Claims
 from tallystick.replay.floor import ReplayFloor
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable, Sequence
 
     from tallystick.engine import Answer, Configuration, Need, Reply
@@ -88,7 +89,8 @@ class AgentAuth:
         logger: logging.Logger | None = None,
     ) -> None:
         core = load_core(backend)
-        self._logger = logger or logging.getLogger("tallystick")
+        self._logger = choose_logger(logger)
+        must_be_callable("on_error", on_error)
         self._refusals = Refusals(on_error, self._logger)
         self.keys_dir = os.path.abspath(keys_dir or "authorized_keys")
         self.dev_mode = _development(dev_mode)

@@ -8,6 +8,7 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from tallystick.arguments import must_be_seconds
 from tallystick.core import Core, call_json, load_core
 from tallystick.engine import Engine, members_of
 from tallystick.errors import TallystickError, error
@@ -66,8 +67,7 @@ class OrchestratorClient:
         signer_timeout: float = 10,
         backend: str | None = None,
     ) -> None:
-        if not 0 < signer_timeout <= 60:
-            raise error("invalid_argument", "signer_timeout must be over 0, up to 60 seconds")
+        must_be_seconds("signer_timeout", signer_timeout)
         self._core = load_core(backend)
         self._means = choose_means(self._core, signer, public_key, signer_timeout)
         self._issuer_id = issuer_id

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Union, cast
 
 from tallystick.access.asgi_request import BodyReader, describe, header_values, path_below_mount
-from tallystick.access.party import PATHS, Party, Served
+from tallystick.access.party import PATHS, Party, Served, must_be_parties
 from tallystick.access.skill import AuthSkill
+from tallystick.arguments import must_be_callable
 from tallystick.errors import TallystickError, error
 from tallystick.refusals import log_refusal
 
@@ -37,6 +38,8 @@ class AuthEndpoints:
     """
 
     def __init__(self, parties: Parties, app: App | None = None) -> None:
+        must_be_parties(parties)
+        must_be_callable("app", app)
         self._parties = parties
         self._app = app
 
@@ -89,8 +92,9 @@ class AuthMiddleware:
         bind: bool = False,
         on_error: Callable[[TallystickError], object] | None = None,
     ) -> None:
-        if not isinstance(skill, AuthSkill):
+        if not callable(app) or not isinstance(skill, AuthSkill):
             raise error("invalid_argument", "AuthMiddleware takes an application and an AuthSkill")
+        must_be_callable("on_error", on_error)
         self._app = app
         self._skill = skill
         self._required = skill.requirement(scopes, bind)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Union
 
 from flask import Blueprint, Response, abort, request
 
-from tallystick.access.party import PATHS, Party
+from tallystick.access.party import PATHS, Party, must_be_parties
 from tallystick.body import read_body
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def auth_blueprint(parties: Parties, *, name: str = "tallystick") -> Blueprint:
     served at the root of where the blueprint is registered; or several by name, each
     below ``/{name}/``. ``name`` tells several blueprints of one application apart.
     """
+    must_be_parties(parties)
     blueprint = Blueprint(name, __name__)
     several = not isinstance(parties, Party)
 

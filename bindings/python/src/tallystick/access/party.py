@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tallystick.access import wording
+from tallystick.arguments import wrong_type
+from tallystick.errors import error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from tallystick.access.host import AccessHost
     from tallystick.engine import Answer
 
-__all__ = ["PATHS", "Party", "Served"]
+__all__ = ["PATHS", "Party", "Served", "must_be_parties"]
 
 PATHS = (
     "/.well-known/openid-configuration",
@@ -70,7 +73,7 @@ class Party:
         method: str,
         path: str,
         *,
-        authorization: Sequence[str] = (),
+        authorization: Sequence[str] | str | None = (),
         content_type: str = "",
         if_none_match: str = "",
         body: bytes = b"",
@@ -79,8 +82,8 @@ class Party:
         """Answer one request to the documents or the token endpoint.
 
         ``path`` is the path below where the party is mounted, ``authorization`` has the
-        value of each header of that name, ``body`` at most ``max_form`` bytes. ``None``
-        for a path that is not served here.
+        value of each header of that name (one text is one header, ``None`` none), ``body``
+        at most ``max_form`` bytes. ``None`` for a path that is not served here.
         """
         members = wording.served(
             method, path, authorization, content_type, if_none_match, body_too_large
@@ -92,7 +95,7 @@ class Party:
         method: str,
         path: str,
         *,
-        authorization: Sequence[str] = (),
+        authorization: Sequence[str] | str | None = (),
         content_type: str = "",
         if_none_match: str = "",
         body: bytes = b"",
@@ -148,3 +151,21 @@ class Party:
             level = logging.WARNING if answer.get("level") == "warning" else logging.INFO
             self._host.logger.log(level, "%s", log)
         return Served(**answer["response"]) if answer["handled"] else None
+
+
+def must_be_parties(parties: object) -> None:
+    """Refuse what is neither a party nor several by name."""
+    if isinstance(parties, Party):
+        return
+    if not isinstance(parties, Mapping):
+        raise wrong_type(
+            "parties", 'an AuthSkill, an Authority or several by name such as {"bob": bob}', parties
+        )
+    for name, party in parties.items():
+        if not isinstance(name, str) or not name or "/" in name:
+            raise error(
+                "invalid_argument",
+                f"parties: {name!r} is no name: it is one segment of a path, without a slash",
+            )
+        if not isinstance(party, Party):
+            raise wrong_type(f"parties[{name!r}]", "an AuthSkill or an Authority", party)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tallystick.access import wording
@@ -13,6 +13,17 @@ from tallystick.access.host import AccessHost
 from tallystick.access.opening import open_means
 from tallystick.access.party import Party
 from tallystick.access.settings import read_settings
+from tallystick.arguments import (
+    choose_logger,
+    must_be_bits,
+    must_be_callable,
+    must_be_path,
+    must_be_seconds,
+    must_be_text,
+    must_be_texts,
+    must_be_trust,
+    wrong_type,
+)
 from tallystick.body import Body
 from tallystick.core import call_json, load_core
 from tallystick.engine import members_of
@@ -20,6 +31,7 @@ from tallystick.errors import TallystickError, error
 from tallystick.refusals import log_refusal
 
 if TYPE_CHECKING:
+    import logging
     import os
     import ssl
     from collections.abc import Awaitable, Callable, Sequence
@@ -89,8 +101,15 @@ class AuthSkill(Hooks, Party):
         logger: logging.Logger | None = None,
         **options: Any,
     ) -> None:
+        logger = choose_logger(logger)
+        must_be_path("file", file)
+        if public_key is not None:
+            must_be_text("public_key", public_key)
+        must_be_seconds("signer_timeout", signer_timeout)
+        must_be_bits("key_bits", key_bits)
+        must_be_callable("on_error", on_error)
+        must_be_trust("ssl_context", ssl_context)
         core = load_core(backend)
-        logger = logger or logging.getLogger("tallystick")
         settings = read_settings(core, config, file, options, logger)
         self._on_error = on_error
         self._authority = settings.access.get("authority")
@@ -107,7 +126,7 @@ class AuthSkill(Hooks, Party):
         )
         access = {**settings.access, "role": "agent"}
         if keys is not None:
-            access["keys"] = keys
+            access["keys"] = _issuers(keys)
         self._host = AccessHost(core, access, means, logger)
 
     @property
@@ -226,7 +245,7 @@ class AuthSkill(Hooks, Party):
 
     def verify_request(
         self,
-        authorization: Sequence[str],
+        authorization: Sequence[str] | str | None,
         *,
         method: str,
         path: str,
@@ -238,7 +257,8 @@ class AuthSkill(Hooks, Party):
     ) -> AuthContext:
         """Verify one request from its parts, for hosts other than Flask and ASGI.
 
-        ``authorization`` has the value of each header of that name; ``path`` is the path
+        ``authorization`` has the value of each header of that name (one text is one
+        header, ``None`` none); ``path`` is the path
         below ``mount`` as it was sent (percent-encoded), ``query`` the text after ``?``.
         Texts hold one character per byte (latin-1). ``scopes`` are patterns of which
         each must be granted; ``bind`` takes only tokens that are bound to the request.
@@ -252,7 +272,7 @@ class AuthSkill(Hooks, Party):
 
     async def averify_request(
         self,
-        authorization: Sequence[str],
+        authorization: Sequence[str] | str | None,
         *,
         method: str,
         path: str,
@@ -294,6 +314,13 @@ class AuthSkill(Hooks, Party):
         """
         from tallystick.access.flask_views import require
 
+        for scope in scopes:
+            if not isinstance(scope, str):
+                raise error(
+                    "invalid_argument",
+                    'require_scopes takes names as separate arguments: require_scopes("read", '
+                    f'"write"), not {type(scope).__name__}',
+                )
         return require(self, self._host.logger, self._on_error, self.requirement(scopes, bind))
 
     def requirement(self, scopes: Sequence[str], bind: bool) -> str:
@@ -301,7 +328,7 @@ class AuthSkill(Hooks, Party):
 
         Raises ``invalid_config`` for what is no pattern: now, and not at each request.
         """
-        for pattern in scopes:
+        for pattern in must_be_texts("scopes", scopes):
             call_json(self._host.core, "scope.match", {"pattern": pattern, "scope": "any"})
         return wording.required(scopes, bind)
 
@@ -318,6 +345,7 @@ class AuthSkill(Hooks, Party):
 
     def resolve(self, reference: str) -> str:
         """Return the URL of an agent from a reference: ``@name``, a name or a URL."""
+        must_be_text("reference", reference)
         request = {"reference": reference}
         if self._authority:
             request["authority"] = self._authority
@@ -328,6 +356,8 @@ class AuthSkill(Hooks, Party):
 
         It may below the agent's own URL alone: whoever else gets it can use it there.
         """
+        must_be_text("target", target)
+        must_be_text("url", url)
         request = {"agent_url": self.resolve(target), "url": url}
         return call_json(self._host.core, "agent.covers", request)["covers"] is True
 
@@ -347,6 +377,7 @@ class AuthSkill(Hooks, Party):
             return (members + ',"reuse":true' if reuse else members), b""
         if method is None or url is None:
             raise error("invalid_argument", "bind=True needs the method and the URL of the request")
+        must_be_text("method", method)
         digest, data = self._host.engine.hand_over(_bytes(body))
         target = members_of({"method": method, "url": str(url)})
         return f'{members},"bind":{{{target}{digest}}}', data
@@ -355,6 +386,15 @@ class AuthSkill(Hooks, Party):
         if context.bound and self._host.floor is not None:
             self._host.floor.note(context.expires_at)
         return context
+
+
+def _issuers(keys: Any) -> dict[str, str]:
+    if not isinstance(keys, Mapping):
+        raise wrong_type("keys", 'a mapping such as {"issuer": "PEM, JWK or JWKS"}', keys)
+    for issuer, text in keys.items():
+        must_be_text("keys: each issuer", issuer)
+        must_be_text("keys: each issuer's keys", text)
+    return dict(keys)
 
 
 def _bytes(body: bytes | str | None) -> bytes:

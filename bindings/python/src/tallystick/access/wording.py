@@ -6,14 +6,16 @@ Each function returns the inside of a JSON object, ASCII, without ``engine``.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any
 
+from tallystick.arguments import header_lines, must_be_text, must_be_texts, wrong_type
 from tallystick.engine import members_of
 from tallystick.errors import error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["command", "required", "served", "token", "verified", "wanted"]
 
@@ -22,18 +24,27 @@ def wanted(
     target: str, scopes: Sequence[str] | None, extra_claims: dict[str, Any] | None = None
 ) -> str:
     """Word what token is wanted of ``access.issue``."""
+    must_be_text("target", target)
     members = f'"now":{time.time()!r},"target":{quote(target)}'
     if scopes is not None:
         members += f',"scopes":{_list(scopes, "scopes")}'
     if extra_claims is not None:
-        members += "," + members_of({"extra_claims": extra_claims})
+        if not isinstance(extra_claims, Mapping):
+            raise wrong_type("extra_claims", "a mapping", extra_claims)
+        members += "," + _plain_claims(extra_claims)
     return members
 
 
-def verified(authorization: Iterable[str], method: str, path: str, query: str, mount: str) -> str:
+def verified(
+    authorization: Sequence[str] | str | None, method: str, path: str, query: str, mount: str
+) -> str:
     """Word a request to ``access.verify``."""
+    lines = header_lines("authorization", authorization)
+    given = {"method": method, "path": path, "query": query, "mount": mount}
+    for name, value in given.items():
+        must_be_text(name, value)
     return (
-        f'"now":{time.time()!r},"authorization":[{",".join(map(quote, authorization))}],'
+        f'"now":{time.time()!r},"authorization":[{",".join(map(quote, lines))}],'
         f'"method":{quote(method)},"path":{quote(path)},"query":{quote(query)},'
         f'"mount":{quote(mount)}'
     )
@@ -41,6 +52,7 @@ def verified(authorization: Iterable[str], method: str, path: str, query: str, m
 
 def token(text: str) -> str:
     """Word a bare token for ``access.verify``."""
+    must_be_text("token", text)
     if not text.isascii():
         # Not each of Python's texts is one of JSON's; "?" is in no token.
         text = text.encode("ascii", "replace").decode()
@@ -49,22 +61,32 @@ def token(text: str) -> str:
 
 def required(scopes: Sequence[str], bind: bool) -> str:
     """Word what an endpoint requires, as further members of ``access.verify``."""
-    members = f',"required_scopes":{_list(scopes, "scopes")}' if scopes else ""
+    wanted = must_be_texts("scopes", scopes)
+    members = f',"required_scopes":{_list(wanted, "scopes")}' if wanted else ""
     return members + ',"require_binding":true' if bind else members
 
 
 def served(
     method: str,
     path: str,
-    authorization: Iterable[str],
+    authorization: Sequence[str] | str | None,
     content_type: str,
     if_none_match: str,
     body_too_large: bool,
 ) -> str:
     """Word a request to ``access.serve``."""
+    lines = header_lines("authorization", authorization)
+    given = {
+        "method": method,
+        "path": path,
+        "content_type": content_type,
+        "if_none_match": if_none_match,
+    }
+    for name, value in given.items():
+        must_be_text(name, value)
     members = (
         f'"now":{time.time()!r},"method":{quote(method)},"path":{quote(path)},'
-        f'"authorization":[{",".join(map(quote, authorization))}],'
+        f'"authorization":[{",".join(map(quote, lines))}],'
         f'"content_type":{quote(content_type)},"if_none_match":{quote(if_none_match)}'
     )
     return members + ',"body_too_large":true' if body_too_large else members
@@ -72,11 +94,19 @@ def served(
 
 def command(line: str) -> str:
     """Word a line for ``access.command``."""
+    must_be_text("line", line)
     return f'"now":{time.time()!r},"line":{quote(line)}'
 
 
 def _list(texts: Sequence[str], what: str) -> str:
-    if isinstance(texts, str):
-        # Its characters would be a list as well.
-        raise error("invalid_argument", f"{what} is a list of texts, not one text")
-    return f"[{','.join(map(quote, texts))}]"
+    return f"[{','.join(map(quote, must_be_texts(what, texts)))}]"
+
+
+def _plain_claims(claims: Mapping[str, Any]) -> str:
+    try:
+        return members_of({"extra_claims": dict(claims)})
+    except (TypeError, ValueError, RecursionError) as reason:
+        # From nowhere: the reason may quote a value.
+        raise error(
+            "invalid_argument", f"extra_claims is not plain data ({type(reason).__name__})"
+        ) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +10,18 @@ from tallystick.access.host import AccessHost, Means
 from tallystick.access.opening import file_ring
 from tallystick.access.party import Party
 from tallystick.access.settings import read_settings
+from tallystick.arguments import (
+    choose_logger,
+    must_be_bits,
+    must_be_path,
+    must_be_text,
+    must_be_texts,
+)
 from tallystick.authority.clients import ClientsFile
 from tallystick.core import load_core
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Sequence
 
     from tallystick.replay import ReplayStore
@@ -56,8 +63,12 @@ class Authority(Party):
         logger: logging.Logger | None = None,
         **options: Any,
     ) -> None:
+        must_be_text("issuer", issuer)
+        must_be_path("keys_dir", keys_dir)
+        must_be_path("clients_file", clients_file)
+        must_be_bits("key_bits", key_bits)
         core = load_core(backend)
-        logger = logger or logging.getLogger("tallystick")
+        logger = choose_logger(logger)
         config = {"base_url": issuer, "agent_id": "authority", "keys_dir": os.fspath(keys_dir)}
         settings = read_settings(core, config, None, options, logger)
         default = Path(settings.keys_dir) / "clients.json"
@@ -96,15 +107,19 @@ class Authority(Party):
         ``targets``
             patterns of the agents that it may get tokens for; ``None`` is all.
         """
+        must_be_text("client_id", client_id)
+        for name, value in (("secret", secret), ("public_key", public_key)):
+            if value is not None:
+                must_be_text(name, value)
         return self._clients.register(
             self._host.feed,
             client_id,
             secret=secret,
             public_key=public_key,
-            scopes=list(scopes),
-            namespaces=list(namespaces),
-            trust=list(trust),
-            targets=None if targets is None else list(targets),
+            scopes=must_be_texts("scopes", scopes),
+            namespaces=must_be_texts("namespaces", namespaces),
+            trust=must_be_texts("trust", trust),
+            targets=None if targets is None else must_be_texts("targets", targets),
         )
 
     def remove_client(self, client_id: str) -> bool:
@@ -112,6 +127,7 @@ class Authority(Party):
 
         Tokens that it has live on until they expire.
         """
+        must_be_text("client_id", client_id)
         return self._clients.remove(self._host.feed, client_id)
 
     def list_clients(self) -> list[dict[str, Any]]:

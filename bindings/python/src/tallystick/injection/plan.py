@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Union
 
+from tallystick.arguments import must_be_text, must_be_texts, wrong_type
 from tallystick.core import call_json, load_core
 from tallystick.errors import TallystickError, error
 
@@ -70,10 +71,15 @@ class Plan:
         bind: bool,
         send_to: str | None,
     ) -> None:
+        _must_be_source(skill)
+        if not isinstance(target, str) and not callable(target):
+            raise wrong_type("target", "a reference, a URL or a function", target)
+        if send_to is not None:
+            must_be_text("send_to", send_to)
         self.bind = bind
         self._skill = skill
         self._target = target
-        self._scopes = None if scopes is None else list(scopes)
+        self._scopes = None if scopes is None else must_be_texts("scopes", scopes)
         self._send_to = send_to
         self._core = load_core()
         self._fixed: tuple[str, str] | None = None
@@ -147,6 +153,12 @@ class Plan:
         if body is None:
             raise _not_in_memory()
         return {"bind": True, "method": method, "url": url, "body": body, "reuse": False}
+
+
+def _must_be_source(skill: object) -> None:
+    for method in ("authorization", "aauthorization", "resolve"):
+        if not callable(getattr(skill, method, None)):
+            raise wrong_type("skill", "an AuthSkill", skill)
 
 
 def _not_in_memory() -> TallystickError:

@@ -1,0 +1,107 @@
+"""Checking the types of what callers give: a mistake is heard of by the argument's name.
+
+What a value means is the core's to judge; each function here raises ``invalid_argument``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tallystick.errors import error
+
+if TYPE_CHECKING:
+    from tallystick.errors import TallystickError
+
+__all__ = [
+    "choose_logger",
+    "header_lines",
+    "must_be_bits",
+    "must_be_callable",
+    "must_be_path",
+    "must_be_seconds",
+    "must_be_text",
+    "must_be_texts",
+    "must_be_trust",
+    "wrong_type",
+]
+
+MAX_SIGNER_TIMEOUT = 60
+
+
+def wrong_type(name: str, wanted: str, value: object) -> TallystickError:
+    """Return the error for a value of another type than the one wanted."""
+    return error("invalid_argument", f"{name} takes {wanted}, not {type(value).__name__}")
+
+
+def must_be_text(name: str, value: object) -> None:
+    """Refuse what is no text."""
+    if not isinstance(value, str):
+        raise wrong_type(name, "a text", value)
+
+
+def must_be_texts(name: str, value: Any) -> list[str]:
+    """Return a list of texts; one text is none, although its letters would be."""
+    if isinstance(value, (str, bytes, bytearray, memoryview)):
+        raise error("invalid_argument", f"{name} takes a list of texts, not one text")
+    if isinstance(value, Mapping) or not hasattr(value, "__iter__"):
+        raise wrong_type(name, "a list of texts", value)
+    found = list(value)
+    for each in found:
+        if not isinstance(each, str):
+            raise wrong_type(f"{name}: each entry", "a text", each)
+    return found
+
+
+def header_lines(name: str, value: Any) -> list[str]:
+    """Return the values of one header: none, one text or a list of texts."""
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else must_be_texts(name, value)
+
+
+def must_be_callable(name: str, value: object) -> None:
+    """Refuse what is neither ``None`` nor can be called."""
+    if value is not None and not callable(value):
+        raise wrong_type(name, "a function", value)
+
+
+def must_be_path(name: str, value: object) -> None:
+    """Refuse what is neither ``None`` nor a path."""
+    if value is not None and not isinstance(value, (str, os.PathLike)):
+        raise wrong_type(name, "a path", value)
+
+
+def must_be_trust(name: str, value: object) -> None:
+    """Refuse what is neither ``None`` nor a context of TLS."""
+    if value is not None and not isinstance(value, ssl.SSLContext):
+        raise wrong_type(name, "an ssl.SSLContext", value)
+
+
+def must_be_seconds(name: str, value: Any) -> None:
+    """Refuse what is no time that a signing function may take."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise wrong_type(name, "a number of seconds", value)
+    if not 0 < value <= MAX_SIGNER_TIMEOUT:
+        raise error(
+            "invalid_argument", f"{name} must be over 0, up to {MAX_SIGNER_TIMEOUT} seconds"
+        )
+
+
+def must_be_bits(name: str, value: object) -> None:
+    """Refuse what is no whole number; which ones will do the core says."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise wrong_type(name, "2048, 3072 or 4096", value)
+
+
+def choose_logger(value: Any) -> logging.Logger:
+    """Return the logger that was given, or the package's own."""
+    if value is None:
+        return logging.getLogger("tallystick")
+    if not callable(getattr(value, "log", None)) or not callable(getattr(value, "warning", None)):
+        raise wrong_type("logger", "a logging.Logger", value)
+    logger: logging.Logger = value
+    return logger

@@ -1,0 +1,189 @@
+"""Arguments of a wrong type are refused by name, and their twins of the right one taken."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agents import receiver
+from tallystick import (
+    AgentAuth,
+    AuthEndpoints,
+    Authority,
+    AuthSkill,
+    InvalidArgumentError,
+    MissingAuthorizationError,
+    OrchestratorClient,
+    auth_blueprint,
+)
+from tallystick.injection import aiohttp_middleware, httpx_auth, requests_auth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+BOB = "https://bob.example/agents/bob"
+
+
+@pytest.fixture(scope="module")
+def bob(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuthSkill]:
+    with receiver(tmp_path_factory.mktemp("bob")) as skill:
+        yield skill
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
+    folder = tmp_path_factory.mktemp("portal")
+    with Authority("https://portal.example", keys_dir=folder) as party:
+        yield party
+
+
+LISTS = [("scopes", ["read"]), ("namespaces", ["prod"]), ("trust", ["verified"])]
+
+
+@pytest.mark.parametrize(("name", "right"), [*LISTS, ("targets", ["@bob"])])
+def test_a_client_is_registered_with_lists(portal: Authority, name: str, right: list[str]) -> None:
+    for wrong in (right[0], right[0].encode()):
+        given: dict[str, Any] = {name: wrong}
+        with pytest.raises(InvalidArgumentError, match=f"^{name} takes a list of texts, not one"):
+            portal.register_client("x", **given)
+    for value in (5, [5], {right[0]: 1}):
+        given = {name: value}
+        with pytest.raises(InvalidArgumentError, match=f"^{name}.* takes a "):
+            portal.register_client("x", **given)
+    assert portal.list_clients() == []
+    for taken in (right, tuple(right)):
+        given = {name: taken}
+        assert portal.register_client("x", **given)
+    assert portal.list_clients()[0][name] == right
+    assert portal.remove_client("x")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"client_id": None}, {"secret": b"s" * 20}, {"public_key": b"x"}]
+)
+def test_a_client_is_registered_with_texts(portal: Authority, wrong: dict[str, Any]) -> None:
+    right: dict[str, Any] = {"client_id": "x", "secret": "s" * 20}
+    (name,) = wrong
+    with pytest.raises(InvalidArgumentError, match=f"^{name} takes a text, not"):
+        portal.register_client(**{**right, **wrong})
+    assert portal.register_client(**right) == "s" * 20
+    assert portal.remove_client("x")
+
+
+CALLS: list[tuple[Callable[[AuthSkill, Any], Any], Any, Any, str]] = [
+    (lambda skill, target: skill.generate_token(target), None, BOB, "target"),
+    (lambda skill, target: skill.authorization(target), 5, BOB, "target"),
+    (lambda skill, scopes: skill.generate_token(BOB, scopes), b"read", ["read"], "scopes"),
+    (lambda skill, scopes: skill.generate_token(BOB, scopes), [None], ["read"], "scopes"),
+    (lambda skill, scopes: skill.generate_token(BOB, scopes), 5, ("read",), "scopes"),
+    (lambda skill, claims: skill.generate_token(BOB, None, claims), [], {"a": 1}, "extra_claims"),
+    (lambda skill, claims: skill.generate_token(BOB, None, claims), {"a": b""}, {}, "extra_claims"),
+    (lambda skill, reference: skill.resolve(reference), b"x", "@x", "reference"),
+    (lambda skill, url: skill.covers(BOB, url), None, BOB, "url"),
+    (lambda skill, line: skill.run_command(line), None, "/auth", "line"),
+    (lambda skill, scope: skill.require_scopes(scope), ["read"], "read", "separate arguments"),
+    (lambda skill, scopes: skill.requirement(scopes, False), "read", ["read"], "scopes"),
+    (lambda _, skill: httpx_auth(skill, BOB), None, "skill", "skill"),
+    (lambda _, skill: requests_auth(skill, BOB), "x", "skill", "skill"),
+    (lambda _, skill: aiohttp_middleware(skill, BOB), 5, "skill", "skill"),
+    (lambda skill, target: httpx_auth(skill, target), None, BOB, "target"),
+    (lambda skill, scopes: httpx_auth(skill, BOB, scopes), "read", ["read"], "scopes"),
+    (lambda skill, url: httpx_auth(skill, BOB, send_to=url), b"x", BOB, "send_to"),
+    (lambda _, parties: auth_blueprint(parties), None, "skill", "parties"),
+    (lambda skill, wrong: auth_blueprint(wrong or {"a": skill}), ["me"], None, "parties"),
+    (lambda skill, party: auth_blueprint({"a": party or skill}), 5, None, r"parties\['a'\]"),
+    (lambda skill, name: auth_blueprint({name: skill}), "a/b", "ab", "'a/b' is no name"),
+    (lambda _, parties: AuthEndpoints(parties), None, "skill", "parties"),
+    (lambda skill, name: AuthEndpoints({name: skill}), "", "ab", "parties"),
+    (lambda skill, app: AuthEndpoints(skill, app), 5, None, "app"),
+]
+
+
+@pytest.mark.parametrize(("call", "wrong", "right", "words"), CALLS)
+def test_a_call_names_the_argument(
+    bob: AuthSkill, call: Callable[[AuthSkill, Any], Any], wrong: Any, right: Any, words: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=words):
+        call(bob, wrong)
+    call(bob, bob if right == "skill" else right)
+
+
+def test_a_party_of_nothing_is_named() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"parties\['a'\] takes .*not NoneType"):
+        auth_blueprint({"a": None})  # type: ignore[dict-item]
+
+
+CONSTRUCTED: list[tuple[str, list[Any], list[Any]]] = [
+    ("file", [5, b"x"], [None]),
+    ("public_key", [b"x", 5], [None]),
+    ("key_bits", [None, "2048", True], [2048]),
+    ("signer_timeout", [None, "1", -1, 0, 61, float("nan"), True], [1, 0.5, 60]),
+    ("logger", ["x", 5], [None, logging.getLogger("own")]),
+    ("on_error", ["x", 5], [None, str]),
+    ("ssl_context", ["x", True], [None, ssl.create_default_context()]),
+    ("keys", ["x", {"i": b"x"}, {5: "x"}], [None, {}]),
+]
+
+
+@pytest.mark.parametrize(("name", "wrong", "right"), CONSTRUCTED)
+def test_a_skill_names_the_argument(
+    tmp_path: Path, name: str, wrong: list[Any], right: list[Any]
+) -> None:
+    for value in wrong:
+        with pytest.raises(InvalidArgumentError, match=f"^{name}"):
+            AuthSkill(base_url=BOB, keys_dir=str(tmp_path), **{name: value})
+    for value in right:
+        AuthSkill(base_url=BOB, keys_dir=str(tmp_path), **{name: value}).close()
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [("issuer", 5), ("keys_dir", 5), ("clients_file", 5), ("key_bits", None), ("logger", "x")],
+)
+def test_an_authority_names_the_argument(tmp_path: Path, name: str, wrong: Any) -> None:
+    right: dict[str, Any] = {"issuer": "https://portal.example", "keys_dir": tmp_path}
+    with pytest.raises(InvalidArgumentError, match=f"^{name}"):
+        Authority(**{**right, name: wrong})
+    Authority(**right).close()
+
+
+@pytest.mark.parametrize(
+    ("name", "right"), [("logger", logging.getLogger("own")), ("on_error", str)]
+)
+def test_agent_auth_names_the_argument(tmp_path: Path, name: str, right: Any) -> None:
+    given: dict[str, Any] = {name: "x"}
+    with pytest.raises(InvalidArgumentError, match=f"^{name} takes"):
+        AgentAuth(tmp_path, **given)
+    given = {name: right}
+    AgentAuth(tmp_path, **given)
+
+
+@pytest.mark.parametrize("wrong", ["1", None, 0, 61])
+def test_a_client_names_the_argument(wrong: Any) -> None:
+    options: dict[str, Any] = {"signer": lambda data: data}
+    with pytest.raises(InvalidArgumentError, match=r"^signer_timeout"):
+        OrchestratorClient("x", signer_timeout=wrong, **options)
+    OrchestratorClient("x", signer_timeout=1, **options)
+
+
+def test_one_text_is_one_header(bob: AuthSkill) -> None:
+    value = bob.authorization(BOB)
+    request: dict[str, Any] = {"method": "GET", "path": "/x"}
+    found = bob.verify_request([value], **request)
+    assert bob.verify_request(value, **request) == found
+    assert asyncio.run(bob.averify_request(value, **request)) == found
+    with pytest.raises(MissingAuthorizationError):
+        bob.verify_request(None, **request)
+    with pytest.raises(MissingAuthorizationError):
+        bob.verify_request([value, value], **request)
+    for wrong in (5, value.encode(), [value.encode()]):
+        with pytest.raises(InvalidArgumentError, match=r"^authorization"):
+            bob.verify_request(wrong, **request)  # type: ignore[arg-type]
+    for name in request:
+        with pytest.raises(InvalidArgumentError, match=f"^{name} takes a text"):
+            bob.verify_request(value, **{**request, name: None})
