@@ -1,4 +1,4 @@
-import { knownOptions, misuse, reason } from "./answers.js";
+import { misuse, reason } from "./answers.js";
 import type { Backend } from "./core.js";
 import type { Engine } from "./engine.js";
 import type { HttpAnswer } from "./errors.js";
@@ -7,6 +7,7 @@ import type { RequestVerifyRequest, RequestVerifyResult } from "./generated.js";
 import { bodyDigest } from "./host-crypto.js";
 import { consoleLogger, type Logger } from "./logger.js";
 import { type Middleware, middleware, type NodeHandler, nodeHandler, type VerifiedNodeHandler } from "./node-http.js";
+import { checkTypes, knownOptions, LOGGER } from "./options.js";
 import { type OnError, Refusals } from "./refusals.js";
 import type { ReplayStore } from "./replay.js";
 import { startVerifier } from "./verifier.js";
@@ -191,6 +192,7 @@ const OPTIONS = [
 
 function checkOptions(options: AgentAuthOptions): void {
   knownOptions("AgentAuth", options, OPTIONS);
+  checkTypes("AgentAuth", options, { logger: LOGGER });
   const { keys, keysDir, replay } = options;
   if (keys !== undefined && keysDir !== undefined) {
     throw misuse("invalid_config", "AgentAuth: give keysDir or keys, not both");

@@ -50,14 +50,6 @@ export function misuse(code: ErrorCode, message: string, options?: ErrorOptions)
   return errorFrom({ code, message }, options);
 }
 
-/** Refuses an option that nobody reads: a misspelt `requireTarget` would be a check that is not made. */
-export function knownOptions(what: string, options: object, known: readonly string[]): void {
-  if (typeof options !== "object" || options === null) throw misuse("invalid_argument", `${what}: options are missing`);
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown === undefined) return;
-  throw misuse("invalid_argument", `${what}: unknown option ${JSON.stringify(unknown)}; there are ${known.join(", ")}`);
-}
-
 /** The result of an answer that cannot be a need. */
 export function result<T>(text: string): T {
   const answer = JSON.parse(text) as Answer<T>;

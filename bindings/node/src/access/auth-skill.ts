@@ -1,8 +1,23 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { misuse, reason } from "../answers.js";
+import type { Core } from "../core.js";
 import { type HttpAnswer, TallystickError } from "../errors.js";
 import type { AccessCommandResult, AccessIssueResult, AccessVerifyResult } from "../generated.js";
+import { jsonText } from "../json.js";
 import { consoleLogger, type Logger } from "../logger.js";
+import {
+  BOOLEAN,
+  checkOptions,
+  checkTypes,
+  checkValue,
+  FUNCTION,
+  isPlain,
+  kindOf,
+  type Rule,
+  type Rules,
+  TEXT,
+  TEXTS,
+} from "../options.js";
 import { type OnError, Refusals } from "../refusals.js";
 import { isStore, type ReplayStore, warnIfClustered } from "../replay.js";
 import type { AccessEngine, HostOptions } from "./access-engine.js";
@@ -11,11 +26,11 @@ import { AuthContext } from "./auth-context.js";
 import { type AuthorizationHeaders, type AuthorizationOptions, issueRequest } from "./authorization.js";
 import { type AuthConfig, type AuthConfigInput, ConfigSource } from "./config.js";
 import { readConfigFile } from "./config-file.js";
-import { type CoveredFetch, coveredFetch, type FetchForOptions } from "./covered-fetch.js";
+import { type CoveredFetch, checkedFetchFor, coveredFetch, type FetchForOptions } from "./covered-fetch.js";
 import { answerEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.js";
 import { type FetchEndpoints, fetchEndpoints } from "./fetch-endpoints.js";
 import { type AuthFetchHandler, authFetchHandler, type IdentifiedFetchHandler } from "./fetch-guard.js";
-import { type AccessFacts, bodyReply, type Guard, noBody, type Requirements } from "./guard.js";
+import { type AccessFacts, bodyReply, checkedRequirements, type Guard, noBody, type Requirements } from "./guard.js";
 import {
   type ConnectionContext,
   type Identified,
@@ -24,9 +39,11 @@ import {
   type OutgoingContext,
   readIdentity,
 } from "./hooks.js";
+import { checkConfig, HOST, refuseHostOptions } from "./host-options.js";
 import type { Rotation } from "./key-ring.js";
 import { type NodeEndpoints, nodeEndpoints } from "./node-endpoints.js";
 import { type AuthMiddleware, authHandler, authMiddleware, type IdentifiedHandler } from "./node-guard.js";
+import { checkPatterns } from "./patterns.js";
 import { open, readFor } from "./start.js";
 import { type AccessStatistics, type Identity, identityOf, statisticsOf } from "./status.js";
 import { Targets } from "./targets.js";
@@ -52,10 +69,11 @@ export interface CommandResult {
  * Access tokens between agents (AOAuth): gets or issues tokens for other agents, verifies theirs and answers the OAuth
  * endpoints. One object serves any number of requests at once.
  */
-export class AuthSkill implements Endpoint, Guard {
+export class AuthSkill implements Endpoint {
   readonly #logger: Logger;
   readonly #refusals: Refusals;
   readonly #started: Promise<Started>;
+  #core: Core | undefined;
 
   /**
    * Starts at once to load the core and the keys; everything waits for it.
@@ -65,11 +83,16 @@ export class AuthSkill implements Endpoint, Guard {
    *   fails {@link AuthSkill.ready} and every call, and answers every request with 500.
    */
   constructor(config: AuthConfigInput = {}, options: AuthSkillOptions = {}) {
-    checkReplay(options.replay);
+    checkConstruction(config, options);
     this.#logger = options.logger ?? consoleLogger;
     this.#refusals = new Refusals(this.#logger, options.onError);
     this.#started = start(config, options);
-    this.#started.catch((error: unknown) => this.#logger.error(`AuthSkill cannot start: ${reason(error)}`));
+    this.#started.then(
+      ({ core }) => {
+        this.#core = core;
+      },
+      (error: unknown) => this.#logger.error(`AuthSkill cannot start: ${reason(error)}`),
+    );
   }
 
   /**
@@ -109,8 +132,11 @@ export class AuthSkill implements Endpoint, Guard {
     scopes?: readonly string[],
     extraClaims?: Readonly<Record<string, unknown>>,
   ): Promise<string> {
+    checkValue("generateToken: target", target, TEXT);
+    if (scopes !== undefined) checkValue("generateToken: scopes", scopes, TEXTS);
+    const extra_claims = extraClaims === undefined ? undefined : claimsOf(extraClaims);
     const { engine } = await this.#started;
-    const request = { target, scopes, extra_claims: extraClaims };
+    const request = { target, scopes, extra_claims };
     return (await engine.runWithKeys<AccessIssueResult>("access.issue", request)).token;
   }
 
@@ -122,11 +148,10 @@ export class AuthSkill implements Endpoint, Guard {
    * @throws {@link TallystickError} as {@link AuthSkill.generateToken}; `invalid_url` with `bind`.
    */
   async authorization(target: string, options: AuthorizationOptions = {}): Promise<AuthorizationHeaders> {
+    checkValue("authorization: target", target, TEXT);
+    const request = issueRequest(target, options);
     const { engine } = await this.#started;
-    const { authorization } = await engine.runWithKeys<AccessIssueResult>(
-      "access.issue",
-      issueRequest(target, options),
-    );
+    const { authorization } = await engine.runWithKeys<AccessIssueResult>("access.issue", request);
     return { authorization };
   }
 
@@ -137,7 +162,9 @@ export class AuthSkill implements Endpoint, Guard {
    * @param target - `@name`, a dotted name or a URL.
    */
   fetchFor(target: string, options: FetchForOptions = {}): CoveredFetch {
-    const { scopes, bind, sendTo } = options;
+    checkValue("fetchFor: target", target, TEXT);
+    const own = checkedFetchFor(options);
+    const { scopes, bind, sendTo } = own;
     const source = {
       covers: async (url: string) => (await this.#started).targets.covers(target, url, sendTo),
       authorization: async (hop: { method: string; url: string; bytes?: Uint8Array }, fresh: boolean) => {
@@ -146,7 +173,7 @@ export class AuthSkill implements Endpoint, Guard {
           .authorization;
       },
     };
-    return coveredFetch(source, options);
+    return coveredFetch(source, own);
   }
 
   /**
@@ -183,9 +210,9 @@ export class AuthSkill implements Endpoint, Guard {
    * @throws {@link TallystickError} with `response`, the HTTP answer for the caller.
    */
   async verifyRequest(facts: AccessFacts, requirements: Requirements = {}, read = noBody): Promise<AuthContext> {
+    const { scopes, bind } = checkedRequirements("verifyRequest", requirements);
     const { engine } = await this.#started;
     const { authorization, method, path, query } = facts;
-    const { scopes, bind } = requirements;
     const request = { authorization, method, path, query, required_scopes: scopes, require_binding: bind };
     const body = async (need: { max_bytes: number }) => bodyReply(await read(need.max_bytes));
     return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", request, undefined, { body }));
@@ -196,7 +223,7 @@ export class AuthSkill implements Endpoint, Guard {
    * read only where the token is bound to it, and then left in `req.rawBody` and, for JSON, `req.body`.
    */
   requireAuth(requirements: Requirements = {}): AuthMiddleware {
-    return authMiddleware(this, requirements);
+    return authMiddleware(this.#guard("requireAuth", requirements));
   }
 
   /** Protects a listener of `node:http`; the request has `auth`. */
@@ -204,7 +231,8 @@ export class AuthSkill implements Endpoint, Guard {
     listener: IdentifiedHandler,
     requirements: Requirements = {},
   ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-    return authHandler(this, listener, requirements);
+    checkValue("handler: listener", listener, FUNCTION);
+    return authHandler(this.#guard("handler", requirements), listener);
   }
 
   /** Protects a handler of the Fetch API, which is given the request with its body unread and the caller. */
@@ -212,7 +240,8 @@ export class AuthSkill implements Endpoint, Guard {
     handler: IdentifiedFetchHandler<Rest>,
     requirements: Requirements = {},
   ): AuthFetchHandler<Rest> {
-    return authFetchHandler(this, handler, requirements);
+    checkValue("fetchHandler: handler", handler, FUNCTION);
+    return authFetchHandler(this.#guard("fetchHandler", requirements), handler);
   }
 
   /** The OAuth endpoints of this agent for `node:http` and Express; see {@link nodeEndpoints} for several agents. */
@@ -245,7 +274,7 @@ export class AuthSkill implements Endpoint, Guard {
    * @throws {@link TallystickError} with `response` where the token is not good.
    */
   async onConnection<Context extends ConnectionContext>(context: Context): Promise<Context & Identified> {
-    return readIdentity(this, context);
+    return readIdentity(this.#guard("onConnection", {}), context);
   }
 
   /** A slash command: `/auth`, `/auth/token <target> [scope …] [--show]`, `/auth/validate <token>`, `/auth/jwks`. */
@@ -261,6 +290,7 @@ export class AuthSkill implements Endpoint, Guard {
    * @throws {@link TallystickError} `invalid_argument` where it was published too short a time ago, or an authority signs.
    */
   async rotateKeys(options: { readonly force?: boolean } = {}): Promise<Rotation> {
+    checkOptions("rotateKeys", options, ROTATION);
     return (await this.#started).engine.rotate(options.force === true);
   }
 
@@ -279,6 +309,38 @@ export class AuthSkill implements Endpoint, Guard {
     return this.#refusals.handlerFailed(error);
   }
 
+  /** A guard whose requirements are checked now: what is misspelt must not let in. */
+  #guard(what: string, given: Requirements): Guard {
+    const requirements = checkedRequirements(what, given);
+    const checked = this.#checked(what, requirements.scopes);
+    return {
+      verify: async (facts, read) => {
+        await checked;
+        return this.verifyRequest(facts, requirements, read);
+      },
+      refusal: (error, request) => this.refusal(error, request),
+      handlerFailed: (error) => this.handlerFailed(error),
+    };
+  }
+
+  /** Where the core is still loading, a guard with a wrong pattern refuses everybody. */
+  #checked(what: string, patterns: readonly string[] | undefined): Promise<void> | undefined {
+    if (this.#core !== undefined) {
+      checkPatterns(this.#core, what, patterns);
+      return undefined;
+    }
+    const checked = this.#started.then(({ core }) => {
+      try {
+        checkPatterns(core, what, patterns);
+      } catch (error) {
+        this.#logger.error(reason(error));
+        throw error;
+      }
+    });
+    checked.catch(() => {});
+    return checked;
+  }
+
   /** Frees what the core holds and closes connections; later calls fail with `unknown_engine`. */
   async close(): Promise<void> {
     (await this.#started).engine.close();
@@ -289,7 +351,10 @@ export class AuthSkill implements Endpoint, Guard {
   }
 }
 
+const ROTATION: Rules<{ readonly force?: boolean }> = { force: BOOLEAN };
+
 interface Started {
+  readonly core: Core;
   readonly engine: AccessEngine;
   readonly targets: Targets;
 }
@@ -298,13 +363,40 @@ async function start(config: AuthConfigInput | ConfigSource, options: AuthSkillO
   const { signer, publicKey, signerTimeout, crypto, bits, variables, logger, backend, library, ...mine } = options;
   const { keys, replay, onError: _, ...overrides } = mine;
   const source = config instanceof ConfigSource ? config : ConfigSource.of(config);
+  refuseHostOptions(JSON.parse(source.json), source.name);
   const opening = await readFor(source, overrides, options);
   const engine = await open(opening, options, { role: "agent", issuerKeys: keys, replay, crypto });
   if (!isStore(replay)) warnIfClustered(logger ?? consoleLogger);
   return {
+    core: opening.core,
     engine,
     targets: new Targets(opening.core, opening.read.access.authority),
   };
+}
+
+function checkConstruction(config: unknown, options: AuthSkillOptions): void {
+  if (!isPlain(options)) {
+    const found = kindOf(options);
+    throw misuse("invalid_argument", `AuthSkill: the options must be a plain object (there is ${found})`);
+  }
+  checkReplay(options.replay);
+  // Members that are none of the host's are keys of the configuration, which the core judges.
+  checkTypes("AuthSkill", options, { ...HOST, onError: FUNCTION, keys: ISSUER_KEYS });
+  if (config instanceof ConfigSource) return;
+  checkConfig(config);
+  refuseHostOptions(config, undefined);
+}
+
+const ISSUER_KEYS: Rule = {
+  must: "a plain object of texts by issuer",
+  holds: (value) => isPlain(value) && Object.values(value).every(TEXT.holds),
+};
+
+/** @throws {@link TallystickError} `invalid_argument` for what JSON cannot hold: a claim must not be lost or altered. */
+function claimsOf(claims: object): unknown {
+  if (!isPlain(claims))
+    throw misuse("invalid_argument", `extraClaims must be a plain object (it is ${kindOf(claims)})`);
+  return JSON.parse(jsonText(claims, "extraClaims"));
 }
 
 function checkReplay(replay: unknown): void {

@@ -3,6 +3,7 @@ import { misuse, reason } from "../answers.js";
 import type { HttpAnswer } from "../errors.js";
 import type { ClientSecretResult } from "../generated.js";
 import { consoleLogger, type Logger } from "../logger.js";
+import { BOOLEAN, checkOptions, checkValue, NUMBER, type Rules, TEXT, TEXTS } from "../options.js";
 import { Refusals } from "../refusals.js";
 import type { AccessEngine, HostOptions } from "./access-engine.js";
 import type { MountOptions } from "./agents.js";
@@ -11,6 +12,7 @@ import { ConfigSource, expandHome } from "./config.js";
 import type { ClientEntry, ClientsDocument } from "./documents.js";
 import { answerEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.js";
 import { type FetchEndpoints, fetchEndpoints } from "./fetch-endpoints.js";
+import { HOST } from "./host-options.js";
 import type { Rotation } from "./key-ring.js";
 import { type NodeEndpoints, nodeEndpoints } from "./node-endpoints.js";
 import type { SharedDocument } from "./shared-document.js";
@@ -87,6 +89,8 @@ export class Authority implements Endpoint {
    * @param issuer - Its URL: claim `iss` of its tokens, `authority` of its agents.
    */
   constructor(issuer: string, options: AuthorityOptions = {}) {
+    checkValue("Authority: issuer", issuer, TEXT);
+    checkOptions("Authority", options, OPTIONS);
     this.#logger = options.logger ?? consoleLogger;
     this.#refusals = new Refusals(this.#logger, undefined);
     this.#started = start(issuer, options, this.#logger);
@@ -105,6 +109,8 @@ export class Authority implements Endpoint {
    * @throws {@link TallystickError} `invalid_argument` or `invalid_config` for what the core refuses: nothing is changed.
    */
   async registerClient(client: NewClient): Promise<Registration> {
+    checkOptions("registerClient", client, NEW_CLIENT);
+    checkValue("registerClient: clientId", client.clientId, TEXT);
     const { newSecret } = await this.#started;
     const { clientId, publicKey, scopes = [], namespaces = [], trust = [], targets } = client;
     if (publicKey !== undefined && client.secret !== undefined) {
@@ -126,6 +132,7 @@ export class Authority implements Endpoint {
 
   /** Removes a client: it gets no more tokens. Those that it has live on until they expire. False where there is none. */
   async removeClient(clientId: string): Promise<boolean> {
+    checkValue("removeClient: clientId", clientId, TEXT);
     let removed = false;
     await this.#change((clients) => {
       const left = without(clients, clientId);
@@ -155,6 +162,7 @@ export class Authority implements Endpoint {
    * @throws {@link TallystickError} `invalid_argument` where it was published too short a time ago.
    */
   async rotateKeys(options: { readonly force?: boolean } = {}): Promise<Rotation> {
+    checkOptions("rotateKeys", options, { force: BOOLEAN });
     return (await this.#started).engine.rotate(options.force === true);
   }
 
@@ -211,6 +219,26 @@ export class Authority implements Endpoint {
     }
   }
 }
+
+const OPTIONS: Rules<AuthorityOptions> = {
+  ...HOST,
+  keysDir: TEXT,
+  clientsFile: TEXT,
+  tokenTtl: NUMBER,
+  allowedScopes: TEXTS,
+  leeway: NUMBER,
+  realm: TEXT,
+};
+
+const NEW_CLIENT: Rules<NewClient> = {
+  clientId: TEXT,
+  publicKey: TEXT,
+  secret: TEXT,
+  scopes: TEXTS,
+  namespaces: TEXTS,
+  trust: TEXTS,
+  targets: TEXTS,
+};
 
 function without(clients: readonly ClientEntry[], clientId: string): readonly ClientEntry[] {
   return clients.filter(({ client_id }) => client_id !== clientId);

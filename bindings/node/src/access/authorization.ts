@@ -1,4 +1,5 @@
 import { bodyDigest } from "../host-crypto.js";
+import { BOOLEAN, BYTES, checkOptions, type Rules, TEXT, TEXTS, URL_TEXT } from "../options.js";
 import { bytesOf, sentUrl } from "../sent.js";
 
 /** What {@link AuthSkill.authorization} takes. */
@@ -22,8 +23,22 @@ export interface AuthorizationHeaders {
   readonly authorization: string;
 }
 
-/** Members of `access.issue`. */
+const OPTIONS: Rules<AuthorizationOptions> = {
+  scopes: TEXTS,
+  bind: BOOLEAN,
+  method: TEXT,
+  url: URL_TEXT,
+  body: BYTES,
+  reuse: BOOLEAN,
+};
+
+/**
+ * Members of `access.issue`.
+ *
+ * @throws {@link TallystickError} `invalid_argument` for an unknown option or a wrong type.
+ */
 export function issueRequest(target: string, options: AuthorizationOptions): object {
+  checkOptions("authorization", options, OPTIONS);
   const { scopes, bind, method, url, body, reuse = true } = options;
   if (bind !== true) return { target, scopes, reuse };
   const body_sha256 = bodyDigest(body === undefined ? undefined : bytesOf(body));

@@ -1,4 +1,5 @@
 import { misuse } from "../answers.js";
+import { BOOLEAN, checkOptions, NUMBER, type Rules, TEXTS, URL_TEXT } from "../options.js";
 import { outgoing } from "../outgoing.js";
 
 /** What {@link AuthSkill.fetchFor} takes. */
@@ -11,6 +12,19 @@ export interface FetchForOptions {
   readonly sendTo?: string | URL | undefined;
   /** Largest body of a bound request, in bytes. Default: 10 MiB. */
   readonly maxBody?: number | undefined;
+}
+
+const OPTIONS: Rules<FetchForOptions> = { scopes: TEXTS, bind: BOOLEAN, sendTo: URL_TEXT, maxBody: NUMBER };
+
+/**
+ * A copy that nobody can change later.
+ *
+ * @throws {@link TallystickError} `invalid_argument` for an unknown option or a wrong type.
+ */
+export function checkedFetchFor(options: FetchForOptions): FetchForOptions {
+  checkOptions("fetchFor", options, OPTIONS);
+  const { scopes, sendTo } = options;
+  return { ...options, scopes: scopes && [...scopes], sendTo: sendTo === undefined ? undefined : String(sendTo) };
 }
 
 /** `fetch`, with a token for one agent on the requests that go to it. */

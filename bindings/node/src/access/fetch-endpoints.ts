@@ -1,5 +1,5 @@
 import { takeRequestBody } from "../fetch-handler.js";
-import { agentAt, type Endpoints, type MountOptions } from "./agents.js";
+import { agentAt, checkMount, type Endpoints, type MountOptions } from "./agents.js";
 
 /** What {@link fetchEndpoints} returns: undefined where a request is for none of the endpoints. */
 export type FetchEndpoints = (request: Request) => Promise<Response | undefined>;
@@ -10,6 +10,7 @@ export type FetchEndpoints = (request: Request) => Promise<Response | undefined>
  * `(await endpoints(request)) ?? application(request)`.
  */
 export function fetchEndpoints(endpoints: Endpoints, options: MountOptions = {}): FetchEndpoints {
+  checkMount("fetchEndpoints", endpoints, options);
   return async (request) => {
     const place = agentAt(endpoints, new URL(request.url).pathname, options);
     if (place === undefined) return undefined;

@@ -1,6 +1,6 @@
 import { reread, takeRequestBody } from "../fetch-handler.js";
 import type { AuthContext } from "./auth-context.js";
-import type { Guard, Requirements } from "./guard.js";
+import type { Guard } from "./guard.js";
 
 /** A handler of the Fetch API that is only called for callers that were let in. */
 export type IdentifiedFetchHandler<Rest extends unknown[]> = (
@@ -15,12 +15,11 @@ export type AuthFetchHandler<Rest extends unknown[]> = (request: Request, ...res
 export function authFetchHandler<Rest extends unknown[]>(
   guard: Guard,
   handler: IdentifiedFetchHandler<Rest>,
-  requirements: Requirements,
 ): AuthFetchHandler<Rest> {
   return async (request, ...rest) => {
     let admitted: { request: Request; auth: AuthContext };
     try {
-      admitted = await identify(guard, request, requirements);
+      admitted = await identify(guard, request);
     } catch (error) {
       const { status, headers, body } = guard.refusal(error, request);
       return new Response(body, { status, headers });
@@ -30,11 +29,7 @@ export function authFetchHandler<Rest extends unknown[]>(
 }
 
 /** Verifies a request; what is returned can be read as if nobody had. */
-export async function identify(
-  guard: Guard,
-  request: Request,
-  requirements: Requirements,
-): Promise<{ request: Request; auth: AuthContext }> {
+export async function identify(guard: Guard, request: Request): Promise<{ request: Request; auth: AuthContext }> {
   let after = request;
   const read = async (limit: number) => {
     const body = await takeRequestBody(request, limit);
@@ -50,6 +45,6 @@ export async function identify(
     path: pathname,
     query: search.slice(1),
   };
-  const auth = await guard.verifyRequest(facts, requirements, read);
+  const auth = await guard.verify(facts, read);
   return { request: after, auth };
 }

@@ -2,6 +2,7 @@ import type { Reply } from "../engine.js";
 import type { HttpAnswer } from "../errors.js";
 import { bodyDigest } from "../host-crypto.js";
 import { type Body, NO_BODY } from "../node-request.js";
+import { BOOLEAN, checkOptions, type Rules, TEXTS } from "../options.js";
 import type { AuthContext } from "./auth-context.js";
 
 /** What a request must bring besides a valid token. */
@@ -10,6 +11,20 @@ export interface Requirements {
   readonly scopes?: readonly string[] | undefined;
   /** The token must be bound to the request: its method, URL and body. Default: as configured. */
   readonly bind?: boolean | undefined;
+}
+
+const REQUIREMENTS: Rules<Requirements> = { scopes: TEXTS, bind: BOOLEAN };
+
+/**
+ * A copy that nobody can change later.
+ *
+ * @throws {@link TallystickError} `invalid_argument` for an unknown member or a wrong type: a requirement that is not
+ *   understood would let everybody in.
+ */
+export function checkedRequirements(what: string, requirements: Requirements): Requirements {
+  checkOptions(what, requirements, REQUIREMENTS);
+  const { scopes, bind } = requirements;
+  return { scopes: scopes === undefined ? undefined : [...scopes], bind };
 }
 
 /** One request as it was received. Texts hold one character per byte, as `node:http` gives them. */
@@ -31,7 +46,8 @@ export const noBody: BodyReader = async () => ({ ...NO_BODY, unavailable: true }
 
 /** What stands before a handler. */
 export interface Guard {
-  verifyRequest(facts: AccessFacts, requirements: Requirements, read: BodyReader): Promise<AuthContext>;
+  /** Lets in, or throws; what it requires was checked when it was made. */
+  verify(facts: AccessFacts, read: BodyReader): Promise<AuthContext>;
   refusal(error: unknown, request: unknown): HttpAnswer;
   handlerFailed(error: unknown): HttpAnswer;
 }

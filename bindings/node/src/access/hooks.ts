@@ -82,12 +82,12 @@ async function identityOf(guard: Guard, { request, headers }: ConnectionContext)
   if (request instanceof Request) {
     if (!request.headers.has("authorization")) return undefined;
     // A copy, so that the request can still be read by whoever handles it.
-    return (await identify(guard, request.bodyUsed ? request : request.clone(), {})).auth;
+    return (await identify(guard, request.bodyUsed ? request : request.clone())).auth;
   }
   if (request instanceof IncomingMessage) {
     const given = facts(request, NO_BODY);
     if (given.authorization.length === 0) return undefined;
-    return guard.verifyRequest(given, {}, async (limit) => {
+    return guard.verify(given, async (limit) => {
       const body = await takeBody(request, limit);
       handOn(request, body);
       return body;
@@ -97,7 +97,7 @@ async function identityOf(guard: Guard, { request, headers }: ConnectionContext)
   if (authorization.length === 0) return undefined;
   // Nothing is known of the request itself: a token that is bound to one is refused for want of a body.
   const unknown: AccessFacts = { authorization, method: "GET", path: "/" };
-  return guard.verifyRequest(unknown, {}, noBody);
+  return guard.verify(unknown, noBody);
 }
 
 function authorizationIn(headers: HeaderBag): string[] {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HttpAnswer } from "../errors.js";
 import { authorizations, type Body, type IncomingRequest, NO_BODY, refuse, takeBody } from "../node-request.js";
-import { agentAt, type Endpoints, type MountOptions } from "./agents.js";
+import { agentAt, checkMount, type Endpoints, type MountOptions } from "./agents.js";
 import type { Endpoint } from "./endpoint.js";
 
 /**
@@ -19,6 +19,7 @@ export type NodeEndpoints = (
  * `node:http` and Express: discovery, key set and token endpoint.
  */
 export function nodeEndpoints(endpoints: Endpoints, options: MountOptions = {}): NodeEndpoints {
+  checkMount("nodeEndpoints", endpoints, options);
   return (request, response, next) => {
     void answer(endpoints, options, request, response).then(
       (answered) => {

@@ -3,7 +3,7 @@ import { misuse } from "../answers.js";
 import type { HttpAnswer } from "../errors.js";
 import { type Body, facts, fail, handOn, type IncomingRequest, NO_BODY, refuse, takeBody } from "../node-request.js";
 import type { AuthContext } from "./auth-context.js";
-import type { Guard, Requirements } from "./guard.js";
+import type { Guard } from "./guard.js";
 
 /** A request of `node:http`, Express or connect. */
 export interface AuthRequest extends IncomingRequest {
@@ -36,9 +36,9 @@ export function authOf(request: object): AuthContext {
   throw misuse("internal", "the request was not verified: put skill.requireAuth() before its route");
 }
 
-export function authMiddleware(guard: Guard, requirements: Requirements): AuthMiddleware {
+export function authMiddleware(guard: Guard): AuthMiddleware {
   return (request, response, next) => {
-    void admit(guard, requirements, request, response).then((admitted) => {
+    void admit(guard, request, response).then((admitted) => {
       if (admitted) next();
     }, next);
   };
@@ -47,10 +47,9 @@ export function authMiddleware(guard: Guard, requirements: Requirements): AuthMi
 export function authHandler(
   guard: Guard,
   listener: IdentifiedHandler,
-  requirements: Requirements,
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   return async (request, response) => {
-    if (!(await admit(guard, requirements, request, response))) return;
+    if (!(await admit(guard, request, response))) return;
     try {
       await listener(request as IdentifiedRequest, response);
     } catch (error) {
@@ -60,12 +59,7 @@ export function authHandler(
   };
 }
 
-async function admit(
-  guard: Guard,
-  requirements: Requirements,
-  request: AuthRequest,
-  response: ServerResponse,
-): Promise<boolean> {
+async function admit(guard: Guard, request: AuthRequest, response: ServerResponse): Promise<boolean> {
   let body: Body = NO_BODY;
   const read = async (limit: number) => {
     body = await takeBody(request, limit);
@@ -73,7 +67,7 @@ async function admit(
   };
   try {
     const { authorization, method, path, query } = facts(request, NO_BODY);
-    request.auth = await guard.verifyRequest({ authorization, method, path, query }, requirements, read);
+    request.auth = await guard.verify({ authorization, method, path, query }, read);
     identified.set(request, request.auth);
   } catch (error) {
     const answer: HttpAnswer = guard.refusal(error, request);

@@ -1,0 +1,64 @@
+import { misuse } from "../answers.js";
+import { isPlain, kindOf, LOGGER, NUMBER, OBJECT, oneOf, type Rules, TEXT } from "../options.js";
+import type { HostOptions } from "./access-engine.js";
+
+/** The types of what a host brings. */
+export const HOST: Rules<HostOptions> = {
+  signer: {
+    must: "PEM or JWK text, a KeyObject or a function",
+    holds: (value) => TEXT.holds(value) || OBJECT.holds(value) || typeof value === "function",
+  },
+  publicKey: TEXT,
+  signerTimeout: NUMBER,
+  crypto: oneOf("host", "core"),
+  bits: oneOf(2048, 3072, 4096),
+  variables: OBJECT,
+  logger: LOGGER,
+  backend: oneOf("wasm", "native"),
+  library: TEXT,
+};
+
+const HOST_ONLY: readonly string[] = [...Object.keys(HOST), "keys", "replay", "onError"];
+
+/**
+ * Refuses what can be no configuration, before anything is loaded.
+ *
+ * @throws {@link TallystickError} `invalid_argument` for another type than a plain object.
+ */
+export function checkConfig(config: unknown): void {
+  if (isPlain(config)) return;
+  const advice =
+    typeof config === "string" ? "use AuthSkill.fromFile(path) for a file" : "write new AuthSkill({ baseUrl: … })";
+  throw misuse(
+    "invalid_argument",
+    `AuthSkill: the configuration must be a plain object (it is ${kindOf(config)}): ${advice}`,
+  );
+}
+
+/**
+ * Refuses options of the host in a configuration, where the core would only say that there is no such key.
+ *
+ * @param name - Of the file, where it is one.
+ * @throws {@link TallystickError} `invalid_config`
+ */
+export function refuseHostOptions(config: unknown, name: string | undefined): void {
+  const misplaced = Object.keys(authOf(config)).map(camelCase);
+  const found = misplaced.find((key) => HOST_ONLY.includes(key));
+  if (found === undefined) return;
+  const call = name === undefined ? "new AuthSkill(config, " : "AuthSkill.fromFile(path, ";
+  throw misuse(
+    "invalid_config",
+    `${name ?? "AuthSkill"}: ${found} belongs to no configuration: write it in the second argument, ${call}{ ${found} })`,
+  );
+}
+
+// The seed's file has it below `skills.auth`.
+function authOf(config: unknown): object {
+  const { skills } = (config ?? {}) as { skills?: { auth?: unknown } | null };
+  const found = skills?.auth ?? config;
+  return isPlain(found) ? found : {};
+}
+
+function camelCase(key: string): string {
+  return key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}

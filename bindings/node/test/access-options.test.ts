@@ -1,0 +1,297 @@
+// What is misspelt or of a wrong type must fail where it is written: a guard that does not understand what it requires
+// would let everybody in. Each refusal has its accepting twin.
+import assert from "node:assert/strict";
+import { after, describe, test } from "node:test";
+import { Authority, AuthSkill, fetchEndpoints, nodeEndpoints, TallystickError } from "tallystick";
+import { echo, lateServer, portal, SECRET, site } from "./access-support.js";
+import { Lines, quiet, rejectsWith, send, temporaryFolder } from "./support.js";
+
+const keysDir = await temporaryFolder();
+const { at, skill } = await site({ alice: {}, bob: {} });
+const [alice, bob] = [skill("alice"), skill("bob")];
+await bob.ready();
+
+// What a program without types may write.
+const any = (value: unknown) => value as never;
+
+function refusal(code: string, text: RegExp) {
+  return (error: unknown) => {
+    assert.ok(error instanceof TallystickError, String(error));
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, text);
+    return true;
+  };
+}
+
+describe("a guard", () => {
+  const makers: Readonly<Record<string, (requirements: unknown) => unknown>> = {
+    handler: (given) => bob.handler(echo, any(given)),
+    requireAuth: (given) => bob.requireAuth(any(given)),
+    fetchHandler: (given) => bob.fetchHandler(() => new Response(), any(given)),
+  };
+  const wrong: readonly [unknown, RegExp][] = [
+    [{ scope: ["admin"] }, /unknown option "scope": write scopes/],
+    [{ scopes: ["admin"], bound: true }, /unknown option "bound": write bind/],
+    [["read"], /plain object \(there is an array\)/],
+    ["@", /plain object \(there is a text\)/],
+    [5, /plain object \(there is a number\)/],
+    [null, /plain object \(there is null\)/],
+    [new Map([["scopes", ["admin"]]]), /plain object/],
+    [() => {}, /plain object/],
+    [{ scopes: "admin" }, /scopes must be an array of texts/],
+    [{ scopes: [""] }, /scopes must be an array of texts/],
+    [{ scopes: [5] }, /scopes must be an array of texts/],
+    [{ scopes: new Array(1) }, /scopes must be an array of texts/],
+    [{ scopes: null }, /scopes must be .*null/],
+    [{ bind: "yes" }, /bind must be true or false/],
+    [{ bind: 1 }, /bind must be true or false/],
+  ];
+  const right = [undefined, {}, { scopes: ["admin"], bind: true }, { scopes: ["tools:*"] }, { bind: false }];
+  for (const [name, make] of Object.entries(makers)) {
+    test(`of ${name} is only made of requirements that are understood`, () => {
+      for (const [given, text] of wrong) assert.throws(() => make(given), refusal("invalid_argument", text));
+      for (const given of right) assert.ok(make(given));
+    });
+
+    test(`of ${name} has its patterns judged by the core`, () => {
+      for (const scopes of [["read write"], ['a"b'], ["read", "ü"]]) {
+        assert.throws(() => make({ scopes }), refusal("invalid_config", /scope pattern must be/));
+      }
+      assert.ok(make({ scopes: ["read", "a:*"] }));
+    });
+  }
+
+  test("with a wrong pattern that is made while the core loads refuses everybody, and says why", async () => {
+    const { url, listen } = await lateServer();
+    const logger = new Lines();
+    const early = new AuthSkill({ baseUrl: url, agentId: "early", keysDir, devMode: true }, { logger });
+    after(() => early.close());
+    const guards = {
+      "/wrong": early.handler(echo, { scopes: ["re ad"] }),
+      "/right": early.handler(echo, { scopes: ["read"] }),
+    };
+    listen((request, response) => {
+      const guard = guards[request.url as keyof typeof guards];
+      if (guard === undefined) early.endpoints()(request, response);
+      else void guard(request, response);
+    });
+    const headers = ["authorization", (await alice.authorization(url, { scopes: ["read"] })).authorization];
+    assert.equal((await send(`${url}/wrong`, { headers })).status, 500);
+    assert.ok(logger.errors.some((line) => /handler: scopes: "re ad".*scope pattern/.test(line)));
+    assert.equal((await send(`${url}/right`, { headers })).status, 200);
+  });
+
+  test("keeps to what it was made with, whatever becomes of the object", async () => {
+    const { url, listen } = await lateServer();
+    const agent = new AuthSkill({ baseUrl: url, agentId: "copy", keysDir, devMode: true }, { logger: quiet });
+    after(() => agent.close());
+    const requirements = { scopes: ["write"] };
+    listen(agent.handler(echo, requirements));
+    requirements.scopes.length = 0;
+    const as = async (scopes: string[]) =>
+      send(url, { headers: ["authorization", (await alice.authorization(url, { scopes })).authorization] });
+    assert.equal((await as(["read"])).status, 403);
+    assert.equal((await as(["write"])).status, 200);
+  });
+
+  test("has something to guard", () => {
+    assert.throws(() => bob.handler(any({ scopes: [] })), refusal("invalid_argument", /listener must be a function/));
+    assert.throws(() => bob.fetchHandler(any(undefined)), refusal("invalid_argument", /handler must be a function/));
+    assert.ok(bob.handler(() => {}));
+  });
+
+  test("of a single request is checked as well", async () => {
+    const facts = {
+      authorization: [(await alice.authorization(at("bob"))).authorization],
+      method: "GET",
+      path: "/bob",
+    };
+    const error = await rejectsWith("invalid_argument", bob.verifyRequest(facts, any({ scope: ["admin"] })));
+    assert.match(error.message, /scopes/);
+    assert.equal((await bob.verifyRequest(facts, { scopes: ["read"] })).agentId, "alice");
+  });
+});
+
+describe("the options of a call", () => {
+  const to = at("bob");
+  const calls: readonly [string, () => Promise<unknown>, () => Promise<unknown>, RegExp][] = [
+    [
+      "authorization, an unknown one",
+      () => alice.authorization(to, any({ scopes: ["read"], bnd: true })),
+      () => alice.authorization(to, { scopes: ["read"], bind: false }),
+      /"bnd": write bind/,
+    ],
+    [
+      "authorization, scope",
+      () => alice.authorization(to, any({ scope: ["read"] })),
+      () => alice.authorization(to),
+      /scopes/,
+    ],
+    ["authorization, null", () => alice.authorization(to, any(null)), () => alice.authorization(to, {}), /null/],
+    ["authorization, a target", () => alice.authorization(any(5)), () => alice.authorization(to), /target must be/],
+    [
+      "generateToken, a text",
+      () => alice.generateToken(to, any("read")),
+      () => alice.generateToken(to, ["read"]),
+      /scopes must be an array/,
+    ],
+    [
+      "generateToken, NaN",
+      () => alice.generateToken(to, undefined, { x: Number.NaN }),
+      () => alice.generateToken(to, undefined, { x: 1 }),
+      /extraClaims.*"x" is NaN/,
+    ],
+    [
+      "generateToken, a function",
+      () => alice.generateToken(to, undefined, { x: () => 1 }),
+      () => alice.generateToken(to, undefined, { x: [1, null, { y: "z" }] }),
+      /extraClaims.*"x" is a function/,
+    ],
+    [
+      "generateToken, a Map",
+      () => alice.generateToken(to, undefined, any(new Map([["x", 1]]))),
+      () => alice.generateToken(to, undefined, {}),
+      /extraClaims must be a plain object/,
+    ],
+    [
+      "rotateKeys, an unknown one",
+      () => bob.rotateKeys(any({ forced: true })),
+      () => bob.rotateKeys({ force: true }),
+      /force/,
+    ],
+    [
+      "rotateKeys, a text",
+      () => bob.rotateKeys(any({ force: "no" })),
+      () => bob.rotateKeys({ force: true }),
+      /true or false/,
+    ],
+  ];
+  for (const [name, wrong, right, text] of calls) {
+    test(`are checked: ${name}`, async () => {
+      assert.match((await rejectsWith("invalid_argument", wrong())).message, text);
+      await right();
+    });
+  }
+
+  test("of fetchFor are checked when it is called", () => {
+    for (const options of [
+      { binded: true },
+      { scope: [] },
+      { bind: "true" },
+      { sendTo: 5 },
+      { maxBody: "1" },
+      null,
+      5,
+    ]) {
+      assert.throws(() => alice.fetchFor(to, any(options)), refusal("invalid_argument", /fetchFor/));
+    }
+    assert.throws(() => alice.fetchFor(any(5)), refusal("invalid_argument", /target must be a text/));
+    assert.ok(alice.fetchFor(to, { bind: true, scopes: ["read"], sendTo: new URL(to), maxBody: 1 }));
+  });
+});
+
+describe("endpoints", () => {
+  for (const [name, make] of Object.entries({ nodeEndpoints, fetchEndpoints })) {
+    test(`${name} takes agents and nothing else`, () => {
+      for (const given of [null, undefined, 5, "bob", [bob], { a: null }, { a: {} }, { a: bob, b: 5 }]) {
+        assert.throws(() => make(any(given)), refusal("invalid_argument", new RegExp(name)));
+      }
+      for (const mount of [{ mont: "/a" }, { mount: 5 }, { mount: "agents" }, "/agents", null]) {
+        assert.throws(() => make(bob, any(mount)), refusal("invalid_argument", new RegExp(name)));
+      }
+      assert.ok(make(bob));
+      assert.ok(make({ alice, bob }, { mount: "/agents" }));
+    });
+  }
+});
+
+describe("an authority", () => {
+  test("is made with options that there are", () => {
+    for (const options of [
+      { foo: 1 },
+      { logger: 5 },
+      { logger: {} },
+      { keysDir: 5 },
+      { allowedScopes: "read" },
+      5,
+      null,
+    ]) {
+      assert.throws(
+        () => new Authority("https://portal.example", any(options)),
+        refusal("invalid_argument", /Authority/),
+      );
+    }
+    assert.throws(() => new Authority(any(5)), refusal("invalid_argument", /issuer must be a text/));
+    const made = new Authority("https://portal.example", { keysDir, logger: quiet, allowedScopes: ["read"] });
+    after(() => made.close());
+  });
+
+  test("registers clients that are understood", async () => {
+    const { authority } = await portal();
+    for (const client of [
+      undefined,
+      null,
+      5,
+      {},
+      { clientId: 5 },
+      { clientId: "x", scopes: "read" },
+      { clientId: "x", trusts: [] },
+    ]) {
+      await rejectsWith("invalid_argument", authority.registerClient(any(client)));
+    }
+    const error = await rejectsWith("invalid_argument", authority.registerClient(any({ clientId: "x", foo: 1 })));
+    assert.match(error.message, /unknown option "foo"/);
+    assert.deepEqual(await authority.listClients(), []);
+    await authority.registerClient({ clientId: "x", secret: SECRET, scopes: ["read"] });
+    assert.equal((await authority.listClients()).length, 1);
+    await rejectsWith("invalid_argument", authority.rotateKeys(any({ forced: true })));
+    await authority.rotateKeys({ force: true });
+  });
+});
+
+describe("an AuthSkill", () => {
+  const config = { agentId: "made", baseUrl: "https://agents.example/made", keysDir };
+
+  test("is made of a plain object", async () => {
+    for (const given of [5, null, ["x"], true, new Map(), Promise.resolve(config)]) {
+      assert.throws(() => new AuthSkill(any(given)), refusal("invalid_argument", /must be a plain object/));
+    }
+    assert.throws(() => new AuthSkill(any("auth.yaml")), refusal("invalid_argument", /AuthSkill\.fromFile\(path\)/));
+    const made = new AuthSkill(config, { logger: quiet });
+    after(() => made.close());
+    assert.equal((await made.ready()).agentId, "made");
+  });
+
+  test("has options of the right types", () => {
+    const wrong = [
+      5,
+      null,
+      { logger: 5 },
+      { logger: { warn() {} } },
+      { crypto: "hots" },
+      { bits: 1024 },
+      { backend: "jvm" },
+    ];
+    for (const options of [...wrong, { onError: {} }, { keys: { a: 5 } }, { publicKey: 5 }, { signer: 5 }]) {
+      assert.throws(() => new AuthSkill(config, any(options)), refusal("invalid_argument", /AuthSkill/));
+    }
+    const made = new AuthSkill(config, {
+      logger: quiet,
+      crypto: "host",
+      bits: 2048,
+      keys: {},
+      onError: () => undefined,
+    });
+    after(() => made.close());
+  });
+
+  test("is told where an option of the host belongs", async () => {
+    for (const misplaced of [{ signer: "x" }, { public_key: "x" }, { logger: quiet }, { replay: "memory" }]) {
+      const text = /belongs to no configuration: write it in the second argument/;
+      assert.throws(() => new AuthSkill({ ...config, ...misplaced } as never), refusal("invalid_config", text));
+      assert.throws(() => new AuthSkill({ skills: { auth: misplaced } } as never), refusal("invalid_config", text));
+    }
+    const unknown = new AuthSkill(any({ ...config, keyDir: "x" }), { logger: quiet });
+    assert.match((await rejectsWith("invalid_config", unknown.ready())).message, /keyDir.*keysDir|keyDir.*keys_dir/);
+  });
+});
