@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import logging
 import multiprocessing
 import os
 import re
@@ -12,6 +14,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import jwt
 import pytest
@@ -29,6 +32,7 @@ from tallystick import (
     TokenRefusedError,
     TokenUnavailableError,
     UnknownIssuerError,
+    new_client_secret,
 )
 from tallystick.access import watched
 from test_access_gunicorn import ask
@@ -213,6 +217,21 @@ def test_a_client_registered_twice_has_the_new_secret(portal: Portal, backend: s
         member(site, "alice", new, backend).generate_token("@bob", ["read"])
 
 
+def test_replacing_a_client_is_logged(portal: Portal, caplog: pytest.LogCaptureFixture) -> None:
+    party, _ = portal
+    caplog.set_level(logging.INFO, "tallystick")
+    party.register_client("alice")
+    assert "replaced" not in caplog.text
+    with pytest.raises(TallystickError):
+        party.register_client("alice", scopes=["a b"])
+    assert "replaced" not in caplog.text
+    secret = party.register_client("alice")
+    replaced = [entry for entry in caplog.records if "replaced" in entry.getMessage()]
+    assert [entry.getMessage() for entry in replaced] == ["the client 'alice' is replaced"]
+    assert replaced[0].levelno == logging.INFO
+    assert str(secret) not in caplog.text
+
+
 def test_the_file_of_clients(portal: Portal, tmp_path: Path) -> None:
     party, _ = portal
     secret = party.register_client("alice", scopes=["read"], trust=["verified"])
@@ -374,7 +393,11 @@ def test_the_command_line(tmp_path: Path) -> None:
     secret = json.loads(made.stdout)["client_secret"]
     assert len(secret) >= 32
     given = run("register", "bob", "--secret-from-stdin", *common, given="s3cret-s3cret-s3cret\n")
-    assert json.loads(given.stdout) == {"client_id": "bob", "client_secret": None}
+    assert json.loads(given.stdout) == {
+        "client_id": "bob",
+        "client_secret": None,
+        "replaced": False,
+    }
     listed = run("list", *common)
     assert [client["client_id"] for client in json.loads(listed.stdout)["clients"]] == [
         "alice",
@@ -382,7 +405,12 @@ def test_the_command_line(tmp_path: Path) -> None:
     ]
     assert secret not in listed.stdout
     assert json.loads(run("remove", "bob", *common).stdout) == {"removed": True}
-    assert json.loads(run("remove", "bob", *common).stdout) == {"removed": False}
+    gone = run("remove", "bob", *common)
+    assert (gone.returncode, json.loads(gone.stdout)) == (1, {"removed": False})
+    assert "bob is not registered" in gone.stderr
+    told = run("remove", "bob", *common[:-1])
+    assert (told.returncode, told.stdout) == (1, "")
+    assert "bob is not registered" in told.stderr
     first = json.loads(run("rotate", *common).stdout)
     refused = run("rotate", *common)
     assert refused.returncode == 1
@@ -391,7 +419,8 @@ def test_the_command_line(tmp_path: Path) -> None:
     told = run("list", *common[:-1])
     assert told.stdout == "alice: read\n"
     spoken = run("register", "carol", *common[:-1])
-    assert "shown this once" in spoken.stdout
+    assert spoken.stdout.startswith("carol is registered; its secret, which is shown this once")
+    assert run("register", "carol", *common[:-1]).stdout.startswith("carol is replaced; its secret")
     by_environment = run(
         "list",
         "--json",
@@ -399,6 +428,50 @@ def test_the_command_line(tmp_path: Path) -> None:
         TALLYSTICK_KEYS_DIR=str(tmp_path / "a"),
     )
     assert len(json.loads(by_environment.stdout)["clients"]) == 2
+
+
+def test_a_secret_for_the_setting_clients(tmp_path: Path, backend: str) -> None:
+    made = new_client_secret()
+    assert len(made.secret) >= 32
+    assert made.secret not in repr(made) + str(made)
+    assert made.secret_hash not in repr(made)
+    given = new_client_secret("s3cret-s3cret-s3cret")
+    assert given.secret == "s3cret-s3cret-s3cret"
+    with pytest.raises(InvalidArgumentError, match="16"):
+        new_client_secret("short")
+    with pytest.raises(InvalidArgumentError, match=r"^secret takes a text"):
+        new_client_secret(b"s" * 20)  # type: ignore[arg-type]
+    by_line = json.loads(run("secret", "--json").stdout)
+    by_stdin = run("secret", "--secret-from-stdin", given="t4cret-t4cret-t4cret\n")
+    assert "t4cret" not in by_stdin.stdout
+    known = {
+        "a": (made.secret, made.secret_hash),
+        "b": (given.secret, given.secret_hash),
+        "c": (by_line["client_secret"], by_line["secret_hash"]),
+        "d": ("t4cret-t4cret-t4cret", by_stdin.stdout.strip().removeprefix("secret_hash: ")),
+    }
+    clients = [
+        {"client_id": name, "secret_hash": found[1], "scopes": ["read"]}
+        for name, found in known.items()
+    ]
+    with agent(tmp_path, "portal", backend=backend, clients=clients) as (party, _):
+        for name, (secret, _) in known.items():
+            statuses = []
+            for tried in (secret, secret + "x"):
+                form = urlencode({"grant_type": "client_credentials", "resource": party.base_url})
+                basic = base64.b64encode(f"{name}:{tried}".encode()).decode()
+                served = party.serve(
+                    "POST",
+                    "/auth/token",
+                    authorization=f"Basic {basic}",
+                    content_type="application/x-www-form-urlencoded",
+                    body=form.encode(),
+                )
+                assert served is not None
+                statuses.append(served.status)
+            assert statuses == [200, 401]
+    words = run("secret").stdout.splitlines()
+    assert [line.partition(": ")[0] for line in words] == ["client_secret", "secret_hash"]
 
 
 def test_the_command_line_says_what_is_wrong(tmp_path: Path) -> None:

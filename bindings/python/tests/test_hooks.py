@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agents import agent, receiver
-from tallystick import AuthContext, AuthSkill, InvalidAudienceError, MalformedTokenError
+from tallystick import (
+    AuthContext,
+    AuthSkill,
+    InvalidArgumentError,
+    InvalidAudienceError,
+    MalformedTokenError,
+    MissingAuthorizationError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,3 +161,101 @@ def test_a_bound_token_needs_its_request(alice: AuthSkill, bob: AuthSkill, recei
     scope["headers"] = [(b"authorization", unbound.encode())]
     request = SimpleNamespace(scope=scope, headers={"authorization": unbound})
     assert receive(bob, Context(request=request)).auth.agent_id == "alice"
+
+
+@BOTH_IN
+@pytest.mark.parametrize(
+    "name", ["Authorization", "authorization", "AUTHORIZATION", b"authorization"]
+)
+@pytest.mark.parametrize("form", ["mapping", "pairs", "request", "object", "list"])
+def test_a_caller_comes_in_by_a_plain_dict(
+    alice: AuthSkill, bob: AuthSkill, receive: Any, name: Any, form: str
+) -> None:
+    def context(value: Any) -> dict[str, Any]:
+        value = value.encode() if isinstance(name, bytes) else value
+        headers: Any = {name: [value] if form == "list" else value, "x": "y"}
+        if form == "pairs":
+            headers = list(headers.items())
+        if form == "request":
+            return {"request": {"headers": headers}, "headers": {}}
+        if form == "object":
+            return {"request": SimpleNamespace(headers=headers)}
+        return {"headers": headers}
+
+    good = context(alice.authorization(BOB))
+    assert receive(bob, good)["auth"].agent_id == "alice"
+    bad = context("Bearer x")
+    with pytest.raises(MalformedTokenError):
+        receive(bob, bad)
+    assert "auth" not in bad
+    other = context("Basic YTpi")
+    assert "auth" not in receive(bob, other)
+
+
+@BOTH_IN
+def test_a_header_that_is_meant_as_a_token_is_one(
+    alice: AuthSkill, bob: AuthSkill, receive: Any
+) -> None:
+    value = alice.authorization(BOB)
+    assert receive(bob, {"headers": {"Authorization": value}})["auth"]
+    for wrong in ("Bearer", "bearer ", f"{value} x", f" {value}x y"):
+        with pytest.raises(MissingAuthorizationError):
+            receive(bob, {"headers": {"Authorization": wrong}})
+    for several in (
+        {"Authorization": value, "authorization": value},
+        {"Authorization": [value, "Basic YTpi"]},
+        {"Authorization": "Basic YTpi", "authorization": "Basic YTpi"},
+        [("authorization", value), ("Authorization", value)],
+    ):
+        with pytest.raises(MissingAuthorizationError, match="exactly one"):
+            receive(bob, {"headers": several})
+    for none in ({}, {"Authorization": None}, {"Authorization": "Digest a=b"}, None):
+        assert "auth" not in receive(bob, {"headers": none})
+
+
+NO_CONTEXTS: list[Any] = [None, 5, b"x", "x", [], ()]
+
+
+@pytest.mark.parametrize("context", NO_CONTEXTS)
+@pytest.mark.parametrize("hook", [outgoing, aoutgoing, incoming, aincoming])
+def test_what_is_no_context(bob: AuthSkill, hook: Any, context: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^context takes a dict or an object"):
+        hook(bob, context)
+    assert hook(bob, {}) == {}
+    assert hook(bob, SimpleNamespace()) == SimpleNamespace()
+
+
+@BOTH_IN
+@pytest.mark.parametrize("headers", [5, "Authorization: Bearer x", [5], {"Authorization": 5}])
+def test_what_are_no_headers(bob: AuthSkill, receive: Any, headers: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^headers"):
+        receive(bob, {"headers": headers})
+    assert receive(bob, {"headers": {"x": "y"}}) == {"headers": {"x": "y"}}
+
+
+@BOTH_IN
+def test_a_context_that_takes_no_caller(alice: AuthSkill, bob: AuthSkill, receive: Any) -> None:
+    context = {"headers": {"Authorization": alice.authorization(BOB)}}
+    with pytest.raises(InvalidArgumentError, match="auth cannot be set"):
+        receive(bob, MappingProxyType(context))
+    assert receive(bob, context)["auth"].agent_id == "alice"
+
+
+@BOTH_OUT
+@pytest.mark.parametrize("headers", [{}, {"AUTHORIZATION": "old"}, None])
+def test_a_token_goes_out_by_dict_and_by_attributes(
+    alice: AuthSkill, bob: AuthSkill, send: Any, headers: Any
+) -> None:
+    def members() -> dict[str, Any]:
+        copy = None if headers is None else dict(headers)
+        return {"target_agent": BOB, "requested_scopes": ["read"], "headers": copy}
+
+    by_name = send(alice, members())["headers"]
+    by_attribute = send(alice, SimpleNamespace(**members())).headers
+    for found in (by_name, by_attribute):
+        assert list(found) == ["Authorization"]
+        assert bob.verify_token(found["Authorization"].split(" ")[1]).scopes == ["read"]
+    with pytest.raises(InvalidArgumentError, match=r"^headers takes a mapping"):
+        send(alice, {**members(), "headers": []})
+    with pytest.raises(InvalidArgumentError, match=r"^scopes takes a list"):
+        send(alice, {**members(), "requested_scopes": "read"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import subprocess
 import sys
 import threading
@@ -11,10 +13,12 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+import tallystick
 from injection_site import CLIENTS, Call, Outcome, Site, serve, streamed
 from tallystick import AuthSkill
 from tallystick.errors import TallystickError
 from tallystick.injection import aiohttp_middleware, httpx_auth, requests_auth
+from tallystick.injection.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
     Client = Callable[..., list[Outcome]]
 
+BOB = "https://bob.example/agents/bob"
 CALLER = "https://caller.example/agents/alice"
 
 
@@ -284,6 +289,50 @@ def test_a_wrong_base_url_is_heard_of_at_once(make: Any, skill: AuthSkill) -> No
     make(skill, "@bob", send_to="https://127.0.0.1:8443/agents/bob")
     with pytest.raises(TallystickError):
         make(skill, "@bob", send_to="bob.example/agents/bob")
+
+
+def test_a_token_that_is_left_off_is_logged_once(
+    client: Client,
+    skill: AuthSkill,
+    site: Site,
+    elsewhere: Site,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING, "tallystick")
+    site.skill = None
+    client(skill, bob(site), Call(bob(site) + "/x"), Call(bob(site) + "/y"))
+    assert "no token" not in caplog.text
+    # Several calls, one client: one line for each origin.
+    client(
+        skill,
+        bob(site),
+        Call(elsewhere.url + "/x?secret=s3cret"),
+        Call(elsewhere.url + "/y"),
+        Call(site.url + "/agents/other"),
+    )
+    lines = [r.getMessage() for r in caplog.records if "no token" in r.getMessage()]
+    assert [line.partition(": ")[0] for line in lines] == [
+        f"no token is sent to {elsewhere.url}",
+        f"no token is sent to {site.url}",
+    ]
+    assert all(f"below {bob(site)}, where" in line and "send_to=" in line for line in lines)
+    assert "s3cret" not in caplog.text
+    assert "eyJ" not in caplog.text
+
+
+def test_no_password_is_logged(skill: AuthSkill, caplog: pytest.LogCaptureFixture) -> None:
+    plan = Plan(skill, BOB, None, False, None)
+    for url in ("https://user:s3cret@evil.example/x", "https://[::1]:8/x"):
+        with contextlib.suppress(TallystickError):
+            plan.attach("GET", url, b"")
+    assert "s3cret" not in caplog.text
+    assert "https://[::1]:8:" in caplog.text
+
+
+def test_they_are_the_packages_own() -> None:
+    assert tallystick.httpx_auth is httpx_auth
+    assert tallystick.requests_auth is requests_auth
+    assert tallystick.aiohttp_middleware is aiohttp_middleware
 
 
 def test_no_client_is_imported_before_it_is_asked_for() -> None:

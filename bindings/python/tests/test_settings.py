@@ -307,7 +307,9 @@ def test_no_error_shows_what_the_file_holds(tmp_path: Path, name: str, text: str
 def test_the_package_imports_neither_httpx_nor_yaml() -> None:
     program = (
         "import sys, tallystick; tallystick.AuthSkill; tallystick.Authority;"
-        "print(sorted({'httpx', 'httpcore', 'yaml', 'flask'} & set(sys.modules)))"
+        "tallystick.httpx_auth; tallystick.requests_auth; tallystick.aiohttp_middleware;"
+        "unwanted = {'httpx', 'httpcore', 'yaml', 'flask', 'requests', 'aiohttp'};"
+        "print(sorted(unwanted & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, timeout=DEADLINE, check=True

@@ -461,6 +461,39 @@ def test_rotation_waits_until_the_next_key_is_known(alice: AuthSkill) -> None:
     assert alice.rotate_keys(force=True)["active"] == first["next"]
 
 
+def test_what_is_no_verdict_is_no_none(tmp_path: Path, keys: KeyPair, backend: str) -> None:
+    with receiver(tmp_path, backend=backend) as bob:
+        unknown = issued("http://localhost:9", keys)
+        for validate in (bob.validate_token, lambda t: asyncio.run(bob.avalidate_token(t))):
+            with pytest.raises(KeysUnavailableError):
+                validate(unknown)
+            assert validate("x") is None
+            assert validate(None) is None
+            for wrong in (5, b"x", ["x"]):
+                with pytest.raises(InvalidArgumentError, match=r"^token takes a text"):
+                    validate(wrong)  # type: ignore[arg-type]
+        with pytest.raises(InvalidArgumentError, match=r"^token takes a text"):
+            bob.verify_token(None)  # type: ignore[arg-type]
+        with serving(documents({"keys": [public_jwk(keys)]})) as site:
+            good = issued(site.url, keys)
+            assert bob.validate_token(good) == bob.verify_token(good)
+
+
+def test_development_mode_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, backend: str
+) -> None:
+    said = "development mode: plain http on loopback is accepted"
+    options: dict[str, Any] = {"base_url": BOB, "keys_dir": str(tmp_path), "backend": backend}
+    with AuthSkill(**options, dev_mode=False) as skill:
+        assert skill.verify_token(skill.generate_token(BOB))
+    assert said not in caplog.text
+    with AuthSkill(**options, dev_mode=True) as skill:
+        skill.close()
+        assert skill.verify_token(skill.generate_token(BOB))
+    warned = [entry for entry in caplog.records if said in entry.getMessage()]
+    assert [entry.levelno for entry in warned] == [logging.WARNING]
+
+
 def test_the_issuer_is_down_after_it_was_known(tmp_path: Path, keys: KeyPair) -> None:
     with receiver(tmp_path) as bob:
         with agent(tmp_path, "carol") as (carol, _):
@@ -523,6 +556,11 @@ def test_commands(alice: AuthSkill, bob: AuthSkill) -> None:
     token = made.data["token"]
     assert token not in made.display
     assert token.split(".")[2] not in made.display
+    for text in (repr(made), str(made), f"{[made]}"):
+        assert token not in text
+        assert token.split(".")[2] not in text
+    assert made.display in str(made)
+    assert repr(made) == f"CommandResult(display={made.display!r})"
     shown = alice.run_command(f"/auth/token {BOB} read --show")
     assert shown.data["token"] in shown.display
     valid = bob.run_command(f"/auth/validate {token}")

@@ -52,11 +52,13 @@ if TYPE_CHECKING:
     from tallystick.access.skill import AuthSkill
     from tallystick.agent import AgentAuth
     from tallystick.authority import Authority
+    from tallystick.authority.secret import ClientSecret, new_client_secret
     from tallystick.caller import Caller
     from tallystick.client import OrchestratorClient
     from tallystick.core import BackendUnavailableError
     from tallystick.dev_tools import DevTools
     from tallystick.errors import ErrorResponse, TallystickError
+    from tallystick.injection import aiohttp_middleware, httpx_auth, requests_auth
     from tallystick.keys import KeyManager, PublicKey
     from tallystick.replay import ReplayStore
     from tallystick.replay.sqlite import SQLiteReplay
@@ -76,6 +78,7 @@ __all__ = [
     "BodyUnavailableError",
     "Caller",
     "CheckFailedError",
+    "ClientSecret",
     "CommandResult",
     "DevTools",
     "ErrorResponse",
@@ -114,7 +117,11 @@ __all__ = [
     "UnknownTicketError",
     "UnsupportedAlgorithmError",
     "WrongTargetError",
+    "aiohttp_middleware",
     "auth_blueprint",
+    "httpx_auth",
+    "new_client_secret",
+    "requests_auth",
 ]
 
 _HOMES = {
@@ -126,6 +133,7 @@ _HOMES = {
     "Authority": "authority",
     "BackendUnavailableError": "core",
     "Caller": "caller",
+    "ClientSecret": "authority.secret",
     "CommandResult": "access.context",
     "DevTools": "dev_tools",
     "ErrorResponse": "errors",
@@ -135,7 +143,11 @@ _HOMES = {
     "ReplayStore": "replay",
     "SQLiteReplay": "replay.sqlite",
     "TallystickError": "errors",
+    "aiohttp_middleware": "injection",
     "auth_blueprint": "access.flask_endpoints",
+    "httpx_auth": "injection",
+    "new_client_secret": "authority.secret",
+    "requests_auth": "injection",
 }
 
 

@@ -6,6 +6,7 @@ instance that it lived in is gone: after a fork, after a WebAssembly trap.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -78,9 +79,12 @@ class Engine(ForkAware):
         the class of the core's error.
         """
         steps = self._steps(operation, members, body)
-        need, result = _advance(steps, None)
-        while need is not None:
-            need, result = _advance(steps, host(need))
+        try:
+            need, result = _advance(steps, None)
+            while need is not None:
+                need, result = _advance(steps, host(need))
+        finally:
+            steps.close()
         return result
 
     async def arun(
@@ -88,9 +92,12 @@ class Engine(ForkAware):
     ) -> Answer:
         """Do the same with a host that answers asynchronously."""
         steps = self._steps(operation, members, body)
-        need, result = _advance(steps, None)
-        while need is not None:
-            need, result = _advance(steps, await host(need))
+        try:
+            need, result = _advance(steps, None)
+            while need is not None:
+                need, result = _advance(steps, await host(need))
+        finally:
+            steps.close()
         return result
 
     def call(self, operation: str, members: dict[str, Any]) -> Answer:
@@ -132,7 +139,11 @@ class Engine(ForkAware):
             try:
                 answer = self._call(handle, operation, members, body)
                 while "need" in answer:
-                    reply = yield answer["need"]
+                    try:
+                        reply = yield answer["need"]
+                    except GeneratorExit:
+                        self._give_up(handle, answer["ticket"])
+                        raise
                     answer = self._resume(handle, answer["ticket"], reply)
                 return _result(answer)
             except InstanceReplacedError:
@@ -150,6 +161,11 @@ class Engine(ForkAware):
         separator = "," if found else ""
         members = f'"ticket":{ticket},"now":{time.time()!r}{separator}{found}'
         return self._call(handle, "engine.resume", members, body)
+
+    def _give_up(self, handle: _Handle, ticket: int) -> None:
+        # A ticket that nobody comes back for would take a place in the core for a minute.
+        with contextlib.suppress(InstanceReplacedError):
+            self._resume(handle, ticket, (members_of({"failed": "the host gave up"}), b""))
 
     def _open(self) -> _Handle:
         entered_child_unannounced()

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from tallystick.body import Body
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, MutableMapping
 
-    Scope = dict[str, Any]
-    Message = dict[str, Any]
+    # As asgiref and Starlette have them: a dict is one, and so is what a server makes.
+    Scope = MutableMapping[str, Any]
+    Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
 

@@ -87,9 +87,12 @@ class AuthContext:
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a slash command gives: ``data`` for programs, ``display`` for people."""
+    """What a slash command gives: ``data`` for programs, ``display`` for people.
 
-    data: dict[str, Any]
+    ``data`` may hold a whole token, so it is not in the ``repr``.
+    """
+
+    data: dict[str, Any] = field(repr=False)
     display: str
 
     def __str__(self) -> str:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from tallystick.access.asgi_request import describe as describe_asgi
 from tallystick.access.asgi_request import header_values
+from tallystick.access.hook_context import (
+    authorization_in,
+    member,
+    must_be_context,
+    put_auth,
+    put_authorization,
+)
 from tallystick.access.wording import verified
 from tallystick.errors import TallystickError
 
@@ -18,14 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Hooks"]
 
-HEADER = "Authorization"
-
 
 class Hooks:
     """The hooks of :class:`tallystick.AuthSkill`.
 
-    A context is anything with ``get`` and attributes, such as webagents' own; it is
-    changed and returned. Each is for one thread or task.
+    A context is a dict, an object with attributes (``types.SimpleNamespace``) or one with
+    ``get``, such as webagents' own; it is changed and returned. Anything else, such as
+    ``None`` or a text, raises ``invalid_argument``. Each is for one thread or task.
     """
 
     _host: AccessHost
@@ -39,51 +46,57 @@ class Hooks:
         async def averify_members(self, members: str, read: None) -> AuthContext: ...
 
     def on_request_outgoing(self, context: Any) -> Any:
-        """Put a token for ``target_agent`` (or ``target_url``) into ``context.headers``.
+        """Put a token for ``target_agent`` (or ``target_url``) into the context's ``headers``.
 
-        ``requested_scopes`` are its scopes. A context without a target stays as it is,
-        and so does one whose ``target_url`` is not that agent's: whoever is there could
-        use the token at the agent. Errors as of ``generate_token``.
+        The context needs one of these two: a reference or URL of an agent, or the URL of
+        the request. ``requested_scopes``, a list, are the token's scopes (default: as of
+        ``generate_token``); ``headers`` is a mapping and is made where there is none.
+        A context without a target stays as it is, and so does one whose ``target_url`` is
+        not that agent's: whoever is there could use the token at the agent. Errors as of
+        ``generate_token``.
         """
         wanted = self._wanted(context)
         if wanted is not None:
-            _put(context, self.authorization(*wanted))
+            put_authorization(context, self.authorization(*wanted))
         return context
 
     async def aon_request_outgoing(self, context: Any) -> Any:
         """Do the same without blocking the event loop."""
         wanted = self._wanted(context)
         if wanted is not None:
-            _put(context, await self.aauthorization(*wanted))
+            put_authorization(context, await self.aauthorization(*wanted))
         return context
 
     def on_connection(self, context: Any) -> Any:
-        """Verify the bearer token in ``context.request.headers`` (or ``context.headers``).
+        """Verify the bearer token in the ``headers`` of ``request``, else of the context.
 
-        ``context.auth`` is then its :class:`tallystick.AuthContext`. Without a bearer
-        token the context stays as it is: whether an endpoint needs a caller is the
-        endpoint's to say. Raises the error of the refusal for an invalid one.
+        ``auth`` of the context is then its :class:`tallystick.AuthContext`. Headers are a
+        mapping, or pairs as in ASGI; their names are of any case. Without an
+        ``Authorization`` header, or with one of another scheme than Bearer, the context
+        stays as it is: whether an endpoint needs a caller is the endpoint's to say. Raises
+        the error of the refusal for a bearer token that is refused, and for two headers.
         """
-        members = _describe(context)
-        if members is not None:
+        members, values = _describe(context)
+        if values:
             try:
-                context.auth = self.verify_members(members, None)
+                put_auth(context, self.verify_members(members, None))
             except TallystickError as refused:
-                _unless_absent(refused)
+                _unless_absent(refused, values)
         return context
 
     async def aon_connection(self, context: Any) -> Any:
         """Do the same without blocking the event loop."""
-        members = _describe(context)
-        if members is not None:
+        members, values = _describe(context)
+        if values:
             try:
-                context.auth = await self.averify_members(members, None)
+                put_auth(context, await self.averify_members(members, None))
             except TallystickError as refused:
-                _unless_absent(refused)
+                _unless_absent(refused, values)
         return context
 
     def _wanted(self, context: Any) -> tuple[str, Sequence[str] | None] | None:
-        agent, url = context.get("target_agent"), context.get("target_url")
+        must_be_context(context)
+        agent, url = member(context, "target_agent"), member(context, "target_url")
         if not agent and not url:
             return None
         if agent and url and not self.covers(agent, str(url)):
@@ -92,42 +105,24 @@ class Hooks:
                 "no token was put into a request: its target_url is not below its target_agent",
             )
             return None
-        return str(agent or url), context.get("requested_scopes")
+        return str(agent or url), member(context, "requested_scopes")
 
 
-def _put(context: Any, authorization: str) -> None:
-    if getattr(context, "headers", None) is None:
-        context.headers = {}
-    headers = context.headers
-    for name in [name for name in headers if str(name).lower() == HEADER.lower()]:
-        # Two of them would be refused at the other end.
-        del headers[name]
-    headers[HEADER] = authorization
-
-
-def _describe(context: Any) -> str | None:
-    """Word the members of ``access.verify``; ``None`` where there is no such header."""
-    request = getattr(context, "request", None)
+def _describe(context: Any) -> tuple[str, list[str]]:
+    """Word the members of ``access.verify``; the values are empty where there is no header."""
+    must_be_context(context)
+    request = member(context, "request")
     scope = getattr(request, "scope", None)
-    if isinstance(scope, dict) and scope.get("type") == "http":
-        described = describe_asgi(scope)
-        return described if header_values(scope, b"authorization") else None
-    holder = context if request is None else request
-    value = _header(getattr(holder, "headers", None))
+    if isinstance(scope, MutableMapping) and scope.get("type") == "http":
+        return describe_asgi(scope), header_values(scope, b"authorization")
+    headers = None if request is None else member(request, "headers")
+    values = authorization_in(member(context, "headers") if headers is None else headers)
     # What the request was is not known here: a token that is bound to one fits none.
-    return None if value is None else verified([value], "UNKNOWN", "/", "", "")
+    return verified(values, "UNKNOWN", "/", "", ""), values
 
 
-def _header(headers: Any) -> str | None:
-    if headers is None:
-        return None
-    for name, value in headers.items():
-        if str(name).lower() == HEADER.lower():
-            return str(value)
-    return None
-
-
-def _unless_absent(refused: TallystickError) -> None:
-    # Credentials of another kind are no token: the same as none.
-    if refused.code != "missing_authorization":
+def _unless_absent(refused: TallystickError, values: list[str]) -> None:
+    """Pass over one header of another kind: it is no token, the same as none."""
+    other = len(values) == 1 and not values[0].strip().lower().startswith("bearer")
+    if refused.code != "missing_authorization" or not other:
         raise refused

@@ -153,6 +153,11 @@ class AccessHost:
 
     def _on_open(self, answer: Answer) -> None:
         if not self.opened:
+            if self._access.get("dev_mode"):
+                self.logger.warning(
+                    "development mode: plain http on loopback is accepted for issuers that are "
+                    "not configured"
+                )
             for warning in answer.get("warnings", ()):
                 self.logger.warning("%s", warning["message"])
         self.opened = answer

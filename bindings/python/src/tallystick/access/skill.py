@@ -212,23 +212,26 @@ class AuthSkill(Hooks, Party):
             answer = await self._host.arun("access.issue", members, data)
         return str(answer["authorization"])
 
-    def validate_token(self, token: str) -> AuthContext | None:
+    def validate_token(self, token: str | None) -> AuthContext | None:
         """Return who the token is from, or ``None`` for one that is refused.
 
-        Why it was refused is logged. Raises what is no verdict on the token.
+        ``None`` for a token, as of a header that is not there, gives ``None``. Why one was
+        refused is logged. What is no verdict on the token is raised: errors with a status
+        from 500 on, such as ``keys_unavailable``, ``replay_store_unavailable``,
+        ``overloaded`` and ``check_failed``, and ``invalid_argument``.
         """
         try:
-            return self.verify_token(token)
+            return None if token is None else self.verify_token(token)
         except TallystickError as refused:
-            log_refusal(self._host.logger, refused)
+            self._refused(refused)
             return None
 
-    async def avalidate_token(self, token: str) -> AuthContext | None:
+    async def avalidate_token(self, token: str | None) -> AuthContext | None:
         """Do the same without blocking the event loop."""
         try:
-            return await self.averify_token(token)
+            return None if token is None else await self.averify_token(token)
         except TallystickError as refused:
-            log_refusal(self._host.logger, refused)
+            self._refused(refused)
             return None
 
     def verify_token(self, token: str) -> AuthContext:
@@ -381,6 +384,11 @@ class AuthSkill(Hooks, Party):
         digest, data = self._host.engine.hand_over(_bytes(body))
         target = members_of({"method": method, "url": str(url)})
         return f'{members},"bind":{{{target}{digest}}}', data
+
+    def _refused(self, refused: TallystickError) -> None:
+        log_refusal(self._host.logger, refused)
+        if refused.response is None or refused.response.status >= 500:
+            raise refused
 
     def _verified(self, context: AuthContext) -> AuthContext:
         if context.bound and self._host.floor is not None:

@@ -28,6 +28,7 @@ class ClientsFile:
     def __init__(self, core: Core, path: Path, logger: logging.Logger) -> None:
         self._core = core
         self._file = PrivateFile(path, "clients file")
+        self._logger = logger
         self._watched = WatchedFile(self._file, logger)
 
     def load(self) -> dict[str, Any]:
@@ -61,7 +62,9 @@ class ClientsFile:
             made, client["secret_hash"] = answer["secret"], answer["secret_hash"]
         else:
             client["public_key"] = public_key
-        self._change(deliver, lambda clients: [*_without(clients, client_id), client])
+        before = self._change(deliver, lambda known: [*_without(known, client_id), client])
+        if any(known["client_id"] == client_id for known in before):
+            self._logger.info("the client %r is replaced", client_id)
         return made
 
     def remove(self, deliver: Deliver, client_id: str) -> bool:
@@ -71,13 +74,18 @@ class ClientsFile:
         self._change(deliver, lambda clients: _without(clients, client_id))
         return True
 
-    def _change(self, deliver: Deliver, change: Callable[[list[Client]], list[Client]]) -> None:
+    def _change(
+        self, deliver: Deliver, change: Callable[[list[Client]], list[Client]]
+    ) -> list[Client]:
+        """Change the clients and return those of before."""
         with self._file.locked():
             stamp = self._file.stamp()
-            clients = change(self._read())
+            before = self._read()
+            clients = change(before)
             # Fed before it is written: what the core refuses never gets into the file.
             deliver({"clients": clients})
             self._file.write(json.dumps({"version": 1, "clients": clients}, indent=1) + "\n", stamp)
+            return before
 
     def _read(self) -> list[Client]:
         text = self._file.read()

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tallystick.authority import DEFAULT_KEYS_DIR, Authority
-from tallystick.errors import TallystickError
+from tallystick.authority.secret import new_client_secret
+from tallystick.errors import TallystickError, error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,9 +85,12 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _register(options: argparse.Namespace) -> None:
-    secret = sys.stdin.readline().rstrip("\r\n") if options.secret_from_stdin else None
+    secret = _given_secret(options)
     key = Path(options.public_key).read_text("utf-8") if options.public_key else None
-    made = _open(options).register_client(
+    authority = _open(options)
+    known = {client["client_id"] for client in authority.list_clients()}
+    replaced = options.client_id in known
+    made = authority.register_client(
         options.client_id,
         secret=secret,
         public_key=key,
@@ -97,10 +101,26 @@ def _register(options: argparse.Namespace) -> None:
     )
     # What was given is known already.
     shown = made if secret is None else None
-    words = f"{options.client_id} is registered"
+    words = f"{options.client_id} is {'replaced' if replaced else 'registered'}"
     if shown is not None:
         words += f"; its secret, which is shown this once: {shown}"
-    _say(options, {"client_id": options.client_id, "client_secret": shown}, words)
+    told = {"client_id": options.client_id, "client_secret": shown, "replaced": replaced}
+    _say(options, told, words)
+
+
+def _secret(options: argparse.Namespace) -> None:
+    given = _given_secret(options)
+    made = new_client_secret(given)
+    # What was given is known already.
+    shown = made.secret if given is None else None
+    words = f"secret_hash: {made.secret_hash}"
+    if shown is not None:
+        words = f"client_secret: {shown}\n{words}"
+    _say(options, {"client_secret": shown, "secret_hash": made.secret_hash}, words)
+
+
+def _given_secret(options: argparse.Namespace) -> str | None:
+    return sys.stdin.readline().rstrip("\r\n") if options.secret_from_stdin else None
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -111,8 +131,10 @@ def _list(options: argparse.Namespace) -> None:
 
 def _remove(options: argparse.Namespace) -> None:
     removed = _open(options).remove_client(options.client_id)
-    words = "is removed" if removed else "was not registered"
-    _say(options, {"removed": removed}, f"{options.client_id} {words}")
+    if removed or options.json:
+        _say(options, {"removed": removed}, f"{options.client_id} is removed")
+    if not removed:
+        raise error("invalid_argument", f"{options.client_id} is not registered: see list")
 
 
 def _rotate(options: argparse.Namespace) -> None:
@@ -143,15 +165,28 @@ def _parser() -> argparse.ArgumentParser:
     register.add_argument("--trust", action="append", default=[], help="label; repeatable")
     register.add_argument("--target", action="append", default=[], help="pattern; repeatable")
     register.add_argument("--public-key", metavar="FILE", help="PEM, JWK or JWKS of the client")
-    register.add_argument(
-        "--secret-from-stdin", action="store_true", help="read the secret, one line"
-    )
+    _secret_from_stdin(register)
     _command(commands, "list", _list, "list the clients")
     remove = _command(commands, "remove", _remove, "forget a client")
     remove.add_argument("client_id")
     rotate = _command(commands, "rotate", _rotate, "sign with the next key from now on")
     rotate.add_argument("--force", action="store_true", help="although it is not known everywhere")
+    words = "make a client's secret and its hash for the setting clients of an agent"
+    secret = commands.add_parser("secret", help=words, description=words)
+    secret.set_defaults(command=_secret)
+    _secret_from_stdin(secret)
+    _json(secret)
     return parser
+
+
+def _secret_from_stdin(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--secret-from-stdin", action="store_true", help="read the secret, one line"
+    )
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _command(
@@ -175,5 +210,5 @@ def _command(
         default=os.environ.get("TALLYSTICK_CLIENTS_FILE") or None,
         help="its clients (TALLYSTICK_CLIENTS_FILE; {keys-dir}/clients.json)",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    _json(parser)
     return parser

@@ -22,7 +22,8 @@ All three take the same arguments:
     (a proxy, a development port). Default: the agent's URL.
 
 A token is attached only where the core says that ``send_to`` covers the request's URL
-(same origin, below its path), so one client may also talk to others. When the answer is
+(same origin, below its path), so one client may also talk to others. A token that is left
+off is logged once for each target and origin (WARNING, the skill's logger). When the answer is
 401 with ``error="invalid_token"``, the request is sent once more with a fresh token; never
 twice, and never with ``bind``. Refusals of the skill (``trust_denied``,
 ``token_unavailable``, ...) are raised as they are, before anything is sent.

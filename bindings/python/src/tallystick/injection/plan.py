@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Union
 
-from tallystick.arguments import must_be_text, must_be_texts, wrong_type
+from tallystick.arguments import choose_logger, must_be_text, must_be_texts, wrong_type
 from tallystick.core import call_json, load_core
 from tallystick.errors import TallystickError, error
+from tallystick.injection.left_off import LeftOff
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -82,6 +83,7 @@ class Plan:
         self._scopes = None if scopes is None else must_be_texts("scopes", scopes)
         self._send_to = send_to
         self._core = load_core()
+        self._left_off = LeftOff(choose_logger(getattr(skill, "logger", None)))
         self._fixed: tuple[str, str] | None = None
         if isinstance(target, str):
             self._fixed = (target, send_to or skill.resolve(target))
@@ -135,7 +137,10 @@ class Plan:
 
     def _whom(self, url: str) -> tuple[str, str] | None:
         found = self._fixed or self._ask(url)
-        if found is None or not self.covers(found[1], url):
+        if found is None:
+            return None
+        if not self.covers(found[1], url):
+            self._left_off.tell(*found, url)
             return None
         return found
 

@@ -87,9 +87,17 @@ class AuthSkill(Skill):
         """Return a token for ``target``; see :meth:`tallystick.AuthSkill.generate_token`."""
         return self.tokens().generate_token(target, scopes, extra_claims)
 
-    async def validate_token(self, token: str) -> AuthContext | None:
-        """Return who the token is from, or ``None`` for one that is refused."""
-        caller = await (await self._ready()).avalidate_token(token)
+    async def validate_token(self, token: str | None) -> AuthContext | None:
+        """Return who the token is from, or ``None`` for any that cannot be verified.
+
+        That is also so while the issuer's keys cannot be had: webagents lets a request in
+        whose hook raises an exception that is not its own. :meth:`verify_token` raises.
+        """
+        try:
+            caller = await (await self._ready()).avalidate_token(token)
+        except TallystickError as unknown:
+            self.logger.error("a token cannot be verified: %s: %s", unknown.code, unknown)
+            return None
         return None if caller is None else AuthContext.from_verified(caller)
 
     async def verify_token(self, token: str) -> AuthContext:
