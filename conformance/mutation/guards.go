@@ -92,7 +92,7 @@ func Guards() []Guard {
 		{`access-target`, `core/access/verify.go`, `if p := a.checkTarget(&c.bound, &r.in.Received); p != nil {`, "if p := a.checkTarget(&c.bound, &r.in.Received); false {\n\t\t_ = p"},
 		{`access-body-too-large`, `core/access/verify.go`, `case answer.BodyTooLarge || len(answer.Content) > r.a.config.MaxBody:`, `case answer.BodyTooLarge:`},
 		{`access-body-said-too-large`, `core/access/verify.go`, `case answer.BodyTooLarge || len(answer.Content) > r.a.config.MaxBody:`, `case len(answer.Content) > r.a.config.MaxBody:`},
-		{`access-body-unavailable`, `core/access/verify.go`, `case answer.BodyUnavailable:`, `case false && (answer.BodyUnavailable):`},
+		{`access-body-unavailable`, `core/access/verify.go`, `case answer.BodyUnavailable || answer.HasFailed:`, `case false && (answer.BodyUnavailable || answer.HasFailed):`},
 		{`access-body`, `core/access/verify.go`, `if p := r.claims.bound.CheckBody(sum); p != nil {`, "if p := r.claims.bound.CheckBody(sum); false {\n\t\t_ = p"},
 		{`access-required-scopes`, `core/access/verify.go`, `if p := missingScopes(r.in.RequiredScopes, r.granted); p != nil {`, "if p := missingScopes(r.in.RequiredScopes, r.granted); false {\n\t\t_ = p"},
 		{`access-accept-from`, `core/access/verify.go`, `if rules := r.a.config.AcceptFrom; rules != nil && `, `if rules := r.a.config.AcceptFrom; false && `},
@@ -153,7 +153,8 @@ func Guards() []Guard {
 		{`keys-fresh`, `core/keyset/keyset.go`, `func (e *entry) fresh(t float64) bool { return e.set != nil && t < e.set.until }`, `func (e *entry) fresh(t float64) bool { return e.set != nil }`},
 		{`keys-negative`, `core/keyset/keyset.go`, `return a.failed && t-a.at < retryAfter }`, `return false }`},
 		{`scope-words`, `core/scope/scope.go`, `if !valid(s) {`, `if false && (!valid(s)) {`},
+		{`ticket-once`, `core/engine/engine.go`, "if there {\n\t\te.drop(number, t)", "if false {\n\t\te.drop(number, t)"},
+		{`ticket-bodies`, `core/engine/engine.go`, ` || t.body && e.bodies >= maxBodies`, ``},
 		{`ticket-age`, `core/engine/engine.go`, `if !there || t.tooOld(answer.Now) {`, `if !there {`},
-		{`ticket-once`, `core/engine/engine.go`, "\tdelete(e.tickets, number)\n\te.mu.Unlock()", `	e.mu.Unlock()`},
 	}
 }

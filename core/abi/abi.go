@@ -92,7 +92,7 @@ func settle(e *engine.Engine, now float64, step need.Step, finish func(need.Step
 	if step.Need == nil {
 		return finish(step)
 	}
-	number, p := e.Suspend(now, step.Resume, finish)
+	number, p := e.Suspend(now, step, finish)
 	if p != nil {
 		return finish(need.Refuse(p))
 	}

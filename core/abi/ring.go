@@ -17,7 +17,7 @@ func ringUpdate(_ *Core, r *RingUpdateRequest, _ []byte) (any, *problem.Problem)
 		}
 	}
 	updated, p := ring.Update(current, ring.Options{
-		Now: r.Now, Rotate: r.Rotate, Force: r.Force, Lifetime: r.Lifetime,
+		Now: r.Now, Rotate: r.Rotate, Force: r.Force, Revoke: r.Revoke, Lifetime: r.Lifetime,
 		Publish: orDefault(r.Publish, ring.DefaultPublish), Bits: r.Bits, Fresh: r.Fresh,
 	})
 	if p != nil {

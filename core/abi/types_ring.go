@@ -8,6 +8,7 @@ type RingUpdateRequest struct {
 	Now      float64         `json:"now"`
 	Rotate   bool            `json:"rotate,omitempty"`
 	Force    bool            `json:"force,omitempty"`
+	Revoke   bool            `json:"revoke,omitempty"`
 	Lifetime float64         `json:"lifetime"`
 	Publish  *float64        `json:"publish,omitempty"`
 	Bits     int             `json:"bits,omitempty"`

@@ -225,7 +225,7 @@ func (r *verification) bodyAnswered(answer need.Answer) need.Step {
 	switch {
 	case answer.BodyTooLarge || len(answer.Content) > r.a.config.MaxBody:
 		return need.Refuse(problem.New(problem.BodyTooLarge, "").WithLog("the body is over max_body (%d bytes)", r.a.config.MaxBody))
-	case answer.BodyUnavailable:
+	case answer.BodyUnavailable || answer.HasFailed:
 		return need.Refuse(problem.New(problem.BodyUnavailable, "").WithLog("something read the body before it was verified: verify first, or keep the raw bytes"))
 	}
 	sum := answer.BodySHA256
@@ -254,7 +254,8 @@ func (r *verification) checkScopes() need.Step {
 	return r.claimOnce(caller)
 }
 
-// grant filters a token's scopes. trust: labels are an authority's to give.
+// grant filters a token's scopes. Namespaces and trust: labels are an authority's
+// to give: nobody puts himself into one.
 func (a *Agent) grant(scopes []string, portal bool) []string {
 	granted := a.allowed.Filter(scopes)
 	if portal {
@@ -262,7 +263,7 @@ func (a *Agent) grant(scopes []string, portal bool) []string {
 	}
 	own := granted[:0]
 	for _, s := range granted {
-		if !strings.HasPrefix(s, trust.LabelPrefix) {
+		if !strings.HasPrefix(s, trust.LabelPrefix) && !strings.HasPrefix(s, scope.NamespacePrefix) {
 			own = append(own, s)
 		}
 	}

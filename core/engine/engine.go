@@ -16,6 +16,9 @@ const (
 	// that each may wait, in seconds.
 	maxTickets = 1024
 	maxAge     = 60
+	// maxBodies bounds those that wait for a request's body: its sender decides how
+	// long that takes, and must not keep everything else from going on.
+	maxBodies = 512
 )
 
 // Engine has a Verifier, a Signer or both, or an Access alone. Safe for concurrent use.
@@ -27,6 +30,7 @@ type Engine struct {
 
 	mu      sync.Mutex
 	tickets map[uint64]ticket
+	bodies  int
 	last    uint64
 }
 
@@ -35,6 +39,7 @@ type ticket struct {
 	resume func(need.Answer) need.Step
 	finish func(need.Step) []byte
 	issued float64
+	body   bool
 }
 
 // New returns an engine without tickets.
@@ -44,24 +49,39 @@ func New(verifier *request.Verifier, signer *request.Signer, realm string) *Engi
 
 // Suspend stores a suspended operation and returns its ticket. Tickets that
 // nobody came back for make room by age.
-func (e *Engine) Suspend(now float64, resume func(need.Answer) need.Step, finish func(need.Step) []byte) (uint64, *problem.Problem) {
+func (e *Engine) Suspend(now float64, step need.Step, finish func(need.Step) []byte) (uint64, *problem.Problem) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.tickets) >= maxTickets {
+	t := ticket{step.Resume, finish, now, step.Need.Kind == need.Body}
+	if e.full(t) {
 		e.dropOld(now)
 	}
-	if len(e.tickets) >= maxTickets {
-		return 0, problem.New(problem.Overloaded, "").WithLog("%d operations wait for the host's answers", maxTickets)
+	if e.full(t) {
+		return 0, problem.New(problem.Overloaded, "").WithLog("%d operations wait for the host's answers, %d of them for a body", len(e.tickets), e.bodies)
 	}
 	e.last++
-	e.tickets[e.last] = ticket{resume, finish, now}
+	e.tickets[e.last] = t
+	if t.body {
+		e.bodies++
+	}
 	return e.last, nil
+}
+
+func (e *Engine) full(t ticket) bool {
+	return len(e.tickets) >= maxTickets || t.body && e.bodies >= maxBodies
+}
+
+func (e *Engine) drop(number uint64, t ticket) {
+	delete(e.tickets, number)
+	if t.body {
+		e.bodies--
+	}
 }
 
 func (e *Engine) dropOld(now float64) {
 	for number, t := range e.tickets {
 		if t.tooOld(now) {
-			delete(e.tickets, number)
+			e.drop(number, t)
 		}
 	}
 }
@@ -75,7 +95,9 @@ func (t ticket) tooOld(now float64) bool {
 func (e *Engine) Resume(number uint64, answer need.Answer) (need.Step, func(need.Step) []byte, *problem.Problem) {
 	e.mu.Lock()
 	t, there := e.tickets[number]
-	delete(e.tickets, number)
+	if there {
+		e.drop(number, t)
+	}
 	e.mu.Unlock()
 	if !there || t.tooOld(answer.Now) {
 		return need.Step{}, nil, problem.New(problem.UnknownTicket, "")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"sync"
 
 	"filippo.io/bigmod"
 )
@@ -25,8 +26,10 @@ var ErrWeak = errors.New("weak or oversized key")
 
 // PublicKey is an RSA key that verifies RS256 signatures. It keeps its modulus
 // prepared: crypto/rsa prepares it anew at each verification, which takes longer
-// than the verification itself. Safe for concurrent use.
+// than the verification itself. It is prepared at the first one: a stranger's set
+// may hold 64 large keys, of which a token uses one. Safe for concurrent use.
 type PublicKey struct {
+	prepare    sync.Once
 	modulus    *bigmod.Modulus
 	n          []byte // big-endian, no leading zero
 	exponent   uint
@@ -34,7 +37,7 @@ type PublicKey struct {
 	thumbprint string
 }
 
-// NewPublicKey checks a modulus and an exponent and prepares them.
+// NewPublicKey checks a modulus and an exponent.
 func NewPublicKey(n, e *big.Int) (*PublicKey, error) {
 	bits := n.BitLen()
 	if n.Sign() <= 0 || bits < MinBits || bits > MaxBits {
@@ -46,11 +49,7 @@ func NewPublicKey(n, e *big.Int) (*PublicKey, error) {
 	if e.Cmp(big.NewInt(minExponent)) < 0 || e.Cmp(big.NewInt(maxExponent)) > 0 || e.Bit(0) == 0 {
 		return nil, fmt.Errorf("%w: the RSA exponent must be odd, %d to %d", ErrWeak, minExponent, uint64(maxExponent))
 	}
-	modulus, err := bigmod.NewModulus(n.Bytes())
-	if err != nil {
-		return nil, fmt.Errorf("%w: the RSA modulus cannot be used", ErrWeak)
-	}
-	k := &PublicKey{modulus: modulus, n: n.Bytes(), exponent: uint(e.Uint64()), bits: bits}
+	k := &PublicKey{n: n.Bytes(), exponent: uint(e.Uint64()), bits: bits}
 	k.thumbprint = k.computeThumbprint()
 	return k, nil
 }
@@ -74,12 +73,24 @@ func (k *PublicKey) Verify(input string, signature []byte) bool {
 	if len(signature) != k.Size() {
 		return false
 	}
-	s, err := bigmod.NewNat().SetBytes(signature, k.modulus) // refuses s >= n
+	modulus := k.prepared()
+	s, err := bigmod.NewNat().SetBytes(signature, modulus) // refuses s >= n
 	if err != nil {
 		return false
 	}
-	got := bigmod.NewNat().ExpShortVarTime(s, k.exponent, k.modulus).Bytes(k.modulus)
+	got := bigmod.NewNat().ExpShortVarTime(s, k.exponent, modulus).Bytes(modulus)
 	return subtle.ConstantTimeCompare(got, k.encode(input)) == 1
+}
+
+func (k *PublicKey) prepared() *bigmod.Modulus {
+	k.prepare.Do(func() {
+		modulus, err := bigmod.NewModulus(k.n)
+		if err != nil {
+			panic(err) // NewPublicKey has refused what has no inverse: an even modulus, 0 and 1
+		}
+		k.modulus = modulus
+	})
+	return k.modulus
 }
 
 // encode is EMSA-PKCS1-v1_5 (RFC 8017 section 9.2).

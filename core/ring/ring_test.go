@@ -338,3 +338,41 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestRevokeLeavesNoOldKey(t *testing.T) {
+	old := Options{Now: now, Lifetime: 330}
+	for range 2 {
+		key, err := jose.Generate(2048)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old.Fresh = append(old.Fresh, key.PEM())
+	}
+	first, p := Update(nil, old)
+	if p != nil {
+		t.Fatal(p)
+	}
+	again := Options{Now: now + 1, Lifetime: 330, Revoke: true, Fresh: old.Fresh}
+	if updated, p := Update(first.Ring, again); p != nil || updated.Missing != 2 || updated.Changed {
+		t.Fatalf("its own keys count as fresh: %+v, %v", updated, p)
+	}
+	for range 2 {
+		key, err := jose.Generate(2048)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again.Fresh = append(again.Fresh, key.PEM())
+	}
+	updated, p := Update(first.Ring, again)
+	if p != nil || !updated.Changed || !updated.Rotated {
+		t.Fatalf("%+v, %v", updated, p)
+	}
+	for _, key := range updated.Ring.Public(now) {
+		if _, there := first.Ring.Key(key.Thumbprint()); there {
+			t.Error("an old key is published")
+		}
+	}
+	if _, there := updated.Ring.Next(); !there || len(updated.Ring.Retired()) != 0 {
+		t.Error("the new ring has no next key, or retired ones")
+	}
+}

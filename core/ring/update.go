@@ -25,6 +25,7 @@ type Options struct {
 	Now      float64
 	Rotate   bool
 	Force    bool     // rotate although next was published only now
+	Revoke   bool     // drop every key at once, next included: they are stolen
 	Lifetime float64  // of the longest token, leeway included: as long a retired key is published
 	Publish  float64  // how long next must have been published before it signs
 	Bits     int      // of new keys: 2048, 3072 or 4096; 0: any of those
@@ -43,7 +44,8 @@ type Updated struct {
 // an active and a next key, drops dead ones and, where asked to, rotates. It uses as
 // many of the fresh keys as it needs, in their order; of a new ring the first
 // becomes active, whatever its size. The first next key of all counts as published
-// since ever: no cache can hold a JWKS without it.
+// since ever: no cache can hold a JWKS without it. With Revoke the ring begins
+// anew: no token of an older key is good any more, wherever the set is fetched.
 //
 // Problems: invalid_argument (too early or too often to rotate: says the wait;
 // an option out of its bounds), invalid_key (a fresh key).
@@ -54,6 +56,12 @@ func Update(r *Ring, o Options) (Updated, *problem.Problem) {
 	fresh, err := readFresh(r, o)
 	if err != nil {
 		return Updated{}, problem.New(problem.InvalidKey, "ring.update: "+err.Error())
+	}
+	if o.Revoke && r != nil {
+		if missing := 2 - len(fresh); missing > 0 {
+			return Updated{Ring: r, Missing: missing}, nil
+		}
+		return Updated{Ring: begin(fresh[0], fresh[1], o.Now), Changed: true, Rotated: true}, nil
 	}
 	if err := mayRotate(r, o); err != nil {
 		return Updated{}, problem.New(problem.InvalidArgument, "ring.update: "+err.Error())

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tallystick/tallystick/core/agent"
 	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/weburl"
 )
 
 // Decision is what the configuration says of an issuer.
@@ -99,12 +100,31 @@ func (s *Issuers) denies(caller *Caller, issuer string) bool {
 	if s.deny.MatchDeny(caller.Name, caller.AgentURL, issuer) {
 		return true
 	}
+	// Whoever has a host has all its ports.
+	if plain := withoutPort(caller.AgentURL); plain != caller.AgentURL || withoutPort(issuer) != issuer {
+		name := caller.Name
+		if caller.External && plain != "" {
+			name, _ = agent.Name(plain) // a name of a URL without a port is one too
+		}
+		if s.deny.MatchDeny(name, plain, withoutPort(issuer)) {
+			return true
+		}
+	}
 	for _, url := range [...]string{caller.AgentURL, issuer} {
 		if alias, there := agent.Alias(url, s.authority); there && alias != caller.Name && s.deny.MatchDeny(alias, "", "") {
 			return true
 		}
 	}
 	return false
+}
+
+// withoutPort returns the URL of the same agent at its host's own https port.
+func withoutPort(url string) string {
+	u, err := weburl.Parse(url)
+	if err != nil || u.Port == "" && u.Scheme == "https" {
+		return url
+	}
+	return "https://" + u.Host + strings.TrimSuffix(u.Path, "/")
 }
 
 func invalid(message string) *problem.Problem {

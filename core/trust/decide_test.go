@@ -229,3 +229,24 @@ func TestReferencesInTheAllowList(t *testing.T) {
 		}
 	}
 }
+
+// Whoever has a host has all its ports, so a port does not help against a deny list.
+func TestDenyKnowsNoPorts(t *testing.T) {
+	for _, c := range []struct {
+		pattern, issuer, subject string
+		want                     Decision
+	}{
+		{"https://*.evil.example/**", "https://a.evil.example:99", "x", Denied},
+		{"https://evil.example/**", "https://evil.example:8443", "x", Denied},
+		{"https://evil.example/bad", "https://evil.example:8443", "bad", Denied},
+		{"https://evil.example/bad", "https://evil.example:8443", "good", Open},
+		{"@example.evil.bad", "https://evil.example:8443", "bad", Denied},
+		{"@example.evil.bad", "https://evil.example:8443", "good", Open},
+		{"https://evil.example/**", "https://good.example:8443", "x", Open},
+	} {
+		s := compiled(t, Config{Deny: []string{c.pattern}})
+		if _, got, _ := s.Decide(Claims{Issuer: c.issuer, Subject: c.subject}); got != c.want {
+			t.Errorf("%s against %s/%s: %s, want %s", c.pattern, c.issuer, c.subject, got, c.want)
+		}
+	}
+}

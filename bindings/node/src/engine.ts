@@ -128,8 +128,14 @@ export class Engine {
       while (answer.need !== undefined) {
         const { kind } = answer.need;
         // A token is claimed once, however often its verification has to start again.
-        const reply = kind === "claim" && claimed !== undefined ? claimed : this.#serve(answer.need, own);
-        const found = reply instanceof Promise ? await reply : reply;
+        let found: Reply;
+        try {
+          const reply = kind === "claim" && claimed !== undefined ? claimed : this.#serve(answer.need, own);
+          found = reply instanceof Promise ? await reply : reply;
+        } catch (error) {
+          this.#giveUp(engine, generation, answer.ticket);
+          throw error;
+        }
         if (kind === "claim") claimed = found;
         cause = found.cause;
         // The instance that gave the ticket is gone; to another one the ticket says nothing, or something else.
@@ -141,6 +147,12 @@ export class Engine {
       if (answer.need === undefined) return this.#finish(answer.ok as T);
     }
     throw misuse("internal", "the WebAssembly core was replaced again and again while a call was under way");
+  }
+
+  /** A ticket that nobody comes back for would take a place in the core for a minute. */
+  #giveUp(engine: number, generation: number, ticket: number | undefined): void {
+    if (this.#closed || this.#core.generation !== generation) return;
+    this.#ask("engine.resume", { engine, ticket, now: now(), failed: "the host gave up" }, undefined);
   }
 
   #finish<T>(ok: T): T {
