@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import UserDict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,8 +29,13 @@ from tallystick.body import Body
 from test_access_gunicorn import ask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator, MutableMapping
     from pathlib import Path
+
+    ForeignMessage = MutableMapping[str, Any]
+    ForeignReceive = Callable[[], Awaitable[ForeignMessage]]
+    ForeignSend = Callable[[ForeignMessage], Awaitable[None]]
+    ForeignApp = Callable[[ForeignMessage, ForeignReceive, ForeignSend], Awaitable[None]]
 
 
 @contextlib.contextmanager
@@ -189,6 +195,34 @@ def test_where_an_application_is_mounted(
 def test_the_guard_takes_a_skill() -> None:
     with pytest.raises(InvalidArgumentError, match="AuthSkill"):
         AuthMiddleware(AuthEndpoints({}), None)  # type: ignore[arg-type]
+
+
+def test_the_guard_fits_the_types_of_starlette(tmp_path: Path) -> None:
+    # Checked by mypy as well: Starlette and asgiref say MutableMapping, not dict.
+    seen: list[ForeignMessage] = []
+
+    async def inner(scope: ForeignMessage, receive: ForeignReceive, send: ForeignSend) -> None:
+        seen.append(scope)
+
+    async def receive() -> ForeignMessage:
+        return {"type": "http.disconnect"}
+
+    async def send(message: ForeignMessage) -> None:
+        seen.append(message)
+
+    async def connect(app: ForeignApp, scope: ForeignMessage) -> None:
+        await app(scope, receive, send)
+
+    with AuthSkill(base_url="https://bob.example/bob", keys_dir=str(tmp_path)) as skill:
+        app: ForeignApp = AuthEndpoints(skill, AuthMiddleware(inner, skill))
+        header = skill.authorization("https://bob.example/bob").encode()
+        scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/x", "headers": []}
+        asyncio.run(connect(app, scope))
+        assert seen[0]["status"] == 401
+        seen.clear()
+        scope["headers"] = [(b"authorization", header)]
+        asyncio.run(connect(app, UserDict(scope)))
+        assert seen[0]["auth"].agent_id == "bob"
 
 
 def test_a_caller_that_hangs_up_amid_its_body(server: Server, carol: AuthSkill) -> None:

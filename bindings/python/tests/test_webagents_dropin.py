@@ -16,7 +16,7 @@ import pytest
 from support import DEADLINE
 from tallystick import AuthSkill
 from tallystick.core import call_json, load_core
-from webagents_support import Served, publish, served, webagents_interpreter
+from webagents_support import Served, publish, run_in, served, webagents_interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +29,19 @@ if TYPE_CHECKING:
 ALICE = "https://alice.example/agents/alice"
 MESSAGES = {"messages": [{"role": "user", "content": "who am I?"}]}
 TOKEN = "grant_type=client_credentials&client_id=eve&client_secret=anything&scope=read"
+
+VALIDATE = """
+import asyncio, sys
+from tallystick import AuthSkill as Tokens
+from tallystick.webagents import AuthSkill
+url = "https://bob.example/agents/bob"
+options = {"base_url": url, "keys_dir": sys.argv[1], "replay": "memory", "dev_mode": True}
+skill = AuthSkill({"base_url": url, "keys_dir": sys.argv[1], "dev_mode": True})
+gone = Tokens(base_url="http://localhost:9", agent_id="gone", keys_dir=sys.argv[1])
+for token in (gone.generate_token(url), "x", None, 5, Tokens(**options).generate_token(url)):
+    found = asyncio.run(skill.validate_token(token))
+    print(None if found is None else found.agent_id)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -526,3 +539,10 @@ def test_without_an_answer_nobody_gets_in(serve: Serve, alice: AuthSkill) -> Non
     assert server.get("/bob/who", token).status == 500
     assert server.post("/bob/chat/completions", MESSAGES, token).status == 500
     assert server.get("/bob/open").status == 200
+
+
+def test_validate_token_refuses_in_all_cases(webagents_python: Path, tmp_path: Path) -> None:
+    # Keys that cannot be had, no token, none at all, a wrong type; then a good one.
+    done = run_in(webagents_python, tmp_path, VALIDATE, str(tmp_path / "k"))
+    assert done.stdout.split() == ["None"] * 4 + ["bob"], done.stderr
+    assert "keys_unavailable" in done.stderr

@@ -89,6 +89,20 @@ def peer(python: Path, folder: Path) -> Iterator[Peer]:
             stream.close()
 
 
+def run_in(
+    python: Path, folder: Path, program: str, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a program in the environment to its end."""
+    return subprocess.run(
+        [python, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        env=_environment(folder),
+        check=False,
+    )
+
+
 class Served:
     """A server of webagents (``app.py``)."""
 

@@ -123,6 +123,8 @@ class Party:
         The key before stays published until its last token is dead. Refused with
         ``invalid_argument`` while the next key has not been published long enough for
         everybody to know it; ``force`` does it nevertheless, such as after a theft.
+        Receivers look for a key that they miss at most once in 60 seconds: after two
+        forced rotations within a minute they may refuse tokens until that is over.
         """
         return self._host.rotate_keys(force=force)
 

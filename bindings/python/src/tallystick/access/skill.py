@@ -53,18 +53,21 @@ class AuthSkill(Hooks, Party):
         the path of a YAML or JSON file with it, which ``file`` gives as well.
         ``${NAME}`` stands for an environment variable.
     ``options``
-        any key of the configuration, overriding it: ``base_url``, ``authority``,
-        ``allowed_scopes``, ``allow``, ``deny``, ``accept_from``, ``clients``, ...
+        any key of the configuration (table below), overriding it.
     ``signer``, ``public_key``
         self-issued: a function from bytes to a signature (RSASSA-PKCS1-v1_5 with
         SHA-256), sync or async, such as a KMS, and its public key. Without them the
-        keys are in ``{keys_dir}/{agent_id}.ring.json``, which is made at first.
+        keys are in ``{keys_dir}/{agent_id}.ring.json``, which is made at first. Agents
+        with the same ``agent_id`` (or last segment of ``base_url``) in one ``keys_dir``
+        share one key ring: give each a ``keys_dir`` or an ``agent_id`` of its own.
     ``signer_timeout``
         seconds that such a function may take, up to 60.
     ``key_bits``
         of keys that are made: 2048, 3072 or 4096.
     ``keys``
-        ``{"issuer": "PEM, JWK or JWKS"}``: keys of issuers that are not fetched.
+        ``{"issuer": "PEM, JWK or JWKS"}``: keys of issuers that are not fetched. These
+        issuers are thereby trusted: they pass without being on ``allow``; ``deny`` and
+        ``accept_from`` still hold for them.
     ``replay``
         where used tokens are remembered that are bound to one request, as of
         :class:`tallystick.AgentAuth`.
@@ -77,6 +80,40 @@ class AuthSkill(Hooks, Party):
         ``"native"`` or ``"wasm"``, see :func:`tallystick.core.load_core`.
     ``logger``
         default ``logging.getLogger("tallystick")``.
+
+    ====================  ====================  ==========================================
+    key                   default               meaning
+    ====================  ====================  ==========================================
+    ``authority``         none                  URL of a portal, which then signs
+    ``agent_id``          end of ``base_url``   ``sub`` and ``client_id`` of own tokens
+    ``base_url``          from ``agent_id``     own URL or ``@name``: the audience accepted
+    ``token_ttl``         300                   seconds that own tokens live, to 86,400
+    ``allowed_scopes``    ``[read, write]``     patterns of what is asked for and granted
+    ``trusted_issuers``   none                  ``[{issuer, jwks_uri, type}]``
+    ``allow``, ``deny``   none                  patterns of issuers
+    ``accept_from``       everybody             rules of who may call
+    ``talk_to``           everybody             rules of whom tokens are made for
+    ``jwks_cache_ttl``    3,600                 seconds that keys of others are kept
+    ``client_id``         ``agent_id``          at the authority, with one of the next two
+    ``client_secret``     none                  secret there
+    ``client_key``        none                  private PEM there, for private_key_jwt
+    ``audience``          none                  audiences accepted besides ``base_url``
+    ``jwks_uri``          none                  only one issuer is taken, with these keys
+    ``issuer``            from ``jwks_uri``     that issuer
+    ``keys_dir``          ~/.webagents/keys     folder of the key ring, mode 0700
+    ``clients``           none                  who may use the own token endpoint:
+                                                ``[{client_id, secret_hash, scopes, ...}]``,
+                                                see :func:`tallystick.new_client_secret`
+    ``dev_mode``          false                 takes plain http on the loopback
+    ``leeway``            30                    seconds between clocks, to 300
+    ``max_lifetime``      86,400                seconds that a foreign token may live
+    ``max_body``          10,485,760            bytes of a body that a token is bound to
+    ``require_binding``   false                 takes only tokens bound to their request
+    ``realm``             tallystick            of the ``WWW-Authenticate`` challenge
+    ``google``            none                  accepted, not active
+    ``robutler``          none                  its ``client_id`` and ``client_secret`` serve
+                                                at the authority
+    ====================  ====================  ==========================================
 
     Thread-safe. Fork-safe: made and used before a fork (``gunicorn --preload``), it
     works in every child. A context manager. Raises ``invalid_config`` that names the

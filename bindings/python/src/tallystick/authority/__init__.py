@@ -94,6 +94,10 @@ class Authority(Party):
     ) -> str | None:
         """Register a client, or replace one of that id; return its secret, this once.
 
+        It counts at once here, and within a second at other processes that serve this
+        authority. A client that is replaced has none of its old secret and permissions;
+        that is logged (INFO).
+
         ``secret``
             at least 16 characters; drawn at random when not given. Only its salted
             hash is stored.
