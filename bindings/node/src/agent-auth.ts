@@ -36,7 +36,7 @@ export interface AgentAuthOptions {
   readonly realm?: string | undefined;
   /** Sees each refusal; what it returns is sent instead of the answer that the core worded. */
   readonly onError?: OnError | undefined;
-  /** Default: warnings and errors on the console, refusals with `NODE_DEBUG=tallystick`. */
+  /** Default: refusals, warnings and errors on the console. */
   readonly logger?: Logger | undefined;
   /** Who does the RSA operation: `node:crypto` ("host", default, faster) or the core itself. */
   readonly crypto?: "host" | "core" | undefined;

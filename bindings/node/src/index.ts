@@ -10,6 +10,7 @@ export {
   type Registration,
 } from "./access/authority.js";
 export type { AuthorizationHeaders, AuthorizationOptions } from "./access/authorization.js";
+export { type ClientSecret, newClientSecret } from "./access/client-secret.js";
 export type { AuthConfig, AuthConfigInput, ClientConfig, Snake, TrustedIssuer, TrustRules } from "./access/config.js";
 export type { CoveredFetch, FetchForOptions } from "./access/covered-fetch.js";
 export type { Endpoint, EndpointRequest } from "./access/endpoint.js";

@@ -2,9 +2,9 @@ import { debuglog } from "node:util";
 
 /** Where Tallystick says what an operator should know; `console`, pino and winston fit. */
 export interface Logger {
-  /** Ordinary refusals of requests, one line each. */
+  /** Ordinary events that need nobody. */
   debug?(message: string): void;
-  /** Things to mend: keys that cannot be used, a store that does not answer, development mode. */
+  /** Refused requests, one line each, and things to mend: keys that cannot be used, a store that does not answer, development mode. */
   warn(message: string): void;
   /** Failures that keep everything from working. */
   error(message: string): void;
@@ -12,7 +12,7 @@ export interface Logger {
 
 const debug = debuglog("tallystick");
 
-/** Warnings and errors on the console; refusals with `NODE_DEBUG=tallystick`. */
+/** Refusals, warnings and errors on the console; the rest with `NODE_DEBUG=tallystick`. */
 export const consoleLogger: Logger = {
   debug: (message) => debug("%s", message),
   warn: (message) => console.warn("%s", `tallystick: ${message}`),

@@ -20,9 +20,7 @@ export class Refusals {
   answer(error: unknown, request: unknown): HttpAnswer {
     const known = error instanceof TallystickError ? error : misuse("internal", reason(error), { cause: error });
     const answer = known.response ?? bareAnswer(known);
-    const line = `${known.code}: ${known.log ?? known.message}`;
-    if (answer.status >= 500) this.#logger.warn(line);
-    else this.#logger.debug?.(line);
+    this.#logger.warn(`${known.code}: ${known.log ?? known.message}`);
     try {
       return this.#onError?.(known, request) ?? answer;
     } catch (failure) {

@@ -148,7 +148,7 @@ describe("the clients of an authority", () => {
     assert.deepEqual(
       (await authority.listClients()).map((client) => [client.clientId, client.authentication, client.targets]),
       [
-        ["bob", "secret", []],
+        ["bob", "secret", undefined],
         ["alice", "secret", ["@bob"]],
       ],
     );

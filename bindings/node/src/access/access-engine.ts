@@ -25,7 +25,7 @@ export interface HostOptions extends SignerOptions {
   readonly bits?: 2048 | 3072 | 4096 | undefined;
   /** Values for `${NAME}` in the configuration. Default: the environment. */
   readonly variables?: Readonly<Record<string, string | undefined>> | undefined;
-  /** Default: warnings and errors on the console, refusals with `NODE_DEBUG=tallystick`. */
+  /** Default: refusals, warnings and errors on the console. */
   readonly logger?: Logger | undefined;
   /** Default: `TALLYSTICK_BACKEND`, else "wasm". */
   readonly backend?: Backend | undefined;
@@ -49,6 +49,8 @@ export interface AccessPlan {
 
 /** The core's engine for access tokens with all that the host does for it: keys, RSA, HTTP, used tokens. */
 export class AccessEngine {
+  /** What the core said of the engine when it was opened. */
+  readonly identity: EngineOpenResult;
   readonly #engine: Engine;
   readonly #http: HttpExchange;
   readonly #keys: SigningKeys | undefined;
@@ -66,6 +68,7 @@ export class AccessEngine {
       const { bound, expires_at } = ok as Partial<AccessVerifyResult>;
       if (bound === true && expires_at !== undefined) used.accepted(expires_at);
     });
+    this.identity = this.#engine.opened;
   }
 
   /** What the core says of the engine. */

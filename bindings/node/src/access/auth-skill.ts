@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { inspect } from "node:util";
 import { misuse, reason } from "../answers.js";
 import type { Core } from "../core.js";
 import { type HttpAnswer, TallystickError } from "../errors.js";
@@ -20,6 +21,7 @@ import {
 } from "../options.js";
 import { type OnError, Refusals } from "../refusals.js";
 import { isStore, type ReplayStore, warnIfClustered } from "../replay.js";
+import { shownAs } from "../shown.js";
 import type { AccessEngine, HostOptions } from "./access-engine.js";
 import type { MountOptions } from "./agents.js";
 import { AuthContext } from "./auth-context.js";
@@ -41,6 +43,7 @@ import {
 } from "./hooks.js";
 import { checkConfig, HOST, refuseHostOptions } from "./host-options.js";
 import type { Rotation } from "./key-ring.js";
+import { Life } from "./life.js";
 import { type NodeEndpoints, nodeEndpoints } from "./node-endpoints.js";
 import { type AuthMiddleware, authHandler, authMiddleware, type IdentifiedHandler } from "./node-guard.js";
 import { checkPatterns } from "./patterns.js";
@@ -50,7 +53,10 @@ import { Targets } from "./targets.js";
 
 /** What a skill is given besides its configuration. Members of the configuration go before those of `config`. */
 export interface AuthSkillOptions extends HostOptions, AuthConfig {
-  /** Public keys by issuer, PEM, JWK or JWKS text, which are then not fetched. */
+  /**
+   * Public keys by issuer, PEM, JWK or JWKS text, which are then not fetched. These issuers are thereby trusted: they
+   * pass without the `allow` list; `deny` and `acceptFrom` still hold.
+   */
   readonly keys?: Readonly<Record<string, string>> | undefined;
   /** Who remembers bound tokens that were used: this process, or a store that others share. Default: "memory". */
   readonly replay?: "memory" | ReplayStore | undefined;
@@ -58,8 +64,9 @@ export interface AuthSkillOptions extends HostOptions, AuthConfig {
   readonly onError?: OnError | undefined;
 }
 
-/** What a slash command gives. */
+/** What a slash command gives; `console.log` shows its display alone. */
 export interface CommandResult {
+  /** For programs: it may hold a whole token. */
   readonly data: Readonly<Record<string, unknown>>;
   /** Text to show. It never holds a whole token unless the line asked for it. */
   readonly display: string;
@@ -72,27 +79,23 @@ export interface CommandResult {
 export class AuthSkill implements Endpoint {
   readonly #logger: Logger;
   readonly #refusals: Refusals;
-  readonly #started: Promise<Started>;
-  #core: Core | undefined;
+  readonly #life: Life<Started>;
 
   /**
-   * Starts at once to load the core and the keys; everything waits for it.
+   * Starts at once to load the core and the keys; everything waits for it. What only the core can judge, such as a
+   * misspelt key of the configuration, is logged, fails {@link AuthSkill.ready} and every call, and answers every
+   * request with 500: `await skill.ready()` before you listen.
    *
    * @param config - Names in camelCase or snake_case, or the seed's file as an object.
-   * @throws {@link TallystickError} `invalid_config` for a `replay` that is none. What the core finds wrong is logged,
-   *   fails {@link AuthSkill.ready} and every call, and answers every request with 500.
+   * @throws {@link TallystickError} `invalid_argument` where the configuration is no plain object (for a file there is
+   *   {@link AuthSkill.fromFile}) or an option of the host has a wrong type; `invalid_config` for a `replay` that is
+   *   none, and for an option of the host in the configuration.
    */
   constructor(config: AuthConfigInput = {}, options: AuthSkillOptions = {}) {
     checkConstruction(config, options);
     this.#logger = options.logger ?? consoleLogger;
     this.#refusals = new Refusals(this.#logger, options.onError);
-    this.#started = start(config, options);
-    this.#started.then(
-      ({ core }) => {
-        this.#core = core;
-      },
-      (error: unknown) => this.#logger.error(`AuthSkill cannot start: ${reason(error)}`),
-    );
+    this.#life = new Life("AuthSkill", start(config, options), this.#logger);
   }
 
   /**
@@ -111,10 +114,11 @@ export class AuthSkill implements Endpoint {
   /**
    * Waits until the core and the keys are loaded.
    *
+   * @returns who it is: `agentId`, `mode`, `name`, `baseUrl`, `issuer`, `keyId`.
    * @throws {@link TallystickError} what keeps the skill from starting.
    */
   async ready(): Promise<Identity> {
-    const { engine } = await this.#started;
+    const { engine } = await this.#life.running();
     return identityOf(engine.opened, engine.keyId);
   }
 
@@ -135,7 +139,7 @@ export class AuthSkill implements Endpoint {
     checkValue("generateToken: target", target, TEXT);
     if (scopes !== undefined) checkValue("generateToken: scopes", scopes, TEXTS);
     const extra_claims = extraClaims === undefined ? undefined : claimsOf(extraClaims);
-    const { engine } = await this.#started;
+    const { engine } = await this.#life.running();
     const request = { target, scopes, extra_claims };
     return (await engine.runWithKeys<AccessIssueResult>("access.issue", request)).token;
   }
@@ -150,7 +154,7 @@ export class AuthSkill implements Endpoint {
   async authorization(target: string, options: AuthorizationOptions = {}): Promise<AuthorizationHeaders> {
     checkValue("authorization: target", target, TEXT);
     const request = issueRequest(target, options);
-    const { engine } = await this.#started;
+    const { engine } = await this.#life.running();
     const { authorization } = await engine.runWithKeys<AccessIssueResult>("access.issue", request);
     return { authorization };
   }
@@ -160,13 +164,14 @@ export class AuthSkill implements Endpoint {
    * where a redirect leads elsewhere; a token that is refused as invalid is replaced once, unless it was bound.
    *
    * @param target - `@name`, a dotted name or a URL.
+   * @throws {@link TallystickError} at once: `invalid_argument` for an unknown option or a wrong type.
    */
   fetchFor(target: string, options: FetchForOptions = {}): CoveredFetch {
     checkValue("fetchFor: target", target, TEXT);
     const own = checkedFetchFor(options);
     const { scopes, bind, sendTo } = own;
     const source = {
-      covers: async (url: string) => (await this.#started).targets.covers(target, url, sendTo),
+      covers: async (url: string) => (await this.#life.running()).targets.covers(target, url, sendTo),
       authorization: async (hop: { method: string; url: string; bytes?: Uint8Array }, fresh: boolean) => {
         const { method, url, bytes } = hop;
         return (await this.authorization(target, { scopes, bind, method, url, body: bytes, reuse: !fresh }))
@@ -183,7 +188,7 @@ export class AuthSkill implements Endpoint {
    * @throws {@link TallystickError} what keeps the skill from starting.
    */
   async validateToken(token: string): Promise<AuthContext | null> {
-    await this.#started;
+    await this.#life.running();
     try {
       return await this.verifyToken(token);
     } catch (error) {
@@ -194,7 +199,7 @@ export class AuthSkill implements Endpoint {
 
   /** @throws {@link TallystickError} of the code that says why the token is not good. */
   async verifyToken(token: string): Promise<AuthContext> {
-    const { engine } = await this.#started;
+    const { engine } = await this.#life.running();
     return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", { token }));
   }
 
@@ -211,7 +216,7 @@ export class AuthSkill implements Endpoint {
    */
   async verifyRequest(facts: AccessFacts, requirements: Requirements = {}, read = noBody): Promise<AuthContext> {
     const { scopes, bind } = checkedRequirements("verifyRequest", requirements);
-    const { engine } = await this.#started;
+    const { engine } = await this.#life.running();
     const { authorization, method, path, query } = facts;
     const request = { authorization, method, path, query, required_scopes: scopes, require_binding: bind };
     const body = async (need: { max_bytes: number }) => bodyReply(await read(need.max_bytes));
@@ -221,12 +226,16 @@ export class AuthSkill implements Endpoint {
   /**
    * Middleware for Express and connect: sets `req.auth`; a refused request is answered and goes no further. The body is
    * read only where the token is bound to it, and then left in `req.rawBody` and, for JSON, `req.body`.
+   *
+   * @throws {@link TallystickError} at once: `invalid_argument` for an unknown requirement or a wrong type,
+   *   `invalid_config` for a scope that is no pattern. Before {@link AuthSkill.ready} a wrong pattern cannot be told:
+   *   it is logged, and the guard answers every request with 500.
    */
   requireAuth(requirements: Requirements = {}): AuthMiddleware {
     return authMiddleware(this.#guard("requireAuth", requirements));
   }
 
-  /** Protects a listener of `node:http`; the request has `auth`. */
+  /** Protects a listener of `node:http`; the request has `auth`. Throws as {@link AuthSkill.requireAuth}. */
   handler(
     listener: IdentifiedHandler,
     requirements: Requirements = {},
@@ -235,7 +244,10 @@ export class AuthSkill implements Endpoint {
     return authHandler(this.#guard("handler", requirements), listener);
   }
 
-  /** Protects a handler of the Fetch API, which is given the request with its body unread and the caller. */
+  /**
+   * Protects a handler of the Fetch API, which is given the request with its body unread and the caller. Throws as
+   * {@link AuthSkill.requireAuth}.
+   */
   fetchHandler<Rest extends unknown[]>(
     handler: IdentifiedFetchHandler<Rest>,
     requirements: Requirements = {},
@@ -255,13 +267,13 @@ export class AuthSkill implements Endpoint {
   }
 
   async serve(request: EndpointRequest): Promise<HttpAnswer | undefined> {
-    return answerEndpoint((await this.#started).engine, this.#logger, request);
+    return answerEndpoint((await this.#life.running()).engine, this.#logger, request);
   }
 
   /** Hook: puts a token into an outgoing request's headers, where the context names a target. */
   async onRequestOutgoing<Context extends OutgoingContext>(context: Context): Promise<Context & Injected> {
     const injector = {
-      covers: async (target: string, url: string) => (await this.#started).targets.covers(target, url),
+      covers: async (target: string, url: string) => (await this.#life.running()).targets.covers(target, url),
       authorizationFor: async (target: string, scopes: readonly string[] | undefined) =>
         (await this.authorization(target, { scopes })).authorization,
     };
@@ -269,9 +281,10 @@ export class AuthSkill implements Endpoint {
   }
 
   /**
-   * Hook: sets `context.auth` where an incoming connection brings a token; without one the context stays as it is.
+   * Hook: sets `context.auth` where an incoming connection brings a bearer token; without one, or with another scheme,
+   * the context stays as it is.
    *
-   * @throws {@link TallystickError} with `response` where the token is not good.
+   * @throws {@link TallystickError} with `response` where the token is not good, or there are two Authorization headers.
    */
   async onConnection<Context extends ConnectionContext>(context: Context): Promise<Context & Identified> {
     return readIdentity(this.#guard("onConnection", {}), context);
@@ -279,24 +292,26 @@ export class AuthSkill implements Endpoint {
 
   /** A slash command: `/auth`, `/auth/token <target> [scope …] [--show]`, `/auth/validate <token>`, `/auth/jwks`. */
   async runCommand(line: string): Promise<CommandResult> {
-    const { engine } = await this.#started;
-    return engine.runWithKeys<AccessCommandResult>("access.command", { line });
+    const { engine } = await this.#life.running();
+    const result = await engine.runWithKeys<AccessCommandResult>("access.command", { line });
+    return shownAs(result, result.display);
   }
 
   /**
    * The next key signs from now on, and a fresh one is published as next.
    *
-   * @param options - `force`: although the next key may not be known everywhere yet.
+   * @param options - `force`: although the next key may not be known everywhere yet. Receivers look for an unknown key
+   *   at most once in 60 s, so two forced rotations within a minute can lose tokens there.
    * @throws {@link TallystickError} `invalid_argument` where it was published too short a time ago, or an authority signs.
    */
   async rotateKeys(options: { readonly force?: boolean } = {}): Promise<Rotation> {
     checkOptions("rotateKeys", options, ROTATION);
-    return (await this.#started).engine.rotate(options.force === true);
+    return (await this.#life.running()).engine.rotate(options.force === true);
   }
 
   /** How much is held at this moment. */
   async stats(): Promise<AccessStatistics> {
-    return statisticsOf((await this.#started).engine.call("engine.stats"));
+    return statisticsOf((await this.#life.running()).engine.call("engine.stats"));
   }
 
   /** The HTTP answer for an error of a verification: logs it, asks `onError`. */
@@ -325,11 +340,12 @@ export class AuthSkill implements Endpoint {
 
   /** Where the core is still loading, a guard with a wrong pattern refuses everybody. */
   #checked(what: string, patterns: readonly string[] | undefined): Promise<void> | undefined {
-    if (this.#core !== undefined) {
-      checkPatterns(this.#core, what, patterns);
+    const core = this.#life.now?.core;
+    if (core !== undefined) {
+      checkPatterns(core, what, patterns);
       return undefined;
     }
-    const checked = this.#started.then(({ core }) => {
+    const checked = this.#life.running().then(({ core }) => {
       try {
         checkPatterns(core, what, patterns);
       } catch (error) {
@@ -341,9 +357,18 @@ export class AuthSkill implements Endpoint {
     return checked;
   }
 
-  /** Frees what the core holds and closes connections; later calls fail with `unknown_engine`. */
+  /** Frees what the core holds and closes connections; later calls fail with `invalid_argument`, requests get 500. */
   async close(): Promise<void> {
-    (await this.#started).engine.close();
+    await this.#life.close();
+  }
+
+  /** Its id and mode, or that it is starting. */
+  toString(): string {
+    return String(this.#life);
+  }
+
+  [inspect.custom](): string {
+    return String(this);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -360,17 +385,28 @@ interface Started {
 }
 
 async function start(config: AuthConfigInput | ConfigSource, options: AuthSkillOptions): Promise<Started> {
-  const { signer, publicKey, signerTimeout, crypto, bits, variables, logger, backend, library, ...mine } = options;
+  const {
+    signer,
+    publicKey,
+    signerTimeout,
+    crypto,
+    bits,
+    variables,
+    logger = consoleLogger,
+    backend,
+    library,
+    ...mine
+  } = options;
   const { keys, replay, onError: _, ...overrides } = mine;
   const source = config instanceof ConfigSource ? config : ConfigSource.of(config);
   refuseHostOptions(JSON.parse(source.json), source.name);
   const opening = await readFor(source, overrides, options);
   const engine = await open(opening, options, { role: "agent", issuerKeys: keys, replay, crypto });
-  if (!isStore(replay)) warnIfClustered(logger ?? consoleLogger);
+  if (!isStore(replay)) warnIfClustered(logger);
   return {
     core: opening.core,
     engine,
-    targets: new Targets(opening.core, opening.read.access.authority),
+    targets: new Targets(opening.core, opening.read.access.authority, logger),
   };
 }
 

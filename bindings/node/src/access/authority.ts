@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { inspect } from "node:util";
 import { misuse, reason } from "../answers.js";
 import type { HttpAnswer } from "../errors.js";
 import type { ClientSecretResult } from "../generated.js";
@@ -14,6 +15,7 @@ import { answerEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.
 import { type FetchEndpoints, fetchEndpoints } from "./fetch-endpoints.js";
 import { HOST } from "./host-options.js";
 import type { Rotation } from "./key-ring.js";
+import { Life } from "./life.js";
 import { type NodeEndpoints, nodeEndpoints } from "./node-endpoints.js";
 import type { SharedDocument } from "./shared-document.js";
 import { ask, open, readFor } from "./start.js";
@@ -61,7 +63,8 @@ export interface RegisteredClient {
   readonly scopes: readonly string[];
   readonly namespaces: readonly string[];
   readonly trust: readonly string[];
-  readonly targets: readonly string[];
+  /** Undefined: all. */
+  readonly targets: readonly string[] | undefined;
   /** How it authenticates. */
   readonly authentication: "secret" | "public_key";
 }
@@ -80,38 +83,44 @@ export interface Registration {
 export class Authority implements Endpoint {
   readonly #logger: Logger;
   readonly #refusals: Refusals;
-  readonly #started: Promise<Started>;
+  readonly #life: Life<Started>;
 
   /**
    * Starts at once to load the core, the keys and the clients; everything waits for it. What is wrong is logged, fails
    * {@link Authority.ready} and every call, and answers every request with 500.
    *
    * @param issuer - Its URL: claim `iss` of its tokens, `authority` of its agents.
+   * @throws {@link TallystickError} `invalid_argument` for an unknown option or a wrong type.
    */
   constructor(issuer: string, options: AuthorityOptions = {}) {
     checkValue("Authority: issuer", issuer, TEXT);
     checkOptions("Authority", options, OPTIONS);
     this.#logger = options.logger ?? consoleLogger;
     this.#refusals = new Refusals(this.#logger, undefined);
-    this.#started = start(issuer, options, this.#logger);
-    this.#started.catch((error: unknown) => this.#logger.error(`Authority cannot start: ${reason(error)}`));
+    this.#life = new Life("Authority", start(issuer, options, this.#logger), this.#logger);
   }
 
-  /** @throws {@link TallystickError} what keeps the authority from starting. */
+  /**
+   * Waits until the core, the keys and the clients are loaded.
+   *
+   * @returns who it is: `issuer`, `baseUrl`, `mode`, `name`, `agentId`, `keyId`.
+   * @throws {@link TallystickError} what keeps the authority from starting.
+   */
   async ready(): Promise<Identity> {
-    const { engine } = await this.#started;
+    const { engine } = await this.#life.running();
     return identityOf(engine.opened, engine.keyId);
   }
 
   /**
-   * Registers a client, or replaces the one of that id, in the file of clients.
+   * Registers a client, or replaces the one of that id, in the file of clients. It counts here at once, and within a
+   * second at the other servers that run with that file.
    *
    * @throws {@link TallystickError} `invalid_argument` or `invalid_config` for what the core refuses: nothing is changed.
    */
   async registerClient(client: NewClient): Promise<Registration> {
     checkOptions("registerClient", client, NEW_CLIENT);
     checkValue("registerClient: clientId", client.clientId, TEXT);
-    const { newSecret } = await this.#started;
+    const { newSecret } = await this.#life.running();
     const { clientId, publicKey, scopes = [], namespaces = [], trust = [], targets } = client;
     if (publicKey !== undefined && client.secret !== undefined) {
       throw misuse("invalid_argument", "a client has a publicKey or a secret, not both");
@@ -143,14 +152,14 @@ export class Authority implements Endpoint {
   }
 
   async listClients(): Promise<readonly RegisteredClient[]> {
-    const { clients } = await this.#started;
+    const { clients } = await this.#life.running();
     await clients.refresh();
     return (clients.current?.clients ?? []).map((entry) => ({
       clientId: entry.client_id,
       scopes: entry.scopes,
       namespaces: entry.namespaces ?? [],
       trust: entry.trust ?? [],
-      targets: entry.targets ?? [],
+      targets: entry.targets,
       authentication: entry.public_key === undefined ? "secret" : "public_key",
     }));
   }
@@ -158,12 +167,13 @@ export class Authority implements Endpoint {
   /**
    * The next key signs from now on, and a fresh one is published as next.
    *
-   * @param options - `force`: although the next key may not be known everywhere yet.
+   * @param options - `force`: although the next key may not be known everywhere yet. Receivers look for an unknown key
+   *   at most once in 60 s, so two forced rotations within a minute can lose tokens there.
    * @throws {@link TallystickError} `invalid_argument` where it was published too short a time ago.
    */
   async rotateKeys(options: { readonly force?: boolean } = {}): Promise<Rotation> {
     checkOptions("rotateKeys", options, { force: BOOLEAN });
-    return (await this.#started).engine.rotate(options.force === true);
+    return (await this.#life.running()).engine.rotate(options.force === true);
   }
 
   /** Its endpoints for `node:http` and Express: discovery, key set and token endpoint. */
@@ -177,7 +187,7 @@ export class Authority implements Endpoint {
   }
 
   async serve(request: EndpointRequest): Promise<HttpAnswer | undefined> {
-    const { engine, clients } = await this.#started;
+    const { engine, clients } = await this.#life.running();
     if (clients.due && (await clients.refresh())) this.#feed(engine, clients.current);
     return answerEndpoint(engine, this.#logger, request);
   }
@@ -188,12 +198,21 @@ export class Authority implements Endpoint {
 
   /** How much is held at this moment. */
   async stats(): Promise<AccessStatistics> {
-    return statisticsOf((await this.#started).engine.call("engine.stats"));
+    return statisticsOf((await this.#life.running()).engine.call("engine.stats"));
   }
 
-  /** Frees what the core holds; later calls fail with `unknown_engine`. */
+  /** Frees what the core holds; later calls fail with `invalid_argument`, requests get 500. */
   async close(): Promise<void> {
-    (await this.#started).engine.close();
+    await this.#life.close();
+  }
+
+  /** Its id and mode, or that it is starting. */
+  toString(): string {
+    return String(this.#life);
+  }
+
+  [inspect.custom](): string {
+    return String(this);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -201,7 +220,7 @@ export class Authority implements Endpoint {
   }
 
   async #change(change: (clients: readonly ClientEntry[]) => readonly ClientEntry[]): Promise<void> {
-    const { engine, clients: file } = await this.#started;
+    const { engine, clients: file } = await this.#life.running();
     await file.update(async (present) => {
       const clients = change(present?.clients ?? []);
       // Fed before it is written: what the core refuses never gets into the file.

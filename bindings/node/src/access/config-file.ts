@@ -1,6 +1,8 @@
 import { basename, extname } from "node:path";
-import { misuse, reason } from "../answers.js";
+import { misuse, oneLine, reason } from "../answers.js";
+import { isPlain } from "../options.js";
 import { ConfigSource } from "./config.js";
+import { keyTwice } from "./json-twice.js";
 import { readText } from "./locked-file.js";
 
 const MAX_SIZE = 1_048_576;
@@ -17,11 +19,18 @@ export async function readConfigFile(path: string): Promise<ConfigSource> {
   return extname(path).toLowerCase() === ".json" ? fromJson(name, text) : fromYaml(name, text);
 }
 
+const CAUSES: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file: mend the path, which is relative to the working folder",
+  EACCES: "this user may not read it: change its owner or its mode",
+};
+
 async function read(path: string): Promise<string> {
   try {
     return await readText(path, MAX_SIZE);
   } catch (cause) {
-    throw misuse("invalid_config", `${path} cannot be read: ${reason(cause)}`, { cause });
+    const { code } = cause as NodeJS.ErrnoException;
+    const why = (code === undefined ? undefined : CAUSES[code]) ?? reason(cause);
+    throw misuse("invalid_config", `${path} cannot be read: ${why}`, { cause });
   }
 }
 
@@ -34,6 +43,11 @@ function fromJson(name: string, text: string): ConfigSource {
       "invalid_config",
       `${name}: it is not JSON${jsonPlace(json, error)}: mend it, or call a YAML file .yaml`,
     );
+  }
+  const twice = keyTwice(json);
+  if (twice !== undefined) {
+    const key = JSON.stringify(oneLine(twice.key).slice(0, 100));
+    throw misuse("invalid_config", `${name}: line ${twice.line}: ${key} is written twice: keep one of them`);
   }
   return new ConfigSource(json, name);
 }
@@ -60,7 +74,7 @@ async function fromYaml(name: string, text: string): Promise<ConfigSource> {
   const yaml = await importYaml(name);
   const lines = new yaml.LineCounter();
   const refuse: Refuse = (offset, what) => {
-    throw misuse("invalid_config", `${name}: line ${lines.linePos(offset).line}: ${what}`);
+    throw misuse("invalid_config", `${name}: line ${lines.linePos(offset).line}: ${what}${hint(name)}`);
   };
   if (isDeep(yaml, text)) throw misuse("invalid_config", `${name}: it is nested over ${MAX_DEPTH} deep`);
   const document = yaml.parseDocument(text, {
@@ -72,7 +86,15 @@ async function fromYaml(name: string, text: string): Promise<ConfigSource> {
   const [fault] = [...document.errors, ...document.warnings];
   if (fault !== undefined) refuse(fault.pos[0], FAULTS[fault.code] ?? `it is not YAML (${fault.code}): mend it`);
   refuseMagic(yaml, document, refuse);
-  return ConfigSource.of(document.toJS() ?? {}, name);
+  const config: unknown = document.toJS() ?? {};
+  if (isPlain(config)) return ConfigSource.of(config, name);
+  throw misuse("invalid_config", `${name}: it is no mapping: write lines of "key: value"${hint(name)}`);
+}
+
+/** For a file of another kind altogether. */
+function hint(name: string): string {
+  const isYaml = [".yaml", ".yml"].includes(extname(name).toLowerCase());
+  return isYaml ? "" : " (it was read as YAML: call JSON .json and YAML .yaml; there are no other forms)";
 }
 
 interface Piece {

@@ -17,7 +17,7 @@ export interface TrustedIssuer {
 /** Who may use an agent's own token endpoint. */
 export interface ClientConfig {
   readonly clientId: string;
-  /** As `Authority.registerClient` stores it. */
+  /** As `newClientSecret()` gives it. */
   readonly secretHash?: string | undefined;
   /** PEM, JWK or JWKS text, for `private_key_jwt`. */
   readonly publicKey?: string | undefined;
@@ -57,7 +57,10 @@ export interface AuthConfig {
   readonly talkTo?: TrustRules | undefined;
   /** Longest time that keys of others are kept, in seconds, 1 to 604,800. Default: 3,600. */
   readonly jwksCacheTtl?: number | undefined;
-  /** Folder of the signing keys. Default: `~/.webagents/keys`. */
+  /**
+   * Folder of the signing keys. Default: `~/.webagents/keys`. The file is named by `agentId`: two agents with the same
+   * one (or the same last segment of `baseUrl`) in one folder share one key ring.
+   */
   readonly keysDir?: string | undefined;
   /** Login provider; accepted and not active. */
   readonly google?:
@@ -77,7 +80,7 @@ export interface AuthConfig {
   /** That one issuer. Default: the origin of `jwksUri`. */
   readonly issuer?: string | undefined;
   readonly clients?: readonly ClientConfig[] | undefined;
-  /** Plain http on loopback for issuers that are not configured. Default: false. */
+  /** Plain http on loopback for issuers that are not configured; a warning at the start says so. Default: false. */
   readonly devMode?: boolean | undefined;
   /** Tolerance for clocks that differ, in seconds, 0 to 300. Default: 30. */
   readonly leeway?: number | undefined;

@@ -1,4 +1,5 @@
 import { IncomingMessage } from "node:http";
+import { TallystickError } from "../errors.js";
 import { facts, handOn, NO_BODY, takeBody } from "../node-request.js";
 import type { AuthContext } from "./auth-context.js";
 import { identify } from "./fetch-guard.js";
@@ -78,26 +79,43 @@ export async function readIdentity<Context extends ConnectionContext>(
   return context;
 }
 
+/** Nothing that is a bearer token is no caller, which is for the endpoint to judge; a token that is refused is an error. */
+async function unlessAbsent(authorization: readonly string[], verified: Promise<AuthContext>) {
+  try {
+    return await verified;
+  } catch (error) {
+    const isAbsent = error instanceof TallystickError && error.code === "missing_authorization";
+    // Headers joins several values with commas: what begins as a bearer token and is none was meant as one.
+    if (isAbsent && authorization.length === 1 && !/^\s*bearer\s+\S/i.test(authorization[0] ?? "")) return undefined;
+    throw error;
+  }
+}
+
 async function identityOf(guard: Guard, { request, headers }: ConnectionContext): Promise<AuthContext | undefined> {
   if (request instanceof Request) {
     if (!request.headers.has("authorization")) return undefined;
     // A copy, so that the request can still be read by whoever handles it.
-    return (await identify(guard, request.bodyUsed ? request : request.clone())).auth;
+    const identified = identify(guard, request.bodyUsed ? request : request.clone());
+    return unlessAbsent(
+      authorizationIn(request.headers),
+      identified.then(({ auth }) => auth),
+    );
   }
   if (request instanceof IncomingMessage) {
     const given = facts(request, NO_BODY);
     if (given.authorization.length === 0) return undefined;
-    return guard.verify(given, async (limit) => {
+    const read = async (limit: number) => {
       const body = await takeBody(request, limit);
       handOn(request, body);
       return body;
-    });
+    };
+    return unlessAbsent(given.authorization, guard.verify(given, read));
   }
   const authorization = authorizationIn(request?.headers ?? headers ?? {});
   if (authorization.length === 0) return undefined;
   // Nothing is known of the request itself: a token that is bound to one is refused for want of a body.
   const unknown: AccessFacts = { authorization, method: "GET", path: "/" };
-  return guard.verify(unknown, noBody);
+  return unlessAbsent(authorization, guard.verify(unknown, noBody));
 }
 
 function authorizationIn(headers: HeaderBag): string[] {

@@ -149,7 +149,7 @@ async function readAll(file: FileHandle, path: string, limit: number): Promise<s
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new Error(`${path} is not UTF-8 text`, { cause });
+    throw new Error(`${path} is not UTF-8 text: save it as UTF-8`, { cause });
   }
 }
 

@@ -30,6 +30,9 @@ export async function open(
 ): Promise<AccessEngine> {
   const logger = options.logger ?? consoleLogger;
   for (const { key, reason } of read.inactive) logger.warn(`${key} is not active: ${reason}`);
+  if (read.access.dev_mode === true) {
+    logger.warn("devMode: plain http on loopback is accepted for issuers that are not configured: not for production");
+  }
   const signs = plan.role === "authority" || read.mode === "self-issued";
   const keys = signs ? await signingKeys(core, read.access, keysDir, options) : undefined;
   return new AccessEngine(core, { ...plan, access: read.access, keys, logger });
