@@ -2,6 +2,7 @@ package generate
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -211,6 +212,9 @@ func accessAudience(a *area) {
 	fine("slash", "a slash at the end", bobURL+"/")
 	fine("spelling", "another spelling of the same URL", "https://Agents.Example.com:443/bob")
 	bad("other", "another agent", "invalid_audience", "https://agents.example.com/carol")
+	many := slices.Repeat([]string{"https://a.example"}, 64)
+	fine("array-64", "an array of 64 with bob", append(slices.Clone(many[:63]), bobURL))
+	bad("array-65", "an array of 65 with bob", "invalid_claims", append(slices.Clone(many), bobURL))
 	bad("array-without", "an array without bob", "invalid_audience", []string{"https://a.example", "https://b.example"})
 	bad("empty-array", "an empty array", "invalid_audience", []string{})
 	bad("empty", "an empty text", "invalid_audience", "")

@@ -23,7 +23,10 @@ func accessScopes(a *area) {
 	}
 	grants("filtered", "the token's scopes, filtered, in its order", []string{"write", "read"}, "admin read tools:search write", []string{"read", "write"}, []string{})
 	grants("wildcard", "tools:* of the configuration", []string{"tools:*"}, "tools:search tools:a:b tools read", []string{"tools:search", "tools:a:b"}, []string{})
-	grants("namespaces", "namespaces", []string{"namespace:*"}, "namespace:production namespace:test read", []string{"namespace:production", "namespace:test"}, []string{"production", "test"})
+	grants("namespaces-self-given", "nobody but a portal puts an agent into a namespace", []string{"namespace:*", "read"}, "namespace:production namespace:test read", []string{"read"}, []string{})
+	a.accept("scope-namespaces", "a portal does", source, openAccess(object{"allowed_scopes": []string{"namespace:*"}, "trusted_issuers": []object{{"issuer": aliceURL, "type": "portal"}}}),
+		lets(accessToken(object{"scope": "namespace:production namespace:test read", "aoauth": remove}), nil,
+			object{"scopes": []string{"namespace:production", "namespace:test"}, "namespaces": []string{"production", "test"}}))
 	grants("no-repeats", "no repeats", []string{"*"}, "read write read", []string{"read", "write"}, []string{})
 	grants("star-of-token", "a * in a token's scope is no wildcard", []string{"read", "tools:x"}, "* tools:*", []string{}, []string{})
 	grants("none-allowed", "an empty allowed_scopes grants nothing", []string{}, "read", []string{}, []string{})
@@ -219,6 +222,11 @@ func boundBodies(a *area) {
 	asks := asksBody(t, nil)
 	a.accept("body-digest", "the host hashes the body itself", source, openAccess(nil), asks, resume(object{"body_sha256": hexSHA256(body)}, "", boundHere))
 	a.accept("body-empty", "no body", source, openAccess(nil), asksBody(boundToken(object{"content_sha256": hexSHA256("")}), nil), resume(nil, "", boundHere))
+	a.reject("body-given-up", "bound", "the host gave up: it is no empty body", source, openAccess(nil), asksBody(boundToken(object{"content_sha256": hexSHA256("")}), nil), resume(object{"failed": "the caller went away"}, "", errorCode("body_unavailable")))
+	waits := call("access.verify", asked(t.String(), nil), "", need("body", object{}))
+	a.accept("body-512-waiting", "512 requests whose bodies are awaited", "core/engine: maxBodies", openAccess(nil), waits.times(512))
+	a.reject("body-513-waiting", "body-512-waiting", "one more: a body takes as long as its sender likes", "core/engine: maxBodies", openAccess(nil), waits.times(512),
+		call("access.verify", asked(t.String(), nil), "", refusal("overloaded")), letsIn(accessToken(nil), nil))
 	a.reject("body-changed", "bound", "a changed body", source, openAccess(nil), asks, resume(nil, body+" ", refusal("body_tampered")))
 	a.reject("body-digest-changed", "body-digest", "the digest of a changed body", source, openAccess(nil), asks, resume(object{"body_sha256": hexSHA256("x")}, "", refusal("body_tampered")))
 	a.reject("body-removed", "bound", "no body", source, openAccess(nil), asks, resume(nil, "", refusal("body_tampered")))

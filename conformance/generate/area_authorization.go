@@ -30,6 +30,7 @@ func authorization() *area {
 	bad("scheme-alone", "the scheme without a token", rfc6750, "Bearer")
 	bad("scheme-and-space", "the scheme and a space without a token", rfc6750, "Bearer ")
 	bad("basic", "another scheme", rfc6750, "Basic YWxpY2U6c2VjcmV0")
+	bad("scheme-as-long", "another scheme that is as long as Bearer", rfc6750, "Digest "+good.String())
 	bad("token-alone", "a token without a scheme", rfc6750, good.String())
 	bad("scheme-prefix", "a scheme that only starts like Bearer", rfc6750, "BearerX "+good.String())
 	bad("two-headers", "two Authorization headers", "protocol.md section 8", "Bearer "+good.String(), "Bearer "+good.String())

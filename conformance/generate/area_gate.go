@@ -128,6 +128,7 @@ func gatePayload(a *area) {
 
 	fine("payload-surrogate-pair", "a pair of surrogates is a character", "RFC 8259 section 7", payloadWith(`"x":"\ud83d\ude00"`))
 	bad("payload-unpaired-high", "payload-surrogate-pair", "an unpaired high surrogate", traps, payloadWith(`"x":"\ud83d"`))
+	bad("payload-half-pair", "payload-surrogate-pair", "a high surrogate and then another character", traps, payloadWith(`"x":"\ud83d\u0041"`))
 	bad("payload-unpaired-low", "payload-surrogate-pair", "an unpaired low surrogate", traps, payloadWith(`"x":"\ude00"`))
 	bad("payload-unpaired-name", "payload-surrogate-pair", "an unpaired surrogate in a member's name", traps, payloadWith(`"\ud83d":1`))
 

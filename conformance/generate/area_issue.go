@@ -263,6 +263,8 @@ func ringSigners(a *area) {
 		bad("other-bytes", "something else was signed", nil, rs256(alice, "x"))
 		bad("short", "half a signature", nil, t.signature[:128])
 		bad("nothing", "nothing", nil, "")
+		a.reject(holder.name+"-short-unchecked", holder.name, "half a signature, though nobody looks at it", source+"; ABI.md needs: sign", openSelf(object{"check_signature": false}.with(holder.config)),
+			asks, resume(nil, t.signature[:128], errorCode("signer_failed")))
 		bad("failed", "the signer failed", object{"failed": "HSM is locked"}, "")
 	}
 }

@@ -1,7 +1,9 @@
 package generate
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/pem"
 	"math/big"
 	"strings"
 )
@@ -85,6 +87,15 @@ func refusedTexts(a *area) {
 	refusesKey(a, "pem-wrong-label", "spki", "a private key under a public label", "RFC 7468 section 13", strings.ReplaceAll(alice.pkcs8(), "PRIVATE", "PUBLIC"))
 	three := big.NewInt(3)
 	refusesKey(a, "pss-key", "spki", "a key that may only make RSASSA-PSS signatures", "RFC 4055 section 1.2", pemText("PUBLIC KEY", spkiDER(rsassaPSS, alice.N, three)))
+	der, _ := pem.Decode([]byte(alice.pkcs8()))
+	forPSS := bytes.Replace(der.Bytes, []byte{0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 1, rsaEncryption}, []byte{0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 1, rsassaPSS}, 1)
+	refusesKey(a, "pss-private-key", "pkcs8", "a private key that may only make RSASSA-PSS signatures", "RFC 4055 section 1.2", pemText("PRIVATE KEY", forPSS))
+	many := []object{alice.jwk()}
+	for range 64 {
+		many = append(many, object{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"})
+	}
+	a.accept("jwks-64-keys", "a JWKS of 64 keys, one of them for us", "protocol.md section 6: 64 keys", inspect(jwks(many[:64]...), nil, object{"keys": []object{{"bits": 2048}}}))
+	refusesKey(a, "jwks-65-keys", "jwks-64-keys", "a JWKS of 65 keys, one of them for us", "protocol.md section 6: 64 keys", jwks(many...))
 	refusesKey(a, "pem-der-trailing", "spki", "bytes after the DER", "RFC 7468 section 10", pemText("PUBLIC KEY", append(spkiDER(rsaEncryption, alice.N, three), 0)))
 	refusesKey(a, "jwk-kty-oct", "jwk-public", "a symmetric JWK", "RFC 7518 section 6.4", `{"kty":"oct","k":"c2VjcmV0"}`)
 	refusesKey(a, "jwk-kty-missing", "jwk-public", "a JWK without kty", "RFC 7517 section 4.1", text(alice.jwk().with(object{"kty": remove})))

@@ -64,7 +64,11 @@ func ringRotates(a *area) {
 	early := object{"ring": ringOf(publicEntry(alice, "active", nil), publicEntry(aliceNext, "next", object{"published_at": now - 299})), "rotate": true, "fresh": []string{bob.spki()}}
 	a.reject("rotate-early", "rotate", "next has been published for a second too short: some receiver may not know it", keyRotation, updates(early, errorCode("invalid_argument")))
 	a.reject("rotate-early-missing", "rotate", "too early is said before a key is made", keyRotation, updates(early.and(object{"fresh": []string{}}), errorCode("invalid_argument")))
-	a.accept("rotate-forced", "force, for a key that leaked", "ABI.md ring.update: force", updates(early.and(object{"force": true}), okIncludes(object{"rotated": true, "active": aliceNext.kid()})))
+	a.accept("revoke", "stolen keys: every key is dropped at once, the next one too", "ABI.md ring.update: revoke", updates(object{"ring": ring, "revoke": true, "fresh": []string{bob.spki(), mallory.spki()}},
+		okIncludes(object{"rotated": true, "active": bob.kid(), "next": mallory.kid(), "retired": []string{}})))
+	a.accept("revoke-missing", "its own keys are no fresh ones", "ABI.md ring.update: revoke", updates(object{"ring": ring, "revoke": true, "fresh": []string{alice.spki(), aliceNext.spki()}},
+		okIncludes(object{"missing": 2, "changed": false, "active": alice.kid()})))
+	a.accept("rotate-forced", "force, before next is known everywhere", "ABI.md ring.update: force", updates(early.and(object{"force": true}), okIncludes(object{"rotated": true, "active": aliceNext.kid()})))
 	a.accept("rotate-publish", "publish says how long", "ABI.md ring.update: publish", updates(early.and(object{"publish": 299}), okIncludes(object{"rotated": true})))
 	a.reject("rotate-clock-back", "rotate", "a clock that stepped back before next was published", traps, updates(rotate.and(object{"now": now - 1000}), errorCode("invalid_argument")))
 	a.accept("rotate-first-next", "the first next key of all is known wherever the ring is: it may sign at once", keyRotation, updates(object{"fresh": []string{alice.spki(), aliceNext.spki()}}, okIncludes(object{})).save("ring", "ok.ring"),

@@ -192,6 +192,11 @@ func denyLists(a *area) {
 	host("itself", "the host", "https://evil.example")
 	host("agents", "its agents", "https://evil.example/agents/alice")
 	host("ports", "its other ports", "https://evil.example:8443")
+	whole := object{"deny": []string{"https://evil.example/**", "@example.worse.bob"}}
+	a.accept("deny-ports-spare-others", "a port of another host", source, decides(whole, selfClaims("https://evil.example.org:8443"), object{"decision": "open"}))
+	for _, port := range [][3]string{{"url", "a port does not help against a pattern of paths", "https://evil.example:8443/bob"}, {"name", "nor against a name", "https://worse.example:8443/bob"}} {
+		a.reject("deny-port-"+port[0], "deny-ports-spare-others", port[1], source, decides(whole, selfClaims(port[2]), object{"decision": "denied"}))
+	}
 	host("http", "by http", "http://evil.example")
 	host("dot", "with a dot at its end", "https://evil.example.")
 	host("upper-case", "in upper case", "https://EVIL.example")
