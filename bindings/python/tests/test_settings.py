@@ -166,10 +166,28 @@ def test_what_is_no_configuration(config: Any) -> None:
 
 @pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}, b"x"])
 def test_settings_are_plain_data(value: Any) -> None:
-    with pytest.raises(InvalidConfigError, match="plain data"):
+    words = rf"base_url: it is not plain data \({type(value).__name__}\)"
+    with pytest.raises(InvalidConfigError, match=words):
         read({"base_url": value})
-    with pytest.raises(InvalidConfigError, match="plain data"):
+    with pytest.raises(InvalidConfigError, match=words):
         read(base_url=value)
+    assert read(base_url="https://a.example/a").access["base_url"] == "https://a.example/a"
+
+
+def test_the_keys_folder_may_be_a_path_object(tmp_path: Path) -> None:
+    for given in (tmp_path, str(tmp_path)):
+        assert read({"keys_dir": given, "base_url": "@a"}).keys_dir == str(tmp_path)
+        assert read(keys_dir=given, base_url="@a").keys_dir == str(tmp_path)
+    with pytest.raises(InvalidConfigError, match="base_url"):
+        read(base_url=tmp_path)
+
+
+def test_no_error_shows_a_setting_that_is_no_text() -> None:
+    options: dict[str, Any] = {"authority": "https://portal.example", "agent_id": "a"}
+    with pytest.raises(InvalidConfigError, match="client_secret") as refused:
+        read(**options, client_secret=b"s3cret-s3cret-s3cret")
+    assert "s3cret" not in str(refused.value)
+    assert read(**options, client_secret="s3cret-s3cret-s3cret").mode == "portal"
 
 
 YAML_SCALARS = [

@@ -76,10 +76,16 @@ def _plain(config: Mapping[str, Any] | None, what: str) -> dict[str, Any]:
             f"{what} is a mapping or a file's path, not {type(config).__name__}",
         )
     mapping = dict(config)
-    try:
-        json.dumps(mapping, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as reason:
-        raise error(
-            "invalid_config", f"{what} is not plain data ({type(reason).__name__})"
-        ) from None
+    if isinstance(mapping.get("keys_dir"), os.PathLike):
+        mapping["keys_dir"] = os.fspath(mapping["keys_dir"])
+    for name, value in mapping.items():
+        try:
+            json.dumps({name: value}, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            # From nowhere: the reason may quote the value.
+            raise error(
+                "invalid_config",
+                f"{what}: {name}: it is not plain data ({type(value).__name__}): give text, "
+                "numbers, booleans, lists and mappings",
+            ) from None
     return mapping
