@@ -454,6 +454,7 @@ export interface RingUpdateRequest {
   readonly now: number;
   readonly rotate?: boolean | undefined;
   readonly force?: boolean | undefined;
+  readonly revoke?: boolean | undefined;
   readonly lifetime: number;
   readonly publish?: number | undefined;
   readonly bits?: number | undefined;

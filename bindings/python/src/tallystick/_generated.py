@@ -594,6 +594,7 @@ class RingUpdateRequest(_RingUpdateRequest, total=False):
     ring: dict[str, Any]
     rotate: bool
     force: bool
+    revoke: bool
     publish: float
     bits: int
     fresh: list[str]
