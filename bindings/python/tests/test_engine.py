@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import threading
@@ -39,6 +40,26 @@ def test_a_host_that_raises_ends_the_operation(keys: KeyPair, backend: str) -> N
     # Were it caught as the end of the loop, its value would be the result.
     with pytest.raises(StopIteration):
         engine.run("request.sign", members(), b"", host)
+    assert engine.call("engine.stats", {})["tickets"] == 0
+
+
+def test_a_host_that_is_cancelled_leaves_no_ticket(keys: KeyPair, backend: str) -> None:
+    engine = signer(keys, load_core(backend))
+    asked = asyncio.Event()
+
+    async def host(need: dict[str, Any]) -> Any:
+        asked.set()
+        await asyncio.sleep(DEADLINE)
+
+    async def cancelled() -> tuple[int, int]:
+        waiting = asyncio.ensure_future(engine.arun("request.sign", members(), b"", host))
+        await asked.wait()
+        before = engine.call("engine.stats", {})["tickets"]
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        return before, engine.call("engine.stats", {})["tickets"]
+
+    assert asyncio.run(cancelled()) == (1, 0)
 
 
 def test_a_host_that_answers_wrongly_is_refused(keys: KeyPair, backend: str) -> None:

@@ -89,6 +89,18 @@ def test_a_rotation_is_seen_by_others(tmp_path: Path, monkeypatch: pytest.Monkey
     assert two.verify_token(before).key_id == rotated["retired"][0]
 
 
+def test_stolen_keys_are_revoked_at_once(tmp_path: Path) -> None:
+    for revoke in (True, False):
+        folder = tmp_path / str(revoke)
+        one = skill(folder)
+        stolen = one.generate_token(BOB)
+        before = set(key_ids(folder))
+        one.rotate_keys(force=True, revoke=revoke)
+        assert len(before & set(key_ids(folder))) == (0 if revoke else 2)
+        assert (one.validate_token(stolen) is None) is revoke
+        assert one.verify_token(one.generate_token(BOB)).key_id not in before or not revoke
+
+
 def test_the_file_is_looked_at_once_a_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

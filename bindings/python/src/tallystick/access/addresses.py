@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpcore
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = ["AddressRefusedError", "PublicBackend"]
+
+RESOLVERS = 2
+"""Threads for names out of strangers' tokens."""
 
 MAX_ADDRESSES = 16
 """Addresses of one name that are looked at; a name with more is refused."""
@@ -32,6 +37,9 @@ class PublicBackend(httpcore.AsyncNetworkBackend):
     def __init__(self, is_public: Callable[[str], bool]) -> None:
         self._is_public = is_public
         self._network = httpcore.AnyIOBackend()
+        # A lookup cannot be ended. Names that strangers chose must not take the threads
+        # in which the names of configured issuers are looked up.
+        self._resolvers = ThreadPoolExecutor(RESOLVERS, thread_name_prefix="tallystick-dns")
 
     async def connect_tcp(
         self,
@@ -64,7 +72,8 @@ class PublicBackend(httpcore.AsyncNetworkBackend):
 
     async def _checked(self, host: str, port: int) -> list[str]:
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await loop.run_in_executor(self._resolvers, look_up)
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         if len(addresses) > MAX_ADDRESSES:
             raise AddressRefusedError(f"the name has over {MAX_ADDRESSES} addresses")

@@ -113,14 +113,14 @@ class AccessHost:
         except TallystickError as refused:
             raise refused from asked.failure
 
-    def rotate_keys(self, *, force: bool) -> dict[str, Any]:
+    def rotate_keys(self, *, force: bool, revoke: bool) -> dict[str, Any]:
         """Rotate the ring; ``invalid_argument`` where there is none."""
         if self._ring is None:
             raise error(
                 "invalid_argument",
                 "this agent signs nothing itself: its authority rotates its keys",
             )
-        return self._ring.rotate(self.feed, force=force)
+        return self._ring.rotate(self.feed, force=force, revoke=revoke)
 
     def refresh(self) -> None:
         """Feed what changed on the disk, at most once a second."""

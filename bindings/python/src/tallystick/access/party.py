@@ -117,16 +117,20 @@ class Party:
 
         return auth_blueprint(self, name=name)
 
-    def rotate_keys(self, force: bool = False) -> dict[str, Any]:
+    def rotate_keys(self, force: bool = False, *, revoke: bool = False) -> dict[str, Any]:
         """Sign with the next key from now on; ``{"active", "next", "retired"}`` key ids.
 
         The key before stays published until its last token is dead. Refused with
         ``invalid_argument`` while the next key has not been published long enough for
-        everybody to know it; ``force`` does it nevertheless, such as after a theft.
+        everybody to know it; ``force`` does it nevertheless.
         Receivers look for a key that they miss at most once in 60 seconds: after two
         forced rotations within a minute they may refuse tokens until that is over.
+
+        ``revoke``, after a theft, drops every key at once, the next one too: tokens of
+        theirs are refused wherever the key set is fetched anew, at the latest when its
+        300 seconds are over.
         """
-        return self._host.rotate_keys(force=force)
+        return self._host.rotate_keys(force=force, revoke=revoke)
 
     def stats(self) -> dict[str, Any]:
         """Return how much the core holds, as ``engine.stats`` says it."""

@@ -29,7 +29,7 @@ Document = dict[str, Any]
 class Ring(Source, Protocol):
     """Where an engine's key ring comes from: the member ``ring``."""
 
-    def rotate(self, deliver: Deliver, *, force: bool) -> dict[str, Any]:
+    def rotate(self, deliver: Deliver, *, force: bool, revoke: bool) -> dict[str, Any]:
         """Make the next key the active one, deliver the ring and return its key ids."""
 
 
@@ -67,7 +67,7 @@ class FixedRing:
     def refresh(self, deliver: Deliver) -> None:
         """Nothing changes."""
 
-    def rotate(self, deliver: Deliver, *, force: bool) -> dict[str, Any]:  # noqa: ARG002
+    def rotate(self, deliver: Deliver, *, force: bool, revoke: bool) -> dict[str, Any]:  # noqa: ARG002
         raise error(
             "invalid_argument",
             "the signing function's key is rotated where it is held: open another one with it",
@@ -108,15 +108,15 @@ class FileRing:
     def refresh(self, deliver: Deliver) -> None:
         self._watched.refresh(lambda: deliver({"ring": self._must_read()}))
 
-    def rotate(self, deliver: Deliver, *, force: bool) -> dict[str, Any]:
-        update = self._watched.load(lambda: self._rotate(force=force))
+    def rotate(self, deliver: Deliver, *, force: bool, revoke: bool) -> dict[str, Any]:
+        update = self._watched.load(lambda: self._rotate(force=force, revoke=revoke))
         deliver({"ring": update["ring"]})
         return {name: update[name] for name in ("active", "next", "retired")}
 
-    def _rotate(self, *, force: bool) -> dict[str, Any]:
+    def _rotate(self, *, force: bool, revoke: bool) -> dict[str, Any]:
         with self._file.locked():
             stamp = self._file.stamp()
-            update = self._update(self._must_read(), rotate=True, force=force)
+            update = self._update(self._must_read(), rotate=not revoke, force=force, revoke=revoke)
             self._file.write(_text(update["ring"]), since=stamp)
             return update
 

@@ -138,7 +138,7 @@ def _remove(options: argparse.Namespace) -> None:
 
 
 def _rotate(options: argparse.Namespace) -> None:
-    keys = _open(options).rotate_keys(force=options.force)
+    keys = _open(options).rotate_keys(options.force, revoke=options.revoke)
     _say(options, keys, f"signing with {keys['active']}; next is {keys['next']}")
 
 
@@ -171,6 +171,9 @@ def _parser() -> argparse.ArgumentParser:
     remove.add_argument("client_id")
     rotate = _command(commands, "rotate", _rotate, "sign with the next key from now on")
     rotate.add_argument("--force", action="store_true", help="although it is not known everywhere")
+    rotate.add_argument(
+        "--revoke", action="store_true", help="drop every key at once: they were stolen"
+    )
     words = "make a client's secret and its hash for the setting clients of an agent"
     secret = commands.add_parser("secret", help=words, description=words)
     secret.set_defaults(command=_secret)
