@@ -18,7 +18,7 @@ export { type FetchEndpoints, fetchEndpoints } from "./access/fetch-endpoints.js
 export type { AuthFetchHandler, IdentifiedFetchHandler } from "./access/fetch-guard.js";
 export type { AccessFacts, BodyReader, Requirements } from "./access/guard.js";
 export type { ConnectionContext, HeaderBag, Identified, Injected, OutgoingContext } from "./access/hooks.js";
-export type { Rotation } from "./access/key-ring.js";
+export type { Rotation, RotationOptions } from "./access/key-ring.js";
 export { type NodeEndpoints, nodeEndpoints } from "./access/node-endpoints.js";
 export {
   type AuthMiddleware,

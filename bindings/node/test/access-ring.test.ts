@@ -42,6 +42,20 @@ describe("the key ring", () => {
     assert.deepEqual(await readdir(folder), ["me.ring.json"]);
   });
 
+  test("has no old key after a revocation, and its old tokens are refused; a rotation keeps them", async () => {
+    for (const revoke of [true, false]) {
+      const folder = await temporaryFolder();
+      const skill = await open(folder);
+      const stolen = await skill.generateToken("https://agents.example/me");
+      const before = (await ringIn(folder)).keys.map(({ kid }) => kid);
+      await skill.rotateKeys(revoke ? { revoke } : { force: true });
+      const kept = (await ringIn(folder)).keys.filter(({ kid }) => before.includes(kid));
+      assert.equal(kept.length, revoke ? 0 : 2);
+      assert.equal((await skill.validateToken(stolen)) === null, revoke);
+      assert.ok(await skill.validateToken(await skill.generateToken("https://agents.example/me")));
+    }
+  });
+
   test("is made once by processes that start together", async () => {
     const folder = await temporaryFolder();
     const script = join(folder, "start.mjs");

@@ -10,7 +10,7 @@ import type { ClientEntry } from "./documents.js";
 import { ExternalKey } from "./external-key.js";
 import { Flights } from "./flights.js";
 import { HttpExchange } from "./http-exchange.js";
-import type { Rotation, SigningKeys } from "./key-ring.js";
+import type { Rotation, RotationOptions, SigningKeys } from "./key-ring.js";
 
 /** What a host brings besides the configuration, to a skill and to an authority alike. */
 export interface HostOptions extends SignerOptions {
@@ -102,11 +102,11 @@ export class AccessEngine {
     this.#engine.call("engine.feed", members);
   }
 
-  async rotate(force: boolean): Promise<Rotation> {
+  async rotate(options: RotationOptions): Promise<Rotation> {
     if (this.#keys === undefined) {
       throw misuse("invalid_argument", "this agent has no keys of its own: its authority signs, or it only verifies");
     }
-    const rotation = await this.#keys.rotate(force);
+    const rotation = await this.#keys.rotate(options);
     this.feed({ ring: this.#keys.document });
     return rotation;
   }

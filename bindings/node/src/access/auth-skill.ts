@@ -42,7 +42,7 @@ import {
   readIdentity,
 } from "./hooks.js";
 import { checkConfig, HOST, refuseHostOptions } from "./host-options.js";
-import type { Rotation } from "./key-ring.js";
+import type { Rotation, RotationOptions } from "./key-ring.js";
 import { Life } from "./life.js";
 import { type NodeEndpoints, nodeEndpoints } from "./node-endpoints.js";
 import { type AuthMiddleware, authHandler, authMiddleware, type IdentifiedHandler } from "./node-guard.js";
@@ -301,12 +301,13 @@ export class AuthSkill implements Endpoint {
    * The next key signs from now on, and a fresh one is published as next.
    *
    * @param options - `force`: although the next key may not be known everywhere yet. Receivers look for an unknown key
-   *   at most once in 60 s, so two forced rotations within a minute can lose tokens there.
+   *   at most once in 60 s, so two forced rotations within a minute can lose tokens there. `revoke`: the keys
+   *   were stolen: all are dropped at once.
    * @throws {@link TallystickError} `invalid_argument` where it was published too short a time ago, or an authority signs.
    */
-  async rotateKeys(options: { readonly force?: boolean } = {}): Promise<Rotation> {
+  async rotateKeys(options: RotationOptions = {}): Promise<Rotation> {
     checkOptions("rotateKeys", options, ROTATION);
-    return (await this.#life.running()).engine.rotate(options.force === true);
+    return (await this.#life.running()).engine.rotate(options);
   }
 
   /** How much is held at this moment. */
@@ -376,7 +377,7 @@ export class AuthSkill implements Endpoint {
   }
 }
 
-const ROTATION: Rules<{ readonly force?: boolean }> = { force: BOOLEAN };
+const ROTATION: Rules<RotationOptions> = { force: BOOLEAN, revoke: BOOLEAN };
 
 interface Started {
   readonly core: Core;

@@ -14,7 +14,7 @@ import type { ClientEntry, ClientsDocument } from "./documents.js";
 import { answerEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.js";
 import { type FetchEndpoints, fetchEndpoints } from "./fetch-endpoints.js";
 import { HOST } from "./host-options.js";
-import type { Rotation } from "./key-ring.js";
+import type { Rotation, RotationOptions } from "./key-ring.js";
 import { Life } from "./life.js";
 import { type NodeEndpoints, nodeEndpoints } from "./node-endpoints.js";
 import type { SharedDocument } from "./shared-document.js";
@@ -168,12 +168,13 @@ export class Authority implements Endpoint {
    * The next key signs from now on, and a fresh one is published as next.
    *
    * @param options - `force`: although the next key may not be known everywhere yet. Receivers look for an unknown key
-   *   at most once in 60 s, so two forced rotations within a minute can lose tokens there.
+   *   at most once in 60 s, so two forced rotations within a minute can lose tokens there. `revoke`: the keys
+   *   were stolen: all are dropped at once.
    * @throws {@link TallystickError} `invalid_argument` where it was published too short a time ago.
    */
-  async rotateKeys(options: { readonly force?: boolean } = {}): Promise<Rotation> {
-    checkOptions("rotateKeys", options, { force: BOOLEAN });
-    return (await this.#life.running()).engine.rotate(options.force === true);
+  async rotateKeys(options: RotationOptions = {}): Promise<Rotation> {
+    checkOptions("rotateKeys", options, { force: BOOLEAN, revoke: BOOLEAN });
+    return (await this.#life.running()).engine.rotate(options);
   }
 
   /** Its endpoints for `node:http` and Express: discovery, key set and token endpoint. */

@@ -94,16 +94,28 @@ function connections() {
   return { http: new HttpAgent(KEPT_CONNECTIONS), https: new HttpsAgent(KEPT_CONNECTIONS) };
 }
 
-/** Resolves names as ever, and fails where one of the addresses is not public: one of several would be enough. */
+/**
+ * Resolves names as ever, and fails where one of the addresses is not public: one of several would be enough.
+ *
+ * One name at a time: a lookup takes a thread of the two that Node has for all slow ones of the process, cannot be ended,
+ * and these names were chosen by strangers.
+ */
 function publicLookup(isPublic: (address: string) => boolean): LookupFunction {
+  let before: Promise<void> = Promise.resolve();
   return (host, options, callback) => {
-    resolveName(host, { ...options, all: true }, (error, found) => {
-      if (error !== null) return callback(error, []);
-      const [first] = found;
-      if (first === undefined || !found.every(({ address }) => isPublic(address))) return callback(notPublic(host), []);
-      if (options.all === true) callback(null, found);
-      else callback(null, first.address, first.family);
-    });
+    const look = () =>
+      new Promise<void>((done) => {
+        resolveName(host, { ...options, all: true }, (error, found) => {
+          done();
+          if (error !== null) return callback(error, []);
+          const [first] = found;
+          if (first === undefined || !found.every(({ address }) => isPublic(address)))
+            return callback(notPublic(host), []);
+          if (options.all === true) callback(null, found);
+          else callback(null, first.address, first.family);
+        });
+      });
+    before = before.then(look);
   };
 }
 

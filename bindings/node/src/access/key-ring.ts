@@ -40,7 +40,15 @@ export interface SigningKeys {
   refresh(): Promise<boolean>;
   /** The need `sign`; never throws. */
   sign(input: string, kid: string): Promise<Reply>;
-  rotate(force: boolean): Promise<Rotation>;
+  rotate(options: RotationOptions): Promise<Rotation>;
+}
+
+/** How keys are replaced. */
+export interface RotationOptions {
+  /** Rotate although the next key may not be known everywhere yet. */
+  readonly force?: boolean | undefined;
+  /** Drop every key at once, the next one too: they were stolen. Tokens of theirs are refused wherever the set is fetched anew. */
+  readonly revoke?: boolean | undefined;
 }
 
 /** What a rotation did. */
@@ -97,10 +105,10 @@ export class KeyRing implements SigningKeys {
     return this.#file.refresh();
   }
 
-  async rotate(force: boolean): Promise<Rotation> {
+  async rotate({ force = false, revoke = false }: RotationOptions): Promise<Rotation> {
     let rotation: Rotation | undefined;
     await this.#file.update(async (ring) => {
-      const { active, next, retired, ring: after } = await this.#update({ ring, rotate: true, force });
+      const { active, next, retired, ring: after } = await this.#update({ ring, rotate: !revoke, force, revoke });
       rotation = { active, next, retired };
       return after;
     });
