@@ -39,10 +39,11 @@ describe("a self-issued token", () => {
     assert.equal(auth.authenticated, true);
     assert.deepEqual([auth.issuer, auth.agentUrl, auth.issuerType], [at("alice"), at("alice"), "agent"]);
     assert.deepEqual([auth.agentId, auth.sourceAgent, auth.userId, auth.clientId], ["alice", "alice", null, "alice"]);
-    assert.deepEqual(auth.scopes, ["read", "tools:search", "namespace:team"]);
-    assert.deepEqual(auth.namespaces, ["team"]);
+    // Nobody puts himself into a namespace: an authority does (authority.test.ts).
+    assert.deepEqual(auth.scopes, ["read", "tools:search"]);
+    assert.deepEqual(auth.namespaces, []);
     assert.deepEqual([auth.hasScope("read"), auth.hasScope("admin"), auth.hasScope("tools:*")], [true, false, false]);
-    assert.deepEqual([auth.hasNamespace("team"), auth.hasNamespace("tea")], [true, false]);
+    assert.equal(auth.hasNamespace("team"), false);
     assert.equal(auth.expiresAt - (auth.issuedAt ?? 0), 300);
     assert.equal(auth.tokenId, auth.rawClaims["jti"]);
     assert.equal(auth.keyId, (await skill("alice").ready()).keyId);
@@ -52,8 +53,8 @@ describe("a self-issued token", () => {
       agent_id: "alice",
       source_agent: "alice",
       authenticated: true,
-      scopes: ["read", "tools:search", "namespace:team"],
-      namespaces: ["team"],
+      scopes: ["read", "tools:search"],
+      namespaces: [],
       issuer: at("alice"),
       issuer_type: "agent",
     });

@@ -26,6 +26,7 @@ describe("an authority", () => {
       [auth.scopes, auth.namespaces, auth.trustLabels],
       [["read", "namespace:team"], ["team"], ["verified"]],
     );
+    assert.deepEqual([auth.hasNamespace("team"), auth.hasNamespace("tea")], [true, false]);
     const keys = createRemoteJWKSet(new URL(`${url}/.well-known/jwks.json`));
     const { payload } = await jwtVerify(token, keys, { issuer: url, audience: `${url}/agents/bob` });
     assert.equal(payload.sub, "alice");
@@ -56,7 +57,7 @@ describe("an authority", () => {
       portalAgent(url, "alice", { clientSecret: `${SECRET}!` }).generateToken("@bob"),
     );
     const unknown = await rejectsWith("token_refused", portalAgent(url, "nobody").generateToken("@bob"));
-    assert.equal(wrong.message, unknown.message);
+    assert.equal(wrong.message, unknown.message.replace('client "nobody"', 'client "alice"'));
     assert.match(wrong.message, /invalid_client/);
     await portalAgent(url, "alice").generateToken("@bob");
     const scope = await rejectsWith("token_refused", portalAgent(url, "bob").generateToken("@alice", ["admin"]));
