@@ -100,7 +100,7 @@ def test_a_file_of_another_user(open_dir: Path) -> None:
     file = PrivateFile(home / "a.ring.json", "key ring")
     file.path.touch(mode=0o600)
     if os.getuid() != 0:
-        pytest.skip("only root can make a file of another user's")
+        pytest.skip("not run as root: only root can make a file that belongs to another user")
     with unprivileged(), pytest.raises(InvalidConfigError, match="Permission denied"):
         file.read()
     assert file.read() == ""

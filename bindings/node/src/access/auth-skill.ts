@@ -126,7 +126,7 @@ export class AuthSkill implements Endpoint {
    * A token for another agent: signed here, or fetched from the authority.
    *
    * @param target - `@name`, a dotted name or a URL.
-   * @param scopes - Default: those of `allowedScopes` that are no patterns.
+   * @param scopes - Default: those of `allowedScopes` that are no patterns; with an authority, what that gives.
    * @param extraClaims - More claims; an authority takes none.
    * @throws {@link TallystickError} `trust_denied` (`talkTo`), `token_refused` and `token_unavailable` (authority),
    *   `signer_failed`, `invalid_argument`.

@@ -4,7 +4,7 @@ import { bytesOf, sentUrl } from "../sent.js";
 
 /** What {@link AuthSkill.authorization} takes. */
 export interface AuthorizationOptions {
-  /** Default: those of `allowedScopes` that are no patterns. */
+  /** Default: those of `allowedScopes` that are no patterns; with an authority, what that gives. */
   readonly scopes?: readonly string[] | undefined;
   /** Bind the token to the one request that `method`, `url` and `body` say. Default: false. */
   readonly bind?: boolean | undefined;

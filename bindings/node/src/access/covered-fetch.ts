@@ -4,7 +4,7 @@ import { outgoing } from "../outgoing.js";
 
 /** What {@link AuthSkill.fetchFor} takes. */
 export interface FetchForOptions {
-  /** Default: those of `allowedScopes` that are no patterns. */
+  /** Default: those of `allowedScopes` that are no patterns; with an authority, what that gives. */
   readonly scopes?: readonly string[] | undefined;
   /** A token for each request, bound to its method, URL and body; the body is then buffered. Default: false. */
   readonly bind?: boolean | undefined;

@@ -189,8 +189,8 @@ class AuthSkill(Hooks, Party):
     ) -> str:
         """Return a new access token for ``target``, a reference or URL of an agent.
 
-        ``scopes`` default to the allowed ones without wildcards. Portal mode asks the
-        authority. Raises ``invalid_argument``, ``trust_denied`` (``talk_to``),
+        Without ``scopes`` the token has the allowed ones without wildcards; in portal
+        mode the authority is asked, and gives what the agent is registered for. Raises ``invalid_argument``, ``trust_denied`` (``talk_to``),
         ``token_refused`` (the authority said no), ``token_unavailable`` (it did not
         answer) and ``signer_failed``.
         """

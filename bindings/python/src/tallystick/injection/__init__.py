@@ -12,7 +12,8 @@ All three take the same arguments:
     whom the token is for: ``"@name"``, a name, an agent's URL; or a function from a
     request's URL to one of these, or to ``None`` where no token belongs.
 ``scopes``
-    scopes to ask for; default: the skill's ``allowed_scopes`` without wildcards.
+    scopes to ask for; default: the skill's ``allowed_scopes`` without wildcards, and in
+    portal mode what the authority gives.
 ``bind``
     also sign each request's method, URL and body: the token then works once, for
     this very request. The body must be in memory; one that is streamed is refused
