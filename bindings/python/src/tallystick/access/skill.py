@@ -190,9 +190,10 @@ class AuthSkill(Hooks, Party):
         """Return a new access token for ``target``, a reference or URL of an agent.
 
         Without ``scopes`` the token has the allowed ones without wildcards; in portal
-        mode the authority is asked, and gives what the agent is registered for. Raises ``invalid_argument``, ``trust_denied`` (``talk_to``),
-        ``token_refused`` (the authority said no), ``token_unavailable`` (it did not
-        answer) and ``signer_failed``.
+        mode the authority is asked, and gives what the agent is registered for. Raises
+        ``invalid_argument``, ``trust_denied`` (``talk_to``), ``token_refused`` (the
+        authority said no), ``token_unavailable`` (it did not answer) and
+        ``signer_failed``.
         """
         members = wording.wanted(target, scopes, extra_claims)
         return str(self._host.run("access.issue", members)["token"])
