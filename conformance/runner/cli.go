@@ -66,12 +66,7 @@ func parse(arguments []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&s.driver, "driver", "", `one more leg, "driver": a command that speaks the exchange of conformance/README.md`)
 	flags.DurationVar(&s.stepLimit, "step-timeout", time.Minute, "how long one call may take")
 	flags.IntVar(&s.jobs, "jobs", runtime.NumCPU(), "how many legs run at the same time")
-	flags.StringVar(&s.places.Root, "root", "", "the checkout (default: the nearest folder with go.mod)")
-	flags.StringVar(&s.places.Module, "wasm", "", "WASM module (default ROOT/build/wasm/tallystick.wasm)")
-	flags.StringVar(&s.places.Library, "library", "", "C library (default ROOT/build/cshared/libtallystick.so)")
-	flags.StringVar(&s.places.Python, "python", os.Getenv("TALLYSTICK_PYTHON"), "Python with tallystick installed (default $TALLYSTICK_PYTHON, else ROOT/build/venv/bin/python)")
-	flags.StringVar(&s.places.Node, "node", os.Getenv("TALLYSTICK_NODE"), "Node (default $TALLYSTICK_NODE, else node)")
-	flags.StringVar(&s.places.CC, "cc", os.Getenv("CC"), "C compiler (default $CC, else cc)")
+	s.places.Flags(flags)
 	if err := flags.Parse(arguments); err != nil {
 		return s, err
 	}

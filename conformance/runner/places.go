@@ -3,6 +3,7 @@ package runner
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,6 +20,16 @@ type Places struct {
 	Node    string // node
 	CC      string // cc
 	Cache   string // build/conformance/wazero
+}
+
+// Flags adds the flags that set the places.
+func (p *Places) Flags(flags *flag.FlagSet) {
+	flags.StringVar(&p.Root, "root", "", "the checkout (default: the nearest folder with its go.mod)")
+	flags.StringVar(&p.Module, "wasm", "", "WASM module (default ROOT/build/wasm/tallystick.wasm)")
+	flags.StringVar(&p.Library, "library", "", "C library (default ROOT/build/cshared/libtallystick.so)")
+	flags.StringVar(&p.Python, "python", os.Getenv("TALLYSTICK_PYTHON"), "Python with tallystick installed (default $TALLYSTICK_PYTHON, else ROOT/build/venv/bin/python)")
+	flags.StringVar(&p.Node, "node", os.Getenv("TALLYSTICK_NODE"), "Node (default $TALLYSTICK_NODE, else node)")
+	flags.StringVar(&p.CC, "cc", os.Getenv("CC"), "C compiler (default $CC, else cc)")
 }
 
 func (p Places) withDefaults() Places {

@@ -246,3 +246,36 @@ func TestSavedTextsAreBodies(t *testing.T) {
 		t.Error(table)
 	}
 }
+
+// TestPlayerJudgesNothing: it gives the answers of every step, whatever was
+// expected, ends where a value is missing, and leaves no engine open.
+func TestPlayerJudgesNothing(t *testing.T) {
+	core := abi.New()
+	player := Player{Leg: InProcess(core.Call), StepLimit: time.Minute}
+	steps := func(saves string) conformance.Vector {
+		return conformance.Vector{Steps: []conformance.Step{
+			{Op: "engine.open", Request: json.RawMessage(`{"verifier":{}}`), Save: map[string]string{"engine": saves}},
+			{Op: "engine.stats", Request: json.RawMessage(`{"engine":"$engine"}`)},
+			{Op: "nonsense", Request: json.RawMessage(`{}`), Repeat: 2},
+		}}
+	}
+	for saves, want := range map[string]int{"ok.engine": 4, "ok.none": 1} {
+		answers, err := player.Play(context.Background(), steps(saves))
+		if err != nil || len(answers) != want || !bytes.Contains(answers[0], []byte(`"engine":"$engine"`)) {
+			t.Errorf("%s: %d answers, %v: %s", saves, len(answers), err, answers)
+		}
+	}
+	for _, engine := range []string{"1", "2"} {
+		if answer := core.Call("engine.stats", []byte(`{"engine":`+engine+`}`), nil); !bytes.Contains(answer, []byte("unknown_engine")) {
+			t.Errorf("engine %s is still open: %s", engine, answer)
+		}
+	}
+	if _, err := (Player{Leg: brokenLeg{}, StepLimit: time.Minute}).Play(context.Background(), steps("ok.engine")); err == nil {
+		t.Error("a broken leg was not reported")
+	}
+}
+
+type brokenLeg struct{}
+
+func (brokenLeg) Call(context.Context, Call) ([]byte, error) { return nil, ErrTimeout }
+func (brokenLeg) Close() error                               { return nil }

@@ -80,17 +80,13 @@ func (s *scenario) step(ctx context.Context, step conformance.Step) error {
 	if err != nil {
 		return err
 	}
-	text, err := s.call(ctx, call)
+	text, err := s.ask(ctx, step, call)
 	if err != nil {
 		return err
 	}
-	s.answers = append(s.answers, normalise(step.Op, text, step.Varies))
 	answer, err := conformance.ParseAnswer(text)
 	if err != nil {
 		return failed("%v: %s", err, cut(text))
-	}
-	if engine := gjson.GetBytes(text, "ok.engine"); step.Op == "engine.open" && engine.Exists() {
-		s.engines = append(s.engines, []byte(engine.Raw))
 	}
 	expect, err := s.resolve(step.Expect)
 	if err != nil {
@@ -103,6 +99,19 @@ func (s *scenario) step(ctx context.Context, step conformance.Step) error {
 		return failed("%v", err)
 	}
 	return s.save(step.Save, text)
+}
+
+// ask makes the call and keeps what it answered.
+func (s *scenario) ask(ctx context.Context, step conformance.Step, call Call) ([]byte, error) {
+	text, err := s.call(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	s.answers = append(s.answers, normalise(step.Op, text, step.Varies))
+	if engine := gjson.GetBytes(text, "ok.engine"); step.Op == "engine.open" && engine.Exists() {
+		s.engines = append(s.engines, []byte(engine.Raw))
+	}
+	return text, nil
 }
 
 func (s *scenario) call(ctx context.Context, call Call) ([]byte, error) {
