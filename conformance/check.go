@@ -42,7 +42,7 @@ func (s *Suite) Check() error {
 		return errors.New("there are no vectors")
 	}
 	for _, vector := range s.Vectors() {
-		if err := checkTwin(vector, byName); err != nil {
+		if err := errors.Join(checkTwin(vector, byName), checkSuccessor(vector, byName)); err != nil {
 			return fmt.Errorf("%s: %w", vector.Name, err)
 		}
 	}
@@ -87,6 +87,21 @@ func checkTwin(v Vector, byName map[string]Vector) error {
 		return nil
 	}
 	return fmt.Errorf("unknown kind %q", v.Kind)
+}
+
+// checkSuccessor demands that what took a vector's place is run, and so is the
+// twin of a vector that is run.
+func checkSuccessor(v Vector, byName map[string]Vector) error {
+	if v.SupersededBy == "" {
+		if twin := byName[v.Twin]; twin.SupersededBy != "" {
+			return fmt.Errorf("twin %q was superseded by %q", v.Twin, twin.SupersededBy)
+		}
+		return nil
+	}
+	if successor, there := byName[v.SupersededBy]; !there || successor.SupersededBy != "" || successor.Name == v.Name {
+		return fmt.Errorf("superseded_by %q is not a vector that is run", v.SupersededBy)
+	}
+	return nil
 }
 
 func checkStep(step Step, saved map[string]bool) error {

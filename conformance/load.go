@@ -73,7 +73,7 @@ func readArea(files fs.FS, name string) (Area, error) {
 	return area, nil
 }
 
-// Vectors returns every vector in order.
+// Vectors returns every vector in order, those that were superseded too.
 func (s *Suite) Vectors() []Vector {
 	var all []Vector
 	for _, area := range s.Areas {
@@ -82,15 +82,14 @@ func (s *Suite) Vectors() []Vector {
 	return all
 }
 
-// Select returns the vectors whose name matches one of the patterns; "*" takes
-// any run of characters. Without a pattern it returns every vector.
+// Select returns the vectors that are to be run: those whose name matches one of
+// the patterns ("*" takes any run of characters; every name without a pattern),
+// without those that were superseded.
 func (s *Suite) Select(patterns []string) []Vector {
-	if len(patterns) == 0 {
-		return s.Vectors()
-	}
 	var chosen []Vector
 	for _, vector := range s.Vectors() {
-		if matchesAny(patterns, vector.Name) {
+		named := len(patterns) == 0 || matchesAny(patterns, vector.Name)
+		if named && vector.SupersededBy == "" {
 			chosen = append(chosen, vector)
 		}
 	}

@@ -2,17 +2,9 @@ package conformance
 
 import "strings"
 
-func matchesAny(patterns []string, name string) bool {
-	for _, pattern := range patterns {
-		if matches(pattern, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// matches reports whether a pattern with "*" for any run matches a whole name.
-func matches(pattern, name string) bool {
+// Matches reports whether a pattern with "*" for any run of characters matches a
+// whole name.
+func Matches(pattern, name string) bool {
 	parts := strings.Split(pattern, "*")
 	if len(parts) == 1 {
 		return pattern == name
@@ -29,4 +21,13 @@ func matches(pattern, name string) bool {
 		}
 	}
 	return true
+}
+
+func matchesAny(patterns []string, name string) bool {
+	for _, pattern := range patterns {
+		if Matches(pattern, name) {
+			return true
+		}
+	}
+	return false
 }

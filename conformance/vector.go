@@ -34,7 +34,10 @@ type Vector struct {
 	Source string `json:"source"`         // clause, advisory or document that it comes from
 	Twin   string `json:"twin,omitempty"` // of a Reject: the Accept that differs in the one thing tested
 	Note   string `json:"note,omitempty"` // for the reader alone: what an encoded token says
-	Steps  []Step `json:"steps"`
+	// SupersededBy names the vector that took this one's place: a released vector
+	// is never changed, it stays as it was and is not run any more.
+	SupersededBy string `json:"superseded_by,omitempty"`
+	Steps        []Step `json:"steps"`
 }
 
 // Step is one call of the ABI and the answer that is expected.

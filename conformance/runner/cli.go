@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -18,12 +17,14 @@ import (
 // settings are the flags of the command.
 type settings struct {
 	legs, vectors list
-	list          bool
+	all           bool
+	list, digests bool
 	out           string
 	reference     string
 	driver        string
+	knownFailing  string
 	stepLimit     time.Duration
-	jobs          int
+	parallel      int
 	places        Places
 }
 
@@ -36,6 +37,18 @@ func (l *list) Set(text string) error {
 	*l = append(*l, strings.Split(text, ",")...)
 	return nil
 }
+
+const usage = `Runs the conformance vectors through every way to reach the core and compares
+the answers. Exit status: 0 all passed, 1 a vector failed, 2 a leg could not run.
+
+Without --leg, in a checkout: the eight legs and those whose runtime
+"make setup-runtimes" installed. Elsewhere: the leg go, and the driver if one is given.
+
+  conformance --leg c,node-wasm --vector 'replay/*'
+  conformance --driver 'my-driver --flag'
+
+Flags:
+`
 
 // Main is the command: it returns the exit code (0 all passed, 1 a vector
 // failed, 2 a leg or the run could not run).
@@ -58,14 +71,21 @@ func parse(arguments []string, stderr io.Writer) (settings, error) {
 	var s settings
 	flags := flag.NewFlagSet("conformance", flag.ContinueOnError)
 	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
+	}
 	flags.Var(&s.legs, "leg", "run this leg only (repeat, or separate with commas)")
+	flags.BoolVar(&s.all, "all", false, "run every leg: one whose runtime is not installed could not run")
 	flags.Var(&s.vectors, "vector", "run vectors of this name only; * takes any run (repeat, or separate with commas)")
 	flags.BoolVar(&s.list, "list", false, "list legs and vectors and run nothing")
-	flags.StringVar(&s.out, "out", "", "folder of report.json and junit.xml (default ROOT/build/conformance)")
-	flags.StringVar(&s.reference, "reference", "wazero", "leg that the others are compared with")
+	flags.BoolVar(&s.digests, "digests", false, "print each vector's digest, as a release keeps them, and run nothing")
+	flags.StringVar(&s.out, "out", "", "folder of report.json and junit.xml (default ROOT/build/conformance, outside a checkout conformance-report)")
+	flags.StringVar(&s.reference, "reference", "", "leg that the others are compared with (default wazero, where there is no WASM module go)")
 	flags.StringVar(&s.driver, "driver", "", `one more leg, "driver": a command that speaks the exchange of conformance/README.md`)
+	flags.StringVar(&s.knownFailing, "known-failing", "", "file of vectors that are known to fail: lines of LEG VECTOR CAUSE")
 	flags.DurationVar(&s.stepLimit, "step-timeout", time.Minute, "how long one call may take")
-	flags.IntVar(&s.jobs, "jobs", runtime.NumCPU(), "how many legs run at the same time")
+	flags.IntVar(&s.parallel, "parallel", runtime.NumCPU(), "how many legs run at the same time")
 	s.places.Flags(flags)
 	if err := flags.Parse(arguments); err != nil {
 		return s, err
@@ -73,32 +93,30 @@ func parse(arguments []string, stderr io.Writer) (settings, error) {
 	if flags.NArg() > 0 {
 		return s, fmt.Errorf("%q is not a flag", flags.Arg(0))
 	}
-	return s, s.findRoot()
+	if s.parallel < 1 {
+		return s, fmt.Errorf("--parallel %d: at least one leg must run", s.parallel)
+	}
+	return s, s.complete()
 }
 
-// findRoot goes up from the working folder to the checkout.
-func (s *settings) findRoot() error {
-	if s.places.Root == "" {
-		folder, err := os.Getwd()
-		if err != nil {
-			return err
-		}
-		for ; !isCheckout(folder); folder = filepath.Dir(folder) {
-			if folder == filepath.Dir(folder) {
-				return errors.New("no go.mod from the working folder upwards: say where the checkout is with --root")
-			}
-		}
-		s.places.Root = folder
+// complete gives what was not said its default.
+func (s *settings) complete() error {
+	if err := s.places.findRoot(); err != nil {
+		return err
 	}
 	if s.out == "" {
-		s.out = filepath.Join(s.places.Root, "build/conformance")
+		s.out = "conformance-report"
+		if s.places.Root != "" {
+			s.out = filepath.Join(s.places.Root, "build/conformance")
+		}
+	}
+	if s.reference == "" {
+		s.reference = "wazero"
+		if s.places.Root == "" && s.places.Module == "" {
+			s.reference = "go"
+		}
 	}
 	return nil
-}
-
-func isCheckout(folder string) bool {
-	_, err := os.Stat(filepath.Join(folder, "go.mod"))
-	return err == nil
 }
 
 func (s settings) execute(ctx context.Context, stdout, stderr io.Writer) (int, error) {
@@ -106,31 +124,35 @@ func (s settings) execute(ctx context.Context, stdout, stderr io.Writer) (int, e
 	if err != nil {
 		return 0, err
 	}
-	sources := s.places.Sources()
-	reference, there := find(sources, s.reference)
-	if !there {
-		return 0, fmt.Errorf("there is no leg %q to compare with (--list shows the names)", s.reference)
+	if s.digests {
+		return ExitPassed, suite.WriteDigests(stdout)
 	}
-	if s.driver != "" {
-		sources = append(sources, DriverSource("driver", Command{Args: strings.Fields(s.driver)}))
-	}
-	legs, err := selectLegs(sources, s.legs)
+	plan, err := s.plan(suite)
 	if err != nil {
 		return 0, err
 	}
-	vectors := suite.Select(s.vectors)
-	if len(vectors) == 0 {
-		return 0, fmt.Errorf("no vector is named like %s (--list shows the names)", s.vectors.String())
-	}
 	if s.list {
-		writeList(stdout, legs, vectors)
+		writeList(stdout, plan)
 		return ExitPassed, nil
 	}
-	report := Run(ctx, Plan{
-		Vectors: vectors, Reference: reference, Legs: legs, StepLimit: s.stepLimit, Jobs: s.jobs,
-		Started: func(leg string) { fmt.Fprintf(stderr, "conformance: %s: %d vectors\n", leg, len(vectors)) },
-	})
-	return s.conclude(report, stdout)
+	plan.Watch = NewProgress(stderr, len(plan.Vectors))
+	return s.conclude(Run(ctx, plan), stdout)
+}
+
+func (s settings) plan(suite *conformance.Suite) (Plan, error) {
+	plan := Plan{Vectors: suite.Select(s.vectors), StepLimit: s.stepLimit, Parallel: s.parallel}
+	if len(plan.Vectors) == 0 {
+		return plan, fmt.Errorf("no vector is named like %s (--list shows the names)", s.vectors.String())
+	}
+	if s.knownFailing != "" {
+		known, err := ReadKnownFailing(s.knownFailing, suite)
+		if err != nil {
+			return plan, err
+		}
+		plan.Known = known
+	}
+	err := s.chooseLegs(&plan)
+	return plan, err
 }
 
 func (s settings) conclude(report Report, stdout io.Writer) (int, error) {
@@ -138,40 +160,20 @@ func (s settings) conclude(report Report, stdout io.Writer) (int, error) {
 		return 0, err
 	}
 	report.WriteTable(stdout)
-	passed, failed := report.Counts()
-	fmt.Fprintf(stdout, "\n%d passed, %d failed\n", passed, failed)
+	passed, failed, known := report.Counts()
+	fmt.Fprintf(stdout, "\n%d passed, %d failed", passed, failed)
+	if known > 0 {
+		fmt.Fprintf(stdout, ", %d known to fail", known)
+	}
+	fmt.Fprintln(stdout)
 	return report.ExitCode(), nil
 }
 
-func selectLegs(sources []Source, names []string) ([]Source, error) {
-	if len(names) == 0 {
-		return sources, nil
-	}
-	var chosen []Source
-	for _, name := range names {
-		source, there := find(sources, name)
-		if !there {
-			return nil, fmt.Errorf("there is no leg %q (--list shows the names)", name)
-		}
-		chosen = append(chosen, source)
-	}
-	return chosen, nil
-}
-
-func find(sources []Source, name string) (Source, bool) {
-	for _, source := range sources {
-		if source.Name == name {
-			return source, true
-		}
-	}
-	return Source{}, false
-}
-
-func writeList(out io.Writer, legs []Source, vectors []conformance.Vector) {
-	for _, leg := range legs {
+func writeList(out io.Writer, plan Plan) {
+	for _, leg := range plan.Legs {
 		fmt.Fprintln(out, "leg    ", leg.Name)
 	}
-	for _, vector := range vectors {
+	for _, vector := range plan.Vectors {
 		fmt.Fprintf(out, "%-7s %s: %s\n", vector.Kind, vector.Name, vector.Says)
 	}
 }

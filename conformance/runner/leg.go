@@ -34,7 +34,10 @@ type Source struct {
 	// HostCrypto marks a leg that does RSA and hashing outside the core wherever a
 	// vector leaves the choice open.
 	HostCrypto bool
-	Open       func(ctx context.Context) (Leg, error)
+	// Absent says why a run that names no legs goes without this one, "" when it
+	// does not; nil is never. A leg that is named runs, or the run is broken.
+	Absent func() string
+	Open   func(ctx context.Context) (Leg, error)
 }
 
 // ErrTimeout is in the error of a leg that did not answer in time.

@@ -32,6 +32,9 @@ type wazeroLeg struct {
 }
 
 func openWazero(ctx context.Context, file, cacheDir string) (Leg, error) {
+	if file == "" {
+		return nil, errors.New("there is no WASM module: name it with --wasm")
+	}
 	code, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("%w (build it with: make wasm)", err)

@@ -11,6 +11,7 @@ import (
 type jsonReport struct {
 	Passed int       `json:"passed"`
 	Failed int       `json:"failed"`
+	Known  int       `json:"known_failing"`
 	Legs   []jsonLeg `json:"legs"`
 }
 
@@ -25,6 +26,7 @@ type jsonResult struct {
 	Passed  bool    `json:"passed"`
 	Seconds float64 `json:"seconds"`
 	Failure string  `json:"failure,omitempty"`
+	Known   string  `json:"known_failing,omitempty"` // the cause
 }
 
 // WriteFiles writes report.json and junit.xml into a folder, which is made
@@ -49,11 +51,14 @@ func (r Report) WriteFiles(folder string) error {
 
 func (r Report) asJSON() jsonReport {
 	var out jsonReport
-	out.Passed, out.Failed = r.Counts()
+	out.Passed, out.Failed, out.Known = r.Counts()
 	for _, leg := range r.Legs {
 		row := jsonLeg{Name: leg.Name, Broken: leg.Broken, Results: []jsonResult{}}
 		for _, result := range leg.Results {
-			row.Results = append(row.Results, jsonResult{result.Vector.Name, result.Failure == "", result.Seconds, result.Failure})
+			row.Results = append(row.Results, jsonResult{
+				Vector: result.Vector.Name, Passed: result.Failure == "" && result.Known == "",
+				Seconds: result.Seconds, Failure: result.Failure, Known: result.Known,
+			})
 		}
 		out.Legs = append(out.Legs, row)
 	}
@@ -70,6 +75,7 @@ type junitSuite struct {
 	Tests    int         `xml:"tests,attr"`
 	Failures int         `xml:"failures,attr"`
 	Errors   int         `xml:"errors,attr"`
+	Skipped  int         `xml:"skipped,attr"`
 	Cases    []junitCase `xml:"testcase"`
 }
 
@@ -79,6 +85,7 @@ type junitCase struct {
 	Time    string        `xml:"time,attr"`
 	Failure *junitMessage `xml:"failure"`
 	Error   *junitMessage `xml:"error"`
+	Skipped *junitMessage `xml:"skipped"` // known to fail: readers of JUnit have no other word for it
 }
 
 type junitMessage struct {
@@ -106,6 +113,10 @@ func (l LegReport) asJUnit() junitSuite {
 		if result.Failure != "" {
 			row.Failure = &junitMessage{result.Vector.Says, result.Failure}
 			suite.Failures++
+		}
+		if result.Known != "" {
+			row.Skipped = &junitMessage{Message: "known to fail: " + result.Known}
+			suite.Skipped++
 		}
 		suite.Cases = append(suite.Cases, row)
 	}

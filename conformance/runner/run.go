@@ -15,7 +15,8 @@ import (
 type Result struct {
 	Vector  conformance.Vector
 	Seconds float64
-	Failure string // "" when it passed
+	Failure string // "" when it passed, or is known to fail
+	Known   string // why it is known to fail; "" when it is not, or passed
 }
 
 // LegReport is everything that one leg did.
@@ -39,10 +40,12 @@ type Plan struct {
 	Legs      []Source
 	// StepLimit is how long one call may take.
 	StepLimit time.Duration
-	// Jobs is how many legs run at the same time after the reference; 0 counts as 1.
-	Jobs int
-	// Started is told when a leg starts, one call at a time; it may be nil.
-	Started func(leg string)
+	// Parallel is how many legs run at the same time after the reference; 0 counts as 1.
+	Parallel int
+	// Known lists what is known to fail; it may be nil.
+	Known *KnownFailing
+	// Watch is told how the run goes on; it may be nil.
+	Watch Watcher
 }
 
 // reference holds what the reference leg answered.
@@ -52,13 +55,15 @@ type reference struct {
 }
 
 // Run runs every vector through every leg: the reference alone, then the others,
-// Jobs of them at a time. The report has them in the order of Legs.
+// Parallel of them at a time. The report has them in the order of Legs.
 func Run(ctx context.Context, plan Plan) Report {
+	if plan.Watch == nil {
+		plan.Watch = nobody{}
+	}
 	known := reference{answers: map[string][][]byte{}}
-	plan.announce(plan.Reference)
 	first := plan.runLeg(ctx, plan.Reference, known.learn, known.learnVersion)
 	report := Report{Legs: make([]LegReport, len(plan.Legs))}
-	free := make(chan struct{}, max(plan.Jobs, 1))
+	free := make(chan struct{}, max(plan.Parallel, 1))
 	named := false
 	var running sync.WaitGroup
 	for at, source := range plan.Legs {
@@ -67,7 +72,6 @@ func Run(ctx context.Context, plan Plan) Report {
 			continue
 		}
 		free <- struct{}{}
-		plan.announce(source)
 		running.Go(func() {
 			defer func() { <-free }()
 			report.Legs[at] = plan.runLeg(ctx, source, known.compare, known.compareVersion)
@@ -80,16 +84,19 @@ func Run(ctx context.Context, plan Plan) Report {
 	return report
 }
 
-func (p Plan) announce(source Source) {
-	if p.Started != nil {
-		p.Started(source.Name)
-	}
-}
+// nobody watches.
+type nobody struct{}
+
+func (nobody) LegStarted(string)         {}
+func (nobody) VectorDone(string, Result) {}
+func (nobody) LegEnded(string, string)   {}
 
 type judge func(vector string, answers [][]byte) error
 
-func (p Plan) runLeg(ctx context.Context, source Source, judge judge, greet func(version []byte) error) LegReport {
-	report := LegReport{Name: source.Name}
+func (p Plan) runLeg(ctx context.Context, source Source, judge judge, greet func(version []byte) error) (report LegReport) {
+	report = LegReport{Name: source.Name}
+	p.Watch.LegStarted(source.Name)
+	defer func() { p.Watch.LegEnded(source.Name, report.Broken) }()
 	leg, err := p.open(ctx, source, greet)
 	if err != nil {
 		report.Broken = err.Error()
@@ -97,7 +104,11 @@ func (p Plan) runLeg(ctx context.Context, source Source, judge judge, greet func
 	}
 	for _, vector := range p.Vectors {
 		result, broken := p.runVector(ctx, source, leg, vector, judge)
+		if broken == nil {
+			p.Known.judge(source.Name, &result)
+		}
 		report.Results = append(report.Results, result)
+		p.Watch.VectorDone(source.Name, result)
 		if broken != nil {
 			report.Broken = fmt.Sprintf("at %s: %v", vector.Name, broken)
 			break
@@ -188,18 +199,22 @@ func difference(got, want []byte) string {
 	return fmt.Sprintf("at byte %d\n  reference: …%s…\n  this leg:  …%s…", at, window(want), window(got))
 }
 
-// Counts returns how many results passed and failed.
-func (r Report) Counts() (passed, failed int) {
+// Counts returns how many results passed and failed, and how many failed as
+// they are known to.
+func (r Report) Counts() (passed, failed, known int) {
 	for _, leg := range r.Legs {
 		for _, result := range leg.Results {
-			if result.Failure == "" {
-				passed++
-			} else {
+			switch {
+			case result.Failure != "":
 				failed++
+			case result.Known != "":
+				known++
+			default:
+				passed++
 			}
 		}
 	}
-	return passed, failed
+	return passed, failed, known
 }
 
 // Exit codes of a run.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,7 +56,7 @@ func demandExit(t *testing.T, report Report, code int) string {
 func TestEveryVectorPassesOnTheCore(t *testing.T) {
 	report := run(t, vectors(t), CoreSource())
 	demandExit(t, report, ExitPassed)
-	if passed, failed := report.Counts(); passed != len(vectors(t)) || failed != 0 {
+	if passed, failed, _ := report.Counts(); passed != len(vectors(t)) || failed != 0 {
 		t.Errorf("%d passed, %d failed", passed, failed)
 	}
 }
@@ -212,22 +213,38 @@ func TestNormalise(t *testing.T) {
 	}
 }
 
+// watched keeps what a run told it.
+type watched struct {
+	mutex  sync.Mutex
+	events []string
+}
+
+func (w *watched) add(event string) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.events = append(w.events, event)
+}
+
+func (w *watched) LegStarted(leg string)           { w.add("start " + leg) }
+func (w *watched) VectorDone(leg string, r Result) { w.add(r.Vector.Name + " on " + leg) }
+func (w *watched) LegEnded(leg, _ string)          { w.add("end " + leg) }
+
 // TestLegsAtTheSameTime: the report keeps the order of the legs, and each leg is
 // compared with the reference.
 func TestLegsAtTheSameTime(t *testing.T) {
 	legs := []Source{changedCore(`"body_tampered"`, `"invalid_claims"`), CoreSource(), testDriver("good"), changedCore("no such text", "x")}
-	var started []string
+	var started watched
 	report := Run(context.Background(), Plan{
-		Vectors: vectors(t, "body/changed", "body/signed"), Reference: CoreSource(), Legs: legs, StepLimit: 30 * time.Second, Jobs: 3,
-		Started: func(leg string) { started = append(started, leg) },
+		Vectors: vectors(t, "body/changed", "body/signed"), Reference: CoreSource(), Legs: legs, StepLimit: 30 * time.Second, Parallel: 3,
+		Watch: &started,
 	})
 	for at, want := range []string{"changed", "go", "driver", "changed"} {
 		if report.Legs[at].Name != want || len(report.Legs[at].Results) != 2 {
 			t.Errorf("leg %d is %s with %d results", at, report.Legs[at].Name, len(report.Legs[at].Results))
 		}
 	}
-	if passed, failed := report.Counts(); passed != 7 || failed != 1 || len(started) != 4 {
-		t.Errorf("%d passed, %d failed, started %v", passed, failed, started)
+	if passed, failed, _ := report.Counts(); passed != 7 || failed != 1 || len(started.events) != 16 {
+		t.Errorf("%d passed, %d failed, watched %v", passed, failed, started.events)
 	}
 }
 

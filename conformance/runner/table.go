@@ -56,7 +56,7 @@ func (l LegReport) score(area string) string {
 			continue
 		}
 		total++
-		if result.Failure == "" {
+		if result.Failure == "" && result.Known == "" {
 			passed++
 		}
 	}
@@ -74,6 +74,11 @@ func (r Report) writeFailures(out io.Writer) {
 		for _, result := range leg.Results {
 			if result.Failure != "" {
 				fmt.Fprintf(out, "\nFAILED %s on %s: %s\n  %s\n", result.Vector.Name, leg.Name, result.Vector.Says, indent(result.Failure))
+			}
+		}
+		for _, result := range leg.Results {
+			if result.Known != "" {
+				fmt.Fprintf(out, "\nknown to fail: %s on %s: %s\n", result.Vector.Name, leg.Name, result.Known)
 			}
 		}
 		if leg.Broken != "" {
