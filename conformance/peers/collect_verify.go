@@ -1,0 +1,187 @@
+package peers
+
+import (
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// decidedByJWT are the core's errors for what a JWT library decides too.
+var decidedByJWT = map[string]bool{
+	"malformed_token": true, "unsupported_algorithm": true, "invalid_signature": true,
+	"token_expired": true, "token_not_yet_valid": true, "invalid_claims": true, "invalid_audience": true,
+}
+
+// decidedLater are errors of steps after all of these: the token itself was good.
+// Errors of earlier steps (no key, no issuer, no header) are in neither: they
+// leave nothing to compare.
+var decidedLater = map[string]bool{
+	"wrong_target": true, "body_tampered": true, "insufficient_scope": true, "trust_denied": true,
+	"replay_detected": true, "replay_store_unavailable": true,
+}
+
+// openEngine is what the collector remembers of an engine of a vector.
+type openEngine struct {
+	keys     keyring
+	settings gjson.Result // "verifier" or "access" of engine.open
+	baseURL  string
+	tickets  map[string]exchange // verifications that wait
+}
+
+// verifications follows the engines of a vector and takes every token whose
+// verification came to an end.
+func (c *collector) verifications(made []exchange) {
+	engines := map[string]*openEngine{}
+	for _, e := range made {
+		if e.op == "jws.verify" {
+			c.verifyJWS(e)
+		}
+		if e.op == "engine.open" && e.answer.Get("ok").Exists() {
+			engines[e.answer.Get("ok.engine").Raw] = c.open(e)
+		}
+		engine, there := engines[e.request.Get("engine").Raw]
+		if !there {
+			continue
+		}
+		switch e.op {
+		case "engine.feed":
+			engine.keys = nil
+			engine.learn(c.call, e.request)
+		case "request.verify", "access.verify":
+			c.verification(engine, e, e)
+		case "engine.resume":
+			c.resumed(engine, e)
+		}
+	}
+}
+
+func (c *collector) open(e exchange) *openEngine {
+	settings := e.request.Get("verifier")
+	if access := e.request.Get("access"); access.Exists() {
+		settings = access
+	}
+	engine := &openEngine{settings: settings, tickets: map[string]exchange{}, baseURL: e.answer.Get("ok.base_url").String()}
+	engine.learn(c.call, settings)
+	return engine
+}
+
+func (o *openEngine) learn(call core, content gjson.Result) {
+	o.keys.feed(call, content)
+	o.keys.ring(call, content.Get("ring"))
+}
+
+// resumed: the answer to a need may bring keys, and may end a verification. What
+// a host said of a signature (need "check") is no decision of the core.
+func (c *collector) resumed(engine *openEngine, e exchange) {
+	if e.request.Get("files").Exists() || e.request.Get("keys").Exists() {
+		engine.keys = nil
+		engine.learn(c.call, e.request)
+	}
+	if len(e.body) > 0 && e.request.Get("status").Exists() {
+		engine.keys.text(c.call, "", string(e.body))
+	}
+	waited, there := engine.tickets[e.request.Get("ticket").Raw]
+	if there && !e.request.Get("valid").Exists() {
+		c.verification(engine, waited, e)
+	}
+}
+
+// verification takes a token whose verification asked began and last ended.
+func (c *collector) verification(engine *openEngine, asked, last exchange) {
+	if ticket := last.answer.Get("ticket"); ticket.Exists() {
+		engine.tickets[ticket.Raw] = asked
+		return
+	}
+	token, there := bearerToken(asked.request)
+	ours, decided := judged(last.answer)
+	if !there || !decided {
+		return
+	}
+	question, ok := engine.question(asked, token, last.request.Get("now").Float())
+	if ok {
+		c.add(VerifyJWT, question, ours)
+	}
+}
+
+// judged reads the core's answer to request.verify or access.verify.
+func judged(answer gjson.Result) (Ours, bool) {
+	code := answer.Get("error.code").String()
+	switch ok := answer.Get("ok"); {
+	case ok.Exists():
+		claims := ok.Get("claims")
+		if raw := ok.Get("raw_claims"); raw.Exists() {
+			claims = raw
+		}
+		return Ours{Accepted: &Result{Claims: claims.Raw}}, true
+	case decidedLater[code]:
+		return Ours{Code: code, Later: true}, true
+	}
+	return Ours{Code: code}, decidedByJWT[code]
+}
+
+func bearerToken(request gjson.Result) (string, bool) {
+	if token := request.Get("token"); token.Exists() {
+		return token.String(), true
+	}
+	headers := request.Get("authorization").Array()
+	if len(headers) != 1 {
+		return "", false
+	}
+	scheme, token, found := strings.Cut(headers[0].String(), " ")
+	return token, found && strings.EqualFold(scheme, "bearer")
+}
+
+// question gives a peer what the engine was given, in the terms of RFC 7519.
+func (o *openEngine) question(asked exchange, token string, now float64) (Question, bool) {
+	issuer := claimsOf(token).Get("iss").String()
+	key, there := o.keys.of(issuer, headerOf(token).Get("kid").String()).verifier(token)
+	q := Question{Token: token, Key: key.pem, Issuer: key.owner, Now: now}
+	if asked.op == "access.verify" {
+		q.Leeway = 30
+		q.Required = []string{"iss", "sub", "aud", "exp"}
+		q.Audience = o.audience()
+	} else {
+		q.Required = []string{"iss", "exp", "jti", "content_sha256"}
+		if o.settings.Get("development").Bool() {
+			q.Required = q.Required[:2]
+		}
+	}
+	if leeway := o.settings.Get("leeway"); leeway.Exists() {
+		q.Leeway = leeway.Float()
+	}
+	return q, there
+}
+
+func (o *openEngine) audience() []string {
+	var accepted []string
+	if o.baseURL != "" {
+		accepted = append(accepted, o.baseURL)
+	}
+	for _, audience := range o.settings.Get("audience").Array() {
+		accepted = append(accepted, audience.String())
+	}
+	return accepted
+}
+
+// verifyJWS takes a step that verifies a signature and nothing else. Where the
+// core reads the key, peers get it as PEM: importing is a task of its own.
+func (c *collector) verifyJWS(e exchange) {
+	key := e.request.Get("key").String()
+	if read := c.call.ask("key.inspect", map[string]string{"text": key, "want": "public"}, nil).Get("ok.keys.0.public_pem"); read.Exists() {
+		key = read.String()
+	}
+	question := Question{Token: e.request.Get("token").String(), Key: key}
+	if ours, ok := verifiedJWS(e.answer); ok {
+		c.add(VerifyJWS, question, ours)
+	}
+}
+
+func verifiedJWS(answer gjson.Result) (Ours, bool) {
+	ok := answer.Get("ok")
+	if !ok.Exists() {
+		code := answer.Get("error.code").String()
+		return Ours{Code: code}, code != "invalid_argument"
+	}
+	payload := []byte(decodePart("."+ok.Get("payload").String(), 1))
+	return Ours{Accepted: &Result{Header: ok.Get("header").Raw, Payload: &payload}}, true
+}

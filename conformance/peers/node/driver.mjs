@@ -1,0 +1,125 @@
+// Asks jose and jsonwebtoken, for package peers. The exchange is the one of
+// conformance/README.md: one JSON object a line, until standard input is closed.
+// The operation is "peer.task", the request a question and the answer a reply of
+// package peers (question.go).
+import { createPrivateKey, createPublicKey } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+
+import * as jose from "jose";
+import jsonwebtoken from "jsonwebtoken";
+
+const algorithms = ["RS256"];
+
+const isJWK = (text) => text.trimStart().startsWith("{");
+const toBase64 = (bytes) => Buffer.from(bytes).toString("base64");
+const fromBase64 = (text) => Buffer.from(text, "base64");
+
+const joseKeys = {
+  public: (text) => jose.importSPKI(text, "RS256"),
+  private: (text) => jose.importPKCS8(text, "RS256"),
+};
+
+async function joseKey(text, want) {
+  if (isJWK(text)) {
+    const key = await jose.importJWK(JSON.parse(text), "RS256");
+    if (want && key.type !== want) {
+      throw new TypeError(`a ${key.type} key`);
+    }
+    return key;
+  }
+  if (want) {
+    return joseKeys[want](text);
+  }
+  return joseKeys.public(text).catch(() => joseKeys.private(text));
+}
+
+const peers = {
+  jose: {
+    async "jws.verify"({ token, key }) {
+      const got = await jose.compactVerify(token, await joseKey(key, "public"), { algorithms });
+      return { header: JSON.stringify(got.protectedHeader), payload: toBase64(got.payload) };
+    },
+    async "jwt.verify"({ token, key, now, leeway, audience, issuer, required }) {
+      const got = await jose.jwtVerify(token, await joseKey(key, "public"), {
+        algorithms,
+        currentDate: new Date(now * 1000),
+        clockTolerance: leeway,
+        audience,
+        issuer,
+        requiredClaims: required,
+      });
+      return { header: JSON.stringify(got.protectedHeader), claims: JSON.stringify(got.payload) };
+    },
+    async "jws.sign"({ key, header, payload }) {
+      const token = await new jose.CompactSign(fromBase64(payload))
+        .setProtectedHeader(JSON.parse(header))
+        .sign(await joseKey(key, "private"));
+      return { token };
+    },
+    async "key.import"({ key, want }) {
+      await joseKey(key, want);
+      return {};
+    },
+    async "key.thumbprint"({ key }) {
+      return { thumbprint: await jose.calculateJwkThumbprint(JSON.parse(key)) };
+    },
+  },
+  jsonwebtoken: {
+    async "jws.verify"({ token, key }) {
+      const options = { algorithms, complete: true, ignoreExpiration: true, ignoreNotBefore: true };
+      const got = jsonwebtoken.verify(token, nodeKey(key, createPublicKey), options);
+      return withPayload(got);
+    },
+    async "jwt.verify"({ token, key, now, leeway, audience, issuer }) {
+      const options = { algorithms, complete: true, clockTimestamp: now, clockTolerance: leeway, audience, issuer };
+      return withPayload(jsonwebtoken.verify(token, nodeKey(key, createPublicKey), options));
+    },
+    async "jws.sign"({ key, header, payload }) {
+      const text = fromBase64(payload).toString("utf8"); // a text is signed as it is, an object gets an iat
+      const options = { algorithm: "RS256", header: JSON.parse(header) };
+      return { token: jsonwebtoken.sign(text, nodeKey(key, createPrivateKey), options) };
+    },
+  },
+};
+
+// jsonwebtoken reads no JWK: Node does.
+function nodeKey(text, create) {
+  return isJWK(text) ? create({ key: JSON.parse(text), format: "jwk" }) : text;
+}
+
+// withPayload: jsonwebtoken gives an object where the payload is one, else its text.
+function withPayload({ header, payload }) {
+  const found = { header: JSON.stringify(header) };
+  if (typeof payload === "string") {
+    return { ...found, payload: toBase64(Buffer.from(payload, "utf8")) };
+  }
+  return { ...found, claims: JSON.stringify(payload) };
+}
+
+function version(name) {
+  const file = new URL(`./node_modules/${name}/package.json`, import.meta.url);
+  return JSON.parse(readFileSync(file, "utf8")).version;
+}
+
+async function ask(operation, question) {
+  const [peer, ...task] = operation.split(".");
+  const method = peers[peer][task.join(".")];
+  if (!method) {
+    throw new Error(`${peer} has no task ${task.join(".")}`);
+  }
+  try {
+    return { accepted: await method(question) };
+  } catch (refusal) {
+    return { refused: `${refusal.code ?? refusal.name}: ${refusal.message}`.slice(0, 300) };
+  }
+}
+
+for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
+  const { id, op, request } = JSON.parse(line);
+  const answer =
+    op === "versions"
+      ? { jose: version("jose"), jsonwebtoken: version("jsonwebtoken") }
+      : await ask(op, JSON.parse(fromBase64(request).toString("utf8")));
+  process.stdout.write(`${JSON.stringify({ id, answer: toBase64(JSON.stringify(answer)) })}\n`);
+}

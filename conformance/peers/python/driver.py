@@ -1,0 +1,135 @@
+"""Asks PyJWT, joserfc and fnmatch, for package peers.
+
+The exchange is the one of conformance/README.md: one JSON object a line, until
+standard input is closed. The operation is "peer.task", the request a question
+and the answer a reply of package peers (question.go).
+"""
+
+import base64
+import fnmatch
+import importlib.metadata
+import json
+import sys
+import warnings
+
+import joserfc.jwk
+import joserfc.jws
+import joserfc.jwt
+import jwt
+import time_machine
+from jwt.algorithms import RSAAlgorithm
+
+ALGORITHMS = ["RS256"]
+
+
+def is_jwk(text):
+    return text.lstrip().startswith("{")
+
+
+def to_json(value):
+    return json.dumps(value, separators=(",", ":"))
+
+
+def to_base64(octets):
+    return base64.b64encode(octets).decode()
+
+
+class PyJWT:
+    def key(self, text):
+        return jwt.PyJWK.from_json(text, "RS256") if is_jwk(text) else text
+
+    def jws_verify(self, q):
+        got = jwt.PyJWS().decode_complete(q["token"], self.key(q["key"]), ALGORITHMS)
+        return {"header": to_json(got["header"]), "payload": to_base64(got["payload"])}
+
+    def jwt_verify(self, q):
+        options = {"require": q.get("required", [])}
+        # PyJWT takes no time, so that of the process stands still meanwhile.
+        with time_machine.travel(q["now"], tick=False):
+            got = jwt.decode_complete(
+                q["token"],
+                self.key(q["key"]),
+                ALGORITHMS,
+                options=options,
+                audience=q.get("audience"),
+                issuer=q.get("issuer"),
+                leeway=q["leeway"],
+            )
+        return {"header": to_json(got["header"]), "claims": to_json(got["payload"])}
+
+    def jws_sign(self, q):
+        headers = json.loads(q["header"])
+        payload = base64.b64decode(q["payload"])
+        return {"token": jwt.PyJWS().encode(payload, q["key"], "RS256", headers=headers)}
+
+    def key_import(self, q):
+        if is_jwk(q["key"]):
+            jwt.PyJWK.from_json(q["key"], "RS256")
+        else:
+            RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(q["key"])
+        return {}
+
+
+class Joserfc:
+    def key(self, text):
+        return joserfc.jwk.RSAKey.import_key(json.loads(text) if is_jwk(text) else text)
+
+    def jws_verify(self, q):
+        got = joserfc.jws.deserialize_compact(q["token"], self.key(q["key"]), ALGORITHMS)
+        return {"header": to_json(got.headers()), "payload": to_base64(got.payload)}
+
+    def jwt_verify(self, q):
+        got = joserfc.jwt.decode(q["token"], self.key(q["key"]), ALGORITHMS)
+        options = {name: {"essential": True} for name in q.get("required", [])}
+        if "issuer" in q:
+            options["iss"] = {"essential": True, "value": q["issuer"]}
+        if "audience" in q:
+            options["aud"] = {"essential": True, "values": q["audience"]}
+        joserfc.jwt.JWTClaimsRegistry(now=q["now"], leeway=q["leeway"], **options).validate(got.claims)
+        return {"header": to_json(got.header), "claims": to_json(got.claims)}
+
+    def jws_sign(self, q):
+        header = json.loads(q["header"])
+        payload = base64.b64decode(q["payload"])
+        return {"token": joserfc.jws.serialize_compact(header, payload, self.key(q["key"]), ALGORITHMS)}
+
+    def key_import(self, q):
+        self.key(q["key"])
+        return {}
+
+    def key_thumbprint(self, q):
+        return {"thumbprint": self.key(q["key"]).thumbprint()}
+
+
+class Fnmatch:
+    def glob_match(self, q):
+        return {"match": fnmatch.fnmatchcase(q["scope"], q["pattern"])}
+
+
+PEERS = {"PyJWT": PyJWT(), "joserfc": Joserfc(), "fnmatch": Fnmatch()}
+
+
+def versions():
+    return {name: importlib.metadata.version(name) for name in ("PyJWT", "joserfc", "cryptography")}
+
+
+def ask(operation, question):
+    peer, task = operation.split(".", 1)
+    method = getattr(PEERS[peer], task.replace(".", "_"))
+    try:
+        return {"accepted": method(question)}
+    except Exception as refusal:  # a peer that breaks on a token refuses it, whatever it raises
+        return {"refused": f"{type(refusal).__name__}: {refusal}"[:300]}
+
+
+def main():
+    warnings.simplefilter("ignore")  # of key lengths: the answer is what counts
+    for line in sys.stdin:
+        asked = json.loads(line)
+        question = json.loads(base64.b64decode(asked["request"]))
+        answer = versions() if asked["op"] == "versions" else ask(asked["op"], question)
+        print(json.dumps({"id": asked["id"], "answer": to_base64(to_json(answer).encode())}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
