@@ -18,6 +18,7 @@ import (
 type settings struct {
 	legs, vectors list
 	all           bool
+	heavy         bool
 	list, digests bool
 	out           string
 	reference     string
@@ -77,6 +78,7 @@ func parse(arguments []string, stderr io.Writer) (settings, error) {
 	}
 	flags.Var(&s.legs, "leg", "run this leg only (repeat, or separate with commas)")
 	flags.BoolVar(&s.all, "all", false, "run every leg: one whose runtime is not installed could not run")
+	flags.BoolVar(&s.heavy, "heavy", false, "run heavy vectors on slow legs too (wazero-interpreter: some ten minutes)")
 	flags.Var(&s.vectors, "vector", "run vectors of this name only; * takes any run (repeat, or separate with commas)")
 	flags.BoolVar(&s.list, "list", false, "list legs and vectors and run nothing")
 	flags.BoolVar(&s.digests, "digests", false, "print each vector's digest, as a release keeps them, and run nothing")
@@ -140,7 +142,7 @@ func (s settings) execute(ctx context.Context, stdout, stderr io.Writer) (int, e
 }
 
 func (s settings) plan(suite *conformance.Suite) (Plan, error) {
-	plan := Plan{Vectors: suite.Select(s.vectors), StepLimit: s.stepLimit, Parallel: s.parallel}
+	plan := Plan{Vectors: suite.Select(s.vectors), Heavy: s.heavy, StepLimit: s.stepLimit, Parallel: s.parallel}
 	if len(plan.Vectors) == 0 {
 		return plan, fmt.Errorf("no vector is named like %s (--list shows the names)", s.vectors.String())
 	}

@@ -24,6 +24,11 @@ func TestWrongArgumentsAreExitTwo(t *testing.T) {
 		"no vector is named":   {"--vector", "nonsense/*"},
 		"not defined: -nonsen": {"--nonsense"},
 		`"nonsense" is not a`:  {"nonsense"},
+		"exclude each other":   {"--all", "--leg", "go"},
+		"names no command":     {"--driver", "  "},
+		"at least one leg":     {"--parallel", "0"},
+		"none.txt":             {"--known-failing", "none.txt"},
+		"to compare with":      {"--reference", "nonsense"},
 	} {
 		if code, _, stderr := command(arguments...); code != ExitBroken || !strings.Contains(stderr, want) {
 			t.Errorf("%v: exit code %d, %s", arguments, code, stderr)
@@ -41,10 +46,81 @@ func TestListRunsNothing(t *testing.T) {
 	}
 }
 
+// asDriver is this binary as a driver of the command line, behaving in some way.
+func asDriver(t *testing.T, mode string) []string {
+	t.Setenv(behaviour, mode)
+	return []string{"--leg", "driver", "--driver", os.Args[0], "--reference", "go", "--out", t.TempDir(), "--vector", "scope/*"}
+}
+
+// TestDriverOfTheCommandLine: the whole command with a right and a deliberately
+// wrong driver, and with one that is not there.
+func TestDriverOfTheCommandLine(t *testing.T) {
+	if code, stdout, stderr := command(asDriver(t, "good")...); code != ExitPassed || !strings.HasSuffix(stdout, " passed, 0 failed\n") {
+		t.Errorf("good: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	code, stdout, _ := command(asDriver(t, "wrong")...)
+	if code != ExitFailed || !strings.Contains(stdout, "FAILED scope/") || strings.Contains(stdout, " 0 failed") {
+		t.Errorf("wrong: exit code %d\n%s", code, stdout)
+	}
+	missing := []string{"--leg", "driver", "--driver", filepath.Join(t.TempDir(), "no-such-driver"), "--reference", "go", "--out", t.TempDir()}
+	if code, stdout, _ := command(missing...); code != ExitBroken || !strings.Contains(stdout, "LEG driver COULD NOT RUN") || !strings.Contains(stdout, "no-such-driver") {
+		t.Errorf("missing: exit code %d\n%s", code, stdout)
+	}
+}
+
+func TestKnownFailingOfTheCommandLine(t *testing.T) {
+	wrong := asDriver(t, "wrong")
+	arguments := append(wrong, "--vector", "abi/call", "--known-failing", knownFile(t, "driver * it answers false to every scope.match\n"))
+	if code, stdout, _ := command(arguments...); code != ExitFailed || !strings.Contains(stdout, "remove the entry") {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+	arguments = []string{"--leg", "driver", "--driver", os.Args[0], "--reference", "go", "--out", t.TempDir(), "--vector", "abi/call",
+		"--known-failing", knownFile(t, "driver abi/call it answers false to every scope.match\n")}
+	if code, stdout, _ := command(arguments...); code != ExitPassed || !strings.HasSuffix(stdout, "\n0 passed, 0 failed, 1 known to fail\n") {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+}
+
+// TestOutsideACheckout: what needs nothing but this program runs, a leg that is
+// named and has nothing to run with is broken.
+func TestOutsideACheckout(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("go.mod", []byte("module example.com/mine\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, stdout, stderr := command("--vector", "abi/call"); code != ExitPassed || !strings.HasSuffix(stdout, "\n1 passed, 0 failed\n") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	if _, err := os.Stat("conformance-report/junit.xml"); err != nil {
+		t.Error(err)
+	}
+	for leg, want := range map[string]string{"wazero": "--wasm", "c": "--library"} {
+		if code, stdout, _ := command("--vector", "abi/call", "--leg", leg); code != ExitBroken || !strings.Contains(stdout, want) {
+			t.Errorf("%s: exit code %d\n%s", leg, code, stdout)
+		}
+	}
+}
+
+func TestAllDemandsEveryLeg(t *testing.T) {
+	code, stdout, _ := command("--all", "--vector", "abi/call", "--list")
+	if code != ExitPassed || !strings.Contains(stdout, "wazero-interpreter") {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+	if _, stdout, _ := command("--vector", "abi/call", "--list"); strings.Contains(stdout, "wazero-interpreter") {
+		t.Errorf("a leg that is absent is chosen:\n%s", stdout)
+	}
+}
+
+func TestDigests(t *testing.T) {
+	if code, stdout, _ := command("--digests"); code != ExitPassed || !strings.Contains(stdout, "  abi/call\n") {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+}
+
 // TestMissingModule: the whole command without anything built.
 func TestMissingModule(t *testing.T) {
 	out := t.TempDir()
-	code, stdout, _ := command("--leg", "go", "--vector", "abi/call", "--wasm", filepath.Join(out, "none.wasm"), "--out", out)
+	code, stdout, _ := command("--reference", "wazero", "--leg", "go", "--vector", "abi/call", "--wasm", filepath.Join(out, "none.wasm"), "--out", out)
 	if code != ExitBroken || !strings.HasSuffix(stdout, "\n1 passed, 0 failed\n") {
 		t.Errorf("exit code %d\n%s", code, stdout)
 	}

@@ -34,6 +34,9 @@ type Source struct {
 	// HostCrypto marks a leg that does RSA and hashing outside the core wherever a
 	// vector leaves the choice open.
 	HostCrypto bool
+	// Slow marks a leg that takes seconds where others take milliseconds: it runs
+	// heavy vectors only where the plan asks for them.
+	Slow bool
 	// Absent says why a run that names no legs goes without this one, "" when it
 	// does not; nil is never. A leg that is named runs, or the run is broken.
 	Absent func() string

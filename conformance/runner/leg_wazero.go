@@ -15,12 +15,27 @@ import (
 // abiVersion is the version of the ABI that this package drives.
 const abiVersion = 1
 
-// WazeroSource is the reference leg "wazero": the WASM module, in this process.
-// cache is the folder of compiled modules; it is made when it is missing.
+// WazeroSource is the reference leg "wazero": the WASM module, compiled, in this
+// process. cache is the folder of compiled modules; it is made when it is missing.
 func WazeroSource(module, cache string) Source {
 	return Source{Name: "wazero", Open: func(ctx context.Context) (Leg, error) {
-		return openWazero(ctx, module, cache)
+		kept, err := wazero.NewCompilationCacheWithDir(cache)
+		if err != nil {
+			return nil, err
+		}
+		return openWazero(ctx, module, wazero.NewRuntimeConfig(), kept)
 	}}
+}
+
+// InterpreterSource is the leg "wazero-interpreter": the same module, interpreted,
+// as wazero does where it has no compiler. It takes some fifty times as long, so
+// heavy vectors are left to runs that ask for them.
+func InterpreterSource(module string) Source {
+	return Source{Name: "wazero-interpreter", Slow: true,
+		Absent: func() string { return "it is slow: --all and --leg run it" },
+		Open: func(ctx context.Context) (Leg, error) {
+			return openWazero(ctx, module, wazero.NewRuntimeConfigInterpreter(), wazero.NewCompilationCache())
+		}}
 }
 
 type wazeroLeg struct {
@@ -31,7 +46,21 @@ type wazeroLeg struct {
 	stuck   bool  // a call ran out of time, and still runs
 }
 
-func openWazero(ctx context.Context, file, cacheDir string) (Leg, error) {
+func openWazero(ctx context.Context, file string, config wazero.RuntimeConfig, cache wazero.CompilationCache) (Leg, error) {
+	// Without WithCloseOnContextDone: code that can be interrupted takes four times as long.
+	runtime := wazero.NewRuntimeWithConfig(ctx, config.WithCompilationCache(cache))
+	leg := &wazeroLeg{runtime: runtime, cache: cache, stderr: &tail{}}
+	code, err := readModule(file)
+	if err == nil {
+		err = leg.start(ctx, code)
+	}
+	if err != nil {
+		return nil, errors.Join(err, leg.Close())
+	}
+	return leg, nil
+}
+
+func readModule(file string) ([]byte, error) {
 	if file == "" {
 		return nil, errors.New("there is no WASM module: name it with --wasm")
 	}
@@ -39,17 +68,7 @@ func openWazero(ctx context.Context, file, cacheDir string) (Leg, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w (build it with: make wasm)", err)
 	}
-	cache, err := wazero.NewCompilationCacheWithDir(cacheDir)
-	if err != nil {
-		return nil, err
-	}
-	// Without WithCloseOnContextDone: code that can be interrupted takes four times as long.
-	config := wazero.NewRuntimeConfig().WithCompilationCache(cache)
-	leg := &wazeroLeg{runtime: wazero.NewRuntimeWithConfig(ctx, config), cache: cache, stderr: &tail{}}
-	if err := leg.start(ctx, code); err != nil {
-		return nil, errors.Join(err, leg.Close())
-	}
-	return leg, nil
+	return code, nil
 }
 
 func (l *wazeroLeg) start(ctx context.Context, code []byte) error {

@@ -93,7 +93,9 @@ func (p Places) onlyPresent(sources []Source) []Source {
 
 // AllSources returns the eight legs and those of further runtimes.
 func (p Places) AllSources() []Source {
-	return p.Sources()
+	sources := p.Sources()
+	p = p.withDefaults()
+	return append(sources, InterpreterSource(p.Module))
 }
 
 // c compiles the C driver against the header and the library, then starts it.

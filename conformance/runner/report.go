@@ -18,6 +18,7 @@ type jsonReport struct {
 type jsonLeg struct {
 	Name    string       `json:"name"`
 	Broken  string       `json:"broken,omitempty"`
+	Left    int          `json:"left_out,omitempty"` // heavy vectors, on a slow leg
 	Results []jsonResult `json:"results"`
 }
 
@@ -53,7 +54,7 @@ func (r Report) asJSON() jsonReport {
 	var out jsonReport
 	out.Passed, out.Failed, out.Known = r.Counts()
 	for _, leg := range r.Legs {
-		row := jsonLeg{Name: leg.Name, Broken: leg.Broken, Results: []jsonResult{}}
+		row := jsonLeg{Name: leg.Name, Broken: leg.Broken, Left: leg.Left, Results: []jsonResult{}}
 		for _, result := range leg.Results {
 			row.Results = append(row.Results, jsonResult{
 				Vector: result.Vector.Name, Passed: result.Failure == "" && result.Known == "",

@@ -24,6 +24,7 @@ type LegReport struct {
 	Name    string
 	Broken  string // why the leg could not run, or could not go on; "" when it could
 	Results []Result
+	Left    int // vectors that were left out: heavy ones, on a slow leg
 }
 
 // Report is a whole run.
@@ -38,6 +39,8 @@ type Plan struct {
 	// and reported where Legs names it or it breaks.
 	Reference Source
 	Legs      []Source
+	// Heavy has slow legs run heavy vectors too.
+	Heavy bool
 	// StepLimit is how long one call may take.
 	StepLimit time.Duration
 	// Parallel is how many legs run at the same time after the reference; 0 counts as 1.
@@ -103,6 +106,10 @@ func (p Plan) runLeg(ctx context.Context, source Source, judge judge, greet func
 		return report
 	}
 	for _, vector := range p.Vectors {
+		if source.Slow && !p.Heavy && vector.Heavy() {
+			report.Left++
+			continue
+		}
 		result, broken := p.runVector(ctx, source, leg, vector, judge)
 		if broken == nil {
 			p.Known.judge(source.Name, &result)

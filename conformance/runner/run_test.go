@@ -14,6 +14,9 @@ import (
 	"github.com/tallystick/tallystick/core/abi"
 )
 
+// testLimit is how long a call may take; it ends tests that hang.
+const testLimit = 30 * time.Second
+
 func vectors(t *testing.T, patterns ...string) []conformance.Vector {
 	t.Helper()
 	suite, err := conformance.Load()
@@ -30,7 +33,7 @@ func vectors(t *testing.T, patterns ...string) []conformance.Vector {
 // run compares legs with the core itself as the reference.
 func run(t *testing.T, chosen []conformance.Vector, legs ...Source) Report {
 	t.Helper()
-	return Run(context.Background(), Plan{Vectors: chosen, Reference: CoreSource(), Legs: legs, StepLimit: 30 * time.Second})
+	return Run(context.Background(), Plan{Vectors: chosen, Reference: CoreSource(), Legs: legs, StepLimit: testLimit})
 }
 
 // changedCore is the core with one thing changed in its answers.
@@ -87,7 +90,7 @@ func TestOneByteIsADifference(t *testing.T) {
 func TestWrongReferenceIsNoticed(t *testing.T) {
 	report := Run(context.Background(), Plan{
 		Vectors: vectors(t, "body/changed"), Reference: changedCore(`"body_tampered"`, `"invalid_claims"`),
-		Legs: []Source{CoreSource()}, StepLimit: 30 * time.Second,
+		Legs: []Source{CoreSource()}, StepLimit: testLimit,
 	})
 	demandExit(t, report, ExitFailed)
 }
@@ -235,7 +238,7 @@ func TestLegsAtTheSameTime(t *testing.T) {
 	legs := []Source{changedCore(`"body_tampered"`, `"invalid_claims"`), CoreSource(), testDriver("good"), changedCore("no such text", "x")}
 	var started watched
 	report := Run(context.Background(), Plan{
-		Vectors: vectors(t, "body/changed", "body/signed"), Reference: CoreSource(), Legs: legs, StepLimit: 30 * time.Second, Parallel: 3,
+		Vectors: vectors(t, "body/changed", "body/signed"), Reference: CoreSource(), Legs: legs, StepLimit: testLimit, Parallel: 3,
 		Watch: &started,
 	})
 	for at, want := range []string{"changed", "go", "driver", "changed"} {

@@ -81,6 +81,9 @@ func (r Report) writeFailures(out io.Writer) {
 				fmt.Fprintf(out, "\nknown to fail: %s on %s: %s\n", result.Vector.Name, leg.Name, result.Known)
 			}
 		}
+		if leg.Left > 0 {
+			fmt.Fprintf(out, "\nleg %s is slow and left out %d heavy vectors: --heavy runs them\n", leg.Name, leg.Left)
+		}
 		if leg.Broken != "" {
 			fmt.Fprintf(out, "\nLEG %s COULD NOT RUN: %s\n", leg.Name, indent(leg.Broken))
 		}
