@@ -258,28 +258,6 @@ func FuzzReadersAgreeWithDecode(f *testing.F) {
 	})
 }
 
-func FuzzCall(f *testing.F) {
-	for _, operation := range Operations() {
-		f.Add(operation, []byte(`{"engine":1,"now":1}`), []byte("body"))
-	}
-	f.Add("key.inspect", []byte(`{"text":"{}"}`), []byte{})
-	f.Add("scope.filter", []byte(`{"scope":"a b","allowed":["*"]}`), []byte{})
-	c := New()
-	f.Fuzz(func(t *testing.T, operation string, request, body []byte) {
-		if operation == "key.generate" {
-			return // seconds each
-		}
-		var a map[string]json.RawMessage
-		raw := c.Call(operation, request, body)
-		if err := json.Unmarshal(raw, &a); err != nil {
-			t.Fatalf("%s is no JSON: %v", raw, err)
-		}
-		if strings.Contains(string(a["error"]), `"internal"`) {
-			t.Fatalf("%s(%q): %s", operation, request, raw)
-		}
-	})
-}
-
 // A late "unchanged" must not bring back keys that a feed has withdrawn.
 func TestWithdrawnKeysStayWithdrawn(t *testing.T) {
 	c := New()
