@@ -1,5 +1,7 @@
 // Builds dist/: one compiled copy of the sources (CommonJS, which every Node can load), an ESM entry over it, and the
-// core. One copy, because two would have two sets of error classes and two cores with two replay memories.
+// core. One copy, because two would have two sets of error classes and two cores with two replay memories. Only what is
+// below "tallystick/core" is compiled to ESM too, for runtimes without Node's API; it has no state and no error classes
+// that anyone could compare.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -15,9 +17,11 @@ function run(command, args, options) {
 }
 
 function compile() {
-  rmSync(join(dist, "cjs"), { recursive: true, force: true });
+  for (const name of ["cjs", "esm"]) rmSync(join(dist, name), { recursive: true, force: true });
   const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"));
-  run(process.execPath, [join(typescript, "bin", "tsc"), "-p", join(here, "tsconfig.json")]);
+  for (const project of ["tsconfig.json", "tsconfig.portable.json"]) {
+    run(process.execPath, [join(typescript, "bin", "tsc"), "-p", join(here, project)]);
+  }
   writeFileSync(join(dist, "cjs", "package.json"), '{ "type": "commonjs" }\n');
   for (const name of ["index.js", "index.d.ts"]) {
     writeFileSync(join(dist, name), 'export * from "./cjs/index.js";\n');

@@ -1,10 +1,11 @@
-import { misuse, reason } from "./answers.js";
+import { misuse } from "./answers.js";
 import type { Backend } from "./core.js";
 import type { Engine } from "./engine.js";
 import type { HttpAnswer } from "./errors.js";
 import { type FetchHandler, fetchHandler, type VerifiedFetchHandler } from "./fetch-handler.js";
 import type { RequestVerifyRequest, RequestVerifyResult } from "./generated.js";
 import { bodyDigest } from "./host-crypto.js";
+import { reason } from "./lines.js";
 import { consoleLogger, type Logger } from "./logger.js";
 import { type Middleware, middleware, type NodeHandler, nodeHandler, type VerifiedNodeHandler } from "./node-http.js";
 import { checkTypes, knownOptions, LOGGER } from "./options.js";

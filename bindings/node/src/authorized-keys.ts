@@ -1,7 +1,7 @@
-import { reason } from "./answers.js";
 import { type Engine, failed, type Reply } from "./engine.js";
 import type { EngineFeedResult, EngineStatsResult } from "./generated.js";
 import { KeysFolder } from "./keys-folder.js";
+import { reason } from "./lines.js";
 import type { Logger } from "./logger.js";
 import { within } from "./time-limit.js";
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { misuse, reason, result } from "./answers.js";
+import { misuse, result } from "./answers.js";
 import { readStream } from "./body.js";
 import { type Backend, type Core, sharedCore } from "./core.js";
 import { Engine, failed } from "./engine.js";
@@ -7,6 +7,7 @@ import { TallystickError } from "./errors.js";
 import type { RequestEndpointResult, RequestSignResult } from "./generated.js";
 import { bodyDigest } from "./host-crypto.js";
 import { jsonText } from "./json.js";
+import { reason } from "./lines.js";
 import { knownOptions } from "./options.js";
 import { outgoing, type SignedRequestInit } from "./outgoing.js";
 import { bytesOf, sentUrl } from "./sent.js";

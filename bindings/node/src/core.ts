@@ -1,9 +1,9 @@
 import { misuse } from "./answers.js";
 import { NativeBackend } from "./native-backend.js";
-import { WasmBackend } from "./wasm-backend.js";
+import { type Backend, type Core, DEFAULT_MEMORY_LIMIT } from "./portable/core.js";
+import { loadWasm } from "./wasm-backend.js";
 
-/** Which build of the core does the work. */
-export type Backend = "wasm" | "native";
+export type { Backend, Core } from "./portable/core.js";
 
 /** How to reach the core. */
 export interface CoreOptions {
@@ -15,24 +15,6 @@ export interface CoreOptions {
   readonly memoryLimit?: number | undefined;
 }
 
-/** The core itself, below every comfort: operations of the ABI as JSON text. */
-export interface Core {
-  readonly backend: Backend;
-  /** Grows when a WebAssembly instance was replaced: engines of an earlier generation are gone. */
-  readonly generation: number;
-  /**
-   * One operation of the ABI. Never throws for what the core refuses: the answer says so.
-   *
-   * @param op - Name of the operation, for example `request.verify`.
-   * @param request - One JSON object.
-   * @param body - Raw bytes: HTTP body, payload or signature. Default: none.
-   * @returns JSON text with exactly one of `ok`, `need` (with `ticket`) and `error`.
-   */
-  call(op: string, request: string, body?: Uint8Array): string;
-}
-
-const DEFAULT_MEMORY_LIMIT = 1_073_741_824;
-
 /**
  * Loads a core of its own: with "wasm" a fresh instance of the module, which is compiled once per thread.
  *
@@ -40,7 +22,7 @@ const DEFAULT_MEMORY_LIMIT = 1_073_741_824;
  */
 export async function loadCore(options: CoreOptions = {}): Promise<Core> {
   const backend = options.backend ?? process.env["TALLYSTICK_BACKEND"] ?? "wasm";
-  if (backend === "wasm") return WasmBackend.load(options.memoryLimit ?? DEFAULT_MEMORY_LIMIT);
+  if (backend === "wasm") return loadWasm(options.memoryLimit ?? DEFAULT_MEMORY_LIMIT);
   if (backend === "native") return NativeBackend.load(options.library);
   throw misuse("invalid_config", `backend must be "wasm" or "native", not ${JSON.stringify(backend)}`);
 }

@@ -2,11 +2,12 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { parseEnv } from "node:util";
-import { misuse, reason, result } from "./answers.js";
+import { misuse, result } from "./answers.js";
 import { sharedCore } from "./core.js";
 import { now } from "./engine.js";
 import type { KeyInspectResult, KeysLoadResult, RequestSignResult } from "./generated.js";
 import { KeyManager } from "./keys.js";
+import { reason } from "./lines.js";
 
 /** What {@link DevTools.setupPersistentKeys} takes. */
 export interface SetupOptions {

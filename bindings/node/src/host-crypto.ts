@@ -1,7 +1,7 @@
 import { createPublicKey, sign as cryptoSign, verify as cryptoVerify, hash, type KeyObject } from "node:crypto";
 import type { Need } from "./answers.js";
-import { reason } from "./answers.js";
 import { failed, type Reply } from "./engine.js";
+import { reason } from "./lines.js";
 
 /** How many public keys are kept ready. */
 const MAX_KEYS = 1024;

@@ -1,8 +1,8 @@
 import { constants } from "node:fs";
 import { open, readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { reason } from "./answers.js";
 import type { File } from "./generated.js";
+import { reason } from "./lines.js";
 
 const MAX_FILES = 10_000;
 const MAX_FILE = 262_144;

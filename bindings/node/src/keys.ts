@@ -1,9 +1,10 @@
 import { createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
-import { misuse, reason, result } from "./answers.js";
+import { misuse, result } from "./answers.js";
 import { sharedCore } from "./core.js";
 import type { File, KeyInspectResult, KeysLoadResult, LoadedKey } from "./generated.js";
 import { KeysFolder } from "./keys-folder.js";
+import { reason } from "./lines.js";
 import { consoleLogger, type Logger } from "./logger.js";
 
 /** A new RSA key pair. */

@@ -1,6 +1,7 @@
-import { misuse, reason } from "./answers.js";
+import { misuse } from "./answers.js";
 import type { Core } from "./core.js";
 import { ABI_VERSION } from "./generated.js";
+import { reason } from "./lines.js";
 
 const NOTHING = new Uint8Array(0);
 

@@ -1,4 +1,5 @@
-import { misuse, oneLine } from "./answers.js";
+import { misuse } from "./answers.js";
+import { oneLine } from "./lines.js";
 
 /** What a member must be. */
 export interface Rule {

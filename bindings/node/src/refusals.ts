@@ -1,6 +1,7 @@
-import { misuse, reason } from "./answers.js";
+import { misuse } from "./answers.js";
 import { type HttpAnswer, TallystickError } from "./errors.js";
 import { CODES } from "./generated.js";
+import { reason } from "./lines.js";
 import type { Logger } from "./logger.js";
 
 /** Sees each refusal; what it returns is sent instead of the answer that the core worded. */

@@ -1,6 +1,6 @@
 import cluster from "node:cluster";
-import { reason } from "./answers.js";
 import { failed, type Reply } from "./engine.js";
+import { reason } from "./lines.js";
 import type { Logger } from "./logger.js";
 import { within } from "./time-limit.js";
 

@@ -1,9 +1,10 @@
 import { createPrivateKey, createPublicKey, KeyObject } from "node:crypto";
-import { misuse, reason, result } from "./answers.js";
+import { misuse, result } from "./answers.js";
 import type { Core } from "./core.js";
 import { failed, type Reply } from "./engine.js";
 import type { InspectedKey, KeyInspectRequest, KeyInspectResult, SignerConfig } from "./generated.js";
 import { signOffLoop } from "./host-crypto.js";
+import { reason } from "./lines.js";
 import { within } from "./time-limit.js";
 
 /**

@@ -65,6 +65,23 @@ describe("the package, installed from its tarball into an empty project", () => 
     assert.equal(stdout.trim(), "me true true ReplayDetectedError", stderr);
   });
 
+  test("opens a core from tallystick/core and tallystick/tallystick.wasm", async () => {
+    const use = `(async () => {
+      const module = await WebAssembly.compile(readFileSync(file));
+      console.log(Object.keys(JSON.parse(openCore(module).call("version", "{}"))));
+    })();`;
+    const esm = `import { readFileSync } from "node:fs"; import { openCore } from "tallystick/core";
+      const file = new URL(import.meta.resolve("tallystick/tallystick.wasm")); ${use}`;
+    const cjs = `const { readFileSync } = require("node:fs"); const { openCore } = require("tallystick/core");
+      const file = require.resolve("tallystick/tallystick.wasm"); ${use}`;
+    await writeFile(join(app, "core.mjs"), esm);
+    await writeFile(join(app, "core.cjs"), cjs);
+    for (const name of ["core.mjs", "core.cjs"]) {
+      const { stdout, stderr } = await runNode([name], { cwd: app });
+      assert.equal(stdout.trim(), "[ 'ok' ]", stderr);
+    }
+  });
+
   test("is one package, imported or required: same names, same classes", async () => {
     const script = `
       import * as imported from "tallystick";
@@ -91,7 +108,9 @@ describe("the package, installed from its tarball into an empty project", () => 
     };
     const script = `import { AgentAuth, loadCore, type Caller } from "tallystick";
       export const caller: Promise<Caller> = new AgentAuth().verify({ authorization: [], method: "", path: "" });
-      export const text: Promise<string> = loadCore().then((core) => core.call("version", "{}"));\n`;
+      export const text: Promise<string> = loadCore().then((core) => core.call("version", "{}"));
+      import { type Core, openCore } from "tallystick/core";
+      export const core = (module: object): Core => openCore(module, { memoryLimit: 1 });\n`;
     await mkdir(join(app, "types"));
     for (const name of ["a.mts", "b.cts"]) await writeFile(join(app, "types", name), script);
     const project = join(app, "types", "tsconfig.json");

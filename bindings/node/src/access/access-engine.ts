@@ -1,8 +1,9 @@
-import { misuse, reason, result } from "../answers.js";
+import { misuse, result } from "../answers.js";
 import type { Backend, Core } from "../core.js";
 import { Engine, failed, type Needs } from "../engine.js";
 import type { AccessConfig, AccessVerifyResult, EngineKeyResult, EngineOpenResult } from "../generated.js";
 import { KeyCache } from "../host-crypto.js";
+import { reason } from "../lines.js";
 import type { Logger } from "../logger.js";
 import { type ReplayStore, UsedTokens } from "../replay.js";
 import type { Signer, SignerOptions } from "../signer.js";

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { inspect } from "node:util";
-import { misuse, reason } from "../answers.js";
+import { misuse } from "../answers.js";
 import type { Core } from "../core.js";
 import { type HttpAnswer, TallystickError } from "../errors.js";
 import type { AccessCommandResult, AccessIssueResult, AccessVerifyResult } from "../generated.js";
 import { jsonText } from "../json.js";
+import { reason } from "../lines.js";
 import { consoleLogger, type Logger } from "../logger.js";
 import {
   BOOLEAN,

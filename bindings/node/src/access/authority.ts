@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { inspect } from "node:util";
-import { misuse, reason } from "../answers.js";
+import { misuse } from "../answers.js";
 import type { HttpAnswer } from "../errors.js";
 import type { ClientSecretResult } from "../generated.js";
+import { reason } from "../lines.js";
 import { consoleLogger, type Logger } from "../logger.js";
 import { BOOLEAN, checkOptions, checkValue, NUMBER, type Rules, TEXT, TEXTS } from "../options.js";
 import { Refusals } from "../refusals.js";

@@ -1,5 +1,6 @@
 import { basename, extname } from "node:path";
-import { misuse, oneLine, reason } from "../answers.js";
+import { misuse } from "../answers.js";
+import { oneLine, reason } from "../lines.js";
 import { isPlain } from "../options.js";
 import { ConfigSource } from "./config.js";
 import { keyTwice } from "./json-twice.js";

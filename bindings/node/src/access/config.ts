@@ -1,9 +1,10 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { misuse, reason, result } from "../answers.js";
+import { misuse, result } from "../answers.js";
 import type { Core } from "../core.js";
 import type { ConfigReadResult, ConfigVariablesResult } from "../generated.js";
 import { jsonText } from "../json.js";
+import { reason } from "../lines.js";
 
 /** An issuer that an agent trusts by configuration. */
 export interface TrustedIssuer {

@@ -1,12 +1,13 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { join } from "node:path";
-import { misuse, reason, result } from "../answers.js";
+import { misuse, result } from "../answers.js";
 import type { Core } from "../core.js";
 import { failed, now, type Reply } from "../engine.js";
 import { TallystickError } from "../errors.js";
 import type { RingUpdateResult } from "../generated.js";
 import { signOffLoop } from "../host-crypto.js";
 import { KeyManager } from "../keys.js";
+import { reason } from "../lines.js";
 import type { Logger } from "../logger.js";
 import type { RingDocument, RingKey } from "./documents.js";
 import { isMissing, readSecret } from "./locked-file.js";

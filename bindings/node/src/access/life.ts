@@ -1,4 +1,5 @@
-import { misuse, oneLine, reason } from "../answers.js";
+import { misuse } from "../answers.js";
+import { oneLine, reason } from "../lines.js";
 import type { Logger } from "../logger.js";
 import type { AccessEngine } from "./access-engine.js";
 

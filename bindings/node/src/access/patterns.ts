@@ -1,5 +1,6 @@
-import { misuse, reason } from "../answers.js";
+import { misuse } from "../answers.js";
 import type { Core } from "../core.js";
+import { reason } from "../lines.js";
 import { ask } from "./start.js";
 
 /**

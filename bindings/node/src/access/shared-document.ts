@@ -1,5 +1,6 @@
-import { misuse, reason } from "../answers.js";
+import { misuse } from "../answers.js";
 import { TallystickError } from "../errors.js";
+import { reason } from "../lines.js";
 import type { Logger } from "../logger.js";
 import { LockedFile } from "./locked-file.js";
 

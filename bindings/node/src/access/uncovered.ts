@@ -1,4 +1,4 @@
-import { oneLine } from "../answers.js";
+import { oneLine } from "../lines.js";
 import type { Logger } from "../logger.js";
 
 const MAX_REMEMBERED = 1_000;

@@ -1,9 +1,12 @@
-import { randomFillSync } from "node:crypto";
+import type { Platform } from "./platform.js";
 
 // Codes of the WASI preview 1 `errno`.
 const SUCCESS = 0;
 const BAD_DESCRIPTOR = 8;
 const IO_ERROR = 29;
+
+/** What the monotonic clock adds to what the runtime says, in nanoseconds. */
+const MONOTONIC_START = 1_000_000_000n;
 
 /** How much of what Go prints before it dies is kept for the error, in characters. */
 const OUTPUT_LIMIT = 4096;
@@ -29,7 +32,11 @@ export class Wasi {
   /** What the module printed: text of a Go panic. Bounded: the message comes first. */
   output = "";
   #memory: WebAssembly.Memory | undefined;
-  readonly #entropy = new Entropy();
+  readonly #entropy: Entropy;
+
+  constructor(platform: Platform) {
+    this.#entropy = new Entropy(platform);
+  }
 
   /** Must be called before any function of the module runs. */
   attach(memory: WebAssembly.Memory): void {
@@ -59,7 +66,9 @@ export class Wasi {
   #system(): Functions {
     return {
       clock_time_get: (clock: number, _precision: bigint, at: number) => {
-        const now = clock === 0 ? BigInt(Date.now()) * 1_000_000n : process.hrtime.bigint();
+        const milliseconds = clock === 0 ? Date.now() : performance.now();
+        // A browser or a worker may say that none has gone by; Go ends itself when its clock stands at 0.
+        const now = BigInt(Math.round(milliseconds * 1_000_000)) + (clock === 0 ? 0n : MONOTONIC_START);
         this.#view().setBigUint64(at >>> 0, now, true);
         return SUCCESS;
       },
@@ -111,7 +120,7 @@ export class Wasi {
       const at = view.getUint32(vectors + index * 8, true);
       const length = view.getUint32(vectors + index * 8 + 4, true);
       const room = OUTPUT_LIMIT - this.output.length;
-      this.output += Buffer.from(view.buffer, at, Math.min(length, room)).toString("latin1");
+      this.output += String.fromCharCode(...new Uint8Array(view.buffer, at, Math.min(length, room)));
       total += length;
     }
     view.setUint32(written, total, true);
@@ -124,16 +133,21 @@ export class Wasi {
  * system costs more than the rest of a small draw. Handed out once and wiped; larger draws, for keys, are not fetched ahead.
  */
 class Entropy {
+  readonly #platform: Platform;
   readonly #ahead = new Uint8Array(ENTROPY_AHEAD);
   #used = ENTROPY_AHEAD;
 
+  constructor(platform: Platform) {
+    this.#platform = platform;
+  }
+
   fill(target: Uint8Array): void {
     if (target.length > SMALL_DRAW) {
-      randomFillSync(target);
+      this.#platform.fillRandom(target);
       return;
     }
     if (this.#used + target.length > ENTROPY_AHEAD) {
-      randomFillSync(this.#ahead);
+      this.#platform.fillRandom(this.#ahead);
       this.#used = 0;
     }
     const drawn = this.#ahead.subarray(this.#used, this.#used + target.length);
