@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/tallystick/tallystick/conformance"
+	"github.com/tallystick/tallystick/conformance/runner"
 )
 
 // Exit codes of the command.
@@ -78,7 +79,12 @@ func parse(arguments []string, stderr io.Writer) (settings, error) {
 	return s, nil
 }
 
-func (s settings) execute(ctx context.Context, stdout, stderr io.Writer) (bool, error) {
+func (s settings) execute(ctx context.Context, stdout, stderr io.Writer) (failed bool, err error) {
+	peers, stop, err := s.start(ctx)
+	defer func() { err = errors.Join(err, stop()) }()
+	if err != nil {
+		return false, err
+	}
 	suite, err := conformance.Load()
 	if err != nil {
 		return false, err
@@ -87,10 +93,36 @@ func (s settings) execute(ctx context.Context, stdout, stderr io.Writer) (bool, 
 	if err != nil {
 		return false, err
 	}
-	report, err := s.compare(ctx, cases, stderr)
+	progress := func(peer string, cases int) { fmt.Fprintf(stderr, "peers: %s: %d cases\n", peer, cases) }
+	report, err := Run(ctx, Plan{Cases: cases, Peers: peers, Classes: Classes(), Started: progress})
 	if err != nil {
 		return false, err
 	}
+	return s.conclude(report, stdout, stderr)
+}
+
+// start opens the drivers; stop ends those that were opened, whatever happened.
+func (s settings) start(ctx context.Context) (peers []Peer, stop func() error, err error) {
+	var open []runner.Leg
+	stop = func() error {
+		var errs []error
+		for _, leg := range open {
+			errs = append(errs, leg.Close())
+		}
+		return errors.Join(errs...)
+	}
+	peers = []Peer{GolangJWT()}
+	for _, language := range languages(s.root, s.python, s.node) {
+		leg, more, err := language.start(ctx)
+		if err != nil {
+			return nil, stop, err
+		}
+		open, peers = append(open, leg), append(peers, more...)
+	}
+	return peers, stop, nil
+}
+
+func (s settings) conclude(report Report, stdout, stderr io.Writer) (bool, error) {
 	if err := s.writeJSON(report); err != nil {
 		return false, err
 	}
@@ -98,21 +130,6 @@ func (s settings) execute(ctx context.Context, stdout, stderr io.Writer) (bool, 
 	differs, err := s.write(report, stderr)
 	summarize(stdout, report)
 	return report.Failed() || differs, err
-}
-
-// compare starts the drivers, asks everything and ends them.
-func (s settings) compare(ctx context.Context, cases []Case, stderr io.Writer) (report Report, err error) {
-	plan := Plan{Cases: cases, Peers: []Peer{GolangJWT()}, Classes: Classes()}
-	plan.Started = func(peer string, cases int) { fmt.Fprintf(stderr, "peers: %s: %d cases\n", peer, cases) }
-	for _, language := range languages(s.root, s.python, s.node) {
-		leg, peers, err := language.start(ctx)
-		if err != nil {
-			return report, err
-		}
-		defer func() { err = errors.Join(err, leg.Close()) }()
-		plan.Peers = append(plan.Peers, peers...)
-	}
-	return Run(ctx, plan)
 }
 
 func (s settings) writeJSON(report Report) error {
@@ -183,7 +200,7 @@ func (f Finding) theirs() string {
 func summarize(stdout io.Writer, report Report) {
 	for _, peer := range report.Peers {
 		count := report.tally(peer.Name, "")
-		fmt.Fprintf(stdout, "%-13s %-8s %5d cases, %5d agree, %d differ\n", peer.Name, peer.Version, count.cases, count.by[Agree], count.cases-count.by[Agree])
+		fmt.Fprintf(stdout, "%-13s %-30s %5d cases, %5d agree, %d differ\n", peer.Name, peer.Version, count.cases, count.by[Agree], count.cases-count.by[Agree])
 	}
 	fmt.Fprintf(stdout, "%d differences without a class, %d stale classes\n", len(report.Unexplained), len(report.Stale))
 }

@@ -38,7 +38,7 @@ func (c *collector) importKey(e exchange) {
 	if gjson.Get(text, "keys").Exists() || strings.Count(text, "-----BEGIN ") > 1 {
 		return
 	}
-	ours := Ours{Code: e.answer.Get("error.code").String()}
+	ours := refusal(e.answer)
 	if e.answer.Get("ok").Exists() {
 		ours.Accepted = &Result{}
 	}

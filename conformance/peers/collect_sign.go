@@ -20,7 +20,7 @@ func (c *collector) signatures(made []exchange) {
 	var own keyring
 	for _, e := range made {
 		own.signing(c.call, e.request)
-		token := e.answer.Get("ok.token").String()
+		token := signedIn(e.answer)
 		key, there := own.verifier(token)
 		if !there || !signedBy(token, key.pem) {
 			continue // no token, or one that a portal of the vector signed
@@ -29,7 +29,7 @@ func (c *collector) signatures(made []exchange) {
 		header := decodePart(token, 0)
 		c.add(VerifyJWS, Question{Token: token, Key: key.pem}, Ours{Accepted: &Result{Header: header, Payload: &payload}})
 		if e.op != "jws.sign" {
-			c.add(VerifyJWT, freshQuestion(e.answer.Get("ok"), token, key), Ours{Accepted: &Result{Header: header, Claims: string(payload)}})
+			c.add(VerifyJWT, freshQuestion(token, key), Ours{Accepted: &Result{Header: header, Claims: string(payload)}})
 		}
 	}
 }
@@ -42,14 +42,22 @@ func (k *keyring) signing(call core, request gjson.Result) {
 		}
 	}
 	for _, path := range []string{"ring", "access.ring"} {
-		k.ring(call, request.Get(path))
+		k.ring(call, "", request.Get(path))
 	}
 }
 
+// signedIn returns the token of an answer: of an operation, or of a token endpoint.
+func signedIn(answer gjson.Result) string {
+	if token := answer.Get("ok.token"); token.Exists() {
+		return token.String()
+	}
+	return gjson.Get(answer.Get("ok.response.body").String(), "access_token").String()
+}
+
 // freshQuestion asks about a token at the moment it was issued.
-func freshQuestion(signed gjson.Result, token string, key knownKey) Question {
+func freshQuestion(token string, key knownKey) Question {
 	claims := claimsOf(token)
-	q := Question{Token: token, Key: key.pem, Now: signed.Get("issued_at").Float(), Issuer: claims.Get("iss").String()}
+	q := Question{Token: token, Key: key.pem, Now: claims.Get("iat").Float(), Issuer: claims.Get("iss").String()}
 	if audience := claims.Get("aud"); audience.Exists() {
 		q.Audience = []string{audience.String()}
 	}

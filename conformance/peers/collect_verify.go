@@ -25,7 +25,15 @@ type openEngine struct {
 	keys     keyring
 	settings gjson.Result // "verifier" or "access" of engine.open
 	baseURL  string
-	tickets  map[string]exchange // verifications that wait
+	self     string // the iss of what it signs
+	tickets  map[string]waiting
+}
+
+// waiting is a verification that stopped at a need.
+type waiting struct {
+	asked exchange
+	now   float64 // when its times were judged, or will be at the earliest
+	need  string
 }
 
 // verifications follows the engines of a vector and takes every token whose
@@ -46,9 +54,9 @@ func (c *collector) verifications(made []exchange) {
 		switch e.op {
 		case "engine.feed":
 			engine.keys = nil
-			engine.learn(c.call, e.request)
+			engine.learn(c.call, e.request, engine.self)
 		case "request.verify", "access.verify":
-			c.verification(engine, e, e)
+			c.verification(engine, waiting{asked: e, now: e.request.Get("now").Float()}, e.answer)
 		case "engine.resume":
 			c.resumed(engine, e)
 		}
@@ -60,14 +68,16 @@ func (c *collector) open(e exchange) *openEngine {
 	if access := e.request.Get("access"); access.Exists() {
 		settings = access
 	}
-	engine := &openEngine{settings: settings, tickets: map[string]exchange{}, baseURL: e.answer.Get("ok.base_url").String()}
-	engine.learn(c.call, settings)
+	engine := &openEngine{settings: settings, tickets: map[string]waiting{}, baseURL: e.answer.Get("ok.base_url").String()}
+	engine.learn(c.call, settings, e.answer.Get("ok.issuer").String())
 	return engine
 }
 
-func (o *openEngine) learn(call core, content gjson.Result) {
+// learn adds keys of others and those of the ring, which are the engine's own.
+func (o *openEngine) learn(call core, content gjson.Result, self string) {
+	o.self = self
 	o.keys.feed(call, content)
-	o.keys.ring(call, content.Get("ring"))
+	o.keys.ring(call, self, content.Get("ring"))
 }
 
 // resumed: the answer to a need may bring keys, and may end a verification. What
@@ -75,30 +85,40 @@ func (o *openEngine) learn(call core, content gjson.Result) {
 func (c *collector) resumed(engine *openEngine, e exchange) {
 	if e.request.Get("files").Exists() || e.request.Get("keys").Exists() {
 		engine.keys = nil
-		engine.learn(c.call, e.request)
-	}
-	if len(e.body) > 0 && e.request.Get("status").Exists() {
-		engine.keys.text(c.call, "", string(e.body))
+		engine.learn(c.call, e.request, engine.self)
 	}
 	waited, there := engine.tickets[e.request.Get("ticket").Raw]
-	if there && !e.request.Get("valid").Exists() {
-		c.verification(engine, waited, e)
-	}
-}
-
-// verification takes a token whose verification asked began and last ended.
-func (c *collector) verification(engine *openEngine, asked, last exchange) {
-	if ticket := last.answer.Get("ticket"); ticket.Exists() {
-		engine.tickets[ticket.Raw] = asked
+	if !there || waited.need == "check" {
 		return
 	}
-	token, there := bearerToken(asked.request)
-	ours, decided := judged(last.answer)
+	if waited.need == "fetch" || waited.need == "keys" {
+		waited.now = e.request.Get("now").Float()
+	}
+	if waited.need == "fetch" && len(e.body) > 0 {
+		engine.keys.text(c.call, waited.issuer(), string(e.body))
+	}
+	c.verification(engine, waited, e.answer)
+}
+
+// issuer is whose keys the verification waits for.
+func (w waiting) issuer() string {
+	token, _ := bearerToken(w.asked.request)
+	return claimsOf(token).Get("iss").String()
+}
+
+// verification takes a token whose verification came to this answer.
+func (c *collector) verification(engine *openEngine, v waiting, answer gjson.Result) {
+	if ticket := answer.Get("ticket"); ticket.Exists() {
+		v.need = answer.Get("need.kind").String()
+		engine.tickets[ticket.Raw] = v
+		return
+	}
+	token, there := bearerToken(v.asked.request)
+	ours, decided := judged(answer)
 	if !there || !decided {
 		return
 	}
-	question, ok := engine.question(asked, token, last.request.Get("now").Float())
-	if ok {
+	if question, ok := engine.question(v.asked, token, v.now); ok {
 		c.add(VerifyJWT, question, ours)
 	}
 }
@@ -116,7 +136,11 @@ func judged(answer gjson.Result) (Ours, bool) {
 	case decidedLater[code]:
 		return Ours{Code: code, Later: true}, true
 	}
-	return Ours{Code: code}, decidedByJWT[code]
+	return refusal(answer), decidedByJWT[code]
+}
+
+func refusal(answer gjson.Result) Ours {
+	return Ours{Code: answer.Get("error.code").String(), Message: answer.Get("error.message").String()}
 }
 
 func bearerToken(request gjson.Result) (string, bool) {
@@ -179,8 +203,7 @@ func (c *collector) verifyJWS(e exchange) {
 func verifiedJWS(answer gjson.Result) (Ours, bool) {
 	ok := answer.Get("ok")
 	if !ok.Exists() {
-		code := answer.Get("error.code").String()
-		return Ours{Code: code}, code != "invalid_argument"
+		return refusal(answer), answer.Get("error.code").String() != "invalid_argument"
 	}
 	payload := []byte(decodePart("."+ok.Get("payload").String(), 1))
 	return Ours{Accepted: &Result{Header: ok.Get("header").Raw, Payload: &payload}}, true

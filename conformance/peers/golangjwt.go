@@ -78,7 +78,7 @@ func golangJWTOptions(q Question) []jwt.ParserOption {
 }
 
 func parseGolangJWT(q Question, options ...jwt.ParserOption) (Result, error) {
-	options = append(options, jwt.WithValidMethods([]string{"RS256"}), jwt.WithJSONNumber())
+	options = append(options, jwt.WithValidMethods([]string{"RS256"}))
 	claims := jwt.MapClaims{}
 	token, err := jwt.NewParser(options...).ParseWithClaims(q.Token, claims, func(*jwt.Token) (any, error) {
 		return jwt.ParseRSAPublicKeyFromPEM([]byte(q.Key))

@@ -13,9 +13,9 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// knownKey is a public key that an engine was given, and for whom.
+// knownKey is a public key that an engine was given, and whose it is.
 type knownKey struct {
-	owner string // issuer; "" where the source serves one issuer alone
+	owner string // issuer, "" where nobody says
 	id    string // kid of the JWK, else ""
 	pem   string
 }
@@ -49,10 +49,10 @@ func (k *keyring) text(call core, owner, text string) {
 }
 
 // ring adds the keys of a ring document.
-func (k *keyring) ring(call core, document gjson.Result) {
+func (k *keyring) ring(call core, owner string, document gjson.Result) {
 	for _, key := range document.Get("keys").Array() {
 		for _, form := range []string{"private_pem", "public_pem"} {
-			k.text(call, "", key.Get(form).String())
+			k.text(call, owner, key.Get(form).String())
 		}
 	}
 }

@@ -8,8 +8,8 @@ import (
 // Question is what a peer is asked, for all tasks; a task uses some members.
 // Drivers read it as JSON.
 type Question struct {
-	Token string `json:"token,omitempty"`
-	Key   string `json:"key,omitempty"`  // PEM or one JWK
+	Token string `json:"token"`
+	Key   string `json:"key"`            // PEM or one JWK
 	Want  string `json:"want,omitempty"` // of ImportKey: "public", "private" or any
 
 	Now      float64  `json:"now"`    // seconds since 1970
@@ -53,6 +53,7 @@ type Case struct {
 type Ours struct {
 	Accepted *Result `json:"accepted,omitempty"` // nil: refused, with Code
 	Code     string  `json:"code,omitempty"`     // error of the core
+	Message  string  `json:"message,omitempty"`  // what the core says of it
 	// Later: the core refuses this token, with Code, for something that a JWT
 	// library does not look at. Everything before it passed, so a peer must accept.
 	Later bool `json:"later,omitempty"`

@@ -111,7 +111,8 @@ async function ask(operation, question) {
   try {
     return { accepted: await method(question) };
   } catch (refusal) {
-    return { refused: `${refusal.code ?? refusal.name}: ${refusal.message}`.slice(0, 300) };
+    const name = typeof refusal.code === "string" ? refusal.code : refusal.name;
+    return { refused: `${name}: ${refusal.message}`.slice(0, 300) };
   }
 }
 

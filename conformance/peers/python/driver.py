@@ -7,6 +7,7 @@ and the answer a reply of package peers (question.go).
 
 import base64
 import fnmatch
+import functools
 import importlib.metadata
 import json
 import sys
@@ -34,12 +35,22 @@ def to_base64(octets):
     return base64.b64encode(octets).decode()
 
 
-class PyJWT:
-    def key(self, text):
-        return jwt.PyJWK.from_json(text, "RS256") if is_jwk(text) else text
+# Reading a private key takes most of the time of a signature.
+@functools.lru_cache(maxsize=64)
+def pyjwt_key(text):
+    if is_jwk(text):
+        return jwt.PyJWK.from_json(text, "RS256")
+    return RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(text)
 
+
+@functools.lru_cache(maxsize=64)
+def joserfc_key(text):
+    return joserfc.jwk.RSAKey.import_key(json.loads(text) if is_jwk(text) else text)
+
+
+class PyJWT:
     def jws_verify(self, q):
-        got = jwt.PyJWS().decode_complete(q["token"], self.key(q["key"]), ALGORITHMS)
+        got = jwt.PyJWS().decode_complete(q["token"], pyjwt_key(q["key"]), ALGORITHMS)
         return {"header": to_json(got["header"]), "payload": to_base64(got["payload"])}
 
     def jwt_verify(self, q):
@@ -48,7 +59,7 @@ class PyJWT:
         with time_machine.travel(q["now"], tick=False):
             got = jwt.decode_complete(
                 q["token"],
-                self.key(q["key"]),
+                pyjwt_key(q["key"]),
                 ALGORITHMS,
                 options=options,
                 audience=q.get("audience"),
@@ -60,26 +71,20 @@ class PyJWT:
     def jws_sign(self, q):
         headers = json.loads(q["header"])
         payload = base64.b64decode(q["payload"])
-        return {"token": jwt.PyJWS().encode(payload, q["key"], "RS256", headers=headers)}
+        return {"token": jwt.PyJWS().encode(payload, pyjwt_key(q["key"]), "RS256", headers=headers)}
 
     def key_import(self, q):
-        if is_jwk(q["key"]):
-            jwt.PyJWK.from_json(q["key"], "RS256")
-        else:
-            RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(q["key"])
+        pyjwt_key(q["key"])
         return {}
 
 
 class Joserfc:
-    def key(self, text):
-        return joserfc.jwk.RSAKey.import_key(json.loads(text) if is_jwk(text) else text)
-
     def jws_verify(self, q):
-        got = joserfc.jws.deserialize_compact(q["token"], self.key(q["key"]), ALGORITHMS)
+        got = joserfc.jws.deserialize_compact(q["token"], joserfc_key(q["key"]), ALGORITHMS)
         return {"header": to_json(got.headers()), "payload": to_base64(got.payload)}
 
     def jwt_verify(self, q):
-        got = joserfc.jwt.decode(q["token"], self.key(q["key"]), ALGORITHMS)
+        got = joserfc.jwt.decode(q["token"], joserfc_key(q["key"]), ALGORITHMS)
         options = {name: {"essential": True} for name in q.get("required", [])}
         if "issuer" in q:
             options["iss"] = {"essential": True, "value": q["issuer"]}
@@ -91,14 +96,14 @@ class Joserfc:
     def jws_sign(self, q):
         header = json.loads(q["header"])
         payload = base64.b64decode(q["payload"])
-        return {"token": joserfc.jws.serialize_compact(header, payload, self.key(q["key"]), ALGORITHMS)}
+        return {"token": joserfc.jws.serialize_compact(header, payload, joserfc_key(q["key"]), ALGORITHMS)}
 
     def key_import(self, q):
-        self.key(q["key"])
+        joserfc_key(q["key"])
         return {}
 
     def key_thumbprint(self, q):
-        return {"thumbprint": self.key(q["key"]).thumbprint()}
+        return {"thumbprint": joserfc_key(q["key"]).thumbprint()}
 
 
 class Fnmatch:
@@ -110,7 +115,9 @@ PEERS = {"PyJWT": PyJWT(), "joserfc": Joserfc(), "fnmatch": Fnmatch()}
 
 
 def versions():
-    return {name: importlib.metadata.version(name) for name in ("PyJWT", "joserfc", "cryptography")}
+    found = {name: importlib.metadata.version(name) for name in ("PyJWT", "joserfc", "cryptography")}
+    behind = f" (cryptography {found['cryptography']})"
+    return {"PyJWT": found["PyJWT"] + behind, "joserfc": found["joserfc"] + behind, "fnmatch": "standard library"}
 
 
 def ask(operation, question):
@@ -118,7 +125,7 @@ def ask(operation, question):
     method = getattr(PEERS[peer], task.replace(".", "_"))
     try:
         return {"accepted": method(question)}
-    except Exception as refusal:  # a peer that breaks on a token refuses it, whatever it raises
+    except Exception as refusal:  # noqa: BLE001 - a peer that breaks on a token refuses it, whatever it raises
         return {"refused": f"{type(refusal).__name__}: {refusal}"[:300]}
 
 
