@@ -1,10 +1,9 @@
-// The legs "node-wasm", "node-wasm-core" and "node-native" of the conformance suite: questions on standard input, answers
-// of the package's core on standard output, one JSON object a line; conformance/README.md describes the exchange.
+// The legs "node-wasm", "node-wasm-core", "node-native", "bun" and "deno" of the conformance suite: the Node package's core.
 import { createPrivateKey } from "node:crypto";
 import { createRequire } from "node:module";
-import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { loadCore } from "../../../bindings/node/dist/index.js";
+import { exchange } from "./exchange.mjs";
 
 // How the package hashes bodies and meets the needs "check" and "sign", below its public surface.
 const { bodyDigest, KeyCache, signOffLoop } = createRequire(import.meta.url)("../../../bindings/node/dist/cjs/host-crypto.js");
@@ -85,18 +84,10 @@ async function meet({ keys, signers }, need) {
   return key && { members: {}, body: await signOffLoop(Buffer.from(need.input, "latin1"), key) };
 }
 
-async function answer(line) {
-  const { id, op, request, body, crypto } = JSON.parse(line);
-  const text = Buffer.from(request, "base64").toString("utf8");
-  const bytes = Buffer.from(body, "base64");
-  let said;
-  if (crypto !== "host") said = core.call(op, text, bytes);
-  else if (op === "engine.open") said = open(JSON.parse(text));
-  else if (op === "engine.feed") said = feed(JSON.parse(text));
-  else said = await call(op, text, bytes);
-  return JSON.stringify({ id, answer: Buffer.from(said, "utf8").toString("base64") });
-}
-
-for await (const line of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })) {
-  process.stdout.write(`${await answer(line)}\n`);
-}
+await exchange((op, request, body, crypto) => {
+  const text = request.toString("utf8");
+  if (crypto !== "host") return core.call(op, text, body);
+  if (op === "engine.open") return open(JSON.parse(text));
+  if (op === "engine.feed") return feed(JSON.parse(text));
+  return call(op, text, body);
+});

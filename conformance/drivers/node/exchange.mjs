@@ -1,0 +1,20 @@
+// The exchange of conformance/README.md for drivers in JavaScript: questions on standard input, answers on standard output.
+import { createInterface } from "node:readline";
+
+/**
+ * Answers each question before the next is read, until standard input is closed. `call` takes the operation (text), the
+ * request and the body (bytes) and gives the answer (text or bytes); what it throws is told as the driver's own failure.
+ */
+export async function exchange(call) {
+  for await (const line of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })) {
+    const { id, op, request, body, crypto } = JSON.parse(line);
+    let said;
+    try {
+      const answer = await call(op, Buffer.from(request, "base64"), Buffer.from(body, "base64"), crypto);
+      said = { id, answer: Buffer.from(answer).toString("base64") };
+    } catch (error) {
+      said = { id, failed: error.stack ?? String(error) };
+    }
+    process.stdout.write(`${JSON.stringify(said)}\n`);
+  }
+}

@@ -1,0 +1,24 @@
+using Workerd = import "/workerd/workerd.capnp";
+
+# Paths are relative to this file. The names under tallystick/ are those below the package's dist/.
+const config :Workerd.Config = (
+  services = [(name = "conformance", worker = .worker)],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "conformance")],
+);
+
+const worker :Workerd.Worker = (
+  compatibilityDate = "2025-06-01",
+  modules = [
+    (name = "worker.mjs", esModule = embed "worker.mjs"),
+    (name = "tallystick/tallystick.wasm", wasm = embed "../../../bindings/node/dist/tallystick.wasm"),
+    (name = "tallystick/esm/errors.js", esModule = embed "../../../bindings/node/dist/esm/errors.js"),
+    (name = "tallystick/esm/generated.js", esModule = embed "../../../bindings/node/dist/esm/generated.js"),
+    (name = "tallystick/esm/lines.js", esModule = embed "../../../bindings/node/dist/esm/lines.js"),
+    (name = "tallystick/esm/portable/core.js", esModule = embed "../../../bindings/node/dist/esm/portable/core.js"),
+    (name = "tallystick/esm/portable/index.js", esModule = embed "../../../bindings/node/dist/esm/portable/index.js"),
+    (name = "tallystick/esm/portable/instance.js", esModule = embed "../../../bindings/node/dist/esm/portable/instance.js"),
+    (name = "tallystick/esm/portable/platform.js", esModule = embed "../../../bindings/node/dist/esm/portable/platform.js"),
+    (name = "tallystick/esm/portable/wasi.js", esModule = embed "../../../bindings/node/dist/esm/portable/wasi.js"),
+    (name = "tallystick/esm/portable/wasm-core.js", esModule = embed "../../../bindings/node/dist/esm/portable/wasm-core.js"),
+  ],
+);

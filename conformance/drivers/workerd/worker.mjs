@@ -1,0 +1,20 @@
+// A worker over "tallystick/core". A question is a POST: the operation and the request's length in the query, the
+// request and then the body as the content. Its answer is the core's.
+import { openCore } from "tallystick/esm/portable/index.js";
+import module from "tallystick/tallystick.wasm";
+
+const decoder = new TextDecoder();
+
+/** Opened by the first question: a worker has no random bytes while it is loaded. */
+let core;
+
+export default {
+  async fetch(question) {
+    core ??= openCore(module);
+    const { searchParams } = new URL(question.url);
+    const length = Number(searchParams.get("request"));
+    const content = new Uint8Array(await question.arrayBuffer());
+    const request = decoder.decode(content.subarray(0, length));
+    return new Response(core.call(searchParams.get("op"), request, content.subarray(length)));
+  },
+};
