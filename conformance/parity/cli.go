@@ -44,6 +44,7 @@ type settings struct {
 	seed      seed
 	cases     int
 	one       int // number of the case, or -1
+	most      int
 	minutes   float64
 	out       string
 	stepLimit time.Duration
@@ -94,6 +95,7 @@ func parseFlags(arguments []string, stderr io.Writer) (settings, error) {
 	flags.Var(&s.seed, "seed", "what cases are made from: a number, or random")
 	flags.IntVar(&s.cases, "cases", 2000, "how many cases to play")
 	flags.IntVar(&s.one, "case", -1, "play the case with this number alone")
+	flags.IntVar(&s.most, "most", 1, "stop at this many differences")
 	flags.Float64Var(&s.minutes, "minutes", 0, "stop after so many minutes, whatever is left (default: never)")
 	flags.StringVar(&s.out, "out", "", "folder for a case that was found (default ROOT/build/conformance/parity)")
 	flags.DurationVar(&s.stepLimit, "step-timeout", 30*time.Second, "how long one call may take")
@@ -116,6 +118,8 @@ func (s settings) check(rest []string) error {
 		return fmt.Errorf("%q is not a flag", rest[0])
 	case s.cases < 1:
 		return errors.New("--cases must be at least 1")
+	case s.most < 1:
+		return errors.New("--most must be at least 1")
 	case s.minutes < 0:
 		return errors.New("--minutes must not be negative")
 	}
@@ -126,7 +130,7 @@ func (s settings) plan(suite *conformance.Suite, progress io.Writer) (Plan, erro
 	sources, err := s.sources()
 	plan := Plan{
 		Corpus: NewCorpus(suite.Vectors()), Seed: uint64(s.seed), Cases: s.cases,
-		Sources: sources, StepLimit: s.stepLimit, Progress: progress,
+		Most: s.most, Sources: sources, StepLimit: s.stepLimit, Progress: progress,
 	}
 	if s.one >= 0 {
 		plan.First, plan.Cases = s.one, 1
@@ -179,25 +183,27 @@ func (s settings) run(ctx context.Context, stdout, stderr io.Writer) (int, error
 	fmt.Fprintf(stderr, "fuzz-parity: seed %d\n", plan.Seed)
 	outcome, err := Run(ctx, plan)
 	outcome.Tally.write(stdout)
-	if outcome.Found != nil {
-		return s.report(outcome, suite, stdout, err)
+	for _, found := range outcome.Found {
+		err = errors.Join(err, s.report(found, suite, stdout))
 	}
 	if err != nil {
 		return 0, s.explain(outcome, err)
 	}
-	fmt.Fprintf(stdout, "%d cases, %d legs, 0 differences (%d random)\n", outcome.Cases, outcome.Legs, outcome.Tally.random())
+	fmt.Fprintf(stdout, "%d cases, %d legs, %d differences (%d random)\n", outcome.Cases, outcome.Legs, len(outcome.Found), outcome.Tally.random())
+	if len(outcome.Found) > 0 {
+		return ExitDifferent, nil
+	}
 	return ExitSame, nil
 }
 
-func (s settings) report(outcome Outcome, suite *conformance.Suite, stdout io.Writer, broken error) (int, error) {
-	file, err := outcome.Found.save(s.out, suite.Vectors())
-	if err = errors.Join(broken, err); err != nil {
-		return 0, err
+func (s settings) report(found *Found, suite *conformance.Suite, stdout io.Writer) error {
+	found.write(stdout)
+	file, err := found.save(s.out, suite.Vectors())
+	if err != nil {
+		return err
 	}
-	outcome.Found.write(stdout)
-	fmt.Fprintf(stdout, "written to %s; again: --seed %d --case %d\n", file, s.seed, outcome.Found.Case.Number)
-	fmt.Fprintf(stdout, "%d cases, %d legs, 1 difference (%d random)\n", outcome.Cases, outcome.Legs, outcome.Tally.random())
-	return ExitDifferent, nil
+	fmt.Fprintf(stdout, "written to %s; again: --seed %d --case %d\n", file, s.seed, found.Case.Number)
+	return nil
 }
 
 // explain names the case at which a leg broke.

@@ -3,6 +3,7 @@ package parity
 import (
 	"bytes"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/tallystick/tallystick/conformance"
@@ -45,23 +46,26 @@ func pickWeighted(r *rand.Rand, upTo []int) int {
 	return at
 }
 
-// weigh keeps the mix broad and quick: in WebAssembly to hash a secret takes
+// weigh keeps the mix broad and quick. A token goes through most of the core; in WebAssembly to hash a secret takes
 // some 50 times as long as a verification, to read a private key some ten times.
 func weigh(vector conformance.Vector) int {
-	const usual, costly, dear = 12, 4, 1
-	weight := usual
-	for _, step := range vector.Steps {
-		if step.Op == "key.generate" || step.Repeat > maxRepeat || step.BodyFill > maxBody {
-			return 0
-		}
-		switch {
-		case hashesSecret(step):
-			weight = dear
-		case holdsPrivateKey(step):
-			weight = min(weight, costly)
-		}
+	const unfit, dear, costly, token, usual = 0, 1, 4, 18, 12
+	any := func(has func(conformance.Step) bool) bool { return slices.ContainsFunc(vector.Steps, has) }
+	switch {
+	case any(isUnfit):
+		return unfit
+	case any(hashesSecret):
+		return dear
+	case any(holdsPrivateKey):
+		return costly
+	case any(func(step conformance.Step) bool { return compact.Match(step.Request) }):
+		return token
 	}
-	return weight
+	return usual
+}
+
+func isUnfit(step conformance.Step) bool {
+	return step.Op == "key.generate" || step.Repeat > maxRepeat || step.BodyFill > maxBody
 }
 
 func hashesSecret(step conformance.Step) bool {

@@ -8,7 +8,7 @@ import (
 )
 
 // maxTries bounds how often a found case is played while it is made smaller.
-const maxTries = 1500
+const maxTries = 600
 
 // minimiser makes a case smaller as long as the same two legs differ.
 type minimiser struct {
@@ -115,10 +115,14 @@ func (m *minimiser) shrinkTree(d *draft, n *node) bool {
 	return smaller
 }
 
+// finest is how small a part of a text is taken out at a time: a token is not
+// tried letter by letter, which would rarely help.
+const finest = 8
+
 // shrinkText takes out runs, long ones first.
 func (m *minimiser) shrinkText(d *draft, text *string) bool {
 	smaller := false
-	for run := len(*text); run > 0; run /= 2 {
+	for run, least := len(*text), max(1, len(*text)/finest); run >= least; run /= 2 {
 		for at := 0; at < len(*text); {
 			before := *text
 			*text = before[:at] + before[min(at+run, len(before)):]

@@ -7,15 +7,14 @@ import (
 	"strings"
 )
 
-// keyMutators change texts of keys: PEM here, and the numbers of a JWK. The
-// members of a JWK in a text are json-inside's.
+// keyMutators change texts of keys: PEM, JWK and JWKS.
 var keyMutators = []mutator{
 	{name: "pem-line", weight: 12, fits: holdsPEM, value: changeLines},
 	{name: "pem-label", weight: 4, fits: holdsPEM, value: changeLabel},
 	{name: "pem-der", weight: 10, fits: holdsPEM, value: changeDER},
 	{name: "pem-blocks", weight: 6, fits: holdsPEM, value: changeBlocks},
-	{name: "jwk-number", weight: 16, fits: isKeyNumber, value: changeKeyNumber},
-	{name: "jwk-member", weight: 16, fits: isKeyNumber, value: addKeyMember},
+	{name: "jwk-number", weight: 16, fits: holdsJWK, value: onJWK(changeKeyNumber)},
+	{name: "jwk-member", weight: 16, fits: holdsJWK, value: onJWK(addKeyMember)},
 }
 
 func holdsPEM(s site) bool { return anyText(s) && strings.Contains(s.node().text, "-----BEGIN") }
@@ -73,19 +72,44 @@ func changeBlocks(r *rand.Rand, s site) bool {
 	return s.setText(pick(r, []string{text + text, text + other, other + text, "x\n" + text, text + "x", strings.TrimSpace(text), "\ufeff" + text, text + "\x00", strings.TrimSpace(text) + text}))
 }
 
-// isKeyNumber: a base64url member of a JWK.
-func isKeyNumber(s site) bool {
-	return s.isMember() && s.node().kind == isString && s.parent.get("kty") != nil && len(s.name) <= 2 && s.name != ""
+func holdsJWK(s site) bool { return holdsJSON(s) && strings.Contains(s.node().text, `"kty"`) }
+
+// onJWK makes a mutator of a function that changes one JWK of a text.
+func onJWK(change func(r *rand.Rand, jwk *node)) func(*rand.Rand, site) bool {
+	return func(r *rand.Rand, s site) bool {
+		root, err := parse(s.node().text, false)
+		if err != nil {
+			return false
+		}
+		var keys []*node
+		root.each(func(n *node) {
+			if n.get("kty") != nil {
+				keys = append(keys, n)
+			}
+		})
+		if len(keys) == 0 {
+			return false
+		}
+		change(r, pick(r, keys))
+		return s.setText(root.write(asItIs))
+	}
 }
 
-func changeKeyNumber(r *rand.Rand, s site) bool {
-	text := s.node().text
+func changeKeyNumber(r *rand.Rand, jwk *node) {
+	member := pick(r, []string{"n", "e", "n", "e", "d", "p", "q", "dp", "dq", "qi"})
+	if value := jwk.get(member); value != nil && value.kind == isString {
+		jwk.set(member, str(otherNumber(r, value.text)))
+	}
+}
+
+// otherNumber spells a base64url number in another way, or changes it.
+func otherNumber(r *rand.Rand, text string) string {
 	data, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || r.IntN(4) == 0 {
-		return s.setText(pick(r, []string{text + "=", text + "==", text + "A", strings.ReplaceAll(strings.ReplaceAll(text, "-", "+"), "_", "/"), " " + text, text + "\n", "", "AA", "AQ", "Aw", "AQAB", "AQAAAAE", "AAEAAQ"}))
+		return pick(r, []string{text + "=", text + "==", text + "A", strings.ReplaceAll(strings.ReplaceAll(text, "-", "+"), "_", "/"), " " + text, text + "\n", "", "AA", "AQ", "Aw", "AQAB", "AQAAAAE", "AAEAAQ"})
 	}
 	number := string(data)
-	return s.setText(base64url(pick(r, []string{"\x00" + number, "\x00\x00" + number, number + "\x00", changeBinary(r, number), number + number, strings.TrimLeft(number, number[:min(1, len(number))])})))
+	return base64url(pick(r, []string{"\x00" + number, "\x00\x00" + number, number + "\x00", changeBinary(r, number), number + number, number[min(1, len(number)):]}))
 }
 
 var keyMembers = memberValues{
@@ -98,12 +122,4 @@ var keyMembers = memberValues{
 	{"x5c", []string{`["x"]`, "1"}}, {"ext", []string{"true"}}, {"N", []string{`"AQAB"`}},
 }
 
-func addKeyMember(r *rand.Rand, s site) bool {
-	text := s.parent.write(asItIs)
-	if !setMember(r, &text, keyMembers) {
-		return false
-	}
-	changed := mustParse(text)
-	s.parent.names, s.parent.kids, s.parent.spelledNames = changed.names, changed.kids, nil
-	return true
-}
+func addKeyMember(r *rand.Rand, jwk *node) { setMember(r, jwk, keyMembers) }

@@ -2,13 +2,14 @@ package parity
 
 import (
 	"math/rand/v2"
+	"slices"
 )
 
 // signedMutators change what a token says and sign it again.
 var signedMutators = []mutator{
-	{name: "signed-claim", weight: 90, fits: holdsToken, value: onSigned(func(r *rand.Rand, t *token) bool { return setMember(r, &t.payload, claimValues) })},
+	{name: "signed-claim", weight: 90, fits: holdsToken, value: onSigned(func(r *rand.Rand, t *token) bool { return setIn(r, &t.payload, claimValues) })},
 	{name: "signed-claims", weight: 60, fits: holdsToken, value: onSigned(func(r *rand.Rand, t *token) bool { return changeObject(r, &t.payload) })},
-	{name: "signed-header-member", weight: 25, fits: holdsToken, value: onSigned(func(r *rand.Rand, t *token) bool { return setMember(r, &t.header, headerValues) })},
+	{name: "signed-header-member", weight: 25, fits: holdsToken, value: onSigned(func(r *rand.Rand, t *token) bool { return setIn(r, &t.header, headerValues) })},
 	{name: "signed-header", weight: 20, fits: holdsToken, value: onSigned(func(r *rand.Rand, t *token) bool { return changeObject(r, &t.header) })},
 	{name: "signed-text", weight: 12, fits: holdsToken, value: onSigned(changeSaid)},
 	{name: "signed-key", weight: 8, fits: holdsToken, value: onSigned(changeKey)},
@@ -72,17 +73,22 @@ type memberValues []struct {
 	values []string
 }
 
-func setMember(r *rand.Rand, text *string, known memberValues) bool {
+func setMember(r *rand.Rand, object *node, known memberValues) {
+	member := pick(r, known)
+	if value := pick(r, member.values); value != "" {
+		object.set(member.name, mustParse(value))
+	} else if at := slices.Index(object.names, member.name); at >= 0 {
+		object.remove(at)
+	}
+}
+
+// setIn is setMember in a text.
+func setIn(r *rand.Rand, text *string, known memberValues) bool {
 	root, err := parse(*text, false)
 	if err != nil || root.kind != isObject {
 		return false
 	}
-	member := pick(r, known)
-	if value := pick(r, member.values); value != "" {
-		root.set(member.name, mustParse(value))
-	} else if root.get(member.name) != nil {
-		root.remove(indexOf(root.names, member.name))
-	}
+	setMember(r, root, known)
 	*text = root.write(asItIs)
 	return true
 }
@@ -93,15 +99,6 @@ func mustParse(text string) *node {
 		panic(err) // the tables below are JSON
 	}
 	return value
-}
-
-func indexOf(names []string, name string) int {
-	for at := range names {
-		if names[at] == name {
-			return at
-		}
-	}
-	return -1
 }
 
 // Seconds around 1700000000, where the vectors live.

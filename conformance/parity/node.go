@@ -249,7 +249,7 @@ func (n *node) isPlain() bool {
 	n.each(func(inner *node) {
 		ascending := slices.IsSortedFunc(inner.names, func(a, b string) int {
 			if a == b {
-				return 1 // twice
+				return -1 // twice
 			}
 			return strings.Compare(a, b)
 		})

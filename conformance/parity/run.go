@@ -16,6 +16,8 @@ type Plan struct {
 	Seed   uint64
 	First  int // number of the first case
 	Cases  int
+	// Most is how many differences end the run; 0 counts as 1.
+	Most int
 	// Until is when no further batch is begun; the zero value is never.
 	Until time.Time
 	// Sources are the legs to compare with a core of this process.
@@ -31,8 +33,7 @@ type Outcome struct {
 	Cases int // that were compared
 	Legs  int // the reference and those that were compared with it
 	Tally Tally
-	// Found is the first difference, or nil.
-	Found *Found
+	Found []*Found
 	// Stuck is the case at which a leg broke, where one did.
 	Stuck *Case
 }
@@ -43,7 +44,7 @@ const batch = 64
 // sayEvery is how often a run says how far it came.
 const sayEvery = 5 * time.Second
 
-// Run plays cases until two legs differ or the cases are used up. An error means
+// Run plays cases until enough of them differ or all are used up. An error means
 // that a leg could not run.
 func Run(ctx context.Context, plan Plan) (outcome Outcome, err error) {
 	open, err := openLegs(ctx, plan.Sources, plan.StepLimit)
@@ -52,7 +53,7 @@ func Run(ctx context.Context, plan Plan) (outcome Outcome, err error) {
 	}
 	outcome.Legs = len(open) - 1
 	started, said := time.Now(), time.Time{}
-	for outcome.Cases < plan.Cases && outcome.Found == nil && err == nil {
+	for outcome.Cases < plan.Cases && len(outcome.Found) < max(plan.Most, 1) && err == nil {
 		if !plan.Until.IsZero() && time.Now().After(plan.Until) {
 			break
 		}
@@ -85,8 +86,10 @@ func (o *Outcome) batch(ctx context.Context, plan Plan, open legs) error {
 		o.Tally.count(cases[at], answered)
 		if which := answered.differs(); which >= 0 && !answered.isRandom() {
 			found, err := plan.minimise(ctx, open, cases[at], which, answered)
-			o.Found = found
-			return err
+			o.Found = append(o.Found, found)
+			if err != nil || len(o.Found) >= max(plan.Most, 1) {
+				return err
+			}
 		}
 	}
 	return nil
