@@ -53,6 +53,25 @@ func (r *Report) counts(out *strings.Builder) {
 		}
 		fmt.Fprintf(out, "| **%s** | **all** | %s |\n", peer.Name, total)
 	}
+	r.composition(out)
+}
+
+// composition says what the tokens of jwt.verify are: agreement over good tokens
+// alone, or over bad ones alone, would say little.
+func (r *Report) composition(out *strings.Builder) {
+	var accepted, refused, later int
+	for _, found := range r.Findings {
+		switch ours := found.Case.Ours; {
+		case found.Peer != r.Peers[0].Name || found.Case.Task != VerifyJWT:
+		case ours.Later:
+			later++
+		case ours.accepts():
+			accepted++
+		default:
+			refused++
+		}
+	}
+	fmt.Fprintf(out, "\nOf the tokens of %s the core accepts %d, refuses %d for what a JWT library decides too, and refuses %d later.\n", VerifyJWT, accepted, refused, later)
 }
 
 type tally struct {
