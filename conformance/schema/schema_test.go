@@ -4,27 +4,75 @@ package schema_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/tallystick/tallystick/conformance"
 	"github.com/tallystick/tallystick/core/abi"
 	"github.com/tallystick/tallystick/core/problem"
 )
 
-func enumOf(t *testing.T, definition string) []string {
+// definition is the part of an object's or an enumeration's schema that is compared.
+type definition struct {
+	Enum       []string
+	Properties map[string]json.RawMessage
+}
+
+func read(t *testing.T) (file definition, defs map[string]definition) {
 	t.Helper()
 	text, err := os.ReadFile("vectors.schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var schema struct {
-		Defs map[string]struct{ Enum []string } `json:"$defs"`
+		definition
+		Defs map[string]definition `json:"$defs"`
 	}
 	if err := json.Unmarshal(text, &schema); err != nil {
 		t.Fatal(err)
 	}
-	return schema.Defs[definition].Enum
+	return schema.definition, schema.Defs
+}
+
+func enumOf(t *testing.T, name string) []string {
+	t.Helper()
+	_, defs := read(t)
+	return defs[name].Enum
+}
+
+// The loader refuses members that it does not know; the schema must know the same.
+func TestMembersAreTheLoaders(t *testing.T) {
+	file, defs := read(t)
+	for _, c := range []struct {
+		name   string
+		schema definition
+		loader any
+	}{
+		{"file", file, conformance.Area{}},
+		{"vector", defs["vector"], conformance.Vector{}},
+		{"step", defs["step"], conformance.Step{}},
+		{"expect", defs["expect"], conformance.Expect{}},
+		{"response", defs["response"], conformance.Response{}},
+	} {
+		listed := slices.Sorted(maps.Keys(c.schema.Properties))
+		if there := membersOf(c.loader); !slices.Equal(listed, there) {
+			t.Errorf("%s: the schema has the members %v, the loader %v", c.name, listed, there)
+		}
+	}
+}
+
+func membersOf(object any) []string {
+	var names []string
+	for _, field := range reflect.VisibleFields(reflect.TypeOf(object)) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 func TestOperationsAreTheCores(t *testing.T) {
