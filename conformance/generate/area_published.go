@@ -11,6 +11,7 @@ func published() *area {
 	rfc9449(a)
 	rfc3986(a)
 	rfc9530(a)
+	rfc8725(a)
 	return a
 }
 
