@@ -2,6 +2,9 @@ package peers
 
 import (
 	"fmt"
+	"slices"
+
+	"github.com/tidwall/gjson"
 
 	"github.com/tallystick/tallystick/conformance"
 )
@@ -9,8 +12,11 @@ import (
 // Collect runs every vector through the core and returns what can be asked of a
 // peer, each question once.
 func Collect(suite *conformance.Suite) ([]Case, error) {
-	c := &collector{call: newCore(), seen: map[string]bool{}}
+	c := &collector{call: newCore(), seen: map[string]bool{}, read: map[string][]gjson.Result{}}
 	for _, vector := range suite.Vectors() {
+		if !concernsPeers(vector) {
+			continue
+		}
 		made, err := record(vector)
 		if err != nil {
 			return nil, err
@@ -30,11 +36,35 @@ func Collect(suite *conformance.Suite) ([]Case, error) {
 	return c.cases, nil
 }
 
+// concernsPeers skips what no peer can be asked about; some of it takes long, such
+// as making keys.
+func concernsPeers(vector conformance.Vector) bool {
+	return slices.ContainsFunc(vector.Steps, func(step conformance.Step) bool {
+		switch step.Op {
+		case "jws.sign", "jws.verify", "request.sign", "request.verify", "access.issue", "access.verify", "access.serve",
+			"key.inspect", "keys.load", "scope.match", "scope.filter", "agent.match":
+			return true
+		}
+		return false
+	})
+}
+
 type collector struct {
 	call   core // for questions of the collector's own
 	vector string
 	cases  []Case
 	seen   map[string]bool
+	read   map[string][]gjson.Result // keys by their text: reading a private one takes long
+}
+
+// inspect reads PEM, a JWK or a JWKS.
+func (c *collector) inspect(text string) []gjson.Result {
+	keys, there := c.read[text]
+	if !there {
+		keys = c.call.ask("key.inspect", map[string]string{"text": text}, nil).Get("ok.keys").Array()
+		c.read[text] = keys
+	}
+	return keys
 }
 
 func (c *collector) add(task Task, question Question, ours Ours) {

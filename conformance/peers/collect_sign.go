@@ -19,7 +19,7 @@ const testKey = "keys/alice.pem"
 func (c *collector) signatures(made []exchange) {
 	var own keyring
 	for _, e := range made {
-		own.signing(c.call, e.request)
+		own.signing(c, e.request)
 		token := signedIn(e.answer)
 		key, there := own.verifier(token)
 		if !there || !signedBy(token, key.pem) {
@@ -35,14 +35,14 @@ func (c *collector) signatures(made []exchange) {
 }
 
 // signing adds the keys that a request brings to sign with.
-func (k *keyring) signing(call core, request gjson.Result) {
+func (k *keyring) signing(c *collector, request gjson.Result) {
 	for _, path := range []string{"private_key", "signer.private_key", "signer.public_key"} {
 		if text := request.Get(path).String(); text != "" {
-			k.text(call, "", text)
+			k.text(c, "", text)
 		}
 	}
 	for _, path := range []string{"ring", "access.ring"} {
-		k.ring(call, "", request.Get(path))
+		k.ring(c, "", request.Get(path))
 	}
 }
 

@@ -73,17 +73,20 @@ func TestCollectGivesTheSameCases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := Collect(suite)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := func(cases []Case) (names []string) {
+	suite.Areas = slices.DeleteFunc(suite.Areas, func(a conformance.Area) bool {
+		return !slices.Contains([]string{"keys", "published", "signing", "scope"}, a.Area)
+	})
+	names := func() (names []string) {
+		cases, err := Collect(suite)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, asked := range cases {
 			names = append(names, string(asked.Task)+" "+asked.Vector)
 		}
 		return names
 	}
-	if !slices.Equal(name(collected(t)), name(again)) {
+	if !slices.Equal(names(), names()) {
 		t.Error("a second run collects other cases")
 	}
 }

@@ -54,7 +54,7 @@ func (c *collector) verifications(made []exchange) {
 		switch e.op {
 		case "engine.feed":
 			engine.keys = nil
-			engine.learn(c.call, e.request, engine.self)
+			engine.learn(c, e.request, engine.self)
 		case "request.verify", "access.verify":
 			c.verification(engine, waiting{asked: e, now: e.request.Get("now").Float()}, e.answer)
 		case "engine.resume":
@@ -69,15 +69,15 @@ func (c *collector) open(e exchange) *openEngine {
 		settings = access
 	}
 	engine := &openEngine{settings: settings, tickets: map[string]waiting{}, baseURL: e.answer.Get("ok.base_url").String()}
-	engine.learn(c.call, settings, e.answer.Get("ok.issuer").String())
+	engine.learn(c, settings, e.answer.Get("ok.issuer").String())
 	return engine
 }
 
 // learn adds keys of others and those of the ring, which are the engine's own.
-func (o *openEngine) learn(call core, content gjson.Result, self string) {
+func (o *openEngine) learn(c *collector, content gjson.Result, self string) {
 	o.self = self
-	o.keys.feed(call, content)
-	o.keys.ring(call, self, content.Get("ring"))
+	o.keys.feed(c, content)
+	o.keys.ring(c, self, content.Get("ring"))
 }
 
 // resumed: the answer to a need may bring keys, and may end a verification. What
@@ -85,7 +85,7 @@ func (o *openEngine) learn(call core, content gjson.Result, self string) {
 func (c *collector) resumed(engine *openEngine, e exchange) {
 	if e.request.Get("files").Exists() || e.request.Get("keys").Exists() {
 		engine.keys = nil
-		engine.learn(c.call, e.request, engine.self)
+		engine.learn(c, e.request, engine.self)
 	}
 	waited, there := engine.tickets[e.request.Get("ticket").Raw]
 	if !there || waited.need == "check" {
@@ -95,7 +95,7 @@ func (c *collector) resumed(engine *openEngine, e exchange) {
 		waited.now = e.request.Get("now").Float()
 	}
 	if waited.need == "fetch" && len(e.body) > 0 {
-		engine.keys.text(c.call, waited.issuer(), string(e.body))
+		engine.keys.text(c, waited.issuer(), string(e.body))
 	}
 	c.verification(engine, waited, e.answer)
 }

@@ -25,14 +25,14 @@ type knownKey struct {
 type keyring []knownKey
 
 // feed adds the keys of a folder or of a mapping of issuers, as the core reads them.
-func (k *keyring) feed(call core, content gjson.Result) {
+func (k *keyring) feed(c *collector, content gjson.Result) {
 	request := map[string]any{}
 	for _, member := range []string{"files", "keys"} {
 		if given := content.Get(member); given.Exists() {
 			request[member] = given.Value()
 		}
 	}
-	for issuer, keys := range call.ask("keys.load", request, nil).Get("ok.issuers").Map() {
+	for issuer, keys := range c.call.ask("keys.load", request, nil).Get("ok.issuers").Map() {
 		for _, key := range keys.Array() {
 			*k = append(*k, knownKey{issuer, key.Get("key_id").String(), key.Get("public_pem").String()})
 		}
@@ -41,18 +41,18 @@ func (k *keyring) feed(call core, content gjson.Result) {
 }
 
 // text adds the keys of PEM, a JWK or a JWKS.
-func (k *keyring) text(call core, owner, text string) {
-	for _, key := range call.ask("key.inspect", map[string]string{"text": text}, nil).Get("ok.keys").Array() {
+func (k *keyring) text(c *collector, owner, text string) {
+	for _, key := range c.inspect(text) {
 		*k = append(*k, knownKey{owner, key.Get("key_id").String(), key.Get("public_pem").String()})
 	}
 	k.sort()
 }
 
 // ring adds the keys of a ring document.
-func (k *keyring) ring(call core, owner string, document gjson.Result) {
+func (k *keyring) ring(c *collector, owner string, document gjson.Result) {
 	for _, key := range document.Get("keys").Array() {
 		for _, form := range []string{"private_pem", "public_pem"} {
-			k.text(call, owner, key.Get(form).String())
+			k.text(c, owner, key.Get(form).String())
 		}
 	}
 }
