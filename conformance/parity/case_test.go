@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,9 +16,11 @@ import (
 	"github.com/tallystick/tallystick/core/abi"
 )
 
+var loadOnce = sync.OnceValues(conformance.Load)
+
 func suite(t *testing.T, patterns ...string) []conformance.Vector {
 	t.Helper()
-	loaded, err := conformance.Load()
+	loaded, err := loadOnce()
 	if err != nil {
 		t.Fatal(err)
 	}

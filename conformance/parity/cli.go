@@ -126,8 +126,7 @@ func (s settings) check(rest []string) error {
 	return nil
 }
 
-func (s settings) plan(suite *conformance.Suite, progress io.Writer) (Plan, error) {
-	sources, err := s.sources()
+func (s settings) plan(suite *conformance.Suite, sources []runner.Source, progress io.Writer) Plan {
 	plan := Plan{
 		Corpus: NewCorpus(suite.Vectors()), Seed: uint64(s.seed), Cases: s.cases,
 		Most: s.most, Sources: sources, StepLimit: s.stepLimit, Progress: progress,
@@ -138,7 +137,7 @@ func (s settings) plan(suite *conformance.Suite, progress io.Writer) (Plan, erro
 	if s.minutes > 0 {
 		plan.Until = time.Now().Add(time.Duration(s.minutes * float64(time.Minute)))
 	}
-	return plan, err
+	return plan
 }
 
 // sources are the chosen legs without "go", which is the reference anyway.
@@ -172,14 +171,15 @@ func (s settings) sources() ([]runner.Source, error) {
 }
 
 func (s settings) run(ctx context.Context, stdout, stderr io.Writer) (int, error) {
+	sources, err := s.sources()
+	if err != nil {
+		return 0, err
+	}
 	suite, err := conformance.Load()
 	if err != nil {
 		return 0, err
 	}
-	plan, err := s.plan(suite, stderr)
-	if err != nil {
-		return 0, err
-	}
+	plan := s.plan(suite, sources, stderr)
 	fmt.Fprintf(stderr, "fuzz-parity: seed %d\n", plan.Seed)
 	outcome, err := Run(ctx, plan)
 	outcome.Tally.write(stdout)

@@ -21,10 +21,11 @@ type minimiser struct {
 func (p Plan) minimise(ctx context.Context, open legs, made Case, which int, answered played) (*Found, error) {
 	m := &minimiser{ctx: ctx, legs: legs{open[reference], open[again], open[which]}}
 	found := &Found{Seed: p.Seed, Case: made, Leg: open[which].name}
-	small := made.draft()
+	small := made.made
 	found.Repeats = m.differs(small)
 	if found.Repeats {
-		small = m.draft(&found.Case)
+		m.undo(&found.Case)
+		small = found.Case.made.clone()
 		m.shrink(small)
 		answered = m.play(small)
 	} else if m.err == nil {
@@ -52,16 +53,13 @@ func (m *minimiser) differs(d *draft) bool {
 	return m.err == nil && !answered.isRandom() && answered.differs() >= 0
 }
 
-// draft undoes mutations one by one.
-func (m *minimiser) draft(made *Case) *draft {
+// undo takes mutations back one by one.
+func (m *minimiser) undo(made *Case) {
 	for at := len(made.Mutations) - 1; at >= 0; at-- {
-		fewer := *made
-		fewer.Mutations = slices.Delete(slices.Clone(made.Mutations), at, at+1)
-		if m.differs(fewer.draft()) {
+		if fewer := made.without(at); m.differs(fewer.made) {
 			*made = fewer
 		}
 	}
-	return made.draft()
 }
 
 // shrink drops calls, then parts of what is left, until nothing more can go.

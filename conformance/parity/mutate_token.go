@@ -16,9 +16,11 @@ var tokenMutators = []mutator{
 }
 
 // compact finds a token: a header is an object, whose base64url begins in this way.
-var compact = regexp.MustCompile(`e[wyA-Za-z0-9_-]{9,}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*`)
+var compact = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{7,}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*`)
 
-func holdsToken(s site) bool { return anyText(s) && compact.MatchString(s.node().text) }
+func holdsToken(s site) bool {
+	return anyText(s) && strings.Contains(s.node().text, "eyJ") && compact.MatchString(s.node().text)
+}
 
 // onParts makes a mutator of a function that changes the parts of a token.
 func onParts(change func(r *rand.Rand, parts []string) []string) func(*rand.Rand, site) bool {

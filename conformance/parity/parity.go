@@ -7,6 +7,7 @@ package parity
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"github.com/tallystick/tallystick/conformance"
 )
@@ -22,6 +23,8 @@ type Case struct {
 	Number    int
 	Base      conformance.Vector
 	Mutations []Mutation // in order
+
+	made *draft // with the mutations
 }
 
 const (
@@ -36,14 +39,14 @@ const (
 func (c Corpus) Case(seed uint64, number int) Case {
 	r := rand.New(rand.NewPCG(seed, uint64(number)))
 	made := Case{Number: number, Base: c.pick(r)}
-	d := newDraft(made.Base)
+	made.made = newDraft(made.Base)
 	wanted := 1
 	for wanted < maxMutations && r.IntN(2) == 0 {
 		wanted++
 	}
 	for range attempts {
 		mutation := Mutation{Name: pickMutator(r).name, Seed: r.Uint64()}
-		if d.mutate(mutation) {
+		if made.made.mutate(mutation) {
 			made.Mutations = append(made.Mutations, mutation)
 		}
 		if len(made.Mutations) == wanted {
@@ -54,12 +57,14 @@ func (c Corpus) Case(seed uint64, number int) Case {
 }
 
 // Vector returns the scenario to play. Its expectations are still the base's.
-func (c Case) Vector() conformance.Vector { return c.draft().vector() }
+func (c Case) Vector() conformance.Vector { return c.made.vector() }
 
-func (c Case) draft() *draft {
-	d := newDraft(c.Base)
+// without is the case with one mutation less.
+func (c Case) without(at int) Case {
+	c.Mutations = slices.Delete(slices.Clone(c.Mutations), at, at+1)
+	c.made = newDraft(c.Base)
 	for _, mutation := range c.Mutations {
-		d.mutate(mutation)
+		c.made.mutate(mutation)
 	}
-	return d
+	return c
 }

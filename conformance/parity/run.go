@@ -87,12 +87,19 @@ func (o *Outcome) batch(ctx context.Context, plan Plan, open legs) error {
 		if which := answered.differs(); which >= 0 && !answered.isRandom() {
 			found, err := plan.minimise(ctx, open, cases[at], which, answered)
 			o.Found = append(o.Found, found)
+			plan.sayFound(found)
 			if err != nil || len(o.Found) >= max(plan.Most, 1) {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+func (p Plan) sayFound(found *Found) {
+	if p.Progress != nil {
+		fmt.Fprintf(p.Progress, "fuzz-parity: case %d (%s): leg %s differs\n", found.Case.Number, found.Case.Base.Name, found.Leg)
+	}
 }
 
 func (p Plan) say(o Outcome, took time.Duration) {

@@ -43,6 +43,16 @@ func rounding(core call) call {
 	}
 }
 
+// starless takes * for a letter.
+func starless(core call) call {
+	return func(op string, request, body []byte) []byte {
+		if op == "scope.match" {
+			request = bytes.ReplaceAll(request, []byte("*"), []byte("x"))
+		}
+		return core(op, request, body)
+	}
+}
+
 func plan(t *testing.T, source runner.Source, vectors ...string) Plan {
 	t.Helper()
 	return Plan{Corpus: NewCorpus(suite(t, vectors...)), Seed: 1, Cases: 20000, Sources: []runner.Source{source}, StepLimit: time.Minute}
@@ -67,7 +77,7 @@ func first(t *testing.T, outcome Outcome) *Found {
 
 // TestMostGoesOn: a run that shall find more does not stop at the first.
 func TestMostGoesOn(t *testing.T) {
-	p := plan(t, wrong(lenient), "gate/*")
+	p := plan(t, wrong(starless), "scope/*")
 	p.Most = 2
 	found := run(t, p).Found
 	if len(found) != 2 || found[0].Case.Number >= found[1].Case.Number {
@@ -161,10 +171,10 @@ func differs(t *testing.T, source runner.Source, vector conformance.Vector) bool
 // TestSuiteRunsWhatWasFound: the runner passes the vector on a right leg and fails
 // it on the wrong one.
 func TestSuiteRunsWhatWasFound(t *testing.T) {
-	found := first(t, run(t, plan(t, wrong(lenient), "gate/*")))
+	found := first(t, run(t, plan(t, wrong(starless), "scope/*")))
 	report := runner.Run(context.Background(), runner.Plan{
 		Vectors: []conformance.Vector{load(t, found)}, Reference: runner.CoreSource(),
-		Legs: []runner.Source{runner.CoreSource(), wrong(lenient)}, StepLimit: time.Minute,
+		Legs: []runner.Source{runner.CoreSource(), wrong(starless)}, StepLimit: time.Minute,
 	})
 	if right, other := report.Legs[0].Results[0].Failure, report.Legs[1].Results[0].Failure; right != "" || other == "" {
 		t.Errorf("the right leg: %q, the wrong one: %q", right, other)
@@ -173,7 +183,7 @@ func TestSuiteRunsWhatWasFound(t *testing.T) {
 
 // TestRepeatFindsTheSame: seed and number are enough.
 func TestRepeatFindsTheSame(t *testing.T) {
-	p := plan(t, wrong(lenient), "gate/*")
+	p := plan(t, wrong(starless), "scope/*")
 	found := first(t, run(t, p))
 	p.First, p.Cases = found.Case.Number, 1
 	if again := first(t, run(t, p)); text(t, found.vector()) != text(t, again.vector()) {
