@@ -21,6 +21,11 @@ func FuzzGate(f *testing.F) {
 	f.Add(`{"alg":"RS256","typ":"JWT","kid":"k"}`, `{"iss":"a","exp":1e9}`, []byte{})
 	f.Add(`{"alg":"RS256","ALG":"none"}`, `{}`, []byte{0xff})
 	f.Add(`{"alg":"none","alg":"RS256"}`, `null`, []byte{0})
+	f.Add(`{"alg":"none"}`, `{"iss":"a"}`, []byte{})
+	f.Add(`{"alg":"HS256"}`, `{"iss":"a"}`, []byte{1})
+	f.Add(`{"alg":["RS256"]}`, `{"iss":"a"}`, []byte{1})
+	f.Add(`{"alg":"RS256","crit":["x"],"x":1}`, `{"iss":"a"}`, []byte{1})
+	f.Add(`{"alg":"RS256","b64":true}`, `{"iss":"a"}`, []byte{1})
 	f.Add(`{"alg":"RS256","crit":["b64"],"b64":false}`, `{"a":{"b":[1,{}]}}`, []byte{0})
 	f.Add(`{"\u0061lg":"RS256","typ":"application/jwt"}`, "{\"iss\":\"\\u0000\"}", []byte{0})
 	f.Fuzz(func(t *testing.T, header, payload string, signature []byte) {
@@ -105,6 +110,13 @@ func FuzzKeyTexts(f *testing.F) {
 		}
 		for _, key := range keys {
 			checkKey(t, key)
+		}
+		var alone struct {
+			Kid  string
+			Keys json.RawMessage
+		}
+		if json.Unmarshal(text, &alone) == nil && alone.Keys == nil && alone.Kid != keys[0].ID {
+			t.Fatalf("the kid %q was read as %q", alone.Kid, keys[0].ID)
 		}
 	})
 }

@@ -31,6 +31,8 @@ func FuzzPatternsAgreeWithRegexp(f *testing.F) {
 	f.Add("a:*", "*:b", "a:")
 	f.Add("re*d*", "**:x", ":x")
 	f.Add("a::*", ":", "a::b")
+	f.Add("a:*", "x", "a:b:")
+	f.Add("*", "a:*", "a:b::c")
 	f.Fuzz(func(t *testing.T, first, second, scope string) {
 		if CheckPattern(first) != nil || CheckPattern(second) != nil || !valid(scope) || len(scope) > 256 {
 			return
