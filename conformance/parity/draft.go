@@ -124,6 +124,11 @@ func (s *draftStep) equal(other *draftStep) bool {
 	return s.body == other.body && s.requestText() == other.requestText() && s.base.BodySaved == other.base.BodySaved
 }
 
+// isUTF8 reports whether the suite's format can hold the texts.
+func (d *draft) isUTF8() bool {
+	return !slices.ContainsFunc(d.steps, func(s *draftStep) bool { return !utf8.ValidString(s.text) })
+}
+
 // requestText is the request in the form that keeps every spelling.
 func (s *draftStep) requestText() string {
 	if s.tree == nil {

@@ -46,7 +46,7 @@ func (m *minimiser) play(d *draft) played {
 
 // differs reports whether a candidate still shows the difference.
 func (m *minimiser) differs(d *draft) bool {
-	if m.err != nil || m.tries >= maxTries || len(d.steps) == 0 {
+	if m.err != nil || m.tries >= maxTries || len(d.steps) == 0 || !d.isUTF8() {
 		return false
 	}
 	answered := m.play(d)

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // mutator is one way to change something. Exactly one of the three functions is
@@ -67,7 +68,7 @@ func pickMutator(r *rand.Rand) mutator { return ordered[pickWeighted(r, upTo)] }
 func (m mutator) changeStep(r *rand.Rand, s *draftStep) bool {
 	if m.raw != nil {
 		s.text, s.tree = m.raw(r, s.requestText()), nil
-		return true
+		return utf8.ValidString(s.text) // a vector holds no other text
 	}
 	body := &node{kind: isArray, kids: []*node{str(s.body)}}
 	found := m.places(&node{kind: isArray, kids: []*node{s.tree}}, "", 0)
