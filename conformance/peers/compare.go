@@ -52,7 +52,7 @@ func compare(ours Ours, reply Reply) (Outcome, string) {
 	case ours.accepts() && !peerAccepts:
 		return PeerRefuses, reply.Refused
 	case !ours.accepts() && peerAccepts:
-		return WeRefuse, ours.Code
+		return WeRefuse, ""
 	case !peerAccepts || ours.Accepted == nil:
 		return Agree, ""
 	}
@@ -68,7 +68,7 @@ func (c core) compareSigned(asked Case, token string) (Outcome, string) {
 	case err != nil:
 		return ReadsOther, err.Error()
 	case code != "":
-		return WeRefuse, code
+		return WeRefuse, "the core refuses what it signed: " + code
 	}
 	return compare(asked.Ours, Reply{Accepted: &said})
 }
