@@ -53,7 +53,7 @@ func Run(ctx context.Context, plan Plan) (outcome Outcome, err error) {
 	}
 	outcome.Legs = len(open) - 1
 	started, said := time.Now(), time.Time{}
-	for outcome.Cases < plan.Cases && len(outcome.Found) < max(plan.Most, 1) && err == nil {
+	for outcome.Cases < plan.Cases && len(outcome.Found) < max(plan.Most, 1) && err == nil && ctx.Err() == nil {
 		if !plan.Until.IsZero() && time.Now().After(plan.Until) {
 			break
 		}
@@ -62,6 +62,9 @@ func Run(ctx context.Context, plan Plan) (outcome Outcome, err error) {
 			plan.say(outcome, time.Since(started))
 			said = time.Now()
 		}
+	}
+	if ctx.Err() != nil {
+		outcome.Stuck, err = nil, fmt.Errorf("interrupted after %d cases", outcome.Cases)
 	}
 	// A leg that broke is the error to report, whatever it says when it is closed.
 	if closing := open.close(); err == nil {
