@@ -9,9 +9,9 @@ import (
 // headerMutators change headers of requests and of fetched answers, and forms.
 var headerMutators = []mutator{
 	{name: "authorization", weight: 12, fits: isAuthorization, value: changeAuthorization},
-	{name: "header-value", weight: 16, fits: isHeader, value: func(r *rand.Rand, s site) bool { return s.setText(pick(r, headerTexts)) }},
-	{name: "form", weight: 24, fits: isForm, value: changeForms},
-	{name: "status", weight: 8, fits: isStatus, value: func(r *rand.Rand, s site) bool { return s.set(literal(pick(r, statuses))) }},
+	{name: "header-value", weight: 24, fits: isHeader, value: func(r *rand.Rand, s site) bool { return s.setText(pick(r, headerTexts)) }},
+	{name: "form", weight: 60, fits: isForm, value: changeForms},
+	{name: "status", weight: 24, fits: isStatus, value: func(r *rand.Rand, s site) bool { return s.set(literal(pick(r, statuses))) }},
 }
 
 func isAuthorization(s site) bool { return anyText(s) && s.name == "authorization" }

@@ -9,12 +9,12 @@ import (
 
 // keyMutators change texts of keys: PEM, JWK and JWKS.
 var keyMutators = []mutator{
-	{name: "pem-line", weight: 12, fits: holdsPEM, value: changeLines},
+	{name: "pem-line", weight: 20, fits: holdsPEM, value: changeLines},
 	{name: "pem-label", weight: 4, fits: holdsPEM, value: changeLabel},
-	{name: "pem-der", weight: 10, fits: holdsPEM, value: changeDER},
+	{name: "pem-der", weight: 24, fits: holdsPEM, value: changeDER},
 	{name: "pem-blocks", weight: 6, fits: holdsPEM, value: changeBlocks},
-	{name: "jwk-number", weight: 16, fits: holdsJWK, value: onJWK(changeKeyNumber)},
-	{name: "jwk-member", weight: 16, fits: holdsJWK, value: onJWK(addKeyMember)},
+	{name: "jwk-number", weight: 60, fits: holdsJWK, value: onJWK(changeKeyNumber)},
+	{name: "jwk-member", weight: 50, fits: holdsJWK, value: onJWK(addKeyMember)},
 }
 
 func holdsPEM(s site) bool { return anyText(s) && strings.Contains(s.node().text, "-----BEGIN") }

@@ -14,6 +14,7 @@ var textMutators = []mutator{
 	{name: "text-long", weight: 4, fits: anyText, value: lengthen},
 	{name: "text-cut", weight: 4, fits: anyText, value: cutText},
 	{name: "text-around", weight: 6, fits: anyText, value: surround},
+	{name: "body-bytes", weight: 8, fits: isBody, value: func(r *rand.Rand, s site) bool { return s.setText(changeBinary(r, s.node().text)) }},
 	{name: "text-digest", weight: 6, fits: isDigest, value: changeDigest},
 }
 
@@ -101,6 +102,9 @@ func surround(r *rand.Rand, s site) bool {
 	text, piece := s.node().text, pick(r, pieces)
 	return s.setText(pick(r, []string{piece + text, text + piece, piece + text + piece, text + text, text + piece + text}))
 }
+
+// isBody: a body is bytes, and need not be a text.
+func isBody(s site) bool { return s.name == "body" && !s.isMember() && s.depth == 0 }
 
 func isDigest(s site) bool {
 	return anyText(s) && (strings.Contains(s.name, "sha256") || strings.Contains(s.name, "digest"))

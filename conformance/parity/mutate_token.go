@@ -10,9 +10,9 @@ import (
 var tokenMutators = []mutator{
 	{name: "token-character", weight: 8, fits: holdsToken, value: onParts(changePart)},
 	{name: "token-padding", weight: 4, fits: holdsToken, value: onParts(padPart)},
-	{name: "token-bits", weight: 8, fits: holdsToken, value: onParts(changeLastBits)},
+	{name: "token-bits", weight: 14, fits: holdsToken, value: onParts(changeLastBits)},
 	{name: "token-parts", weight: 4, fits: holdsToken, value: onParts(changeParts)},
-	{name: "token-bytes", weight: 4, fits: holdsToken, value: onParts(changeBytes)},
+	{name: "token-bytes", weight: 8, fits: holdsToken, value: onParts(changeBytes)},
 }
 
 // compact finds a token: a header is an object, whose base64url begins in this way.
