@@ -75,7 +75,7 @@ demo: python node ## run agents, callers and authorities of both languages again
 ## ---- test
 
 .PHONY: test test-go test-c test-python test-node test-docs conformance
-test: test-go test-c test-python test-node test-docs conformance ## run all tests, type checks and the conformance suite
+test: test-go test-c test-python test-node test-docs peers-check fuzz-parity conformance ## run all tests, type checks and the conformance suite
 
 test-go: ## run the Go tests with the race detector
 	go vet ./...
@@ -98,19 +98,54 @@ test-node: node $(LIBRARY) ## run the Node tests, type checks and linters
 	cd $(NODE_DIR) && npm run --silent check
 	cd $(NODE_DIR) && npm test --silent
 
-test-docs: python node ## run every command and example of README.md
+test-docs: python node $(LIBRARY) ## run every command and example of the READMEs
 	$(VENV_PYTHON) -m pytest -q cmd/docs
 
-conformance: python node $(LIBRARY) $(WASM) ## run the vectors on every leg; reports in build/conformance/
-	@go build -o $(BUILD)/conformance/conformance ./conformance/cmd/conformance
-	@$(BUILD)/conformance/conformance
+## ---- conformance
+
+CONFORMANCE := $(BUILD)/conformance/conformance
+.PHONY: $(CONFORMANCE)
+$(CONFORMANCE): python node $(LIBRARY) $(WASM)
+	@go build -o $@ ./conformance/cmd/conformance
+
+conformance: $(CONFORMANCE) ## run the vectors on the eight legs and the installed runtimes; reports in build/conformance/
+	@$(CONFORMANCE)
+
+.PHONY: conformance-all setup-runtimes
+conformance-all: $(CONFORMANCE) ## run the vectors on all legs; needs setup-runtimes
+	@$(CONFORMANCE) --all
+
+setup-runtimes: ## install Bun, Deno, workerd and Chromium for the conformance suite
+	@node conformance/runtimes/setup.mjs
+
+.PHONY: fuzz-parity
+PARITY_CASES ?= 2000
+fuzz-parity: $(CONFORMANCE) ## mutate the vectors and compare the legs' answers (PARITY_CASES=100000 for a long run)
+	@go build -o $(BUILD)/conformance/parity ./conformance/cmd/parity
+	@$(BUILD)/conformance/parity --cases $(PARITY_CASES)
+
+.PHONY: peers peers-check peers-ready
+PEERS := conformance/peers
+peers: peers-ready ## ask other JWT libraries what the vectors ask the core, and write conformance/PEERS.md
+	@$(BUILD)/peers/peers
+peers-check: peers-ready
+	@$(BUILD)/peers/peers --check
+peers-ready: $(BUILD)/peers/venv/.installed $(PEERS)/node/node_modules/.package-lock.json
+	@go build -o $(BUILD)/peers/peers ./conformance/cmd/peers
+$(BUILD)/peers/venv/.installed: $(PEERS)/python/requirements.txt
+	$(PYTHON) -m venv $(BUILD)/peers/venv
+	$(BUILD)/peers/venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+$(PEERS)/node/node_modules/.package-lock.json: $(PEERS)/node/package-lock.json
+	cd $(PEERS)/node && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 .PHONY: fuzz
 FUZZTIME ?= 20s
 fuzz: ## run every fuzz target for FUZZTIME (default 20s) each
 	@for package in $$(go list ./core/...); do \
 		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
-			echo "$$package $$target"; go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$package; \
+			echo "$$package $$target"; go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x $$package; \
 		done; \
 	done
 
@@ -150,5 +185,5 @@ check: generate python node ## format, generate, lint, cross-build, then demand 
 
 .PHONY: clean
 clean: ## remove everything that was built or installed
-	rm -rf $(BUILD) $(NODE_DIR)/node_modules $(NODE_DIR)/dist $(PYTHON_DIR)/src/tallystick/_lib cmd/bench/node_modules
+	rm -rf $(BUILD) $(NODE_DIR)/node_modules $(NODE_DIR)/dist $(PYTHON_DIR)/src/tallystick/_lib cmd/bench/node_modules $(PEERS)/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -91,13 +91,6 @@ func (p Places) onlyPresent(sources []Source) []Source {
 	return sources
 }
 
-// AllSources returns the eight legs and those of further runtimes.
-func (p Places) AllSources() []Source {
-	sources := p.Sources()
-	p = p.withDefaults()
-	return append(sources, InterpreterSource(p.Module))
-}
-
 // c compiles the C driver against the header and the library, then starts it.
 func (p Places) c() Source {
 	return Source{Name: "c", Open: func(ctx context.Context) (Leg, error) {

@@ -1,0 +1,98 @@
+"""Runs the CI examples of conformance/README.md as another repository would.
+
+The runner is built from this checkout and stands for the installed one; the packages
+are those that this checkout builds, installed in a scratch repository.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "conformance" / "README.md").read_text()
+SECTION = re.search(r"## In your own CI\n(.*?)\n## ", README, re.DOTALL)[1]
+GITHUB, GITLAB = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL))
+GITHUB_JOB, GITLAB_JOB = GITHUB["jobs"]["conformance"], GITLAB["conformance"]
+GITHUB_RUNS = [step["run"] for step in GITHUB_JOB["steps"] if "run" in step]
+ONE_LINER = re.search(r"```sh\n(.*?)\n```", SECTION, re.DOTALL)[1]
+PACKAGE = "github.com/tallystick/tallystick/conformance/cmd/conformance"
+TIME_LIMIT = 120
+
+LINES = {
+    "github": next(line for line in GITHUB_RUNS if line.startswith("conformance ")),
+    "gitlab": GITLAB_JOB["script"][0],
+    "one line": ONE_LINER,
+}
+
+
+def run(command, folder, **environment):
+    """Run to the end and return what was printed; a failure shows everything."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def arguments(line):
+    """What follows the runner's name, with this test's Python in place of the example's."""
+    words = shlex.split(line)
+    given = words[next(at for at, word in enumerate(words) if "conformance" in word) + 1 :]
+    if "--python" in given:
+        given[given.index("--python") + 1] = sys.executable
+    return given
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """A repository that has the npm package, and the runner."""
+    folder = tmp_path_factory.mktemp("repository")
+    tools = tmp_path_factory.mktemp("tools")
+    run(["go", "build", "-o", str(tools), "./conformance/cmd/conformance"], ROOT)
+    package = ROOT / "bindings" / "node"
+    run(["npm", "pack", "--silent", "--pack-destination", str(tools), str(package)], package)
+    (folder / "package.json").write_text('{"name":"scratch","private":true}')
+    tarball = str(next(tools.glob("tallystick-*.tgz")))
+    run(["npm", "install", "--silent", "--no-audit", "--no-fund", tarball], folder)
+    return folder, tools / "conformance"
+
+
+@pytest.mark.parametrize("example", LINES)
+def test_example_runs(repository, example):
+    folder, runner = repository
+    given = arguments(LINES[example])
+    printed = run([str(runner), *given], folder, TALLYSTICK_PYTHON=sys.executable)
+    assert printed.splitlines()[-1].endswith(" passed, 0 failed")
+    reports = folder / "conformance-report"
+    assert "<testsuite" in (reports / "junit.xml").read_text()
+
+
+def test_reports_are_where_the_examples_look():
+    assert arguments(LINES["github"])[-2:] == ["--out", "conformance-report"]
+    assert arguments(LINES["gitlab"])[-2:] == ["--out", "conformance-report"]
+    artifacts = GITLAB_JOB["artifacts"]
+    assert artifacts["reports"]["junit"] == "conformance-report/junit.xml"
+    assert artifacts["when"] == "always"
+    upload = GITHUB_JOB["steps"][-1]
+    assert upload["with"]["path"] == "conformance-report/"
+    assert upload["if"] == "always()"
+
+
+def test_examples_install_this_version():
+    release = re.search(r'Release = "(.*?)"', (ROOT / "core" / "abi" / "abi.go").read_text())[1]
+    assert GITHUB_JOB["env"]["TALLYSTICK"] == release
+    assert GITLAB_JOB["variables"]["TALLYSTICK"] == release
+    assert f"{PACKAGE}@v{release}" in ONE_LINER
+    install = f'go install "{PACKAGE}@v$TALLYSTICK"'
+    assert install in GITHUB_RUNS and install in GITLAB_JOB["before_script"]
