@@ -48,6 +48,7 @@ var (
 	upTo     []int // sums of the weights of ordered
 )
 
+// In init, because mutators draw others for what is inside a text.
 func init() {
 	for _, group := range [][]mutator{
 		stepMutators, rawMutators, jsonMutators, textMutators, tokenMutators, signedMutators,

@@ -33,6 +33,7 @@ type Outcome struct {
 	Cases int // that were compared
 	Legs  int // the reference and those that were compared with it
 	Tally Tally
+	// Found are the differences, in the order of the cases; at most Plan.Most.
 	Found []*Found
 	// Stuck is the case at which a leg broke, where one did.
 	Stuck *Case
