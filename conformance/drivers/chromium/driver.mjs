@@ -31,6 +31,17 @@ function playwright(folder) {
   }
 }
 
+/** A browser with a fresh profile in the folder for temporary files, which is removed with it; a signal ends both. */
+async function launch(chromium, executablePath) {
+  // Playwright's own handlers close the browser but let the process wait for its input.
+  const ours = { handleSIGHUP: false, handleSIGINT: false, handleSIGTERM: false };
+  const browser = await chromium.launch({ executablePath, args: FLAGS, timeout: STARTS_WITHIN, ...ours });
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"]) {
+    process.once(signal, () => browser.close().finally(() => process.exit(1)));
+  }
+  return browser;
+}
+
 /** The page, its core open. */
 async function open(browser, url) {
   const page = await browser.newPage();
@@ -65,8 +76,7 @@ async function main() {
   }
   const { chromium } = playwright(values.runtimes ?? process.env.TALLYSTICK_RUNTIMES ?? RUNTIMES);
   const site = await serve();
-  // A fresh profile in the folder for temporary files, which is removed with the browser.
-  const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS, timeout: STARTS_WITHIN });
+  const browser = await launch(chromium, executablePath);
   try {
     const page = await open(browser, site.url);
     await exchange(await asker(page));

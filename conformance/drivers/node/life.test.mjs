@@ -1,0 +1,136 @@
+// How the drivers that start a runtime live and end: node --test conformance/drivers/node
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const { TALLYSTICK_WORKERD, TALLYSTICK_CHROMIUM, TALLYSTICK_RUNTIMES } = process.env;
+const DRIVERS = {
+  workerd: [TALLYSTICK_WORKERD ?? join(ROOT, "build/runtimes/bin/workerd")],
+  chromium: [
+    TALLYSTICK_CHROMIUM ?? "/usr/bin/chromium",
+    join(TALLYSTICK_RUNTIMES ?? join(ROOT, "build/runtimes"), "node_modules/playwright-core"),
+  ],
+};
+
+/** How long what was ended may still be seen, in milliseconds. */
+const GONE_WITHIN = 20_000;
+
+const running = new Set();
+after(() => {
+  for (const { child } of running) child.kill("SIGKILL");
+});
+
+/** A driver in a process group of its own, with a folder of its own for temporary files. */
+class Driver {
+  static async start(name, ...flags) {
+    const driver = new Driver();
+    driver.folder = await mkdtemp(join(tmpdir(), "driver-"));
+    after(() => rm(driver.folder, { recursive: true, force: true }));
+    const program = join(ROOT, "conformance/drivers", name, "driver.mjs");
+    const env = { ...process.env, TMPDIR: driver.folder };
+    driver.child = spawn(process.execPath, [program, ...flags], { env, stdio: "pipe", detached: true });
+    driver.child.stdin.on("error", () => {}); // it may be gone already, which is what some tests are about
+    driver.child.stderr.setEncoding("utf8").on("data", (text) => {
+      driver.printed += text;
+    });
+    driver.lines = createInterface({ input: driver.child.stdout })[Symbol.asyncIterator]();
+    driver.ended = new Promise((resolve) => driver.child.on("close", (status) => resolve(status)));
+    running.add(driver);
+    driver.ended.then(() => running.delete(driver));
+    return driver;
+  }
+
+  printed = "";
+
+  /** The driver's reply, or undefined when it ended instead. */
+  async ask(op, request, body = "") {
+    const texts = { request: Buffer.from(request).toString("base64"), body: Buffer.from(body).toString("base64") };
+    this.child.stdin.write(`${JSON.stringify({ id: 1, op, ...texts })}\n`);
+    const { value } = await this.lines.next();
+    return value && JSON.parse(value);
+  }
+
+  /** Every process below the driver, by number. */
+  below() {
+    const rows = execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" }).trim().split("\n");
+    const pairs = rows.map((row) => row.trim().split(/\s+/).map(Number));
+    const children = (parent) => pairs.filter(([, of]) => of === parent).flatMap(([pid]) => [pid, ...children(pid)]);
+    return children(this.child.pid);
+  }
+}
+
+function alive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function gone(pids) {
+  assert.ok(pids.length > 0, "the driver started something");
+  const until = Date.now() + GONE_WITHIN;
+  while (pids.some(alive) && Date.now() < until) await sleep(50);
+  assert.deepEqual(pids.filter(alive), []);
+}
+
+for (const [name, needs] of Object.entries(DRIVERS)) {
+  const missing = needs.find((file) => !existsSync(file));
+  const skip = missing !== undefined && `there is no ${missing}: run "make setup-runtimes"`;
+
+  describe(`the driver ${name}`, { skip, timeout: 300_000 }, () => {
+    test("answers, and ends with its input", async () => {
+      const driver = await Driver.start(name);
+      const { id, answer } = await driver.ask("digest.body", "{}", "abc");
+      assert.equal(id, 1);
+      const { ok } = JSON.parse(Buffer.from(answer, "base64"));
+      assert.equal(ok.content_sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+      const below = driver.below();
+      driver.child.stdin.end();
+      assert.equal(await driver.ended, 0, driver.printed);
+      await gone(below);
+      assert.deepEqual(await readdir(driver.folder), []);
+    });
+
+    for (const [how, end] of [
+      ["SIGTERM", (child) => child.kill("SIGTERM")],
+      ["SIGKILL", (child) => child.kill("SIGKILL")],
+      ["Ctrl-C", (child) => process.kill(-child.pid, "SIGINT")],
+    ]) {
+      test(`leaves nothing running after ${how}`, async () => {
+        const driver = await Driver.start(name);
+        assert.ok((await driver.ask("version", "{}")).answer);
+        const below = driver.below();
+        end(driver.child);
+        await driver.ended;
+        await gone(below);
+        if (how !== "SIGKILL") assert.deepEqual(await readdir(driver.folder), []);
+      });
+    }
+
+    test("says that its runtime died", async () => {
+      const driver = await Driver.start(name);
+      assert.ok((await driver.ask("version", "{}")).answer);
+      for (const pid of driver.below()) if (alive(pid)) process.kill(pid, "SIGKILL");
+      const reply = await driver.ask("version", "{}");
+      assert.ok(reply === undefined || reply.failed, JSON.stringify(reply));
+      driver.child.stdin.end();
+      await driver.ended;
+    });
+
+    test("says which program is missing", async () => {
+      const driver = await Driver.start(name, `--${name}`, "/no/such/program");
+      assert.equal(await driver.ended, 2);
+      assert.match(driver.printed, /no \/no\/such\/program.*setup-runtimes/);
+    });
+  });
+}
