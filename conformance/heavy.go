@@ -2,10 +2,12 @@ package conformance
 
 import "bytes"
 
-// heavyRepeat and heavyFill (bytes) are what makes a step heavy by its size.
+// heavyRepeat, heavyFill (bytes) and heavyStars (wildcards) are what makes a step
+// heavy by its size.
 const (
 	heavyRepeat = 100
 	heavyFill   = 64 << 10
+	heavyStars  = 100
 )
 
 // heavyMarks are texts of a request that has a private key read or a client
@@ -27,7 +29,7 @@ func (v Vector) Heavy() bool {
 var heavyOperations = map[string]bool{"key.generate": true, "client.secret": true}
 
 func (s Step) heavy() bool {
-	if heavyOperations[s.Op] || s.Repeat > heavyRepeat || s.BodyFill > heavyFill {
+	if heavyOperations[s.Op] || s.Repeat > heavyRepeat || s.BodyFill > heavyFill || bytes.Count(s.Request, []byte("*")) > heavyStars {
 		return true
 	}
 	for _, mark := range heavyMarks {

@@ -37,6 +37,9 @@ type Source struct {
 	// Slow marks a leg that takes seconds where others take milliseconds: it runs
 	// heavy vectors only where the plan asks for them.
 	Slow bool
+	// Copies is how many of the leg share its vectors (0 and 1: one). For legs of
+	// this process: a driver is started once.
+	Copies int
 	// Absent says why a run that names no legs goes without this one, "" when it
 	// does not; nil is never. A leg that is named runs, or the run is broken.
 	Absent func() string

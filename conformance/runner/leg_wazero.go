@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -31,7 +32,7 @@ func WazeroSource(module, cache string) Source {
 // as wazero does where it has no compiler. It takes some fifty times as long, so
 // heavy vectors are left to runs that ask for them.
 func InterpreterSource(module string) Source {
-	return Source{Name: "wazero-interpreter", Slow: true,
+	return Source{Name: "wazero-interpreter", Slow: true, Copies: runtime.NumCPU(),
 		Absent: func() string { return "it is slow: --all and --leg run it" },
 		Open: func(ctx context.Context) (Leg, error) {
 			return openWazero(ctx, module, wazero.NewRuntimeConfigInterpreter(), wazero.NewCompilationCache())
@@ -48,8 +49,8 @@ type wazeroLeg struct {
 
 func openWazero(ctx context.Context, file string, config wazero.RuntimeConfig, cache wazero.CompilationCache) (Leg, error) {
 	// Without WithCloseOnContextDone: code that can be interrupted takes four times as long.
-	runtime := wazero.NewRuntimeWithConfig(ctx, config.WithCompilationCache(cache))
-	leg := &wazeroLeg{runtime: runtime, cache: cache, stderr: &tail{}}
+	machine := wazero.NewRuntimeWithConfig(ctx, config.WithCompilationCache(cache))
+	leg := &wazeroLeg{runtime: machine, cache: cache, stderr: &tail{}}
 	code, err := readModule(file)
 	if err == nil {
 		err = leg.start(ctx, code)

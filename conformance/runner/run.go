@@ -96,35 +96,110 @@ func (nobody) LegEnded(string, string)   {}
 
 type judge func(vector string, answers [][]byte) error
 
+// errStopped ends a copy of a leg because another copy of it broke.
+var errStopped = errors.New("another copy of the leg broke")
+
 func (p Plan) runLeg(ctx context.Context, source Source, judge judge, greet func(version []byte) error) (report LegReport) {
 	report = LegReport{Name: source.Name}
 	p.Watch.LegStarted(source.Name)
 	defer func() { p.Watch.LegEnded(source.Name, report.Broken) }()
+	work := p.workOf(source)
+	report.Left = len(p.Vectors) - len(work.vectors)
+	broken := make([]error, max(source.Copies, 1))
+	var running sync.WaitGroup
+	for at := range broken {
+		running.Go(func() { broken[at] = work.stopAt(p.runCopy(ctx, source, work, judge, greet)) })
+	}
+	running.Wait()
+	report.Results = work.done()
+	for _, err := range broken {
+		if err != nil && !errors.Is(err, errStopped) && report.Broken == "" {
+			report.Broken = err.Error()
+		}
+	}
+	return report
+}
+
+// work is what is left of a leg's vectors; its copies take from it in turn.
+type work struct {
+	vectors []conformance.Vector
+	results []*Result
+	mutex   sync.Mutex
+	next    int
+	stopped bool
+}
+
+func (p Plan) workOf(source Source) *work {
+	w := &work{}
+	for _, vector := range p.Vectors {
+		if !source.Slow || p.Heavy || !vector.Heavy() {
+			w.vectors = append(w.vectors, vector)
+		}
+	}
+	w.results = make([]*Result, len(w.vectors))
+	return w
+}
+
+// take returns the place of the next vector, false when there is none.
+func (w *work) take() (int, bool, error) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.stopped {
+		return 0, false, errStopped
+	}
+	at := w.next
+	w.next++
+	return at, at < len(w.vectors), nil
+}
+
+// stopAt has the other copies stop where err is not nil.
+func (w *work) stopAt(err error) error {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.stopped = w.stopped || err != nil
+	return err
+}
+
+// done returns the results of all copies in the vectors' order.
+func (w *work) done() []Result {
+	var results []Result
+	for _, result := range w.results {
+		if result != nil {
+			results = append(results, *result)
+		}
+	}
+	return results
+}
+
+// runCopy runs vectors on one copy of a leg until none is left.
+func (p Plan) runCopy(ctx context.Context, source Source, work *work, judge judge, greet func(version []byte) error) error {
 	leg, err := p.open(ctx, source, greet)
 	if err != nil {
-		report.Broken = err.Error()
-		return report
+		return err
 	}
-	for _, vector := range p.Vectors {
-		if source.Slow && !p.Heavy && vector.Heavy() {
-			report.Left++
-			continue
+	err = p.runVectors(ctx, source, leg, work, judge)
+	if closing := leg.Close(); closing != nil && err == nil {
+		err = fmt.Errorf("at its end: %w", closing)
+	}
+	return err
+}
+
+func (p Plan) runVectors(ctx context.Context, source Source, leg Leg, work *work, judge judge) error {
+	for {
+		at, more, err := work.take()
+		if err != nil || !more {
+			return err
 		}
-		result, broken := p.runVector(ctx, source, leg, vector, judge)
+		result, broken := p.runVector(ctx, source, leg, work.vectors[at], judge)
 		if broken == nil {
 			p.Known.judge(source.Name, &result)
 		}
-		report.Results = append(report.Results, result)
+		work.results[at] = &result
 		p.Watch.VectorDone(source.Name, result)
 		if broken != nil {
-			report.Broken = fmt.Sprintf("at %s: %v", vector.Name, broken)
-			break
+			return fmt.Errorf("at %s: %w", result.Vector.Name, broken)
 		}
 	}
-	if err := leg.Close(); err != nil && report.Broken == "" {
-		report.Broken = fmt.Sprintf("at its end: %v", err)
-	}
-	return report
 }
 
 // open starts a leg and asks for its version: a leg that cannot even say that

@@ -299,3 +299,41 @@ type brokenLeg struct{}
 
 func (brokenLeg) Call(context.Context, Call) ([]byte, error) { return nil, ErrTimeout }
 func (brokenLeg) Close() error                               { return nil }
+
+// TestCopiesShareTheVectors: every vector runs once, the results keep their
+// order, and where one copy breaks the leg is broken.
+func TestCopiesShareTheVectors(t *testing.T) {
+	chosen := vectors(t, "scope/*", "digest/*", "abi/*")
+	source := CoreSource()
+	source.Name, source.Copies = "copies", 3
+	report := run(t, chosen, source)
+	demandExit(t, report, ExitPassed)
+	for at, result := range report.Legs[0].Results {
+		if result.Vector.Name != chosen[at].Name {
+			t.Fatalf("result %d is %s, expected %s", at, result.Vector.Name, chosen[at].Name)
+		}
+	}
+	if len(report.Legs[0].Results) != len(chosen) {
+		t.Errorf("%d results of %d vectors", len(report.Legs[0].Results), len(chosen))
+	}
+	dying := testDriver("dies")
+	dying.Copies = 3
+	if table := demandExit(t, run(t, vectors(t, "scope/*"), dying), ExitBroken); !strings.Contains(table, "something broke in the driver") {
+		t.Errorf("the cause is not said:\n%s", table)
+	}
+}
+
+// TestSlowLegsLeaveHeavyVectorsOut unless the plan asks for them.
+func TestSlowLegsLeaveHeavyVectorsOut(t *testing.T) {
+	chosen := vectors(t, "keys/generated", "keys/spki")
+	slow := CoreSource()
+	slow.Name, slow.Slow = "slow", true
+	for heavy, want := range map[bool]int{false: 1, true: 2} {
+		report := Run(t.Context(), Plan{Vectors: chosen, Reference: CoreSource(), Legs: []Source{slow}, StepLimit: testLimit, Heavy: heavy})
+		table := demandExit(t, report, ExitPassed)
+		left := report.Legs[0].Left
+		if len(report.Legs[0].Results) != want || left != 2-want || strings.Contains(table, "left out 1 heavy") != (left == 1) {
+			t.Errorf("heavy %v: %d results, %d left out\n%s", heavy, len(report.Legs[0].Results), left, table)
+		}
+	}
+}
