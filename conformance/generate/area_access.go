@@ -209,8 +209,12 @@ func accessAudience(a *area) {
 		a.reject("audience-"+name, "audience-array", says, source, openAccess(nil), keepsOut(accessToken(object{"aud": aud}), nil, code))
 	}
 	fine("array", "an array that has bob", []string{"https://other.example", bobURL})
-	fine("slash", "a slash at the end", bobURL+"/")
-	fine("spelling", "another spelling of the same URL", "https://Agents.Example.com:443/bob")
+	same := func(name, says, aud string) {
+		a.accept("audience-"+name, says, "RFC 3986 section 6.2: URLs that name the same; readers that compare texts, as RFC 7519 section 2 says, refuse it",
+			openAccess(nil), letsIn(accessToken(object{"aud": aud}), nil))
+	}
+	same("slash", "a slash at the end", bobURL+"/")
+	same("spelling", "another spelling of the same URL", "https://Agents.Example.com:443/bob")
 	bad("other", "another agent", "invalid_audience", "https://agents.example.com/carol")
 	many := slices.Repeat([]string{"https://a.example"}, 64)
 	fine("array-64", "an array of 64 with bob", append(slices.Clone(many[:63]), bobURL))

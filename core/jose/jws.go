@@ -42,7 +42,10 @@ func Parse(token string) (*Token, *problem.Problem) {
 		return nil, p
 	}
 	t.KeyID = h.keyID
-	return t, h.check()
+	if p := h.check(); p != nil {
+		return nil, p // never a token beside a problem: a caller may look at one alone
+	}
+	return t, nil
 }
 
 // ParseClaims is Parse for tokens whose payload must be a claims object: a
@@ -61,7 +64,10 @@ func ParseClaims(token string, visit func(name string, v strictjson.Value)) (*To
 		return nil, malformed("the payload is refused: " + err.Error())
 	}
 	t.KeyID = h.keyID
-	return t, h.check()
+	if p := h.check(); p != nil {
+		return nil, p // never a token beside a problem: a caller may look at one alone
+	}
+	return t, nil
 }
 
 func malformed(message string) *problem.Problem {

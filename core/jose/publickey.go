@@ -40,7 +40,10 @@ type PublicKey struct {
 // NewPublicKey checks a modulus and an exponent.
 func NewPublicKey(n, e *big.Int) (*PublicKey, error) {
 	bits := n.BitLen()
-	if n.Sign() <= 0 || bits < MinBits || bits > MaxBits {
+	if n.Sign() < 0 {
+		return nil, fmt.Errorf("%w: the RSA modulus is negative", ErrWeak)
+	}
+	if bits < MinBits || bits > MaxBits {
 		return nil, fmt.Errorf("%w: the RSA key has %d bits, it must have %d to %d", ErrWeak, bits, MinBits, MaxBits)
 	}
 	if n.Bit(0) == 0 {

@@ -59,7 +59,7 @@ func CheckPattern(pattern string) error {
 
 // Match reports whether a scope matches a pattern. Segments are split by ":".
 // A lone "*" takes one segment, as the last one all that remain (one or more);
-// within a segment it takes any run. Wildcards take no empty segment. Only
+// within a segment it takes any run. A lone "*" takes no empty segment. Only
 // patterns have wildcards: a "*" in a scope is a letter.
 func Match(pattern, s string) bool {
 	for {
