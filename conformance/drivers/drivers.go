@@ -6,5 +6,5 @@ import "embed"
 
 // Files are the drivers' sources, named as in this folder.
 //
-//go:embed c/driver.c python/driver.py node/driver.mjs
+//go:embed c/driver.c python/driver.py node/driver.mjs node/exchange.mjs
 var Files embed.FS

@@ -70,6 +70,14 @@ func ringRotates(a *area) {
 		okIncludes(object{"missing": 2, "changed": false, "active": alice.kid()})))
 	a.accept("rotate-forced", "force, before next is known everywhere", "ABI.md ring.update: force", updates(early.and(object{"force": true}), okIncludes(object{"rotated": true, "active": aliceNext.kid()})))
 	a.accept("rotate-publish", "publish says how long", "ABI.md ring.update: publish", updates(early.and(object{"publish": 299}), okIncludes(object{"rotated": true})))
+	a.accept("rotate-latest", "a now of 2^53, the last that is told exactly", "ABI.md: times are within 2^53", updates(rotate.and(object{"now": 1 << 53}), okIncludes(object{"rotated": true})))
+	for _, c := range []struct {
+		name string
+		now  any
+	}{{"rotate-now-2-53", 1<<53 + 2}, {"rotate-now-2-63", uint64(1 << 63)}, {"rotate-now-negative", -(1<<53 + 2)}, {"rotate-now-huge", 1e300}} {
+		a.reject(c.name, "rotate-latest", "a now over 2^53, which becomes one integer natively and another in WebAssembly", "ABI.md: times are within 2^53; found by fuzz-parity",
+			updates(rotate.and(object{"now": c.now}), errorCode("invalid_argument")))
+	}
 	a.reject("rotate-clock-back", "rotate", "a clock that stepped back before next was published", traps, updates(rotate.and(object{"now": now - 1000}), errorCode("invalid_argument")))
 	a.accept("rotate-first-next", "the first next key of all is known wherever the ring is: it may sign at once", keyRotation, updates(object{"fresh": []string{alice.spki(), aliceNext.spki()}}, okIncludes(object{})).save("ring", "ok.ring"),
 		updates(object{"ring": "$ring", "rotate": true, "fresh": []string{bob.spki()}, "now": now + 1}, okIncludes(object{"rotated": true, "active": aliceNext.kid(), "next": bob.kid(), "retired": kids(alice)})).save("ring", "ok.ring"),

@@ -23,6 +23,7 @@ func Guards() []Guard {
 		{`key-too-large`, `core/jose/publickey.go`, ` || bits > MaxBits`, ``},
 		{`key-even`, `core/jose/publickey.go`, `if n.Bit(0) == 0 {`, `if false && (n.Bit(0) == 0) {`},
 		{`key-exponent-small`, `core/jose/publickey.go`, `e.Cmp(big.NewInt(minExponent)) < 0 || `, ``},
+		{`cold-number-exact`, `core/abi/decode.go`, `; !exact {`, `; false && !exact {`},
 		{`key-exponent-even`, `core/jose/publickey.go`, ` || e.Bit(0) == 0 {`, ` {`},
 		{`signature-compare`, `core/jose/publickey.go`, `return subtle.ConstantTimeCompare(got, k.encode(input)) == 1`, `return subtle.ConstantTimeCompare(got[:1], k.encode(input)[:1]) == 1`},
 		{`jwk-use`, `core/jose/jwk.go`, `m.require(v.Str == "sig")`, `m.require(true)`},

@@ -151,5 +151,8 @@ func (p Places) packageOptions(backend string) []string {
 	if p.Library != "" {
 		options = append(options, "--library", p.Library)
 	}
+	if p.Root == "" {
+		options = append(options, "--installed", ".")
+	}
 	return options
 }

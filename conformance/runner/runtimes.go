@@ -17,11 +17,12 @@ func (p Places) AllSources() []Source {
 	p = p.withDefaults()
 	bun, deno := p.installed("bin/bun"), p.installed("bin/deno")
 	driver := filepath.Join(p.Root, "conformance/drivers/node/driver.mjs")
-	options := p.packageOptions("wasm")
+	dist := filepath.Join(p.Root, "bindings/node/dist")
+	options := []string{"--backend", "wasm"}
 	return append(sources,
 		InterpreterSource(p.Module),
 		p.runtime("bun", true, append([]string{bun, driver}, options...), bun),
-		p.runtime("deno", true, append([]string{deno, "run", "--no-prompt", "--allow-read", "--allow-env", driver}, options...), deno),
+		p.runtime("deno", true, append([]string{deno, "run", "--no-prompt", "--allow-read=" + filepath.Dir(driver) + "," + dist, driver}, options...), deno),
 		p.runtime("workerd", false, p.nodeDriver("workerd"), p.installed("bin/workerd")),
 		p.runtime("chromium", false, p.nodeDriver("chromium"), p.installed("node_modules/playwright-core"), chromium()),
 	)

@@ -3,7 +3,9 @@ package runner
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/tallystick/tallystick/conformance/drivers"
@@ -28,16 +30,16 @@ func (p Places) script(leg, file string, command func(driver string) []string) S
 	}}
 }
 
+// startCopy starts a copy of a driver, which finds the files beside it as in a checkout.
 func startCopy(folder, file string, command func(driver string) []string) (Leg, error) {
-	source, err := drivers.Files.ReadFile(file)
+	beside, err := fs.Sub(drivers.Files, path.Dir(file))
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(folder, filepath.Base(file))
-	if err := os.WriteFile(path, source, 0o600); err != nil {
+	if err := os.CopyFS(folder, beside); err != nil {
 		return nil, err
 	}
-	return startDriver(Command{Args: command(path)})
+	return startDriver(Command{Args: command(filepath.Join(folder, path.Base(file)))})
 }
 
 // unpacked removes the driver's copy when the leg is closed.

@@ -58,7 +58,7 @@ func decode(text []byte, into any) error {
 }
 
 // checkMembers refuses members that a struct does not have, required ones that
-// are missing (those without omitempty) and null, at any depth.
+// are missing (those without omitempty), null, and times beyond 2^53, at any depth.
 func checkMembers(text []byte, t reflect.Type) error {
 	fields := map[string]reflect.StructField{}
 	for i := range t.NumField() {
@@ -97,6 +97,11 @@ func checkNested(name string, v strictjson.Value, t reflect.Type) error {
 		t = t.Elem()
 	}
 	switch {
+	case t.Kind() == reflect.Float64 && strictjson.IsNumber(v):
+		// Beyond, a conversion to int64 gives one number natively and another in WebAssembly.
+		if _, exact := strictjson.Seconds(v); !exact {
+			return fmt.Errorf("member %s must be a number within 2^53", name)
+		}
 	case t.Kind() == reflect.Struct && v.IsObject():
 		return inside(name, checkMembers([]byte(v.Raw), t))
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && v.IsArray():

@@ -1,15 +1,33 @@
 // The legs "node-wasm", "node-wasm-core", "node-native", "bun" and "deno" of the conformance suite: the Node package's core.
 import { createPrivateKey } from "node:crypto";
 import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { loadCore } from "../../../bindings/node/dist/index.js";
 import { exchange } from "./exchange.mjs";
 
+// --installed FOLDER drives the package that a program in FOLDER would import; default: the one of this checkout.
+const { values: options } = parseArgs({
+  options: { backend: { type: "string" }, library: { type: "string" }, installed: { type: "string" } },
+});
+const dist = join(options.installed === undefined ? ofCheckout() : installedIn(options.installed), "dist");
+const { loadCore } = await import(pathToFileURL(join(dist, "index.js")).href);
 // How the package hashes bodies and meets the needs "check" and "sign", below its public surface.
-const { bodyDigest, KeyCache, signOffLoop } = createRequire(import.meta.url)("../../../bindings/node/dist/cjs/host-crypto.js");
+const { bodyDigest, KeyCache, signOffLoop } = createRequire(import.meta.url)(join(dist, "cjs", "host-crypto.js"));
+const core = await loadCore({ backend: options.backend, library: options.library });
 
-const { values: options } = parseArgs({ options: { backend: { type: "string" }, library: { type: "string" } } });
-const core = await loadCore(options);
+function ofCheckout() {
+  return fileURLToPath(new URL("../../../bindings/node", import.meta.url));
+}
+
+function installedIn(folder) {
+  try {
+    return dirname(createRequire(join(resolve(folder), "program.js")).resolve("tallystick/package.json"));
+  } catch {
+    console.error(`driver.mjs: the package tallystick is not installed in ${resolve(folder)}: npm install tallystick`);
+    process.exit(2);
+  }
+}
 
 /** Engines of which this host does the RSA operations and the hashing: number -> how. */
 const engines = new Map();
