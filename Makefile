@@ -18,7 +18,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 GO_SOURCES := $(shell find core wasm cshared -name '*.go' -not -name '*_test.go') go.mod go.sum cshared/exports.map
 PYTHON_SOURCES := $(shell find $(PYTHON_DIR)/src $(PYTHON_DIR)/pyproject.toml $(PYTHON_DIR)/hatch_build.py -type f -not -path '*/_lib/*' -not -name '*.pyc' 2>/dev/null)
-NODE_SOURCES := $(shell find $(NODE_DIR)/src $(NODE_DIR)/scripts -type f 2>/dev/null) $(NODE_DIR)/package.json $(NODE_DIR)/tsconfig.json
+NODE_SOURCES := $(shell find $(NODE_DIR)/src $(NODE_DIR)/scripts -type f 2>/dev/null) $(NODE_DIR)/package.json $(NODE_DIR)/tsconfig.json $(NODE_DIR)/tsconfig.portable.json
 
 export GOFLAGS := -buildvcs=false -trimpath
 export TALLYSTICK_LIBRARY := $(CURDIR)/$(LIBRARY)
@@ -97,6 +97,7 @@ test-python: python ## run the Python tests, mypy and ruff
 test-node: node $(LIBRARY) ## run the Node tests, type checks and linters
 	cd $(NODE_DIR) && npm run --silent check
 	cd $(NODE_DIR) && npm test --silent
+	node --test conformance/drivers/node/life.test.mjs
 
 test-docs: python node $(LIBRARY) ## run every command and example of the READMEs
 	$(VENV_PYTHON) -m pytest -q cmd/docs
@@ -115,8 +116,8 @@ conformance: $(CONFORMANCE) ## run the vectors on the eight legs and the install
 conformance-all: $(CONFORMANCE) ## run the vectors on all legs; needs setup-runtimes
 	@$(CONFORMANCE) --all
 
-setup-runtimes: ## install Bun, Deno, workerd and Chromium for the conformance suite
-	@node conformance/runtimes/setup.mjs
+setup-runtimes: ## install Bun, Deno, workerd and Chromium for the conformance suite (RUNTIMES="bun deno" for some)
+	@node conformance/runtimes/setup.mjs $(RUNTIMES)
 
 .PHONY: fuzz-parity
 PARITY_CASES ?= 2000
