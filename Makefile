@@ -122,8 +122,8 @@ setup-runtimes: ## install Bun, Deno, workerd and Chromium for the conformance s
 .PHONY: fuzz-parity
 PARITY_CASES ?= 2000
 fuzz-parity: $(CONFORMANCE) ## mutate the vectors and compare the legs' answers (PARITY_CASES=100000 for a long run)
-	@go build -o $(BUILD)/conformance/parity ./conformance/cmd/parity
-	@$(BUILD)/conformance/parity --cases $(PARITY_CASES)
+	@go build -o $(BUILD)/conformance/fuzz-parity ./conformance/cmd/parity
+	@$(BUILD)/conformance/fuzz-parity --cases $(PARITY_CASES)
 
 .PHONY: peers peers-check peers-ready
 PEERS := conformance/peers

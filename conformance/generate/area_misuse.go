@@ -35,6 +35,7 @@ func requestTexts(a *area) {
 	bad("request-no-json", "a request that is not JSON", "hello")
 	bad("request-null", "a request of null", "null")
 	bad("request-array", "a request that is an array", `[{"pattern":"a","scope":"a"}]`)
+	bad("request-byte-order-mark", "a byte order mark before the request, which some decoders of UTF-8 swallow (found by fuzz-parity)", "\ufeff"+`{"pattern":"a","scope":"a"}`)
 	bad("request-cut", "a request that is cut off", `{"pattern":"a","scope":"a`)
 	bad("request-trailing", "text after the request", `{"pattern":"a","scope":"a"}x`)
 	bad("request-member-twice", "a member twice", `{"pattern":"a","scope":"a","scope":"b"}`)

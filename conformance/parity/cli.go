@@ -27,7 +27,7 @@ const usage = `Looks for an input that two legs answer differently: plays mutate
 all of them and stops at the first difference, which is made small and written
 as a vector. Equal seeds make equal cases.
 
-  fuzz-parity                              2000 cases, all eight legs
+  fuzz-parity                              2000 cases, all legs that are there
   fuzz-parity --cases 100000 --seed 7      a long run
   fuzz-parity --seed 7 --case 4711         one case again
   fuzz-parity --leg c --driver "my-driver --flag"
@@ -90,7 +90,7 @@ func parseFlags(arguments []string, stderr io.Writer) (settings, error) {
 		fmt.Fprint(stderr, usage)
 		flags.PrintDefaults()
 	}
-	flags.StringVar(&s.legs, "leg", "", "compare these legs only with the core (separate with commas; default: all eight)")
+	flags.StringVar(&s.legs, "leg", "", "compare these legs only with the core (separate with commas; default: the eight and the installed runtimes)")
 	flags.StringVar(&s.driver, "driver", "", `one more leg, "driver": a command that speaks the exchange of conformance/README.md`)
 	flags.Var(&s.seed, "seed", "what cases are made from: a number, or random")
 	flags.IntVar(&s.cases, "cases", 2000, "how many cases to play")
@@ -103,8 +103,11 @@ func parseFlags(arguments []string, stderr io.Writer) (settings, error) {
 	if err := flags.Parse(arguments); err != nil {
 		return s, err
 	}
+	if err := s.places.FindRoot(); err != nil {
+		return s, err
+	}
 	if s.places.Root == "" {
-		s.places.Root = "."
+		return s, errors.New("no checkout from the working folder upwards: name it with --root")
 	}
 	if s.out == "" {
 		s.out = filepath.Join(s.places.Root, "build/conformance/parity")
@@ -142,22 +145,17 @@ func (s settings) plan(suite *conformance.Suite, sources []runner.Source, progre
 
 // sources are the chosen legs without "go", which is the reference anyway.
 func (s settings) sources() ([]runner.Source, error) {
-	known := map[string]runner.Source{}
-	var names []string
-	for _, source := range s.places.Sources() {
-		known[source.Name] = source
-		names = append(names, source.Name)
-	}
+	sources := s.places.AllSources()
+	named := runner.ByDefault(sources)
 	if s.legs != "" {
-		names = strings.Split(s.legs, ",")
+		var err error
+		if named, err = runner.Named(sources, strings.Split(s.legs, ",")); err != nil {
+			return nil, err
+		}
 	}
 	var chosen []runner.Source
-	for _, name := range names {
-		source, there := known[name]
-		if !there {
-			return nil, fmt.Errorf("--leg %s: there is no such leg", name)
-		}
-		if name != runner.CoreSource().Name {
+	for _, source := range named {
+		if source.Name != runner.CoreSource().Name {
 			chosen = append(chosen, source)
 		}
 	}

@@ -9,9 +9,10 @@ import (
 // module is the line of go.mod that tells this project's checkout from others.
 const module = "module github.com/tallystick/tallystick\n"
 
-// findRoot goes up from the working folder to the checkout; without one Root
-// stays empty, and what lies in a checkout must be named.
-func (p *Places) findRoot() error {
+// FindRoot sets Root, where it is not given, by going up from the working folder
+// to the checkout; without one it stays empty, and what lies in a checkout must
+// be named.
+func (p *Places) FindRoot() error {
 	if p.Root != "" {
 		return nil
 	}

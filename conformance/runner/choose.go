@@ -22,9 +22,9 @@ func (s settings) chooseLegs(plan *Plan) error {
 	case s.all:
 		plan.Legs = sources
 	case len(s.legs) > 0:
-		plan.Legs, err = named(sources, s.legs)
+		plan.Legs, err = Named(sources, s.legs)
 	default:
-		plan.Legs = byDefault(sources)
+		plan.Legs = ByDefault(sources)
 	}
 	return err
 }
@@ -41,7 +41,9 @@ func (s settings) sources() ([]Source, error) {
 	return append(sources, DriverSource("driver", Command{Args: command})), nil
 }
 
-func byDefault(sources []Source) []Source {
+// ByDefault returns the sources that a run has which names none: without those that
+// are absent.
+func ByDefault(sources []Source) []Source {
 	var chosen []Source
 	for _, source := range sources {
 		if source.Absent == nil || source.Absent() == "" {
@@ -51,7 +53,8 @@ func byDefault(sources []Source) []Source {
 	return chosen
 }
 
-func named(sources []Source, names []string) ([]Source, error) {
+// Named returns the sources of these names, each once, in the order of the names.
+func Named(sources []Source, names []string) ([]Source, error) {
 	var chosen []Source
 	for _, name := range names {
 		source, there := find(sources, name)

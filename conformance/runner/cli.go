@@ -103,7 +103,7 @@ func parse(arguments []string, stderr io.Writer) (settings, error) {
 
 // complete gives what was not said its default.
 func (s *settings) complete() error {
-	if err := s.places.findRoot(); err != nil {
+	if err := s.places.FindRoot(); err != nil {
 		return err
 	}
 	if s.out == "" {

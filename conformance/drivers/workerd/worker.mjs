@@ -3,7 +3,8 @@
 import { openCore } from "tallystick/esm/portable/index.js";
 import module from "tallystick/tallystick.wasm";
 
-const decoder = new TextDecoder();
+// The core refuses a byte order mark: it must reach it.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Opened by the first question: a worker has no random bytes while it is loaded. */
 let core;

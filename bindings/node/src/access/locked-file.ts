@@ -147,7 +147,7 @@ async function readAll(file: FileHandle, path: string, limit: number): Promise<s
   const bytes = found.size > limit ? undefined : await file.readFile();
   if (bytes === undefined || bytes.length > limit) throw new Error(`${path} is over ${limit} bytes`);
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
     throw new Error(`${path} is not UTF-8 text: save it as UTF-8`, { cause });
   }
