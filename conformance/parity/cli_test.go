@@ -66,7 +66,7 @@ func TestBrokenLegIsExitTwo(t *testing.T) {
 
 func TestWrongArgumentsAreExitTwo(t *testing.T) {
 	for want, arguments := range map[string][]string{
-		"no leg \"nonsense\"":    {"--leg", "nonsense"},
+		"no leg \"nonsense\"":   {"--leg", "nonsense"},
 		"nothing to compare":    {"--leg", "go"},
 		"at least 1":            {"--cases", "0"},
 		`"nonsense" is not a`:   {"nonsense"},
