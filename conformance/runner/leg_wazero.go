@@ -30,12 +30,17 @@ func WazeroSource(module, cache string) Source {
 
 // InterpreterSource is the leg "wazero-interpreter": the same module, interpreted,
 // as wazero does where it has no compiler. It takes some fifty times as long, so
-// heavy vectors are left to runs that ask for them.
+// heavy vectors are left to runs that ask for them, and signatures are checked
+// outside the module wherever a vector leaves that open.
 func InterpreterSource(module string) Source {
-	return Source{Name: "wazero-interpreter", Slow: true, Copies: runtime.NumCPU(),
+	return Source{Name: "wazero-interpreter", HostCrypto: true, Slow: true, Copies: runtime.NumCPU(),
 		Absent: func() string { return "it is slow: --all and --leg run it" },
 		Open: func(ctx context.Context) (Leg, error) {
-			return openWazero(ctx, module, wazero.NewRuntimeConfigInterpreter(), wazero.NewCompilationCache())
+			leg, err := openWazero(ctx, module, wazero.NewRuntimeConfigInterpreter(), wazero.NewCompilationCache())
+			if err != nil {
+				return nil, err
+			}
+			return withChecks(leg), nil
 		}}
 }
 
