@@ -110,11 +110,11 @@ $(CONFORMANCE): python node $(LIBRARY) $(WASM)
 	@go build -o $@ ./conformance/cmd/conformance
 
 conformance: $(CONFORMANCE) ## run the vectors on the eight legs and the installed runtimes; reports in build/conformance/
-	@$(CONFORMANCE)
+	@$(CONFORMANCE) $(CONFORMANCE_FLAGS)
 
 .PHONY: conformance-all setup-runtimes
-conformance-all: $(CONFORMANCE) ## run the vectors on all legs; needs setup-runtimes
-	@$(CONFORMANCE) --all
+conformance-all: CONFORMANCE_FLAGS := --all
+conformance-all: conformance ## run the vectors on all legs; needs setup-runtimes
 
 setup-runtimes: ## install Bun, Deno, workerd and Chromium for the conformance suite (RUNTIMES="bun deno" for some)
 	@node conformance/runtimes/setup.mjs $(RUNTIMES)
