@@ -1,4 +1,4 @@
-"""Runs the CI examples of conformance/README.md as another repository would.
+"""Runs the CI examples of conformance/README.md, and its Go test, as another repository would.
 
 The runner is built from this checkout and stands for the installed one; the packages
 are those that this checkout builds, installed in a scratch repository.
@@ -61,7 +61,10 @@ def repository(tmp_path_factory):
     tools = tmp_path_factory.mktemp("tools")
     run(["go", "build", "-o", str(tools), "./conformance/cmd/conformance"], ROOT)
     package = ROOT / "bindings" / "node"
-    run(["npm", "pack", "--silent", "--pack-destination", str(tools), str(package)], package)
+    run(
+        ["npm", "pack", "--silent", "--pack-destination", str(tools), str(package)],
+        package,
+    )
     (folder / "package.json").write_text('{"name":"scratch","private":true}')
     tarball = str(next(tools.glob("tallystick-*.tgz")))
     run(["npm", "install", "--silent", "--no-audit", "--no-fund", tarball], folder)
@@ -96,3 +99,56 @@ def test_examples_install_this_version():
     assert f"{PACKAGE}@v{release}" in ONE_LINER
     install = f'go install "{PACKAGE}@v$TALLYSTICK"'
     assert install in GITHUB_RUNS and install in GITLAB_JOB["before_script"]
+
+
+def test_go_example_runs_in_another_module(repository, tmp_path):
+    _, runner = repository
+    example = re.search(
+        r"<!-- example: conformance_test.go -->\n```go\n(.*?)```", README, re.DOTALL
+    )[1]
+    (tmp_path / "conformance_test.go").write_text(example)
+    module = f"{PACKAGE.split('/conformance')[0]}"
+    (tmp_path / "go.mod").write_text(
+        f"module example.com/mine\n\ngo 1.26\n\nrequire {module} v0.0.0\n\nreplace {module} => {ROOT}\n"
+    )
+    (tmp_path / "go.sum").write_text((ROOT / "go.sum").read_text())
+    # The leg c compiles the driver that stands for the reader's own.
+    run(
+        [
+            str(runner),
+            "--root",
+            str(ROOT),
+            "--leg",
+            "c",
+            "--vector",
+            "abi/call",
+            "--reference",
+            "go",
+            "--out",
+            str(tmp_path),
+        ],
+        tmp_path,
+    )
+    driver = tmp_path / "bin" / "my-driver"
+    driver.parent.mkdir()
+    driver.write_text(f'#!/bin/sh\n[ "$1" = --flag ] && exec {ROOT}/build/conformance/driver-c\n')
+    driver.chmod(0o755)
+    path = f"{driver.parent}:{os.environ['PATH']}"
+    printed = run(
+        ["go", "test", "-mod=mod", "-v", "."],
+        tmp_path,
+        PATH=path,
+        GOFLAGS="-buildvcs=false",
+    )
+    assert "--- PASS: TestConformance/scope/" in printed
+    driver.write_text("#!/bin/sh\nexit 1\n")
+    failed = subprocess.run(
+        ["go", "test", "-mod=mod", "."],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path, "GOFLAGS": "-buildvcs=false"},
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
+    )
+    assert failed.returncode == 1
+    assert "leg mine could not run" in failed.stdout

@@ -19,7 +19,10 @@ def conformance(tmp_path_factory):
     command = str(folder / "conformance")
     package = "./conformance/cmd/conformance"
     subprocess.run(
-        ["go", "build", "-o", command, package], cwd=ROOT, check=True, timeout=TIME_LIMIT
+        ["go", "build", "-o", command, package],
+        cwd=ROOT,
+        check=True,
+        timeout=TIME_LIMIT,
     )
 
     def run(*arguments):
@@ -97,7 +100,11 @@ def test_example_hands_on_what_it_does_not_know(operation, request_text):
 
 def test_usage():
     done = subprocess.run(
-        ["perl", str(EXAMPLE)], cwd=ROOT, capture_output=True, text=True, timeout=TIME_LIMIT
+        ["perl", str(EXAMPLE)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
     )
     assert done.returncode != 0
     assert done.stderr.startswith("usage: driver.pl COMMAND")

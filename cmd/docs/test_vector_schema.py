@@ -39,7 +39,10 @@ REJECT = {
         {
             "op": "scope.match",
             "request": {"pattern": "read"},
-            "expect": {"error": "invalid_argument", "response": {"status": 500, "words": "x"}},
+            "expect": {
+                "error": "invalid_argument",
+                "response": {"status": 500, "words": "x"},
+            },
         }
     ],
 }
@@ -80,7 +83,11 @@ BROKEN = {
     "two expectations": (ACCEPT, (*EXPECT, "ok_includes"), {}),
     "no expectation": (ACCEPT, EXPECT, {}),
     "accept that expects an error": (ACCEPT, EXPECT, {"error": "invalid_argument"}),
-    "response without an error": (ACCEPT, (*EXPECT, "response"), {"status": 401, "words": "x"}),
+    "response without an error": (
+        ACCEPT,
+        (*EXPECT, "response"),
+        {"status": 401, "words": "x"},
+    ),
     "body_json without ok": (REJECT, (*EXPECT, "body_json"), {"a": 1}),
     "reject without a twin": (REJECT, ("twin",), None),
     "accept with a twin": (ACCEPT, ("twin",), "scope/exact"),
@@ -127,7 +134,9 @@ def test_file_is_valid(path):
         changed(ACCEPT, (*STEP, "save"), {"engine": "ok.engine"}),
         changed(ACCEPT, EXPECT, {"need": {"kind": "fetch"}}),
         changed(
-            changed(REJECT, (*STEP, "op"), "scope.matches"), EXPECT, {"error": "unknown_operation"}
+            changed(REJECT, (*STEP, "op"), "scope.matches"),
+            EXPECT,
+            {"error": "unknown_operation"},
         ),
     ],
 )
