@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { exchange } from "../node/exchange.mjs";
-import { serve } from "./site.mjs";
+import { asker, serve } from "./site.mjs";
 
 const RUNTIMES = fileURLToPath(new URL("../../../build/runtimes", import.meta.url));
 const HELP = `Usage: node conformance/drivers/chromium/driver.mjs [--chromium FILE] [--runtimes FOLDER]
@@ -24,8 +24,10 @@ const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-bac
 const STARTS_WITHIN = 60_000;
 
 function playwright(folder) {
+  const from = createRequire(resolve(folder, "package.json"));
   try {
-    return createRequire(resolve(folder, "package.json"))("playwright-core");
+    // Its bundle of libraries has the package "ws", which saves installing it once more.
+    return { ...from("playwright-core"), WebSocketServer: from("playwright-core/lib/utilsBundle").wsServer };
   } catch (cause) {
     throw new Error(`there is no playwright-core in ${folder}: run "make setup-runtimes", or give --runtimes`, { cause });
   }
@@ -42,28 +44,17 @@ async function launch(chromium, executablePath) {
   return browser;
 }
 
-/** The page, its core open. */
-async function open(browser, url) {
+/** Opens the page: the socket that it connects with. */
+async function open(browser, site) {
+  const connected = site.connected(AbortSignal.timeout(STARTS_WITHIN));
   const page = await browser.newPage();
-  page.on("pageerror", (error) => console.error(`page: ${error.message}`));
   page.on("console", (message) => console.error(`page: ${message.text()}`));
-  await page.goto(url, { timeout: STARTS_WITHIN });
-  await page.waitForFunction(() => "ask" in globalThis, undefined, { timeout: STARTS_WITHIN });
-  return page;
-}
-
-/** Asks over the DevTools protocol itself: `page.evaluate` would take every value apart, which costs more than the call. */
-async function asker(page) {
-  const session = await page.context().newCDPSession(page);
-  const { result } = await session.send("Runtime.evaluate", { expression: "globalThis.ask" });
-  const question = { objectId: result.objectId, functionDeclaration: "function (...values) { return this(...values); }" };
-  return async (op, ...bytes) => {
-    const values = [op, ...bytes.slice(0, 2).map((part) => part.toString("base64"))];
-    const call = { ...question, returnByValue: true, arguments: values.map((value) => ({ value })) };
-    const { result, exceptionDetails } = await session.send("Runtime.callFunctionOn", call);
-    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
-    return result.value;
-  };
+  const failed = new Promise((_, reject) => {
+    page.on("pageerror", (error) => reject(new Error(`page: ${error.message}`)));
+  });
+  const loaded = page.goto(site.url, { timeout: STARTS_WITHIN });
+  const [socket] = await Promise.all([Promise.race([connected, failed]), loaded]);
+  return socket;
 }
 
 async function main() {
@@ -74,12 +65,11 @@ async function main() {
   if (!existsSync(executablePath)) {
     throw new Error(`there is no ${executablePath}: install Chromium ("make setup-runtimes"), or give --chromium`);
   }
-  const { chromium } = playwright(values.runtimes ?? process.env.TALLYSTICK_RUNTIMES ?? RUNTIMES);
-  const site = await serve();
+  const { chromium, WebSocketServer } = playwright(values.runtimes ?? process.env.TALLYSTICK_RUNTIMES ?? RUNTIMES);
+  const site = await serve(WebSocketServer);
   const browser = await launch(chromium, executablePath);
   try {
-    const page = await open(browser, site.url);
-    await exchange(await asker(page));
+    await exchange(asker(await open(browser, site)));
   } finally {
     await browser.close();
     await site.stop();
