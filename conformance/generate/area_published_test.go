@@ -94,7 +94,13 @@ func ecdsaGood(t *testing.T, p printedJWS, curve elliptic.Curve, x, y string) bo
 	if curve == elliptic.P521() {
 		digest = sum512[:]
 	}
-	return ecdsa.Verify(&ecdsa.PublicKey{Curve: curve, X: number(x), Y: number(y)}, digest, r, s)
+	size := (curve.Params().BitSize + 7) / 8 // RFC 7518 section 6.2.1.2: coordinates have the full size
+	point := append([]byte{4}, append(number(x).FillBytes(make([]byte, size)), number(y).FillBytes(make([]byte, size))...)...)
+	key, err := ecdsa.ParseUncompressedPublicKey(curve, point)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ecdsa.Verify(key, digest, r, s)
 }
 
 func ed25519Good(t *testing.T, p printedJWS, x string) bool {
