@@ -6,7 +6,7 @@ const invalidKey = "invalid_key"
 func keyClasses() []Class {
 	return []Class{{
 		ID: "key-size", Side: WeRefuse, Peers: []string{golang, pyJWT, joserfc, joseNode}, Source: "RFC 7518 section 3.3: 2048 bits or larger",
-		Reason: "The modulus has fewer than 2048 or more than 8192 bits, or is negative. Importing looks at no size; joserfc and PyJWT can warn, jose refuses short keys when they are used. The upper limit bounds the time of one verification.",
+		Reason: "The modulus has fewer than 2048 or more than 8192 bits. Importing looks at no size; joserfc and PyJWT can warn, jose refuses short keys when they are used. The upper limit bounds the time of one verification.",
 		Fits:   because(invalidKey, "the RSA key has"),
 	}, {
 		ID: "key-exponent", Side: WeRefuse, Peers: []string{golang, pyJWT, joserfc, joseNode}, Source: "RFC 8017 section 3.1; FIPS 186-5 section 5.1",
@@ -16,6 +16,10 @@ func keyClasses() []Class {
 		ID: "key-modulus-even", Side: WeRefuse, Peers: []string{golang, pyJWT, joserfc, joseNode}, Source: "RFC 8017 section 3.1: a product of odd primes",
 		Reason: "The modulus is even, so that its factors are known.",
 		Fits:   because(invalidKey, "the RSA modulus is even"),
+	}, {
+		ID: "key-modulus-negative", Side: WeRefuse, Peers: []string{joseNode}, Source: "RFC 8017 section 3.1: a product of odd primes",
+		Reason: "The modulus is a negative number. jose leaves the DER to the Web Cryptography API, which imports it.",
+		Fits:   because(invalidKey, "the RSA modulus is negative"),
 	}, {
 		ID: "key-certificate", Side: WeRefuse, Peers: []string{golang, joserfc}, Source: "RFC 7515 section 4.1.6; protocol.md section 6",
 		Reason: "The text is a certificate. These libraries take its key without a look at validity, names or chain; the core asks for the key itself and says how to take it out.",
