@@ -77,6 +77,9 @@ func accessConfigs(a *area) {
 	bad("keys-private", "a private key among them", "invalid_key", object{"keys": object{aliceURL: alice.pkcs8()}})
 	bad("client-key", "a client_key that is none", "invalid_key", object{"client_key": "x"})
 	bad("realm-line-break", "a line break in the realm", "invalid_config", object{"realm": "a\r\nb"})
+	for _, fault := range realmFaults {
+		bad("realm-"+fault.name, fault.says, "invalid_config", object{"realm": fault.realm})
+	}
 	bad("unknown-member", "a typing error must not switch a check off", "invalid_argument", object{"denny": []string{"@mallory"}})
 	bad("camel-case", "engine.open takes what config.read gives, in its spelling", "invalid_argument", object{"tokenTtl": 60})
 	bad("wrong-type", "a text where true or false is wanted", "invalid_argument", object{"require_binding": "yes"})

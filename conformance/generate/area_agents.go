@@ -12,6 +12,7 @@ func agents() *area {
 	a := newArea("agent", "References, URLs, names and namespaces of agents: who is meant.")
 	references(a)
 	urlSpellings(a)
+	urlSizes(a)
 	names(a)
 	namespaces(a)
 	covers(a)
@@ -90,12 +91,17 @@ func urlSpellings(a *area) {
 	bad := func(name, twin, says, url string) {
 		a.reject("spelling-"+name, "spelling-"+twin, says, source, unresolvable(url, ""))
 	}
+	for _, c := range [][2]string{{"quote", `"`}, {"less", "<"}, {"greater", ">"}, {"backslash", `\`}, {"caret", "^"}, {"backquote", "`"}, {"brace", "{"}, {"bar", "|"}, {"brace-closing", "}"}} {
+		bad("character-"+c[0], "percent-encoded", "a character that RFC 3986 has nowhere", "https://agents.example.com/my"+c[1]+"bot")
+	}
 	bad("dot-at-host-end", "upper-case-host", "a dot at the host's end: DNS takes it for the same host", "https://agents.example.com./my-bot")
 	bad("user", "default-port", "user info", "https://agents.example.com@evil.example/my-bot")
 	bad("user-empty", "default-port", "empty user info", "https://@agents.example.com/my-bot")
 	bad("query", "slash-at-end", "a query", "https://agents.example.com/my-bot?x")
 	bad("fragment", "slash-at-end", "a fragment", "https://agents.example.com/my-bot#x")
 	bad("dot-segments", "percent-encoded", "dot segments", "https://agents.example.com/x/../my-bot")
+	bad("dot-segment-alone", "percent-encoded", "a dot segment that leads nowhere: clients take it out, servers need not", "https://agents.example.com/./my-bot")
+	bad("dot-segment-encoded", "percent-encoded", "the same percent-encoded", "https://agents.example.com/%2E/my-bot")
 	bad("dot-segments-encoded", "percent-encoded", "dot segments percent-encoded", "https://agents.example.com/x/%2e%2E/my-bot")
 	bad("empty-segment", "slash-at-end", "an empty segment", "https://agents.example.com//my-bot")
 	bad("percent-broken", "percent-encoded", "a % without two hex digits", "https://agents.example.com/my%2-bot")
@@ -107,6 +113,17 @@ func urlSpellings(a *area) {
 	bad("port-empty", "default-port", "a colon without a port", "https://agents.example.com:/my-bot")
 	bad("port-zero", "default-port", "port 0", "https://agents.example.com:0/my-bot")
 	bad("scheme-other", "upper-case-scheme", "another scheme", "ftp://agents.example.com/my-bot")
+}
+
+// urlSizes: a URL is bounded as it is written, however short its one spelling is.
+func urlSizes(a *area) {
+	const server = "https://agents.example.com/"
+	encoded := func(letters int) string { return server + strings.Repeat("%61", letters) + "a" }
+	source := section5 + "; RFC 9110 section 4.1: bounds of URLs"
+	longest := encoded((2048 - len(server) - 1) / 3)
+	longest += strings.Repeat("a", 2048-len(longest))
+	a.accept("url-longest", "a URL of 2,048 bytes", source, call("agent.resolve", resolving(longest, ""), "", okIncludes(object{})))
+	a.reject("url-too-long", "url-longest", "a URL of 2,049 bytes that would have fewer in its one spelling", source, unresolvable(longest+"a", ""))
 }
 
 func named(url, name string) step {

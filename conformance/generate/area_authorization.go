@@ -43,5 +43,6 @@ func authorization() *area {
 		"Bearer "+text(object{"protected": parts[0], "payload": parts[1], "signature": parts[2]}))
 	bad("trailing-tab", "a tab after the token", rfc6750, "Bearer "+good.String()+"\t")
 	bad("tab", "a tab in place of the space", rfc6750, "Bearer\t"+good.String())
+	bad("no-space", "nothing between scheme and token: another scheme, whose name goes on", rfc6750, "Bearer"+good.String())
 	return a
 }

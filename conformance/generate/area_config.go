@@ -257,9 +257,30 @@ func configTexts(a *area) {
 	bad("rule", "key-accept-from", "a rule that is none", object{"accept_from": []string{"friends"}})
 	bad("line-break", "key-realm", "a line break in a text", object{"realm": "a\r\nSet-Cookie: x"})
 	bad("realm-quote", "key-realm", "a quote in the realm", object{"realm": `a"b`})
+	for _, fault := range realmFaults {
+		bad("realm-"+fault.name, "key-realm", fault.says, object{"realm": fault.realm})
+	}
+	configNames(bad)
 	bad("keys-http", "key-issuer", "keys by plain http: who is on the way could replace them", object{"jwks_uri": "http://partner.example/keys"})
 	bad("client-key-public", "key-client-key", "a public key where the private one belongs", object{"agent_id": "bob", "client_key": bob.spki()})
 	bad("client-key-weak", "key-client-key", "a private key of 1024 bits", object{"agent_id": "bob", "client_key": weak.pkcs8()})
+}
+
+// configNames: what becomes part of a header, a form or a scope has its alphabet
+// (RFC 6749 appendix A.1 and section 3.3).
+func configNames(bad func(name, twin, says string, config object)) {
+	entry := func(changes object) object {
+		return object{"clients": []object{object{"client_id": "x", "secret_hash": secretHash, "scopes": []string{"read"}}.with(changes)}}
+	}
+	for _, fault := range [][3]string{{"delete", "the control character DEL", "a\x7fb"}, {"non-ascii", "a letter outside ASCII", "é"}, {"long", "257 characters", strings.Repeat("c", 257)}} {
+		bad("client-id-"+fault[0], "key-client-id", fault[1]+" in client_id", object{"client_id": fault[2]})
+		bad("robutler-id-"+fault[0], "key-robutler", fault[1]+" in robutler.client_id", object{"robutler": object{"client_id": fault[2]}})
+		bad("registered-id-"+fault[0], "key-clients", fault[1]+" in the client_id of a client", entry(object{"client_id": fault[2]}))
+	}
+	for _, fault := range [][3]string{{"space", "two scopes in one word", "a b"}, {"star", "a star, which is a pattern", "a*"}, {"quote", "a quote", `a"b`}, {"non-ascii", "a letter outside ASCII", "é"}, {"long", "257 characters", strings.Repeat("w", 257)}} {
+		bad("namespace-"+fault[0], "key-clients", fault[1]+" in a namespace", entry(object{"namespaces": []string{fault[2]}}))
+		bad("label-"+fault[0], "key-clients", fault[1]+" in a trust label", entry(object{"trust": []string{fault[2]}}))
+	}
 }
 
 func configVariables(a *area) {

@@ -1,5 +1,7 @@
 package generate
 
+import "strings"
+
 func engines() *area {
 	a := newArea("engine", "The life of an engine, and configurations that are refused.")
 	life(a)
@@ -70,8 +72,22 @@ func configuration(a *area) {
 	bad("base-url-user", "a base_url with a user name", "invalid_config", object{"base_url": "https://a@agent.example"})
 	bad("realm-quote", "a quote in the realm", "invalid_config", object{"realm": `a"b`})
 	bad("realm-line-break", "a line break in the realm", "invalid_config", object{"realm": "a\r\nb"})
+	for _, fault := range realmFaults {
+		bad("realm-"+fault.name, fault.says, "invalid_config", object{"realm": fault.realm})
+	}
+	a.accept("realm-longest", "a realm of 128 characters", source+": realm", open(object{"realm": strings.Repeat("r", 128)}))
 	bad("unknown-member", "a member that does not exist: a typing error must not switch a check off", "invalid_argument", object{"require_traget": true})
 	bad("member-of-other-case", "members are case-sensitive", "invalid_argument", object{"REQUIRE_TARGET": true})
 	bad("member-of-wrong-type", "a text where true or false is wanted", "invalid_argument", object{"require_target": "yes"})
 	a.reject("nothing", "open", "neither verifier nor signer", "ABI.md engine.open", call("engine.open", object{}, "", errorCode("invalid_config")))
+}
+
+// realmFaults are realms that no quoted-string of the challenge can hold as they
+// are (RFC 9110 section 5.6.4), and one that is over the bound. Signed requests,
+// access tokens and config.read have checks of their own.
+var realmFaults = []struct{ name, says, realm string }{
+	{"backslash", "a backslash in the realm, which would escape the quote behind it", `agents\`},
+	{"delete", "the control character DEL in the realm", "a\x7fb"},
+	{"non-ascii", "a letter outside ASCII in the realm", "é"},
+	{"long", "a realm of 129 characters", strings.Repeat("r", 129)},
 }

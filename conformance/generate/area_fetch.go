@@ -307,6 +307,7 @@ func badDiscovery(a *area) {
 	judged("keys-file", "keys in a file", document(object{"jwks_uri": "file:///etc/passwd"}))
 	judged("keys-relative", "a jwks_uri without a host", document(object{"jwks_uri": "/keys"}))
 	judged("keys-user", "a jwks_uri with user info", document(object{"jwks_uri": "https://a:b@alice.example/keys"}))
+	judged("keys-fragment", "a jwks_uri with a fragment, which is never sent: it names another document than the one that comes", document(object{"jwks_uri": keysURL + "#other"}))
 	judged("keys-line-break", "a jwks_uri with a line break", document(object{"jwks_uri": aliceURL + "/keys\r\nX: y"}))
 	judged("issuer-twice", "an issuer twice", `{"issuer":"`+aliceURL+`","issuer":"`+aliceURL+`","jwks_uri":"`+keysURL+`"}`)
 	judged("array", "an array", "["+document(nil)+"]")

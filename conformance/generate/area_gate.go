@@ -136,6 +136,28 @@ func gatePayload(a *area) {
 	bad("payload-latin-1", "payload-utf-8", "a byte that is not UTF-8: two issuers could become one", traps, payloadWith("\"x\":\"\xe9\""))
 	bad("payload-overlong", "payload-utf-8", "an overlong encoding", "RFC 3629 section 3; "+traps, payloadWith("\"x\":\"\xc0\xaf\""))
 	bad("payload-encoded-surrogate", "payload-utf-8", "a surrogate encoded as UTF-8", "RFC 3629 section 3; "+traps, payloadWith("\"x\":\"\xed\xa0\x80\""))
+	gateGrammar(fine, bad)
+}
+
+// gateGrammar: what one reader of JSON refuses and another takes, two of them
+// understand differently.
+func gateGrammar(fine func(name, says, source, payload string), bad func(name, twin, says, source, payload string)) {
+	numbers, texts := "RFC 8259 section 6", "RFC 8259 section 7"
+	fine("payload-number-parts", "a fraction and an exponent", numbers, payloadWith(`"x":[1.5,-0.25,1e2,1E+2,2.5e-1]`))
+	for _, number := range [][3]string{
+		{"dot", "a point without digits behind it", "1."}, {"dot-exponent", "an exponent right behind the point", "1.e2"},
+		{"exponent", "an exponent without digits", "1e"}, {"exponent-sign", "an exponent that is a sign alone", "1e+"}, {"minus", "a minus alone", "-"},
+	} {
+		bad("payload-number-"+number[0], "payload-number-parts", number[1], numbers, payloadWith(`"x":`+number[2]))
+	}
+	fine("payload-escapes", "every escape there is", texts, payloadWith(`"x":"\"\\\/\b\f\n\r\t\u00e9\u00E9"`))
+	bad("payload-escaped-control", "payload-escapes", "a raw control character behind an escape", texts, payloadWith("\"x\":\"\\n\x01\""))
+	bad("payload-escape-unknown", "payload-escapes", "an escape that JSON does not have", texts, payloadWith(`"x":"\x41"`))
+	bad("payload-escape-hex", "payload-escapes", "letters that are no hex digits behind \\u", texts, payloadWith(`"x":"\u00zz"`))
+	bad("payload-escape-short", "payload-escapes", "three hex digits behind \\u", texts, payloadWith(`"x":"\u00e"`))
+	bad("payload-low-too-high", "payload-surrogate-pair", "a high surrogate and then the first character above the low ones", traps, payloadWith(`"x":"\ud83d\ue000"`))
+	fine("payload-colon", "a colon between name and value, white space around it", "RFC 8259 section 4", payloadWith(`"x" : 1`))
+	bad("payload-no-colon", "payload-colon", "no colon between name and value", "RFC 8259 section 4", payloadWith(`"x" 1`))
 }
 
 func gateHeader(a *area) {

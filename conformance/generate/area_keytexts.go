@@ -96,6 +96,15 @@ func refusedTexts(a *area) {
 	}
 	a.accept("jwks-64-keys", "a JWKS of 64 keys, one of them for us", "protocol.md section 6: 64 keys", inspect(jwks(many[:64]...), nil, object{"keys": []object{{"bits": 2048}}}))
 	refusesKey(a, "jwks-65-keys", "jwks-64-keys", "a JWKS of 65 keys, one of them for us", "protocol.md section 6: 64 keys", jwks(many...))
+	first, _ := pem.Decode([]byte(alice.privatePKCS1()))
+	otherVersion := bytes.Replace(first.Bytes, []byte{0x02, 0x01, 0x00}, []byte{0x02, 0x01, 0x01}, 1)
+	refusesKey(a, "pkcs1-version", "pkcs1-private", "a private key that says it has more than two primes, and has two", "RFC 8017 appendix A.1.2", pemText("RSA PRIVATE KEY", otherVersion))
+	for _, kid := range []struct {
+		name, says string
+		value      any
+	}{{"number", "a number", 1}, {"null", "null", nil}, {"control", "a text with a control character", "k\n1"}, {"empty", "an empty text", ""}, {"long", "a text of 257 bytes", strings.Repeat("k", 257)}} {
+		refusesKey(a, "jwk-kid-"+kid.name, "jwk-own-kid", "a JWK whose kid is "+kid.says, "RFC 7517 section 4.5", text(alice.jwk().with(object{"kid": kid.value})))
+	}
 	refusesKey(a, "pem-der-trailing", "spki", "bytes after the DER", "RFC 7468 section 10", pemText("PUBLIC KEY", append(spkiDER(rsaEncryption, alice.N, three), 0)))
 	refusesKey(a, "jwk-kty-oct", "jwk-public", "a symmetric JWK", "RFC 7518 section 6.4", `{"kty":"oct","k":"c2VjcmV0"}`)
 	refusesKey(a, "jwk-kty-missing", "jwk-public", "a JWK without kty", "RFC 7517 section 4.1", text(alice.jwk().with(object{"kty": remove})))

@@ -125,6 +125,9 @@ func tickets(a *area) {
 		call("engine.close", object{"engine": "$engine"}, "", ok(object{})), resume(claimed, "", errorCode("unknown_engine")))
 	a.accept("ticket-a-minute-old", "a ticket of 60 seconds", source, host, asksClaim, resume(claimed.with(at(now+61)), "", fine))
 	a.reject("ticket-too-old", "ticket-a-minute-old", "a ticket of 61 seconds", source, host, asksClaim, resume(claimed.with(at(now+62)), "", errorCode("unknown_ticket")))
+	a.accept("ticket-clock-back", "a clock that stepped back by 60 seconds", source, host, asksClaim, resume(claimed.with(at(now-59)), "", fine))
+	a.reject("ticket-clock-further-back", "ticket-clock-back", "a clock that stepped back by 61 seconds: a ticket that waits for it to catch up would live longer than a minute", source, host, asksClaim,
+		resume(claimed.with(at(now-60)), "", errorCode("unknown_ticket")))
 	a.accept("ticket-abandoned", "an abandoned ticket leaves no trace: the jti is unused", source, open(object{"reload": true}),
 		asks(t, nil, "keys", object{}), asks(t, nil, "keys", object{}), resume(object{"unchanged": true}, "", fine))
 	a.accept("tickets-1024", "1,024 tickets at once", source, host, asksClaim.times(1024), resume(claimed, "", fine))

@@ -1,5 +1,7 @@
 package generate
 
+import "strings"
+
 const accepting = section5 + ": accept_from / talk_to rules"
 
 func trustRules() *area {
@@ -106,6 +108,10 @@ func ruleTexts(a *area) {
 	bad("member", "an unknown member: a typing error must not open the door", object{"alow": rules{"@bob"}, "deny": rules{}})
 	bad("pattern", "a pattern that is none", rules{"@***"})
 	bad("label-empty", "# alone", rules{"#"})
+	for _, c := range [][3]string{{"quote", "a quote", `"`}, {"backslash", "a backslash", `\`}, {"delete", "the control character DEL", "\x7f"}, {"non-ascii", "a letter outside ASCII", "é"}} {
+		bad("label-"+c[0], "a label with "+c[1]+", which no scope can say (RFC 6749 section 3.3)", rules{"#very" + c[2] + "good"})
+	}
+	bad("label-long", "a label of 257 bytes", rules{"#" + strings.Repeat("l", 257)})
 	bad("label-space", "a label that no scope can say", rules{"#very good"})
 	for _, other := range [][2]string{{"empty", ""}, {"negative", "-1"}, {"fraction", "5.0"}, {"exponent", "1e3"}, {"words", "five"}, {"digits", "9999999999999999"}} {
 		bad("reputation-"+other[0], "a reputation that is no whole number: "+other[1], rules{"#reputation:" + other[1]})

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/tallystick/tallystick/conformance"
 )
 
 func signing() *area {
@@ -84,6 +86,35 @@ func viaEngine(a *area) {
 		call("request.sign", withEngine(object{"jti": remove}), body, okIncludes(object{"issued_at": now})).
 			varies("ok.token", "ok.authorization", "ok.claims.jti").save("authorization", "ok.authorization").save("jti", "ok.claims.jti"),
 		call("request.verify", request, sent, okIncludes(object{"issuer": "alice", "jti": "$jti"})).varies("ok.jti", "ok.claims.jti"))
+	jtiDrawn(a)
+}
+
+// urlCharacters are those that RFC 3986 appendix A has nowhere: HTTP clients encode
+// them, so that the URL which arrives is not the one that was signed.
+func urlCharacters(bad func(name, twin, says, code string, changes object)) {
+	for _, c := range [][2]string{{"quote", `"`}, {"less", "<"}, {"greater", ">"}, {"backslash", `\`}, {"caret", "^"}, {"backquote", "`"}, {"brace", "{"}, {"bar", "|"}, {"brace-closing", "}"}, {"delete", "\x7f"}} {
+		bad("url-"+c[0], "bound", "a character that no URL has", "invalid_url", object{"url": endpoint + "/a" + c[1] + "b"})
+	}
+}
+
+// jtiDrawn: a jti that another token has had would be refused as a replay.
+func jtiDrawn(a *area) {
+	both := call("engine.open", object{"signer": object{"issuer": "alice", "private_key": alice.pkcs8()}, "verifier": object{"keys": object{"alice": alice.spki()}}}, "",
+		okIncludes(object{})).save("engine", "ok.engine")
+	signs := func(name string) step {
+		return call("request.sign", withEngine(object{"jti": remove}), body, okIncludes(object{"issued_at": now})).
+			varies("ok.token", "ok.authorization", "ok.claims.jti").save(name, "ok.authorization")
+	}
+	verifies := func(name string, expect conformance.Expect) step {
+		request, sent := received("", object{"authorization": []any{"$" + name}})
+		return call("request.verify", request, sent, expect).varies("ok.jti", "ok.claims.jti")
+	}
+	source := "ABI.md request.sign: jti; RFC 7519 section 4.1.7"
+	works := okIncludes(object{"issuer": "alice"})
+	a.accept("jti-drawn", "a jti that is drawn differs from the one before: both of two tokens work", source, both, signs("first"), signs("second"), verifies("first", works), verifies("second", works))
+	once := verifies("first", refusal("replay_detected"))
+	once.Varies = nil
+	a.reject("jti-drawn-once", "jti-drawn", "and each works once", source, both, signs("first"), signs("second"), verifies("first", works), once)
 }
 
 func arguments(a *area) {
@@ -101,6 +132,7 @@ func arguments(a *area) {
 	url("url-user", "a URL with user name and password", "https://alice:secret@agent.example/agent")
 	url("url-space", "a URL with a space", "https://agent.example/a b")
 	url("url-line-break", "a URL with a line break", "https://agent.example/a\r\nX: y")
+	urlCharacters(bad)
 	url("url-non-ascii", "a URL with a character that no HTTP client sends", "https://agent.example/é")
 	url("url-port", "a port over 65535", "https://agent.example:65536/agent")
 	url("url-dot-segment", "a dot segment, which HTTP clients take out", "https://agent.example/a/../agent")
