@@ -120,6 +120,11 @@ func checkStep(step Step, saved map[string]bool) error {
 	if step.Repeat < 0 || step.Repeat > maxRepeat {
 		return fmt.Errorf("repeat must be at most %d", maxRepeat)
 	}
+	for _, path := range step.Varies {
+		if !strings.Contains(path, ".") {
+			return fmt.Errorf("varies: %q leaves nothing to compare: name the value that is random", path)
+		}
+	}
 	for name := range step.Save {
 		if !saveName.MatchString(name) {
 			return fmt.Errorf("save: %q is not a name", name)

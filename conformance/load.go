@@ -9,6 +9,11 @@ import (
 	"io/fs"
 	"path"
 	"sort"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/tallystick/tallystick/core/strictjson"
 )
 
 //go:embed vectors
@@ -58,6 +63,9 @@ func readArea(files fs.FS, name string) (Area, error) {
 	if err != nil {
 		return Area{}, err
 	}
+	if err := checkNames(text); err != nil {
+		return Area{}, err
+	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	var area Area
@@ -71,6 +79,34 @@ func readArea(files fs.FS, name string) (Area, error) {
 		return Area{}, fmt.Errorf("area is %q: the file must be named %s.json", area.Area, area.Area)
 	}
 	return area, nil
+}
+
+// checkNames refuses what encoding/json reads too kindly: a member twice, of which
+// it takes the last, and "OK" for "ok".
+func checkNames(text []byte) error {
+	if err := strictjson.CheckObject(text); err != nil {
+		return err
+	}
+	var err error
+	exact := func(object gjson.Result) {
+		object.ForEach(func(name, _ gjson.Result) bool {
+			if name.Str != strings.ToLower(name.Str) {
+				err = fmt.Errorf("unknown member %q", name.Str)
+			}
+			return err == nil
+		})
+	}
+	gjson.GetBytes(text, "vectors").ForEach(func(_, vector gjson.Result) bool {
+		exact(vector)
+		vector.Get("steps").ForEach(func(_, step gjson.Result) bool {
+			exact(step)
+			exact(step.Get("expect"))
+			exact(step.Get("expect.response"))
+			return err == nil
+		})
+		return err == nil
+	})
+	return err
 }
 
 // Vectors returns every vector in order, those that were superseded too.

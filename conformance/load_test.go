@@ -132,3 +132,25 @@ func TestSubstituteText(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestNamesAreExact: encoding/json takes the last of two equal members, and "OK" for "ok".
+func TestNamesAreExact(t *testing.T) {
+	const good = `{"area":"a","about":"x","vectors":[{"name":"a/b","kind":"accept","says":"x","source":"y","steps":[{"op":"version","request":{},"expect":{"ok_includes":{"abi":1}}}]}]}`
+	load := func(text string) error {
+		_, err := LoadFrom(fstest.MapFS{"a.json": &fstest.MapFile{Data: []byte(text)}})
+		return err
+	}
+	if err := load(good); err != nil {
+		t.Fatal(err)
+	}
+	for old, changed := range map[string]string{
+		`"says":"x"`:       `"says":"x","says":"z"`,
+		`"ok_includes"`:    `"OK_INCLUDES"`,
+		`"op":`:            `"Op":`,
+		`"request":{},"ex`: `"request":{},"varies":["ok"],"ex`,
+	} {
+		if err := load(strings.Replace(good, old, changed, 1)); err == nil {
+			t.Errorf("%s is accepted", changed)
+		}
+	}
+}

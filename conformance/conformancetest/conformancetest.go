@@ -4,7 +4,6 @@ package conformancetest
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
@@ -32,8 +31,10 @@ func Run(t *testing.T, leg runner.Source, patterns ...string) {
 		t.Fatal(err)
 	}
 	vectors := suite.Select(patterns)
-	if len(vectors) == 0 {
-		t.Fatalf("no vector is named like %s", strings.Join(patterns, ", "))
+	for _, pattern := range patterns {
+		if len(suite.Select([]string{pattern})) == 0 {
+			t.Fatalf("no vector is named like %q", pattern)
+		}
 	}
 	report := runner.Run(context.Background(), runner.Plan{
 		Vectors: vectors, Reference: runner.CoreSource(), Legs: []runner.Source{leg}, StepLimit: stepLimit,

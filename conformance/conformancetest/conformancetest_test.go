@@ -45,7 +45,7 @@ func TestFailuresAreTests(t *testing.T) {
 	for mode, want := range map[string]string{
 		"answer":  "--- FAIL: TestWrong/body/changed",
 		"missing": "leg missing could not run",
-		"pattern": "no vector is named like nonsense/*",
+		"pattern": "no vector is named like \"nonsense/*\"",
 	} {
 		process := exec.Command(os.Args[0], "-test.run=^TestWrong$")
 		process.Env = append(os.Environ(), wrongAs+"="+mode)

@@ -146,10 +146,18 @@ func (s settings) plan(suite *conformance.Suite, sources []runner.Source, progre
 // sources are the chosen legs without "go", which is the reference anyway.
 func (s settings) sources() ([]runner.Source, error) {
 	sources := s.places.AllSources()
+	command := strings.Fields(s.driver)
+	if len(command) > 0 {
+		sources = append(sources, runner.DriverSource("driver", runner.Command{Args: command}))
+	}
 	named := runner.ByDefault(sources)
 	if s.legs != "" {
 		var err error
-		if named, err = runner.Named(sources, strings.Split(s.legs, ",")); err != nil {
+		names := strings.Split(s.legs, ",")
+		if len(command) > 0 {
+			names = append(names, "driver")
+		}
+		if named, err = runner.Named(sources, names); err != nil {
 			return nil, err
 		}
 	}
@@ -158,9 +166,6 @@ func (s settings) sources() ([]runner.Source, error) {
 		if source.Name != runner.CoreSource().Name {
 			chosen = append(chosen, source)
 		}
-	}
-	if command := strings.Fields(s.driver); len(command) > 0 {
-		chosen = append(chosen, runner.DriverSource("driver", runner.Command{Args: command}))
 	}
 	if len(chosen) == 0 {
 		return nil, errors.New("there is nothing to compare with the leg go: choose another one too")

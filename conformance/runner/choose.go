@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// driverLeg is the name of the leg of --driver.
+const driverLeg = "driver"
+
 // chooseLegs sets the plan's legs and its reference.
 func (s settings) chooseLegs(plan *Plan) error {
 	sources, err := s.sources()
@@ -16,13 +19,18 @@ func (s settings) chooseLegs(plan *Plan) error {
 	if plan.Reference, there = find(sources, s.reference); !there {
 		return fmt.Errorf("there is no leg %q to compare with (--list shows the names)", s.reference)
 	}
+	plan.Heavy = plan.Heavy || plan.Reference.Slow // else heavy vectors would be compared with nothing
 	switch {
 	case s.all && len(s.legs) > 0:
 		return errors.New("--all and --leg exclude each other")
 	case s.all:
 		plan.Legs = sources
 	case len(s.legs) > 0:
-		plan.Legs, err = Named(sources, s.legs)
+		names := s.legs
+		if s.driver != "" {
+			names = append(names, driverLeg) // it was given to be run
+		}
+		plan.Legs, err = Named(sources, names)
 	default:
 		plan.Legs = ByDefault(sources)
 	}
@@ -38,7 +46,7 @@ func (s settings) sources() ([]Source, error) {
 	if len(command) == 0 {
 		return nil, errors.New("--driver names no command")
 	}
-	return append(sources, DriverSource("driver", Command{Args: command})), nil
+	return append(sources, DriverSource(driverLeg, Command{Args: command})), nil
 }
 
 // ByDefault returns the sources that a run has which names none: without those that
@@ -58,14 +66,25 @@ func Named(sources []Source, names []string) ([]Source, error) {
 	var chosen []Source
 	for _, name := range names {
 		source, there := find(sources, name)
+		if !there && name == driverLeg {
+			return nil, errors.New("the leg driver needs a command: --driver \"my-driver --flag\"")
+		}
 		if !there {
-			return nil, fmt.Errorf("there is no leg %q (--list shows the names)", name)
+			return nil, fmt.Errorf("there is no leg %q: the legs are %s", name, namesOf(sources))
 		}
 		if _, twice := find(chosen, name); !twice {
 			chosen = append(chosen, source)
 		}
 	}
 	return chosen, nil
+}
+
+func namesOf(sources []Source) string {
+	var names []string
+	for _, source := range sources {
+		names = append(names, source.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func find(sources []Source, name string) (Source, bool) {

@@ -29,6 +29,8 @@ func TestWrongArgumentsAreExitTwo(t *testing.T) {
 		"at least one leg":     {"--parallel", "0"},
 		"none.txt":             {"--known-failing", "none.txt"},
 		"to compare with":      {"--reference", "nonsense"},
+		`named like "raplay/`:  {"--vector", "scope/*", "--vector", "raplay/*"},
+		"needs a command":      {"--leg", "driver"},
 	} {
 		if code, _, stderr := command(arguments...); code != ExitBroken || !strings.Contains(stderr, want) {
 			t.Errorf("%v: exit code %d, %s", arguments, code, stderr)
@@ -108,6 +110,42 @@ func TestAllDemandsEveryLeg(t *testing.T) {
 	}
 	if _, stdout, _ := command("--vector", "abi/call", "--list"); strings.Contains(stdout, "wazero-interpreter") {
 		t.Errorf("a leg that is absent is chosen:\n%s", stdout)
+	}
+}
+
+// TestDriverRunsBesideALegThatIsNamed: it was given to be run.
+func TestDriverRunsBesideALegThatIsNamed(t *testing.T) {
+	missing := []string{"--leg", "go", "--driver", filepath.Join(t.TempDir(), "no-such-driver"), "--reference", "go", "--out", t.TempDir(), "--vector", "scope/*"}
+	if code, stdout, _ := command(missing...); code != ExitBroken || !strings.Contains(stdout, "no-such-driver") {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+}
+
+func TestKnownFailingOfNoLeg(t *testing.T) {
+	list := knownFile(t, "drivr scope/equal it was misspelt\n")
+	if code, _, stderr := command("--leg", "go", "--reference", "go", "--vector", "scope/*", "--known-failing", list, "--out", t.TempDir()); code != ExitBroken || !strings.Contains(stderr, `known.txt:1: there is no leg "drivr"`) {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+// TestOldReportsAreRemoved, so that none passes for that of a run which could not
+// write its own.
+func TestOldReportsAreRemoved(t *testing.T) {
+	out := t.TempDir()
+	run := func(ctx context.Context) int {
+		var stdout, stderr bytes.Buffer
+		return Main(ctx, []string{"--leg", "go", "--reference", "go", "--vector", "scope/*", "--out", out}, &stdout, &stderr)
+	}
+	if code := run(t.Context()); code != ExitPassed {
+		t.Fatalf("exit code %d", code)
+	}
+	interrupted, stop := context.WithCancel(t.Context())
+	stop()
+	if code := run(interrupted); code != ExitBroken {
+		t.Errorf("interrupted: exit code %d", code)
+	}
+	if _, err := os.Stat(filepath.Join(out, "report.json")); err == nil {
+		t.Error("the report of the run before is still there")
 	}
 }
 

@@ -65,6 +65,21 @@ func parseKnown(line string, suite *conformance.Suite) (knownEntry, error) {
 	return entry, nil
 }
 
+// demandLegs refuses an entry whose leg nobody has: it would excuse nothing. Legs
+// that were not chosen are as good: one list serves several runs.
+func (k *KnownFailing) demandLegs(sources []Source) error {
+	for _, entry := range k.entries {
+		known := conformance.Matches(entry.leg, driverLeg)
+		for _, source := range sources {
+			known = known || conformance.Matches(entry.leg, source.Name)
+		}
+		if !known {
+			return fmt.Errorf("%s: there is no leg %q: the legs are %s, %s", entry.place, entry.leg, namesOf(sources), driverLeg)
+		}
+	}
+	return nil
+}
+
 // find returns the entry of a vector on a leg, nil when there is none.
 func (k *KnownFailing) find(leg, vector string) *knownEntry {
 	if k == nil {

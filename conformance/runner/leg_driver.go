@@ -105,6 +105,9 @@ type reply struct {
 	ID     int     `json:"id"`
 	Answer *string `json:"answer"`
 	Failed string  `json:"failed"`
+	// Unsupported says that the implementation has no such operation: the vector
+	// fails, and the leg goes on.
+	Unsupported string `json:"unsupported"`
 }
 
 func (d *driver) Call(ctx context.Context, call Call) ([]byte, error) {
@@ -141,10 +144,17 @@ func (d *driver) readReply(line []byte) ([]byte, error) {
 	if got.ID != d.lastID {
 		return nil, d.explain(fmt.Errorf("the driver answered call %d instead of %d", got.ID, d.lastID))
 	}
-	if got.Answer == nil {
+	if got.Unsupported != "" && got.Answer == nil {
+		return nil, failed("the driver does not support this: %s", got.Unsupported)
+	}
+	if got.Answer == nil || got.Failed != "" {
 		return nil, d.explain(fmt.Errorf("the driver failed: %s", got.Failed))
 	}
-	return base64.StdEncoding.DecodeString(*got.Answer)
+	answer, err := base64.StdEncoding.DecodeString(*got.Answer)
+	if err != nil {
+		return nil, d.explain(fmt.Errorf("the driver's answer is not base64: %w", err))
+	}
+	return answer, nil
 }
 
 // afterEnd says how a driver ended that closed its output too early.

@@ -76,6 +76,12 @@ func misbehave(mode string, asked question) (code int, ends bool) {
 		say(asked.ID+1, []byte(`{"ok":{"match":true}}`))
 	case "failed":
 		fmt.Printf("{\"id\":%d,\"failed\":\"no library\"}\n", asked.ID)
+	case "unsupported":
+		fmt.Printf("{\"id\":%d,\"unsupported\":\"no scopes\"}\n", asked.ID)
+	case "failed-too":
+		fmt.Printf("{\"id\":%d,\"answer\":\"e30=\",\"failed\":\"and broken\"}\n", asked.ID)
+	case "no-base64":
+		fmt.Printf("{\"id\":%d,\"answer\":\"{}\"}\n", asked.ID)
 	case "wrong":
 		say(asked.ID, []byte(`{"ok":{"match":false}}`))
 	case "spaced":

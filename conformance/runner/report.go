@@ -3,7 +3,9 @@ package runner
 import (
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -28,6 +30,19 @@ type jsonResult struct {
 	Seconds float64 `json:"seconds"`
 	Failure string  `json:"failure,omitempty"`
 	Known   string  `json:"known_failing,omitempty"` // the cause
+}
+
+// reportFiles are the names of the reports.
+var reportFiles = []string{"report.json", "junit.xml"}
+
+// RemoveFiles removes the reports of an earlier run from a folder.
+func RemoveFiles(folder string) error {
+	for _, name := range reportFiles {
+		if err := os.Remove(filepath.Join(folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // WriteFiles writes report.json and junit.xml into a folder, which is made

@@ -125,6 +125,9 @@ func TestBrokenDriverCouldNotRun(t *testing.T) {
 		"wrong-id": "instead of",
 		"failed":   "no library",
 		"bad-exit": "exit status 7",
+
+		"failed-too": "and broken",
+		"no-base64":  "not base64",
 	} {
 		table := demandExit(t, run(t, vectors(t, "abi/call"), testDriver(mode)), ExitBroken)
 		if !strings.Contains(table, "LEG driver COULD NOT RUN") || !strings.Contains(table, want) {
@@ -170,7 +173,7 @@ func TestBrokenWinsOverFailed(t *testing.T) {
 
 func TestOtherVersionCouldNotRun(t *testing.T) {
 	table := demandExit(t, run(t, vectors(t, "abi/call"), changedCore(`"version":"`+abi.Release+`"`, `"version":"0.0.0"`)), ExitBroken)
-	if !strings.Contains(table, "another version") {
+	if !strings.Contains(table, "another build") || !strings.Contains(table, "0.0.0") {
 		t.Errorf("the cause is not named:\n%s", table)
 	}
 }
@@ -336,4 +339,26 @@ func TestSlowLegsLeaveHeavyVectorsOut(t *testing.T) {
 			t.Errorf("heavy %v: %d results, %d left out\n%s", heavy, len(report.Legs[0].Results), left, table)
 		}
 	}
+}
+
+// TestUnsupportedFailsTheVectorAlone: a driver may say that it has no such
+// operation, and the leg goes on.
+func TestUnsupportedFailsTheVectorAlone(t *testing.T) {
+	report := run(t, vectors(t, "scope/*", "abi/version"), testDriver("unsupported"))
+	table := demandExit(t, report, ExitFailed)
+	if !strings.Contains(table, "does not support this: no scopes") || strings.Contains(table, "FAILED abi/version") {
+		t.Errorf("what is not supported must fail, and nothing else:\n%s", table)
+	}
+}
+
+// TestExpectationsOnly: another implementation has its own texts and version.
+func TestExpectationsOnly(t *testing.T) {
+	for only, code := range map[bool]int{true: ExitPassed, false: ExitBroken} {
+		other := changedCore("0.1.0", "9.9.9")
+		report := Run(t.Context(), Plan{Vectors: vectors(t, "body/changed"), Reference: CoreSource(), Legs: []Source{other}, StepLimit: testLimit, ExpectationsOnly: only})
+		demandExit(t, report, code)
+	}
+	wrong := changedCore(`"body_tampered"`, `"invalid_claims"`)
+	report := Run(t.Context(), Plan{Vectors: vectors(t, "body/changed"), Reference: CoreSource(), Legs: []Source{wrong}, StepLimit: testLimit, ExpectationsOnly: true})
+	demandExit(t, report, ExitFailed)
 }

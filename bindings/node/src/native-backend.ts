@@ -2,6 +2,7 @@ import { misuse } from "./answers.js";
 import type { Core } from "./core.js";
 import { ABI_VERSION } from "./generated.js";
 import { reason } from "./lines.js";
+import { checkCall } from "./portable/core.js";
 
 const NOTHING = new Uint8Array(0);
 
@@ -77,6 +78,7 @@ export class NativeBackend implements Core {
   }
 
   call(op: string, request: string, body: Uint8Array = NOTHING): string {
+    checkCall(op, request, body);
     const { call, copy, free } = this.#functions;
     const opBytes = Buffer.from(op);
     const requestBytes = Buffer.from(request);

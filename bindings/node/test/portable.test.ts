@@ -35,6 +35,37 @@ describe("tallystick/core", () => {
     }
   });
 
+  test("takes a body of bytes, texts, and a limit that is one, and nothing else", () => {
+    const core = openCore(module);
+    const opened = core.call("engine.open", '{"verifier":{}}');
+    const any = core.call as (...values: unknown[]) => string;
+    const bytes = new TextEncoder().encode("a body");
+    assert.match(any.call(core, "digest.body", "{}", bytes), /^\{"ok"/);
+    for (const body of ["a body", bytes.buffer, new Uint16Array(3), { length: 3 }, null]) {
+      assert.throws(() => any.call(core, "digest.body", "{}", body), { name: "TypeError", message: /Uint8Array/ });
+    }
+    for (const texts of [["version"], [undefined, "{}"], ["version", bytes]]) {
+      assert.throws(() => any.call(core, ...texts), { name: "TypeError", message: /texts/ });
+    }
+    const { engine } = JSON.parse(opened).ok;
+    assert.match(core.call("engine.stats", JSON.stringify({ engine })), /^\{"ok"/, "no engine is lost by a wrong call");
+    for (const memoryLimit of [Number.NaN, 0, -1, "1GB", null]) {
+      assert.throws(() => openCore(module, { memoryLimit: memoryLimit as number }), {
+        name: "TypeError",
+        message: /memoryLimit/,
+      });
+    }
+  });
+
+  test("an operation beyond ASCII is no other one", async () => {
+    const disguised = String.fromCharCode(...[..."version"].map((letter) => letter.charCodeAt(0) + 0x100));
+    const native = await loadCore({ backend: "native" });
+    for (const op of [disguised, "é", "\u{1f600}"]) {
+      assert.match(openCore(module).call(op, "{}"), /"unknown_operation"/);
+      assert.equal(openCore(module).call(op, "{}"), native.call(op, "{}"));
+    }
+  });
+
   test("starts where no time goes by, as in a worker", () => {
     const { now } = performance;
     performance.now = () => 0;

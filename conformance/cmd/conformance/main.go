@@ -4,10 +4,14 @@ package main
 import (
 	"context"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/tallystick/tallystick/conformance/runner"
 )
 
 func main() {
-	os.Exit(runner.Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(runner.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }

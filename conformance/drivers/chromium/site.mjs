@@ -31,8 +31,8 @@ export async function serve(WebSocketServer) {
 }
 
 async function answer(root, request, response) {
-  // URL removes every ".." first, so that what is asked for lies below the package's dist/.
-  const { pathname } = new URL(request.url, "http://site");
+  // URL removes every ".." first, so that what is asked for lies below the package's dist/. What another process sends may be no URL.
+  const pathname = URL.canParse(request.url, "http://site") ? new URL(request.url, "http://site").pathname : "";
   if (!pathname.startsWith(root)) return void response.writeHead(404).end();
   const name = pathname.slice(root.length);
   const file = OURS[name] ?? new URL(`./${name}`, PACKAGE);

@@ -8,6 +8,7 @@ const config :Workerd.Config = (
 
 const worker :Workerd.Worker = (
   compatibilityDate = "2025-06-01",
+  bindings = [(name = "SECRET", fromEnvironment = "TALLYSTICK_WORKER_SECRET")],
   modules = [
     (name = "worker.mjs", esModule = embed "worker.mjs"),
     (name = "tallystick/tallystick.wasm", wasm = embed "../../../bindings/node/dist/tallystick.wasm"),

@@ -1,5 +1,6 @@
 // The leg "workerd" of the conformance suite: starts workerd with a worker over "tallystick/core" and asks it over loopback.
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { Agent, request as httpRequest } from "node:http";
 import { createInterface } from "node:readline";
@@ -33,7 +34,9 @@ exit 0`;
 
 /** Starts workerd and waits until it listens: the port, and how to end it. */
 async function start(program) {
-  const guard = spawn("sh", ["-c", GUARD, program, CONFIG], { stdio: ["pipe", "inherit", "inherit", "pipe"] });
+  const secret = randomBytes(16).toString("hex");
+  const env = { ...process.env, TALLYSTICK_WORKER_SECRET: secret };
+  const guard = spawn("sh", ["-c", GUARD, program, CONFIG], { env, stdio: ["pipe", "inherit", "inherit", "pipe"] });
   const ended = new Promise((resolve) => guard.on("close", resolve));
   const stop = () => {
     guard.stdin.end();
@@ -41,18 +44,18 @@ async function start(program) {
   };
   for await (const line of createInterface({ input: guard.stdio[3] })) {
     const { event, port } = JSON.parse(line);
-    if (event === "listen") return { port, stop };
+    if (event === "listen") return { port, secret, stop };
   }
   await stop();
   throw new Error(`${program} ended before it listened; what it says is above`);
 }
 
 /** Asks over one connection that is kept. */
-function asker(port) {
+function asker(port, secret) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   return (op, request, body) =>
     new Promise((resolve, reject) => {
-      const headers = { "content-length": request.length + body.length };
+      const headers = { authorization: secret, "content-length": request.length + body.length };
       const path = `/?op=${op}&request=${request.length}`;
       const asked = httpRequest({ agent, host: "127.0.0.1", port, method: "POST", path, headers }, (answer) => {
         const pieces = [];
@@ -76,9 +79,9 @@ async function main() {
   if (values.help) return void process.stdout.write(HELP);
   const program = values.workerd ?? process.env.TALLYSTICK_WORKERD ?? INSTALLED;
   if (!existsSync(program)) throw new Error(`there is no ${program}: run "make setup-runtimes", or give --workerd`);
-  const { port, stop } = await start(program);
+  const { port, secret, stop } = await start(program);
   try {
-    await exchange(asker(port));
+    await exchange(asker(port, secret));
   } finally {
     await stop();
   }

@@ -10,7 +10,9 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 let core;
 
 export default {
-  async fetch(question) {
+  async fetch(question, { SECRET }) {
+    // Any process of this machine, and any page of its browsers, can reach the port.
+    if (question.headers.get("authorization") !== SECRET) return new Response("", { status: 403 });
     core ??= openCore(module);
     const { searchParams } = new URL(question.url);
     const length = Number(searchParams.get("request"));

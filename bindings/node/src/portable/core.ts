@@ -19,3 +19,18 @@ export interface Core {
 
 /** Memory at which a WebAssembly instance is replaced when nobody says otherwise, in bytes. */
 export const DEFAULT_MEMORY_LIMIT = 1_073_741_824;
+
+/**
+ * A text where bytes are wanted would become other bytes, and an ArrayBuffer, whose length is another member, none.
+ *
+ * @throws TypeError
+ */
+export function checkCall(op: unknown, request: unknown, body: unknown): void {
+  if (typeof op !== "string" || typeof request !== "string") {
+    throw new TypeError("a call of the core takes the operation and the request as texts");
+  }
+  // The second test lets in bytes of another realm, such as a test runner's.
+  if (!(body instanceof Uint8Array) && Object.prototype.toString.call(body) !== "[object Uint8Array]") {
+    throw new TypeError("a call of the core takes the body as a Uint8Array: encode a text, wrap an ArrayBuffer");
+  }
+}

@@ -17,12 +17,15 @@ export interface OpenOptions {
  *
  * @param module - A `WebAssembly.Module`: what `WebAssembly.compileStreaming(fetch(url))` gives in a browser, and
  *   `import module from "tallystick/tallystick.wasm"` in a worker.
- * @throws TypeError when it is something else.
+ * @throws TypeError when it is something else, or memoryLimit no number above 0.
  * @throws Error when the module is not of this package's version, or does not run here.
  */
 export function openCore(module: object, { memoryLimit = DEFAULT_MEMORY_LIMIT }: OpenOptions = {}): Core {
   if (!(module instanceof WebAssembly.Module)) {
     throw new TypeError("openCore takes a WebAssembly.Module: compile tallystick.wasm first, and await it");
+  }
+  if (typeof memoryLimit !== "number" || !(memoryLimit > 0)) {
+    throw new TypeError(`memoryLimit must be a number of bytes above 0, not ${String(memoryLimit)}`);
   }
   return new WasmCore(module, web, memoryLimit);
 }

@@ -53,11 +53,11 @@ export class Instance {
 
   call(op: string, request: string, body: Uint8Array): string {
     // A character takes at most three bytes, so what passes this test fits without counting.
-    if (op.length + request.length * 3 + body.length <= SCRATCH) {
+    if ((op.length + request.length) * 3 + body.length <= SCRATCH) {
       return this.#callAt(this.#scratch, op, request, request.length * 3, body);
     }
     const requestRoom = this.#platform.byteLength(request);
-    const at = this.#exports.tally_alloc(op.length + requestRoom + body.length) >>> 0;
+    const at = this.#exports.tally_alloc(op.length * 3 + requestRoom + body.length) >>> 0;
     const answer = this.#callAt(at, op, request, requestRoom, body);
     this.#exports.tally_free(at);
     return answer;
@@ -65,12 +65,12 @@ export class Instance {
 
   #callAt(at: number, op: string, request: string, requestRoom: number, body: Uint8Array): string {
     const view = this.#view();
-    for (let index = 0; index < op.length; index++) view.bytes[at + index] = op.charCodeAt(index);
-    const requestAt = at + op.length;
+    const opLength = writeOperation(view, op, at);
+    const requestAt = at + opLength;
     const requestLength = view.write(request, requestAt, requestRoom);
     const bodyAt = requestAt + requestLength;
     if (body.length > 0) view.bytes.set(body, bodyAt);
-    const packed = this.#exports.tally_call(at, op.length, requestAt, requestLength, bodyAt, body.length);
+    const packed = this.#exports.tally_call(at, opLength, requestAt, requestLength, bodyAt, body.length);
     const pointer = Number((packed >> 32n) & 0xffff_ffffn);
     return this.#view().read(pointer, pointer + Number(packed & 0xffff_ffffn));
   }
@@ -81,4 +81,14 @@ export class Instance {
     if (this.#seen?.bytes.buffer !== buffer) this.#seen = this.#platform.view(buffer);
     return this.#seen;
   }
+}
+
+/** Operations are ASCII, which is quick to write; others are told as they are, in UTF-8, for the core to refuse. */
+function writeOperation(view: View, op: string, at: number): number {
+  for (let index = 0; index < op.length; index++) {
+    const code = op.charCodeAt(index);
+    if (code > 0x7f) return view.write(op, at, op.length * 3);
+    view.bytes[at + index] = code;
+  }
+  return op.length;
 }

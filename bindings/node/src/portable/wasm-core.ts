@@ -1,5 +1,5 @@
 import { oneLine, reason } from "../lines.js";
-import type { Core } from "./core.js";
+import { type Core, checkCall } from "./core.js";
 import { Instance } from "./instance.js";
 import type { Platform } from "./platform.js";
 import { ProcessExit } from "./wasi.js";
@@ -31,6 +31,7 @@ export class WasmCore implements Core {
   }
 
   call(op: string, request: string, body: Uint8Array = NOTHING): string {
+    checkCall(op, request, body);
     try {
       const instance = (this.#instance ??= new Instance(this.#module, this.#platform));
       const answer = instance.call(op, request, body);
