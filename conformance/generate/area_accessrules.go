@@ -103,6 +103,7 @@ func accessIssuers(a *area) {
 	for _, banned := range [][2]string{{"name", "mallory"}, {"upper-case", "MALLORY"}, {"child", "mallory.bot"}, {"star", "banned-bob"}} {
 		a.reject("portal-denied-"+banned[0], "portal-not-denied", "a portal's agent on the list: "+banned[1], order5, list, keepsOut(deniedPortal(banned[1]), nil, "issuer_denied"))
 	}
+	deniedWhoLies(a)
 	stranger := accessToken(object{"iss": "https://carol.example", "aoauth": object{"agent_url": "https://carol.example"}})
 	a.reject("stranger-not-allowed", "issuer-not-denied", "a stranger that is not on the allow list: no key is fetched", order5, openAccess(object{"allow": []string{partner}}), keepsOutIssuer(stranger, nil))
 	inside := func(name, says, iss string) {
@@ -269,4 +270,20 @@ func boundOnce(a *area) {
 	a.reject("window-full", "bound", "a full window refuses rather than forgets", "protocol.md section 8: replay", append(append([]step{full}, one...), asksBody(second, nil), resume(nil, body, refusal("replay_store_unavailable")))...)
 	a.reject("window-floor", "bound", "a token that may have been used in a window that was lost", "ABI.md engine.open: replay_floor", openAccess(object{"replay_floor": now + 330}),
 		asksBody(t, nil), resume(nil, body, refusal("replay_store_unavailable")))
+}
+
+// deniedWhoLies: a star on the deny list holds for the issuer of a token that claims
+// an agent_url of another, and for the URL of an agent that its portal named.
+func deniedWhoLies(a *area) {
+	lying := accessToken(object{"aoauth": object{"agent_url": "https://victim.test/x"}})
+	for _, pattern := range [][2]string{{"url", "https://*.example"}, {"name", "@example.al*"}} {
+		a.reject("issuer-denied-star-"+pattern[0]+"-elsewhere", "issuer-not-denied", "a star that matches the issuer of a token which claims to be an agent of another: "+pattern[1], order5+"; "+oneOrder,
+			openAccess(object{"deny": []string{pattern[1]}}), keepsOut(lying, nil, "issuer_denied"))
+	}
+	named := accessToken(object{"iss": portalURL, "sub": "mallory", "agent_path": "/agents", "aoauth": remove})
+	portal := func(pattern string) step {
+		return openAccess(object{"trusted_issuers": []object{{"issuer": portalURL, "type": "portal"}}, "keys": object{portalURL: alice.spki()}, "deny": []string{pattern}})
+	}
+	a.accept("portal-spared-star", "a star that matches neither the name nor the URL's", order5, portal("@example.portal.agents.x*"), lets(named, nil, object{"name": "mallory"}))
+	a.reject("portal-denied-star-of-url", "portal-spared-star", "a star that matches the name which the agent's URL has", order5, portal("@example.portal.agents.mal*"), keepsOut(named, nil, "issuer_denied"))
 }

@@ -161,6 +161,7 @@ func lifetimes(a *area) {
 	a.accept("etag", "the entity-tag is sent back, and 304 keeps the keys", "RFC 9110 section 13.1.2; "+keysOfOthers+": ETag", append(known(tagged), asksAgain,
 		answered(304, object{"content-type": remove, "cache-control": "max-age=120"}, "", later(61), okIncludes(object{"key_id": alice.kid()})), letsIn(t, later(180)), fetches(t, later(181), keysURL, object{"headers": object{"if-none-match": `"v1"`}}))...)
 	a.accept("etag-weak", "a weak one", "RFC 9110 section 8.8.3", append(known(object{"etag": `W/"v1"`, "cache-control": "max-age=60"}), fetches(t, later(61), keysURL, object{"headers": object{"if-none-match": `W/"v1"`}}))...)
+	badTags(a)
 	a.accept("etag-changed", "200 replaces the keys and the tag", keysOfOthers+": ETag", append(known(tagged), asksAgain,
 		answered(200, object{"etag": `"v2"`, "cache-control": "max-age=60"}, aliceKeys, later(61), okIncludes(object{})), fetches(t, later(122), keysURL, object{"headers": object{"if-none-match": `"v2"`}}))...)
 	a.reject("key-withdrawn", "etag-changed", "a key that its issuer withdrew stops working, for a remembered token too", keysOfOthers, append(known(tagged), letsIn(t, nil), asksAgain,
@@ -387,4 +388,22 @@ func ellipticJWK() object {
 	}
 	size := (len(point) - 1) / 2
 	return object{"kty": "EC", "crv": "P-256", "x": base64url(point[1 : 1+size]), "y": base64url(point[1+size:]), "kid": "curve", "use": "sig", "alg": "ES256"}
+}
+
+// badTags: what is no entity-tag is not sent back, so that the 304 which follows
+// vouches for nothing: the keys are as old as before.
+func badTags(a *area) {
+	const refreshed, later24 = 86000, 86470
+	fresh := accessToken(object{"iat": now + later24, "nbf": now + later24, "exp": now + later24 + 300})
+	after := func(tag string, then conformance.Expect) []step {
+		headers := object{"etag": tag, "cache-control": "max-age=60"}
+		return append(known(headers), fetches(day(nil), later(refreshed), discoverURL, object{}),
+			answered(200, nil, discoveryOf(aliceURL, nil), later(refreshed), nextFetch(keysURL, object{})).save("ticket", "ticket"), answered(304, headers, "", later(refreshed), okIncludes(object{})),
+			fetches(fresh, later(later24), keysURL, object{}), resume(object{"failed": "no answer"}.with(later(later24)), "", then))
+	}
+	source := "RFC 9110 sections 8.8.3 and 15.4.5; " + keysOfOthers + ": ETag, a stale set for 24 h"
+	a.accept("etag-vouches", "304 after a tag that was sent makes the keys new", source, after(`"v1"`, okIncludes(object{"key_id": alice.kid()}))...)
+	for _, tag := range [][3]string{{"space", "a space", `"v 1"`}, {"quote", "a quote", `"v"1"`}, {"control", "a control character", "\"v\x011\""}, {"non-ascii", "a character outside ASCII", `"é"`}, {"unquoted", "no quotes", "v1"}} {
+		a.reject("etag-"+tag[0], "etag-vouches", "an entity-tag with "+tag[1]+" is none: it was not sent back, and 304 keeps nothing", source, after(tag[2], refusal("keys_unavailable"))...)
+	}
 }

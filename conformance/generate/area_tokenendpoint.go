@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/tallystick/tallystick/conformance"
@@ -10,6 +11,7 @@ func tokenEndpoint() *area {
 	a := newArea("token-endpoint", "Who gets a token, for whom, with which scopes; and the one answer for all who do not authenticate.")
 	grants(a)
 	tokenForms(a)
+	formSizes(a)
 	clientSecrets(a)
 	basicHeaders(a)
 	assertions(a)
@@ -246,6 +248,21 @@ func assertions(a *area) {
 	a.reject("assertion-store-down", "assertion-claimed", "or cannot be reached: fail closed", abiNeeds, claim("unavailable", saying(503, secretAnswer, object{"error": "temporarily_unavailable"}))...)
 	a.reject("secret-of-key-client", "assertion", "a client with a key has no secret", source, open(nil), declines(secretForm("target=@bob"), nil, 401, "invalid_client"))
 	a.reject("assertion-of-secret-client", "secret-post", "a client with a secret has no key", source, openAuthority(object{"clients": []object{registered(object{"public_key": remove})}}), declines(form(of(nil)), nil, 401, "invalid_client"))
+}
+
+// formSizes: a form has 64 parameters and 65,536 bytes at most.
+func formSizes(a *area) {
+	const most = 64
+	filled := func(parameters int) string {
+		fields := []string{carolsForm("target=@bob")}
+		for n := strings.Count(fields[0], "&") + 1; n < parameters; n++ {
+			fields = append(fields, "x"+strconv.Itoa(n)+"=1")
+		}
+		return strings.Join(fields, "&")
+	}
+	source := section7 + "; ABI.md access.serve"
+	a.accept("form-most-parameters", "64 parameters", source, openAuthority(nil), granted(filled(most), nil))
+	a.reject("form-many-parameters", "form-most-parameters", "65", source, openAuthority(nil), declines(filled(most+1), nil, 400, "invalid_request"))
 }
 
 func hmacAssertion(payload string) string {
