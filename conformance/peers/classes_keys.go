@@ -49,6 +49,14 @@ func keyClasses() []Class {
 		Reason: "A private JWK has `d` without its primes. These libraries compute them; the core asks for the whole key.",
 		Fits:   because(invalidKey, "lacks p or q"),
 	}, {
+		ID: "jwk-kid", Side: WeRefuse, Peers: []string{pyJWT, joserfc, joseNode}, Source: "RFC 7517 section 4.5: a string; protocol.md section 6",
+		Reason: "The `kid` of the JWK is empty, over 256 bytes, of another type, or has control characters: it is compared with tokens and written to logs. Two of the libraries take any value, joserfc any string.",
+		Fits:   because(invalidKey, "kid is not a short string"),
+	}, {
+		ID: "pkcs1-version", Side: WeRefuse, Peers: []string{golang}, Source: "RFC 8017 appendix A.1.2: version 0 has two primes",
+		Reason: "The version of a PKCS#1 private key is another than 0 (two primes). Go's reader takes 1 and two primes too.",
+		Fits:   func(f Finding) bool { return f.Case.Ours.Code == invalidKey && f.Case.Vector == "keys/pkcs1-version" },
+	}, {
 		ID: "private-for-public", Side: WeRefuse, Peers: []string{joserfc, nodeJWT}, Source: "RFC 7517 section 9.2",
 		Reason: "A private key is given where a public one is wanted. These libraries verify with its public half; the core says that a secret lies in the wrong place.",
 		Fits:   both(because(invalidKey, "expected a public one"), func(f Finding) bool { return f.Case.Task == VerifyJWS }),
