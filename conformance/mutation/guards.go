@@ -163,8 +163,6 @@ func Guards() []Guard {
 		{`config-realm-size`, `core/settings/keys.go`, `len(realm) > maxRealm || `, ``},
 		{`config-client-id`, `core/settings/keys.go`, `len(id) > agent.MaxName || strings.ContainsFunc(id, func(r rune) bool { return r < 0x20 || r > 0x7E })`, `false && len(id) > agent.MaxName`},
 		{`config-client-id-size`, `core/settings/keys.go`, `len(id) > agent.MaxName || `, ``},
-		{`config-word`, `core/settings/keys.go`, `if len(word) > scope.MaxPattern || scope.CheckPattern(word) != nil || strings.Contains(word, "*") {`, `if false && scope.CheckPattern(word) != nil {`},
-		{`config-word-star`, `core/settings/keys.go`, ` || strings.Contains(word, "*")`, ``},
 		{`json-fraction`, `core/strictjson/strictjson.go`, `if s.take('.') && !s.digits() {`, `if s.take('.') && !s.digits() && false {`},
 		{`json-exponent`, `core/strictjson/strictjson.go`, "\t\tif !s.digits() {\n\t\t\treturn ErrSyntax", "\t\tif !s.digits() && false {\n\t\t\treturn ErrSyntax"},
 		{`json-colon`, `core/strictjson/strictjson.go`, `if !s.take(':') {`, `if !s.take(':') && false {`},
@@ -181,5 +179,10 @@ func Guards() []Guard {
 		{`label-characters`, `core/trust/rules.go`, `c <= 0x20 || c >= 0x7F || c == '"' || c == '\\' {`, `c <= 0x20 {`},
 		{`label-size`, `core/trust/rules.go`, `if label == "" || len(label) > maxLabel {`, `if label == "" {`},
 		{`secret-salt`, `core/client/secret.go`, ` || len(salt) > maxSalt`, ``},
+		{`etag-characters`, `core/keyset/content.go`, `if c := inside[i]; c <= 0x20 || c >= 0x7F || c == '"' {`, `if c := inside[i]; false && c == 0 {`},
+		{`deny-star-issuer`, `core/agent/list.go`, `(p.deny.match(urls[0]) || p.deny.match(urls[1]))`, `p.deny.match(urls[0])`},
+		{`deny-star-names`, `core/agent/list.go`, `(p.deny.match(names[0]) || p.deny.match(names[1]) || p.deny.match(names[2]))`, `p.deny.match(names[0])`},
+		{`deny-star-issuer-name`, `core/agent/list.go`, ` || p.deny.match(names[2]))`, `)`},
+		{`form-parameters`, `core/client/form.go`, `if len(seen) >= maxParameters {`, `if false && len(seen) >= maxParameters {`},
 	}
 }
