@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tallystick/tallystick/core/authorized"
 	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/scope"
 )
 
 // Bounds that are too large for a vector: what is at a bound is accepted, and the
@@ -63,5 +65,38 @@ func TestSizeOfASignedToken(t *testing.T) {
 	}
 	if a := sign(largest + 1); a.Error.Code != "invalid_argument" {
 		t.Errorf("a token over the limit: %v", a.Error)
+	}
+}
+
+func TestNumberOfPatterns(t *testing.T) {
+	c := New()
+	filter := func(patterns int) answer {
+		allowed := make([]string, patterns)
+		for n := range allowed {
+			allowed[n] = "a"
+		}
+		return call(t, c, "scope.filter", map[string]any{"scope": "a", "allowed": allowed}, "")
+	}
+	if a := filter(scope.MaxPatterns); a.OK == nil {
+		t.Errorf("as many patterns as there may be: %v", a.Error)
+	}
+	if a := filter(scope.MaxPatterns + 1); a.Error.Code != "invalid_config" {
+		t.Errorf("one more: %v", a)
+	}
+}
+
+// TestSizeOfAKeyFile pads a key with empty lines up to the bound and beyond.
+func TestSizeOfAKeyFile(t *testing.T) {
+	c := New()
+	key := pair().Public().PEM()
+	load := func(size int) answer {
+		file := map[string]any{"name": "alice.pem", "text": key + strings.Repeat("\n", size-len(key))}
+		return call(t, c, "keys.load", map[string]any{"files": []any{file}}, "")
+	}
+	if a := load(authorized.MaxText); len(a.OK["issuers"].(map[string]any)) != 1 {
+		t.Errorf("the largest file: %v", a)
+	}
+	if a := load(authorized.MaxText + 1); len(a.OK["issuers"].(map[string]any)) != 0 || len(a.OK["warnings"].([]any)) != 1 {
+		t.Errorf("a file over the largest size: %v", a)
 	}
 }
