@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -59,7 +61,9 @@ def interpreter(version: str) -> Path:
     found = shutil.which(f"python{version}")
     if found and subprocess.run([found, "-c", ""], check=False).returncode == 0:
         return Path(found)
-    for folder in sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*")):
+    # The fixtures give every test a HOME of its own: pyenv's versions lie in the user's.
+    home = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    for folder in sorted((home / ".pyenv" / "versions").glob(f"{version}.*")):
         return folder / "bin" / "python"
     pytest.skip(f"no python{version} on PATH or under ~/.pyenv/versions: the wheel cannot be tried")
 
