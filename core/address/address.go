@@ -6,6 +6,8 @@ package address
 import (
 	"errors"
 	"net/netip"
+	"slices"
+	"sync"
 )
 
 // ErrAddress is for a text that is no address.
@@ -15,7 +17,7 @@ var ErrAddress = errors.New("the address must be an IPv4 or IPv6 address in its 
 // special-purpose address registries (RFC 6890 and its updates) and RFC 5771, RFC
 // 4291 for multicast. A block counts whole, though small parts of some are global
 // (192.0.0.9 is PCP's anycast): no issuer lives there.
-var special = prefixes(
+var special = lazily(
 	"0.0.0.0/8",         // this network
 	"10.0.0.0/8",        // private
 	"100.64.0.0/10",     // shared by carriers (CGNAT)
@@ -44,19 +46,29 @@ var special = prefixes(
 // global is all that is assigned for unicast on the internet (RFC 4291 section
 // 2.4, IANA); loopback, link-local, site-local, unique local and multicast
 // addresses lie outside.
-var global = netip.MustParsePrefix("2000::/3")
+var global = lazily("2000::/3")
 
 var (
-	nat64  = netip.MustParsePrefix("64:ff9b::/96") // RFC 6052
-	sixTo4 = netip.MustParsePrefix("2002::/16")    // RFC 3056
+	nat64  = lazily("64:ff9b::/96") // RFC 6052
+	sixTo4 = lazily("2002::/16")    // RFC 3056
 )
 
-func prefixes(texts ...string) []netip.Prefix {
-	list := make([]netip.Prefix, len(texts))
-	for i, text := range texts {
-		list[i] = netip.MustParsePrefix(text)
-	}
-	return list
+// lazily reads blocks when they are first looked into: most agents never meet an
+// address, and reading them is a good part of the start of the WebAssembly module.
+func lazily(texts ...string) func() blocks {
+	return sync.OnceValue(func() blocks {
+		list := make(blocks, len(texts))
+		for i, text := range texts {
+			list[i] = netip.MustParsePrefix(text)
+		}
+		return list
+	})
+}
+
+type blocks []netip.Prefix
+
+func (b blocks) contain(address netip.Addr) bool {
+	return slices.ContainsFunc(b, func(block netip.Prefix) bool { return block.Contains(address) })
 }
 
 // Public reports whether a connection to the address leaves for the internet. An
@@ -79,15 +91,10 @@ func public(address netip.Addr) bool {
 	if embedded, there := embeddedIPv4(address); there {
 		return public(embedded)
 	}
-	if address.Is6() && !global.Contains(address) {
+	if address.Is6() && !global().contain(address) {
 		return false
 	}
-	for _, block := range special {
-		if block.Contains(address) {
-			return false
-		}
-	}
-	return true
+	return !special().contain(address)
 }
 
 func embeddedIPv4(address netip.Addr) (netip.Addr, bool) {
@@ -97,9 +104,9 @@ func embeddedIPv4(address netip.Addr) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	case address.Is4In6():
 		return address.Unmap(), true
-	case nat64.Contains(address):
+	case nat64().contain(address):
 		return netip.AddrFrom4([4]byte(bytes[12:])), true
-	case sixTo4.Contains(address):
+	case sixTo4().contain(address):
 		return netip.AddrFrom4([4]byte(bytes[2:6])), true
 	}
 	return netip.Addr{}, false

@@ -1,6 +1,9 @@
 package agent
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // genericDomains are common generic top-level domains. A portal's name that
 // begins with one (or with two letters: a country) is read as a domain reversed.
@@ -14,12 +17,16 @@ var genericDomains = wordSet(`com org net edu gov mil int arpa info biz name pro
 var registryLabels = wordSet(`co com org net ac edu gov gob gouv govt mil or ne go ad gr lg ed sch school nom id ltd plc me
 	asn info web biz firm gen ind nic res law adv art eng`)
 
-func wordSet(words string) map[string]bool {
-	set := map[string]bool{}
-	for word := range strings.FieldsSeq(words) {
-		set[word] = true
-	}
-	return set
+// wordSet is made when it is first looked into: making such sets is a good part of
+// the start of the WebAssembly module.
+func wordSet(words string) func() map[string]bool {
+	return sync.OnceValue(func() map[string]bool {
+		set := map[string]bool{}
+		for word := range strings.FieldsSeq(words) {
+			set[word] = true
+		}
+		return set
+	})
 }
 
 // Namespace returns the family that a name belongs to: its first segment, or the
@@ -35,7 +42,7 @@ func Namespace(name string, external bool) string {
 		return name[:first]
 	}
 	second := segmentEnd(name, first+1)
-	if len(domain) == 2 && second > first && registryLabels[strings.ToLower(name[min(first+1, second):second])] {
+	if len(domain) == 2 && second > first && registryLabels()[strings.ToLower(name[min(first+1, second):second])] {
 		return name[:segmentEnd(name, second+1)]
 	}
 	return name[:second]
@@ -47,7 +54,7 @@ func IsTopLevelDomain(segment string) bool {
 	if len(segment) == 2 && isLetter(segment[0]) && isLetter(segment[1]) {
 		return true
 	}
-	return genericDomains[strings.ToLower(segment)]
+	return genericDomains()[strings.ToLower(segment)]
 }
 
 // FirstSegment returns a name up to its first separator.

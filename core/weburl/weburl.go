@@ -30,26 +30,43 @@ func Parse(text string) (URL, error) {
 		return URL{}, errors.New("the URL is over 8192 bytes")
 	}
 	for i := 0; i < len(text); i++ {
-		if c := text[i]; c <= 0x20 || c >= 0x7F || c == '"' || c == '<' || c == '>' || c == '\\' || c == '^' || c == '`' || c == '{' || c == '|' || c == '}' {
+		if !written[text[i]] {
 			return URL{}, errors.New("the URL has a character that must be percent-encoded (or, in a host, written as punycode)")
 		}
 	}
-	scheme, rest, found := strings.Cut(text, "://")
-	scheme = strings.ToLower(scheme)
-	if !found || scheme != "http" && scheme != "https" {
+	const separator = "://"
+	colon := strings.Index(text, separator)
+	if colon < 0 || !strings.EqualFold(text[:colon], "http") && !strings.EqualFold(text[:colon], "https") {
 		return URL{}, errors.New("the URL must start with http:// or https://")
 	}
-	u := URL{Scheme: scheme}
-	rest, _, u.HasFragment = strings.Cut(rest, "#")
-	rest, u.Query, u.HasQuery = strings.Cut(rest, "?")
-	authority, path := rest, "/"
-	if slash := strings.IndexByte(rest, '/'); slash >= 0 {
-		authority, path = rest[:slash], rest[slash:]
+	start := colon + len(separator)
+	end := len(text)
+	if at := strings.IndexAny(text[start:], "/?#"); at >= 0 {
+		end = start + at
 	}
-	u.Path = path
-	return u, u.readAuthority(authority)
+	u := URL{Origin: strings.ToLower(text[:end])}
+	u.Scheme = u.Origin[:colon]
+	rest, _, hasFragment := strings.Cut(text[end:], "#")
+	u.HasFragment = hasFragment
+	u.Path, u.Query, u.HasQuery = strings.Cut(rest, "?")
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	return u, u.readAuthority(u.Origin[start:])
 }
 
+// written marks the characters that a URL may have as they are (RFC 3986 section 2).
+var written = func() (table [256]bool) {
+	for c := '!'; c <= '~'; c++ {
+		table[c] = true
+	}
+	for _, c := range "\"<>\\^`{|}" {
+		table[c] = false
+	}
+	return table
+}()
+
+// readAuthority takes the part of the origin behind the scheme, in lower case.
 func (u *URL) readAuthority(authority string) error {
 	if strings.Contains(authority, "@") {
 		return errors.New("the URL must not hold a user name or password")
@@ -64,13 +81,12 @@ func (u *URL) readAuthority(authority string) error {
 	if !validHost(host) {
 		return errors.New("the URL's host is missing or has a wrong character")
 	}
-	u.Host = strings.ToLower(host)
-	u.Origin = u.Scheme + "://" + u.Host
-	if port == "" || u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
+	u.Host = host
+	if u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
+		u.Origin = strings.TrimSuffix(u.Origin, ":"+port)
 		return nil
 	}
 	u.Port = port
-	u.Origin += ":" + port
 	return nil
 }
 
