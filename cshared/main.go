@@ -11,6 +11,7 @@ package main
 import "C"
 
 import (
+	"sync"
 	"unsafe"
 
 	"github.com/tallystick/tallystick/core/abi"
@@ -25,13 +26,19 @@ func tally_abi_version() C.uint32_t { return abi.Version }
 
 //export tally_call
 func tally_call(op *C.char, opLen C.size_t, request *C.char, requestLen C.size_t, body unsafe.Pointer, bodyLen C.size_t, answerLen *C.size_t) *C.char {
-	answer := core.Call(
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	answer := core.CallInto(
+		*buffer,
 		string(view(unsafe.Pointer(op), opLen)),
 		view(unsafe.Pointer(request), requestLen),
 		view(body, bodyLen))
 	*answerLen = C.size_t(len(answer))
 	return (*C.char)(C.CBytes(answer))
 }
+
+// buffers are where answers are written before C gets its copy.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
 
 //export tally_free
 func tally_free(answer unsafe.Pointer) { C.free(answer) }

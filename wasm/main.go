@@ -15,9 +15,11 @@ import (
 var (
 	core = abi.New()
 	// buffers keeps what the host has allocated from being collected, and
-	// lastAnswer what it may still read: one call at a time, one answer at a time.
+	// lastAnswer what it may still read: one call at a time, one answer at a time,
+	// nearly always in answerRoom.
 	buffers    = map[uintptr][]byte{}
 	lastAnswer []byte
+	answerRoom [4096]byte
 )
 
 // A host that forgets to wire real entropy in hands out the same bytes again and
@@ -52,7 +54,7 @@ func free(pointer unsafe.Pointer) { delete(buffers, uintptr(pointer)) }
 
 //go:wasmexport tally_call
 func call(op unsafe.Pointer, opLen int32, request unsafe.Pointer, requestLen int32, body unsafe.Pointer, bodyLen int32) int64 {
-	lastAnswer = core.Call(string(view(op, opLen)), view(request, requestLen), view(body, bodyLen))
+	lastAnswer = core.CallInto(answerRoom[:], string(view(op, opLen)), view(request, requestLen), view(body, bodyLen))
 	pointer := unsafe.Pointer(unsafe.SliceData(lastAnswer))
 	return int64(uintptr(pointer))<<32 | int64(len(lastAnswer))
 }

@@ -27,6 +27,7 @@ func unsupported(a *area) {
 	bad("lower-case", "alg rs256: names are case-sensitive", "RFC 7515 section 4.1.1; "+step3, signTexts(alice, `{"alg":"rs256"}`, claims))
 	bad("number", "an alg that is a number", step3, signTexts(alice, `{"alg":256}`, claims))
 	bad("array", "an alg that is an array", step3, signTexts(alice, `{"alg":["RS256"]}`, claims))
+	bad("array-behind-text", "an alg that is an array, behind a member that says RS256", step3, signTexts(alice, `{"kid":"RS256","alg":["RS256"]}`, claims))
 	bad("ps256", "alg PS256", "RFC 8725 section 3.1; "+step3, signTexts(alice, `{"alg":"PS256"}`, claims))
 
 	rs512 := token{header: `{"alg":"RS512"}`, payload: claims}

@@ -190,6 +190,11 @@ func hostSigns(a *area) {
 	a.accept("host-unchecked", "check_signature off: the host's own crypto library is believed", "ABI.md engine.open: check_signature", host(object{"check_signature": false}),
 		asksSign, resume(nil, other.signature, ok(signed(other, 60))))
 
+	brief := ok(object{"authorization": "Bearer " + t.String()})
+	a.accept("brief", "the header's value alone, from the core's key", "ABI.md engine.open: signer.brief", openSigner(object{"brief": true}), call("request.sign", withEngine(nil), body, brief))
+	a.accept("brief-host", "the header's value alone, signed by the host", "ABI.md engine.open: signer.brief", host(object{"brief": true}), asksSign, resume(nil, t.signature, brief))
+	a.reject("brief-host-other-key", "brief-host", "a brief answer is checked as any other", source, host(object{"brief": true}), asksSign, resume(nil, rs256(bob, t.input()), errorCode("signer_failed")))
+
 	unnamed := signTexts(alice, plainHeader, t.payload)
 	unknown := signed(unnamed, 60).with(object{"key_id": ""})
 	asksUnknown := call("request.sign", withEngine(nil), body, need("sign", object{"input": unnamed.input(), "key": ""})).save("ticket", "ticket")

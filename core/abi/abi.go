@@ -33,11 +33,19 @@ type Core struct {
 func New() *Core { return &Core{engines: map[uint64]*engine.Engine{}} }
 
 // handler answers one operation. It passes the request through the strict JSON
-// gate first; request and body are borrowed for the length of the call.
-type handler func(c *Core, request, body []byte) []byte
+// gate first; request and body are borrowed for the length of the call. What is
+// called once per request appends its answer to the empty slice to, which others
+// leave as it is.
+type handler func(c *Core, request, body, to []byte) []byte
 
 // Call answers an operation. It never panics and keeps nothing of its arguments.
-func (c *Core) Call(operation string, request, body []byte) (answer []byte) {
+func (c *Core) Call(operation string, request, body []byte) []byte {
+	return c.CallInto(nil, operation, request, body)
+}
+
+// CallInto is Call for a host that brings the memory: the answer lies in to where
+// it fits and is worth it, overwriting what was there, else elsewhere.
+func (c *Core) CallInto(to []byte, operation string, request, body []byte) (answer []byte) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			answer = refuse(problem.New(problem.Internal, "").WithLog("panic in %s: %s", problem.Quote(operation), problem.Quote(fmt.Sprint(cause))))
@@ -50,7 +58,7 @@ func (c *Core) Call(operation string, request, body []byte) (answer []byte) {
 	if len(request) > maxRequest || len(body) > maxBody {
 		return refuse(problem.Newf(problem.InvalidArgument, "%s: the request may have %d bytes, the body %d", operation, maxRequest, maxBody))
 	}
-	return handle(c, request, body)
+	return handle(c, request, body, to[:0])
 }
 
 func notStrict(operation string, err error) *problem.Problem {
@@ -88,13 +96,13 @@ func (c *Core) closeEngine(number uint64) *problem.Problem {
 }
 
 // settle turns a step into an answer: a need gets a ticket, an end is finished.
-func settle(e *engine.Engine, now float64, step need.Step, finish func(need.Step) []byte) []byte {
+func settle(e *engine.Engine, now float64, step need.Step, finish engine.Finish, to []byte) []byte {
 	if step.Need == nil {
-		return finish(step)
+		return finish(e, step, to)
 	}
 	number, p := e.Suspend(now, step, finish)
 	if p != nil {
-		return finish(need.Refuse(p))
+		return finish(e, need.Refuse(p), to)
 	}
-	return appendNeed(step.Need, number)
+	return appendNeed(to, step.Need, number)
 }

@@ -207,7 +207,7 @@ func TestKeysAreAskedForOnceASecond(t *testing.T) {
 }
 
 func TestPanicStopsHere(t *testing.T) {
-	operations["test.panic"] = func(*Core, []byte, []byte) []byte { panic("boom") }
+	operations["test.panic"] = func(*Core, []byte, []byte, []byte) []byte { panic("boom") }
 	defer delete(operations, "test.panic")
 	if a := call(t, New(), "test.panic", map[string]any{}, ""); a.Error.Code != "internal" || strings.Contains(a.Error.Message, "boom") {
 		t.Errorf("%+v", a)

@@ -296,7 +296,7 @@ func feedAccess(a *access.Agent, r *EngineFeedRequest) (any, *problem.Problem) {
 	return EngineFeedResult{Issuers: fed.keys.Len(), Warnings: []authorized.Warning{}, KeyID: a.KeyID()}, nil
 }
 
-func accessVerify(c *Core, text, _ []byte) []byte {
+func accessVerify(c *Core, text, _, to []byte) []byte {
 	var r AccessVerifyRequest
 	if p := readAccessVerify(text, &r); p != nil {
 		return refuse(p)
@@ -313,12 +313,14 @@ func accessVerify(c *Core, text, _ []byte) []byte {
 		Received: binding.Received{Method: r.Method, Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"), Query: r.Query,
 			PathDecoded: r.PathDecoded, RawTarget: r.RawTarget},
 	})
-	return settle(e, r.Now, step, func(end need.Step) []byte {
-		if end.Problem != nil {
-			return refuseWithResponse(end.Problem, e.Realm)
-		}
-		return okRaw(end.Result.(*access.Accepted).JSON)
-	})
+	return settle(e, r.Now, step, finishAccessVerify, to)
+}
+
+func finishAccessVerify(e *engine.Engine, end need.Step, to []byte) []byte {
+	if end.Problem != nil {
+		return refuseWithResponse(end.Problem, e.Realm)
+	}
+	return appendOK(to, end.Result.(*access.Accepted).JSON)
 }
 
 func checkVerifyRequest(r *AccessVerifyRequest) *problem.Problem {
@@ -341,7 +343,7 @@ func checkVerifyRequest(r *AccessVerifyRequest) *problem.Problem {
 
 // suspending makes a handler of an operation that may need the host.
 func suspending[Request any](operation string, now func(*Request) (engine uint64, now float64), run func(a *access.Agent, r *Request, body []byte) (need.Step, *problem.Problem), finish func(result any) any) handler {
-	return func(c *Core, text, body []byte) []byte {
+	return func(c *Core, text, body, to []byte) []byte {
 		var r Request
 		if p := readCold(operation, text, &r); p != nil {
 			return refuse(p)
@@ -355,12 +357,12 @@ func suspending[Request any](operation string, now func(*Request) (engine uint64
 		if p != nil {
 			return refuse(p)
 		}
-		return settle(e, at, step, func(end need.Step) []byte {
+		return settle(e, at, step, func(_ *engine.Engine, end need.Step, _ []byte) []byte {
 			if end.Problem != nil {
 				return refuse(end.Problem)
 			}
 			return ok(finish(end.Result))
-		})
+		}, to)
 	}
 }
 

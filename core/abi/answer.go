@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/tallystick/tallystick/core/need"
@@ -22,13 +23,13 @@ func marshal(value any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-func ok(value any) []byte { return okRaw(marshal(value)) }
+func ok(value any) []byte { return appendOK(nil, marshal(value)) }
 
-func okRaw(value []byte) []byte {
-	answer := make([]byte, 0, len(value)+8)
-	answer = append(answer, `{"ok":`...)
-	answer = append(answer, value...)
-	return append(answer, '}')
+func appendOK(to, value []byte) []byte {
+	to = slices.Grow(to, len(value)+8)
+	to = append(to, `{"ok":`...)
+	to = append(to, value...)
+	return append(to, '}')
 }
 
 type errorAnswer struct {
@@ -51,50 +52,30 @@ func refuseWithResponse(p *problem.Problem, realm string) []byte {
 }
 
 // appendNeed is written by hand because two of every verification pass through it.
-func appendNeed(n *need.Need, ticket uint64) []byte {
-	b := make([]byte, 0, 128+len(n.Input)+len(n.Signature)+len(n.Issuer)+len(n.JTI))
-	b = append(b, `{"need":{"kind":`...)
-	b = strictjson.AppendString(b, string(n.Kind))
-	field := func(name, value string) {
-		b = append(b, `,"`...)
-		b = append(b, name...)
-		b = append(b, `":`...)
-		b = strictjson.AppendString(b, value)
-	}
-	// plain is for base64url and dots, which need no escaping.
-	plain := func(name, value string) {
-		b = append(b, `,"`...)
-		b = append(b, name...)
-		b = append(b, `":"`...)
-		b = append(b, value...)
-		b = append(b, '"')
-	}
+func appendNeed(b []byte, n *need.Need, ticket uint64) []byte {
+	b = slices.Grow(b, 128+len(n.Input)+len(n.Signature)+len(n.Issuer)+len(n.JTI))
 	switch n.Kind {
 	case need.Keys:
-		field("issuer", n.Issuer)
+		b = strictjson.AppendString(append(b, `{"need":{"kind":"keys","issuer":`...), n.Issuer)
 	case need.Claim:
-		field("issuer", n.Issuer)
-		field("jti", n.JTI)
-		field("id", n.ID)
-		b = append(b, `,"expires_at":`...)
-		b = strictjson.AppendInt(b, n.ExpiresAt)
-		b = append(b, `,"now":`...)
-		b = appendNumber(b, n.Now)
-	case need.Sign:
-		plain("input", n.Input)
-		plain("key", n.Key)
+		b = strictjson.AppendString(append(b, `{"need":{"kind":"claim","issuer":`...), n.Issuer)
+		b = strictjson.AppendString(append(b, `,"jti":`...), n.JTI)
+		b = strictjson.AppendString(append(b, `,"id":`...), n.ID)
+		b = strictjson.AppendInt(append(b, `,"expires_at":`...), n.ExpiresAt)
+		b = appendNumber(append(b, `,"now":`...), n.Now)
+	case need.Sign: // base64url and dots need no escaping
+		b = append(append(b, `{"need":{"kind":"sign","input":"`...), n.Input...)
+		b = append(append(append(b, `","key":"`...), n.Key...), '"')
 	case need.Check:
-		plain("input", n.Input)
-		plain("signature", n.Signature)
-		plain("key", n.Key)
+		b = append(append(b, `{"need":{"kind":"check","input":"`...), n.Input...)
+		b = append(append(b, `","signature":"`...), n.Signature...)
+		b = append(append(append(b, `","key":"`...), n.Key...), '"')
 	case need.Fetch:
-		b = appendFetch(b, n.Request)
+		b = appendFetch(append(b, `{"need":{"kind":"fetch"`...), n.Request)
 	case need.Body:
-		b = append(b, `,"max_bytes":`...)
-		b = strictjson.AppendInt(b, int64(n.MaxBytes))
+		b = strictjson.AppendInt(append(b, `{"need":{"kind":"body","max_bytes":`...), int64(n.MaxBytes))
 	}
-	b = append(b, `},"ticket":`...)
-	b = strconv.AppendUint(b, ticket, 10)
+	b = strconv.AppendUint(append(b, `},"ticket":`...), ticket, 10)
 	return append(b, '}')
 }
 

@@ -15,7 +15,7 @@ import (
 // cold makes a handler from a function over Go types, for operations that are not
 // called once per request.
 func cold[Request any](operation string, run func(c *Core, r *Request, body []byte) (any, *problem.Problem)) handler {
-	return func(c *Core, request, body []byte) []byte {
+	return func(c *Core, request, body, _ []byte) []byte {
 		var r Request
 		if p := readCold(operation, request, &r); p != nil {
 			return refuse(p)

@@ -173,6 +173,7 @@ func openSigner(c *SignerConfig) (*request.Signer, *problem.Problem) {
 		HostRSA:        c.RSA == choiceHost,
 		CheckSignature: orDefault(c.CheckSignature, true),
 		TTL:            orDefault(c.TTL, request.DefaultTTL),
+		Brief:          c.Brief,
 	}
 	if p := checkTTL(config.TTL); p != nil {
 		return nil, p

@@ -22,22 +22,22 @@ func (m *members) wrong(name, what string) {
 	m.problem = problem.Newf(problem.InvalidArgument, "%s: member %s %s", m.operation, name, what)
 }
 
-func (m *members) text(name string, v strictjson.Value, into *string) {
-	if !strictjson.IsString(v) {
-		m.wrong(name, "must be a string")
+func (m *members) text(v *strictjson.Member, into *string) {
+	if v.Kind != strictjson.String {
+		m.wrong(v.Name, "must be a string")
 		return
 	}
-	*into = v.Str
+	*into = v.Text
 }
 
 // wire reads a text of the request line or a header: one byte per character.
-func (m *members) wire(name string, v strictjson.Value, into *string) {
-	if m.text(name, v, into); m.problem != nil {
+func (m *members) wire(v *strictjson.Member, into *string) {
+	if m.text(v, into); m.problem != nil {
 		return
 	}
 	bytes, ok := latin1(*into)
 	if !ok {
-		m.wrong(name, "must have one character per byte (latin-1)")
+		m.wrong(v.Name, "must have one character per byte (latin-1)")
 	}
 	*into = bytes
 }
@@ -60,83 +60,81 @@ func latin1(text string) (string, bool) {
 	return string(bytes), true
 }
 
-func (m *members) flag(name string, v strictjson.Value, into *bool) {
-	if !strictjson.IsBool(v) {
-		m.wrong(name, "must be true or false")
+func (m *members) flag(v *strictjson.Member, into *bool) {
+	if v.Kind != strictjson.Bool {
+		m.wrong(v.Name, "must be true or false")
 		return
 	}
-	*into = v.Bool()
+	*into = v.Raw == "true"
 }
 
-func (m *members) number(name string, v strictjson.Value, into *float64) {
-	n, ok := strictjson.Seconds(v)
+func (m *members) number(v *strictjson.Member, into *float64) {
+	n, ok := v.Seconds()
 	if !ok {
-		m.wrong(name, "must be a number within 2^53")
+		m.wrong(v.Name, "must be a number within 2^53")
 		return
 	}
 	*into = n
 }
 
-func (m *members) integer(name string, v strictjson.Value, into *int64) {
-	n, ok := strictjson.Seconds(v)
+func (m *members) integer(v *strictjson.Member, into *int64) {
+	n, ok := v.Seconds()
 	if !ok || strings.ContainsAny(v.Raw, ".eE") {
-		m.wrong(name, "must be an integer")
+		m.wrong(v.Name, "must be an integer")
 		return
 	}
 	*into = int64(n)
 }
 
 // handle reads a number that the core gave out.
-func (m *members) handle(name string, v strictjson.Value, into *uint64) {
+func (m *members) handle(v *strictjson.Member, into *uint64) {
 	var n int64
-	if m.integer(name, v, &n); m.problem == nil && n < 1 {
-		m.wrong(name, "must be a positive integer")
+	if m.integer(v, &n); m.problem == nil && n < 1 {
+		m.wrong(v.Name, "must be a positive integer")
 	}
 	*into = uint64(max(n, 0))
 }
 
-func (m *members) texts(name string, v strictjson.Value, into *[]string) {
-	if !v.IsArray() {
-		m.wrong(name, "must be an array of strings")
+func (m *members) texts(v *strictjson.Member, into *[]string) {
+	if v.Kind != strictjson.Array {
+		m.wrong(v.Name, "must be an array of strings")
 		return
 	}
-	*into = []string{}
-	v.ForEach(func(_, entry strictjson.Value) bool {
-		var one string
-		m.text(name, entry, &one) // what is no base64url there is a malformed token, of whatever alphabet
-		*into = append(*into, one)
-		return m.problem == nil
-	})
+	var ok bool
+	// What is no base64url there is a malformed token, of whatever alphabet.
+	if *into, ok = strictjson.AppendStrings([]string{}, v.Raw); !ok {
+		m.wrong(v.Name, "must be a string")
+	}
 }
 
 // digest reads what digest.Hex writes.
-func (m *members) digest(name string, v strictjson.Value, into *string) {
-	if m.text(name, v, into); m.problem == nil && !digest.IsHex(*into) {
-		m.wrong(name, "must be 64 lower-case hex digits")
+func (m *members) digest(v *strictjson.Member, into *string) {
+	if m.text(v, into); m.problem == nil && !digest.IsHex(*into) {
+		m.wrong(v.Name, "must be 64 lower-case hex digits")
 	}
 }
 
-func (m *members) status(name string, v strictjson.Value, into *int) {
+func (m *members) status(v *strictjson.Member, into *int) {
 	var n int64
-	if m.integer(name, v, &n); m.problem == nil && (n < 100 || n > 999) {
-		m.wrong(name, "must be an HTTP status")
+	if m.integer(v, &n); m.problem == nil && (n < 100 || n > 999) {
+		m.wrong(v.Name, "must be an HTTP status")
 	}
 	*into = int(n)
 }
 
 // headers reads an answer's headers, one character per byte.
-func (m *members) headers(name string, v strictjson.Value, r *EngineResumeRequest) {
-	if !v.IsObject() {
-		m.wrong(name, "must be an object of strings")
+func (m *members) headers(v *strictjson.Member, r *EngineResumeRequest) {
+	if v.Kind != strictjson.Object {
+		m.wrong(v.Name, "must be an object of strings")
 		return
 	}
 	r.Headers = map[string]string{}
-	strictjson.Members(v.Raw, func(header string, v strictjson.Value) bool {
+	object := strictjson.Read(v.Raw)
+	for m.problem == nil && object.Next() {
 		var value string
-		m.wire(name, v, &value)
-		r.Headers[header] = value
-		return m.problem == nil
-	})
+		m.wire(&object.Member, &value)
+		r.Headers[object.Name] = value
+	}
 }
 
 // gate puts a fault of the text before whatever was read from it.
@@ -156,45 +154,46 @@ func (m *members) require(there bool, name string) {
 func readVerify(text []byte, r *RequestVerifyRequest) *problem.Problem {
 	m := members{operation: "request.verify"}
 	var engine, now, authorization, method, path bool
-	err := strictjson.ReadObject(string(text), func(name string, v strictjson.Value) {
+	object := strictjson.Read(string(text))
+	for object.Next() {
 		if m.problem != nil {
-			return
+			continue // a fault of the text goes first
 		}
-		switch name {
+		switch v := &object.Member; v.Name {
 		case "engine":
 			engine = true
-			m.handle(name, v, &r.Engine)
+			m.handle(v, &r.Engine)
 		case "now":
 			now = true
-			m.number(name, v, &r.Now)
+			m.number(v, &r.Now)
 		case "authorization":
 			authorization = true
-			m.texts(name, v, &r.Authorization)
+			m.texts(v, &r.Authorization)
 		case "method":
 			method = true
-			m.wire(name, v, &r.Method)
+			m.wire(v, &r.Method)
 		case "path":
 			path = true
-			m.wire(name, v, &r.Path)
+			m.wire(v, &r.Path)
 		case "query":
-			m.wire(name, v, &r.Query)
+			m.wire(v, &r.Query)
 		case "mount":
-			m.wire(name, v, &r.Mount)
+			m.wire(v, &r.Mount)
 		case "path_decoded":
-			m.flag(name, v, &r.PathDecoded)
+			m.flag(v, &r.PathDecoded)
 		case "raw_target":
-			m.wire(name, v, &r.RawTarget)
+			m.wire(v, &r.RawTarget)
 		case "body_too_large":
-			m.flag(name, v, &r.BodyTooLarge)
+			m.flag(v, &r.BodyTooLarge)
 		case "body_unavailable":
-			m.flag(name, v, &r.BodyUnavailable)
+			m.flag(v, &r.BodyUnavailable)
 		case "body_sha256":
-			m.digest(name, v, &r.BodySHA256)
+			m.digest(v, &r.BodySHA256)
 		default:
-			m.wrong(problem.Quote(name), "is unknown")
+			m.wrong(problem.Quote(v.Name), "is unknown")
 		}
-	})
-	m.gate(err)
+	}
+	m.gate(object.Err())
 	m.require(engine, "engine")
 	m.require(now, "now")
 	m.require(authorization, "authorization")
@@ -206,39 +205,40 @@ func readVerify(text []byte, r *RequestVerifyRequest) *problem.Problem {
 func readSign(text []byte, r *RequestSignRequest) *problem.Problem {
 	m := members{operation: "request.sign"}
 	var now bool
-	err := strictjson.ReadObject(string(text), func(name string, v strictjson.Value) {
+	object := strictjson.Read(string(text))
+	for object.Next() {
 		if m.problem != nil {
-			return
+			continue // a fault of the text goes first
 		}
-		switch name {
+		switch v := &object.Member; v.Name {
 		case "engine":
-			m.handle(name, v, &r.Engine)
+			m.handle(v, &r.Engine)
 		case "issuer":
-			m.text(name, v, &r.Issuer)
+			m.text(v, &r.Issuer)
 		case "private_key":
-			m.text(name, v, &r.PrivateKey)
+			m.text(v, &r.PrivateKey)
 		case "now":
 			now = true
-			m.number(name, v, &r.Now)
+			m.number(v, &r.Now)
 		case "method":
-			m.text(name, v, &r.Method)
+			m.text(v, &r.Method)
 		case "url":
-			m.text(name, v, &r.URL)
+			m.text(v, &r.URL)
 		case "unbound":
-			m.flag(name, v, &r.Unbound)
+			m.flag(v, &r.Unbound)
 		case "jti":
-			m.text(name, v, &r.JTI)
+			m.text(v, &r.JTI)
 		case "ttl":
-			if m.integer(name, v, &r.TTL); m.problem == nil {
+			if m.integer(v, &r.TTL); m.problem == nil {
 				m.problem = checkTTL(r.TTL)
 			}
 		case "body_sha256":
-			m.digest(name, v, &r.BodySHA256)
+			m.digest(v, &r.BodySHA256)
 		default:
-			m.wrong(problem.Quote(name), "is unknown")
+			m.wrong(problem.Quote(v.Name), "is unknown")
 		}
-	})
-	m.gate(err)
+	}
+	m.gate(object.Err())
 	m.require(now, "now")
 	return m.problem
 }
@@ -246,47 +246,48 @@ func readSign(text []byte, r *RequestSignRequest) *problem.Problem {
 func readResume(text []byte, r *EngineResumeRequest) *problem.Problem {
 	m := members{operation: "engine.resume"}
 	var engine, ticket, now bool
-	err := strictjson.ReadObject(string(text), func(name string, v strictjson.Value) {
+	object := strictjson.Read(string(text))
+	for object.Next() {
 		if m.problem != nil {
-			return
+			continue // a fault of the text goes first
 		}
-		switch name {
+		switch v := &object.Member; v.Name {
 		case "engine":
 			engine = true
-			m.handle(name, v, &r.Engine)
+			m.handle(v, &r.Engine)
 		case "ticket":
 			ticket = true
-			m.handle(name, v, &r.Ticket)
+			m.handle(v, &r.Ticket)
 		case "now":
 			now = true
-			m.number(name, v, &r.Now)
+			m.number(v, &r.Now)
 		case "files", "keys":
-			m.keys(name, v, r)
+			m.keys(v, r)
 		case "unchanged":
-			m.flag(name, v, &r.Unchanged)
+			m.flag(v, &r.Unchanged)
 		case "failed":
 			r.Failed = new(string)
-			m.text(name, v, r.Failed)
+			m.text(v, r.Failed)
 		case "claim":
-			m.text(name, v, &r.Claim)
+			m.text(v, &r.Claim)
 		case "valid":
 			r.Valid = new(bool)
-			m.flag(name, v, r.Valid)
+			m.flag(v, r.Valid)
 		case "status":
-			m.status(name, v, &r.Status)
+			m.status(v, &r.Status)
 		case "headers":
-			m.headers(name, v, r)
+			m.headers(v, r)
 		case "body_sha256":
-			m.digest(name, v, &r.BodySHA256)
+			m.digest(v, &r.BodySHA256)
 		case "body_too_large":
-			m.flag(name, v, &r.BodyTooLarge)
+			m.flag(v, &r.BodyTooLarge)
 		case "body_unavailable":
-			m.flag(name, v, &r.BodyUnavailable)
+			m.flag(v, &r.BodyUnavailable)
 		default:
-			m.wrong(problem.Quote(name), "is unknown")
+			m.wrong(problem.Quote(v.Name), "is unknown")
 		}
-	})
-	m.gate(err)
+	}
+	m.gate(object.Err())
 	m.require(engine, "engine")
 	m.require(ticket, "ticket")
 	m.require(now, "now")
@@ -294,13 +295,13 @@ func readResume(text []byte, r *EngineResumeRequest) *problem.Problem {
 }
 
 // keys reads the two large members, which come once a second at most.
-func (m *members) keys(name string, v strictjson.Value, r *EngineResumeRequest) {
+func (m *members) keys(v *strictjson.Member, r *EngineResumeRequest) {
 	var load KeysLoadRequest
-	if err := decode([]byte(`{"`+name+`":`+v.Raw+`}`), &load); err != nil {
+	if err := decode([]byte(`{"`+v.Name+`":`+v.Raw+`}`), &load); err != nil {
 		m.problem = problem.Newf(problem.InvalidArgument, "engine.resume: %s", err)
 		return
 	}
-	if name == "files" {
+	if v.Name == "files" {
 		r.Files = load.Files
 	} else {
 		r.Keys = load.Keys
@@ -310,43 +311,44 @@ func (m *members) keys(name string, v strictjson.Value, r *EngineResumeRequest) 
 func readAccessVerify(text []byte, r *AccessVerifyRequest) *problem.Problem {
 	m := members{operation: "access.verify"}
 	var engine, now bool
-	err := strictjson.ReadObject(string(text), func(name string, v strictjson.Value) {
+	object := strictjson.Read(string(text))
+	for object.Next() {
 		if m.problem != nil {
-			return
+			continue // a fault of the text goes first
 		}
-		switch name {
+		switch v := &object.Member; v.Name {
 		case "engine":
 			engine = true
-			m.handle(name, v, &r.Engine)
+			m.handle(v, &r.Engine)
 		case "now":
 			now = true
-			m.number(name, v, &r.Now)
+			m.number(v, &r.Now)
 		case "authorization":
-			m.texts(name, v, &r.Authorization)
+			m.texts(v, &r.Authorization)
 		case "token":
 			r.Token = new(string)
-			m.text(name, v, r.Token)
+			m.text(v, r.Token)
 		case "method":
-			m.wire(name, v, &r.Method)
+			m.wire(v, &r.Method)
 		case "path":
-			m.wire(name, v, &r.Path)
+			m.wire(v, &r.Path)
 		case "query":
-			m.wire(name, v, &r.Query)
+			m.wire(v, &r.Query)
 		case "mount":
-			m.wire(name, v, &r.Mount)
+			m.wire(v, &r.Mount)
 		case "path_decoded":
-			m.flag(name, v, &r.PathDecoded)
+			m.flag(v, &r.PathDecoded)
 		case "raw_target":
-			m.wire(name, v, &r.RawTarget)
+			m.wire(v, &r.RawTarget)
 		case "required_scopes":
-			m.texts(name, v, &r.RequiredScopes)
+			m.texts(v, &r.RequiredScopes)
 		case "require_binding":
-			m.flag(name, v, &r.RequireBinding)
+			m.flag(v, &r.RequireBinding)
 		default:
-			m.wrong(problem.Quote(name), "is unknown")
+			m.wrong(problem.Quote(v.Name), "is unknown")
 		}
-	})
-	m.gate(err)
+	}
+	m.gate(object.Err())
 	m.require(engine, "engine")
 	m.require(now, "now")
 	return m.problem

@@ -1,6 +1,8 @@
 package abi
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tallystick/tallystick/core/binding"
@@ -21,7 +23,7 @@ func requestOutcome(_ *Core, r *RequestOutcomeRequest, body []byte) (any, *probl
 	return RequestOutcomeResult{request.Outcome(r.Status, body, r.AgentURL)}, nil
 }
 
-func requestSign(c *Core, text, body []byte) []byte {
+func requestSign(c *Core, text, body, to []byte) []byte {
 	var r RequestSignRequest
 	if p := readSign(text, &r); p != nil {
 		return refuse(p)
@@ -38,7 +40,7 @@ func requestSign(c *Core, text, body []byte) []byte {
 		bodySum = digest.Hex(body)
 	}
 	step := e.Signer.Sign(&request.Outgoing{Now: r.Now, Method: r.Method, URL: r.URL, Unbound: r.Unbound, JTI: r.JTI, TTL: r.TTL, BodySHA256: bodySum})
-	return settle(e, r.Now, step, finishSign)
+	return settle(e, r.Now, step, finishSign, to)
 }
 
 // signingEngine finds the engine or, for a single signature, makes one that is
@@ -58,28 +60,25 @@ func (c *Core) signingEngine(r *RequestSignRequest) (*engine.Engine, *problem.Pr
 	return e, p
 }
 
-func finishSign(step need.Step) []byte {
+func finishSign(_ *engine.Engine, step need.Step, b []byte) []byte {
 	if step.Problem != nil {
 		return refuse(step.Problem)
 	}
 	signed := step.Result.(*request.Signed)
-	b := make([]byte, 0, 2*len(signed.Token)+len(signed.Claims)+256)
-	b = append(b, `{"ok":{"token":"`...)
-	b = append(b, signed.Token...)
-	b = append(b, `","authorization":"Bearer `...)
-	b = append(b, signed.Token...)
-	b = append(b, `","claims":`...)
-	b = append(b, signed.Claims...)
-	b = append(b, `,"issued_at":`...)
-	b = strictjson.AppendInt(b, signed.IssuedAt)
-	b = append(b, `,"expires_at":`...)
-	b = strictjson.AppendInt(b, signed.ExpiresAt)
-	b = append(b, `,"key_id":`...)
-	b = strictjson.AppendString(b, signed.KeyID)
-	return append(b, '}', '}')
+	b = slices.Grow(b, 2*len(signed.Token)+len(signed.Claims)+256)
+	if signed.Brief {
+		return append(append(append(b, `{"ok":{"authorization":"Bearer `...), signed.Token...), `"}}`...)
+	}
+	b = append(append(b, `{"ok":{"token":"`...), signed.Token...)
+	b = append(append(b, `","authorization":"Bearer `...), signed.Token...)
+	b = append(append(b, `","claims":`...), signed.Claims...)
+	b = strictjson.AppendInt(append(b, `,"issued_at":`...), signed.IssuedAt)
+	b = strictjson.AppendInt(append(b, `,"expires_at":`...), signed.ExpiresAt)
+	b = strictjson.AppendString(append(b, `,"key_id":`...), signed.KeyID)
+	return append(b, "}}"...)
 }
 
-func requestVerify(c *Core, text, body []byte) []byte {
+func requestVerify(c *Core, text, body, to []byte) []byte {
 	var r RequestVerifyRequest
 	if p := readVerify(text, &r); p != nil {
 		return refuse(p)
@@ -98,7 +97,7 @@ func requestVerify(c *Core, text, body []byte) []byte {
 			PathDecoded: r.PathDecoded, RawTarget: r.RawTarget},
 		BodyTooLarge: r.BodyTooLarge, BodyUnavailable: r.BodyUnavailable, Body: body, BodySHA256: bodySum,
 	})
-	return settle(e, r.Now, step, func(end need.Step) []byte { return finishVerify(end, e.Realm) })
+	return settle(e, r.Now, step, finishVerify, to)
 }
 
 // bodyDigest takes a digest that the host has computed in place of the body.
@@ -109,34 +108,23 @@ func bodyDigest(operation, given string, body []byte) (string, *problem.Problem)
 	return given, nil
 }
 
-func finishVerify(step need.Step, realm string) []byte {
+func finishVerify(e *engine.Engine, step need.Step, b []byte) []byte {
 	if step.Problem != nil {
-		return refuseWithResponse(step.Problem, realm)
+		return refuseWithResponse(step.Problem, e.Realm)
 	}
 	a := step.Result.(*request.Accepted)
-	b := make([]byte, 0, len(a.Claims)+512)
-	b = append(b, `{"ok":{"issuer":`...)
-	b = strictjson.AppendString(b, a.Issuer)
-	b = append(b, `,"jti":`...)
-	b = strictjson.AppendString(b, a.JTI)
-	b = append(b, `,"issued_at":`...)
-	b = append(b, a.IssuedAt...)
-	b = append(b, `,"expires_at":`...)
-	b = append(b, a.ExpiresAt...)
-	b = append(b, `,"key_id":`...)
-	b = strictjson.AppendString(b, a.KeyID)
-	b = append(b, `,"development":`...)
-	if a.Development {
-		b = append(b, "true"...)
-	} else {
-		b = append(b, "false"...)
-	}
-	b = append(b, `,"claims":`...)
-	b = append(b, a.Claims...)
-	return append(b, '}', '}')
+	b = slices.Grow(b, len(a.Claims)+512)
+	b = strictjson.AppendString(append(b, `{"ok":{"issuer":`...), a.Issuer)
+	b = strictjson.AppendString(append(b, `,"jti":`...), a.JTI)
+	b = append(append(b, `,"issued_at":`...), a.IssuedAt...)
+	b = append(append(b, `,"expires_at":`...), a.ExpiresAt...)
+	b = strictjson.AppendString(append(b, `,"key_id":`...), a.KeyID)
+	b = strconv.AppendBool(append(b, `,"development":`...), a.Development)
+	b = append(append(b, `,"claims":`...), a.Claims...)
+	return append(b, "}}"...)
 }
 
-func engineResume(c *Core, text, body []byte) []byte {
+func engineResume(c *Core, text, body, to []byte) []byte {
 	var r EngineResumeRequest
 	if p := readResume(text, &r); p != nil {
 		return refuse(p)
@@ -153,7 +141,7 @@ func engineResume(c *Core, text, body []byte) []byte {
 	if p != nil {
 		return refuse(p)
 	}
-	return settle(e, r.Now, step, finish)
+	return settle(e, r.Now, step, finish, to)
 }
 
 func answerOf(r *EngineResumeRequest, body []byte) (need.Answer, *problem.Problem) {

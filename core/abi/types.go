@@ -157,7 +157,8 @@ type RequestSignRequest struct {
 	BodySHA256 string  `json:"body_sha256,omitempty"`
 }
 
-// RequestSignResult answers request.sign.
+// RequestSignResult answers request.sign. The answer of a brief signer has
+// Authorization alone.
 type RequestSignResult struct {
 	Token         string          `json:"token"`
 	Authorization string          `json:"authorization"`
@@ -228,6 +229,7 @@ type SignerConfig struct {
 	RSA            string `json:"rsa,omitempty"`
 	CheckSignature *bool  `json:"check_signature,omitempty"`
 	TTL            *int64 `json:"ttl,omitempty"`
+	Brief          bool   `json:"brief,omitempty"`
 }
 
 // EngineOpenResult answers engine.open.

@@ -25,50 +25,57 @@ type tokenClaims struct {
 	bound                            binding.Claims
 }
 
-func (c *tokenClaims) member(name string, v strictjson.Value) {
-	var into *claims.Claim
+// read gathers the claims of a payload, which count only where the error is nil.
+func (c *tokenClaims) read(payload string) error {
+	object := strictjson.Read(payload)
+	for object.Next() {
+		switch object.Name {
+		case "aud":
+			c.audience, c.hasAudience = object.Value(), true
+		case "aoauth":
+			c.extension(&object.Member)
+		default:
+			if into := c.claim(object.Name); into != nil {
+				into.Read(&object.Member)
+			}
+		}
+	}
+	return object.Err()
+}
+
+func (c *tokenClaims) claim(name string) *claims.Claim {
 	switch name {
 	case "iss":
-		into = &c.issuer
+		return &c.issuer
 	case "sub":
-		into = &c.subject
+		return &c.subject
 	case "jti":
-		into = &c.jti
+		return &c.jti
 	case "scope":
-		into = &c.scope
+		return &c.scope
 	case "client_id":
-		into = &c.clientID
+		return &c.clientID
 	case "token_type":
-		into = &c.tokenType
+		return &c.tokenType
 	case "agent_path":
-		into = &c.agentPath
+		return &c.agentPath
 	case "exp":
-		into = &c.times.Expires
+		return &c.times.Expires
 	case "nbf":
-		into = &c.times.NotBefore
+		return &c.times.NotBefore
 	case "iat":
-		into = &c.times.IssuedAt
-	case "aud":
-		c.audience, c.hasAudience = v, true
-		return
-	case "aoauth":
-		c.extension(v)
-		return
-	default:
-		into = c.bound.Member(name)
+		return &c.times.IssuedAt
 	}
-	if into != nil {
-		*into = claims.New(v)
-	}
+	return c.bound.Member(name)
 }
 
 // extension reads aoauth, the seed's spelling of who the agent is.
-func (c *tokenClaims) extension(v strictjson.Value) {
-	c.hasAOAuth, c.isObject = true, v.IsObject()
+func (c *tokenClaims) extension(m *strictjson.Member) {
+	c.hasAOAuth, c.isObject = true, m.Kind == strictjson.Object
 	if !c.isObject {
 		return
 	}
-	strictjson.Members(v.Raw, func(name string, v strictjson.Value) bool {
+	strictjson.Members(m.Raw, func(name string, v strictjson.Value) bool {
 		if name == "agent_url" {
 			c.agentURL = claims.New(v)
 		}

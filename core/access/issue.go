@@ -215,7 +215,7 @@ func (a *Agent) sign(o *order) need.Step {
 		return need.Done(&issued)
 	}
 	if a.config.HostSigns || key.Private == nil {
-		return need.Ask(need.Need{Kind: need.Sign, Input: input, Key: key.ID}, a.signed(key, input, finish))
+		return need.Ask(&need.Need{Kind: need.Sign, Input: input, Key: key.ID}, a.signed(key, input, finish))
 	}
 	signature, p := jose.Sign(input, key.Private)
 	if p != nil {

@@ -265,5 +265,5 @@ func followed(step need.Step, end func(need.Step) need.Step) need.Step {
 		return end(step)
 	}
 	resume := step.Resume
-	return need.Ask(*step.Need, func(a need.Answer) need.Step { return followed(resume(a), end) })
+	return need.Ask(step.Need, func(a need.Answer) need.Step { return followed(resume(a), end) })
 }

@@ -44,7 +44,7 @@ type verification struct {
 	a       *Agent
 	in      Input
 	text    string
-	token   *jose.Token
+	token   jose.Token
 	claims  *tokenClaims
 	caller  trust.Caller
 	keyID   string
@@ -62,8 +62,12 @@ func (a *Agent) Verify(in *Input) need.Step {
 	if known, there := a.verified.get(text); there && a.keyStands(known, in.Now) {
 		return a.verifyAgain(known, in)
 	}
+	opened, p := jose.Open(text)
+	if p != nil {
+		return need.Refuse(p)
+	}
 	c := &tokenClaims{}
-	token, p := jose.ParseClaims(text, c.member)
+	token, p := opened.Token(c.read(opened.Payload))
 	if p != nil {
 		return need.Refuse(p)
 	}
@@ -160,7 +164,7 @@ func (r *verification) keysFound(now float64, keys []*jose.PublicKey) need.Step 
 	if len(keys) == 0 {
 		return need.Refuse(problem.New(problem.UnknownKey, "").WithLog("issuer %s has no key with kid %s", problem.Quote(r.claims.issuer.Text), problem.Quote(r.token.KeyID)))
 	}
-	search := signature.Search{Token: r.token, Issuer: r.claims.issuer.Text, HostRSA: r.a.config.HostRSA, Found: func(keyID string) need.Step {
+	search := signature.Search{Token: &r.token, Issuer: r.claims.issuer.Text, HostRSA: r.a.config.HostRSA, Found: func(keyID string) need.Step {
 		r.keyID = keyID
 		return r.checkClaims()
 	}}
@@ -202,7 +206,7 @@ func (r *verification) checkClaims() need.Step {
 	if p := a.checkTarget(&c.bound, &r.in.Received); p != nil {
 		return need.Refuse(p)
 	}
-	return need.Ask(need.Need{Kind: need.Body, MaxBytes: a.config.MaxBody}, r.bodyAnswered)
+	return need.Ask(&need.Need{Kind: need.Body, MaxBytes: a.config.MaxBody}, r.bodyAnswered)
 }
 
 // checkTarget: the request came to one of the places where this agent is reached.

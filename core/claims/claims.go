@@ -49,6 +49,19 @@ func (c Claim) IsIdentifier(max int) bool {
 	return c.IsText() && jose.ValidIdentifier(c.Text, max)
 }
 
+// Read takes a claim from a payload's member.
+func (c *Claim) Read(m *strictjson.Member) {
+	c.Raw = m.Raw
+	if m.Kind == strictjson.String {
+		c.Text, c.kind = m.Text, text
+		return
+	}
+	c.kind = other
+	if seconds, ok := m.Seconds(); ok {
+		c.Seconds, c.kind = seconds, finite
+	}
+}
+
 // New reads a value.
 func New(v strictjson.Value) Claim {
 	if strictjson.IsString(v) {

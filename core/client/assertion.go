@@ -31,23 +31,28 @@ type assertion struct {
 	audience             strictjson.Value
 }
 
-func (s *assertion) member(name string, v strictjson.Value) {
-	switch name {
-	case "iss":
-		s.issuer = claims.New(v)
-	case "sub":
-		s.subject = claims.New(v)
-	case "jti":
-		s.jti = claims.New(v)
-	case "exp":
-		s.times.Expires = claims.New(v)
-	case "nbf":
-		s.times.NotBefore = claims.New(v)
-	case "iat":
-		s.times.IssuedAt = claims.New(v)
-	case "aud":
-		s.audience = v
+// read gathers the claims of a payload, which count only where the error is nil.
+func (s *assertion) read(payload string) error {
+	object := strictjson.Read(payload)
+	for object.Next() {
+		switch object.Name {
+		case "iss":
+			s.issuer.Read(&object.Member)
+		case "sub":
+			s.subject.Read(&object.Member)
+		case "jti":
+			s.jti.Read(&object.Member)
+		case "exp":
+			s.times.Expires.Read(&object.Member)
+		case "nbf":
+			s.times.NotBefore.Read(&object.Member)
+		case "iat":
+			s.times.IssuedAt.Read(&object.Member)
+		case "aud":
+			s.audience = object.Value()
+		}
 	}
+	return object.Err()
 }
 
 func (r *Registry) byAssertion(now float64, a Attempt, done Done) need.Step {
@@ -58,7 +63,7 @@ func (r *Registry) byAssertion(now float64, a Attempt, done Done) need.Step {
 		return done(now, nil, invalidRequest("client_assertion_type must be "+assertionType))
 	}
 	s := &assertion{attempt: &a, done: done, now: now}
-	token, p := jose.ParseClaims(a.Form[paramAssertion], s.member)
+	token, p := s.parse(a.Form[paramAssertion])
 	if p != nil {
 		return s.refuse("the assertion is refused: " + p.Error())
 	}
@@ -75,13 +80,21 @@ func (r *Registry) byAssertion(now float64, a Attempt, done Done) need.Step {
 	if !known && r.decoy != nil {
 		candidates = append(candidates, r.decoy)
 	}
-	search := signature.Search{Token: token, Issuer: s.subject.Text, HostRSA: a.HostRSA, Found: func(string) need.Step {
+	search := signature.Search{Token: &token, Issuer: s.subject.Text, HostRSA: a.HostRSA, Found: func(string) need.Step {
 		if !known {
 			return s.refuse("the assertion is signed by another client's key")
 		}
 		return s.checkClaims()
 	}}
 	return s.catch(search.Among(candidates))
+}
+
+func (s *assertion) parse(text string) (jose.Token, *problem.Problem) {
+	opened, p := jose.Open(text)
+	if p != nil {
+		return jose.Token{}, p
+	}
+	return opened.Token(s.read(opened.Payload))
 }
 
 // checkNames: the client speaks for itself alone.

@@ -8,7 +8,6 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
-	"strings"
 )
 
 // Hex returns the SHA-256 of data in lower-case hex: the value of content_sha256
@@ -20,7 +19,12 @@ func Hex(data []byte) string {
 
 // IsHex reports whether a text has the form of Hex.
 func IsHex(text string) bool {
-	return len(text) == 2*sha256.Size && strings.Trim(text, "0123456789abcdef") == ""
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
+			return false
+		}
+	}
+	return len(text) == 2*sha256.Size
 }
 
 // Field returns the value of an RFC 9530 Content-Digest field for data.

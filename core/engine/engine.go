@@ -34,10 +34,13 @@ type Engine struct {
 	last    uint64
 }
 
+// Finish makes the answer of an operation's end, in the empty slice to or elsewhere.
+type Finish func(e *Engine, end need.Step, to []byte) []byte
+
 // ticket is a suspended operation: how to go on and what to make of its end.
 type ticket struct {
 	resume func(need.Answer) need.Step
-	finish func(need.Step) []byte
+	finish Finish
 	issued float64
 	body   bool
 }
@@ -49,7 +52,7 @@ func New(verifier *request.Verifier, signer *request.Signer, realm string) *Engi
 
 // Suspend stores a suspended operation and returns its ticket. Tickets that
 // nobody came back for make room by age.
-func (e *Engine) Suspend(now float64, step need.Step, finish func(need.Step) []byte) (uint64, *problem.Problem) {
+func (e *Engine) Suspend(now float64, step need.Step, finish Finish) (uint64, *problem.Problem) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t := ticket{step.Resume, finish, now, step.Need.Kind == need.Body}
@@ -92,7 +95,7 @@ func (t ticket) tooOld(now float64) bool {
 }
 
 // Resume takes a ticket, which is thereby used, and goes on with the operation.
-func (e *Engine) Resume(number uint64, answer need.Answer) (need.Step, func(need.Step) []byte, *problem.Problem) {
+func (e *Engine) Resume(number uint64, answer need.Answer) (need.Step, Finish, *problem.Problem) {
 	e.mu.Lock()
 	t, there := e.tickets[number]
 	if there {

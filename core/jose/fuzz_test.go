@@ -30,18 +30,18 @@ func FuzzGate(f *testing.F) {
 	f.Add(`{"\u0061lg":"RS256","typ":"application/jwt"}`, "{\"iss\":\"\\u0000\"}", []byte{0})
 	f.Fuzz(func(t *testing.T, header, payload string, signature []byte) {
 		text := SigningInput([]byte(header), []byte(payload)) + "." + Encode64(signature)
-		parsed, p := ParseClaims(text, ignore)
+		parsed, p := parseClaims(text)
 		if p != nil {
 			checkGateRefusal(t, header, p)
 			return
 		}
-		if parsed == nil {
+		if parsed.SigningInput == "" {
 			t.Fatal("neither a token nor a problem")
 		}
 		if parsed.Header != header || parsed.Payload != payload || !bytes.Equal(parsed.Signature, signature) || len(text) > MaxToken {
 			t.Fatalf("%q was read as %+v", text, parsed)
 		}
-		checkGateAccepted(t, text, parsed)
+		checkGateAccepted(t, text, &parsed)
 	})
 }
 

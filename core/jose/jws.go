@@ -3,6 +3,7 @@
 package jose
 
 import (
+	"encoding/base64"
 	"strings"
 	"unsafe"
 
@@ -32,42 +33,47 @@ type Token struct {
 
 // Parse applies the form and header steps of the pipeline (protocol.md section
 // 3, steps 2 and 3). The payload may be any bytes.
-func Parse(token string) (*Token, *problem.Problem) {
-	t, fault := split(token)
-	if fault != "" {
-		return nil, malformed(fault)
-	}
-	h, p := readHeader(t.Header)
+func Parse(token string) (Token, *problem.Problem) {
+	opened, p := Open(token)
 	if p != nil {
-		return nil, p
+		return Token{}, p
 	}
-	t.KeyID = h.keyID
-	if p := h.check(); p != nil {
-		return nil, p // never a token beside a problem: a caller may look at one alone
-	}
-	return t, nil
+	return opened.Token(nil)
 }
 
-// ParseClaims is Parse for tokens whose payload must be a claims object: a
-// strict JSON object, checked before the header is interpreted. Visit sees its
-// members as ReadObject shows them.
-func ParseClaims(token string, visit func(name string, v strictjson.Value)) (*Token, *problem.Problem) {
+// Opened is a token whose form is right and whose header is a strict JSON object:
+// what the header says has not been looked at, the payload not been read.
+type Opened struct {
+	Payload string // any bytes
+	token   Token
+	header  header
+}
+
+// Open is Parse up to where a payload that must be a claims object is read: that
+// it is one goes before what the header says.
+func Open(token string) (Opened, *problem.Problem) {
 	t, fault := split(token)
 	if fault != "" {
-		return nil, malformed(fault)
+		return Opened{}, malformed(fault)
 	}
 	h, p := readHeader(t.Header)
 	if p != nil {
-		return nil, p
+		return Opened{}, p
 	}
-	if err := strictjson.ReadObject(t.Payload, visit); err != nil {
-		return nil, malformed("the payload is refused: " + err.Error())
+	return Opened{Payload: t.Payload, token: t, header: h}, nil
+}
+
+// Token goes on with Parse; claims is what is wrong with the payload. It never
+// returns a token beside a problem: a caller may look at one alone.
+func (o *Opened) Token(claims error) (Token, *problem.Problem) {
+	if claims != nil {
+		return Token{}, malformed("the payload is refused: " + claims.Error())
 	}
-	t.KeyID = h.keyID
-	if p := h.check(); p != nil {
-		return nil, p // never a token beside a problem: a caller may look at one alone
+	if p := o.header.check(); p != nil {
+		return Token{}, p
 	}
-	return t, nil
+	o.token.KeyID = o.header.keyID
+	return o.token, nil
 }
 
 func malformed(message string) *problem.Problem {
@@ -75,25 +81,26 @@ func malformed(message string) *problem.Problem {
 }
 
 // split decodes the three parts; fault says what is wrong with their form.
-func split(token string) (t *Token, fault string) {
+func split(token string) (t Token, fault string) {
 	if len(token) > MaxToken {
-		return nil, "the token is over 16384 bytes"
+		return t, "the token is over 16384 bytes"
 	}
 	header, rest, found := strings.Cut(token, ".")
 	payload, signature, foundToo := strings.Cut(rest, ".")
 	if !found || !foundToo || strings.Contains(signature, ".") {
-		return nil, "the token does not have three parts"
+		return t, "the token does not have three parts"
 	}
-	headerBytes, ok1 := Decode64(header)
-	payloadBytes, ok2 := Decode64(payload)
-	signatureBytes, ok3 := Decode64(signature)
-	if !ok1 || !ok2 || !ok3 {
-		return nil, "a part of the token is not strict base64url"
+	headerLen, payloadLen := decodedLen(header), decodedLen(payload)
+	bytes := make([]byte, headerLen+payloadLen+decodedLen(signature)) // one for all three
+	signatureBytes := bytes[headerLen+payloadLen:]
+	if !decode64(bytes[:headerLen], header) || !decode64(bytes[headerLen:headerLen+payloadLen], payload) || !decode64(signatureBytes, signature) {
+		return t, "a part of the token is not strict base64url"
 	}
-	return &Token{
+	decoded := ownString(bytes)
+	return Token{
 		SigningInput:  token[:len(header)+1+len(payload)],
-		Header:        ownString(headerBytes),
-		Payload:       ownString(payloadBytes),
+		Header:        decoded[:headerLen],
+		Payload:       decoded[headerLen : headerLen+payloadLen],
 		Signature:     signatureBytes,
 		SignatureText: signature,
 	}, ""
@@ -113,25 +120,29 @@ type header struct {
 // readHeader returns a problem where the text is no strict JSON object; what is
 // wrong with its members, check tells.
 func readHeader(text string) (h header, p *problem.Problem) {
-	if err := strictjson.ReadObject(text, h.member); err != nil {
+	object := strictjson.Read(text)
+	for object.Next() {
+		h.member(&object.Member)
+	}
+	if err := object.Err(); err != nil {
 		p = malformed("the header is refused: " + err.Error())
 	}
 	return h, p
 }
 
-func (h *header) member(name string, v strictjson.Value) {
+func (h *header) member(m *strictjson.Member) {
 	fault := ""
-	switch name {
+	switch m.Name {
 	case "alg":
-		h.algorithm = v.Str
+		h.algorithm = m.Text
 	case "crit", "b64":
 		fault = "the header has crit or b64, which are not supported"
 	case "kid":
-		if h.keyID = v.Str; !strictjson.IsString(v) || !ValidIdentifier(v.Str, maxKeyID) {
+		if h.keyID = m.Text; m.Kind != strictjson.String || !ValidIdentifier(m.Text, maxKeyID) {
 			fault = "the header's kid is not a short string without control characters"
 		}
 	case "typ":
-		if !strictjson.IsString(v) || !strings.EqualFold(strings.TrimPrefix(v.Str, "application/"), "JWT") {
+		if m.Kind != strictjson.String || !strings.EqualFold(strings.TrimPrefix(m.Text, "application/"), "JWT") {
 			fault = "the header's typ is not JWT"
 		}
 	}
@@ -167,7 +178,15 @@ func ValidIdentifier(text string, max int) bool {
 
 // SigningInput joins an encoded header and payload (RFC 7515 section 5.1).
 func SigningInput(header, payload []byte) string {
-	return Encode64(header) + "." + Encode64(payload)
+	return AddPart(Encode64(header), payload)
+}
+
+// AddPart returns the parts of a token with one more: a payload behind the header,
+// a signature behind both.
+func AddPart(parts string, next []byte) string {
+	text := make([]byte, 0, len(parts)+1+base64.RawURLEncoding.EncodedLen(len(next)))
+	text = append(append(text, parts...), '.')
+	return ownString(base64.RawURLEncoding.AppendEncode(text, next))
 }
 
 // Sign makes the RS256 signature of a signing input. It is deterministic.

@@ -71,12 +71,12 @@ func (c *Cache) land(e *entry) {
 	c.settle(e)
 }
 
-func (p *pending) need() need.Need {
+func (p *pending) need() *need.Need {
 	headers := map[string]string{"accept": p.request.accept}
 	if p.request.etag != "" {
 		headers["if-none-match"] = p.request.etag
 	}
-	return need.Need{Kind: need.Fetch, Request: &need.HTTP{
+	return &need.Need{Kind: need.Fetch, Request: &need.HTTP{
 		Flight: p.flight.number, Method: "GET", URL: p.request.url, Headers: headers,
 		Redirects: p.request.redirects, Public: p.request.public, MaxBytes: maxBytes, Timeout: timeout,
 		Read: []string{"cache-control", "content-type", "etag"},

@@ -86,7 +86,7 @@ func Done(result any) Step { return Step{Result: result} }
 func Refuse(p *problem.Problem) Step { return Step{Problem: p} }
 
 // Ask suspends an operation.
-func Ask(n Need, resume func(Answer) Step) Step { return Step{Need: &n, Resume: resume} }
+func Ask(n *Need, resume func(Answer) Step) Step { return Step{Need: n, Resume: resume} }
 
 // WrongAnswer refuses an answer that does not fit the kind of its need.
 func WrongAnswer(kind Kind) Step {

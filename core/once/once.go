@@ -40,7 +40,7 @@ func (g *Guard) Window() *replay.Window { return g.window }
 func (g *Guard) Claim(now float64, issuer, jti string, expiresAt int64, accepted func() need.Step) need.Step {
 	id := replay.NewID(issuer, jti)
 	if g.window == nil {
-		return g.ask(need.Need{Kind: need.Claim, Issuer: issuer, JTI: jti, ID: id.String(), ExpiresAt: expiresAt, Now: now}, accepted)
+		return g.ask(&need.Need{Kind: need.Claim, Issuer: issuer, JTI: jti, ID: id.String(), ExpiresAt: expiresAt, Now: now}, accepted)
 	}
 	switch g.window.Claim(id, expiresAt, int64(math.Floor(now))) {
 	case replay.Claimed:
@@ -53,7 +53,7 @@ func (g *Guard) Claim(now float64, issuer, jti string, expiresAt int64, accepted
 	return unavailable("the replay window is full (replay_capacity %d)", g.config.Capacity)
 }
 
-func (g *Guard) ask(question need.Need, accepted func() need.Step) need.Step {
+func (g *Guard) ask(question *need.Need, accepted func() need.Step) need.Step {
 	return need.Ask(question, func(a need.Answer) need.Step {
 		switch a.Claim {
 		case "claimed":

@@ -16,29 +16,35 @@ type requestClaims struct {
 	issuerText                     string
 }
 
-func (c *requestClaims) member(name string, v strictjson.Value) {
-	var into *claims.Claim
+// read gathers the claims of a payload, which count only where the error is nil.
+func (c *requestClaims) read(payload string) error {
+	object := strictjson.Read(payload)
+	for object.Next() {
+		if into := c.claim(object.Name); into != nil {
+			into.Read(&object.Member)
+		}
+	}
+	return object.Err()
+}
+
+func (c *requestClaims) claim(name string) *claims.Claim {
 	switch name {
 	case "iss":
-		into = &c.issuer
+		return &c.issuer
 	case "sub":
-		into = &c.subject
+		return &c.subject
 	case "jti":
-		into = &c.jti
+		return &c.jti
 	case "aud":
-		into = &c.audience
+		return &c.audience
 	case "exp":
-		into = &c.times.Expires
+		return &c.times.Expires
 	case "nbf":
-		into = &c.times.NotBefore
+		return &c.times.NotBefore
 	case "iat":
-		into = &c.times.IssuedAt
-	default:
-		into = c.bound.Member(name)
+		return &c.times.IssuedAt
 	}
-	if into != nil {
-		*into = claims.New(v)
-	}
+	return c.bound.Member(name)
 }
 
 func (c *requestClaims) checkIssuer() *problem.Problem {

@@ -28,7 +28,8 @@ type Signer struct {
 	public         *jose.PublicKey  // nil where nobody told
 	checkSignature bool
 	ttl            int64
-	header         string // base64url, with the dot behind it
+	brief          bool
+	header         string // base64url
 }
 
 // SignerConfig has one of Private and, for a host that signs, Public or nothing.
@@ -39,6 +40,7 @@ type SignerConfig struct {
 	HostRSA        bool
 	CheckSignature bool
 	TTL            int64 // seconds
+	Brief          bool  // nobody looks at what stands in the tokens
 }
 
 // NewSigner checks the issuer; keys and ttl have been checked.
@@ -46,14 +48,14 @@ func NewSigner(c SignerConfig) (*Signer, *problem.Problem) {
 	if !jose.ValidIdentifier(c.Issuer, authorized.MaxIssuer) {
 		return nil, problem.New(problem.InvalidConfig, "issuer must have 1 to 512 bytes and no control characters")
 	}
-	s := &Signer{issuer: c.Issuer, private: c.Private, public: c.Public, checkSignature: c.CheckSignature, ttl: c.TTL}
+	s := &Signer{issuer: c.Issuer, private: c.Private, public: c.Public, checkSignature: c.CheckSignature, ttl: c.TTL, brief: c.Brief}
 	if s.private != nil {
 		s.public = s.private.Public()
 	}
 	if c.HostRSA {
 		s.private = nil
 	}
-	s.header = jose.SigningInput([]byte(s.headerText()), nil)
+	s.header = jose.Encode64([]byte(s.headerText()))
 	return s, nil
 }
 
@@ -88,35 +90,44 @@ type Signed struct {
 	IssuedAt  int64
 	ExpiresAt int64
 	KeyID     string
+	Brief     bool
+}
+
+// signing is one token on its way, with what it asks and answers in one piece of memory.
+type signing struct {
+	s        *Signer
+	input    string
+	question need.Need
+	signed   Signed
 }
 
 // Sign writes the claims and signs them.
 func (s *Signer) Sign(out *Outgoing) need.Step {
-	signed, p := s.claims(out)
-	if p != nil {
+	run := &signing{s: s}
+	if p := run.write(out); p != nil {
 		return need.Refuse(p)
-	}
-	input := s.header + jose.Encode64([]byte(signed.Claims))
-	if len(input)+1+jose.MaxBits/6 > jose.MaxToken {
-		return need.Refuse(problem.New(problem.InvalidArgument, "the token would be over 16384 bytes: shorten the URL"))
-	}
-	finish := func(signature []byte) need.Step {
-		signed.Token = input + "." + jose.Encode64(signature)
-		return need.Done(signed)
 	}
 	if s.private == nil {
-		return need.Ask(need.Need{Kind: need.Sign, Input: input, Key: s.KeyID()}, func(a need.Answer) need.Step {
-			if p := s.checkHostSignature(input, a); p != nil {
-				return need.Refuse(p)
-			}
-			return finish(a.Signature)
-		})
+		run.question = need.Need{Kind: need.Sign, Input: run.input, Key: run.signed.KeyID}
+		return need.Ask(&run.question, run.answered)
 	}
-	signature, p := jose.Sign(input, s.private)
+	signature, p := jose.Sign(run.input, s.private)
 	if p != nil {
 		return need.Refuse(p)
 	}
-	return finish(signature)
+	return run.finish(signature)
+}
+
+func (r *signing) answered(a need.Answer) need.Step {
+	if p := r.s.checkHostSignature(r.input, a); p != nil {
+		return need.Refuse(p)
+	}
+	return r.finish(a.Signature)
+}
+
+func (r *signing) finish(signature []byte) need.Step {
+	r.signed.Token = jose.AddPart(r.input, signature)
+	return need.Done(&r.signed)
 }
 
 // checkHostSignature lets no signature out that every receiver would refuse.
@@ -147,33 +158,36 @@ func (s *Signer) headerText() string {
 	return `{"alg":"RS256","typ":"JWT","kid":"` + s.public.Thumbprint() + `"}`
 }
 
-// claims writes them in a fixed order, so that all languages sign the same bytes.
-func (s *Signer) claims(out *Outgoing) (*Signed, *problem.Problem) {
+// write makes the signing input. The claims stand in a fixed order, so that all
+// languages sign the same bytes.
+func (r *signing) write(out *Outgoing) *problem.Problem {
 	ttl := out.TTL
 	if ttl == 0 {
-		ttl = s.ttl
+		ttl = r.s.ttl
 	}
 	jti, p := jtiOrRandom(out.JTI)
 	if p != nil {
-		return nil, p
+		return p
 	}
 	issuedAt := int64(math.Floor(out.Now)) // integers: PyJWT before 2.7 refuses a fractional iat in the same second
-	text := []byte(`{"iss":`)
-	text = strictjson.AppendString(text, s.issuer)
-	text = append(text, `,"iat":`...)
-	text = strictjson.AppendInt(text, issuedAt)
-	text = append(text, `,"exp":`...)
-	text = strictjson.AppendInt(text, issuedAt+ttl)
-	text = append(text, `,"jti":`...)
-	text = strictjson.AppendString(text, jti)
+	text := make([]byte, 0, 512)
+	text = strictjson.AppendString(append(text, `{"iss":`...), r.s.issuer)
+	text = strictjson.AppendInt(append(text, `,"iat":`...), issuedAt)
+	text = strictjson.AppendInt(append(text, `,"exp":`...), issuedAt+ttl)
+	text = strictjson.AppendString(append(text, `,"jti":`...), jti)
 	text = binding.AppendBody(text, out.BodySHA256)
 	if !out.Unbound {
 		if text, p = binding.AppendTarget(text, out.Method, out.URL); p != nil {
-			return nil, p
+			return p
 		}
 	}
 	text = append(text, '}')
-	return &Signed{Claims: string(text), IssuedAt: issuedAt, ExpiresAt: issuedAt + ttl, KeyID: s.KeyID()}, nil
+	r.signed = Signed{Claims: string(text), IssuedAt: issuedAt, ExpiresAt: issuedAt + ttl, KeyID: r.s.KeyID(), Brief: r.s.brief}
+	r.input = jose.AddPart(r.s.header, text)
+	if len(r.input)+1+jose.MaxBits/6 > jose.MaxToken {
+		return problem.New(problem.InvalidArgument, "the token would be over 16384 bytes: shorten the URL")
+	}
+	return nil
 }
 
 func jtiOrRandom(jti string) (string, *problem.Problem) {

@@ -94,12 +94,15 @@ type Accepted struct {
 }
 
 // verification is one request on its way through the pipeline.
+// It is one piece of memory, with what it asks and answers: each piece costs more
+// than a step of the pipeline.
 type verification struct {
-	v      *Verifier
-	in     Input
-	token  *jose.Token
-	claims *requestClaims
-	keyID  string
+	v        *Verifier
+	in       Input
+	token    jose.Token
+	claims   requestClaims
+	search   signature.Search
+	accepted Accepted
 }
 
 // Verify runs the pipeline until it ends or needs the host.
@@ -108,21 +111,23 @@ func (v *Verifier) Verify(in *Input) need.Step {
 	if p != nil {
 		return need.Refuse(p)
 	}
-	c := &requestClaims{}
-	token, p := jose.ParseClaims(raw, c.member)
+	opened, p := jose.Open(raw)
 	if p != nil {
 		return need.Refuse(p)
 	}
-	if p := c.checkIssuer(); p != nil {
+	run := &verification{v: v, in: *in}
+	if run.token, p = opened.Token(run.claims.read(opened.Payload)); p != nil {
 		return need.Refuse(p)
 	}
-	run := &verification{v: v, in: *in, token: token, claims: c}
+	if p := run.claims.checkIssuer(); p != nil {
+		return need.Refuse(p)
+	}
 	run.in.BodyTooLarge = in.BodyTooLarge || len(in.Body) > v.policy.MaxBody
 	if !v.keysAreStale(in.Now) {
 		return run.findKeys()
 	}
 	run.letGoOfBody()
-	return need.Ask(need.Need{Kind: need.Keys, Issuer: c.issuerText}, run.keysAnswered)
+	return need.Ask(&need.Need{Kind: need.Keys, Issuer: run.claims.issuerText}, run.keysAnswered)
 }
 
 // keysAreStale: what was removed from the folder must stop working, what was
@@ -166,16 +171,14 @@ func (r *verification) findKeys() need.Step {
 	if r.v.policy.HostRSA {
 		r.letGoOfBody()
 	}
-	search := signature.Search{Token: r.token, Issuer: r.claims.issuerText, HostRSA: r.v.policy.HostRSA, Found: func(keyID string) need.Step {
-		r.keyID = keyID
-		return r.checkClaims()
-	}}
-	return search.Among(keys)
+	r.search = signature.Search{Token: &r.token, Issuer: r.claims.issuerText, HostRSA: r.v.policy.HostRSA, Found: r.checkClaims}
+	return r.search.Among(keys)
 }
 
-// checkClaims is steps 7 to 11.
-func (r *verification) checkClaims() need.Step {
-	v, c := r.v, r.claims
+// checkClaims is steps 7 to 11; the signature is by the key of this id.
+func (r *verification) checkClaims(keyID string) need.Step {
+	r.accepted.KeyID = keyID
+	v, c := r.v, &r.claims
 	if p := c.times.Check(r.in.Now, v.policy.Leeway); p != nil {
 		return need.Refuse(p)
 	}
@@ -229,15 +232,16 @@ func (r *verification) claimOnce() need.Step {
 }
 
 func (r *verification) accept() need.Step {
-	return need.Done(&Accepted{
+	r.accepted = Accepted{
 		Issuer:      r.claims.issuerText,
 		JTI:         r.claims.jti.Text,
 		IssuedAt:    numberOrNull(r.claims.times.IssuedAt.Raw),
 		ExpiresAt:   r.claims.times.Expires.Raw,
-		KeyID:       r.keyID,
+		KeyID:       r.accepted.KeyID,
 		Development: r.v.policy.Development,
 		Claims:      r.token.Payload,
-	})
+	}
+	return need.Done(&r.accepted)
 }
 
 func numberOrNull(raw string) string {

@@ -7,10 +7,11 @@ package strictjson
 
 import (
 	"errors"
+	"math/bits"
 	"unicode/utf8"
 	"unsafe"
 
-	"github.com/tidwall/gjson"
+	"github.com/tallystick/tallystick/core/word"
 )
 
 // MaxDepth is how deep objects and arrays may nest. 20,000 brackets overflow
@@ -47,20 +48,11 @@ func CheckObjectWithin(text []byte, maxDepth int) error {
 	return s.topObject()
 }
 
-// ReadObject is CheckObject and Members in one pass: visit sees each member of
-// the outermost object while the text is still being checked, so what it gathers
-// counts only where the error is nil.
-func ReadObject(text string, visit func(name string, value Value)) error {
-	s := scanner{text: text, maxDepth: MaxDepth, visit: visit}
-	return s.topObject()
-}
-
 type scanner struct {
 	text     string
 	at       int
 	depth    int
 	maxDepth int
-	visit    func(name string, value Value) // for members of the outermost object
 }
 
 func (s *scanner) topObject() error {
@@ -80,6 +72,10 @@ func (s *scanner) document() error {
 	if err := s.value(); err != nil {
 		return err
 	}
+	return s.end()
+}
+
+func (s *scanner) end() error {
 	s.space()
 	if s.at != len(s.text) {
 		return ErrSyntax
@@ -103,7 +99,14 @@ func (s *scanner) take(want byte) bool {
 	return true
 }
 
+// space is small so that it is compiled into its callers: most texts have none.
 func (s *scanner) space() {
+	if s.at < len(s.text) && s.text[s.at] <= ' ' {
+		s.spaces()
+	}
+}
+
+func (s *scanner) spaces() {
 	for s.at < len(s.text) {
 		switch s.text[s.at] {
 		case ' ', '\t', '\n', '\r':
@@ -116,27 +119,30 @@ func (s *scanner) space() {
 
 func (s *scanner) value() error {
 	switch c := s.peek(); {
-	case c == '{':
-		return s.nested(s.object)
-	case c == '[':
-		return s.nested(s.array)
 	case c == '"':
 		_, err := s.str()
 		return err
 	case c == '-' || c >= '0' && c <= '9':
 		return s.number()
+	case c == '{' || c == '[':
+		return s.nested(c)
 	default:
 		return s.literal()
 	}
 }
 
-func (s *scanner) nested(inside func() error) error {
+func (s *scanner) nested(bracket byte) error {
 	s.depth++
 	if s.depth > s.maxDepth {
 		return ErrDepth
 	}
 	s.at++ // the bracket
-	err := inside()
+	var err error
+	if bracket == '{' {
+		err = s.object()
+	} else {
+		err = s.array()
+	}
 	s.depth--
 	return err
 }
@@ -144,56 +150,44 @@ func (s *scanner) nested(inside func() error) error {
 func (s *scanner) object() error {
 	var seen names
 	for first := true; ; first = false {
-		s.space()
-		if first && s.take('}') {
-			return nil
-		}
-		if s.peek() != '"' {
-			return ErrSyntax
-		}
-		name, err := s.str()
-		if err != nil {
+		_, more, err := s.member(&seen, first)
+		if !more {
 			return err
 		}
-		if !seen.add(name) {
-			return ErrRepeated
-		}
-		s.space()
-		if !s.take(':') {
-			return ErrSyntax
-		}
-		s.space()
-		if err := s.member(name); err != nil {
+		if err := s.value(); err != nil {
 			return err
-		}
-		s.space()
-		if s.take('}') {
-			return nil
-		}
-		if !s.take(',') {
-			return ErrSyntax
 		}
 	}
 }
 
-// member passes over a value and shows it where somebody is looking.
-func (s *scanner) member(name string) error {
-	if s.visit == nil || s.depth != 1 {
-		return s.value()
+// member goes on to the value of an object's next member. Without one there is no
+// more, or an error.
+func (s *scanner) member(seen *names, first bool) (name string, more bool, err error) {
+	s.space()
+	if s.take('}') {
+		return "", false, nil
 	}
-	start := s.at
-	if s.peek() == '"' {
-		said, err := s.str()
-		if err == nil {
-			s.visit(name, Value{Type: gjson.String, Raw: s.text[start:s.at], Str: said})
+	if !first {
+		if !s.take(',') {
+			return "", false, ErrSyntax
 		}
-		return err
+		s.space()
 	}
-	if err := s.value(); err != nil {
-		return err
+	if s.peek() != '"' {
+		return "", false, ErrSyntax
 	}
-	s.visit(name, gjson.Parse(s.text[start:s.at]))
-	return nil
+	if name, err = s.str(); err != nil {
+		return "", false, err
+	}
+	if !seen.add(name) {
+		return "", false, ErrRepeated
+	}
+	s.space()
+	if !s.take(':') {
+		return "", false, ErrSyntax
+	}
+	s.space()
+	return name, true, nil
 }
 
 func (s *scanner) array() error {
@@ -220,13 +214,12 @@ func (s *scanner) array() error {
 func (s *scanner) str() (string, error) {
 	s.at++ // the opening quote
 	start := s.at
-	for s.at < len(s.text) {
-		c := s.text[s.at]
-		if plain[c] {
-			s.at++
-			continue
+	for {
+		s.at = skipPlain(s.text, s.at)
+		if s.at == len(s.text) {
+			return "", ErrSyntax
 		}
-		switch {
+		switch c := s.text[s.at]; {
 		case c == '"':
 			s.at++
 			return s.text[start : s.at-1], nil
@@ -240,7 +233,21 @@ func (s *scanner) str() (string, error) {
 			return "", err
 		}
 	}
-	return "", ErrSyntax
+}
+
+// skipPlain returns the place of the first byte from at on that does not stand
+// for itself in a string, or the text's length.
+func skipPlain(text string, at int) int {
+	for ; at+8 <= len(text); at += 8 {
+		w := word.Load(text, at)
+		if special := word.Below(w, 0x20) | word.Equal(w, '"') | word.Equal(w, '\\'); special != 0 {
+			return at + bits.TrailingZeros64(special)>>3
+		}
+	}
+	for at < len(text) && plain[text[at]] {
+		at++
+	}
+	return at
 }
 
 // plain marks the bytes of a string that stand for themselves: most of a token.

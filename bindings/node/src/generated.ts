@@ -693,6 +693,7 @@ export interface SignerConfig {
   readonly rsa?: string | undefined;
   readonly check_signature?: boolean | undefined;
   readonly ttl?: number | undefined;
+  readonly brief?: boolean | undefined;
 }
 
 /** Members of ProviderConfig. */

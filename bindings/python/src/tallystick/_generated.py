@@ -900,6 +900,7 @@ class SignerConfig(_SignerConfig, total=False):
     rsa: str
     check_signature: bool
     ttl: int
+    brief: bool
 
 
 class ProviderConfig(TypedDict, total=False):
