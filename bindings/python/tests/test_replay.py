@@ -50,7 +50,15 @@ async def _coroutine() -> bool:
 
 @pytest.mark.parametrize(
     "answer",
-    [ConnectionError("down"), StopIteration(True), 1, "claimed", [True], {"claimed": True}],
+    [
+        ConnectionError("down"),
+        ConnectionError("down \udcff"),
+        StopIteration(True),
+        1,
+        "claimed",
+        [True],
+        {"claimed": True},
+    ],
     ids=repr,
 )
 def test_a_store_that_does_not_answer_plainly_refuses(

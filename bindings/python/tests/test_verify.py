@@ -11,6 +11,7 @@ from tallystick import (
     AgentAuth,
     BodyTamperedError,
     BodyTooLargeError,
+    InvalidArgumentError,
     MissingAuthorizationError,
     OrchestratorClient,
     ReplayDetectedError,
@@ -62,6 +63,21 @@ def test_what_differs_is_refused(
     status: str,
 ) -> None:
     assert verify(auth, client, **changed) == (error.__name__, status)
+
+
+def test_bodies_and_headers_of_other_types(auth: AgentAuth, client: OrchestratorClient) -> None:
+    parts: dict[str, Any] = {"method": "POST", "path": "/agent"}
+    bodies: list[Any] = [bytearray(b"x"), memoryview(b"x"), b"x"]
+    for body in bodies:
+        header = client.sign("POST", "http://a.example/agent", b"x")["Authorization"]
+        assert auth.verify([header], **parts, body=body).issuer == "orchestrator"
+    with pytest.raises(InvalidArgumentError, match="authorization takes a list"):
+        auth.verify("Bearer x", **parts)
+    for wrong in (5, None):
+        with pytest.raises(InvalidArgumentError, match="the body must be bytes"):
+            auth.verify(["Bearer x"], **parts, body=wrong)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgumentError, match="unpaired surrogate"):
+        client.sign("POST", "http://a.example/agent", "\udcff")
 
 
 def test_it_works_once(auth: AgentAuth, client: OrchestratorClient) -> None:

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import request
 
-from tallystick.arguments import choose_logger, must_be_callable
+from tallystick.arguments import (
+    body_bytes,
+    choose_logger,
+    must_be_callable,
+    must_be_texts,
+)
 from tallystick.body import Body, read_body
 from tallystick.caller import Caller
 from tallystick.core import InstanceReplacedError, load_core
@@ -139,12 +144,13 @@ class AgentAuth:
         ``body`` the exact bytes. Texts hold one character per byte (latin-1). Raises the
         error of the refusal; its ``response`` is the HTTP answer for the caller.
         """
-        headers = ",".join(map(quote, authorization))
+        headers = ",".join(map(quote, must_be_texts("authorization", authorization)))
         members = (
             f'"now":{time.time()!r},"authorization":[{headers}],"method":{quote(method)},'
             f'"path":{quote(path)},"query":{quote(query)},"mount":{quote(mount)}'
         )
-        return self._judge(members, Body(body, too_large=len(body) > self._max_body))
+        data = body if type(body) is bytes else body_bytes(body)
+        return self._judge(members, Body(data, too_large=len(data) > self._max_body))
 
     def close(self) -> None:
         """Free what is held in the core; a later request opens it again."""

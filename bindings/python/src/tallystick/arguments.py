@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tallystick.errors import TallystickError
 
 __all__ = [
+    "body_bytes",
     "choose_logger",
     "header_lines",
     "must_be_bits",
@@ -35,6 +36,24 @@ MAX_SIGNER_TIMEOUT = 60
 def wrong_type(name: str, wanted: str, value: object) -> TallystickError:
     """Return the error for a value of another type than the one wanted."""
     return error("invalid_argument", f"{name} takes {wanted}, not {type(value).__name__}")
+
+
+def body_bytes(body: bytes | str) -> bytes:
+    """Return a body's bytes; a text stands for its UTF-8."""
+    if isinstance(body, str):
+        try:
+            return body.encode()
+        except UnicodeEncodeError:
+            raise error(
+                "invalid_argument", "the body's text has an unpaired surrogate: give bytes"
+            ) from None
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body)
+    # bytes(5) would be five zeros, and the signature would be for them.
+    raise error(
+        "invalid_argument",
+        f"the body must be bytes or text, not {type(body).__name__}: for JSON, json.dumps it first",
+    )
 
 
 def must_be_text(name: str, value: object) -> None:

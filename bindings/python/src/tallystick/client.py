@@ -6,9 +6,10 @@ import asyncio
 import json
 import time
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any
 
-from tallystick.arguments import must_be_seconds
+from tallystick.arguments import body_bytes, must_be_seconds
 from tallystick.core import Core, call_json, load_core
 from tallystick.engine import Engine, members_of
 from tallystick.errors import TallystickError, error
@@ -83,7 +84,7 @@ class OrchestratorClient:
         ``signer_failed``. Blocks for the signature's time.
         """
         asked = _Asked(self._means)
-        digest, data = self._engine.hand_over(_bytes(body))
+        digest, data = self._engine.hand_over(body_bytes(body))
         members = _target(method, url) + digest
         try:
             return _headers(self._engine.run("request.sign", members, data, asked.answer))
@@ -97,7 +98,7 @@ class OrchestratorClient:
         if self._means.in_core:
             return await asyncio.to_thread(self.sign, method, url, body)
         asked = _Asked(self._means)
-        digest, data = self._engine.hand_over(_bytes(body))
+        digest, data = self._engine.hand_over(body_bytes(body))
         members = _target(method, url) + digest
         try:
             return _headers(await self._engine.arun("request.sign", members, data, asked.aanswer))
@@ -148,8 +149,8 @@ class OrchestratorClient:
         self._engine.close()
 
     def _configure(self) -> Configuration:
-        signer = {"issuer": self._issuer_id, "ttl": self._ttl, **self._means.configuration}
-        return {"signer": signer}
+        signer = {"issuer": self._issuer_id, "ttl": self._ttl, "brief": True}
+        return {"signer": {**signer, **self._means.configuration}}
 
     async def _deliver(
         self,
@@ -206,23 +207,13 @@ def _cached_client(issuer_id: str, private_key: str | bytes) -> OrchestratorClie
 
 
 def _target(method: str, url: str | yarl.URL) -> str:
-    return members_of({"now": time.time(), "method": method, "url": str(url)})
+    # What is no text is for the core to refuse.
+    written = quote(method) if isinstance(method, str) else json.dumps(method)
+    return f'"now":{time.time()!r},"method":{written},"url":{quote(str(url))}'
 
 
 def _headers(signed: Answer) -> dict[str, str]:
     return {"Authorization": signed["authorization"]}
-
-
-def _bytes(body: bytes | str) -> bytes:
-    if isinstance(body, str):
-        return body.encode()
-    if isinstance(body, (bytes, bytearray, memoryview)):
-        return bytes(body)
-    # bytes(5) would be five zeros, and the signature would be for them.
-    raise error(
-        "invalid_argument",
-        f"the body must be bytes or text, not {type(body).__name__}: for JSON, json.dumps it first",
-    )
 
 
 def _json(payload: Any) -> bytes:

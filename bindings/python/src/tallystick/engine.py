@@ -20,7 +20,7 @@ from tallystick.errors import error, error_from
 from tallystick.forks import ForkAware, entered_child_unannounced
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Awaitable, Callable
 
 __all__ = ["Answer", "Configuration", "Engine", "Need", "Reply", "members_of"]
 
@@ -42,6 +42,9 @@ class _Handle:
 
 
 _decoder = json.JSONDecoder()
+
+_ATTEMPTS = 3
+_REPLACED = "the core was replaced again and again during one operation"
 
 # Engines that were garbage-collected. A finalizer may run inside any call, so it
 # must not make one: the next engine that opens closes these.
@@ -78,27 +81,42 @@ class Engine(ForkAware):
         ``members`` is the inside of a JSON object, ASCII, without ``engine``. Raises
         the class of the core's error.
         """
-        steps = self._steps(operation, members, body)
-        try:
-            need, result = _advance(steps, None)
-            while need is not None:
-                need, result = _advance(steps, host(need))
-        finally:
-            steps.close()
-        return result
+        for _ in range(_ATTEMPTS):
+            handle = self._handle or self._open()
+            try:
+                answer = self._call(handle, operation, members, body)
+                while "need" in answer:
+                    try:
+                        reply = host(answer["need"])
+                    except BaseException:
+                        self._give_up(handle, answer["ticket"])
+                        raise
+                    answer = self._resume(handle, answer["ticket"], reply)
+                return _result(answer)
+            except InstanceReplacedError:
+                # State changes with the last answer alone: starting over is safe.
+                self._forget(handle)
+        raise error("internal", _REPLACED)
 
     async def arun(
         self, operation: str, members: str, body: bytes, host: Callable[[Need], Awaitable[Reply]]
     ) -> Answer:
         """Do the same with a host that answers asynchronously."""
-        steps = self._steps(operation, members, body)
-        try:
-            need, result = _advance(steps, None)
-            while need is not None:
-                need, result = _advance(steps, await host(need))
-        finally:
-            steps.close()
-        return result
+        for _ in range(_ATTEMPTS):
+            handle = self._handle or self._open()
+            try:
+                answer = self._call(handle, operation, members, body)
+                while "need" in answer:
+                    try:
+                        reply = await host(answer["need"])
+                    except BaseException:
+                        self._give_up(handle, answer["ticket"])
+                        raise
+                    answer = self._resume(handle, answer["ticket"], reply)
+                return _result(answer)
+            except InstanceReplacedError:
+                self._forget(handle)
+        raise error("internal", _REPLACED)
 
     def call(self, operation: str, members: dict[str, Any]) -> Answer:
         """Run an operation of the engine that needs nothing of the host."""
@@ -131,41 +149,26 @@ class Engine(ForkAware):
         if handle is not None:
             _close(handle)
 
-    def _steps(
-        self, operation: str, members: str, body: bytes
-    ) -> Generator[Need, Reply | None, Answer]:
-        for _ in range(3):
-            handle = self._handle or self._open()
-            try:
-                answer = self._call(handle, operation, members, body)
-                while "need" in answer:
-                    try:
-                        reply = yield answer["need"]
-                    except GeneratorExit:
-                        self._give_up(handle, answer["ticket"])
-                        raise
-                    answer = self._resume(handle, answer["ticket"], reply)
-                return _result(answer)
-            except InstanceReplacedError:
-                # State changes with the last answer alone: starting over is safe.
-                self._forget(handle)
-        raise error("internal", "the core was replaced again and again during one operation")
-
     def _call(self, handle: _Handle, operation: str, members: str, body: bytes) -> Answer:
         separator = "," if members else ""
         request = f'{{"engine":{handle.number}{separator}{members}}}'.encode()
         return _read(self._core.call(operation, request, body, handle.epoch))
 
-    def _resume(self, handle: _Handle, ticket: int, reply: Reply | None) -> Answer:
-        found, body = reply or ("", b"")
+    def _resume(self, handle: _Handle, ticket: int, reply: Reply) -> Answer:
+        found, body = reply
         separator = "," if found else ""
         members = f'"ticket":{ticket},"now":{time.time()!r}{separator}{found}'
-        return self._call(handle, "engine.resume", members, body)
+        answer = self._call(handle, "engine.resume", members, body)
+        if "error" in answer and answer["error"]["code"] == "invalid_argument":
+            # What the core could not read has not used the ticket up.
+            self._give_up(handle, ticket)
+        return answer
 
     def _give_up(self, handle: _Handle, ticket: int) -> None:
         # A ticket that nobody comes back for would take a place in the core for a minute.
         with contextlib.suppress(InstanceReplacedError):
-            self._resume(handle, ticket, (members_of({"failed": "the host gave up"}), b""))
+            members = f'"ticket":{ticket},"now":{time.time()!r},"failed":"the host gave up"'
+            self._call(handle, "engine.resume", members, b"")
 
     def _open(self) -> _Handle:
         entered_child_unannounced()
@@ -205,17 +208,11 @@ class Engine(ForkAware):
 
 def members_of(members: dict[str, Any]) -> str:
     """Return the inside of a JSON object, ASCII."""
+    why = members.get("failed")
+    if isinstance(why, str) and not why.isascii():
+        # It may quote a path or a stranger's error; the core takes no unpaired surrogate.
+        members = {**members, "failed": why.encode("utf-8", "replace").decode()}
     return json.dumps(members)[1:-1]
-
-
-def _advance(
-    steps: Generator[Need, Reply | None, Answer], reply: Reply | None
-) -> tuple[Need | None, Answer]:
-    # Nothing of the host runs inside this try: its StopIteration would read as a pass.
-    try:
-        return steps.send(reply), {}
-    except StopIteration as done:
-        return None, done.value
 
 
 def _read(answer: bytes) -> Answer:

@@ -94,7 +94,7 @@ class _Gate(ForkAware):
     def __exit__(self, *_: object) -> None:
         with self._changed:
             self._inside -= 1
-            if self._inside == 0:
+            if self._closed and self._inside == 0:
                 self._changed.notify_all()
 
     def before_fork(self) -> None:

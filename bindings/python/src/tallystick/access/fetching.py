@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import json
 import ssl
 from collections import deque
 from functools import partial
@@ -238,7 +237,7 @@ async def _bounded(response: httpcore.Response, limit: int) -> bytes:
 
 
 def _failed(reason: str) -> Reply:
-    return json.dumps({"failed": reason})[1:-1], b""
+    return members_of({"failed": reason}), b""
 
 
 def _words(reason: Exception) -> str:

@@ -14,6 +14,7 @@ from tallystick.access.opening import open_means
 from tallystick.access.party import Party
 from tallystick.access.settings import read_settings
 from tallystick.arguments import (
+    body_bytes,
     choose_logger,
     must_be_bits,
     must_be_callable,
@@ -419,7 +420,7 @@ class AuthSkill(Hooks, Party):
         if method is None or url is None:
             raise error("invalid_argument", "bind=True needs the method and the URL of the request")
         must_be_text("method", method)
-        digest, data = self._host.engine.hand_over(_bytes(body))
+        digest, data = self._host.engine.hand_over(b"" if body is None else body_bytes(body))
         target = members_of({"method": method, "url": str(url)})
         return f'{members},"bind":{{{target}{digest}}}', data
 
@@ -441,19 +442,6 @@ def _issuers(keys: Any) -> dict[str, str]:
         must_be_text("keys: each issuer", issuer)
         must_be_text("keys: each issuer's keys", text)
     return dict(keys)
-
-
-def _bytes(body: bytes | str | None) -> bytes:
-    if body is None:
-        return b""
-    if isinstance(body, str):
-        return body.encode()
-    if isinstance(body, (bytes, bytearray, memoryview)):
-        return bytes(body)
-    raise error(
-        "invalid_argument",
-        f"the body must be bytes or text, not {type(body).__name__}: for JSON, json.dumps it first",
-    )
 
 
 def _known(body: bytes) -> Callable[[int], Body]:
