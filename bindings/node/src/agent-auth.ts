@@ -1,6 +1,6 @@
 import { misuse } from "./answers.js";
 import type { Backend } from "./core.js";
-import type { Engine } from "./engine.js";
+import { type Engine, isLater } from "./engine.js";
 import type { HttpAnswer } from "./errors.js";
 import { type FetchHandler, fetchHandler, type VerifiedFetchHandler } from "./fetch-handler.js";
 import type { RequestVerifyRequest, RequestVerifyResult } from "./generated.js";
@@ -87,6 +87,7 @@ export interface Caller {
 export class AgentAuth {
   readonly #refusals: Refusals;
   readonly #engine: Promise<Engine>;
+  #started: Engine | undefined;
 
   /**
    * Starts at once to load the core and the keys; requests wait for it.
@@ -99,7 +100,12 @@ export class AgentAuth {
     const logger = options.logger ?? consoleLogger;
     this.#refusals = new Refusals(logger, options.onError);
     this.#engine = startVerifier(options, logger);
-    this.#engine.catch((error: unknown) => logger.error(`AgentAuth cannot start: ${reason(error)}`));
+    this.#engine.then(
+      (engine) => {
+        this.#started = engine;
+      },
+      (error: unknown) => logger.error(`AgentAuth cannot start: ${reason(error)}`),
+    );
   }
 
   /**
@@ -119,8 +125,9 @@ export class AgentAuth {
    * @throws {@link TallystickError} with `response`, the HTTP answer for the caller.
    */
   async verify(facts: RequestFacts, body?: Uint8Array): Promise<Caller> {
-    const engine = await this.#engine;
-    const accepted = await engine.run<RequestVerifyResult>("request.verify", wire(facts, body, engine.opened.max_body));
+    const engine = this.#started ?? (await this.#engine);
+    const verified = engine.run<RequestVerifyResult>("request.verify", wire(facts, body, engine.opened.max_body));
+    const accepted = isLater(verified) ? await verified : verified;
     return {
       issuer: accepted.issuer,
       jti: accepted.jti,
@@ -219,7 +226,7 @@ function wire(
     path: facts.path,
     query: facts.query,
     mount: facts.mount,
-    body_too_large: tooLarge,
+    body_too_large: tooLarge || undefined,
     body_sha256: tooLarge ? undefined : bodyDigest(body),
     body_unavailable: facts.bodyUnavailable,
   };

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { misuse, result } from "./answers.js";
 import { readStream } from "./body.js";
 import { type Backend, type Core, sharedCore } from "./core.js";
-import { Engine, failed } from "./engine.js";
+import { Engine, failed, isLater } from "./engine.js";
 import { TallystickError } from "./errors.js";
 import type { RequestEndpointResult, RequestSignResult } from "./generated.js";
 import { bodyDigest } from "./host-crypto.js";
@@ -10,7 +10,7 @@ import { jsonText } from "./json.js";
 import { reason } from "./lines.js";
 import { knownOptions } from "./options.js";
 import { outgoing, type SignedRequestInit } from "./outgoing.js";
-import { bytesOf, sentUrl } from "./sent.js";
+import { sentBody, sentUrl } from "./sent.js";
 import { resolveSigner, type Signer, type SignerOptions } from "./signer.js";
 
 /** Who signs, and how. */
@@ -84,6 +84,7 @@ const NOTHING = new Uint8Array(0);
 export class OrchestratorClient {
   readonly #options: OrchestratorClientOptions;
   readonly #started: Promise<Started>;
+  #ready: Started | undefined;
 
   /**
    * Starts at once to load the core; what is wrong with the key or an option's value fails each call.
@@ -94,7 +95,12 @@ export class OrchestratorClient {
     knownOptions("OrchestratorClient", options, OPTIONS);
     this.#options = options;
     this.#started = start(options);
-    this.#started.catch(() => {});
+    this.#started.then(
+      (started) => {
+        this.#ready = started;
+      },
+      () => {},
+    );
   }
 
   /**
@@ -120,10 +126,11 @@ export class OrchestratorClient {
     url: string | URL,
     body: string | Uint8Array | ArrayBuffer = NOTHING,
   ): Promise<SignedHeaders> {
-    const { engine } = await this.#started;
-    const body_sha256 = bodyDigest(bytesOf(body));
+    const { engine } = this.#ready ?? (await this.#started);
+    const body_sha256 = bodyDigest(sentBody(body));
     const request = { method, url: sentUrl(String(url)), ttl: this.#options.ttl, body_sha256 };
-    const { authorization } = await engine.run<RequestSignResult>("request.sign", request);
+    const signed = engine.run<RequestSignResult>("request.sign", request);
+    const { authorization } = isLater(signed) ? await signed : signed;
     return { authorization };
   }
 
@@ -208,7 +215,9 @@ interface Started {
 async function start(options: OrchestratorClientOptions): Promise<Started> {
   const core = await sharedCore({ backend: options.backend, library: options.library });
   const signer = resolveSigner(core, options.signer, options);
-  const configuration = { signer: { issuer: options.issuerId, ttl: options.ttl, ...signer.configuration } };
+  const configuration = {
+    signer: { issuer: options.issuerId, ttl: options.ttl, brief: true, ...signer.configuration },
+  };
   const engine = new Engine(core, () => configuration, {
     sign: (need) => signer.sign(need.input),
     check: () => failed("a client checks nothing"),

@@ -15,8 +15,11 @@ export type Needs = {
   readonly [Kind in Need["kind"]]?: (need: Extract<Need, { kind: Kind }>) => Reply | Promise<Reply>;
 };
 
-/** Half of the tickets that an engine of the core can hold, so that none is dropped while its need is met. */
-const MAX_SUSPENDED = 512;
+/**
+ * Fewer than the 1,024 tickets that an engine of the core can hold, so that it need not refuse what can wait here; and
+ * more than the 512 that may wait for bodies there, so that slow senders are refused and do not keep everybody waiting.
+ */
+const MAX_SUSPENDED = 896;
 
 /** How many operations wait for one of those; what comes on top is for the core to refuse as overloaded. */
 const MAX_WAITING = 8192;
@@ -38,6 +41,41 @@ export function failed(why: string): Reply {
 /** Seconds since 1970, which the core, having no clock, is told with each call. */
 export function now(): number {
   return Date.now() / 1000;
+}
+
+/** The core's instance was replaced while an operation was under way. */
+const REPLACED = Symbol("replaced");
+
+/** Where a ticket is good: an engine of one instance. */
+interface Place {
+  readonly engine: number;
+  readonly generation: number;
+}
+
+/** One operation under way. */
+class Run {
+  starts = 0;
+  /** It met a need that took its time. */
+  suspended = false;
+  claimed: Reply | undefined;
+  cause: unknown;
+  constructor(
+    readonly op: string,
+    readonly members: string,
+    readonly body: Uint8Array | undefined,
+    readonly own: Needs | undefined,
+  ) {}
+}
+
+/** Whether a value is still to come: by whatever `Promise`, since programs replace the global one. */
+export function isLater<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as { readonly then?: unknown } | null | undefined)?.then === "function";
+}
+
+/** A request with what every one has; `members` is a JSON object. */
+function withNow(engine: number, members: string): string {
+  const separator = members === "{}" ? "" : ",";
+  return `{"engine":${engine},"now":${now()}${separator}${members.slice(1)}`;
 }
 
 /**
@@ -86,21 +124,16 @@ export class Engine {
   }
 
   /**
-   * An operation that may have needs: while the answer is a need, do it and resume.
+   * An operation that may have needs: while the answer is a need, do it and resume. It is done when this returns, or is
+   * a promise from the first need on that takes its time: a promise costs as much as the core's part of some operations.
    *
    * @param own - Needs that belong to this operation alone, such as the body of the request that it verifies.
    * @throws {@link TallystickError} of the core's code.
    */
-  async run<T>(op: string, members: object, body?: Uint8Array, own?: Needs): Promise<T> {
-    if (this.#suspended >= MAX_SUSPENDED && this.#waiting.length < MAX_WAITING)
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#suspended += 1;
-    try {
-      return await this.#run<T>(op, members, body, own);
-    } finally {
-      this.#suspended -= 1;
-      this.#waiting.shift()?.();
-    }
+  run<T>(op: string, members: object, body?: Uint8Array, own?: Needs): T | Promise<T> {
+    const run = new Run(op, JSON.stringify(members), body, own);
+    const room = this.#suspended < MAX_SUSPENDED || this.#waiting.length >= MAX_WAITING;
+    return room ? this.#start<T>(run) : this.#startLater<T>(run);
   }
 
   /** Frees the engine in the core; every later call is refused. */
@@ -118,41 +151,89 @@ export class Engine {
     return opened;
   }
 
-  async #run<T>(op: string, members: object, body?: Uint8Array, own?: Needs): Promise<T> {
-    let claimed: Reply | undefined;
-    let cause: unknown;
-    for (let starts = 0; starts <= MAX_RESTARTS; starts++) {
+  async #startLater<T>(run: Run): Promise<T> {
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await this.#start<T>(run);
+    } finally {
+      if (!run.suspended) this.#waiting.shift()?.();
+    }
+  }
+
+  #start<T>(run: Run): T | Promise<T> {
+    while (run.starts++ <= MAX_RESTARTS) {
       const { engine } = this.opened;
-      const generation = this.#generation;
-      let answer = this.#ask<T>(op, { engine, now: now(), ...members }, body);
-      while (answer.need !== undefined) {
-        const { kind } = answer.need;
-        // A token is claimed once, however often its verification has to start again.
-        let found: Reply;
-        try {
-          const reply = kind === "claim" && claimed !== undefined ? claimed : this.#serve(answer.need, own);
-          found = reply instanceof Promise ? await reply : reply;
-        } catch (error) {
-          this.#giveUp(engine, generation, answer.ticket);
-          throw error;
-        }
-        if (kind === "claim") claimed = found;
-        cause = found.cause;
-        // The instance that gave the ticket is gone; to another one the ticket says nothing, or something else.
-        if (this.#core.generation !== generation) break;
-        const request = { engine, ticket: answer.ticket, now: now(), ...found.members };
-        answer = this.#ask<T>("engine.resume", request, found.body);
-      }
-      if (answer.error !== undefined) throw errorFrom(answer.error, cause === undefined ? undefined : { cause });
-      if (answer.need === undefined) return this.#finish(answer.ok as T);
+      const place = { engine, generation: this.#generation };
+      const answer = this.#ask<T>(run.op, withNow(engine, run.members), run.body);
+      const done = this.#serveAll<T>(run, place, answer);
+      if (done !== REPLACED) return done;
     }
     throw misuse("internal", "the WebAssembly core was replaced again and again while a call was under way");
   }
 
+  #serveAll<T>(run: Run, place: Place, first: Answer<T>): T | Promise<T> | typeof REPLACED {
+    let answer = first;
+    while (answer.need !== undefined) {
+      const { ticket, need } = answer;
+      let found: Reply | Promise<Reply>;
+      try {
+        // A token is claimed once, however often its verification has to start again.
+        found = need.kind === "claim" && run.claimed !== undefined ? run.claimed : this.#serve(need, run.own);
+      } catch (error) {
+        this.#giveUp(place, ticket);
+        throw error;
+      }
+      if (isLater(found)) return this.#follow<T>(run, place, ticket, need, found);
+      const next = this.#resume<T>(run, place, ticket, need, found);
+      if (next === REPLACED) return next;
+      answer = next;
+    }
+    if (answer.error === undefined) return this.#finish(answer.ok as T);
+    throw errorFrom(answer.error, run.cause === undefined ? undefined : { cause: run.cause });
+  }
+
+  /** Goes on once a need is met. The operation counts as suspended from its first such need until it has ended. */
+  async #follow<T>(run: Run, place: Place, ticket: number, need: Need, reply: PromiseLike<Reply>): Promise<T> {
+    const first = !run.suspended;
+    run.suspended = true;
+    if (first) this.#suspended += 1;
+    try {
+      let found: Reply;
+      try {
+        found = await reply;
+      } catch (error) {
+        this.#giveUp(place, ticket);
+        throw error;
+      }
+      const next = this.#resume<T>(run, place, ticket, need, found);
+      const served = next === REPLACED ? next : this.#serveAll<T>(run, place, next);
+      const done = served === REPLACED ? this.#start<T>(run) : served;
+      return isLater(done) ? await done : done;
+    } finally {
+      if (first) {
+        this.#suspended -= 1;
+        this.#waiting.shift()?.();
+      }
+    }
+  }
+
+  /** The next answer, unless the instance that gave the ticket is gone: to another one it says nothing, or something else. */
+  #resume<T>(run: Run, place: Place, ticket: number, need: Need, found: Reply): Answer<T> | typeof REPLACED {
+    if (need.kind === "claim") run.claimed = found;
+    run.cause = found.cause;
+    if (this.#core.generation !== place.generation) return REPLACED;
+    const members = JSON.stringify({ ticket, ...found.members });
+    const answer = this.#ask<T>("engine.resume", withNow(place.engine, members), found.body);
+    // What the core could not read has not used the ticket up.
+    if (answer.error?.code === "invalid_argument") this.#giveUp(place, ticket);
+    return answer;
+  }
+
   /** A ticket that nobody comes back for would take a place in the core for a minute. */
-  #giveUp(engine: number, generation: number, ticket: number | undefined): void {
-    if (this.#closed || this.#core.generation !== generation) return;
-    this.#ask("engine.resume", { engine, ticket, now: now(), failed: "the host gave up" }, undefined);
+  #giveUp(place: Place, ticket: number): void {
+    if (this.#closed || this.#core.generation !== place.generation) return;
+    const members = JSON.stringify({ ticket, failed: "the host gave up" });
+    this.#ask("engine.resume", withNow(place.engine, members), undefined);
   }
 
   #finish<T>(ok: T): T {
@@ -160,8 +241,8 @@ export class Engine {
     return ok;
   }
 
-  #ask<T>(op: string, request: object, body: Uint8Array | undefined): Answer<T> {
-    return JSON.parse(this.#core.call(op, JSON.stringify(request), body)) as Answer<T>;
+  #ask<T>(op: string, request: string, body: Uint8Array | undefined): Answer<T> {
+    return JSON.parse(this.#core.call(op, request, body)) as Answer<T>;
   }
 
   #serve(need: Need, own: Needs | undefined): Reply | Promise<Reply> {

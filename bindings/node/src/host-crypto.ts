@@ -38,20 +38,27 @@ export class KeyCache {
   }
 }
 
+const NOTHING = {};
+const EMPTY = Buffer.alloc(0);
+
 // Most requests without a body need no hashing.
 const HASH_OF_NOTHING = hash("sha256", "", "hex");
 
-/** SHA-256 of a body as `body_sha256` takes it: in WebAssembly it would take some 20 times as long. */
-export function bodyDigest(body: Uint8Array | undefined): string {
+/** SHA-256 of a body, text as UTF-8, as `body_sha256` takes it: in WebAssembly it would take some 20 times as long. */
+export function bodyDigest(body: string | Uint8Array | undefined): string {
   return body === undefined || body.length === 0 ? HASH_OF_NOTHING : hash("sha256", body, "hex");
 }
 
-/** Signs in libuv's thread pool, so that the event loop goes on. */
-export function signOffLoop(input: Uint8Array, key: KeyObject): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    cryptoSign("sha256", input, key, (error, signature) => {
-      if (error) reject(error);
-      else resolve(signature);
-    });
+/** Signs in libuv's thread pool, so that the event loop goes on: the need `sign`. Never rejects. */
+export function signOffLoop(input: string, key: KeyObject): Promise<Reply> {
+  return new Promise((resolve) => {
+    const done = (error: Error | null, signature: Buffer) => {
+      resolve(error ? { ...failed(reason(error)), cause: error } : { members: NOTHING, body: signature });
+    };
+    try {
+      cryptoSign("sha256", Buffer.from(input, "latin1"), key, done);
+    } catch (error) {
+      done(error as Error, EMPTY);
+    }
   });
 }

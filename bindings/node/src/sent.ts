@@ -5,6 +5,18 @@ import { misuse } from "./answers.js";
  * parsed is left for the core to refuse.
  */
 export function sentUrl(url: string): string {
+  if (url !== lastUrl) {
+    lastSent = href(url);
+    lastUrl = url;
+  }
+  return lastSent;
+}
+
+// Whoever signs many requests signs them for few URLs.
+let lastUrl = "";
+let lastSent = "";
+
+function href(url: string): string {
   try {
     return new URL(url).href;
   } catch {
@@ -12,10 +24,9 @@ export function sentUrl(url: string): string {
   }
 }
 
-/** The bytes of a body that will be sent so. */
-export function bytesOf(body: string | Uint8Array | ArrayBuffer): Uint8Array {
-  if (typeof body === "string") return Buffer.from(body);
-  if (body instanceof Uint8Array) return body;
+/** A body that will be sent so: bytes, or text that stands for its UTF-8. */
+export function sentBody(body: string | Uint8Array | ArrayBuffer): string | Uint8Array {
+  if (typeof body === "string" || body instanceof Uint8Array) return body;
   if (body instanceof ArrayBuffer) return new Uint8Array(body);
   throw misuse("invalid_argument", "the body to sign must be a string, a Uint8Array or an ArrayBuffer");
 }

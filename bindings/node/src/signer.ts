@@ -86,7 +86,7 @@ function hostSigner(key: KeyObject, publicPem: string): ResolvedSigner {
   return {
     // OpenSSL checks its own signatures against faults, so the core need not do it again.
     configuration: { public_key: publicPem, rsa: "host", check_signature: false },
-    sign: (input) => reply(() => signOffLoop(Buffer.from(input, "latin1"), key)),
+    sign: (input) => signOffLoop(input, key),
   };
 }
 

@@ -191,6 +191,32 @@ describe("a core that died", () => {
   });
 });
 
+describe("bodies that come slowly", () => {
+  const ADMITTED = 512;
+
+  test("keep nobody else waiting; what is too many of them is refused", async () => {
+    const skill = new AuthSkill({ baseUrl: ME }, { signer: known.privatePem, logger: quiet });
+    const bound = await skill.authorization(ME, { bind: true, method: "POST", url: `${ME}/run`, body: "hello" });
+    const facts = { authorization: [bound.authorization], method: "POST", path: "/me/run" };
+    let arrive = () => {};
+    const body = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    const verify = () => skill.verifyRequest(facts, {}, async () => body.then(() => ({ bytes: Buffer.from("hello") })));
+    const slow = Array.from({ length: ADMITTED }, verify);
+    await rejectsWith("overloaded", verify());
+    const other = await skill.authorization(ME, { scopes: ["read"] });
+    const caller = await skill.verifyRequest({ ...facts, authorization: [other.authorization] }, {}, async () => ({
+      bytes: Buffer.alloc(0),
+    }));
+    assert.equal(caller.agentUrl, ME);
+    arrive();
+    const ends = await Promise.allSettled(slow);
+    assert.equal(ends.filter(({ status }) => status === "fulfilled").length, 1);
+    await skill.close();
+  });
+});
+
 describe("memoryLimit", () => {
   test("replaces an instance that grew beyond it", async () => {
     const core = await loadCore({ memoryLimit: 33_554_432 });

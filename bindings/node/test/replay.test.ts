@@ -54,6 +54,9 @@ describe("a store", () => {
   const failures: [string, () => unknown, RegExp][] = [
     ["throws", () => assert.fail("connection refused"), /connection refused/],
     ["rejects", () => Promise.reject(new Error("timeout")), /timeout/],
+    ["throws half a character", () => assert.fail("down \ud83d"), /down \\ufffd/],
+    ["throws a text that is cut within a character", () => assert.fail(`${"x".repeat(299)}\u{1f600}`), /x{200}/],
+    ["throws what cannot be shown", () => Promise.reject(Object.create(null)), /cannot be shown/],
     ["answers text", () => "OK", /true or false, not string/],
     ["answers nothing", () => undefined, /true or false, not undefined/],
     ["answers a number", async () => 1, /true or false, not number/],

@@ -75,6 +75,47 @@ describe("signers that fail", () => {
   });
 });
 
+describe("more signatures at once than may be suspended", () => {
+  const SUSPENDED = 896;
+
+  test("all are made, whatever those that waited for a place end with", async () => {
+    let out = 0;
+    let most = 0;
+    const client = new OrchestratorClient({
+      issuerId: "orchestrator",
+      signer: async () => {
+        out += 1;
+        most = Math.max(most, out);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        out -= 1;
+        return new Uint8Array(256);
+      },
+    });
+    await client.ready();
+    const many = Array.from({ length: 3 * SUSPENDED }, () => client.sign("POST", URL_OF_AGENT));
+    // These wait for a place and are refused without ever needing it: the next ones must not wait for them for ever.
+    const refused = Array.from({ length: 2 * SUSPENDED }, () =>
+      rejectsWith("invalid_url", client.sign("POST", "nowhere")),
+    );
+    const last = client.sign("POST", URL_OF_AGENT);
+    await Promise.all([...many, ...refused, last]);
+    assert.ok(most <= SUSPENDED, `${most} signers were out at once`);
+    await client.close();
+  });
+
+  test("a signer that fails leaves its place", async () => {
+    const client = new OrchestratorClient({
+      issuerId: "orchestrator",
+      signer: () => Promise.reject(new Error("busy")),
+    });
+    const many = Array.from({ length: 2 * SUSPENDED }, () =>
+      rejectsWith("signer_failed", client.sign("POST", URL_OF_AGENT)),
+    );
+    await Promise.all(many);
+    await client.close();
+  });
+});
+
 describe("keys that cannot sign", async () => {
   const rsa = (bits: number) => generateKeyPairSync("rsa", { modulusLength: bits }).privateKey;
   const text = (object: KeyObject, options = {}) =>

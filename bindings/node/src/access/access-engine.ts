@@ -88,7 +88,7 @@ export class AccessEngine {
   }
 
   /** An operation on what others signed. */
-  run<T>(op: string, request: object, body?: Uint8Array, own?: Needs): Promise<T> {
+  run<T>(op: string, request: object, body?: Uint8Array, own?: Needs): T | Promise<T> {
     return this.#engine.run<T>(op, request, body, own);
   }
 

@@ -1,6 +1,6 @@
 import { bodyDigest } from "../host-crypto.js";
 import { BOOLEAN, BYTES, checkOptions, type Rules, TEXT, TEXTS, URL_TEXT } from "../options.js";
-import { bytesOf, sentUrl } from "../sent.js";
+import { sentBody, sentUrl } from "../sent.js";
 
 /** What {@link AuthSkill.authorization} takes. */
 export interface AuthorizationOptions {
@@ -41,6 +41,6 @@ export function issueRequest(target: string, options: AuthorizationOptions): obj
   checkOptions("authorization", options, OPTIONS);
   const { scopes, bind, method, url, body, reuse = true } = options;
   if (bind !== true) return { target, scopes, reuse };
-  const body_sha256 = bodyDigest(body === undefined ? undefined : bytesOf(body));
+  const body_sha256 = bodyDigest(body === undefined ? undefined : sentBody(body));
   return { target, scopes, bind: { method, url: url === undefined ? undefined : sentUrl(String(url)), body_sha256 } };
 }

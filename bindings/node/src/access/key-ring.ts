@@ -119,7 +119,7 @@ export class KeyRing implements SigningKeys {
   async sign(input: string, kid: string): Promise<Reply> {
     try {
       const { own } = this.#halves.get(kid) ?? this.#fromFile(kid);
-      return { members: {}, body: await signOffLoop(Buffer.from(input, "latin1"), own) };
+      return await signOffLoop(input, own);
     } catch (error) {
       return failed(reason(error));
     }
