@@ -22,6 +22,7 @@ from timing import say
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 LIVE = 100_000
+STARTS = 7
 
 
 def script(*command):
@@ -63,7 +64,6 @@ def measure(live_count):
 
     signed_requests.measure(live_count, row)
     n = node("signed_requests.mjs")
-    ready = n["node wasm: ready"]
     verify, core, sign = (n[f"node wasm, {kind}"] for kind in ("host RSA: verify", "core RSA: verify", "host RSA: sign"))
     row("verify a request, Node WASM", verify, "jose jwtVerify", n["jose: jwtVerify"], 0.5)
     row("verify a request, Node WASM", verify, "fast-jwt", n["fast-jwt: verify, uncached"], 1.5)
@@ -81,14 +81,19 @@ def measure(live_count):
     row("new access token, Node WASM", n["new"], "jose jwtVerify", n["jose: jwtVerify"], None)
     row("issue an access token, Python native", p["issue"], "PyJWT encode", p["PyJWT: encode"], None)
     row("issue an access token, Node WASM", n["issue"], "jose SignJWT", n["jose: SignJWT"], None)
-    return rows, {**sizes(ready), **patterns(), **churn()}
+    return rows, {**sizes(), **patterns(), **churn()}
 
 
-def sizes(ready):
+def ready():
+    """Return the best microseconds until a fresh process of Node can verify."""
+    return min(node("startup.mjs")["node wasm: ready"] for _ in range(STARTS))
+
+
+def sizes():
     module = (ROOT / "build/wasm/tallystick.wasm").read_bytes()
     return {
         "WASM module, gzipped": (len(gzip.compress(module, 9)) / 1e6, "MB", 1.8),
-        "WASM module ready in Node": (ready / 1000, "ms", 100),
+        "WASM module ready in Node": (ready() / 1000, "ms", 100),
         "replay window, for each live jti": (window(), "bytes", 100),
     }
 

@@ -17,14 +17,6 @@ const privateKey = createPrivateKey(privatePem);
 const publicKey = createPublicKey(publicPem);
 const client = new OrchestratorClient({ issuerId: "orchestrator", signer: privatePem });
 
-async function startup() {
-  const started = performance.now();
-  const auth = new AgentAuth({ keys: { orchestrator: publicPem } });
-  await auth.ready();
-  return performance.now() - started;
-}
-
-const ready = await startup();
 const verifiers = {
   "node wasm, host RSA: verify": new AgentAuth({ keys: { orchestrator: publicPem } }),
   "node wasm, core RSA: verify": new AgentAuth({ keys: { orchestrator: publicPem }, crypto: "core" }),
@@ -58,12 +50,13 @@ const contestants = {
 };
 
 // V8 compiles WebAssembly well only after thousands of calls. The warm-up sends one token again and again, which runs
-// every step but the last.
+// every step but the last, and signs with a signer that takes no time.
+const instant = new OrchestratorClient({ issuerId: "orchestrator", signer: () => new Uint8Array(256) });
 for (let n = 0; n < WARM_UP; n++) {
+  await instant.sign("POST", url, body);
   for (const auth of Object.values(verifiers)) {
     await auth.verify({ authorization: [tokens[0]], method: "POST", path: "/agent" }, bytes).catch(() => {});
   }
 }
 
 await race(contestants);
-console.log(JSON.stringify({ name: "node wasm: ready", microseconds: ready * 1000 }));
