@@ -99,7 +99,7 @@ async function call(op, text, bytes) {
 async function meet({ keys, signers }, need) {
   if (need.kind === "check") return keys.check(need);
   const key = need.kind === "sign" && signers.get(need.key);
-  return key && { members: {}, body: await signOffLoop(Buffer.from(need.input, "latin1"), key) };
+  return key && signOffLoop(need.input, key);
 }
 
 await exchange((op, request, body, crypto) => {
