@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	core = abi.New()
+	core = abi.NewImporting(checkNow)
 	// buffers keeps what the host has allocated from being collected, and
 	// lastAnswer what it may still read: one call at a time, one answer at a time,
 	// nearly always in answerRoom.
@@ -54,7 +54,8 @@ func free(pointer unsafe.Pointer) { delete(buffers, uintptr(pointer)) }
 
 //go:wasmexport tally_call
 func call(op unsafe.Pointer, opLen int32, request unsafe.Pointer, requestLen int32, body unsafe.Pointer, bodyLen int32) int64 {
-	lastAnswer = core.CallInto(answerRoom[:], string(view(op, opLen)), view(request, requestLen), view(body, bodyLen))
+	name := view(op, opLen)
+	lastAnswer = core.CallInto(answerRoom[:], unsafe.String(unsafe.SliceData(name), len(name)), view(request, requestLen), view(body, bodyLen))
 	pointer := unsafe.Pointer(unsafe.SliceData(lastAnswer))
 	return int64(uintptr(pointer))<<32 | int64(len(lastAnswer))
 }

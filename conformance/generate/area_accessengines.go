@@ -37,6 +37,7 @@ func accessOpens(a *area) {
 	a.accept("signing-host", "the host signs, the core verifies", source+": signing", openSelf(object{"rsa": "core", "signing": "host", "ring": private}), call("access.issue", wanted(nil), "", need("sign", object{"input": t.input(), "key": alice.kid()})))
 	a.accept("signing-core", "the core signs, the host verifies", source+": signing", openSelf(object{"rsa": "host", "signing": "core", "ring": private, "keys": object{aliceURL: alice.spki()}}),
 		call("access.issue", wanted(nil), "", okIncludes(object{"token": t.String()})), call("access.verify", asked(t.String(), nil), "", need("check", object{"key": alice.kid()})))
+	a.accept("rsa-import", "the host may check within a call, and signs", source+": rsa", openSelf(object{"rsa": "import", "ring": private}), call("access.issue", wanted(nil), "", need("sign", object{"input": t.input(), "key": alice.kid()})))
 	a.accept("close", "closed", "ABI.md engine.close", openAccess(nil), letsIn(accessToken(nil), nil), call("engine.close", object{"engine": "$engine"}, "", ok(object{})))
 	a.reject("used-after-close", "close", "used after it was closed", "ABI.md engine.close", openAccess(nil), call("engine.close", object{"engine": "$engine"}, "", ok(object{})), call("access.verify", asked(accessToken(nil).String(), nil), "", errorCode("unknown_engine")))
 	a.accept("stats", "what it holds", "ABI.md engine.stats", openAccess(nil), call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"tickets": 0, "replay": object{"live": 0, "capacity": 1000000},

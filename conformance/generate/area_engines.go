@@ -66,6 +66,7 @@ func configuration(a *area) {
 	bad("capacity-zero", "a replay_capacity of 0", "invalid_config", object{"replay_capacity": 0})
 	bad("capacity-over", "a replay_capacity over 10,000,000", "invalid_config", object{"replay_capacity": 10000001})
 	bad("replay-other", "another replay", "invalid_config", object{"replay": "none"})
+	a.accept("rsa-import", "a host that may check within the call", source+": rsa", open(object{"rsa": "import"}))
 	bad("rsa-other", "another rsa", "invalid_config", object{"rsa": "openssl"})
 	bad("base-url-relative", "a base_url without scheme", "invalid_config", object{"base_url": "agent.example"})
 	bad("base-url-query", "a base_url with a query", "invalid_config", object{"base_url": "https://agent.example?x"})

@@ -190,6 +190,8 @@ func hostSigns(a *area) {
 	a.accept("host-unchecked", "check_signature off: the host's own crypto library is believed", "ABI.md engine.open: check_signature", host(object{"check_signature": false}),
 		asksSign, resume(nil, other.signature, ok(signed(other, 60))))
 
+	a.reject("host-import", "host", "within a call only signatures are checked", source, call("engine.open", object{"signer": object{"issuer": "alice", "public_key": alice.spki(), "rsa": "import"}}, "", errorCode("invalid_config")))
+
 	brief := ok(object{"authorization": "Bearer " + t.String()})
 	a.accept("brief", "the header's value alone, from the core's key", "ABI.md engine.open: signer.brief", openSigner(object{"brief": true}), call("request.sign", withEngine(nil), body, brief))
 	a.accept("brief-host", "the header's value alone, signed by the host", "ABI.md engine.open: signer.brief", host(object{"brief": true}), asksSign, resume(nil, t.signature, brief))

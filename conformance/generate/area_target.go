@@ -14,6 +14,7 @@ func target() *area {
 	spellings(a)
 	mounts(a)
 	decodedPaths(a)
+	oneAfterAnother(a)
 	return a
 }
 
@@ -137,4 +138,21 @@ func decodedPaths(a *area) {
 		accepted(bound("https://agent.example/caf%C3%A9"), decoded("/caf\u00c3\u00a9", "")))
 	a.accept("decoded-mount", "mounted, with the whole path in the raw target", source, open(nil),
 		accepted(bound("https://agent.example/api/a%2Fb"), decoded("/a/b", "/api/a%2Fb").with(object{"mount": "/api"})))
+}
+
+// oneAfterAnother: what a token named before makes no other one right.
+func oneAfterAnother(a *area) {
+	base := open(object{"base_url": "https://agent.example"})
+	first := accepted(sign(alice, boundClaims().with(object{"jti": "first"})), nil)
+	a.accept("again", "two paths of one origin, one after the other", step10, base, first, accepted(bound("https://agent.example/other"), object{"path": "/other"}))
+	bad := func(name, says, htu string, changes object) {
+		a.reject("again-"+name, "again", says, step10, base, first, refused(bound(htu), changes, "wrong_target"))
+	}
+	bad("other-host", "then another host", "https://other.example/agent", nil)
+	bad("other-path", "then another path", endpoint, object{"path": "/admin"})
+	bad("query", "then an htu with a query, which the path seems to have", endpoint+"?x=1", object{"path": "/agent?x=1"})
+	bad("fragment", "then an htu with a fragment", endpoint+"#x", object{"path": "/agent#x"})
+	bad("decoded", "then a decoded path that is spelled as the htu is encoded: the request had %2520", "https://agent.example/a%20b",
+		object{"path": "/a%20b", "path_decoded": true})
+	bad("no-slash", "then a path that goes on where the host ended", "https://agent.example.evil/agent", object{"path": ".evil/agent"})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/signature"
 )
 
 const (
@@ -27,10 +28,18 @@ type Core struct {
 	mu      sync.RWMutex
 	engines map[uint64]*engine.Engine
 	last    uint64
+
+	checkNow      signature.CheckNow
+	verifications sync.Pool // of *verification
 }
 
 // New returns a core without engines.
-func New() *Core { return &Core{engines: map[uint64]*engine.Engine{}} }
+func New() *Core { return NewImporting(nil) }
+
+// NewImporting returns a core whose engines with rsa "import" ask check first.
+func NewImporting(check signature.CheckNow) *Core {
+	return &Core{engines: map[uint64]*engine.Engine{}, checkNow: check}
+}
 
 // handler answers one operation. It passes the request through the strict JSON
 // gate first; request and body are borrowed for the length of the call. What is

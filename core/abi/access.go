@@ -36,6 +36,7 @@ const (
 
 // accessOpening gathers what an identity is compiled from; the first problem ends it.
 type accessOpening struct {
+	core    *Core
 	c       *AccessConfig
 	config  access.Config
 	ring    *ring.Ring
@@ -43,8 +44,8 @@ type accessOpening struct {
 	clients *client.Registry
 }
 
-func openAccess(c *AccessConfig, result *EngineOpenResult) (*engine.Engine, *problem.Problem) {
-	o := &accessOpening{c: c}
+func (c *Core) openAccess(config *AccessConfig, result *EngineOpenResult) (*engine.Engine, *problem.Problem) {
+	o := &accessOpening{core: c, c: config}
 	for _, step := range []func() *problem.Problem{o.mode, o.identity, o.numbers, o.trust, o.credentials, o.material} {
 		if p := step(); p != nil {
 			return nil, p
@@ -57,7 +58,7 @@ func openAccess(c *AccessConfig, result *EngineOpenResult) (*engine.Engine, *pro
 	result.MaxBody, result.KeyID = o.config.MaxBody, a.KeyID()
 	result.Mode, result.Issuer, result.AgentID, result.BaseURL, result.Name = string(a.Mode()), a.Issuer(), a.ID(), a.BaseURL(), a.Name()
 	result.MaxForm, result.Inactive = access.MaxForm, o.config.Inactive
-	e := engine.New(nil, nil, orDefault(c.Realm, defaultRealm))
+	e := engine.New(nil, nil, orDefault(config.Realm, defaultRealm))
 	e.Access = a
 	return e, nil
 }
@@ -76,7 +77,8 @@ func (o *accessOpening) mode() *problem.Problem {
 		o.config.Mode = access.SelfIssued
 	}
 	o.config.Authority = o.c.Authority
-	if p := checkRSA(o.c.RSA); p != nil {
+	var p *problem.Problem
+	if o.config.RSA, p = o.core.rsa(o.c.RSA); p != nil {
 		return p
 	}
 	if o.c.Signing != "" && o.c.Signing != choiceCore && o.c.Signing != choiceHost {
@@ -132,8 +134,8 @@ func (o *accessOpening) numbers() *problem.Problem {
 	o.config.MaxLifetime = orDefault(c.MaxLifetime, defaultAccessLifetime)
 	o.config.MaxBody = orDefault(c.MaxBody, defaultMaxBody)
 	o.config.VerifyOnly = c.JWKSURI != ""
-	o.config.BoundOnly, o.config.HostRSA = c.RequireBinding, c.RSA == choiceHost
-	o.config.HostSigns = c.Signing == choiceHost || c.Signing == "" && o.config.HostRSA
+	o.config.BoundOnly = c.RequireBinding
+	o.config.HostSigns = c.Signing == choiceHost || c.Signing == "" && o.config.RSA.Host
 	o.config.CheckHostSign = orDefault(c.CheckSignature, true)
 	o.config.Once = once.Config{Host: c.Replay == choiceHost, Capacity: orDefault(c.ReplayCapacity, defaultCapacity), Floor: c.ReplayFloor}
 	return checkBounds([]bound{

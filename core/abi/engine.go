@@ -8,6 +8,7 @@ import (
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/request"
+	"github.com/tallystick/tallystick/core/signature"
 )
 
 // Defaults and bounds of a configuration; ABI.md states them for readers.
@@ -24,6 +25,7 @@ const (
 	maxRealm           = 128
 	choiceCore         = "core"
 	choiceHost         = "host"
+	choiceImport       = "import"
 	choiceMemory       = "memory"
 	defaultReloadAfter = 1
 )
@@ -38,7 +40,7 @@ func engineOpen(c *Core, r *EngineOpenRequest, _ []byte) (any, *problem.Problem)
 		if r.Verifier != nil || r.Signer != nil {
 			return nil, badConfig("engine.open: access stands alone, without verifier and signer")
 		}
-		e, p := openAccess(r.Access, &result)
+		e, p := c.openAccess(r.Access, &result)
 		if p != nil {
 			return nil, p
 		}
@@ -53,7 +55,7 @@ func engineOpen(c *Core, r *EngineOpenRequest, _ []byte) (any, *problem.Problem)
 	realm := defaultRealm
 	if r.Verifier != nil {
 		var p *problem.Problem
-		if verifier, p = openVerifier(r.Verifier, &result); p != nil {
+		if verifier, p = c.openVerifier(r.Verifier, &result); p != nil {
 			return nil, p
 		}
 		realm = orDefault(r.Verifier.Realm, defaultRealm)
@@ -77,12 +79,12 @@ func orDefault[T any](given *T, otherwise T) T {
 	return *given
 }
 
-func openVerifier(c *VerifierConfig, result *EngineOpenResult) (*request.Verifier, *problem.Problem) {
-	policy, p := policyOf(c)
+func (c *Core) openVerifier(config *VerifierConfig, result *EngineOpenResult) (*request.Verifier, *problem.Problem) {
+	policy, p := c.policyOf(config)
 	if p != nil {
 		return nil, p
 	}
-	set, warnings, p := loadKeys(c.Files, c.Keys)
+	set, warnings, p := loadKeys(config.Files, config.Keys)
 	if p != nil {
 		return nil, p
 	}
@@ -90,24 +92,23 @@ func openVerifier(c *VerifierConfig, result *EngineOpenResult) (*request.Verifie
 	return request.NewVerifier(policy, set)
 }
 
-func policyOf(c *VerifierConfig) (request.Policy, *problem.Problem) {
+func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Problem) {
 	lifetime := float64(defaultLifetime)
-	if c.Development {
+	if config.Development {
 		lifetime = developmentTTL
 	}
 	policy := request.Policy{
-		BaseURL:       c.BaseURL,
-		RequireTarget: c.RequireTarget,
-		Leeway:        c.Leeway,
-		MaxLifetime:   orDefault(c.MaxLifetime, lifetime),
-		MaxBody:       orDefault(c.MaxBody, defaultMaxBody),
-		Development:   c.Development,
-		Reload:        c.Reload,
-		ReloadSeconds: orDefault(c.ReloadSeconds, defaultReloadAfter),
-		HostReplay:    c.Replay == choiceHost,
-		Capacity:      orDefault(c.ReplayCapacity, defaultCapacity),
-		ReplayFloor:   c.ReplayFloor,
-		HostRSA:       c.RSA == choiceHost,
+		BaseURL:       config.BaseURL,
+		RequireTarget: config.RequireTarget,
+		Leeway:        config.Leeway,
+		MaxLifetime:   orDefault(config.MaxLifetime, lifetime),
+		MaxBody:       orDefault(config.MaxBody, defaultMaxBody),
+		Development:   config.Development,
+		Reload:        config.Reload,
+		ReloadSeconds: orDefault(config.ReloadSeconds, defaultReloadAfter),
+		HostReplay:    config.Replay == choiceHost,
+		Capacity:      orDefault(config.ReplayCapacity, defaultCapacity),
+		ReplayFloor:   config.ReplayFloor,
 	}
 	if p := checkBounds([]bound{
 		{"leeway", policy.Leeway, 0, maxLeeway},
@@ -119,13 +120,14 @@ func policyOf(c *VerifierConfig) (request.Policy, *problem.Problem) {
 	}); p != nil {
 		return policy, p
 	}
-	if c.Replay != "" && c.Replay != choiceMemory && c.Replay != choiceHost {
+	if config.Replay != "" && config.Replay != choiceMemory && config.Replay != choiceHost {
 		return policy, badConfig("replay must be memory or host")
 	}
-	if p := checkRSA(c.RSA); p != nil {
+	var p *problem.Problem
+	if policy.RSA, p = c.rsa(config.RSA); p != nil {
 		return policy, p
 	}
-	return policy, checkRealm(orDefault(c.Realm, defaultRealm))
+	return policy, checkRealm(orDefault(config.Realm, defaultRealm))
 }
 
 // bound is a number and the range that it must lie in.
@@ -143,11 +145,17 @@ func checkBounds(bounds []bound) *problem.Problem {
 	return nil
 }
 
-func checkRSA(choice string) *problem.Problem {
-	if choice != "" && choice != choiceCore && choice != choiceHost {
-		return badConfig("rsa must be core or host")
+// rsa says who verifies signatures.
+func (c *Core) rsa(choice string) (signature.RSA, *problem.Problem) {
+	switch choice {
+	case "", choiceCore:
+		return signature.RSA{}, nil
+	case choiceHost:
+		return signature.RSA{Host: true}, nil
+	case choiceImport:
+		return signature.RSA{Host: true, Now: c.checkNow}, nil
 	}
-	return nil
+	return signature.RSA{}, badConfig("rsa must be core, host or import")
 }
 
 // checkRealm keeps the challenge well formed: a quoted string of RFC 9110
@@ -165,8 +173,8 @@ func checkRealm(realm string) *problem.Problem {
 }
 
 func openSigner(c *SignerConfig) (*request.Signer, *problem.Problem) {
-	if p := checkRSA(c.RSA); p != nil {
-		return nil, p
+	if c.RSA != "" && c.RSA != choiceCore && c.RSA != choiceHost {
+		return nil, badConfig("rsa of a signer must be core or host")
 	}
 	config := request.SignerConfig{
 		Issuer:         c.Issuer,

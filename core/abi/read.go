@@ -151,10 +151,10 @@ func (m *members) require(there bool, name string) {
 	}
 }
 
-func readVerify(text []byte, r *RequestVerifyRequest) *problem.Problem {
+func readVerify(text string, r *RequestVerifyRequest) *problem.Problem {
 	m := members{operation: "request.verify"}
 	var engine, now, authorization, method, path bool
-	object := strictjson.Read(string(text))
+	object := strictjson.Read(text)
 	for object.Next() {
 		if m.problem != nil {
 			continue // a fault of the text goes first
@@ -169,6 +169,8 @@ func readVerify(text []byte, r *RequestVerifyRequest) *problem.Problem {
 		case "authorization":
 			authorization = true
 			m.texts(v, &r.Authorization)
+		case "authorization_in_body":
+			m.flag(v, &r.AuthorizationInBody)
 		case "method":
 			method = true
 			m.wire(v, &r.Method)

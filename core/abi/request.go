@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/tallystick/tallystick/core/binding"
 	"github.com/tallystick/tallystick/core/digest"
@@ -79,26 +80,65 @@ func finishSign(_ *engine.Engine, step need.Step, b []byte) []byte {
 }
 
 func requestVerify(c *Core, text, body, to []byte) []byte {
+	v, _ := c.verifications.Get().(*verification)
+	if v == nil {
+		v = &verification{run: request.NewVerification()}
+	}
+	answer, ended := v.answer(c, text, body, to)
+	if ended && cap(v.text) <= maxKeptText {
+		v.run.Reset()
+		c.verifications.Put(v)
+	}
+	return answer
+}
+
+// verification is the memory of one request.verify, used again by a later one
+// unless a ticket keeps it.
+type verification struct {
+	text []byte // the request, which is only borrowed; what is read of it lies here
+	run  *request.Verification
+
+	header [1]string
+}
+
+// maxKeptText is the size of a request whose memory is not kept, in bytes.
+const maxKeptText = 64 << 10
+
+// answer also reports whether the operation has ended: nothing uses its memory then.
+func (v *verification) answer(c *Core, text, body, to []byte) (answer []byte, ended bool) {
 	var r RequestVerifyRequest
-	if p := readVerify(text, &r); p != nil {
-		return refuse(p)
+	v.text = append(v.text[:0], text...)
+	if p := readVerify(ownString(v.text), &r); p != nil {
+		return refuse(p), true
+	}
+	if r.AuthorizationInBody {
+		if r.BodySHA256 == "" && !r.BodyTooLarge && !r.BodyUnavailable {
+			return refuse(problem.New(problem.InvalidArgument, "request.verify: with authorization_in_body the body is told by body_sha256")), true
+		}
+		v.text = append(v.text, body...)
+		r.Authorization = append(append(v.header[:0], r.Authorization...), ownString(v.text[len(text):]))
+		body = nil
 	}
 	e, p := c.verifier(r.Engine)
 	if p != nil {
-		return refuse(p)
+		return refuse(p), true
 	}
 	bodySum, p := bodyDigest("request.verify", r.BodySHA256, body)
 	if p != nil {
-		return refuse(p)
+		return refuse(p), true
 	}
-	step := e.Verifier.Verify(&request.Input{
+	v.run.In = request.Input{
 		Now: r.Now, Authorization: r.Authorization,
 		Received: binding.Received{Method: r.Method, Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"), Query: r.Query,
 			PathDecoded: r.PathDecoded, RawTarget: r.RawTarget},
 		BodyTooLarge: r.BodyTooLarge, BodyUnavailable: r.BodyUnavailable, Body: body, BodySHA256: bodySum,
-	})
-	return settle(e, r.Now, step, finishVerify, to)
+	}
+	step := e.Verifier.Verify(v.run)
+	return settle(e, r.Now, step, finishVerify, to), step.Need == nil
 }
+
+// ownString makes a string of bytes that nobody changes while it is in use.
+func ownString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // bodyDigest takes a digest that the host has computed in place of the body.
 func bodyDigest(operation, given string, body []byte) (string, *problem.Problem) {

@@ -182,6 +182,8 @@ type RequestVerifyRequest struct {
 	BodyTooLarge    bool     `json:"body_too_large,omitempty"`
 	BodyUnavailable bool     `json:"body_unavailable,omitempty"`
 	BodySHA256      string   `json:"body_sha256,omitempty"`
+
+	AuthorizationInBody bool `json:"authorization_in_body,omitempty"`
 }
 
 // RequestVerifyResult answers request.verify.

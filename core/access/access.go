@@ -17,6 +17,7 @@ import (
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/ring"
 	"github.com/tallystick/tallystick/core/scope"
+	"github.com/tallystick/tallystick/core/signature"
 	"github.com/tallystick/tallystick/core/trust"
 )
 
@@ -64,7 +65,7 @@ type Config struct {
 	MaxLifetime   float64
 	MaxBody       int
 	BoundOnly     bool
-	HostRSA       bool // the need check
+	RSA           signature.RSA
 	HostSigns     bool // the need sign
 	CheckHostSign bool
 	Once          once.Config

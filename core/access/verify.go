@@ -44,7 +44,7 @@ type verification struct {
 	a       *Agent
 	in      Input
 	text    string
-	token   jose.Token
+	token   *jose.Token
 	claims  *tokenClaims
 	caller  trust.Caller
 	keyID   string
@@ -63,6 +63,9 @@ func (a *Agent) Verify(in *Input) need.Step {
 		return a.verifyAgain(known, in)
 	}
 	opened, p := jose.Open(text)
+	if p != nil && in.Token == nil {
+		p = bearer.Refusal(text, p)
+	}
 	if p != nil {
 		return need.Refuse(p)
 	}
@@ -164,7 +167,7 @@ func (r *verification) keysFound(now float64, keys []*jose.PublicKey) need.Step 
 	if len(keys) == 0 {
 		return need.Refuse(problem.New(problem.UnknownKey, "").WithLog("issuer %s has no key with kid %s", problem.Quote(r.claims.issuer.Text), problem.Quote(r.token.KeyID)))
 	}
-	search := signature.Search{Token: &r.token, Issuer: r.claims.issuer.Text, HostRSA: r.a.config.HostRSA, Found: func(keyID string) need.Step {
+	search := signature.Search{Token: r.token, Issuer: r.claims.issuer.Text, RSA: r.a.config.RSA, Found: func(keyID string) need.Step {
 		r.keyID = keyID
 		return r.checkClaims()
 	}}

@@ -6,11 +6,11 @@ import (
 	"strings"
 
 	"github.com/tallystick/tallystick/core/problem"
-	"github.com/tallystick/tallystick/core/word"
 )
 
-// Token returns the one token of the one header (RFC 6750 section 2.1). A comma would be two headers joined by a server, and white
-// space inside is never part of a token.
+// Token returns the token of the one header (RFC 6750 section 2.1). A comma in it
+// would be two headers joined by a server, and white space is never part of a token:
+// see Refusal.
 func Token(headers []string) (string, *problem.Problem) {
 	const scheme = "bearer"
 	if len(headers) != 1 {
@@ -21,27 +21,20 @@ func Token(headers []string) (string, *problem.Problem) {
 		return "", refused("the Authorization header has another scheme than Bearer or no token")
 	}
 	token := strings.TrimLeft(header[len(scheme):], " ")
-	if token == "" || separates(token) {
+	if token == "" {
 		return "", refused("the Authorization header does not hold exactly one token")
 	}
 	return token, nil
 }
 
-// separates reports whether a header holds more than one token.
-func separates(header string) bool {
-	at := 0
-	for ; at+8 <= len(header); at += 8 {
-		w := word.Load(header, at)
-		if (word.Equal(w, ' ') | word.Equal(w, '\t') | word.Equal(w, ',')) != 0 {
-			break // or a byte that is not ASCII
-		}
+// Refusal is what is wrong with a token that has not passed the gate of compact
+// tokens, whose reason is p. More than one token passes no gate, so nobody needs to
+// look for another one in those that do.
+func Refusal(token string, p *problem.Problem) *problem.Problem {
+	if strings.ContainsAny(token, " \t,") {
+		return refused("the Authorization header does not hold exactly one token")
 	}
-	for ; at < len(header); at++ {
-		if c := header[at]; c == ' ' || c == '\t' || c == ',' {
-			return true
-		}
-	}
-	return false
+	return p
 }
 
 func refused(log string, args ...any) *problem.Problem {

@@ -42,13 +42,17 @@ func (c *Claims) There() bool {
 
 // CheckTypes refuses claims that are no strings, and required ones that are missing.
 func (c *Claims) CheckTypes(bodyRequired, targetRequired bool) *problem.Problem {
-	for i, required := range [...]bool{bodyRequired, targetRequired, targetRequired, false} {
-		value := c.Member(Names[i])
-		if required && !value.There() {
-			return claims.Invalid(Names[i] + " is missing")
+	for i, value := range [...]*claims.Claim{&c.ContentSHA256, &c.Method, &c.URL, &c.Query} {
+		required := bodyRequired
+		if i > 0 {
+			required = targetRequired && i < 3
 		}
-		if value.There() && !value.IsText() {
+		switch {
+		case value.IsText():
+		case value.There():
 			return claims.Invalid(Names[i] + " must be a string")
+		case required:
+			return claims.Invalid(Names[i] + " is missing")
 		}
 	}
 	return nil

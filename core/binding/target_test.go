@@ -1,6 +1,11 @@
 package binding
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/tallystick/tallystick/core/weburl"
+)
 
 func TestSeenPath(t *testing.T) {
 	for _, c := range []struct {
@@ -50,6 +55,62 @@ func TestWholePaths(t *testing.T) {
 		}
 		if got := place.Whole().seenPath(&c.in); got.path != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got.path, c.want)
+		}
+	}
+}
+
+// FuzzKnownOrigin: the short way gives the answer of the long one, whatever was
+// seen before. Texts are drawn near each other, since strangers never meet.
+func FuzzKnownOrigin(f *testing.F) {
+	f.Add("https://a.example", "/agent", "https://a.example/agent", "/agent", "", false)
+	f.Add("HTTP://A.example:80", "/a/b", "http://a.example/a/b", "/a/b", "http://a.example", false)
+	f.Add("https://a.example", "/", "https://a.example/?x", "/?x", "", false)
+	f.Add("https://a.example", "/a", "https://a.example.evil/a", ".evil/a", "https://a.example", true)
+	f.Add("https://a.example", "/a%20b", "https://a.example/a%20b", "/a%20b", "", true)
+	f.Add("https://a.example", "/%41", "https://a.example/A", "/A", "", true)
+	f.Add("https://a.example", "/x", "https://b.example/x", "/x", "https://a.example", false)
+	f.Add("https://a.example", "/x", "https://a.example/x#f", "/x#f", "", false)
+	f.Fuzz(func(t *testing.T, origin, before, signed, path, base string, decoded bool) {
+		place, err := NewPlace(base)
+		if err != nil {
+			return
+		}
+		forgets := place
+		forgets.last = nil
+		for _, known := range []string{before, path} {
+			place.checkURL(origin+known, &Received{Path: known})
+		}
+		for _, url := range []string{signed, origin + path, origin + before, origin + path + signed} {
+			in := &Received{Path: path, PathDecoded: decoded}
+			short, long := place.checkURL(url, in), forgets.checkURL(url, in)
+			if (short == nil) != (long == nil) {
+				t.Fatalf("%q at %q: %v, without memory %v", url, path, short, long)
+			}
+		}
+	})
+}
+
+func TestKnownOriginIsUsed(t *testing.T) {
+	place, err := NewPlace("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const url = "https://a.example/agent"
+	if place.knows(url, "/agent") {
+		t.Error("known before it was seen")
+	}
+	if p := place.checkURL(url, &Received{Path: "/agent"}); p != nil {
+		t.Fatal(p)
+	}
+	for _, other := range []string{"/agent", "/other"} {
+		if !place.knows("https://a.example"+other, other) {
+			t.Errorf("%s is not known", other)
+		}
+	}
+	long := "/" + strings.Repeat("a", weburl.MaxURL)
+	for _, c := range [][2]string{{url, "/agent2"}, {"https://b.example/agent", "/agent"}, {"https://a.example/a%20b", "/a%20b"}, {"https://a.example/a?b", "/a?b"}, {"https://a.example" + long, long}} {
+		if place.knows(c[0], c[1]) {
+			t.Errorf("%.40s at %.40s took the short way", c[0], c[1])
 		}
 	}
 }

@@ -80,7 +80,7 @@ func (r *Registry) byAssertion(now float64, a Attempt, done Done) need.Step {
 	if !known && r.decoy != nil {
 		candidates = append(candidates, r.decoy)
 	}
-	search := signature.Search{Token: &token, Issuer: s.subject.Text, HostRSA: a.HostRSA, Found: func(string) need.Step {
+	search := signature.Search{Token: token, Issuer: s.subject.Text, RSA: a.RSA, Found: func(string) need.Step {
 		if !known {
 			return s.refuse("the assertion is signed by another client's key")
 		}
@@ -89,10 +89,10 @@ func (r *Registry) byAssertion(now float64, a Attempt, done Done) need.Step {
 	return s.catch(search.Among(candidates))
 }
 
-func (s *assertion) parse(text string) (jose.Token, *problem.Problem) {
+func (s *assertion) parse(text string) (*jose.Token, *problem.Problem) {
 	opened, p := jose.Open(text)
 	if p != nil {
-		return jose.Token{}, p
+		return nil, p
 	}
 	return opened.Token(s.read(opened.Payload))
 }

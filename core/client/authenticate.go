@@ -7,6 +7,7 @@ import (
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/once"
 	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/signature"
 )
 
 // The parameters of a client's authentication (RFC 6749 section 2.3.1, RFC 7521
@@ -27,7 +28,7 @@ type Attempt struct {
 	Issuer        string            // or this
 	Leeway        float64           // seconds
 	Once          *once.Guard       // remembers assertions
-	HostRSA       bool              // the need check
+	RSA           signature.RSA
 }
 
 // Done goes on with the client, or with the error that refuses it.

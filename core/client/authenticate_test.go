@@ -271,7 +271,7 @@ func TestAssertionWithHost(t *testing.T) {
 		claims := good()
 		claims["iss"], claims["sub"] = sub, sub
 		a := attempt(assert(sign(t, 0, claims)))
-		a.HostRSA, a.Once = true, once.New(once.Config{Host: true})
+		a.RSA.Host, a.Once = true, once.New(once.Config{Host: true})
 		step := r.Authenticate(now, a, collect(into))
 		if step.Need == nil || step.Need.Kind != need.Check || r.Key(step.Need.Key) == nil {
 			t.Fatalf("%s: %+v", sub, step)

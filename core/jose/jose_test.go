@@ -38,10 +38,10 @@ func token(t *testing.T, header, payload string) string {
 }
 
 // parseClaims parses a token whose payload must be a claims object.
-func parseClaims(text string) (Token, *problem.Problem) {
+func parseClaims(text string) (*Token, *problem.Problem) {
 	opened, p := Open(text)
 	if p != nil {
-		return Token{}, p
+		return nil, p
 	}
 	return opened.Token(strictjson.CheckObject([]byte(opened.Payload)))
 }

@@ -33,10 +33,10 @@ type Token struct {
 
 // Parse applies the form and header steps of the pipeline (protocol.md section
 // 3, steps 2 and 3). The payload may be any bytes.
-func Parse(token string) (Token, *problem.Problem) {
+func Parse(token string) (*Token, *problem.Problem) {
 	opened, p := Open(token)
 	if p != nil {
-		return Token{}, p
+		return nil, p
 	}
 	return opened.Token(nil)
 }
@@ -52,28 +52,36 @@ type Opened struct {
 // Open is Parse up to where a payload that must be a claims object is read: that
 // it is one goes before what the header says.
 func Open(token string) (Opened, *problem.Problem) {
-	t, fault := split(token)
-	if fault != "" {
-		return Opened{}, malformed(fault)
-	}
-	h, p := readHeader(t.Header)
-	if p != nil {
+	var o Opened
+	if p := o.Read(token, nil); p != nil {
 		return Opened{}, p
 	}
-	return Opened{Payload: t.Payload, token: t, header: h}, nil
+	return o, nil
+}
+
+// Read is Open for who brings the memory: what the token says lies in room where it
+// fits, and in the token's own.
+func (o *Opened) Read(token string, room []byte) *problem.Problem {
+	*o = Opened{}
+	if fault := o.token.split(token, room); fault != "" {
+		return malformed(fault)
+	}
+	o.Payload = o.token.Payload
+	return o.header.read(o.token.Header)
 }
 
 // Token goes on with Parse; claims is what is wrong with the payload. It never
-// returns a token beside a problem: a caller may look at one alone.
-func (o *Opened) Token(claims error) (Token, *problem.Problem) {
+// returns a token beside a problem: a caller may look at one alone. The token is
+// the Opened's own.
+func (o *Opened) Token(claims error) (*Token, *problem.Problem) {
 	if claims != nil {
-		return Token{}, malformed("the payload is refused: " + claims.Error())
+		return nil, malformed("the payload is refused: " + claims.Error())
 	}
 	if p := o.header.check(); p != nil {
-		return Token{}, p
+		return nil, p
 	}
 	o.token.KeyID = o.header.keyID
-	return o.token, nil
+	return &o.token, nil
 }
 
 func malformed(message string) *problem.Problem {
@@ -81,32 +89,38 @@ func malformed(message string) *problem.Problem {
 }
 
 // split decodes the three parts; fault says what is wrong with their form.
-func split(token string) (t Token, fault string) {
+func (t *Token) split(token string, room []byte) (fault string) {
 	if len(token) > MaxToken {
-		return t, "the token is over 16384 bytes"
+		return "the token is over 16384 bytes"
 	}
 	header, rest, found := strings.Cut(token, ".")
 	payload, signature, foundToo := strings.Cut(rest, ".")
 	if !found || !foundToo || strings.Contains(signature, ".") {
-		return t, "the token does not have three parts"
+		return "the token does not have three parts"
 	}
 	headerLen, payloadLen := decodedLen(header), decodedLen(payload)
-	bytes := make([]byte, headerLen+payloadLen+decodedLen(signature)) // one for all three
+	size := headerLen + payloadLen + decodedLen(signature) // one piece for all three
+	if size > cap(room) {
+		room = make([]byte, size)
+	}
+	bytes := room[:size]
 	signatureBytes := bytes[headerLen+payloadLen:]
 	if !decode64(bytes[:headerLen], header) || !decode64(bytes[headerLen:headerLen+payloadLen], payload) || !decode64(signatureBytes, signature) {
-		return t, "a part of the token is not strict base64url"
+		return "a part of the token is not strict base64url"
 	}
 	decoded := ownString(bytes)
-	return Token{
+	*t = Token{
 		SigningInput:  token[:len(header)+1+len(payload)],
 		Header:        decoded[:headerLen],
 		Payload:       decoded[headerLen : headerLen+payloadLen],
 		Signature:     signatureBytes,
 		SignatureText: signature,
-	}, ""
+	}
+	return ""
 }
 
-// ownString makes a string of bytes that nobody else holds, without a copy.
+// ownString makes a string of bytes that nobody changes while it is in use,
+// without a copy.
 func ownString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // header is what a token's header says, as far as anybody listens: never jwk,
@@ -117,17 +131,17 @@ type header struct {
 	fault     string // the first thing wrong with it
 }
 
-// readHeader returns a problem where the text is no strict JSON object; what is
-// wrong with its members, check tells.
-func readHeader(text string) (h header, p *problem.Problem) {
+// read returns a problem where the text is no strict JSON object; what is wrong
+// with its members, check tells.
+func (h *header) read(text string) *problem.Problem {
 	object := strictjson.Read(text)
 	for object.Next() {
 		h.member(&object.Member)
 	}
 	if err := object.Err(); err != nil {
-		p = malformed("the header is refused: " + err.Error())
+		return malformed("the header is refused: " + err.Error())
 	}
-	return h, p
+	return nil
 }
 
 func (h *header) member(m *strictjson.Member) {
@@ -201,8 +215,8 @@ func Sign(input string, key *PrivateKey) ([]byte, *problem.Problem) {
 // CheckSigningHeader refuses a header text that must not be signed: one that
 // this package itself would not accept.
 func CheckSigningHeader(text []byte) *problem.Problem {
-	h, p := readHeader(string(text))
-	if p != nil {
+	var h header
+	if p := h.read(string(text)); p != nil {
 		return problem.New(problem.InvalidArgument, p.Message)
 	}
 	if h.check() != nil {

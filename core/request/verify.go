@@ -32,7 +32,7 @@ type Policy struct {
 	HostReplay    bool    // the need claim, else the window
 	Capacity      int     // of the window
 	ReplayFloor   int64   // claims that expire then or before may have been made in a window that was lost
-	HostRSA       bool    // the need check
+	RSA           signature.RSA
 }
 
 // Verifier holds a policy, the keys of callers and the replay window. Safe for
@@ -93,41 +93,64 @@ type Accepted struct {
 	Claims      string // JSON text
 }
 
-// verification is one request on its way through the pipeline.
-// It is one piece of memory, with what it asks and answers: each piece costs more
-// than a step of the pipeline.
-type verification struct {
+// Verification is one request on its way through the pipeline.
+// It is one piece of memory, with what it asks and answers, for a host to use again
+// once it has the end: memory of its own for each costs more than a step of the
+// pipeline, and more again when it is collected.
+type Verification struct {
+	In Input
+
 	v        *Verifier
-	in       Input
-	token    jose.Token
+	opened   jose.Opened
+	token    *jose.Token
 	claims   requestClaims
 	search   signature.Search
 	accepted Accepted
+	decoded  []byte // holds what the token says
+
+	// Made once for the Verification's life.
+	found func(keyID string) need.Step
+	done  func() need.Step
 }
 
-// Verify runs the pipeline until it ends or needs the host.
-func (v *Verifier) Verify(in *Input) need.Step {
-	raw, p := bearer.Token(in.Authorization)
+// decodedRoom fits the tokens of this package's signer, in bytes.
+const decodedRoom = 1024
+
+// NewVerification returns one to be used again and again.
+func NewVerification() *Verification {
+	r := &Verification{decoded: make([]byte, decodedRoom)}
+	r.found, r.done = r.checkClaims, r.accept
+	return r
+}
+
+// Reset forgets a request. Nothing of it is used afterwards: neither its result nor
+// a text of its token.
+func (r *Verification) Reset() {
+	*r = Verification{decoded: r.decoded, found: r.found, done: r.done}
+}
+
+// Verify runs the pipeline over r.In until it ends or needs the host.
+func (v *Verifier) Verify(r *Verification) need.Step {
+	raw, p := bearer.Token(r.In.Authorization)
 	if p != nil {
 		return need.Refuse(p)
 	}
-	opened, p := jose.Open(raw)
-	if p != nil {
+	if p = r.opened.Read(raw, r.decoded); p != nil {
+		return need.Refuse(bearer.Refusal(raw, p))
+	}
+	if r.token, p = r.opened.Token(r.claims.read(r.opened.Payload)); p != nil {
 		return need.Refuse(p)
 	}
-	run := &verification{v: v, in: *in}
-	if run.token, p = opened.Token(run.claims.read(opened.Payload)); p != nil {
+	if p := r.claims.checkIssuer(); p != nil {
 		return need.Refuse(p)
 	}
-	if p := run.claims.checkIssuer(); p != nil {
-		return need.Refuse(p)
+	r.v = v
+	r.In.BodyTooLarge = r.In.BodyTooLarge || len(r.In.Body) > v.policy.MaxBody
+	if !v.keysAreStale(r.In.Now) {
+		return r.findKeys()
 	}
-	run.in.BodyTooLarge = in.BodyTooLarge || len(in.Body) > v.policy.MaxBody
-	if !v.keysAreStale(in.Now) {
-		return run.findKeys()
-	}
-	run.letGoOfBody()
-	return need.Ask(&need.Need{Kind: need.Keys, Issuer: run.claims.issuerText}, run.keysAnswered)
+	r.letGoOfBody()
+	return need.Ask(&need.Need{Kind: need.Keys, Issuer: r.claims.issuerText}, r.keysAnswered)
 }
 
 // keysAreStale: what was removed from the folder must stop working, what was
@@ -141,7 +164,7 @@ func (v *Verifier) keysAreStale(now float64) bool {
 	return now < loadedAt || now-loadedAt >= v.policy.ReloadSeconds
 }
 
-func (r *verification) keysAnswered(a need.Answer) need.Step {
+func (r *Verification) keysAnswered(a need.Answer) need.Step {
 	switch {
 	case a.HasFailed:
 		return need.Refuse(problem.New(problem.KeysUnavailable, "").WithLog("the keys could not be read: %s", problem.Quote(a.Failed)))
@@ -152,12 +175,12 @@ func (r *verification) keysAnswered(a need.Answer) need.Step {
 		return need.WrongAnswer(need.Keys)
 	}
 	r.v.loadedAt.Store(math.Float64bits(a.Now))
-	r.in.Now = a.Now
+	r.In.Now = a.Now
 	return r.findKeys()
 }
 
 // findKeys is steps 4 and 5.
-func (r *verification) findKeys() need.Step {
+func (r *Verification) findKeys() need.Step {
 	issuer, known := r.v.Keys().Issuer(r.claims.issuerText)
 	if !known {
 		p := problem.New(problem.UnknownIssuer, "").WithLog("no usable key of issuer %s", problem.Quote(r.claims.issuerText))
@@ -168,21 +191,21 @@ func (r *verification) findKeys() need.Step {
 	if len(keys) == 0 {
 		return need.Refuse(problem.New(problem.UnknownKey, "").WithLog("issuer %s has no key with kid %s", problem.Quote(r.claims.issuerText), problem.Quote(r.token.KeyID)))
 	}
-	if r.v.policy.HostRSA {
+	if r.v.policy.RSA.Host {
 		r.letGoOfBody()
 	}
-	r.search = signature.Search{Token: &r.token, Issuer: r.claims.issuerText, HostRSA: r.v.policy.HostRSA, Found: r.checkClaims}
+	r.search = signature.Search{Token: r.token, Issuer: r.claims.issuerText, RSA: r.v.policy.RSA, Found: r.found}
 	return r.search.Among(keys)
 }
 
 // checkClaims is steps 7 to 11; the signature is by the key of this id.
-func (r *verification) checkClaims(keyID string) need.Step {
+func (r *Verification) checkClaims(keyID string) need.Step {
 	r.accepted.KeyID = keyID
 	v, c := r.v, &r.claims
-	if p := c.times.Check(r.in.Now, v.policy.Leeway); p != nil {
+	if p := c.times.Check(r.In.Now, v.policy.Leeway); p != nil {
 		return need.Refuse(p)
 	}
-	if p := v.checkRequired(c, r.in.Now); p != nil {
+	if p := v.checkRequired(c, r.In.Now); p != nil {
 		return need.Refuse(p)
 	}
 	// A request token names no audience: one that does was made for something
@@ -190,7 +213,7 @@ func (r *verification) checkClaims(keyID string) need.Step {
 	if c.audience.There() {
 		return need.Refuse(problem.New(problem.InvalidAudience, "").WithLog("a request token has no aud, this one has"))
 	}
-	if p := v.place.CheckTarget(&c.bound, &r.in.Received); p != nil {
+	if p := v.place.CheckTarget(&c.bound, &r.In.Received); p != nil {
 		return need.Refuse(p)
 	}
 	if p := r.checkBody(); p != nil {
@@ -200,38 +223,38 @@ func (r *verification) checkClaims(keyID string) need.Step {
 }
 
 // checkBody is step 11.
-func (r *verification) checkBody() *problem.Problem {
-	if r.in.BodyTooLarge {
+func (r *Verification) checkBody() *problem.Problem {
+	if r.In.BodyTooLarge {
 		return problem.New(problem.BodyTooLarge, "").WithLog("the body is over max_body (%d bytes)", r.v.policy.MaxBody)
 	}
 	if r.v.policy.Development {
 		return nil
 	}
-	if r.in.BodyUnavailable {
+	if r.In.BodyUnavailable {
 		return problem.New(problem.BodyUnavailable, "").WithLog("something read the body before it was verified: verify first, or keep the raw bytes")
 	}
 	r.letGoOfBody()
-	return r.claims.bound.CheckBody(r.in.BodySHA256)
+	return r.claims.bound.CheckBody(r.In.BodySHA256)
 }
 
 // letGoOfBody keeps the digest alone: the bytes are borrowed for one call.
-func (r *verification) letGoOfBody() {
-	if r.in.BodySHA256 == "" && !r.in.BodyTooLarge {
-		r.in.BodySHA256 = digest.Hex(r.in.Body)
+func (r *Verification) letGoOfBody() {
+	if r.In.BodySHA256 == "" && !r.In.BodyTooLarge {
+		r.In.BodySHA256 = digest.Hex(r.In.Body)
 	}
-	r.in.Body = nil
+	r.In.Body = nil
 }
 
 // claimOnce is step 14, the last: a request refused for another reason never
 // burns its jti.
-func (r *verification) claimOnce() need.Step {
+func (r *Verification) claimOnce() need.Step {
 	if r.v.policy.Development {
 		return r.accept()
 	}
-	return r.v.guard.Claim(r.in.Now, r.claims.issuerText, r.claims.jti.Text, r.claims.times.DeadAt(r.v.policy.Leeway), r.accept)
+	return r.v.guard.Claim(r.In.Now, r.claims.issuerText, r.claims.jti.Text, r.claims.times.DeadAt(r.v.policy.Leeway), r.done)
 }
 
-func (r *verification) accept() need.Step {
+func (r *Verification) accept() need.Step {
 	r.accepted = Accepted{
 		Issuer:      r.claims.issuerText,
 		JTI:         r.claims.jti.Text,

@@ -11,14 +11,34 @@ import (
 
 // Search looks for the key of one token. It remembers what it asked the host.
 type Search struct {
-	Token   *jose.Token
-	Issuer  string // for the log
-	HostRSA bool
-	Found   func(keyID string) need.Step // goes on with the pipeline
+	Token  *jose.Token
+	Issuer string // for the log
+	RSA    RSA
+	Found  func(keyID string) need.Step // goes on with the pipeline
 
 	asked *jose.PublicKey
 	rest  []*jose.PublicKey
 }
+
+// RSA says who does the operation. The zero RSA is the core.
+type RSA struct {
+	Host bool     // the need check
+	Now  CheckNow // is asked before, nil: nobody is
+}
+
+// CheckNow asks the host within the call, which saves a second one. The key is named
+// by its thumbprint. A host that cannot tell is asked by the need check.
+type CheckNow func(key, input string, signature []byte) Verdict
+
+// Verdict is what a host says of a signature.
+type Verdict byte
+
+// The verdicts: only Valid lets a token pass.
+const (
+	Unanswered Verdict = iota
+	Valid
+	Invalid
+)
 
 // Among tries the keys in order: the first whose size fits, then the next.
 func (s *Search) Among(keys []*jose.PublicKey) need.Step {
@@ -26,14 +46,26 @@ func (s *Search) Among(keys []*jose.PublicKey) need.Step {
 		if len(s.Token.Signature) != key.Size() {
 			continue
 		}
-		if s.HostRSA {
-			return s.ask(key, keys[i+1:])
-		}
-		if key.Verify(s.Token.SigningInput, s.Token.Signature) {
+		switch s.verdict(key) {
+		case Valid:
 			return s.Found(key.Thumbprint())
+		case Unanswered:
+			return s.ask(key, keys[i+1:])
 		}
 	}
 	return need.Refuse(problem.New(problem.InvalidSignature, "").WithLog("no key of issuer %s made the signature", problem.Quote(s.Issuer)))
+}
+
+func (s *Search) verdict(key *jose.PublicKey) Verdict {
+	switch {
+	case s.RSA.Host && s.RSA.Now == nil:
+		return Unanswered
+	case s.RSA.Host:
+		return s.RSA.Now(key.Thumbprint(), s.Token.SigningInput, s.Token.Signature)
+	case key.Verify(s.Token.SigningInput, s.Token.Signature):
+		return Valid
+	}
+	return Invalid
 }
 
 func (s *Search) ask(key *jose.PublicKey, rest []*jose.PublicKey) need.Step {

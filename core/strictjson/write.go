@@ -1,8 +1,11 @@
 package strictjson
 
 import (
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/tallystick/tallystick/core/word"
 )
 
 // AppendString appends a JSON string. There is one spelling for each text (the
@@ -10,20 +13,31 @@ import (
 // everywhere. Invalid UTF-8 becomes U+FFFD.
 func AppendString(to []byte, text string) []byte {
 	to = append(to, '"')
-	start := 0
-	for i := 0; i < len(text); {
-		if c := text[i]; c >= 0x20 && c < 0x7F && c != '"' && c != '\\' {
-			i++
-			continue
+	for {
+		plain := skipWritten(text)
+		to = append(to, text[:plain]...)
+		if plain == len(text) {
+			return append(to, '"')
 		}
-		to = append(to, text[start:i]...)
 		var size int
-		to, size = appendSpecial(to, text[i:])
-		i += size
-		start = i
+		to, size = appendSpecial(to, text[plain:])
+		text = text[plain+size:]
 	}
-	to = append(to, text[start:]...)
-	return append(to, '"')
+}
+
+// skipWritten returns how many bytes are written as they are.
+func skipWritten(text string) int {
+	at := 0
+	for ; at+8 <= len(text); at += 8 {
+		w := word.Load(text, at)
+		if special := word.Below(w, 0x20) | word.Equal(w, '"') | word.Equal(w, '\\') | word.Equal(w, 0x7F); special != 0 {
+			return at + bits.TrailingZeros64(special)>>3
+		}
+	}
+	for at < len(text) && plain[text[at]] && text[at] != 0x7F {
+		at++
+	}
+	return at
 }
 
 // appendSpecial appends the first character of text, which is no plain ASCII, and

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// maxURL bounds a URL, in bytes.
-const maxURL = 8 << 10
+// MaxURL bounds a URL, in bytes.
+const MaxURL = 8 << 10
 
 // URL is an absolute http(s) URL in its parts. Origin is normalised (RFC 3986
 // section 6.2.2.1 and 6.2.3): lower case, no default port.
@@ -26,7 +26,7 @@ type URL struct {
 // Parse reads a URL of at most 8192 bytes. What is wrong with it is said without
 // quoting it.
 func Parse(text string) (URL, error) {
-	if len(text) > maxURL {
+	if len(text) > MaxURL {
 		return URL{}, errors.New("the URL is over 8192 bytes")
 	}
 	for i := 0; i < len(text); i++ {
@@ -119,6 +119,20 @@ func validHost(host string) bool {
 
 func isAlphanumeric(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
+
+// IsPlainPath reports whether a path has one spelling only: itself. Behind an origin
+// it is all of a URL's path, without query and fragment.
+func IsPlainPath(path string) bool {
+	if path == "" || path[0] != '/' {
+		return false
+	}
+	for i := 0; i < len(path); i++ {
+		if c := path[i]; !written[c] || c == '%' || c == '?' || c == '#' {
+			return false
+		}
+	}
+	return true
 }
 
 // NormalPath brings a percent-encoded path to one spelling (RFC 3986 section

@@ -542,6 +542,7 @@ export interface RequestVerifyRequest {
   readonly body_too_large?: boolean | undefined;
   readonly body_unavailable?: boolean | undefined;
   readonly body_sha256?: string | undefined;
+  readonly authorization_in_body?: boolean | undefined;
 }
 
 /** Members of RequestVerifyResult. */

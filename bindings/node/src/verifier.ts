@@ -3,7 +3,7 @@ import { AuthorizedKeys } from "./authorized-keys.js";
 import { type Core, sharedCore } from "./core.js";
 import { Engine, type Needs } from "./engine.js";
 import type { EngineKeyResult, RequestVerifyResult } from "./generated.js";
-import { KeyCache } from "./host-crypto.js";
+import { KeyCache, rsaBy } from "./host-crypto.js";
 import type { Logger } from "./logger.js";
 import { isStore, UsedTokens, warnIfClustered } from "./replay.js";
 
@@ -38,7 +38,7 @@ function openVerifier(core: Core, options: AgentAuthOptions, development: boolea
       max_body: options.maxBody,
       development,
       ...used.configuration(),
-      rsa: options.crypto ?? "host",
+      rsa: rsaBy(options.crypto),
       realm: options.realm,
     },
   });

@@ -2,6 +2,7 @@ import { randomFillSync } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { misuse } from "./answers.js";
+import { checkNow } from "./host-crypto.js";
 import { WrongModule } from "./portable/instance.js";
 import type { Platform, View } from "./portable/platform.js";
 import { WasmCore } from "./portable/wasm-core.js";
@@ -24,6 +25,7 @@ const node: Platform = {
   fillRandom: (target) => void randomFillSync(target),
   byteLength: (text) => Buffer.byteLength(text),
   view: (memory) => new BufferView(memory),
+  check: checkNow,
 };
 
 let compiled: Promise<WebAssembly.Module> | undefined;

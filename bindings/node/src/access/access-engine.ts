@@ -2,7 +2,7 @@ import { misuse, result } from "../answers.js";
 import type { Backend, Core } from "../core.js";
 import { Engine, failed, type Needs } from "../engine.js";
 import type { AccessConfig, AccessVerifyResult, EngineKeyResult, EngineOpenResult } from "../generated.js";
-import { KeyCache } from "../host-crypto.js";
+import { KeyCache, rsaBy } from "../host-crypto.js";
 import { reason } from "../lines.js";
 import type { Logger } from "../logger.js";
 import { type ReplayStore, UsedTokens } from "../replay.js";
@@ -157,7 +157,7 @@ function members({ role, access, keys, issuerKeys, clients, crypto }: AccessPlan
     ring: keys?.document,
     keys: issuerKeys,
     ...(clients === undefined ? {} : { clients: clients() }),
-    rsa: crypto ?? "host",
+    rsa: rsaBy(crypto),
     // OpenSSL checks its own signatures against faults; a stranger's function is checked by the core.
     check_signature: keys instanceof ExternalKey,
   };

@@ -30,7 +30,6 @@ export class Instance {
   readonly #exports: Exports;
   readonly #platform: Platform;
   readonly #scratch: number;
-  #seen: View | undefined;
 
   constructor(module: WebAssembly.Module, platform: Platform) {
     this.#platform = platform;
@@ -64,7 +63,7 @@ export class Instance {
   }
 
   #callAt(at: number, op: string, request: string, requestRoom: number, body: Uint8Array): string {
-    const view = this.#view();
+    const { view } = this.wasi.seen();
     const opLength = writeOperation(view, op, at);
     const requestAt = at + opLength;
     const requestLength = view.write(request, requestAt, requestRoom);
@@ -72,14 +71,7 @@ export class Instance {
     if (body.length > 0) view.bytes.set(body, bodyAt);
     const packed = this.#exports.tally_call(at, opLength, requestAt, requestLength, bodyAt, body.length);
     const pointer = Number((packed >> 32n) & 0xffff_ffffn);
-    return this.#view().read(pointer, pointer + Number(packed & 0xffff_ffffn));
-  }
-
-  // Growth detaches every view of the memory.
-  #view(): View {
-    const { buffer } = this.#exports.memory;
-    if (this.#seen?.bytes.buffer !== buffer) this.#seen = this.#platform.view(buffer);
-    return this.#seen;
+    return this.wasi.seen().view.read(pointer, pointer + Number(packed & 0xffff_ffffn));
   }
 }
 

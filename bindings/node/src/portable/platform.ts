@@ -14,6 +14,16 @@ export interface Platform {
   /** Length of the text in UTF-8, in bytes. */
   byteLength(text: string): number;
   view(memory: ArrayBuffer): View;
+  /**
+   * Does the RSA operation of a verification, RSASSA-PKCS1-v1_5 with SHA-256, while the module waits; a call of its own
+   * for the answer would take a quarter of the whole. The arrays are the module's memory: nothing of them may be kept.
+   * Never throws.
+   *
+   * @param key - RFC 7638 thumbprint.
+   * @returns undefined where it cannot tell, for example because it does not have the key: the core asks by the need
+   *   `check` then.
+   */
+  check?(key: string, input: Uint8Array, signature: Uint8Array): boolean | undefined;
 }
 
 const encoder = new TextEncoder();

@@ -1,9 +1,15 @@
-import type { Platform } from "./platform.js";
+import type { Platform, View } from "./platform.js";
 
 // Codes of the WASI preview 1 `errno`.
 const SUCCESS = 0;
 const BAD_DESCRIPTOR = 8;
 const IO_ERROR = 29;
+
+// How the module asks for a check within a call (ABI.md): it writes to a descriptor that no host has, and what was
+// "written" is the answer.
+const CHECK_DESCRIPTOR = 0x7461_6c79;
+const CHECK_VALID = 0x7461_6c01;
+const CHECK_INVALID = 0x7461_6c02;
 
 /** What the monotonic clock adds to what the runtime says, in nanoseconds. */
 const MONOTONIC_START = 1_000_000_000n;
@@ -16,6 +22,12 @@ const ENTROPY_AHEAD = 512;
 const SMALL_DRAW = 32;
 
 type Functions = Record<string, (...values: never[]) => number>;
+
+/** A running module's memory. */
+interface Seen {
+  readonly view: View;
+  readonly data: DataView;
+}
 
 /** Thrown to unwind the stack of a module that called `proc_exit`. */
 export class ProcessExit extends Error {
@@ -32,9 +44,12 @@ export class Wasi {
   /** What the module printed: text of a Go panic. Bounded: the message comes first. */
   output = "";
   #memory: WebAssembly.Memory | undefined;
+  #seen: Seen | undefined;
+  readonly #platform: Platform;
   readonly #entropy: Entropy;
 
   constructor(platform: Platform) {
+    this.#platform = platform;
     this.#entropy = new Entropy(platform);
   }
 
@@ -57,10 +72,14 @@ export class Wasi {
     return { wasi_snapshot_preview1: chosen };
   }
 
-  // A view of the memory detaches when the memory grows, so each function takes a fresh one.
-  #view(): DataView {
+  /** The memory. Growth detaches what was seen of it, so each function asks anew. */
+  seen(): Seen {
     if (this.#memory === undefined) throw new Error("the WebAssembly module ran before its memory was known");
-    return new DataView(this.#memory.buffer);
+    const { buffer } = this.#memory;
+    if (this.#seen?.data.buffer !== buffer) {
+      this.#seen = { view: this.#platform.view(buffer), data: new DataView(buffer) };
+    }
+    return this.#seen;
   }
 
   #system(): Functions {
@@ -69,12 +88,12 @@ export class Wasi {
         const milliseconds = clock === 0 ? Date.now() : performance.now();
         // A browser or a worker may say that none has gone by; Go ends itself when its clock stands at 0.
         const now = BigInt(Math.round(milliseconds * 1_000_000)) + (clock === 0 ? 0n : MONOTONIC_START);
-        this.#view().setBigUint64(at >>> 0, now, true);
+        this.seen().data.setBigUint64(at >>> 0, now, true);
         return SUCCESS;
       },
       random_get: (at: number, length: number) => {
         try {
-          this.#entropy.fill(new Uint8Array(this.#view().buffer, at >>> 0, length >>> 0));
+          this.#entropy.fill(new Uint8Array(this.seen().data.buffer, at >>> 0, length >>> 0));
           return SUCCESS;
         } catch {
           return IO_ERROR; // Go ends itself rather than go on without entropy.
@@ -84,7 +103,7 @@ export class Wasi {
         this.#write(descriptor, vectors >>> 0, count, written >>> 0),
       poll_oneoff: (_subscriptions: number, events: number, _count: number, ready: number) => {
         // Only Go's timed sleeps come here. Waking early is allowed; blocking the event loop is not.
-        const view = this.#view();
+        const view = this.seen().data;
         new Uint8Array(view.buffer, events >>> 0, 32).fill(0);
         view.setUint32(ready >>> 0, 1, true);
         return SUCCESS;
@@ -99,7 +118,7 @@ export class Wasi {
   // No arguments and no environment, which may hold secrets.
   #nothing(): Functions {
     const empty = (count: number, size: number) => {
-      const view = this.#view();
+      const view = this.seen().data;
       view.setUint32(count >>> 0, 0, true);
       view.setUint32(size >>> 0, 0, true);
       return SUCCESS;
@@ -113,8 +132,9 @@ export class Wasi {
   }
 
   #write(descriptor: number, vectors: number, count: number, written: number): number {
+    if (descriptor === CHECK_DESCRIPTOR) return this.#check(vectors, written);
     if (descriptor !== 1 && descriptor !== 2) return BAD_DESCRIPTOR;
-    const view = this.#view();
+    const view = this.seen().data;
     let total = 0;
     for (let index = 0; index < count; index++) {
       const at = view.getUint32(vectors + index * 8, true);
@@ -124,6 +144,22 @@ export class Wasi {
       total += length;
     }
     view.setUint32(written, total, true);
+    return SUCCESS;
+  }
+
+  // Three vectors: the key's thumbprint, the signing input, the signature.
+  #check(vectors: number, answer: number): number {
+    const { view, data } = this.seen();
+    const key = data.getUint32(vectors, true);
+    const input = data.getUint32(vectors + 8, true);
+    const signature = data.getUint32(vectors + 16, true);
+    const valid = this.#platform.check?.(
+      view.read(key, key + data.getUint32(vectors + 4, true)),
+      view.bytes.subarray(input, input + data.getUint32(vectors + 12, true)),
+      view.bytes.subarray(signature, signature + data.getUint32(vectors + 20, true)),
+    );
+    if (valid === undefined) return BAD_DESCRIPTOR;
+    data.setUint32(answer, valid ? CHECK_VALID : CHECK_INVALID, true);
     return SUCCESS;
   }
 }

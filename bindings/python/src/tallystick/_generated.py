@@ -706,6 +706,7 @@ class RequestVerifyRequest(_RequestVerifyRequest, total=False):
     body_too_large: bool
     body_unavailable: bool
     body_sha256: str
+    authorization_in_body: bool
 
 
 class RequestVerifyResult(TypedDict):

@@ -1,0 +1,207 @@
+package abi
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/signature"
+)
+
+// A host that is asked within the call: what it says is the answer, and where it
+// says nothing the need check comes, as in a core that nobody can be asked by.
+func TestImportRSA(t *testing.T) {
+	var verdict signature.Verdict
+	asked := 0
+	check := func(key, input string, sig []byte) signature.Verdict {
+		asked++
+		if key != pair().Public().Thumbprint() || !pair().Public().Verify(input, sig) {
+			t.Errorf("asked with key %q, %d bytes of input, %d of signature", key, len(input), len(sig))
+		}
+		return verdict
+	}
+	for _, c := range []struct {
+		name    string
+		core    *Core
+		verdict signature.Verdict
+		asked   int
+		want    string // code, "need" or ""
+	}{
+		{"valid", NewImporting(check), signature.Valid, 1, ""},
+		{"invalid", NewImporting(check), signature.Invalid, 1, "invalid_signature"},
+		{"no answer", NewImporting(check), signature.Unanswered, 1, "need"},
+		{"nobody to ask", New(), signature.Valid, 0, "need"},
+	} {
+		engine := open(t, c.core, map[string]any{"rsa": "import"})
+		request := sign(t, c.core, engine, "body")
+		asked, verdict = 0, c.verdict
+		a := call(t, c.core, "request.verify", request, "body")
+		got := string(a.Error.Code)
+		if a.Need.Kind == "check" {
+			got = "need"
+		}
+		if got != c.want || asked != c.asked {
+			t.Errorf("%s: %q, asked %d times: %+v", c.name, got, asked, a)
+		}
+		if c.want != "need" {
+			continue
+		}
+		a = call(t, c.core, "engine.resume", map[string]any{"engine": engine, "ticket": a.Ticket, "now": now, "valid": true}, "")
+		if a.OK == nil {
+			t.Errorf("%s, resumed: %+v", c.name, a)
+		}
+	}
+}
+
+// Where two keys may have signed, each is asked about, in the call or by the need.
+func TestImportRSATriesEachKey(t *testing.T) {
+	other, err := jose.Generate(2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]signature.Verdict{}
+	c := NewImporting(func(key, input string, sig []byte) signature.Verdict { return said[key] })
+	engine := open(t, c, map[string]any{"rsa": "import", "keys": map[string]any{"orchestrator": other.Public().PEM() + pair().Public().PEM()}})
+	input := jose.SigningInput([]byte(`{"alg":"RS256"}`), claimsOf("orchestrator", "two-keys"))
+	request := map[string]any{"engine": engine, "now": now, "authorization": []any{"Bearer " + input + "." + jose.Encode64(make([]byte, 256))}, "method": "GET", "path": "/"}
+	first, second := other.Public().Thumbprint(), pair().Public().Thumbprint()
+
+	said[first] = signature.Invalid
+	a := call(t, c, "request.verify", request, "")
+	if a.Need.Kind != "check" || a.Need.Key != second {
+		t.Errorf("the second key is unknown to the host: %+v", a)
+	}
+	said[second] = signature.Invalid
+	if a = call(t, c, "request.verify", request, ""); a.Error.Code != "invalid_signature" {
+		t.Errorf("neither: %+v", a)
+	}
+	said[second] = signature.Valid
+	if a = call(t, c, "request.verify", request, ""); a.OK["key_id"] != second {
+		t.Errorf("the second: %+v", a)
+	}
+}
+
+func claimsOf(issuer, jti string) []byte {
+	return fmt.Appendf(nil, `{"iss":%q,"iat":%d,"exp":%d,"jti":%q,"content_sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}`, issuer, now, now+60, jti)
+}
+
+// The memory of a verification is used again. Each of many at once, of which some
+// wait for an answer while others pass, must still be told of its own token alone.
+func TestVerificationsKeepApart(t *testing.T) {
+	c := NewImporting(func(key, input string, sig []byte) signature.Verdict { return signature.Verdict(sig[0]) })
+	engine := open(t, c, map[string]any{"rsa": "import"})
+	var all sync.WaitGroup
+	for worker := range 4 {
+		all.Go(func() {
+			waiting := map[uint64]string{}
+			for n := range 300 {
+				jti := fmt.Sprintf("%d-%d-%s", worker, n, strings.Repeat("j", n%200))
+				sig := make([]byte, 256)
+				sig[0] = byte(n % 3)
+				header := []byte(`{"alg":"RS256"}`)
+				if n%7 == 0 {
+					header = []byte(`{"alg":"RS256","kid":"` + pair().Public().Thumbprint() + `"}`)
+				}
+				token := jose.SigningInput(header, claimsOf("orchestrator", jti)) + "." + jose.Encode64(sig)
+				text := fmt.Appendf(nil, `{"engine":%d,"now":%d,"authorization":["Bearer %s"],"method":"GET","path":"/"}`, engine, now, token)
+				answer := c.Call("request.verify", text, nil)
+				clear(text) // it was borrowed for the call
+				var a answerOfVerify
+				if err := json.Unmarshal(answer, &a); err != nil {
+					t.Error(err)
+				}
+				switch signature.Verdict(sig[0]) {
+				case signature.Valid:
+					if a.OK.Claims.JTI != jti || a.OK.JTI != jti {
+						t.Errorf("%s: %s", jti, answer)
+					}
+				case signature.Invalid:
+					if a.Error.Code != "invalid_signature" {
+						t.Errorf("%s: %s", jti, answer)
+					}
+				case signature.Unanswered:
+					if a.Need.Input+"."+a.Need.Signature != token {
+						t.Errorf("%s: %s", jti, answer)
+					}
+					waiting[a.Ticket] = jti
+				}
+				if len(waiting) < 20 && n < 299 {
+					continue
+				}
+				for ticket, jti := range waiting {
+					answer := c.Call("engine.resume", fmt.Appendf(nil, `{"engine":%d,"ticket":%d,"now":%d,"valid":true}`, engine, ticket, now), nil)
+					if !bytes.Contains(answer, []byte(`"jti":"`+jti+`"`)) || !bytes.HasPrefix(answer, []byte(`{"ok":`)) {
+						t.Errorf("%s: %s", jti, answer)
+					}
+				}
+				clear(waiting)
+			}
+		})
+	}
+	all.Wait()
+}
+
+type answerOfVerify struct {
+	OK struct {
+		JTI    string
+		Claims struct{ JTI string }
+	}
+	Need   struct{ Input, Signature string }
+	Ticket uint64
+	Error  struct{ Code string }
+}
+
+// The header as bytes says the same as in JSON.
+func TestAuthorizationInBody(t *testing.T) {
+	c := New()
+	engine := open(t, c, map[string]any{})
+	for name, header := range map[string]func(good string) string{
+		"good":         func(good string) string { return good },
+		"wrong scheme": func(good string) string { return "Basic" + good[6:] },
+		"two tokens":   func(good string) string { return good + "," + good },
+		"no token":     func(string) string { return "Bearer " },
+		"empty":        func(string) string { return "" },
+		"not ASCII":    func(good string) string { return good + "é" },
+		"cut":          func(good string) string { return good[:len(good)-1] },
+	} {
+		request := sign(t, c, engine, "")
+		value := header(request["authorization"].([]any)[0].(string))
+		digest := "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+		request["authorization"], request["body_sha256"] = []any{value}, digest
+		asJSON := call(t, c, "request.verify", request, "")
+		again := sign(t, c, engine, "")
+		value = header(again["authorization"].([]any)[0].(string))
+		again["authorization"], again["authorization_in_body"], again["body_sha256"] = []any{}, true, digest
+		asBytes := call(t, c, "request.verify", again, value)
+		if asJSON.Error.Code != asBytes.Error.Code || (asJSON.OK == nil) != (asBytes.OK == nil) {
+			t.Errorf("%s: %+v, as bytes %+v", name, asJSON, asBytes)
+		}
+		if (name == "good") != (asBytes.OK != nil) {
+			t.Errorf("%s: %+v", name, asBytes)
+		}
+	}
+	request := sign(t, c, engine, "")
+	value := request["authorization"].([]any)[0].(string)
+	request["authorization_in_body"], request["body_sha256"] = true, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	if a := call(t, c, "request.verify", request, value); a.Error.Code != "missing_authorization" {
+		t.Errorf("in both places: %+v", a)
+	}
+	delete(request, "body_sha256")
+	request["authorization"] = []any{}
+	if a := call(t, c, "request.verify", request, value); a.Error.Code != "invalid_argument" {
+		t.Errorf("without a word of the body: %+v", a)
+	}
+	request["body_unavailable"] = true
+	if a := call(t, c, "request.verify", request, value); a.Error.Code != "body_unavailable" {
+		t.Errorf("a body that was read before: %+v", a)
+	}
+	delete(request, "body_unavailable")
+	request["body_too_large"] = true
+	if a := call(t, c, "request.verify", request, value); a.Error.Code != "body_too_large" {
+		t.Errorf("a body that is too large: %+v", a)
+	}
+}
