@@ -11,6 +11,13 @@ func claims() *area {
 			"issuer": "alice", "jti": "jti-1", "issued_at": now, "expires_at": now + 60, "key_id": alice.kid(),
 			"development": false, "claims": rotagentClaims(),
 		})))
+	a.accept("brief", "the claims say who called", "ABI.md engine.open: brief", open(object{"brief": true}),
+		verify(sign(alice, rotagentClaims()), nil, ok(object{"key_id": alice.kid(), "development": false, "claims": rotagentClaims()})))
+	a.accept("brief-development", "in development a token may have no jti", "ABI.md engine.open: brief", open(object{"brief": true, "development": true}),
+		verify(sign(alice, rotagentClaims().with(object{"jti": remove, "iat": remove})), nil,
+			ok(object{"key_id": alice.kid(), "development": true, "claims": rotagentClaims().with(object{"jti": remove, "iat": remove})})))
+	a.reject("brief-used-twice", "brief", "a brief answer is given once, as any other", "ABI.md engine.open: brief", open(object{"brief": true}),
+		verify(sign(alice, rotagentClaims()), nil, okIncludes(object{"key_id": alice.kid()})), refused(sign(alice, rotagentClaims()), nil, "replay_detected"))
 	a.accept("unknown-claims", "unknown claims are ignored and handed on", "RFC 7519 section 4", open(nil),
 		verify(claim("x", []int{1}), nil, okIncludes(object{"claims": object{"x": []int{1}}})))
 	bad := func(name, says, claimName string, value any) {

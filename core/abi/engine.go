@@ -109,6 +109,7 @@ func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Proble
 		HostReplay:    config.Replay == choiceHost,
 		Capacity:      orDefault(config.ReplayCapacity, defaultCapacity),
 		ReplayFloor:   config.ReplayFloor,
+		Brief:         config.Brief,
 	}
 	if p := checkBounds([]bound{
 		{"leeway", policy.Leeway, 0, maxLeeway},

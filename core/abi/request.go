@@ -154,11 +154,15 @@ func finishVerify(e *engine.Engine, step need.Step, b []byte) []byte {
 	}
 	a := step.Result.(*request.Accepted)
 	b = slices.Grow(b, len(a.Claims)+512)
-	b = strictjson.AppendString(append(b, `{"ok":{"issuer":`...), a.Issuer)
-	b = strictjson.AppendString(append(b, `,"jti":`...), a.JTI)
-	b = append(append(b, `,"issued_at":`...), a.IssuedAt...)
-	b = append(append(b, `,"expires_at":`...), a.ExpiresAt...)
-	b = strictjson.AppendString(append(b, `,"key_id":`...), a.KeyID)
+	b = append(b, `{"ok":{`...)
+	if !a.Brief {
+		b = strictjson.AppendString(append(b, `"issuer":`...), a.Issuer)
+		b = strictjson.AppendString(append(b, `,"jti":`...), a.JTI)
+		b = append(append(b, `,"issued_at":`...), a.IssuedAt...)
+		b = append(append(b, `,"expires_at":`...), a.ExpiresAt...)
+		b = append(b, ',')
+	}
+	b = strictjson.AppendString(append(b, `"key_id":`...), a.KeyID)
 	b = strconv.AppendBool(append(b, `,"development":`...), a.Development)
 	b = append(append(b, `,"claims":`...), a.Claims...)
 	return append(b, "}}"...)

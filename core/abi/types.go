@@ -221,6 +221,7 @@ type VerifierConfig struct {
 	ReplayFloor    int64             `json:"replay_floor,omitempty"`
 	RSA            string            `json:"rsa,omitempty"`
 	Realm          *string           `json:"realm,omitempty"`
+	Brief          bool              `json:"brief,omitempty"`
 }
 
 // SignerConfig is who signs and with what.

@@ -291,3 +291,24 @@ func FuzzParseKeys(f *testing.F) {
 		}
 	})
 }
+
+// Eight bytes are looked at in one step: what must not stand in a name is found at
+// each place, and nothing else is taken for it.
+func TestValidIdentifierAtEachPlace(t *testing.T) {
+	for length := 1; length <= 20; length++ {
+		plain := strings.Repeat("a", length)
+		for place := range length {
+			for with, valid := range map[string]bool{
+				"\x00": false, "\t": false, "\x1f": false, "\x7f": false, "\u0080": false, "\u009f": false,
+				" ": true, "~": true, "\u00a0": true, "é": true, "\u3000": true, "😀": true,
+			} {
+				if text := plain[:place] + with + plain[place+1:]; ValidIdentifier(text, 100) != valid {
+					t.Errorf("%q: %t", text, !valid)
+				}
+			}
+		}
+		if !ValidIdentifier(plain, length) || ValidIdentifier(plain, length-1) {
+			t.Errorf("%d bytes", length)
+		}
+	}
+}

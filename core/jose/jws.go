@@ -9,6 +9,7 @@ import (
 
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/strictjson"
+	"github.com/tallystick/tallystick/core/word"
 )
 
 const (
@@ -182,7 +183,14 @@ func ValidIdentifier(text string, max int) bool {
 	if text == "" || len(text) > max {
 		return false
 	}
-	for _, r := range text {
+	at := 0
+	for at+8 <= len(text) {
+		if w := word.Load(text, at); word.Below(w, 0x20)|word.Equal(w, 0x7F) != 0 {
+			break // or a character that is not ASCII
+		}
+		at += 8
+	}
+	for _, r := range text[at:] {
 		if r < 0x20 || r >= 0x7F && r < 0xA0 {
 			return false
 		}

@@ -33,6 +33,7 @@ type Policy struct {
 	Capacity      int     // of the window
 	ReplayFloor   int64   // claims that expire then or before may have been made in a window that was lost
 	RSA           signature.RSA
+	Brief         bool // the claims say the rest
 }
 
 // Verifier holds a policy, the keys of callers and the replay window. Safe for
@@ -90,6 +91,7 @@ type Accepted struct {
 	ExpiresAt   string // JSON number
 	KeyID       string
 	Development bool
+	Brief       bool
 	Claims      string // JSON text
 }
 
@@ -262,6 +264,7 @@ func (r *Verification) accept() need.Step {
 		ExpiresAt:   r.claims.times.Expires.Raw,
 		KeyID:       r.accepted.KeyID,
 		Development: r.v.policy.Development,
+		Brief:       r.v.policy.Brief,
 		Claims:      r.token.Payload,
 	}
 	return need.Done(&r.accepted)

@@ -3,15 +3,14 @@ import type { Backend } from "./core.js";
 import { type Engine, isLater } from "./engine.js";
 import type { HttpAnswer } from "./errors.js";
 import { type FetchHandler, fetchHandler, type VerifiedFetchHandler } from "./fetch-handler.js";
-import type { RequestVerifyRequest, RequestVerifyResult } from "./generated.js";
-import { bodyDigest } from "./host-crypto.js";
 import { reason } from "./lines.js";
 import { consoleLogger, type Logger } from "./logger.js";
 import { type Middleware, middleware, type NodeHandler, nodeHandler, type VerifiedNodeHandler } from "./node-http.js";
 import { checkTypes, knownOptions, LOGGER } from "./options.js";
 import { type OnError, Refusals } from "./refusals.js";
 import type { ReplayStore } from "./replay.js";
-import { startVerifier } from "./verifier.js";
+import { startVerifier, type Verified } from "./verifier.js";
+import { verifyRequest } from "./verify-request.js";
 
 /** How an agent decides who may call it. Nothing is required. */
 export interface AgentAuthOptions {
@@ -122,28 +121,23 @@ export class AgentAuth {
    * Verifies one request from its parts; the adapters below do it for whole requests.
    *
    * @param body - The exact bytes after transfer decoding and before content decoding.
-   * @throws {@link TallystickError} with `response`, the HTTP answer for the caller.
+   * @throws {@link TallystickError} with `response`, the HTTP answer for the caller; `invalid_argument` without one for
+   *   arguments of a wrong type.
    */
   async verify(facts: RequestFacts, body?: Uint8Array): Promise<Caller> {
     const engine = this.#started ?? (await this.#engine);
-    // As bytes, since reading a token out of JSON takes longer than all that is done with it afterwards.
-    const [header] = facts.authorization;
-    const inBody = facts.authorization.length === 1 && typeof header === "string";
-    const members = wire(facts, body, engine.opened.max_body, inBody);
-    const verified = engine.run<RequestVerifyResult>(
-      "request.verify",
-      members,
-      inBody ? Buffer.from(header) : undefined,
-    );
+    const { members, header } = verifyRequest(facts, body, engine.opened.max_body);
+    const verified = engine.run<Verified>("request.verify", members, header);
     const accepted = isLater(verified) ? await verified : verified;
+    const { claims } = accepted;
     return {
-      issuer: accepted.issuer,
-      jti: accepted.jti,
-      issuedAt: accepted.issued_at,
-      expiresAt: accepted.expires_at,
+      issuer: claims.iss,
+      jti: claims.jti ?? "",
+      issuedAt: claims.iat ?? null,
+      expiresAt: claims.exp,
       keyId: accepted.key_id,
       development: accepted.development,
-      claims: accepted.claims,
+      claims,
     };
   }
 
@@ -220,24 +214,4 @@ function checkOptions(options: AgentAuthOptions): void {
       'AgentAuth: replay must be "memory" or an object with claim(issuer, jti, expiresAt)',
     );
   }
-}
-
-function wire(
-  facts: RequestFacts,
-  body: Uint8Array | undefined,
-  maxBody: number,
-  authorizationInBody: boolean,
-): Omit<RequestVerifyRequest, "engine" | "now"> {
-  const tooLarge = facts.bodyTooLarge === true || (body !== undefined && body.length > maxBody);
-  return {
-    authorization: authorizationInBody ? [] : facts.authorization,
-    authorization_in_body: authorizationInBody || undefined,
-    method: facts.method,
-    path: facts.path,
-    query: facts.query,
-    mount: facts.mount,
-    body_too_large: tooLarge || undefined,
-    body_sha256: tooLarge ? undefined : bodyDigest(body),
-    body_unavailable: facts.bodyUnavailable,
-  };
 }

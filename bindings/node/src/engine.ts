@@ -62,7 +62,7 @@ class Run {
   constructor(
     readonly op: string,
     readonly members: string,
-    readonly body: Uint8Array | undefined,
+    readonly body: Uint8Array | string | undefined,
     readonly own: Needs | undefined,
   ) {}
 }
@@ -127,11 +127,13 @@ export class Engine {
    * An operation that may have needs: while the answer is a need, do it and resume. It is done when this returns, or is
    * a promise from the first need on that takes its time: a promise costs as much as the core's part of some operations.
    *
+   * @param members - What the request has beside engine and time, or the JSON text of it.
+   * @param body - A text stands for its bytes in UTF-8.
    * @param own - Needs that belong to this operation alone, such as the body of the request that it verifies.
    * @throws {@link TallystickError} of the core's code.
    */
-  run<T>(op: string, members: object, body?: Uint8Array, own?: Needs): T | Promise<T> {
-    const run = new Run(op, JSON.stringify(members), body, own);
+  run<T>(op: string, members: object | string, body?: Uint8Array | string, own?: Needs): T | Promise<T> {
+    const run = new Run(op, typeof members === "string" ? members : JSON.stringify(members), body, own);
     const room = this.#suspended < MAX_SUSPENDED || this.#waiting.length >= MAX_WAITING;
     return room ? this.#start<T>(run) : this.#startLater<T>(run);
   }
@@ -241,8 +243,10 @@ export class Engine {
     return ok;
   }
 
-  #ask<T>(op: string, request: string, body: Uint8Array | undefined): Answer<T> {
-    return JSON.parse(this.#core.call(op, request, body)) as Answer<T>;
+  #ask<T>(op: string, request: string, body: Uint8Array | string | undefined): Answer<T> {
+    const core = this.#core;
+    const answer = typeof body === "string" ? core.callWithText(op, request, body) : core.call(op, request, body);
+    return JSON.parse(answer) as Answer<T>;
   }
 
   #serve(need: Need, own: Needs | undefined): Reply | Promise<Reply> {

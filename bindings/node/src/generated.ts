@@ -684,6 +684,7 @@ export interface VerifierConfig {
   readonly replay_floor?: number | undefined;
   readonly rsa?: string | undefined;
   readonly realm?: string | undefined;
+  readonly brief?: boolean | undefined;
 }
 
 /** Members of SignerConfig. */

@@ -77,6 +77,10 @@ export class NativeBackend implements Core {
     return new NativeBackend(functions);
   }
 
+  callWithText(op: string, request: string, text: string): string {
+    return this.call(op, request, Buffer.from(text));
+  }
+
   call(op: string, request: string, body: Uint8Array = NOTHING): string {
     checkCall(op, request, body);
     const { call, copy, free } = this.#functions;

@@ -7,6 +7,17 @@ import { KeyCache, rsaBy } from "./host-crypto.js";
 import type { Logger } from "./logger.js";
 import { isStore, UsedTokens, warnIfClustered } from "./replay.js";
 
+/** What the core answers for an accepted request; it has checked the types of these claims. */
+export interface Verified extends Pick<RequestVerifyResult, "key_id" | "development"> {
+  readonly claims: {
+    readonly iss: string;
+    readonly jti?: string;
+    readonly iat?: number;
+    readonly exp: number;
+    readonly [name: string]: unknown;
+  };
+}
+
 /** Opens the verifier of an agent, with its keys. */
 export async function startVerifier(options: AgentAuthOptions, logger: Logger): Promise<Engine> {
   const core = await sharedCore({ backend: options.backend, library: options.library });
@@ -40,10 +51,9 @@ function openVerifier(core: Core, options: AgentAuthOptions, development: boolea
       ...used.configuration(),
       rsa: rsaBy(options.crypto),
       realm: options.realm,
+      brief: true,
     },
   });
-  const engine = new Engine(core, configuration, needs, (accepted) =>
-    used.accepted((accepted as RequestVerifyResult).expires_at),
-  );
+  const engine = new Engine(core, configuration, needs, (accepted) => used.accepted((accepted as Verified).claims.exp));
   return engine;
 }

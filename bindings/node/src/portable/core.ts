@@ -15,6 +15,8 @@ export interface Core {
    * @returns JSON text with exactly one of `ok`, `need` (with `ticket`) and `error`.
    */
   call(op: string, request: string, body?: Uint8Array): string;
+  /** The same with the UTF-8 of a text as the body; half a character becomes U+FFFD. */
+  callWithText(op: string, request: string, text: string): string;
 }
 
 /** Memory at which a WebAssembly instance is replaced when nobody says otherwise, in bytes. */

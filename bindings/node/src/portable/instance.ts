@@ -50,26 +50,30 @@ export class Instance {
     return this.#exports.memory.buffer.byteLength;
   }
 
-  call(op: string, request: string, body: Uint8Array): string {
+  /** @param body - A text stands for its bytes in UTF-8. */
+  call(op: string, request: string, body: Uint8Array | string): string {
     // A character takes at most three bytes, so what passes this test fits without counting.
-    if ((op.length + request.length) * 3 + body.length <= SCRATCH) {
+    if ((op.length + request.length) * 3 + (typeof body === "string" ? body.length * 3 : body.length) <= SCRATCH) {
       return this.#callAt(this.#scratch, op, request, request.length * 3, body);
     }
     const requestRoom = this.#platform.byteLength(request);
-    const at = this.#exports.tally_alloc(op.length * 3 + requestRoom + body.length) >>> 0;
+    const bodyRoom = typeof body === "string" ? this.#platform.byteLength(body) : body.length;
+    const at = this.#exports.tally_alloc(op.length * 3 + requestRoom + bodyRoom) >>> 0;
     const answer = this.#callAt(at, op, request, requestRoom, body);
     this.#exports.tally_free(at);
     return answer;
   }
 
-  #callAt(at: number, op: string, request: string, requestRoom: number, body: Uint8Array): string {
+  #callAt(at: number, op: string, request: string, requestRoom: number, body: Uint8Array | string): string {
     const { view } = this.wasi.seen();
     const opLength = writeOperation(view, op, at);
     const requestAt = at + opLength;
     const requestLength = view.write(request, requestAt, requestRoom);
     const bodyAt = requestAt + requestLength;
-    if (body.length > 0) view.bytes.set(body, bodyAt);
-    const packed = this.#exports.tally_call(at, opLength, requestAt, requestLength, bodyAt, body.length);
+    let bodyLength = body.length;
+    if (typeof body === "string") bodyLength = view.write(body, bodyAt, bodyLength * 3);
+    else if (bodyLength > 0) view.bytes.set(body, bodyAt);
+    const packed = this.#exports.tally_call(at, opLength, requestAt, requestLength, bodyAt, bodyLength);
     const pointer = Number((packed >> 32n) & 0xffff_ffffn);
     return this.wasi.seen().view.read(pointer, pointer + Number(packed & 0xffff_ffffn));
   }

@@ -32,6 +32,16 @@ export class WasmCore implements Core {
 
   call(op: string, request: string, body: Uint8Array = NOTHING): string {
     checkCall(op, request, body);
+    return this.#call(op, request, body);
+  }
+
+  callWithText(op: string, request: string, text: string): string {
+    if (typeof text !== "string") throw new TypeError("callWithText takes the body as a text");
+    checkCall(op, request, NOTHING);
+    return this.#call(op, request, text);
+  }
+
+  #call(op: string, request: string, body: Uint8Array | string): string {
     try {
       const instance = (this.#instance ??= new Instance(this.#module, this.#platform));
       const answer = instance.call(op, request, body);

@@ -885,6 +885,7 @@ class VerifierConfig(TypedDict, total=False):
     replay_floor: int
     rsa: str
     realm: str
+    brief: bool
 
 
 class _SignerConfig(TypedDict):

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { AgentAuth, OrchestratorClient, type RequestFacts, TallystickError } from "tallystick";
+import { known, LIBRARY } from "./support.js";
+
+const BODY = Buffer.from('{"a":"é"}');
+const client = new OrchestratorClient({ issuerId: "orchestrator", signer: known.privatePem });
+
+async function signed(url = "https://a.example/agent"): Promise<RequestFacts> {
+  const { authorization } = await client.sign("POST", url, BODY);
+  return { authorization: [authorization], method: "POST", path: new URL(url).pathname };
+}
+
+for (const backend of ["wasm", "native"] as const) {
+  describe(`AgentAuth.verify from parts; ${backend}`, () => {
+    const auth = new AgentAuth({ keys: { orchestrator: known.publicPem }, backend, library: LIBRARY });
+    const code = async (facts: unknown, body: unknown = BODY) => {
+      try {
+        await auth.verify(facts as RequestFacts, body as Uint8Array);
+        return "accepted";
+      } catch (error) {
+        assert.ok(error instanceof TallystickError, String(error));
+        return error.code;
+      }
+    };
+    const refusal = async (facts: unknown, body: unknown, message: RegExp) => {
+      await assert.rejects(auth.verify(facts as RequestFacts, body as Uint8Array), (error: TallystickError) => {
+        assert.equal(error.code, "invalid_argument");
+        assert.match(error.message, message);
+        return true;
+      });
+    };
+
+    test("names what has a wrong type", async () => {
+      const good = await signed();
+      await refusal(undefined, BODY, /the facts must be an object \(it is undefined\)/);
+      await refusal(null, BODY, /the facts must be an object/);
+      for (const [name, values] of Object.entries({
+        authorization: [
+          undefined,
+          null,
+          "Bearer x",
+          [1],
+          ["Bearer x", undefined],
+          [["a"]],
+          { 0: "Bearer x", length: 1 },
+        ],
+        method: [undefined, null, 5, ["POST"]],
+        path: [undefined, null, 5],
+        query: [null, 5, ["a"]],
+        mount: [null, 5],
+        bodyTooLarge: [null, 1, "true"],
+        bodyUnavailable: [null, 0],
+      })) {
+        for (const value of values) {
+          await refusal({ ...good, [name]: value }, BODY, new RegExp(`AgentAuth.verify: ${name} must be `));
+        }
+      }
+      for (const body of [null, "text", 5, {}, [1, 2], new ArrayBuffer(2)]) {
+        await refusal(good, body, /the body must be a Uint8Array, or left out/);
+      }
+      assert.equal(await code(good), "accepted", "none of these has used the token");
+    });
+
+    test("the same answers for one header, several and none", async () => {
+      const good = await signed();
+      const header = good.authorization[0] ?? "";
+      assert.equal(await code({ ...good, authorization: [] }), "missing_authorization");
+      assert.equal(await code({ ...good, authorization: [header, header] }), "missing_authorization");
+      assert.equal(await code({ ...good, authorization: [""] }), "missing_authorization");
+      assert.equal(await code({ ...good, authorization: [`${header},${header}`] }), "missing_authorization");
+      assert.equal(await code({ ...good, authorization: [`${header}é`] }), "malformed_token");
+      // A character that is cut to one byte would be another: U+0165 an e.
+      assert.equal(await code({ ...good, authorization: [header.replace("eyJ", "\u0165yJ")] }), "malformed_token");
+      assert.equal(await code({ ...good, authorization: [`${header}\ud800`] }), "malformed_token");
+      assert.equal(await code({ ...good, authorization: [`Bearer ${"a".repeat(100_000)}`] }), "malformed_token");
+      assert.equal(await code(good), "accepted");
+      assert.equal(await code(good), "replay_detected");
+    });
+
+    test("bodies: too large, unavailable, changed, none", async () => {
+      const good = await signed();
+      assert.equal(await code({ ...good, bodyTooLarge: true }), "body_too_large");
+      assert.equal(await code({ ...good, bodyUnavailable: true }), "body_unavailable");
+      assert.equal(await code(good, Buffer.from("x")), "body_tampered");
+      assert.equal(await code(good, new Uint8Array(0)), "body_tampered");
+      assert.equal(
+        await code({ ...good, bodyTooLarge: false, bodyUnavailable: false, query: "", mount: "" }),
+        "accepted",
+      );
+    });
+
+    test("texts of the request line, one after the other", async () => {
+      for (const path of ["/agent", '/a"b', "/other", "/agent"]) {
+        const good = await signed(`https://a.example${path === '/a"b' ? "/a%22b" : path}`);
+        assert.equal(await code({ ...good, method: "post" }), "wrong_target", "methods are case-sensitive");
+        assert.equal(await code({ ...good, path: `${path}x` }), "wrong_target");
+        assert.equal(await code(path === '/a"b' ? { ...good, path: "/a%22b" } : good), "accepted", path);
+      }
+      assert.equal(
+        await code({ ...(await signed()), path: "/\u0141" }),
+        "invalid_argument",
+        "no byte of a request line",
+      );
+    });
+  });
+}
