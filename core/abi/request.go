@@ -87,6 +87,7 @@ func requestVerify(c *Core, text, body, to []byte) []byte {
 	answer, ended := v.answer(c, text, body, to)
 	if ended && cap(v.text) <= maxKeptText {
 		v.run.Reset()
+		v.header[0] = ""
 		c.verifications.Put(v)
 	}
 	return answer
