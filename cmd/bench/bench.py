@@ -132,10 +132,17 @@ def show(rows, sizes):
         print(f"{what:40} {value:9.2f} {unit:5} {wanted}".rstrip())
 
 
+def count(text):
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is below 0")
+    return number
+
+
 def main():
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--live", type=int, default=LIVE, help="live jtis of the second Flask run (default %(default)s)")
+    parser.add_argument("--live", type=count, default=LIVE, help="live jtis of the second Flask run (default %(default)s)")
     options = parser.parse_args()
     rows, sizes = measure(options.live)
     if options.json:

@@ -6,7 +6,21 @@ import { type FetchHandler, fetchHandler, type VerifiedFetchHandler } from "./fe
 import { reason } from "./lines.js";
 import { consoleLogger, type Logger } from "./logger.js";
 import { type Middleware, middleware, type NodeHandler, nodeHandler, type VerifiedNodeHandler } from "./node-http.js";
-import { checkTypes, knownOptions, LOGGER } from "./options.js";
+import {
+  BACKEND,
+  BOOLEAN,
+  CRYPTO,
+  checkTypes,
+  FUNCTION,
+  ISSUER_KEYS,
+  knownOptions,
+  LOGGER,
+  NUMBER,
+  type Rules,
+  STRING,
+  TEXT,
+  WHOLE,
+} from "./options.js";
 import { type OnError, Refusals } from "./refusals.js";
 import type { ReplayStore } from "./replay.js";
 import { startVerifier, type Verified } from "./verifier.js";
@@ -91,8 +105,9 @@ export class AgentAuth {
   /**
    * Starts at once to load the core and the keys; requests wait for it.
    *
-   * @throws {@link TallystickError} `invalid_config` where options contradict each other. What only the core can tell,
-   *   such as a wrong `baseUrl`, is logged, fails {@link AgentAuth.ready} and answers every request with 500.
+   * @throws {@link TallystickError} `invalid_argument` for an option that does not exist or has a wrong type,
+   *   `invalid_config` where options contradict each other. What only the core can tell, such as a wrong `baseUrl`, is
+   *   logged, fails {@link AgentAuth.ready} and answers every request with 500.
    */
   constructor(options: AgentAuthOptions = {}) {
     checkOptions(options);
@@ -182,27 +197,28 @@ export class AgentAuth {
   }
 }
 
-const OPTIONS = [
-  "keysDir",
-  "keys",
-  "devMode",
-  "baseUrl",
-  "requireTarget",
-  "leeway",
-  "maxLifetime",
-  "maxBody",
-  "replay",
-  "realm",
-  "onError",
-  "logger",
-  "crypto",
-  "backend",
-  "library",
-] as const satisfies readonly (keyof AgentAuthOptions)[];
+/** What the options must be. `replay` has another code for what is wrong with it, and a check of its own. */
+const OPTIONS: Rules<Omit<AgentAuthOptions, "replay">> = {
+  keysDir: TEXT,
+  keys: ISSUER_KEYS,
+  devMode: BOOLEAN,
+  // An empty one would be no check of the origin where one was meant.
+  baseUrl: TEXT,
+  requireTarget: BOOLEAN,
+  leeway: NUMBER,
+  maxLifetime: NUMBER,
+  maxBody: WHOLE,
+  realm: STRING,
+  onError: FUNCTION,
+  logger: LOGGER,
+  crypto: CRYPTO,
+  backend: BACKEND,
+  library: TEXT,
+};
 
 function checkOptions(options: AgentAuthOptions): void {
-  knownOptions("AgentAuth", options, OPTIONS);
-  checkTypes("AgentAuth", options, { logger: LOGGER });
+  knownOptions("AgentAuth", options, [...Object.keys(OPTIONS), "replay"]);
+  checkTypes("AgentAuth", options, OPTIONS);
   const { keys, keysDir, replay } = options;
   if (keys !== undefined && keysDir !== undefined) {
     throw misuse("invalid_config", "AgentAuth: give keysDir or keys, not both");

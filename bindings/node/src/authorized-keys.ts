@@ -15,6 +15,8 @@ export class AuthorizedKeys {
   readonly #folder: KeysFolder;
   readonly #logger: Logger;
   #reading: Promise<Reply> | undefined;
+  #loaded = false;
+  #missing = false;
   #fed: { readonly mark: string; readonly engine: object } | undefined;
 
   constructor(path: string, logger: Logger) {
@@ -25,6 +27,7 @@ export class AuthorizedKeys {
   /** Reads the folder at start and warns where nobody could be let in. */
   async load(engine: Engine): Promise<void> {
     const { members } = await this.refresh(engine);
+    this.#loaded = true;
     const { path } = this.#folder;
     if (members["failed"] !== undefined) {
       this.#logger.error(`${members["failed"]}: requests are refused with 503 until it can be read`);
@@ -47,9 +50,21 @@ export class AuthorizedKeys {
     );
   }
 
+  /** Once each time that the folder goes away: every request would say the same. At start, {@link load} says it. */
+  #noteMissing(missing: boolean): void {
+    const vanished = missing && !this.#missing;
+    this.#missing = missing;
+    if (vanished && this.#loaded) {
+      this.#logger.error(
+        `the keys folder ${this.#folder.path} has gone: every request is refused as of an unknown issuer until it is back`,
+      );
+    }
+  }
+
   async #read(engine: Engine): Promise<Reply> {
     try {
       const listing = await this.#folder.list();
+      this.#noteMissing(listing.missing);
       // `opened` is another object once the engine had to be opened again, without keys.
       if (this.#fed?.mark === listing.mark && this.#fed.engine === engine.opened) return UNCHANGED;
       const files = await this.#folder.read(listing);

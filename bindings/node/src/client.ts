@@ -2,16 +2,16 @@ import { createHash } from "node:crypto";
 import { misuse, result } from "./answers.js";
 import { readStream } from "./body.js";
 import { type Backend, type Core, sharedCore } from "./core.js";
-import { Engine, failed, isLater } from "./engine.js";
+import { Engine, failed, isLater, type Needs } from "./engine.js";
 import { TallystickError } from "./errors.js";
 import type { RequestEndpointResult, RequestSignResult } from "./generated.js";
 import { bodyDigest } from "./host-crypto.js";
 import { jsonText } from "./json.js";
 import { reason } from "./lines.js";
-import { knownOptions } from "./options.js";
+import { BACKEND, checkOptions, checkValue, openWithOptions, type Rules, TEXT, WHOLE } from "./options.js";
 import { outgoing, type SignedRequestInit } from "./outgoing.js";
 import { sentBody, sentUrl } from "./sent.js";
-import { resolveSigner, type Signer, type SignerOptions } from "./signer.js";
+import { resolveSigner, SIGNER_RULES, type Signer, type SignerOptions } from "./signer.js";
 
 /** Who signs, and how. */
 export interface OrchestratorClientOptions extends SignerOptions {
@@ -60,18 +60,16 @@ export interface SignedHeaders {
   readonly authorization: string;
 }
 
-const OPTIONS = [
-  "issuerId",
-  "signer",
-  "publicKey",
-  "signerTimeout",
-  "crypto",
-  "ttl",
-  "maxBody",
-  "maxAnswer",
-  "backend",
-  "library",
-] as const satisfies readonly (keyof OrchestratorClientOptions)[];
+const OPTIONS: Rules<OrchestratorClientOptions> = {
+  ...SIGNER_RULES,
+  issuerId: TEXT,
+  ttl: WHOLE,
+  maxBody: WHOLE,
+  maxAnswer: WHOLE,
+  backend: BACKEND,
+  library: TEXT,
+};
+const REQUIRED = ["issuerId", "signer"] as const;
 const TEN_MIB = 10_485_760;
 const DEFAULT_TIMEOUT_MS = 30_000;
 const MAX_TIMEOUT_MS = 86_400_000;
@@ -87,12 +85,13 @@ export class OrchestratorClient {
   #ready: Started | undefined;
 
   /**
-   * Starts at once to load the core; what is wrong with the key or an option's value fails each call.
+   * Starts at once to load the core; what only the core can tell of the key or an option's value fails each call.
    *
-   * @throws {@link TallystickError} `invalid_argument` for an option that does not exist.
+   * @throws {@link TallystickError} `invalid_argument` for an option that does not exist, is missing or has a wrong type.
    */
   constructor(options: OrchestratorClientOptions) {
-    knownOptions("OrchestratorClient", options, OPTIONS);
+    checkOptions("OrchestratorClient", options, OPTIONS);
+    for (const name of REQUIRED) checkValue(`OrchestratorClient: ${name}`, options[name], OPTIONS[name]);
     this.#options = options;
     this.#started = start(options);
     this.#started.then(
@@ -218,10 +217,11 @@ async function start(options: OrchestratorClientOptions): Promise<Started> {
   const configuration = {
     signer: { issuer: options.issuerId, ttl: options.ttl, brief: true, ...signer.configuration },
   };
-  const engine = new Engine(core, () => configuration, {
+  const needs: Needs = {
     sign: (need) => signer.sign(need.input),
     check: () => failed("a client checks nothing"),
-  });
+  };
+  const engine = openWithOptions(() => new Engine(core, () => configuration, needs));
   return { core, engine };
 }
 

@@ -8,6 +8,7 @@ import { now } from "./engine.js";
 import type { KeyInspectResult, KeysLoadResult, RequestSignResult } from "./generated.js";
 import { KeyManager } from "./keys.js";
 import { reason } from "./lines.js";
+import { checkOptions, checkValue, FUNCTION, type Rules, STRING, TEXT } from "./options.js";
 
 /** What {@link DevTools.setupPersistentKeys} takes. */
 export interface SetupOptions {
@@ -36,6 +37,9 @@ export interface DevToken {
   readonly body: string;
 }
 
+const SETUP: Rules<SetupOptions> = { keysDir: TEXT, issuerId: TEXT, print: FUNCTION };
+const TOKEN: Rules<TokenOptions> = { query: STRING, envVar: TEXT, issuerId: TEXT };
+
 const SIX_HOURS = 21_600;
 
 /** For local development: a key pair that stays, and tokens for Postman or curl. Never for production. */
@@ -44,9 +48,10 @@ export const DevTools = {
    * Makes a key pair, writes the public half to `KEYS_DIR/ISSUER.pem` (replacing an older one) and prints the line
    * `DEV_PRIVATE_KEY=…` for `.env` (rotagent's `setup_persistent_keys`).
    *
-   * @throws {@link TallystickError} `invalid_argument` where the issuer cannot be a file name.
+   * @throws {@link TallystickError} `invalid_argument` where the issuer cannot be a file name, or for a wrong type.
    */
   async setupPersistentKeys(options: SetupOptions = {}): Promise<void> {
+    checkOptions("setupPersistentKeys", options, SETUP);
     const { keysDir = "authorized_keys", issuerId = "dev_postman", print = console.log } = options;
     const { privatePem, publicPem } = await KeyManager.generateRsaKeypair();
     const file = join(keysDir, await keyFileName(issuerId, publicPem));
@@ -61,9 +66,12 @@ export const DevTools = {
    * Makes a token of 6 hours that names no receiver, for an agent in development mode (rotagent's
    * `generate_bearer_token`).
    *
-   * @throws {@link TallystickError} `invalid_config` where the variable is missing, `invalid_key` where it is no key.
+   * @throws {@link TallystickError} `invalid_config` where the variable is missing, `invalid_key` where it is no key,
+   *   `invalid_argument` for a wrong type.
    */
   async generateBearerToken(options: TokenOptions): Promise<DevToken> {
+    checkOptions("generateBearerToken", options, TOKEN);
+    checkValue("generateBearerToken: query", options.query, STRING);
     const { query, envVar = "DEV_PRIVATE_KEY", issuerId = "dev_postman" } = options;
     const core = await sharedCore();
     const text = await variable(envVar);

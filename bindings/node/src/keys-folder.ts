@@ -14,6 +14,8 @@ const AT_ONCE = 32;
 export interface Listing {
   readonly mark: string;
   readonly names: readonly string[];
+  /** There is no folder, which is otherwise as if it were empty. */
+  readonly missing: boolean;
 }
 
 /**
@@ -34,13 +36,18 @@ export class KeysFolder {
    * @throws Error where the folder cannot be listed or holds too many files.
    */
   async list(): Promise<Listing> {
-    const names = await this.#names();
+    const found = await this.#names();
+    const names = found ?? [];
     if (names.length > MAX_FILES) {
       throw new Error(`the keys folder ${this.path} holds ${names.length} files, at most ${MAX_FILES} are read`);
     }
     const marks = await inGroups(names, (name) => markOf(this.path, name));
     const present = names.filter((_, index) => marks[index] !== undefined);
-    return { mark: marks.filter((mark) => mark !== undefined).join("\n"), names: present };
+    return {
+      mark: marks.filter((mark) => mark !== undefined).join("\n"),
+      names: present,
+      missing: found === undefined,
+    };
   }
 
   /**
@@ -61,11 +68,11 @@ export class KeysFolder {
     return files.filter((file) => file !== undefined);
   }
 
-  async #names(): Promise<string[]> {
+  async #names(): Promise<string[] | undefined> {
     try {
       return (await readdir(this.path)).sort();
     } catch (error) {
-      if (isMissing(error)) return [];
+      if (isMissing(error)) return undefined;
       throw new Error(`the keys folder ${this.path} cannot be read: ${reason(error)}`, { cause: error });
     }
   }

@@ -6,6 +6,7 @@ import type { File, KeyInspectResult, KeysLoadResult, LoadedKey } from "./genera
 import { KeysFolder } from "./keys-folder.js";
 import { reason } from "./lines.js";
 import { consoleLogger, type Logger } from "./logger.js";
+import { BITS, checkOptions, checkValue, LOGGER, TEXT } from "./options.js";
 
 /** A new RSA key pair. */
 export interface KeyPair {
@@ -30,8 +31,6 @@ export interface PublicKey {
   readonly keyObject: KeyObject;
 }
 
-const SIZES: readonly number[] = [2048, 3072, 4096];
-
 const generate = promisify(generateKeyPair);
 
 /** RSA keys: making them and reading those of callers. */
@@ -40,13 +39,12 @@ export const KeyManager = {
    * Makes a key pair in the thread pool (rotagent's `generate_rsa_keypair`).
    *
    * @param options - `bits`: 2048 (default), 3072 or 4096.
-   * @throws {@link TallystickError} `invalid_argument` for another size.
+   * @throws {@link TallystickError} `invalid_argument` for another size, or another option.
    */
   async generateRsaKeypair(options: { readonly bits?: 2048 | 3072 | 4096 } = {}): Promise<KeyPair> {
-    const bits = options.bits ?? 2048;
-    if (!SIZES.includes(bits)) throw misuse("invalid_argument", `bits must be one of ${SIZES.join(", ")}`);
+    checkOptions("generateRsaKeypair", options, { bits: BITS });
     const { privateKey, publicKey } = await generate("rsa", {
-      modulusLength: bits,
+      modulusLength: options.bits ?? 2048,
       privateKeyEncoding: { type: "pkcs8", format: "pem" },
       publicKeyEncoding: { type: "spki", format: "pem" },
     });
@@ -62,12 +60,15 @@ export const KeyManager = {
    * @param directory - A folder that does not exist is an empty one, with a warning.
    * @param options - `logger`: who is told of files that cannot be used. Default: the console.
    * @returns the keys by issuer.
-   * @throws {@link TallystickError} `keys_unavailable` where the folder cannot be read.
+   * @throws {@link TallystickError} `keys_unavailable` where the folder cannot be read, `invalid_argument` for arguments
+   *   of a wrong type.
    */
   async loadPublicKeys(
     directory: string,
     options: { readonly logger?: Logger } = {},
   ): Promise<Map<string, readonly PublicKey[]>> {
+    checkValue("loadPublicKeys: directory", directory, TEXT);
+    checkOptions("loadPublicKeys", options, { logger: LOGGER });
     const logger = options.logger ?? consoleLogger;
     const folder = new KeysFolder(directory);
     const files = await readAll(folder);

@@ -1,4 +1,5 @@
-import { misuse } from "./answers.js";
+import { errorFrom, misuse } from "./answers.js";
+import { TallystickError } from "./errors.js";
 import { oneLine } from "./lines.js";
 
 /** What a member must be. */
@@ -13,6 +14,7 @@ export type Rules<T> = { readonly [Name in keyof T]-?: Rule };
 
 const isText = (value: unknown) => typeof value === "string" && value !== "";
 
+export const STRING: Rule = { must: "a text", holds: (value) => typeof value === "string" };
 export const TEXT: Rule = { must: "a text that is not empty", holds: isText };
 export const TEXTS: Rule = {
   must: "an array of texts, none of them empty",
@@ -20,6 +22,7 @@ export const TEXTS: Rule = {
 };
 export const BOOLEAN: Rule = { must: "true or false", holds: (value) => typeof value === "boolean" };
 export const NUMBER: Rule = { must: "a number", holds: Number.isFinite };
+export const WHOLE: Rule = { must: "a whole number", holds: Number.isSafeInteger };
 export const FUNCTION: Rule = { must: "a function", holds: (value) => typeof value === "function" };
 export const URL_TEXT: Rule = {
   must: "a URL, as text or as an object",
@@ -45,6 +48,14 @@ export function oneOf(...values: readonly (string | number)[]): Rule {
     holds: (value) => values.includes(value as string | number),
   };
 }
+
+export const CRYPTO: Rule = oneOf("host", "core");
+export const BACKEND: Rule = oneOf("wasm", "native");
+export const BITS: Rule = oneOf(2048, 3072, 4096);
+export const ISSUER_KEYS: Rule = {
+  must: "a plain object of texts by issuer",
+  holds: (value) => isPlain(value) && Object.values(value).every(STRING.holds),
+};
 
 /** Whether a value is an object with members of its own making: no array, and of no class. */
 export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -88,6 +99,22 @@ export function knownOptions(what: string, options: unknown, known: readonly str
   const name = JSON.stringify(oneLine(unknown).slice(0, 100));
   const advice = `write ${nearest(unknown, known)} or remove it`;
   throw misuse("invalid_argument", `${what}: unknown option ${name}: ${advice}; there are ${known.join(", ")}`);
+}
+
+/** A name of the core as the user writes it: `maxBody` for `max_body`. */
+export function camelCase(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** Opens an engine: where the core refuses an option's value, the error names it as the user writes it. */
+export function openWithOptions<T>(open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    if (!(error instanceof TallystickError)) throw error;
+    const message = error.message.replace(/^[a-z]+(_[a-z]+)+/, camelCase);
+    throw message === error.message ? error : errorFrom({ code: error.code, log: error.log, message });
+  }
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

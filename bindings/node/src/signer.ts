@@ -5,6 +5,7 @@ import { failed, type Reply } from "./engine.js";
 import type { InspectedKey, KeyInspectRequest, KeyInspectResult, SignerConfig } from "./generated.js";
 import { signOffLoop } from "./host-crypto.js";
 import { reason } from "./lines.js";
+import { CRYPTO, type Rules, TEXT } from "./options.js";
 import { within } from "./time-limit.js";
 
 /**
@@ -40,16 +41,28 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 // A ticket of the core lives 60 s.
 const MAX_TIMEOUT_MS = 50_000;
 
+/** What a signer and the choices that go with it must be, whoever takes them. */
+export const SIGNER_RULES: Rules<SignerOptions & { readonly signer: Signer }> = {
+  signer: {
+    must: "PEM or JWK text, a KeyObject or a function",
+    holds: (value) => typeof value === "string" || typeof value === "function" || value instanceof KeyObject,
+  },
+  publicKey: TEXT,
+  signerTimeout: {
+    must: `1 to ${MAX_TIMEOUT_MS} milliseconds`,
+    holds: (value) => typeof value === "number" && value >= 1 && value <= MAX_TIMEOUT_MS,
+  },
+  crypto: CRYPTO,
+};
+
 /**
- * Makes a signer ready.
+ * Makes a signer ready, which {@link SIGNER_RULES} has let through.
  *
- * @throws {@link TallystickError} `invalid_key` where the core refuses the key, `invalid_argument` for what is no signer.
+ * @throws {@link TallystickError} `invalid_key` where the core refuses the key, `invalid_argument` for choices that do
+ *   not go with it.
  */
 export function resolveSigner(core: Core, signer: Signer, options: SignerOptions): ResolvedSigner {
   if (typeof signer === "function") return functionSigner(signer, options);
-  if (typeof signer !== "string" && !(signer instanceof KeyObject)) {
-    throw misuse("invalid_argument", "signer must be PEM or JWK text, a KeyObject or a function");
-  }
   if (options.publicKey !== undefined) {
     throw misuse("invalid_argument", "publicKey goes with a signing function; a private key has its own");
   }
@@ -101,9 +114,6 @@ function functionSigner(sign: SignFunction, options: SignerOptions): ResolvedSig
     throw misuse("invalid_argument", 'crypto: "core" needs a private key as signer, not a function');
   }
   const limit = options.signerTimeout ?? DEFAULT_TIMEOUT_MS;
-  if (!(limit > 0 && limit <= MAX_TIMEOUT_MS)) {
-    throw misuse("invalid_argument", `signerTimeout must be 1 to ${MAX_TIMEOUT_MS} milliseconds`);
-  }
   return {
     configuration: { public_key: options.publicKey, rsa: "host" },
     sign: (input) => reply(() => within(limit, "the signer", async () => sign(new TextEncoder().encode(input)))),

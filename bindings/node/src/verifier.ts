@@ -5,6 +5,7 @@ import { Engine, type Needs } from "./engine.js";
 import type { EngineKeyResult, RequestVerifyResult } from "./generated.js";
 import { KeyCache, rsaBy } from "./host-crypto.js";
 import type { Logger } from "./logger.js";
+import { openWithOptions } from "./options.js";
 import { isStore, UsedTokens, warnIfClustered } from "./replay.js";
 
 /** What the core answers for an accepted request; it has checked the types of these claims. */
@@ -54,6 +55,7 @@ function openVerifier(core: Core, options: AgentAuthOptions, development: boolea
       brief: true,
     },
   });
-  const engine = new Engine(core, configuration, needs, (accepted) => used.accepted((accepted as Verified).claims.exp));
+  const accepted = (result: unknown) => used.accepted((result as Verified).claims.exp);
+  const engine = openWithOptions(() => new Engine(core, configuration, needs, accepted));
   return engine;
 }

@@ -1,8 +1,7 @@
 import type { RequestFacts } from "./agent-auth.js";
 import { bodyDigest } from "./host-crypto.js";
-import { BOOLEAN, checkTypes, checkValue, OBJECT, type Rule, type Rules } from "./options.js";
+import { BOOLEAN, checkTypes, checkValue, OBJECT, type Rule, type Rules, STRING } from "./options.js";
 
-const STRING: Rule = { must: "a text", holds: (value) => typeof value === "string" };
 const STRINGS: Rule = {
   must: "an array of texts: the value of each Authorization header",
   holds: (value) => Array.isArray(value) && Array.from(value).every(STRING.holds),

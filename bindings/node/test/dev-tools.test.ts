@@ -64,6 +64,42 @@ describe("setupPersistentKeys", () => {
   });
 });
 
+describe("arguments of a wrong type are refused by their names", async () => {
+  const keysDir = await temporaryFolder();
+  const print = () => {};
+  const { setupPersistentKeys, generateBearerToken } = DevTools;
+  const cases: [string, (options: never) => Promise<unknown>, unknown, RegExp][] = [
+    ["setup, null", setupPersistentKeys, null, /plain object \(there is null\)/],
+    ["setup, a text", setupPersistentKeys, keysDir, /plain object \(there is a text\)/],
+    ["setup, keysDir", setupPersistentKeys, { keysDir: 5, print }, /keysDir must be a text/],
+    ["setup, issuerId", setupPersistentKeys, { keysDir, issuerId: 5, print }, /issuerId must be a text/],
+    ["setup, print", setupPersistentKeys, { keysDir, print: "x" }, /print must be a function/],
+    ["setup, an unknown one", setupPersistentKeys, { keyDir: keysDir, print }, /"keyDir": write keysDir/],
+    ["token, none", generateBearerToken, undefined, /plain object \(there is undefined\)/],
+    ["token, a text", generateBearerToken, "what?", /plain object \(there is a text\)/],
+    ["token, no query", generateBearerToken, {}, /query must be a text \(it is undefined\)/],
+    ["token, query", generateBearerToken, { query: 5 }, /query must be a text \(it is a number\)/],
+    ["token, envVar", generateBearerToken, { query: "", envVar: 5 }, /envVar must be a text/],
+    ["token, issuerId", generateBearerToken, { query: "", issuerId: null }, /issuerId must be a text/],
+  ];
+  for (const [name, tool, options, text] of cases) {
+    test(name, async () => {
+      const { message } = await rejectsWith("invalid_argument", tool(options as never));
+      assert.match(message, name.startsWith("setup") ? /^setupPersistentKeys: / : /^generateBearerToken: /);
+      assert.match(message, text);
+    });
+  }
+
+  test("their right twins are taken", async (context) => {
+    await setupPersistentKeys({ keysDir, issuerId: "me", print });
+    assert.deepEqual(await readdir(keysDir), ["me.pem"]);
+    const envVar = "TALLYSTICK_TEST_KEY";
+    process.env[envVar] = Buffer.from(known.privatePem).toString("base64");
+    context.after(() => delete process.env[envVar]);
+    assert.equal((await generateBearerToken({ query: "", envVar, issuerId: "me" })).body, '{"query":""}');
+  });
+});
+
 describe("generateBearerToken", () => {
   const good = Buffer.from(known.privatePem).toString("base64");
   const cases: [string, string | undefined, RegExp][] = [

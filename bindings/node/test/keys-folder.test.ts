@@ -80,6 +80,46 @@ describe("a keys folder", () => {
     assert.match(log ?? "", /ELOOP/);
   });
 
+  test("that vanishes is logged once, and again when it comes back and vanishes again", async () => {
+    const parent = await temporaryFolder();
+    const [folder, away] = [join(parent, "keys"), join(parent, "away")];
+    await mkdir(folder);
+    await writeFile(join(folder, "orchestrator.pem"), known.publicPem);
+    const lines = new Lines();
+    const auth = open(folder, lines);
+    await call(auth);
+    for (const times of [1, 2]) {
+      await rename(folder, away);
+      for (let again = 0; again < 2; again++) {
+        await aSecond();
+        await rejectsWith("unknown_issuer", call(auth));
+        assert.equal(lines.errors.length, times);
+      }
+      assert.ok(lines.errors.at(-1)?.includes(`the keys folder ${folder} has gone`), lines.errors.at(-1));
+      await rename(away, folder);
+      await aSecond();
+      await call(auth);
+      assert.equal(lines.errors.length, times);
+    }
+    assert.deepEqual(lines.warnings, []);
+  });
+
+  test("that is missing at start and comes to be is logged when it vanishes, an empty one is not", async () => {
+    const folder = join(await temporaryFolder(), "keys");
+    const lines = new Lines();
+    const auth = open(folder, lines);
+    await rejectsWith("unknown_issuer", call(auth));
+    await mkdir(folder);
+    await aSecond();
+    await rejectsWith("unknown_issuer", call(auth));
+    assert.deepEqual(lines.errors, []);
+    await rm(folder, { recursive: true });
+    await aSecond();
+    await rejectsWith("unknown_issuer", call(auth));
+    assert.equal(lines.errors.length, 1);
+    assert.equal(lines.warnings.length, 1);
+  });
+
   test("takes a key that is dropped in, changed or removed without a restart", async () => {
     const folder = await temporaryFolder();
     const auth = open(folder);

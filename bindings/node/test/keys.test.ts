@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { calculateJwkThumbprint, exportJWK, importSPKI } from "jose";
 import { KeyManager } from "tallystick";
-import { known, Lines, other, rejectsWith, temporaryFolder } from "./support.js";
+import { known, Lines, other, quiet, rejectsWith, temporaryFolder } from "./support.js";
 
 describe("generateRsaKeypair", () => {
   for (const bits of [undefined, 2048, 3072, 4096] as const) {
@@ -18,9 +18,22 @@ describe("generateRsaKeypair", () => {
     });
   }
   test("other sizes are refused", async () => {
-    for (const bits of [0, 1024, 2047, 8192, Number.NaN, "2048"]) {
-      await rejectsWith("invalid_argument", KeyManager.generateRsaKeypair({ bits: bits as 2048 }));
+    for (const bits of [0, 1024, 2047, 8192, Number.NaN, "2048", null, true]) {
+      const { message } = await rejectsWith("invalid_argument", KeyManager.generateRsaKeypair({ bits: bits as 2048 }));
+      assert.match(message, /^generateRsaKeypair: bits must be 2048 or 3072 or 4096/);
     }
+  });
+  test("what is no options, or an unknown one, is refused: it would be 2,048 bits", async () => {
+    for (const [options, text] of [
+      [1024, /options must be a plain object \(there is a number\)/],
+      [4096, /options must be a plain object \(there is a number\)/],
+      [null, /options must be a plain object \(there is null\)/],
+      [{ size: 4096 }, /unknown option "size".* bits/],
+    ] as const) {
+      const { message } = await rejectsWith("invalid_argument", KeyManager.generateRsaKeypair(options as never));
+      assert.match(message, text);
+    }
+    assert.match((await KeyManager.generateRsaKeypair()).kid, /./);
   });
 });
 
@@ -45,6 +58,24 @@ describe("loadPublicKeys", () => {
     assert.deepEqual([one?.bits, one?.keyId, one?.publicPem], [2048, "", known.publicPem]);
     assert.equal(logger.warnings.length, 1);
     assert.match(logger.warnings[0] ?? "", /bad\.key .*private key/);
+  });
+
+  test("refuses arguments of a wrong type by their names", async () => {
+    for (const [directory, options, text] of [
+      [undefined, undefined, /directory must be a text that is not empty \(it is undefined\)/],
+      [5, undefined, /directory must be a text that is not empty \(it is a number\)/],
+      ["", undefined, /directory must be a text that is not empty \(it is an empty text\)/],
+      ["keys", null, /options must be a plain object/],
+      ["keys", { log: quiet }, /unknown option "log": write logger/],
+      ["keys", { logger: {} }, /logger must be an object with the functions warn and error/],
+    ] as const) {
+      const loading = KeyManager.loadPublicKeys(directory as never, options as never);
+      const { message } = await rejectsWith("invalid_argument", loading);
+      assert.match(message, /^loadPublicKeys: /);
+      assert.match(message, text);
+    }
+    const folder = await temporaryFolder({ "one.pem": known.publicPem });
+    assert.equal((await KeyManager.loadPublicKeys(folder, { logger: quiet })).size, 1);
   });
 
   test("a missing folder is an empty one, with a warning", async () => {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { createPrivateKey } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { AgentAuth, type AgentAuthOptions, KeyManager, OrchestratorClient, TallystickError } from "tallystick";
 
 const pair = KeyManager.generateRsaKeypair();
@@ -30,6 +31,86 @@ test("a misspelt option is refused, the right one is taken", async () => {
     code("invalid_argument", /timeToLive/),
   );
   await new OrchestratorClient({ ...client, ttl: 5 }).ready();
+});
+
+describe("an option of a wrong type is refused at once, by its name and without its value", async () => {
+  const { privatePem } = await pair;
+  const client = { issuerId: "o", signer: privatePem };
+  const SECRET = "s3cret";
+
+  const ofClient: readonly [object, RegExp, object][] = [
+    [{ crypto: SECRET }, /crypto must be "host" or "core" \(it is a text\)/, { crypto: "host" }],
+    [{ signerTimeout: SECRET }, /signerTimeout must be 1 to 50000 milliseconds \(it is a text/, { signerTimeout: 1 }],
+    [{ signerTimeout: 0 }, /signerTimeout must be 1 to 50000 milliseconds/, { signerTimeout: 50_000 }],
+    [{ signerTimeout: 50_001 }, /signerTimeout must be 1 to 50000 milliseconds/, { signerTimeout: 50_000 }],
+    [{ signerTimeout: Number.NaN }, /signerTimeout must be .*\(it is NaN\)/, { signerTimeout: 50_000 }],
+    [{ issuerId: undefined }, /issuerId must be a text that is not empty \(it is undefined\)/, { issuerId: "o" }],
+    [{ issuerId: 5 }, /issuerId must be a text/, { issuerId: "5" }],
+    [{ signer: undefined }, /signer must be PEM or JWK text, a KeyObject or a function \(it is undefined\)/, {}],
+    [{ signer: { pem: SECRET } }, /signer must be .*\(it is an object\)/, { signer: createPrivateKey(privatePem) }],
+    [{ signer: () => 1, publicKey: 5 }, /publicKey must be a text/, { signer: () => 1 }],
+    [{ ttl: "60" }, /ttl must be a whole number \(it is a text\)/, { ttl: 60 }],
+    [{ ttl: 1.5 }, /ttl must be a whole number/, { ttl: 2 }],
+    [{ maxBody: "1" }, /maxBody must be a whole number/, { maxBody: 1 }],
+    [{ maxAnswer: null }, /maxAnswer must be a whole number \(it is null\)/, { maxAnswer: 1 }],
+    [{ backend: SECRET }, /backend must be "wasm" or "native"/, { backend: "wasm" }],
+    [{ library: 5 }, /library must be a text/, { library: "unused" }],
+  ];
+  const ofAgent: readonly [object, RegExp, object][] = [
+    [{ onError: 5 }, /onError must be a function \(it is a number\)/, { onError: () => undefined }],
+    [{ keys: undefined, keysDir: 5 }, /keysDir must be a text/, { keys: undefined, keysDir: "nowhere" }],
+    [{ keys: { o: 5 } }, /keys must be a plain object of texts by issuer/, { keys: {} }],
+    [{ keys: [SECRET] }, /keys must be a plain object of texts by issuer \(it is an array\)/, { keys: {} }],
+    [{ keys: new Map() }, /keys must be a plain object/, { keys: {} }],
+    [{ devMode: "false" }, /devMode must be true or false \(it is a text\)/, { devMode: false }],
+    [{ baseUrl: new URL("http://a.example") }, /baseUrl must be a text/, { baseUrl: "http://a.example" }],
+    [{ baseUrl: "" }, /baseUrl must be a text that is not empty/, { baseUrl: "http://a.example" }],
+    [{ requireTarget: 1 }, /requireTarget must be true or false/, { requireTarget: true }],
+    [{ leeway: "5" }, /leeway must be a number \(it is a text\)/, { leeway: 0.5 }],
+    [{ maxLifetime: Number.NaN }, /maxLifetime must be a number \(it is NaN\)/, { maxLifetime: 60.5 }],
+    [{ maxLifetime: Infinity }, /maxLifetime must be a number \(it is Infinity\)/, { maxLifetime: 60 }],
+    [{ maxBody: "1" }, /maxBody must be a whole number/, { maxBody: 0 }],
+    [{ realm: 5 }, /realm must be a text/, { realm: "five" }],
+    [{ crypto: SECRET }, /crypto must be "host" or "core"/, { crypto: "core" }],
+    [{ backend: SECRET }, /backend must be "wasm" or "native"/, { backend: "wasm" }],
+    [{ library: 5 }, /library must be a text/, { library: "unused" }],
+  ];
+  const makers = {
+    OrchestratorClient: {
+      cases: ofClient,
+      make: (given: object) => new OrchestratorClient({ ...client, ...given } as never),
+    },
+    AgentAuth: {
+      cases: ofAgent,
+      make: (given: object) => new AgentAuth({ keys: {}, logger: quiet, ...given } as never),
+    },
+  };
+  for (const [name, { cases, make }] of Object.entries(makers)) {
+    for (const [wrong, text, right] of cases) {
+      test(`${name}: ${text.source}`, async () => {
+        const error = code("invalid_argument", new RegExp(`^${name}: ${text.source}`));
+        assert.throws(() => make(wrong), error);
+        assert.throws(
+          () => make(wrong),
+          ({ message }: Error) => !message.includes(SECRET),
+        );
+        await make(right).ready();
+      });
+    }
+  }
+});
+
+test("an option's value that the core refuses is named as it was written", async () => {
+  const agent = (options: AgentAuthOptions) => new AgentAuth({ keys: {}, logger: quiet, ...options }).ready();
+  await assert.rejects(agent({ maxLifetime: 0 }), code("invalid_config", /^maxLifetime must be from 1 to/));
+  await assert.rejects(agent({ maxBody: -1 }), code("invalid_config", /^maxBody must be from 0 to/));
+  await assert.rejects(agent({ baseUrl: "no url" }), code("invalid_config", /^baseUrl: the URL /));
+  await agent({ maxLifetime: 1, maxBody: 0, baseUrl: "http://a.example" });
+  const { publicPem } = await pair;
+  const client = (publicKey: string) =>
+    new OrchestratorClient({ issuerId: "o", signer: () => assert.fail(), publicKey });
+  await assert.rejects(client("no key").ready(), code("invalid_key", /^publicKey: no key found/));
+  await client(publicPem).ready();
 });
 
 test("a public key beside a private one is refused, beside a function it is taken", async () => {

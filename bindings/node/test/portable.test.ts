@@ -25,7 +25,14 @@ describe("tallystick/core", () => {
       const bytes = new TextEncoder().encode(body);
       assert.equal(portable.call(op, request, bytes), own.call(op, request, bytes), op);
     }
-    for (const text of ["", "body", "h\u00e9\ud83d\ude00", "half \ud800", "x".repeat(70_000), "\u20ac".repeat(50_000)]) {
+    for (const text of [
+      "",
+      "body",
+      "h\u00e9\ud83d\ude00",
+      "half \ud800",
+      "x".repeat(70_000),
+      "\u20ac".repeat(50_000),
+    ]) {
       const answer = own.call("digest.body", "{}", Buffer.from(text));
       assert.equal(portable.callWithText("digest.body", "{}", text), answer, `${text.length} characters`);
       assert.equal(own.callWithText("digest.body", "{}", text), answer, `${text.length} characters`);

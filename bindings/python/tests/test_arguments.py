@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,8 +17,10 @@ from tallystick import (
     Authority,
     AuthSkill,
     InvalidArgumentError,
+    KeyManager,
     MissingAuthorizationError,
     OrchestratorClient,
+    SQLiteReplay,
     auth_blueprint,
 )
 from tallystick.injection import aiohttp_middleware, httpx_auth, requests_auth
@@ -171,6 +174,36 @@ def test_a_client_names_the_argument(wrong: Any) -> None:
     OrchestratorClient("x", signer_timeout=1, **options)
 
 
+NO_NUMBERS = [float("nan"), float("inf"), -float("inf"), 10**400, True, "30", Decimal(30)]
+
+
+@pytest.mark.parametrize("wrong", NO_NUMBERS, ids=lambda value: str(value)[:5])
+@pytest.mark.parametrize(
+    ("name", "right", "make"),
+    [
+        ("leeway", 30.5, lambda folder, given: AgentAuth(folder, **given)),
+        ("max_body", 1000, lambda folder, given: AgentAuth(folder, **given)),
+        ("max_lifetime", 60, lambda folder, given: AgentAuth(folder, replay="memory", **given)),
+        ("ttl", 60, lambda folder, given: OrchestratorClient("x", bytes, **given)),
+        ("max_bytes", 1 << 20, lambda folder, given: SQLiteReplay(folder / "file", **given)),
+        ("busy_timeout", 0.5, lambda folder, given: SQLiteReplay(folder / "file", **given)),
+    ],
+)
+def test_a_number_is_named(
+    tmp_path: Path, name: str, right: Any, make: Callable[[Path, dict[str, Any]], Any], wrong: Any
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=rf"^{name} (takes a number|must be a finite)"):
+        make(tmp_path, {name: wrong})
+    make(tmp_path, {name: right})
+
+
+def test_a_keys_size_is_named() -> None:
+    for wrong in (float("nan"), "2048", True):
+        with pytest.raises(InvalidArgumentError, match=r"^bits takes"):
+            KeyManager.generate_rsa_keypair(wrong)  # type: ignore[arg-type]
+    assert KeyManager.generate_rsa_keypair(2048)
+
+
 def test_one_text_is_one_header(bob: AuthSkill) -> None:
     value = bob.authorization(BOB)
     request: dict[str, Any] = {"method": "GET", "path": "/x"}
@@ -187,3 +220,10 @@ def test_one_text_is_one_header(bob: AuthSkill) -> None:
     for name in request:
         with pytest.raises(InvalidArgumentError, match=f"^{name} takes a text"):
             bob.verify_request(value, **{**request, name: None})
+
+
+def test_an_empty_base_url_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^base_url must not be empty"):
+        AgentAuth(str(tmp_path), base_url="", replay="memory")
+    AgentAuth(str(tmp_path), base_url="https://a.example", replay="memory")
+    AgentAuth(str(tmp_path), replay="memory")

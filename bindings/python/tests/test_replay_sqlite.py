@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -10,6 +13,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
@@ -33,6 +37,7 @@ from support import (
 )
 from tallystick import AgentAuth, OrchestratorClient, SQLiteReplay
 from tallystick.replay import StoreUnavailableError
+from tallystick.replay import sqlite as sqlite_module
 from tallystick.replay.sqlite import PRUNE_EVERY, PRUNE_ROWS, default_path
 
 if TYPE_CHECKING:
@@ -291,6 +296,66 @@ def test_a_file_deleted_under_us_is_503_once_and_reopens_no_token(
     assert call(app, headers, b"").status == 429
     later = OrchestratorClient("orchestrator", keys.private, ttl=120)
     assert agent_status(app, later) == (200, "")
+
+
+def test_the_log_says_once_until_when_fresh_tokens_are_refused_after_a_loss(
+    keys_dir: Path,
+    path: Path,
+    client: OrchestratorClient,
+    keys: KeyPair,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def warnings() -> list[str]:
+        found = [record.getMessage() for record in caplog.records if record.name == "own.agent"]
+        return [text for text in found if "may have been used in the file that was lost" in text]
+
+    app = agent_app(AgentAuth(keys_dir, replay=path, logger=logging.getLogger("own.agent")))
+    long = OrchestratorClient("orchestrator", keys.private, ttl=120)
+    before = int(time.time())
+    assert agent_status(app, long) == (200, "")
+    # The same file, opened again: nothing was lost.
+    in_child(lambda: None)
+    assert agent_status(app, client) == (200, "")
+    assert warnings() == []
+    for file in list(path.parent.iterdir()):
+        file.unlink()
+    assert agent_status(app, client) == (503, "replay_store_unavailable")
+    for _ in range(2):
+        assert agent_status(app, client) == (429, "replay_detected")
+    (warning,) = warnings()
+    assert str(path) in warning
+    (until,) = re.findall(r"expires by (\d+) \(seconds since 1970\)", warning)
+    assert before + 120 <= int(until) <= time.time() + 123
+    later = OrchestratorClient("orchestrator", keys.private, ttl=180)
+    assert agent_status(app, later) == (200, "")
+    assert len(warnings()) == 1
+
+
+def test_a_floor_that_could_not_be_written_is_raised_at_the_next_opening(path: Path) -> None:
+    store = SQLiteReplay(path, busy_timeout=0.05)
+    assert store.claim_id(token(1), NOW + 60, NOW)
+    store.close()
+    for file in list(path.parent.iterdir()):
+        file.unlink()
+    SQLiteReplay(path).check()
+    real = sqlite_module._transaction
+
+    @contextlib.contextmanager
+    def failing(connection: sqlite3.Connection) -> Iterator[None]:
+        with real(connection):
+            yield
+            raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite_module, "_transaction", failing)
+        with pytest.raises(StoreUnavailableError, match="I/O"):
+            store.claim_id(token(1), NOW + 60, NOW)
+    assert store.notice() == ""
+    assert not store.claim_id(token(1), NOW + 60, NOW)
+    assert f"expires by {NOW + 60} " in store.notice()
+    assert store.notice() == ""
+    assert store.claim_id(token(2), NOW + 61, NOW)
+    store.close()
 
 
 def test_garbage_written_over_the_file_reopens_no_token(store: SQLiteReplay, path: Path) -> None:

@@ -20,6 +20,7 @@ from tallystick import (
     InvalidKeyError,
     KeyManager,
     OrchestratorClient,
+    OverloadedError,
     SignerFailedError,
     signing,
 )
@@ -294,6 +295,55 @@ def test_functions_that_never_answer_are_bounded(keys: KeyPair) -> None:
     while threading.active_count() > before and time.monotonic() < end:
         time.sleep(0.01)
     assert fine.sign("POST", URL, BODY)
+
+
+def test_calls_of_sync_functions_that_are_out_at_once_are_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released = threading.Event()
+
+    def waits(data: bytes) -> bytes:
+        released.wait(60)
+        return bytes(256)
+
+    async def calls() -> list[Any]:
+        client = OrchestratorClient("orchestrator", waits, signer_timeout=60)
+        asked = [asyncio.ensure_future(client.asign("POST", URL)) for _ in range(MAX_OUT + 3)]
+        refused, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        assert all(isinstance(each.exception(), SignerFailedError) for each in refused)
+        released.set()
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    # Functions that other tests left stuck keep their places.
+    monkeypatch.setattr(signing._threads, "_places", threading.Semaphore(MAX_OUT))
+    answers = asyncio.run(calls())
+    assert all("Authorization" in answer for answer in answers[:MAX_OUT])
+    for answer in answers[MAX_OUT:]:
+        assert isinstance(answer, SignerFailedError)
+        assert f"{MAX_OUT} earlier" in answer.log
+
+
+def test_calls_that_wait_for_an_async_function_are_bounded() -> None:
+    async def calls() -> list[Any]:
+        released = asyncio.Event()
+
+        async def waits(data: bytes) -> bytes:
+            await released.wait()
+            return bytes(256)
+
+        client = OrchestratorClient("orchestrator", waits, signer_timeout=60)
+        asked = [asyncio.ensure_future(client.asign("POST", URL)) for _ in range(1024 + 3)]
+        await asyncio.sleep(0)
+        released.set()
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert "Authorization" in await client.asign("POST", URL)
+        return answers
+
+    answers = asyncio.run(calls())
+    assert all("Authorization" in answer for answer in answers[:1024])
+    for answer in answers[1024:]:
+        assert isinstance(answer, OverloadedError)
+        assert "1024 operations" in answer.log
 
 
 def test_a_child_signs_while_the_parents_functions_are_stuck(keys: KeyPair) -> None:

@@ -13,9 +13,9 @@ import {
   checkTypes,
   checkValue,
   FUNCTION,
+  ISSUER_KEYS,
   isPlain,
   kindOf,
-  type Rule,
   type Rules,
   TEXT,
   TEXTS,
@@ -424,11 +424,6 @@ function checkConstruction(config: unknown, options: AuthSkillOptions): void {
   checkConfig(config);
   refuseHostOptions(config, undefined);
 }
-
-const ISSUER_KEYS: Rule = {
-  must: "a plain object of texts by issuer",
-  holds: (value) => isPlain(value) && Object.values(value).every(TEXT.holds),
-};
 
 /** @throws {@link TallystickError} `invalid_argument` for what JSON cannot hold: a claim must not be lost or altered. */
 function claimsOf(claims: object): unknown {

@@ -1,20 +1,15 @@
 import { misuse } from "../answers.js";
-import { isPlain, kindOf, LOGGER, NUMBER, OBJECT, oneOf, type Rules, TEXT } from "../options.js";
+import { BACKEND, BITS, camelCase, isPlain, kindOf, LOGGER, OBJECT, type Rules, TEXT } from "../options.js";
+import { SIGNER_RULES } from "../signer.js";
 import type { HostOptions } from "./access-engine.js";
 
 /** The types of what a host brings. */
 export const HOST: Rules<HostOptions> = {
-  signer: {
-    must: "PEM or JWK text, a KeyObject or a function",
-    holds: (value) => TEXT.holds(value) || OBJECT.holds(value) || typeof value === "function",
-  },
-  publicKey: TEXT,
-  signerTimeout: NUMBER,
-  crypto: oneOf("host", "core"),
-  bits: oneOf(2048, 3072, 4096),
+  ...SIGNER_RULES,
+  bits: BITS,
   variables: OBJECT,
   logger: LOGGER,
-  backend: oneOf("wasm", "native"),
+  backend: BACKEND,
   library: TEXT,
 };
 
@@ -57,8 +52,4 @@ function authOf(config: unknown): object {
   const { skills } = (config ?? {}) as { skills?: { auth?: unknown } | null };
   const found = skills?.auth ?? config;
   return isPlain(found) ? found : {};
-}
-
-function camelCase(key: string): string {
-  return key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

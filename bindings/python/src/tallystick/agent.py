@@ -13,6 +13,7 @@ from tallystick.arguments import (
     body_bytes,
     choose_logger,
     must_be_callable,
+    must_be_number,
     must_be_texts,
 )
 from tallystick.body import Body, read_body
@@ -96,6 +97,15 @@ class AgentAuth:
         core = load_core(backend)
         self._logger = choose_logger(logger)
         must_be_callable("on_error", on_error)
+        if base_url == "":
+            raise error(
+                "invalid_argument",
+                "base_url must not be empty, which would be no check of the origin: "
+                "leave it out for that",
+            )
+        numbers = _given(leeway=leeway, max_body=max_body, max_lifetime=max_lifetime)
+        for name, value in numbers.items():
+            must_be_number(name, value)
         self._refusals = Refusals(on_error, self._logger)
         self.keys_dir = os.path.abspath(keys_dir or "authorized_keys")
         self.dev_mode = _development(dev_mode)
@@ -108,9 +118,7 @@ class AgentAuth:
             reload=True,
             base_url=base_url,
             require_target=require_target,
-            leeway=leeway,
-            max_body=max_body,
-            max_lifetime=max_lifetime,
+            **numbers,
             development=self.dev_mode,
             replay="memory" if store is None else "host",
             realm=realm,

@@ -22,6 +22,7 @@ __all__ = [
     "header_lines",
     "must_be_bits",
     "must_be_callable",
+    "must_be_number",
     "must_be_path",
     "must_be_seconds",
     "must_be_text",
@@ -31,6 +32,9 @@ __all__ = [
 ]
 
 MAX_SIGNER_TIMEOUT = 60
+
+MAX_NUMBER = 1 << 53
+"""The core reads numbers up to this one, and JSON has no word for nan and infinity."""
 
 
 def wrong_type(name: str, wanted: str, value: object) -> TallystickError:
@@ -100,10 +104,17 @@ def must_be_trust(name: str, value: object) -> None:
         raise wrong_type(name, "an ssl.SSLContext", value)
 
 
+def must_be_number(name: str, value: Any) -> None:
+    """Refuse what is no number; which ones will do the core says."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise wrong_type(name, "a number", value)
+    if not -MAX_NUMBER <= value <= MAX_NUMBER:
+        raise error("invalid_argument", f"{name} must be a finite number within 2^53")
+
+
 def must_be_seconds(name: str, value: Any) -> None:
     """Refuse what is no time that a signing function may take."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise wrong_type(name, "a number of seconds", value)
+    must_be_number(name, value)
     if not 0 < value <= MAX_SIGNER_TIMEOUT:
         raise error(
             "invalid_argument", f"{name} must be over 0, up to {MAX_SIGNER_TIMEOUT} seconds"

@@ -9,7 +9,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any
 
-from tallystick.arguments import body_bytes, must_be_seconds
+from tallystick.arguments import body_bytes, must_be_number, must_be_seconds
 from tallystick.core import Core, call_json, load_core
 from tallystick.engine import Engine, members_of
 from tallystick.errors import TallystickError, error
@@ -44,6 +44,11 @@ class OrchestratorClient:
         or a function from the bytes to sign to a signature (RSASSA-PKCS1-v1_5 with
         SHA-256), sync or async, such as a KMS. Text is loaded into ``cryptography``
         where that is installed (extra ``[fast]``), else the core signs.
+
+        In one process at most 64 calls of such functions are out at once, of all
+        clients and skills together; with :meth:`asign` an async function does not
+        count. The next call fails at once with ``signer_failed``. A function that is
+        slower than ``signer_timeout`` keeps its place until it returns.
     ``public_key``
         with a function: its public key, PEM or JWK. Recommended: a wrong signature
         is then found here and not at the agent.
@@ -68,6 +73,7 @@ class OrchestratorClient:
         signer_timeout: float = 10,
         backend: str | None = None,
     ) -> None:
+        must_be_number("ttl", ttl)
         must_be_seconds("signer_timeout", signer_timeout)
         self._core = load_core(backend)
         self._means = choose_means(self._core, signer, public_key, signer_timeout)
@@ -94,7 +100,13 @@ class OrchestratorClient:
     async def asign(
         self, method: str, url: str | yarl.URL, body: bytes | str = b""
     ) -> dict[str, str]:
-        """Do the same without blocking the event loop."""
+        """Do the same without blocking the event loop.
+
+        At most 1,024 calls of one client wait for their signatures at once. One more
+        raises ``overloaded`` and can be made again later; the error's message speaks of
+        requests to be verified, but its ``log`` counts these calls. Where the core signs,
+        the calls wait for threads instead, without a bound.
+        """
         if self._means.in_core:
             return await asyncio.to_thread(self.sign, method, url, body)
         asked = _Asked(self._means)

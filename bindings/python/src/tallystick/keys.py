@@ -6,6 +6,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from tallystick.arguments import must_be_bits
 from tallystick.core import call_json, load_core
 from tallystick.errors import error
 from tallystick.folder import FolderUnreadableError, read_files
@@ -62,6 +63,7 @@ class KeyManager:
 
         ``bits`` is 2048, 3072 or 4096; ``invalid_argument`` otherwise.
         """
+        must_be_bits("bits", bits)
         pair = call_json(load_core(), "key.generate", {"bits": bits})
         return pair["private_pem"], pair["public_pem"]
 

@@ -57,7 +57,8 @@ class AuthSkill(Hooks, Party):
         any key of the configuration (table below), overriding it.
     ``signer``, ``public_key``
         self-issued: a function from bytes to a signature (RSASSA-PKCS1-v1_5 with
-        SHA-256), sync or async, such as a KMS, and its public key. Without them the
+        SHA-256), sync or async, such as a KMS, and its public key. How many calls
+        may be out at once says :class:`tallystick.OrchestratorClient`. Without them the
         keys are in ``{keys_dir}/{agent_id}.ring.json``, which is made at first. Agents
         with the same ``agent_id`` (or last segment of ``base_url``) in one ``keys_dir``
         share one key ring: give each a ``keys_dir`` or an ``agent_id`` of its own.

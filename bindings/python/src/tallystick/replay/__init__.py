@@ -45,6 +45,9 @@ class ClaimAnswerer(Protocol):
     def claim_need(self, need: Need) -> bool:
         """Claim what the need names; ``True`` when it was free."""
 
+    def notice(self) -> str:
+        """Return what the operator should know, once; "" when there is nothing."""
+
 
 class _Custom:
     """Answers from an application's own store."""
@@ -55,6 +58,9 @@ class _Custom:
 
     def check(self) -> None:
         """Nothing is known of it before it is asked."""
+
+    def notice(self) -> str:
+        return ""
 
     def claim_need(self, need: Need) -> bool:
         try:

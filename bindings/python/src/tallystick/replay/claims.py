@@ -20,7 +20,10 @@ _EXISTS: Reply = ('"claim":"exists"', b"")
 
 
 class Claims:
-    """Asks a store, and logs once when it stops answering. Thread-safe and fork-safe."""
+    """Asks a store, and logs once when it stops answering or has a notice.
+
+    Thread-safe and fork-safe.
+    """
 
     def __init__(self, store: ClaimAnswerer, logger: logging.Logger) -> None:
         self._store = store
@@ -33,6 +36,7 @@ class Claims:
             self._store.check()
         except StoreUnavailableError as reason:
             self._note(str(reason))
+        self._tell()
 
     def answer(self, need: Need) -> Reply:
         """Claim what the need names; a store that fails makes the core refuse."""
@@ -42,7 +46,13 @@ class Claims:
             self._note(str(reason))
             return members_of({"claim": "unavailable", "failed": str(reason)}), b""
         self._failure = ""
+        self._tell()
         return _CLAIMED if claimed else _EXISTS
+
+    def _tell(self) -> None:
+        notice = self._store.notice()
+        if notice:
+            self._logger.warning("%s", notice)
 
     def _note(self, failure: str) -> None:
         if failure != self._failure:

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tallystick.arguments import must_be_number
 from tallystick.errors import error
 from tallystick.forks import LockedAcrossForks, entered_child_unannounced, keep_forever
 from tallystick.replay import StoreUnavailableError
@@ -109,7 +110,10 @@ class SQLiteReplay(LockedAcrossForks):
     ``path``
         the file, created 0600 (its folder 0700); ``None`` is :func:`default_path`.
     ``max_bytes``
-        size over which it refuses new claims rather than forget live ones.
+        size of the file over which it refuses new claims rather than forget live ones.
+        The write-ahead log beside it is not counted: it is moved into the file every
+        4,000 pages of 1 KiB, and grows further while several processes claim without a
+        pause.
     ``busy_timeout``
         seconds that a claim waits for other processes; after that it refuses.
 
@@ -128,6 +132,8 @@ class SQLiteReplay(LockedAcrossForks):
         busy_timeout: float = 2.0,
     ) -> None:
         super().__init__()
+        must_be_number("max_bytes", max_bytes)
+        must_be_number("busy_timeout", busy_timeout)
         if max_bytes < 16 * PAGE_SIZE or not 0 <= busy_timeout <= 60:
             raise error(
                 "invalid_argument",
@@ -144,6 +150,7 @@ class SQLiteReplay(LockedAcrossForks):
         self._claims = 0
         self._swept = b""
         self._broken = ""
+        self._notice = ""
 
     @property
     def path(self) -> Path:
@@ -162,6 +169,14 @@ class SQLiteReplay(LockedAcrossForks):
     def claim_need(self, need: Need) -> bool:
         """Claim for the need ``claim`` (ABI.md); see :meth:`claim_id`."""
         return self.claim_id(bytes.fromhex(need["id"]), need["expires_at"], need["now"])
+
+    def notice(self) -> str:
+        """Return once that fresh tokens are refused because a file was lost; else ""."""
+        if not self._notice:
+            return ""
+        with self._lock:
+            notice, self._notice = self._notice, ""
+        return notice
 
     def claim_id(self, identifier: bytes, expires_at: int, now: float) -> bool:
         """Claim 16 bytes that stand for (issuer, jti); ``True`` when they were free.
@@ -249,15 +264,24 @@ class SQLiteReplay(LockedAcrossForks):
         with _transaction(connection):
             for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
-            self._recognise(connection)
-
-    def _recognise(self, connection: sqlite3.Connection) -> None:
-        (born,) = connection.execute("SELECT born FROM tallystick_floor").fetchone()
-        if self._born not in (None, born) and self._latest is not None:
-            # Another file than the one that was claimed in: what it has not seen,
-            # but this process may have accepted, stays refused.
-            connection.execute(_RAISE, (self._latest,))
+            born, raised = self._recognise(connection)
         self._born = born
+        if raised:
+            self._notice = (
+                f"the replay file {self._path} is not the one that was used: a token that expires "
+                f"by {self._latest} (seconds since 1970) is refused as used, because it may have "
+                "been used in the file that was lost"
+            )
+
+    def _recognise(self, connection: sqlite3.Connection) -> tuple[bytes, bool]:
+        """Return which file this is, and whether another one was lost."""
+        born, pruned = connection.execute("SELECT born, pruned FROM tallystick_floor").fetchone()
+        if self._born in (None, born) or self._latest is None or self._latest <= pruned:
+            return born, False
+        # Another file than the one that was claimed in: what it has not seen, but this
+        # process may have accepted, stays refused.
+        connection.execute(_RAISE, (self._latest,))
+        return born, True
 
     def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
         # The switch does not wait for other processes that switch at this moment.
