@@ -192,6 +192,18 @@ func hostSigns(a *area) {
 
 	a.reject("host-import", "host", "within a call only signatures are checked", source, call("engine.open", object{"signer": object{"issuer": "alice", "public_key": alice.spki(), "rsa": "import"}}, "", errorCode("invalid_config")))
 
+	unchecked := host(object{"check_signature": false})
+	unsigned := call("request.sign", withEngine(object{"unsigned": true}), body, ok(object{"input": t.input()}))
+	a.accept("unsigned", "a host that signs at once gets the bytes to sign and no ticket", "ABI.md request.sign: unsigned", unchecked, unsigned,
+		call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"tickets": 0})))
+	notUnsigned := func(name, says string, opens step) {
+		a.reject("unsigned-"+name, "unsigned", says, "ABI.md request.sign: unsigned", opens, call("request.sign", withEngine(object{"unsigned": true}), body, errorCode("invalid_argument")))
+	}
+	notUnsigned("checked", "a signature that is to be checked must come back", host(nil))
+	notUnsigned("core-key", "the core signs with its own key", openSigner(nil))
+	notUnsigned("core-key-unchecked", "check_signature says nothing of the core's own key", openSigner(object{"check_signature": false}))
+	notUnsigned("no-public-key", "nobody knows whose signature it would be", host(object{"check_signature": false, "public_key": remove}))
+
 	brief := ok(object{"authorization": "Bearer " + t.String()})
 	a.accept("brief", "the header's value alone, from the core's key", "ABI.md engine.open: signer.brief", openSigner(object{"brief": true}), call("request.sign", withEngine(nil), body, brief))
 	a.accept("brief-host", "the header's value alone, signed by the host", "ABI.md engine.open: signer.brief", host(object{"brief": true}), asksSign, resume(nil, t.signature, brief))

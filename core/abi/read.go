@@ -228,6 +228,8 @@ func readSign(text []byte, r *RequestSignRequest) *problem.Problem {
 			m.text(v, &r.URL)
 		case "unbound":
 			m.flag(v, &r.Unbound)
+		case "unsigned":
+			m.flag(v, &r.Unsigned)
 		case "jti":
 			m.text(v, &r.JTI)
 		case "ttl":

@@ -40,7 +40,7 @@ func requestSign(c *Core, text, body, to []byte) []byte {
 	if bodySum == "" {
 		bodySum = digest.Hex(body)
 	}
-	step := e.Signer.Sign(&request.Outgoing{Now: r.Now, Method: r.Method, URL: r.URL, Unbound: r.Unbound, JTI: r.JTI, TTL: r.TTL, BodySHA256: bodySum})
+	step := e.Signer.Sign(&request.Outgoing{Now: r.Now, Method: r.Method, URL: r.URL, Unbound: r.Unbound, JTI: r.JTI, TTL: r.TTL, Unsigned: r.Unsigned, BodySHA256: bodySum})
 	return settle(e, r.Now, step, finishSign, to)
 }
 
@@ -67,6 +67,9 @@ func finishSign(_ *engine.Engine, step need.Step, b []byte) []byte {
 	}
 	signed := step.Result.(*request.Signed)
 	b = slices.Grow(b, 2*len(signed.Token)+len(signed.Claims)+256)
+	if signed.Input != "" {
+		return append(append(append(b, `{"ok":{"input":"`...), signed.Input...), `"}}`...)
+	}
 	if signed.Brief {
 		return append(append(append(b, `{"ok":{"authorization":"Bearer `...), signed.Token...), `"}}`...)
 	}

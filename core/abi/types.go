@@ -155,10 +155,11 @@ type RequestSignRequest struct {
 	JTI        string  `json:"jti,omitempty"`
 	TTL        int64   `json:"ttl,omitempty"`
 	BodySHA256 string  `json:"body_sha256,omitempty"`
+	Unsigned   bool    `json:"unsigned,omitempty"`
 }
 
 // RequestSignResult answers request.sign. The answer of a brief signer has
-// Authorization alone.
+// Authorization alone, that to an unsigned request the signing input (ABI.md).
 type RequestSignResult struct {
 	Token         string          `json:"token"`
 	Authorization string          `json:"authorization"`

@@ -79,6 +79,9 @@ type Outgoing struct {
 	Unbound bool
 	JTI     string // "": drawn at random
 	TTL     int64  // seconds; 0: the signer's
+	// Unsigned asks for the signing input alone, to which the host appends the
+	// signature of its own crypto. Where anything of that is to be checked, it is refused.
+	Unsigned bool
 	// BodySHA256 is the hex digest of the exact body bytes.
 	BodySHA256 string
 }
@@ -91,6 +94,7 @@ type Signed struct {
 	ExpiresAt int64
 	KeyID     string
 	Brief     bool
+	Input     string // of what the host signs itself, "" otherwise: then nothing else is looked at
 }
 
 // signing is one token on its way, with what it asks and answers in one piece of memory.
@@ -106,6 +110,13 @@ func (s *Signer) Sign(out *Outgoing) need.Step {
 	run := &signing{s: s}
 	if p := run.write(out); p != nil {
 		return need.Refuse(p)
+	}
+	if out.Unsigned {
+		if s.private != nil || s.public == nil || s.checkSignature {
+			return need.Refuse(problem.New(problem.InvalidArgument, "unsigned needs a signer with rsa host, public_key and check_signature false"))
+		}
+		run.signed.Input = run.input
+		return need.Done(&run.signed)
 	}
 	if s.private == nil {
 		run.question = need.Need{Kind: need.Sign, Input: run.input, Key: run.signed.KeyID}

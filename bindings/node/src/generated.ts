@@ -516,6 +516,7 @@ export interface RequestSignRequest {
   readonly jti?: string | undefined;
   readonly ttl?: number | undefined;
   readonly body_sha256?: string | undefined;
+  readonly unsigned?: boolean | undefined;
 }
 
 /** Members of RequestSignResult. */

@@ -673,6 +673,7 @@ class RequestSignRequest(_RequestSignRequest, total=False):
     jti: str
     ttl: int
     body_sha256: str
+    unsigned: bool
 
 
 class RequestSignResult(TypedDict):

@@ -49,6 +49,10 @@ class SigningMeans(Protocol):
     def in_core(self) -> bool:
         """Whether the core signs by itself and so takes a signature's time."""
 
+    @property
+    def unchecked(self) -> bool:
+        """Whether the core takes the signatures as they are: it is told so by configuration."""
+
     def sign(self, data: bytes) -> bytes:
         """Sign with RSASSA-PKCS1-v1_5 and SHA-256, or raise :class:`SigningFailure`."""
 
@@ -60,6 +64,7 @@ class CoreMeans:
     """The core holds the private key and asks for nothing."""
 
     in_core = True
+    unchecked = False
 
     def __init__(self, text: str) -> None:
         self.configuration = {"private_key": text}
@@ -120,6 +125,7 @@ class CryptographyMeans:
     """A key object of ``cryptography``, which signs faster than the core."""
 
     in_core = False
+    unchecked = True
 
     def __init__(self, key: RSAPrivateKey) -> None:
         from cryptography.hazmat.primitives import hashes, serialization
@@ -180,6 +186,7 @@ class FunctionMeans:
     """A stranger's function, such as a KMS. It may raise, lie or never answer."""
 
     in_core = False
+    unchecked = False
 
     def __init__(
         self, function: SigningFunction, public_key: str | None, time_limit: float
