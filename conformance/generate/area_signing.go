@@ -201,7 +201,7 @@ func hostSigns(a *area) {
 	}
 	notUnsigned("checked", "a signature that is to be checked must come back", host(nil))
 	notUnsigned("core-key", "the core signs with its own key", openSigner(nil))
-	notUnsigned("core-key-unchecked", "check_signature says nothing of the core's own key", openSigner(object{"check_signature": false}))
+	notUnsigned("core-key-unchecked", "check_signature says nothing of the core's own key", openSigner(object{"check_signature": false, "rsa": "core"}))
 	notUnsigned("no-public-key", "nobody knows whose signature it would be", host(object{"check_signature": false, "public_key": remove}))
 
 	brief := ok(object{"authorization": "Bearer " + t.String()})
