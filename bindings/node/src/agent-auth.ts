@@ -95,7 +95,8 @@ export interface Caller {
 
 /**
  * Protects an agent: lets in requests that an authorized key has signed, each once (rotagent; RFC 6750, RFC 9449).
- * One object serves any number of requests at once.
+ * One object serves any number of requests at once, of which some 9,000 may wait for an asynchronous replay store; what
+ * comes on top is refused with 503.
  */
 export class AgentAuth {
   readonly #refusals: Refusals;

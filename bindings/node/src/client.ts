@@ -8,7 +8,7 @@ import type { RequestEndpointResult, RequestSignResult } from "./generated.js";
 import { bodyDigest } from "./host-crypto.js";
 import { jsonText } from "./json.js";
 import { reason } from "./lines.js";
-import { BACKEND, checkOptions, checkValue, openWithOptions, type Rules, TEXT, WHOLE } from "./options.js";
+import { BACKEND, checkOptions, checkValue, openWithOptions, type Rules, STRING, TEXT, WHOLE } from "./options.js";
 import { outgoing, type SignedRequestInit } from "./outgoing.js";
 import { sentBody, sentUrl } from "./sent.js";
 import { resolveSigner, SIGNER_RULES, type Signer, type SignerOptions } from "./signer.js";
@@ -20,7 +20,7 @@ export interface OrchestratorClientOptions extends SignerOptions {
   readonly signer: Signer;
   /** Lifetime of a token, in seconds. Default: 60. */
   readonly ttl?: number | undefined;
-  /** Largest body that is signed, in bytes; a stream is buffered up to it. Default: 10 MiB. */
+  /** Largest body that {@link OrchestratorClient.fetch} takes, in bytes; a stream is buffered up to it. Default: 10 MiB. */
   readonly maxBody?: number | undefined;
   /** Largest answer that {@link OrchestratorClient.send} reads, in bytes. Default: 10 MiB. */
   readonly maxAnswer?: number | undefined;
@@ -73,11 +73,27 @@ const REQUIRED = ["issuerId", "signer"] as const;
 const TEN_MIB = 10_485_760;
 const DEFAULT_TIMEOUT_MS = 30_000;
 const MAX_TIMEOUT_MS = 86_400_000;
+
+const SEND: Rules<SendOptions> = {
+  signal: { must: "an AbortSignal", holds: (value) => value instanceof AbortSignal },
+  timeout: {
+    must: `1 to ${MAX_TIMEOUT_MS} milliseconds`,
+    holds: (value) => typeof value === "number" && value >= 1 && value <= MAX_TIMEOUT_MS,
+  },
+};
+/** Whether there are texts, and whether they are right, is looked at where they are used. */
+const SECURE: Rules<SecureRequest> = {
+  ...SEND,
+  url: STRING,
+  payload: { must: "a JSON value", holds: () => true },
+  issuerId: STRING,
+  privateKeyPem: STRING,
+};
 const NOTHING = new Uint8Array(0);
 
 /**
  * Signs requests to agents, each with a token of its own that names the method, the URL and the body (rotagent).
- * One object serves any number of calls at once.
+ * One object serves some 9,000 calls at once; what comes on top fails with `overloaded` and can be made again.
  */
 export class OrchestratorClient {
   readonly #options: OrchestratorClientOptions;
@@ -166,15 +182,16 @@ export class OrchestratorClient {
    *   {@link OrchestratorClient.ready} throws; the signal's reason where the caller gives up.
    */
   async send(url: string, payload: unknown, options: SendOptions = {}): Promise<AgentAnswer> {
-    const timeout = checkedTimeout(options.timeout);
+    checkOptions("send", options, SEND);
+    const timeout = options.timeout ?? DEFAULT_TIMEOUT_MS;
     const body = Buffer.from(jsonText(payload));
     const { core } = await this.#started;
     const endpoint = result<RequestEndpointResult>(core.call("request.endpoint", JSON.stringify({ url }))).url;
     const { authorization } = await this.sign("POST", endpoint, body);
     const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), timeout);
     const signals = options.signal === undefined ? [] : [options.signal];
     const signal = AbortSignal.any([deadline.signal, ...signals]);
+    const timer = setTimeout(() => deadline.abort(), timeout);
     try {
       const headers = { authorization, "content-type": "application/json" };
       const response = await fetch(endpoint, { method: "POST", headers, body, signal, redirect: "manual" });
@@ -201,6 +218,7 @@ export class OrchestratorClient {
    * The clients behind it are kept, so that a key is read once.
    */
   static async sendSecureRequest(request: SecureRequest): Promise<AgentAnswer> {
+    checkOptions("sendSecureRequest", request, SECURE);
     const { url, payload, signal, timeout } = request;
     return keptClient(request.issuerId, request.privateKeyPem).send(url, payload, { signal, timeout });
   }
@@ -223,11 +241,6 @@ async function start(options: OrchestratorClientOptions): Promise<Started> {
   };
   const engine = openWithOptions(() => new Engine(core, () => configuration, needs));
   return { core, engine };
-}
-
-function checkedTimeout(timeout = DEFAULT_TIMEOUT_MS): number {
-  if (timeout > 0 && timeout <= MAX_TIMEOUT_MS) return timeout;
-  throw misuse("invalid_argument", `timeout must be 1 to ${MAX_TIMEOUT_MS} milliseconds`);
 }
 
 /** What belongs to `fetch` and not to the request: an undici dispatcher. */

@@ -2,7 +2,7 @@ import { misuse } from "./answers.js";
 import type { Core } from "./core.js";
 import { ABI_VERSION } from "./generated.js";
 import { reason } from "./lines.js";
-import { checkCall } from "./portable/core.js";
+import { checkCall, checkText } from "./portable/core.js";
 
 const NOTHING = new Uint8Array(0);
 
@@ -78,6 +78,7 @@ export class NativeBackend implements Core {
   }
 
   callWithText(op: string, request: string, text: string): string {
+    checkText(text);
     return this.call(op, request, Buffer.from(text));
   }
 

@@ -56,7 +56,17 @@ for (const backend of ["wasm", "native"] as const) {
           await refusal({ ...good, [name]: value }, BODY, new RegExp(`AgentAuth.verify: ${name} must be `));
         }
       }
-      for (const body of [null, "text", 5, {}, [1, 2], new ArrayBuffer(2)]) {
+      const forged = { [Symbol.toStringTag]: "Uint8Array", length: 0 };
+      for (const body of [
+        null,
+        "text",
+        5,
+        {},
+        [1, 2],
+        new ArrayBuffer(2),
+        forged,
+        Object.create(Uint8Array.prototype),
+      ]) {
         await refusal(good, body, /the body must be a Uint8Array, or left out/);
       }
       assert.equal(await code(good), "accepted", "none of these has used the token");
@@ -76,6 +86,20 @@ for (const backend of ["wasm", "native"] as const) {
       assert.equal(await code({ ...good, authorization: [`Bearer ${"a".repeat(100_000)}`] }), "malformed_token");
       assert.equal(await code(good), "accepted");
       assert.equal(await code(good), "replay_detected");
+    });
+
+    test("a header of any length is refused, and the core goes on", async () => {
+      const good = await signed();
+      for (const length of [30_000, 3_000_000, 6_000_000]) {
+        for (const character of ["a", "\u20ac"]) {
+          assert.equal(
+            await code({ ...good, authorization: [`Bearer ${character.repeat(length)}`] }),
+            "malformed_token",
+          );
+        }
+      }
+      assert.equal(await code(good), "accepted");
+      assert.equal(await code(good), "replay_detected", "what was used is still known");
     });
 
     test("bodies: too large, unavailable, changed, none", async () => {

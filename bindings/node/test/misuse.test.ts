@@ -3,7 +3,16 @@ import { createPrivateKey } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, test } from "node:test";
-import { AgentAuth, type AgentAuthOptions, KeyManager, OrchestratorClient, TallystickError } from "tallystick";
+import {
+  AgentAuth,
+  type AgentAuthOptions,
+  KeyManager,
+  OrchestratorClient,
+  type SecureRequest,
+  type SendOptions,
+  TallystickError,
+} from "tallystick";
+import { known } from "./support.js";
 
 const pair = KeyManager.generateRsaKeypair();
 const quiet = { error() {}, warn() {} };
@@ -155,4 +164,42 @@ test("a handler that throws costs one answer and not the process", async (contex
   assert.equal(((await failed.json()) as { code: string }).code, "internal");
   const good = await client.fetch(url, { method: "POST", body: '{"query":"still here"}' });
   assert.equal(await good.text(), "still here");
+});
+
+describe("what send is given", () => {
+  const client = new OrchestratorClient({ issuerId: "a", signer: known.privatePem });
+  const url = "http://127.0.0.1:9"; // the discard port: nobody answers
+
+  test("options of a wrong type or name are refused before anything is done", async () => {
+    for (const [options, message] of [
+      [{ signal: {} }, /^send: signal must be an AbortSignal/],
+      [{ timeout: "100" }, /^send: timeout must be 1 to 86400000 milliseconds/],
+      [{ timeout: 0 }, /^send: timeout must be/],
+      [{ tiemout: 5 }, /^send: unknown option "tiemout": write timeout/],
+      [null, /^send: the options must be a plain object/],
+    ] as const) {
+      const refused = client.send(url, {}, options as unknown as SendOptions);
+      await assert.rejects(refused, { code: "invalid_argument", message });
+    }
+    for (const [request, message] of [
+      [undefined, /^sendSecureRequest: the options must be a plain object/],
+      [{ url, payload: {}, issuer_id: "a" }, /^sendSecureRequest: unknown option "issuer_id": write issuerId/],
+      [
+        { url: 7, payload: {}, issuerId: "a", privateKeyPem: known.privatePem },
+        /^sendSecureRequest: url must be a text/,
+      ],
+      [{ url, payload: {}, issuerId: "a", privateKeyPem: 7 }, /^sendSecureRequest: privateKeyPem must be a text/],
+    ] as const) {
+      const refused = OrchestratorClient.sendSecureRequest(request as unknown as SecureRequest);
+      await assert.rejects(refused, { code: "invalid_argument", message });
+    }
+  });
+
+  test("their right twins get as far as the network", async () => {
+    const { signal } = new AbortController();
+    const answer = await client.send(url, {}, { signal, timeout: 5000 });
+    assert.equal(typeof answer.error, "string");
+    const request = { url, payload: {}, issuerId: "a", privateKeyPem: known.privatePem, timeout: 5000 };
+    assert.equal(typeof (await OrchestratorClient.sendSecureRequest(request)).error, "string");
+  });
 });

@@ -466,6 +466,47 @@ def test_what_others_claimed_in_a_deleted_file_stays_claimed(path: Path) -> None
     assert here.claim_id(token(3), NOW + 91, NOW)
 
 
+def test_an_older_copy_in_place_of_the_file_reopens_nothing(path: Path) -> None:
+    here = SQLiteReplay(path)
+    assert here.claim_id(token(1), NOW + 60, NOW)
+    copy = path.with_name("copy")
+    with (
+        contextlib.closing(sqlite3.connect(path)) as now,
+        contextlib.closing(sqlite3.connect(copy)) as old,
+    ):
+        now.backup(old)
+    copy.chmod(0o600)
+    assert here.claim_id(token(2), NOW + 90, NOW)
+    for file in path.parent.glob(path.name + "-*"):
+        file.unlink()
+    copy.rename(path)
+    with pytest.raises(StoreUnavailableError, match="was deleted or replaced"):
+        here.claim_id(token(2), NOW + 90, NOW)
+    assert not here.claim_id(token(2), NOW + 90, NOW)
+    assert not SQLiteReplay(path).claim_id(token(2), NOW + 90, NOW)
+    assert here.claim_id(token(3), NOW + 91, NOW)
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_not_used(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = SQLiteReplay(path), SQLiteReplay(path)
+    prepare = SQLiteReplay._prepare
+
+    def slowly(store: SQLiteReplay, connection: sqlite3.Connection) -> None:
+        prepare(store, connection)
+        for file in list(path.parent.iterdir()):
+            file.unlink()
+        path.touch(0o600)
+
+    monkeypatch.setattr(SQLiteReplay, "_prepare", slowly)
+    with pytest.raises(StoreUnavailableError, match="replaced while it was being opened"):
+        here.claim_id(token(1), NOW + 60, NOW)
+    monkeypatch.undo()
+    assert here.claim_id(token(1), NOW + 60, NOW)
+    assert not there.claim_id(token(1), NOW + 60, NOW)
+
+
 def test_a_link_in_place_of_the_file_is_not_followed(path: Path, tmp_path: Path) -> None:
     target = tmp_path / "target"
     path.parent.mkdir(parents=True, exist_ok=True)

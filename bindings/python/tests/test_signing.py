@@ -444,3 +444,38 @@ def test_a_key_of_3072_bits_signs_too(tmp_path: Path) -> None:
     client = OrchestratorClient("orchestrator", private)
     app = agent_app(AgentAuth(tmp_path))
     assert call(app, client.sign("POST", URL, BODY)).status == 200
+
+
+class Wrapper:
+    """Has the shape of a key of cryptography, as some KMS clients do."""
+
+    def __init__(self, key: rsa.RSAPrivateKey, answer: Any) -> None:
+        self._key = key
+        self._answer = answer
+
+    def public_key(self) -> rsa.RSAPublicKey:
+        return self._key.public_key()
+
+    def private_numbers(self) -> None:
+        raise NotImplementedError
+
+    def sign(self, data: bytes, *how: Any) -> Any:
+        answer = self._answer
+        return self._key.sign(data, *how) if answer is None else answer(data)
+
+
+def test_a_key_object_of_a_stranger_is_checked(app: Flask, keys: KeyPair) -> None:
+    key = key_object(keys)
+
+    def fails(data: bytes) -> bytes:
+        raise OSError("the HSM is locked")
+
+    for wrong in (lambda _: b"", lambda _: b"x" * 256, lambda _: "text", lambda _: None, fails):
+        client = OrchestratorClient("orchestrator", Wrapper(key, wrong))  # type: ignore[arg-type]
+        with pytest.raises(SignerFailedError):
+            client.sign("POST", URL, BODY)
+        with pytest.raises(SignerFailedError):
+            asyncio.run(client.asign("POST", URL, BODY))
+    good = OrchestratorClient("orchestrator", Wrapper(key, None))  # type: ignore[arg-type]
+    assert call(app, good.sign("POST", URL, BODY)).status == 200
+    assert call(app, asyncio.run(good.asign("POST", URL, BODY))).status == 200

@@ -22,6 +22,11 @@ export interface Core {
 /** Memory at which a WebAssembly instance is replaced when nobody says otherwise, in bytes. */
 export const DEFAULT_MEMORY_LIMIT = 1_073_741_824;
 
+/** @throws TypeError */
+export function checkText(text: unknown): asserts text is string {
+  if (typeof text !== "string") throw new TypeError("callWithText takes the body as a text");
+}
+
 /**
  * A text where bytes are wanted would become other bytes, and an ArrayBuffer, whose length is another member, none.
  *

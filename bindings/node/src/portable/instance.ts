@@ -53,25 +53,34 @@ export class Instance {
   /** @param body - A text stands for its bytes in UTF-8. */
   call(op: string, request: string, body: Uint8Array | string): string {
     // A character takes at most three bytes, so what passes this test fits without counting.
-    if ((op.length + request.length) * 3 + (typeof body === "string" ? body.length * 3 : body.length) <= SCRATCH) {
-      return this.#callAt(this.#scratch, op, request, request.length * 3, body);
+    const mostOfBody = typeof body === "string" ? body.length * 3 : body.length;
+    if ((op.length + request.length) * 3 + mostOfBody <= SCRATCH) {
+      return this.#callAt(this.#scratch, op, request, request.length * 3, body, mostOfBody);
     }
     const requestRoom = this.#platform.byteLength(request);
     const bodyRoom = typeof body === "string" ? this.#platform.byteLength(body) : body.length;
     const at = this.#exports.tally_alloc(op.length * 3 + requestRoom + bodyRoom) >>> 0;
-    const answer = this.#callAt(at, op, request, requestRoom, body);
+    const answer = this.#callAt(at, op, request, requestRoom, body, bodyRoom);
     this.#exports.tally_free(at);
     return answer;
   }
 
-  #callAt(at: number, op: string, request: string, requestRoom: number, body: Uint8Array | string): string {
+  // A room beyond the memory's end is an error of some platforms, however short the text is.
+  #callAt(
+    at: number,
+    op: string,
+    request: string,
+    requestRoom: number,
+    body: Uint8Array | string,
+    bodyRoom: number,
+  ): string {
     const { view } = this.wasi.seen();
     const opLength = writeOperation(view, op, at);
     const requestAt = at + opLength;
     const requestLength = view.write(request, requestAt, requestRoom);
     const bodyAt = requestAt + requestLength;
     let bodyLength = body.length;
-    if (typeof body === "string") bodyLength = view.write(body, bodyAt, bodyLength * 3);
+    if (typeof body === "string") bodyLength = view.write(body, bodyAt, bodyRoom);
     else if (bodyLength > 0) view.bytes.set(body, bodyAt);
     const packed = this.#exports.tally_call(at, opLength, requestAt, requestLength, bodyAt, bodyLength);
     const pointer = Number((packed >> 32n) & 0xffff_ffffn);

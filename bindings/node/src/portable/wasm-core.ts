@@ -1,5 +1,5 @@
 import { oneLine, reason } from "../lines.js";
-import { type Core, checkCall } from "./core.js";
+import { type Core, checkCall, checkText } from "./core.js";
 import { Instance } from "./instance.js";
 import type { Platform } from "./platform.js";
 import { ProcessExit } from "./wasi.js";
@@ -36,7 +36,7 @@ export class WasmCore implements Core {
   }
 
   callWithText(op: string, request: string, text: string): string {
-    if (typeof text !== "string") throw new TypeError("callWithText takes the body as a text");
+    checkText(text);
     checkCall(op, request, NOTHING);
     return this.#call(op, request, text);
   }

@@ -125,7 +125,6 @@ class CryptographyMeans:
     """A key object of ``cryptography``, which signs faster than the core."""
 
     in_core = False
-    unchecked = True
 
     def __init__(self, key: RSAPrivateKey) -> None:
         from cryptography.hazmat.primitives import hashes, serialization
@@ -134,19 +133,32 @@ class CryptographyMeans:
         public = key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
+        # Others may wear the same shape, such as a KMS: these are strangers.
+        self.unchecked = type(key).__module__.partition(".")[0] == "cryptography"
         self.configuration = {
             "rsa": "host",
             "public_key": public.decode(),
-            # It has just been made with this very key: checking costs and finds nothing.
-            "check_signature": False,
+            # The library has just made it with this very key: checking costs and finds nothing.
+            "check_signature": not self.unchecked,
         }
         self._key = key
         self._padding = padding.PKCS1v15()
         self._hash = hashes.SHA256()
 
     def sign(self, data: bytes) -> bytes:
+        if not self.unchecked:
+            return self._sign_strangely(data)
         with _openssl:
             return self._key.sign(data, self._padding, self._hash)
+
+    def _sign_strangely(self, data: bytes) -> bytes:
+        try:
+            with _openssl:
+                return _bytes_of(self._key.sign(data, self._padding, self._hash))
+        except SigningFailure:
+            raise
+        except Exception as reason:
+            raise _failure(reason) from reason
 
     async def asign(self, data: bytes) -> bytes:
         return await asyncio.to_thread(self.sign, data)

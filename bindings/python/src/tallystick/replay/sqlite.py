@@ -235,6 +235,8 @@ class SQLiteReplay(LockedAcrossForks):
         return self._cursor
 
     def _remember(self, connection: sqlite3.Connection) -> None:
+        # Whatever comes in its place is another file, be it an older copy of this one.
+        self._born = b""
         # The file that is gone is still open here, with what other processes claimed in it.
         with contextlib.suppress(sqlite3.Error):
             (latest,) = connection.execute("SELECT max(expires_at) FROM tallystick_used").fetchone()
@@ -245,6 +247,7 @@ class SQLiteReplay(LockedAcrossForks):
         if self._broken:
             raise StoreUnavailableError(self._broken)
         _create(self._path)
+        before = _identity(self._name)
         connection = sqlite3.connect(
             self._path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
         )
@@ -252,6 +255,8 @@ class SQLiteReplay(LockedAcrossForks):
         self._prepare(connection)
         self._cursor = connection.cursor()
         self._file = _identity(self._name)
+        if self._file != before:
+            raise OSError("it was replaced while it was being opened")
         return self._cursor
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
