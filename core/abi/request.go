@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"github.com/tallystick/tallystick/core/binding"
 	"github.com/tallystick/tallystick/core/digest"
@@ -13,6 +12,7 @@ import (
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/request"
 	"github.com/tallystick/tallystick/core/strictjson"
+	"github.com/tallystick/tallystick/core/word"
 )
 
 func requestEndpoint(_ *Core, r *RequestEndpointRequest, _ []byte) (any, *problem.Problem) {
@@ -112,7 +112,7 @@ const maxKeptText = 64 << 10
 func (v *verification) answer(c *Core, text, body, to []byte) (answer []byte, ended bool) {
 	var r RequestVerifyRequest
 	v.text = append(v.text[:0], text...)
-	if p := readVerify(ownString(v.text), &r); p != nil {
+	if p := readVerify(word.Text(v.text), &r); p != nil {
 		return refuse(p), true
 	}
 	if r.AuthorizationInBody {
@@ -120,7 +120,7 @@ func (v *verification) answer(c *Core, text, body, to []byte) (answer []byte, en
 			return refuse(problem.New(problem.InvalidArgument, "request.verify: with authorization_in_body the body is told by body_sha256")), true
 		}
 		v.text = append(v.text, body...)
-		r.Authorization = append(append(v.header[:0], r.Authorization...), ownString(v.text[len(text):]))
+		r.Authorization = append(append(v.header[:0], r.Authorization...), word.Text(v.text[len(text):]))
 		body = nil
 	}
 	e, p := c.verifier(r.Engine)
@@ -140,9 +140,6 @@ func (v *verification) answer(c *Core, text, body, to []byte) (answer []byte, en
 	step := e.Verifier.Verify(v.run)
 	return settle(e, r.Now, step, finishVerify, to), step.Need == nil
 }
-
-// ownString makes a string of bytes that nobody changes while it is in use.
-func ownString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // bodyDigest takes a digest that the host has computed in place of the body.
 func bodyDigest(operation, given string, body []byte) (string, *problem.Problem) {

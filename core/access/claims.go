@@ -75,12 +75,12 @@ func (c *tokenClaims) extension(m *strictjson.Member) {
 	if !c.isObject {
 		return
 	}
-	strictjson.Members(m.Raw, func(name string, v strictjson.Value) bool {
-		if name == "agent_url" {
-			c.agentURL = claims.New(v)
+	object := strictjson.Read(m.Raw)
+	for object.Next() {
+		if object.Name == "agent_url" {
+			c.agentURL.Read(&object.Member)
 		}
-		return true
-	})
+	}
 }
 
 // checkIdentity refuses an identity that step 4 could not read: there it counted

@@ -42,16 +42,15 @@ func (c *Claims) There() bool {
 
 // CheckTypes refuses claims that are no strings, and required ones that are missing.
 func (c *Claims) CheckTypes(bodyRequired, targetRequired bool) *problem.Problem {
-	for i, value := range [...]*claims.Claim{&c.ContentSHA256, &c.Method, &c.URL, &c.Query} {
-		required := bodyRequired
-		if i > 0 {
-			required = targetRequired && i < 3
-		}
+	for i, claim := range [...]struct {
+		value    *claims.Claim
+		required bool
+	}{{&c.ContentSHA256, bodyRequired}, {&c.Method, targetRequired}, {&c.URL, targetRequired}, {&c.Query, false}} {
 		switch {
-		case value.IsText():
-		case value.There():
+		case claim.value.IsText():
+		case claim.value.There():
 			return claims.Invalid(Names[i] + " must be a string")
-		case required:
+		case claim.required:
 			return claims.Invalid(Names[i] + " is missing")
 		}
 	}

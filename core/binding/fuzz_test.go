@@ -77,12 +77,13 @@ func FuzzTarget(f *testing.F) {
 func read(t *testing.T, payload string) *Claims {
 	t.Helper()
 	said := &Claims{}
-	err := strictjson.ReadObject(payload, func(name string, v strictjson.Value) {
-		if member := said.Member(name); member != nil {
-			*member = claims.New(v)
+	object := strictjson.Read(payload)
+	for object.Next() {
+		if member := said.Member(object.Name); member != nil {
+			member.Read(&object.Member)
 		}
-	})
-	if err != nil {
+	}
+	if err := object.Err(); err != nil {
 		t.Fatalf("%s: %v", payload, err)
 	}
 	return said

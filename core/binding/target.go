@@ -45,7 +45,7 @@ func below(path, base string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-// NewPlace reads a base URL; "" is the zero Place.
+// NewPlace reads a base URL; with "" the place knows nothing but what it was named before.
 func NewPlace(baseURL string) (Place, error) {
 	if baseURL == "" {
 		return Place{last: new(atomic.Pointer[string])}, nil

@@ -62,17 +62,6 @@ func (c *Claim) Read(m *strictjson.Member) {
 	}
 }
 
-// New reads a value.
-func New(v strictjson.Value) Claim {
-	if strictjson.IsString(v) {
-		return Claim{Text: v.Str, Raw: v.Raw, kind: text}
-	}
-	if seconds, ok := strictjson.Seconds(v); ok {
-		return Claim{Raw: v.Raw, Seconds: seconds, kind: finite}
-	}
-	return Claim{Raw: v.Raw, kind: other}
-}
-
 // Invalid is the problem of a claim that is missing or has a wrong type.
 func Invalid(message string) *problem.Problem { return problem.New(problem.InvalidClaims, message) }
 

@@ -8,7 +8,8 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
-	"unsafe"
+
+	"github.com/tallystick/tallystick/core/word"
 )
 
 // Hex returns the SHA-256 of data in lower-case hex: the value of content_sha256
@@ -36,8 +37,5 @@ func Field(data []byte) string {
 
 // Equal compares two digests in constant time.
 func Equal(claimed, computed string) bool {
-	return subtle.ConstantTimeCompare(bytesOf(claimed), bytesOf(computed)) == 1
+	return subtle.ConstantTimeCompare(word.Bytes(claimed), word.Bytes(computed)) == 1
 }
-
-// bytesOf looks at a text without a copy; nobody may write to it.
-func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }

@@ -5,7 +5,6 @@ package jose
 import (
 	"encoding/base64"
 	"strings"
-	"unsafe"
 
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/strictjson"
@@ -109,7 +108,7 @@ func (t *Token) split(token string, room []byte) (fault string) {
 	if !decode64(bytes[:headerLen], header) || !decode64(bytes[headerLen:headerLen+payloadLen], payload) || !decode64(signatureBytes, signature) {
 		return "a part of the token is not strict base64url"
 	}
-	decoded := ownString(bytes)
+	decoded := word.Text(bytes)
 	*t = Token{
 		SigningInput:  token[:len(header)+1+len(payload)],
 		Header:        decoded[:headerLen],
@@ -119,10 +118,6 @@ func (t *Token) split(token string, room []byte) (fault string) {
 	}
 	return ""
 }
-
-// ownString makes a string of bytes that nobody changes while it is in use,
-// without a copy.
-func ownString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // header is what a token's header says, as far as anybody listens: never jwk,
 // jku, x5u or x5c, for a token does not bring its own key (RFC 8725 section 3.10).
@@ -208,7 +203,7 @@ func SigningInput(header, payload []byte) string {
 func AddPart(parts string, next []byte) string {
 	text := make([]byte, 0, len(parts)+1+base64.RawURLEncoding.EncodedLen(len(next)))
 	text = append(append(text, parts...), '.')
-	return ownString(base64.RawURLEncoding.AppendEncode(text, next))
+	return word.Text(base64.RawURLEncoding.AppendEncode(text, next))
 }
 
 // Sign makes the RS256 signature of a signing input. It is deterministic.

@@ -1,6 +1,6 @@
 // Package signature is step 6 of the pipeline: which of the candidate keys made a
-// token's signature. The RSA operation is the core's or, as the need check, the
-// host's.
+// token's signature. The RSA operation is the core's or the host's: within the call
+// (abi: rsa import) or as the need check.
 package signature
 
 import (

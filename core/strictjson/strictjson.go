@@ -9,7 +9,6 @@ import (
 	"errors"
 	"math/bits"
 	"unicode/utf8"
-	"unsafe"
 
 	"github.com/tallystick/tallystick/core/word"
 )
@@ -44,7 +43,7 @@ func CheckObject(text []byte) error { return CheckObjectWithin(text, MaxDepth) }
 // are passed on and decide nothing.
 func CheckObjectWithin(text []byte, maxDepth int) error {
 	// Nothing of the text is kept, so it is looked at in place.
-	s := scanner{text: unsafe.String(unsafe.SliceData(text), len(text)), maxDepth: maxDepth}
+	s := scanner{text: word.Text(text), maxDepth: maxDepth}
 	return s.topObject()
 }
 

@@ -1,6 +1,9 @@
-// Package word looks at texts eight bytes at a time: tokens are long, and a step
-// for each byte is what a verification in WebAssembly would mostly consist of.
+// Package word looks at texts eight bytes at a time, and at bytes as texts without
+// a copy: tokens are long, and a step for each byte is what a verification in
+// WebAssembly would mostly consist of.
 package word
+
+import "unsafe"
 
 const (
 	each = 0x0101010101010101
@@ -23,3 +26,9 @@ func Below(w uint64, limit byte) uint64 { return (w | (w - uint64(limit)*each)) 
 // Equal marks the highest bit of bytes that are c, which is below 0x80, and of
 // bytes from 0x80 on, as exactly as Below.
 func Equal(w uint64, c byte) uint64 { return Below(w^(uint64(c)*each), 1) }
+
+// Text looks at bytes that nobody changes while the text is in use.
+func Text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// Bytes looks at a text; nobody may write to them.
+func Bytes(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }

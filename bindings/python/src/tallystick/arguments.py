@@ -20,6 +20,7 @@ __all__ = [
     "body_bytes",
     "choose_logger",
     "header_lines",
+    "issuer_keys",
     "must_be_bits",
     "must_be_callable",
     "must_be_number",
@@ -64,6 +65,16 @@ def must_be_text(name: str, value: object) -> None:
     """Refuse what is no text."""
     if not isinstance(value, str):
         raise wrong_type(name, "a text", value)
+
+
+def issuer_keys(name: str, keys: Any) -> dict[str, str]:
+    """Return texts of keys by their issuers."""
+    if not isinstance(keys, Mapping):
+        raise wrong_type(name, 'a mapping such as {"issuer": "PEM, JWK or JWKS"}', keys)
+    for issuer, text in keys.items():
+        must_be_text(f"{name}: each issuer", issuer)
+        must_be_text(f"{name}: each issuer's keys", text)
+    return dict(keys)
 
 
 def must_be_texts(name: str, value: Any) -> list[str]:

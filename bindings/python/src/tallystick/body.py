@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from werkzeug.exceptions import ClientDisconnected
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from werkzeug.wrappers import Request
 
-__all__ = ["Body", "read_body"]
+__all__ = ["Body", "aknown_body", "known_body", "read_body"]
 
 
 class Body(NamedTuple):
@@ -19,6 +21,21 @@ class Body(NamedTuple):
     data: bytes = b""
     too_large: bool = False
     unavailable: bool = False
+
+
+def known_body(data: bytes) -> Callable[[int], Body]:
+    """Return what gives a body that is at hand, up to the limit that it is asked with."""
+    return lambda limit: _TOO_LARGE if len(data) > limit else Body(data)
+
+
+def aknown_body(data: bytes) -> Callable[[int], Awaitable[Body]]:
+    """Do the same for who awaits it."""
+    known = known_body(data)
+
+    async def read(limit: int) -> Body:
+        return known(limit)
+
+    return read
 
 
 _TOO_LARGE = Body(too_large=True)

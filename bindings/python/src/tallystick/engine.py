@@ -102,6 +102,7 @@ class Engine(ForkAware):
         self, operation: str, members: str, body: bytes, host: Callable[[Need], Awaitable[Reply]]
     ) -> Answer:
         """Do the same with a host that answers asynchronously."""
+        # The loop of run once more, with await: one generator for both slows every request.
         for _ in range(_ATTEMPTS):
             handle = self._handle or self._open()
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tallystick.access import wording
@@ -16,6 +15,7 @@ from tallystick.access.settings import read_settings
 from tallystick.arguments import (
     body_bytes,
     choose_logger,
+    issuer_keys,
     must_be_bits,
     must_be_callable,
     must_be_path,
@@ -23,9 +23,8 @@ from tallystick.arguments import (
     must_be_text,
     must_be_texts,
     must_be_trust,
-    wrong_type,
 )
-from tallystick.body import Body
+from tallystick.body import aknown_body, known_body
 from tallystick.core import call_json, load_core
 from tallystick.engine import members_of
 from tallystick.errors import TallystickError, error
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from tallystick.access.settings import Config
+    from tallystick.body import Body
     from tallystick.replay import ReplayStore
     from tallystick.signing import SigningFunction
 
@@ -165,7 +165,7 @@ class AuthSkill(Hooks, Party):
         )
         access = {**settings.access, "role": "agent"}
         if keys is not None:
-            access["keys"] = _issuers(keys)
+            access["keys"] = issuer_keys("keys", keys)
         self._host = AccessHost(core, access, means, logger)
 
     @property
@@ -310,7 +310,7 @@ class AuthSkill(Hooks, Party):
         ``response`` is the HTTP answer for the caller.
         """
         members = wording.verified(authorization, method, path, query, mount)
-        read = body if callable(body) else _known(body)
+        read = body if callable(body) else known_body(body)
         return self.verify_members(members + wording.required(scopes, bind), read)
 
     async def averify_request(
@@ -327,7 +327,7 @@ class AuthSkill(Hooks, Party):
     ) -> AuthContext:
         """Do the same without blocking the event loop; ``body`` may be a coroutine function."""
         members = wording.verified(authorization, method, path, query, mount)
-        read = body if callable(body) else _aknown(body)
+        read = body if callable(body) else aknown_body(body)
         return await self.averify_members(members + wording.required(scopes, bind), read)
 
     def verify_members(self, members: str, read: Callable[[int], Body] | None) -> AuthContext:
@@ -434,23 +434,3 @@ class AuthSkill(Hooks, Party):
         if context.bound and self._host.floor is not None:
             self._host.floor.note(context.expires_at)
         return context
-
-
-def _issuers(keys: Any) -> dict[str, str]:
-    if not isinstance(keys, Mapping):
-        raise wrong_type("keys", 'a mapping such as {"issuer": "PEM, JWK or JWKS"}', keys)
-    for issuer, text in keys.items():
-        must_be_text("keys: each issuer", issuer)
-        must_be_text("keys: each issuer's keys", text)
-    return dict(keys)
-
-
-def _known(body: bytes) -> Callable[[int], Body]:
-    return lambda limit: Body(b"", too_large=True) if len(body) > limit else Body(body)
-
-
-def _aknown(body: bytes) -> Callable[[int], Awaitable[Body]]:
-    async def read(limit: int) -> Body:
-        return _known(body)(limit)
-
-    return read
