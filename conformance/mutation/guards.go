@@ -7,6 +7,7 @@ func Guards() []Guard {
 		{`header-scheme`, `core/bearer/bearer.go`, `!strings.EqualFold(header[:len(scheme)], scheme) || `, ``},
 		{`header-comma`, `core/bearer/bearer.go`, `" \t,"`, `" \t"`},
 		{`header-space`, `core/bearer/bearer.go`, `" \t,"`, `"\t,"`},
+		{`request-forgets`, `core/abi/request.go`, `v.run.Reset()`, `_ = v.run`},
 		{`header-as-bytes-digest`, `core/abi/request.go`, `if r.BodySHA256 == "" && !r.BodyTooLarge && !r.BodyUnavailable {`, `if false {`},
 		{`header-as-bytes-alone`, `core/abi/request.go`, `append(v.header[:0], r.Authorization...)`, `v.header[:0]`},
 		{`token-size`, `core/jose/jws.go`, `if len(token) > MaxToken {`, `if false && (len(token) > MaxToken) {`},

@@ -205,3 +205,40 @@ func TestAuthorizationInBody(t *testing.T) {
 		t.Errorf("a body that is too large: %+v", a)
 	}
 }
+
+// What one token says is forgotten before the next one is read: a claim that is
+// missing must not be found in the memory of a request that had it.
+func TestVerificationsForget(t *testing.T) {
+	c := NewImporting(func(string, string, []byte) signature.Verdict { return signature.Valid })
+	engine := open(t, c, map[string]any{"rsa": "import", "require_target": true})
+	verify := func(claims map[string]any) answer {
+		payload, err := json.Marshal(claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := jose.SigningInput([]byte(`{"alg":"RS256"}`), payload) + "." + jose.Encode64(make([]byte, 256))
+		return call(t, c, "request.verify", map[string]any{"engine": engine, "now": now, "authorization": []any{"Bearer " + token}, "method": "GET", "path": "/"}, "")
+	}
+	full := func(jti string) map[string]any {
+		return map[string]any{"iss": "orchestrator", "iat": now, "exp": now + 60, "jti": jti, "htm": "GET", "htu": "https://a.example/",
+			"content_sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}
+	}
+	for _, name := range []string{"iss", "exp", "jti", "htm", "htu", "content_sha256"} {
+		if a := verify(full("before no " + name)); a.OK == nil {
+			t.Fatalf("before no %s: %+v", name, a)
+		}
+		without := full("no " + name)
+		delete(without, name)
+		if a := verify(without); a.Error.Code != "invalid_claims" {
+			t.Errorf("without %s: %+v", name, a)
+		}
+	}
+	withAudience := full("with aud")
+	withAudience["aud"] = "somebody"
+	if a := verify(withAudience); a.Error.Code != "invalid_audience" {
+		t.Errorf("with aud: %+v", a)
+	}
+	if a := verify(full("after aud")); a.OK == nil {
+		t.Errorf("an aud of the request before: %+v", a)
+	}
+}
