@@ -50,10 +50,19 @@ func ParseAnswer(text []byte) (Answer, error) {
 			said++
 		}
 	}
-	if said != 1 || (answer.Need != nil) != (answer.Ticket != "") {
+	if said != 1 || (answer.Need != nil && !endsWithClaim(answer.Need)) != (answer.Ticket != "") {
 		return Answer{}, fmt.Errorf("the answer is not exactly one of ok, need with ticket, error")
 	}
 	return answer, answer.Error.printable()
+}
+
+// endsWithClaim tells a need that has its own end, so no ticket.
+func endsWithClaim(need json.RawMessage) bool {
+	var last struct {
+		Kind    string
+		Claimed struct{ OK json.RawMessage }
+	}
+	return json.Unmarshal(need, &last) == nil && last.Kind == "claim" && last.Claimed.OK != nil
 }
 
 // printable refuses text that would break a line of a log or of a response.

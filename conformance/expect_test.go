@@ -9,6 +9,7 @@ func TestParseAnswerRefusesOtherForms(t *testing.T) {
 	good := []string{
 		`{"ok":{}}`,
 		`{"need":{"kind":"keys","issuer":"a"},"ticket":1}`,
+		`{"need":{"kind":"claim","claimed":{"ok":{}}}}`,
 		`{"error":{"code":"internal","message":"x","log":"y","response":{"status":500,"headers":{},"body":"{}"}}}`,
 	}
 	for _, text := range good {
@@ -18,7 +19,7 @@ func TestParseAnswerRefusesOtherForms(t *testing.T) {
 	}
 	bad := []string{
 		``, `null`, `[]`, `{}`, `{"ok":{}`, `{"ok":{},"error":{"code":"internal","message":"x"}}`, `{"ok":{},"x":1}`,
-		`{"need":{"kind":"keys"}}`, `{"ok":{},"ticket":1}`, `{"error":{"code":"internal","message":"x","key":"y"}}`, `{"ok":{}}x`,
+		`{"need":{"kind":"keys"}}`, `{"need":{"kind":"claim","claimed":{"ok":{}}},"ticket":1}`, `{"need":{"kind":"claim","claimed":{}}}`, `{"need":{"kind":"keys","claimed":{"ok":{}}}}`, `{"ok":{},"ticket":1}`, `{"error":{"code":"internal","message":"x","key":"y"}}`, `{"ok":{}}x`,
 		`{"error":{"code":"internal","message":"two\nlines"}}`, `{"error":{"code":"internal","message":"x","log":"\u0000"}}`,
 	}
 	for _, text := range bad {

@@ -14,7 +14,7 @@ func misuse() *area {
 	a.accept("version", "the version and all operations", "ABI.md version", call("version", object{}, "", okIncludes(object{"abi": 1, "version": "0.1.0", "operations": []string{
 		"access.command", "access.issue", "access.serve", "access.verify", "address.check", "agent.covers", "agent.match", "agent.resolve", "client.secret", "config.read", "config.variables",
 		"digest.body", "engine.close", "engine.feed", "engine.key", "engine.open", "engine.resume", "engine.stats", "jws.sign", "jws.verify", "key.generate", "key.inspect", "keys.load",
-		"request.endpoint", "request.outcome", "request.sign", "request.verify", "ring.update", "scope.filter", "scope.match", "trust.issuer", "trust.rules", "version"}})))
+		"request.endpoint", "request.outcome", "request.refuse", "request.sign", "request.verify", "ring.update", "scope.filter", "scope.match", "trust.issuer", "trust.rules", "version"}})))
 	operation := func(name, says, op string) {
 		a.reject(name, "call", says, "ABI.md", call(op, good, "", errorCode("unknown_operation")))
 	}

@@ -2,6 +2,8 @@ package generate
 
 import (
 	"encoding/json"
+
+	"github.com/tallystick/tallystick/conformance"
 )
 
 const abiNeeds = "ABI.md needs"
@@ -10,6 +12,7 @@ func needs() *area {
 	a := newArea("needs", "What the core asks its host for, and what it makes of the answers.")
 	needKeys(a)
 	needClaim(a)
+	needLastClaim(a)
 	needCheck(a)
 	tickets(a)
 	return a
@@ -78,6 +81,50 @@ func needClaim(a *area) {
 		asks(claim("exp", json.Number("1700000060.25")), nil, "claim", object{"expires_at": now + 61}))
 	a.reject("claim-last", "claim-claimed", "a request refused for its body asks for no claim", "protocol.md section 3: replay, last", host,
 		refused(t, object{"body": "x"}, "body_tampered"))
+}
+
+// needLastClaim: the need has the result, and no ticket.
+func needLastClaim(a *area) {
+	source := step14 + "; ABI.md engine.open, replay"
+	last := open(object{"replay": "host_last"})
+	t := sign(alice, rotagentClaims())
+	result := object{"issuer": "alice", "jti": "jti-1", "issued_at": now, "expires_at": now + 60, "key_id": alice.kid(), "development": false}
+	asksLast := need("claim", object{"issuer": "alice", "jti": "jti-1", "expires_at": now + 60, "now": now + 1, "claimed": object{"ok": result}})
+	notClaimed := func(members object, expect conformance.Expect) step {
+		return call("request.refuse", object{"engine": "$engine", "issuer": "alice", "jti": "jti-1", "claim": "exists"}.with(members), "", expect)
+	}
+	asks := verify(t, nil, asksLast)
+
+	a.accept("last-claim", "the claim ends the operation: its result comes with the need", source, last, asks)
+	a.accept("last-claim-no-ticket", "nothing waits for the host", source, last, asks, call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"tickets": 0})))
+	a.accept("last-claim-brief", "with brief the result is brief", source, open(object{"replay": "host_last", "brief": true}),
+		verify(t, nil, need("claim", object{"jti": "jti-1", "claimed": object{"ok": object{"key_id": alice.kid(), "development": false}}})))
+	a.accept("last-claim-after-keys", "the keys first", source, open(object{"replay": "host_last", "reload": true}),
+		verify(t, nil, need("keys", object{"issuer": "alice"})).save("ticket", "ticket"), resume(object{"unchanged": true}, "", asksLast))
+	a.accept("last-claim-after-check", "the signature first", source, open(object{"replay": "host_last", "rsa": "host"}),
+		verify(t, nil, need("check", object{"key": alice.kid()})).save("ticket", "ticket"), resume(object{"valid": true}, "", asksLast))
+	a.accept("last-claim-development", "in development nothing is claimed", source, open(object{"replay": "host_last", "development": true}),
+		verify(t, nil, okIncludes(object{"jti": "jti-1", "development": true})))
+	a.reject("last-claim-exists", "last-claim", "the host's store has the jti", source, last, asks, notClaimed(nil, refusal("replay_detected")))
+	a.reject("last-claim-unavailable", "last-claim", "the store cannot be reached: fail closed", source, last, asks,
+		notClaimed(object{"claim": "unavailable", "failed": "disk full"}, refusal("replay_store_unavailable")))
+	a.reject("last-claim-for-body", "last-claim", "a request refused for its body asks for no claim", "protocol.md section 3: replay, last", last,
+		refused(t, object{"body": "x"}, "body_tampered"))
+	a.reject("last-claim-replay-word", "last-claim", "a replay that is none of the three", "ABI.md engine.open",
+		call("engine.open", object{"verifier": object{"keys": object{"alice": alice.spki()}, "replay": "last"}}, "", errorCode("invalid_config")))
+
+	misuse := func(name, says string, members object) {
+		a.reject("refuse-"+name, "last-claim", says, "ABI.md request.refuse", last, notClaimed(members, errorCode("invalid_argument")))
+	}
+	misuse("claimed", "claimed is no refusal", object{"claim": "claimed"})
+	misuse("other-word", "a word that is none of the two", object{"claim": "maybe"})
+	misuse("claim-missing", "no claim", object{"claim": remove})
+	misuse("issuer-missing", "no issuer", object{"issuer": remove})
+	misuse("jti-missing", "no jti", object{"jti": remove})
+	misuse("unknown-member", "a member that does not exist", object{"ticket": 1})
+	a.reject("refuse-signer", "last-claim", "an engine that verifies nothing", "ABI.md request.refuse", openSigner(nil), notClaimed(nil, errorCode("invalid_argument")))
+	a.reject("refuse-closed", "last-claim", "an engine that was closed", "ABI.md request.refuse", last, call("engine.close", object{"engine": "$engine"}, "", ok(object{})),
+		notClaimed(nil, errorCode("unknown_engine")))
 }
 
 func needCheck(a *area) {

@@ -109,6 +109,10 @@ func settle(e *engine.Engine, now float64, step need.Step, finish engine.Finish,
 	if step.Need == nil {
 		return finish(e, step, to)
 	}
+	if step.Need.Claimed != nil {
+		to = append(appendQuestion(to, step.Need), `,"claimed":`...)
+		return append(finish(e, need.Done(step.Need.Claimed), to), "}}"...)
+	}
 	number, p := e.Suspend(now, step, finish)
 	if p != nil {
 		return finish(e, need.Refuse(p), to)

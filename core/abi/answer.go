@@ -51,8 +51,14 @@ func refuseWithResponse(p *problem.Problem, realm string) []byte {
 	return marshal(errorAnswer{errorBody{p.Code, p.Message, p.Log, p.Response(realm)}})
 }
 
-// appendNeed is written by hand because two of every verification pass through it.
 func appendNeed(b []byte, n *need.Need, ticket uint64) []byte {
+	b = strconv.AppendUint(append(appendQuestion(b, n), `},"ticket":`...), ticket, 10)
+	return append(b, '}')
+}
+
+// appendQuestion writes an answer's need, but for what closes it. By hand, because
+// two of every verification pass through it.
+func appendQuestion(b []byte, n *need.Need) []byte {
 	b = slices.Grow(b, 128+len(n.Input)+len(n.Signature)+len(n.Issuer)+len(n.JTI))
 	switch n.Kind {
 	case need.Keys:
@@ -75,8 +81,7 @@ func appendNeed(b []byte, n *need.Need, ticket uint64) []byte {
 	case need.Body:
 		b = strictjson.AppendInt(append(b, `{"need":{"kind":"body","max_bytes":`...), int64(n.MaxBytes))
 	}
-	b = strconv.AppendUint(append(b, `},"ticket":`...), ticket, 10)
-	return append(b, '}')
+	return b
 }
 
 // appendFetch writes the members of the need fetch.

@@ -26,6 +26,7 @@ const (
 	choiceCore         = "core"
 	choiceHost         = "host"
 	choiceImport       = "import"
+	choiceHostLast     = "host_last"
 	choiceMemory       = "memory"
 	defaultReloadAfter = 1
 )
@@ -106,7 +107,8 @@ func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Proble
 		Development:   config.Development,
 		Reload:        config.Reload,
 		ReloadSeconds: orDefault(config.ReloadSeconds, defaultReloadAfter),
-		HostReplay:    config.Replay == choiceHost,
+		HostReplay:    config.Replay == choiceHost || config.Replay == choiceHostLast,
+		ReplayLast:    config.Replay == choiceHostLast,
 		Capacity:      orDefault(config.ReplayCapacity, defaultCapacity),
 		ReplayFloor:   config.ReplayFloor,
 		Brief:         config.Brief,
@@ -121,8 +123,8 @@ func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Proble
 	}); p != nil {
 		return policy, p
 	}
-	if config.Replay != "" && config.Replay != choiceMemory && config.Replay != choiceHost {
-		return policy, badConfig("replay must be memory or host")
+	if config.Replay != "" && config.Replay != choiceMemory && !policy.HostReplay {
+		return policy, badConfig("replay must be memory, host or host_last")
 	}
 	var p *problem.Problem
 	if policy.RSA, p = c.rsa(config.RSA); p != nil {

@@ -34,6 +34,7 @@ func init() {
 		"request.outcome":  cold("request.outcome", requestOutcome),
 		"request.sign":     requestSign,
 		"request.verify":   requestVerify,
+		"request.refuse":   requestRefuse,
 		"access.verify":    accessVerify,
 		"access.issue":     accessIssue,
 		"access.serve":     accessServe,

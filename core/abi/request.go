@@ -9,6 +9,7 @@ import (
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/once"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/request"
 	"github.com/tallystick/tallystick/core/strictjson"
@@ -138,7 +139,20 @@ func (v *verification) answer(c *Core, text, body, to []byte) (answer []byte, en
 		BodyTooLarge: r.BodyTooLarge, BodyUnavailable: r.BodyUnavailable, Body: body, BodySHA256: bodySum,
 	}
 	step := e.Verifier.Verify(v.run)
-	return settle(e, r.Now, step, finishVerify, to), step.Need == nil
+	return settle(e, r.Now, step, finishVerify, to), step.Need == nil || step.Need.Claimed != nil
+}
+
+// requestRefuse words what the host found of a claim that ended an operation.
+func requestRefuse(c *Core, text, _, _ []byte) []byte {
+	var r RequestRefuseRequest
+	if p := readCold("request.refuse", text, &r); p != nil {
+		return refuse(p)
+	}
+	e, p := c.verifier(r.Engine)
+	if p != nil {
+		return refuse(p)
+	}
+	return refuseWithResponse(once.NotClaimed(r.Issuer, r.JTI, need.Answer{Claim: r.Claim, Failed: r.Failed}).Problem, e.Realm)
 }
 
 // bodyDigest takes a digest that the host has computed in place of the body.

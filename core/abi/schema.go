@@ -53,6 +53,7 @@ func Schema() []Operation {
 		describe[RequestOutcomeRequest, RequestOutcomeResult]("request.outcome"),
 		describe[RequestSignRequest, RequestSignResult]("request.sign"),
 		describe[RequestVerifyRequest, RequestVerifyResult]("request.verify"),
+		describe[RequestRefuseRequest, Empty]("request.refuse"),
 		describe[AccessVerifyRequest, AccessVerifyResult]("access.verify"),
 		describe[AccessIssueRequest, AccessIssueResult]("access.issue"),
 		describe[AccessServeRequest, AccessServeResult]("access.serve"),

@@ -198,6 +198,15 @@ type RequestVerifyResult struct {
 	Claims      json.RawMessage `json:"claims"`
 }
 
+// RequestRefuseRequest is for request.refuse.
+type RequestRefuseRequest struct {
+	Engine uint64 `json:"engine"`
+	Issuer string `json:"issuer"`
+	JTI    string `json:"jti"`
+	Claim  string `json:"claim"`
+	Failed string `json:"failed,omitempty"`
+}
+
 // EngineOpenRequest is for engine.open.
 type EngineOpenRequest struct {
 	Verifier *VerifierConfig `json:"verifier,omitempty"`

@@ -34,7 +34,8 @@ type Engine struct {
 	last    uint64
 }
 
-// Finish makes the answer of an operation's end, in the empty slice to or elsewhere.
+// Finish makes the answer of an operation's end: it appends a result to the slice to,
+// a refusal may lie elsewhere.
 type Finish func(e *Engine, end need.Step, to []byte) []byte
 
 // ticket is a suspended operation: how to go on and what to make of its end.

@@ -34,6 +34,10 @@ type Need struct {
 	Key       string  `json:"key,omitempty"`
 	Request   *HTTP   `json:"-"`                   // fetch
 	MaxBytes  int     `json:"max_bytes,omitempty"` // body
+
+	// Claimed is the result of an operation that ends with its claim, in a need
+	// claim that nobody resumes.
+	Claimed any `json:"-"`
 }
 
 // HTTP is one request for the host to make: the need fetch.
@@ -90,5 +94,5 @@ func Ask(n *Need, resume func(Answer) Step) Step { return Step{Need: n, Resume: 
 
 // WrongAnswer refuses an answer that does not fit the kind of its need.
 func WrongAnswer(kind Kind) Step {
-	return Refuse(problem.Newf(problem.InvalidArgument, "engine.resume: the answer does not fit the need %q", kind))
+	return Refuse(problem.Newf(problem.InvalidArgument, "the answer does not fit the need %q", kind))
 }

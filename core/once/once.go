@@ -10,6 +10,13 @@ import (
 	"github.com/tallystick/tallystick/core/replay"
 )
 
+// What a host answers to the need claim.
+const (
+	Claimed     = "claimed"
+	Exists      = "exists"
+	Unavailable = "unavailable"
+)
+
 // Guard remembers. Safe for concurrent use.
 type Guard struct {
 	window *replay.Window // nil: the host remembers
@@ -17,9 +24,11 @@ type Guard struct {
 }
 
 // Config has the window's capacity in jtis; claims that expire at Floor or before
-// (seconds) may have been made in a window that was lost.
+// (seconds) may have been made in a window that was lost. With Last the host ends
+// the operation: the need has the result and no way to go on.
 type Config struct {
 	Host     bool
+	Last     bool
 	Capacity int
 	Floor    int64
 }
@@ -54,17 +63,27 @@ func (g *Guard) Claim(now float64, issuer, jti string, expiresAt int64, accepted
 }
 
 func (g *Guard) ask(question *need.Need, accepted func() need.Step) need.Step {
+	if g.config.Last {
+		question.Claimed = accepted().Result
+		return need.Step{Need: question}
+	}
 	return need.Ask(question, func(a need.Answer) need.Step {
-		switch a.Claim {
-		case "claimed":
+		if a.Claim == Claimed {
 			return accepted()
-		case "exists":
-			return replayed(question.Issuer, question.JTI)
-		case "unavailable":
-			return unavailable("the replay store did not answer: %s", problem.Quote(a.Failed))
 		}
-		return need.WrongAnswer(need.Claim)
+		return NotClaimed(question.Issuer, question.JTI, a)
 	})
+}
+
+// NotClaimed refuses a token that the host could not claim.
+func NotClaimed(issuer, jti string, a need.Answer) need.Step {
+	switch a.Claim {
+	case Exists:
+		return replayed(issuer, jti)
+	case Unavailable:
+		return unavailable("the replay store did not answer: %s", problem.Quote(a.Failed))
+	}
+	return need.WrongAnswer(need.Claim)
 }
 
 func unavailable(reason string, args ...any) need.Step {

@@ -30,6 +30,7 @@ type Policy struct {
 	Reload        bool    // the host answers the need keys
 	ReloadSeconds float64 // and is asked when the keys are this old
 	HostReplay    bool    // the need claim, else the window
+	ReplayLast    bool    // and the host ends with it
 	Capacity      int     // of the window
 	ReplayFloor   int64   // claims that expire then or before may have been made in a window that was lost
 	RSA           signature.RSA
@@ -56,7 +57,7 @@ func NewVerifier(policy Policy, keys *authorized.Set) (*Verifier, *problem.Probl
 		return nil, problem.New(problem.InvalidConfig, "base_url: "+err.Error())
 	}
 	v := &Verifier{policy: policy, place: place}
-	v.guard = once.New(once.Config{Host: policy.HostReplay || policy.Development, Capacity: policy.Capacity, Floor: policy.ReplayFloor})
+	v.guard = once.New(once.Config{Host: policy.HostReplay || policy.Development, Last: policy.ReplayLast, Capacity: policy.Capacity, Floor: policy.ReplayFloor})
 	v.keys.Store(keys)
 	v.loadedAt.Store(math.Float64bits(math.Inf(-1)))
 	return v, nil

@@ -557,6 +557,15 @@ export interface RequestVerifyResult {
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
+/** Members of RequestRefuseRequest. */
+export interface RequestRefuseRequest {
+  readonly engine: number;
+  readonly issuer: string;
+  readonly jti: string;
+  readonly claim: string;
+  readonly failed?: string | undefined;
+}
+
 /** Members of AccessVerifyRequest. */
 export interface AccessVerifyRequest {
   readonly engine: number;

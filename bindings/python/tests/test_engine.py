@@ -140,6 +140,51 @@ def test_an_instance_lost_between_need_and_answer_starts_the_operation_over(
     assert len(asked) == 2
 
 
+@pytest.mark.parametrize(("free", "status", "asked"), [(True, 200, 1), (False, 429, 2)])
+def test_an_instance_lost_during_a_claim_does_not_undo_it(
+    keys_dir: Path, keys: KeyPair, free: bool, status: int, asked: int
+) -> None:
+    core = load_core("wasm")
+
+    class Store:
+        asked = 0
+
+        def claim(self, issuer: str, jti: str, expires_at: int) -> bool:
+            self.asked += 1
+            if self.asked == 1:
+                retire(core)
+            return free
+
+    store = Store()
+    app = agent_app(AgentAuth(keys_dir, replay=store, backend="wasm"))
+    client = OrchestratorClient("orchestrator", keys.private, backend="wasm")
+    assert signed_call(app, client).status == status
+    # A claim that was made needs the core no more; a refusal is worded by it.
+    assert store.asked == asked
+
+
+def test_a_store_that_is_interrupted_leaves_nothing_behind(
+    keys_dir: Path, keys: KeyPair, backend: str
+) -> None:
+    class Store:
+        interrupted = False
+
+        def claim(self, issuer: str, jti: str, expires_at: int) -> bool:
+            if not self.interrupted:
+                self.interrupted = True
+                raise KeyboardInterrupt
+            return True
+
+    auth = AgentAuth(keys_dir, replay=Store(), backend=backend)
+    app = agent_app(auth)
+    client = OrchestratorClient("orchestrator", keys.private)
+    with pytest.raises(KeyboardInterrupt):
+        signed_call(app, client)
+    assert auth._engine.call("engine.stats", {})["tickets"] == 0
+    assert signed_call(app, client).status == 200
+
+
+
 def test_an_instance_lost_while_the_keys_are_read_does_not_stop_the_agent(
     keys_dir: Path, client: OrchestratorClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

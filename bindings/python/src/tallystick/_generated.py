@@ -722,6 +722,21 @@ class RequestVerifyResult(TypedDict):
     claims: dict[str, Any]
 
 
+class _RequestRefuseRequest(TypedDict):
+    """Required members of RequestRefuseRequest."""
+
+    engine: int
+    issuer: str
+    jti: str
+    claim: str
+
+
+class RequestRefuseRequest(_RequestRefuseRequest, total=False):
+    """Members of RequestRefuseRequest."""
+
+    failed: str
+
+
 class _AccessVerifyRequest(TypedDict):
     """Required members of AccessVerifyRequest."""
 

@@ -120,7 +120,7 @@ class AgentAuth:
             require_target=require_target,
             **numbers,
             development=self.dev_mode,
-            replay="memory" if store is None else "host",
+            replay="memory" if store is None else "host_last",
             realm=realm,
         )
         self._max_body = 0

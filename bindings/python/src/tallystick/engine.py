@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any
 
 from tallystick.core import Core, InstanceReplacedError
@@ -22,7 +23,7 @@ from tallystick.forks import ForkAware, entered_child_unannounced
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["Answer", "Configuration", "Engine", "Need", "Reply", "members_of"]
+__all__ = ["CLAIMED", "Answer", "Configuration", "Engine", "Need", "Reply", "members_of"]
 
 Answer = dict[str, Any]
 Need = dict[str, Any]
@@ -30,6 +31,9 @@ Configuration = dict[str, Any]
 Reply = tuple[str, bytes]
 """What a host found: members for ``engine.resume``, as the inside of a JSON object in
 ASCII ("" for none), and its body."""
+
+CLAIMED: Reply = ('"claim":"claimed"', b"")
+"""What answers the need ``claim`` when the token was free."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,9 @@ class Engine(ForkAware):
                     try:
                         reply = host(answer["need"])
                     except BaseException:
-                        self._give_up(handle, answer["ticket"])
+                        self._give_up(handle, answer)
                         raise
-                    answer = self._resume(handle, answer["ticket"], reply)
+                    answer = self._go_on(handle, answer, reply)
                 return _result(answer)
             except InstanceReplacedError:
                 # State changes with the last answer alone: starting over is safe.
@@ -111,9 +115,9 @@ class Engine(ForkAware):
                     try:
                         reply = await host(answer["need"])
                     except BaseException:
-                        self._give_up(handle, answer["ticket"])
+                        self._give_up(handle, answer)
                         raise
-                    answer = self._resume(handle, answer["ticket"], reply)
+                    answer = self._go_on(handle, answer, reply)
                 return _result(answer)
             except InstanceReplacedError:
                 self._forget(handle)
@@ -155,6 +159,17 @@ class Engine(ForkAware):
         request = f'{{"engine":{handle.number}{separator}{members}}}'.encode()
         return _read(self._core.call(operation, request, body, handle.epoch))
 
+    def _go_on(self, handle: _Handle, answer: Answer, reply: Reply) -> Answer:
+        if "ticket" in answer:
+            return self._resume(handle, answer["ticket"], reply)
+        # The claim was all that was left (ABI.md, host_last): no second call of the core.
+        need = answer["need"]
+        if reply == CLAIMED:
+            claimed: Answer = need["claimed"]
+            return claimed
+        members = f'"issuer":{quote(need["issuer"])},"jti":{quote(need["jti"])},{reply[0]}'
+        return self._call(handle, "request.refuse", members, b"")
+
     def _resume(self, handle: _Handle, ticket: int, reply: Reply) -> Answer:
         found, body = reply
         separator = "," if found else ""
@@ -162,11 +177,14 @@ class Engine(ForkAware):
         answer = self._call(handle, "engine.resume", members, body)
         if "error" in answer and answer["error"]["code"] == "invalid_argument":
             # What the core could not read has not used the ticket up.
-            self._give_up(handle, ticket)
+            self._give_up(handle, {"ticket": ticket})
         return answer
 
-    def _give_up(self, handle: _Handle, ticket: int) -> None:
+    def _give_up(self, handle: _Handle, answer: Answer) -> None:
         # A ticket that nobody comes back for would take a place in the core for a minute.
+        ticket = answer.get("ticket")
+        if ticket is None:
+            return
         with contextlib.suppress(InstanceReplacedError):
             members = f'"ticket":{ticket},"now":{time.time()!r},"failed":"the host gave up"'
             self._call(handle, "engine.resume", members, b"")

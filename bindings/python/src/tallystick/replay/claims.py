@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tallystick.engine import members_of
+from tallystick.engine import CLAIMED, members_of
 from tallystick.replay import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Claims"]
 
-_CLAIMED: Reply = ('"claim":"claimed"', b"")
 _EXISTS: Reply = ('"claim":"exists"', b"")
 
 
@@ -47,7 +46,7 @@ class Claims:
             return members_of({"claim": "unavailable", "failed": str(reason)}), b""
         self._failure = ""
         self._tell()
-        return _CLAIMED if claimed else _EXISTS
+        return CLAIMED if claimed else _EXISTS
 
     def _tell(self) -> None:
         notice = self._store.notice()
