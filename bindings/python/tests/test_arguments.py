@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import ssl
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 
 from agents import receiver
@@ -16,6 +18,7 @@ from tallystick import (
     AuthEndpoints,
     Authority,
     AuthSkill,
+    DevTools,
     InvalidArgumentError,
     KeyManager,
     MissingAuthorizationError,
@@ -28,6 +31,8 @@ from tallystick.injection import aiohttp_middleware, httpx_auth, requests_auth
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from support import KeyPair
 
 BOB = "https://bob.example/agents/bob"
 
@@ -227,3 +232,85 @@ def test_an_empty_base_url_is_refused(tmp_path: Path) -> None:
         AgentAuth(str(tmp_path), base_url="", replay="memory")
     AgentAuth(str(tmp_path), base_url="https://a.example", replay="memory")
     AgentAuth(str(tmp_path), replay="memory")
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "right"),
+    [
+        ("keys_dir", [5, ""], [None, "keys"]),
+        ("base_url", [5, b"https://a.example"], [None, "https://a.example"]),
+        ("realm", [5, b"r"], [None, "r"]),
+        ("require_target", [None, "false", 1], [True, False]),
+    ],
+)
+def test_an_option_of_agent_auth_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    wrong: list[Any],
+    right: list[Any],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for value in wrong:
+        with pytest.raises(InvalidArgumentError, match=f"^{name} (takes|must not be empty)"):
+            AgentAuth(replay="memory", **{name: value})
+    for value in right:
+        AgentAuth(replay="memory", **{name: value})
+
+
+def test_a_part_of_a_request_is_named(tmp_path: Path) -> None:
+    auth = AgentAuth(tmp_path, replay="memory")
+    request: dict[str, Any] = {"method": "GET", "path": "/", "query": "", "mount": ""}
+    with pytest.raises(MissingAuthorizationError):
+        auth.verify([], **request)
+    for name in request:
+        with pytest.raises(InvalidArgumentError, match=f"^{name} takes a text, not bytes"):
+            auth.verify([], **{**request, name: b"/"})
+
+
+def test_what_is_signed_and_sent_is_named(keys: KeyPair) -> None:
+    for wrong in (5, None):
+        with pytest.raises(InvalidArgumentError, match=r"^issuer_id takes a text"):
+            OrchestratorClient(wrong, keys.private)  # type: ignore[arg-type]
+        with pytest.raises(InvalidArgumentError, match=r"^method takes a text"):
+            OrchestratorClient("x", keys.private).sign(wrong, BOB)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgumentError, match=r"^public_key takes a text"):
+        OrchestratorClient("x", bytes, public_key=b"x")  # type: ignore[arg-type]
+
+    async def sends(session: Any, url: Any) -> dict[str, Any]:
+        return await OrchestratorClient.send_secure_request(session, url, {}, "x", keys.private)
+
+    async def everything() -> None:
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(InvalidArgumentError, match=r"^session takes an aiohttp"):
+                await sends(None, "http://127.0.0.1:9")
+            with pytest.raises(InvalidArgumentError, match=r"^url takes a text"):
+                await sends(session, None)
+            assert "error" in await sends(session, "http://127.0.0.1:9")
+
+    asyncio.run(everything())
+
+
+def test_a_folder_and_a_tools_argument_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: KeyPair
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for wrong in (None, 5, ""):
+        with pytest.raises(InvalidArgumentError, match=r"^directory (takes|must)"):
+            KeyManager.load_public_keys(wrong)  # type: ignore[arg-type]
+        with pytest.raises(InvalidArgumentError, match=r"^keys_dir (takes|must)"):
+            DevTools.setup_persistent_keys(wrong)  # type: ignore[arg-type]
+    assert KeyManager.load_public_keys(tmp_path) == {}
+    DevTools.setup_persistent_keys(tmp_path / "keys")
+    monkeypatch.setenv("KEY", base64.b64encode(keys.private.encode()).decode())
+    right = {"query": "hello", "env_var": "KEY", "issuer_id": "x"}
+    for name in right:
+        given: dict[str, Any] = {**right, name: 5}
+        with pytest.raises(InvalidArgumentError, match=f"^{name} takes a text"):
+            DevTools.generate_bearer_token(**given)
+    assert DevTools.generate_bearer_token(**right)
+    with pytest.raises(InvalidArgumentError, match=r"^path must not be empty"):
+        SQLiteReplay("")
+    with pytest.raises(InvalidArgumentError, match=r"^path takes a path"):
+        SQLiteReplay(5)  # type: ignore[arg-type]
+    SQLiteReplay("file").close()

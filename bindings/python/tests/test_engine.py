@@ -184,7 +184,6 @@ def test_a_store_that_is_interrupted_leaves_nothing_behind(
     assert signed_call(app, client).status == 200
 
 
-
 def test_an_instance_lost_while_the_keys_are_read_does_not_stop_the_agent(
     keys_dir: Path, client: OrchestratorClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,11 +13,14 @@ from tallystick.arguments import (
     body_bytes,
     choose_logger,
     must_be_callable,
+    must_be_flag,
     must_be_number,
+    must_be_path,
+    must_be_text,
     must_be_texts,
 )
 from tallystick.body import Body, read_body
-from tallystick.caller import Caller
+from tallystick.caller import caller_of
 from tallystick.core import InstanceReplacedError, load_core
 from tallystick.engine import Engine, members_of
 from tallystick.errors import TallystickError, error
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Sequence
 
+    from tallystick.caller import Caller
     from tallystick.engine import Answer, Configuration, Need, Reply
     from tallystick.replay import ReplayStore
 
@@ -97,6 +101,10 @@ class AgentAuth:
         core = load_core(backend)
         self._logger = choose_logger(logger)
         must_be_callable("on_error", on_error)
+        must_be_path("keys_dir", keys_dir)
+        must_be_flag("require_target", require_target)
+        for name, text in _given(base_url=base_url, realm=realm).items():
+            must_be_text(name, text)
         if base_url == "":
             raise error(
                 "invalid_argument",
@@ -107,7 +115,7 @@ class AgentAuth:
         for name, value in numbers.items():
             must_be_number(name, value)
         self._refusals = Refusals(on_error, self._logger)
-        self.keys_dir = os.path.abspath(keys_dir or "authorized_keys")
+        self.keys_dir = os.path.abspath("authorized_keys" if keys_dir is None else keys_dir)
         self.dev_mode = _development(dev_mode)
         self._folder = KeysFolder(self.keys_dir, self._logger)
         store = None if self.dev_mode else choose_replay(replay)
@@ -116,6 +124,7 @@ class AgentAuth:
         self._floor = ReplayFloor(leeway) if in_core else None
         self._policy = _given(
             reload=True,
+            brief=True,
             base_url=base_url,
             require_target=require_target,
             **numbers,
@@ -153,6 +162,8 @@ class AgentAuth:
         error of the refusal; its ``response`` is the HTTP answer for the caller.
         """
         headers = ",".join(map(quote, must_be_texts("authorization", authorization)))
+        for name, text in (("method", method), ("path", path), ("query", query), ("mount", mount)):
+            must_be_text(name, text)
         members = (
             f'"now":{time.time()!r},"authorization":[{headers}],"method":{quote(method)},'
             f'"path":{quote(path)},"query":{quote(query)},"mount":{quote(mount)}'
@@ -177,7 +188,8 @@ class AgentAuth:
         elif body.unavailable:
             members += ',"body_unavailable":true'
         digest, data = self._engine.hand_over(b"" if body.too_large else body.data)
-        caller = Caller(**self._engine.run("request.verify", members + digest, data, self._answer))
+        result = self._engine.run("request.verify", members + digest, data, self._answer)
+        caller = caller_of(result)
         if self._floor is not None:
             self._floor.note(caller.expires_at)
         return caller

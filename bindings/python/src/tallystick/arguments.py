@@ -23,6 +23,8 @@ __all__ = [
     "issuer_keys",
     "must_be_bits",
     "must_be_callable",
+    "must_be_flag",
+    "must_be_folder",
     "must_be_number",
     "must_be_path",
     "must_be_seconds",
@@ -103,10 +105,25 @@ def must_be_callable(name: str, value: object) -> None:
         raise wrong_type(name, "a function", value)
 
 
+def must_be_flag(name: str, value: object) -> None:
+    """Refuse what is neither true nor false: the text "false" would be true."""
+    if not isinstance(value, bool):
+        raise wrong_type(name, "True or False", value)
+
+
 def must_be_path(name: str, value: object) -> None:
-    """Refuse what is neither ``None`` nor a path."""
+    """Refuse what is neither ``None`` nor a path; an empty one would be the working folder."""
     if value is not None and not isinstance(value, (str, os.PathLike)):
         raise wrong_type(name, "a path", value)
+    if value == "":
+        raise error("invalid_argument", f"{name} must not be empty")
+
+
+def must_be_folder(name: str, value: object) -> None:
+    """Refuse what is no path."""
+    if value is None:
+        raise wrong_type(name, "a path", value)
+    must_be_path(name, value)
 
 
 def must_be_trust(name: str, value: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Caller"]
+__all__ = ["Caller", "caller_of"]
 
 
 @dataclass(frozen=True)
@@ -33,3 +33,20 @@ class Caller:
     key_id: str
     claims: dict[str, Any]
     development: bool
+
+
+def caller_of(result: dict[str, Any]) -> Caller:
+    """Return the caller of a verified request; the result is ``brief`` (ABI.md)."""
+    claims = result["claims"]
+    caller = object.__new__(Caller)
+    # As __init__ would, which sets each member of a frozen dataclass by a call.
+    caller.__dict__.update(
+        issuer=claims["iss"],
+        jti=claims.get("jti", ""),
+        issued_at=claims.get("iat"),
+        expires_at=claims["exp"],
+        key_id=result["key_id"],
+        claims=claims,
+        development=result["development"],
+    )
+    return caller

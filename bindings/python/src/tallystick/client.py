@@ -10,7 +10,13 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any
 
-from tallystick.arguments import body_bytes, must_be_number, must_be_seconds
+from tallystick.arguments import (
+    body_bytes,
+    must_be_number,
+    must_be_seconds,
+    must_be_text,
+    wrong_type,
+)
 from tallystick.core import Core, call_json, load_core
 from tallystick.engine import Engine, members_of
 from tallystick.errors import TallystickError, error
@@ -74,6 +80,9 @@ class OrchestratorClient:
         signer_timeout: float = 10,
         backend: str | None = None,
     ) -> None:
+        must_be_text("issuer_id", issuer_id)
+        if public_key is not None:
+            must_be_text("public_key", public_key)
         must_be_number("ttl", ttl)
         must_be_seconds("signer_timeout", signer_timeout)
         self._core = load_core(backend)
@@ -135,6 +144,9 @@ class OrchestratorClient:
         signed request is for one receiver. Raises ``invalid_url``, ``signer_failed``
         and, for a payload that is not JSON, ``invalid_argument``.
         """
+        if not callable(getattr(session, "post", None)):
+            raise wrong_type("session", "an aiohttp.ClientSession", session)
+        must_be_text("url", url)
         body = _json(payload)
         target = _endpoint(self._core, url)
         headers = await self.asign("POST", target, body)
@@ -227,9 +239,8 @@ def _cached_client(issuer_id: str, private_key: str | bytes) -> OrchestratorClie
 
 
 def _target(method: str, url: str | yarl.URL) -> str:
-    # What is no text is for the core to refuse.
-    written = quote(method) if isinstance(method, str) else json.dumps(method)
-    return f'"now":{time.time()!r},"method":{written},"url":{quote(str(url))}'
+    must_be_text("method", method)
+    return f'"now":{time.time()!r},"method":{quote(method)},"url":{quote(str(url))}'
 
 
 def _signed(answer: Answer) -> dict[str, str]:

@@ -8,6 +8,7 @@ import os
 import tempfile
 import time
 
+from tallystick.arguments import must_be_folder, must_be_text
 from tallystick.core import call_json, load_core
 from tallystick.errors import TallystickError, error
 from tallystick.keys import KeyManager
@@ -32,6 +33,8 @@ class DevTools:
         earlier key of that issuer. Raises ``invalid_argument`` for an issuer that is
         no plain file name, and ``OSError`` when the folder cannot be written.
         """
+        must_be_folder("keys_dir", keys_dir)
+        must_be_text("issuer_id", issuer_id)
         private_pem, public_pem = KeyManager.generate_rsa_keypair()
         name = _file_name(issuer_id, public_pem)
         os.makedirs(keys_dir, exist_ok=True)
@@ -54,6 +57,8 @@ class DevTools:
         ``invalid_config`` when there is no such variable, ``invalid_key`` when its
         value is not the base64 of a private key.
         """
+        for name, text in (("query", query), ("env_var", env_var), ("issuer_id", issuer_id)):
+            must_be_text(name, text)
         body = json.dumps({"query": query}, separators=(",", ":"))
         signed = call_json(
             load_core(),

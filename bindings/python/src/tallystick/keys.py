@@ -6,7 +6,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from tallystick.arguments import must_be_bits
+from tallystick.arguments import must_be_bits, must_be_folder
 from tallystick.core import call_json, load_core
 from tallystick.errors import error
 from tallystick.folder import FolderUnreadableError, read_files
@@ -75,6 +75,7 @@ class KeyManager:
         weak one, two for one issuer) are left out and named in the log, logger
         ``tallystick``. Raises ``keys_unavailable`` when the folder cannot be read.
         """
+        must_be_folder("directory", directory)
         logger = logging.getLogger("tallystick")
         path = os.path.abspath(directory)
         if not os.path.isdir(path):

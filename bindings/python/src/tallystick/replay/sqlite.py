@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tallystick.arguments import must_be_number
+from tallystick.arguments import must_be_number, must_be_path
 from tallystick.errors import error
 from tallystick.forks import LockedAcrossForks, entered_child_unannounced, keep_forever
 from tallystick.replay import StoreUnavailableError
@@ -132,6 +132,7 @@ class SQLiteReplay(LockedAcrossForks):
         busy_timeout: float = 2.0,
     ) -> None:
         super().__init__()
+        must_be_path("path", path)
         must_be_number("max_bytes", max_bytes)
         must_be_number("busy_timeout", busy_timeout)
         if max_bytes < 16 * PAGE_SIZE or not 0 <= busy_timeout <= 60:
