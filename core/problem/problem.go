@@ -90,7 +90,7 @@ var table = []Info{
 	{ReplayDetected, 429, "Replay Detected", oauthInvalidToken, "the token was used before"},
 	{KeysUnavailable, 503, "Keys Unavailable", oauthUnavailable, "the keys of callers cannot be read at the moment"},
 	{ReplayStoreUnavailable, 503, "Replay Store Unavailable", oauthUnavailable, "the replay memory cannot be reached at the moment"},
-	{Overloaded, 503, "Overloaded", oauthUnavailable, "too many requests are waiting to be verified"},
+	{Overloaded, 503, "Overloaded", oauthUnavailable, "too many requests are waiting"},
 	{CheckFailed, 500, "Check Failed", oauthServerError, "the agent could not check the signature"},
 	{BodyUnavailable, 500, "Body Unavailable", oauthServerError, "the agent read the body before it was verified"},
 

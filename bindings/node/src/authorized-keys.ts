@@ -16,7 +16,7 @@ export class AuthorizedKeys {
   readonly #logger: Logger;
   #reading: Promise<Reply> | undefined;
   #loaded = false;
-  #missing = false;
+  #holds: "keys" | "no key" | "no folder" = "no key";
   #fed: { readonly mark: string; readonly engine: object } | undefined;
 
   constructor(path: string, logger: Logger) {
@@ -50,26 +50,32 @@ export class AuthorizedKeys {
     );
   }
 
-  /** Once each time that the folder goes away: every request would say the same. At start, {@link load} says it. */
-  #noteMissing(missing: boolean): void {
-    const vanished = missing && !this.#missing;
-    this.#missing = missing;
-    if (vanished && this.#loaded) {
-      this.#logger.error(
-        `the keys folder ${this.#folder.path} has gone: every request is refused as of an unknown issuer until it is back`,
-      );
-    }
+  /** Once each time that the folder or the last key in it goes away: every request would say the same. At start, {@link load} says it. */
+  #note(now: "keys" | "no key" | "no folder"): void {
+    const before = this.#holds;
+    this.#holds = now;
+    if (!this.#loaded || now === before || now === "keys") return;
+    if (now === "no folder") this.#everybodyIsRefused("has gone", "it is back");
+    else if (before === "keys") this.#everybodyIsRefused("holds no usable key any more", "it does");
+  }
+
+  #everybodyIsRefused(what: string, until: string): void {
+    this.#logger.error(
+      `the keys folder ${this.#folder.path} ${what}: every request is refused as of an unknown issuer until ${until}`,
+    );
   }
 
   async #read(engine: Engine): Promise<Reply> {
     try {
       const listing = await this.#folder.list();
-      this.#noteMissing(listing.missing);
+      if (listing.missing) this.#note("no folder");
+      else if (this.#holds === "no folder") this.#note("no key"); // until it is read
       // `opened` is another object once the engine had to be opened again, without keys.
       if (this.#fed?.mark === listing.mark && this.#fed.engine === engine.opened) return UNCHANGED;
       const files = await this.#folder.read(listing);
-      const { warnings } = engine.call<EngineFeedResult>("engine.feed", { files });
+      const { issuers, warnings } = engine.call<EngineFeedResult>("engine.feed", { files });
       this.#fed = { mark: listing.mark, engine: engine.opened };
+      if (!listing.missing) this.#note(issuers > 0 ? "keys" : "no key");
       for (const { message } of warnings) this.#logger.warn(`keys: ${message}`);
       return UNCHANGED;
     } catch (error) {

@@ -8,7 +8,17 @@ import type { RequestEndpointResult, RequestSignResult } from "./generated.js";
 import { bodyDigest } from "./host-crypto.js";
 import { jsonText } from "./json.js";
 import { reason } from "./lines.js";
-import { BACKEND, checkOptions, checkValue, openWithOptions, type Rules, STRING, TEXT, WHOLE } from "./options.js";
+import {
+  BACKEND,
+  checkOptions,
+  checkValue,
+  openWithOptions,
+  type Rules,
+  SIZE,
+  STRING,
+  TEXT,
+  WHOLE,
+} from "./options.js";
 import { outgoing, type SignedRequestInit } from "./outgoing.js";
 import { sentBody, sentUrl } from "./sent.js";
 import { resolveSigner, SIGNER_RULES, type Signer, type SignerOptions } from "./signer.js";
@@ -64,8 +74,8 @@ const OPTIONS: Rules<OrchestratorClientOptions> = {
   ...SIGNER_RULES,
   issuerId: TEXT,
   ttl: WHOLE,
-  maxBody: WHOLE,
-  maxAnswer: WHOLE,
+  maxBody: SIZE,
+  maxAnswer: SIZE,
   backend: BACKEND,
   library: TEXT,
 };

@@ -1,5 +1,6 @@
 import { misuse } from "./answers.js";
 import { NativeBackend } from "./native-backend.js";
+import { checkOptions, type Rules, STRING, TEXT } from "./options.js";
 import { type Backend, type Core, DEFAULT_MEMORY_LIMIT } from "./portable/core.js";
 import { loadWasm } from "./wasm-backend.js";
 
@@ -19,13 +20,21 @@ export interface CoreOptions {
  * Loads a core of its own: with "wasm" a fresh instance of the module, which is compiled once per thread.
  *
  * @throws {@link TallystickError} `invalid_config` when the backend cannot be loaded; the message says what to install.
+ *   `invalid_argument` for an option that does not exist or has a wrong type.
  */
 export async function loadCore(options: CoreOptions = {}): Promise<Core> {
+  checkOptions("loadCore", options, OPTIONS);
   const backend = options.backend ?? process.env["TALLYSTICK_BACKEND"] ?? "wasm";
   if (backend === "wasm") return loadWasm(options.memoryLimit ?? DEFAULT_MEMORY_LIMIT);
   if (backend === "native") return NativeBackend.load(options.library);
   throw misuse("invalid_config", `backend must be "wasm" or "native", not ${JSON.stringify(backend)}`);
 }
+
+const OPTIONS: Rules<CoreOptions> = {
+  backend: STRING, // which ones there are is said below, since the environment may name it too
+  library: TEXT,
+  memoryLimit: { must: "a number of bytes above 0", holds: (value) => typeof value === "number" && value > 0 },
+};
 
 const shared = new Map<string, Promise<Core>>();
 

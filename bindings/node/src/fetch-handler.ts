@@ -1,6 +1,7 @@
 import type { AgentAuth, Caller } from "./agent-auth.js";
 import { readStream } from "./body.js";
 import { type Body, NO_BODY } from "./node-request.js";
+import { checkValue, FUNCTION } from "./options.js";
 
 /** What {@link AgentAuth.fetchHandler} returns. */
 export type FetchHandler<Rest extends unknown[]> = (request: Request, ...rest: Rest) => Promise<Response>;
@@ -16,6 +17,7 @@ export function fetchHandler<Rest extends unknown[]>(
   auth: AgentAuth,
   handler: VerifiedFetchHandler<Rest>,
 ): FetchHandler<Rest> {
+  checkValue("AgentAuth.fetchHandler: the handler", handler, FUNCTION);
   return async (request, ...rest) => {
     let admitted: Admitted;
     try {

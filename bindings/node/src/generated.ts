@@ -99,7 +99,7 @@ export class KeysUnavailableError extends TallystickError {}
 /** The replay memory cannot be reached at the moment. */
 export class ReplayStoreUnavailableError extends TallystickError {}
 
-/** Too many requests are waiting to be verified. */
+/** Too many requests are waiting. */
 export class OverloadedError extends TallystickError {}
 
 /** The agent could not check the signature. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AgentAuth, Caller } from "./agent-auth.js";
 import { misuse } from "./answers.js";
 import { type Body, facts, fail, handOn, type IncomingRequest, NO_BODY, refuse, takeBody } from "./node-request.js";
+import { checkValue, FUNCTION } from "./options.js";
 
 /** A request of `node:http`, Express or connect. */
 export interface NodeRequest extends IncomingRequest {
@@ -48,6 +49,7 @@ export function middleware(auth: AgentAuth): Middleware {
 }
 
 export function nodeHandler(auth: AgentAuth, listener: VerifiedNodeHandler): NodeHandler {
+  checkValue("AgentAuth.handler: the listener", listener, FUNCTION);
   return async (request, response) => {
     if (!(await admit(auth, request, response))) return;
     try {

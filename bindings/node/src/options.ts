@@ -23,6 +23,10 @@ export const TEXTS: Rule = {
 export const BOOLEAN: Rule = { must: "true or false", holds: (value) => typeof value === "boolean" };
 export const NUMBER: Rule = { must: "a number", holds: Number.isFinite };
 export const WHOLE: Rule = { must: "a whole number", holds: Number.isSafeInteger };
+export const SIZE: Rule = {
+  must: "a whole number of bytes, 0 or more",
+  holds: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+};
 export const FUNCTION: Rule = { must: "a function", holds: (value) => typeof value === "function" };
 export const URL_TEXT: Rule = {
   must: "a URL, as text or as an object",

@@ -120,6 +120,27 @@ describe("a keys folder", () => {
     assert.equal(lines.warnings.length, 1);
   });
 
+  test("whose last key is removed or spoilt is logged once", async () => {
+    const folder = await temporaryFolder({ "orchestrator.pem": known.publicPem });
+    const file = join(folder, "orchestrator.pem");
+    const lines = new Lines();
+    const auth = open(folder, lines);
+    await call(auth);
+    for (const [times, lose] of [() => rm(file), () => writeFile(file, "no key")].entries()) {
+      await lose();
+      for (let again = 0; again < 2; again++) {
+        await aSecond();
+        await rejectsWith("unknown_issuer", call(auth));
+        assert.equal(lines.errors.length, times + 1);
+      }
+      assert.ok(lines.errors.at(-1)?.includes(`${folder} holds no usable key any more`), lines.errors.at(-1));
+      await writeFile(file, known.publicPem);
+      await aSecond();
+      await call(auth);
+    }
+    assert.equal(lines.errors.length, 2);
+  });
+
   test("takes a key that is dropped in, changed or removed without a restart", async () => {
     const folder = await temporaryFolder();
     const auth = open(folder);

@@ -7,6 +7,7 @@ import {
   AgentAuth,
   type AgentAuthOptions,
   KeyManager,
+  loadCore,
   OrchestratorClient,
   type SecureRequest,
   type SendOptions,
@@ -61,7 +62,7 @@ describe("an option of a wrong type is refused at once, by its name and without 
     [{ ttl: "60" }, /ttl must be a whole number \(it is a text\)/, { ttl: 60 }],
     [{ ttl: 1.5 }, /ttl must be a whole number/, { ttl: 2 }],
     [{ maxBody: "1" }, /maxBody must be a whole number/, { maxBody: 1 }],
-    [{ maxAnswer: null }, /maxAnswer must be a whole number \(it is null\)/, { maxAnswer: 1 }],
+    [{ maxAnswer: null }, /maxAnswer must be a whole number of bytes, 0 or more \(it is null\)/, { maxAnswer: 1 }],
     [{ backend: SECRET }, /backend must be "wasm" or "native"/, { backend: "wasm" }],
     [{ library: 5 }, /library must be a text/, { library: "unused" }],
   ];
@@ -202,4 +203,42 @@ describe("what send is given", () => {
     const request = { url, payload: {}, issuerId: "a", privateKeyPem: known.privatePem, timeout: 5000 };
     assert.equal(typeof (await OrchestratorClient.sendSecureRequest(request)).error, "string");
   });
+});
+
+test("a handler that is none is refused where it is given", () => {
+  const auth = new AgentAuth({ keys: {}, logger: quiet });
+  for (const wrong of [undefined, 5, {}] as never[]) {
+    assert.throws(
+      () => auth.handler(wrong),
+      code("invalid_argument", /^AgentAuth.handler: the listener must be a fun/),
+    );
+    assert.throws(
+      () => auth.fetchHandler(wrong),
+      code("invalid_argument", /^AgentAuth.fetchHandler: the handler must/),
+    );
+  }
+  assert.equal(typeof auth.handler(() => {}), "function");
+  assert.equal(typeof auth.fetchHandler(() => new Response()), "function");
+});
+
+test("options of loadCore are checked", async () => {
+  const wrong = [{ memoryLimits: 1 }, { memoryLimit: 0 }, { memoryLimit: "1" }, { library: "" }, { backend: 5 }, 5];
+  for (const options of wrong) {
+    await assert.rejects(loadCore(options as never), code("invalid_argument", /^loadCore: /));
+  }
+  assert.equal((await loadCore({ backend: "wasm", memoryLimit: 1 << 28 })).backend, "wasm");
+});
+
+test("a client's sizes are no negative ones", async () => {
+  const { privatePem } = await pair;
+  const client = { issuerId: "o", signer: privatePem };
+  for (const name of ["maxBody", "maxAnswer"]) {
+    for (const wrong of [-1, 0.5, "1"]) {
+      assert.throws(
+        () => new OrchestratorClient({ ...client, [name]: wrong }),
+        code("invalid_argument", new RegExp(`${name} must be a whole number of bytes`)),
+      );
+    }
+    await new OrchestratorClient({ ...client, [name]: 0 }).ready();
+  }
 });

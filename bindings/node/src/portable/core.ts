@@ -12,7 +12,7 @@ export interface Core {
    * @param op - Name of the operation, for example `request.verify`.
    * @param request - One JSON object.
    * @param body - Raw bytes: HTTP body, payload or signature. Default: none.
-   * @returns JSON text with exactly one of `ok`, `need` (with `ticket`) and `error`.
+   * @returns JSON text with exactly one of `ok`, `need` and `error`.
    */
   call(op: string, request: string, body?: Uint8Array): string;
   /** The same with the UTF-8 of a text as the body; half a character becomes U+FFFD. */

@@ -132,7 +132,7 @@ class ReplayStoreUnavailableError(TallystickError):
 
 
 class OverloadedError(TallystickError):
-    """Too many requests are waiting to be verified."""
+    """Too many requests are waiting."""
 
     code = "overloaded"
 

@@ -120,9 +120,8 @@ class OrchestratorClient:
         """Do the same without blocking the event loop.
 
         At most 1,024 calls of one client wait for their signatures at once. One more
-        raises ``overloaded`` and can be made again later; the error's message speaks of
-        requests to be verified, but its ``log`` counts these calls. Where the core signs,
-        the calls wait for threads instead, without a bound.
+        raises ``overloaded`` and can be made again later. Where the core signs, the calls
+        wait for threads instead, without a bound.
         """
         if self._means.in_core:
             return await asyncio.to_thread(self.sign, method, url, body)
