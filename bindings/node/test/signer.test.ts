@@ -53,6 +53,27 @@ describe("signers", () => {
   });
 });
 
+test("more signatures at once than a client does are refused, and can be asked for again", async () => {
+  const client = new OrchestratorClient({ issuerId: "orchestrator", signer: key });
+  await client.ready();
+  const calls = Array.from({ length: 9_005 }, () => client.sign("POST", URL_OF_AGENT));
+  const refused = (await Promise.allSettled(calls)).filter(({ status }) => status === "rejected");
+  assert.deepEqual(
+    refused.map((call) => (call as PromiseRejectedResult).reason.code),
+    Array.from({ length: 5 }, () => "overloaded"),
+  );
+  await accepted((await client.sign("POST", URL_OF_AGENT)).authorization);
+});
+
+test("a signature that crypto cannot make fails as any other does", async () => {
+  const spoilt = createPrivateKey(known.privatePem);
+  const client = new OrchestratorClient({ issuerId: "orchestrator", signer: spoilt });
+  await accepted((await client.sign("POST", URL_OF_AGENT)).authorization);
+  Object.setPrototypeOf(spoilt, Object.prototype); // no key to crypto any more
+  const { log } = await rejectsWith("signer_failed", client.sign("POST", URL_OF_AGENT));
+  assert.match(log ?? "", /key/);
+});
+
 describe("signers that fail", () => {
   const failures: [string, unknown, RegExp][] = [
     ["throws", () => assert.fail("KMS: access denied"), /access denied/],
