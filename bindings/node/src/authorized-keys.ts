@@ -50,7 +50,10 @@ export class AuthorizedKeys {
     );
   }
 
-  /** Once each time that the folder or the last key in it goes away: every request would say the same. At start, {@link load} says it. */
+  /**
+   * Logs once each time that the folder or the last key in it goes away: every request would say the same. At start,
+   * {@link load} says it.
+   */
   #note(now: "keys" | "no key" | "no folder"): void {
     const before = this.#holds;
     this.#holds = now;
