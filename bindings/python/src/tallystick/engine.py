@@ -93,7 +93,7 @@ class Engine(ForkAware):
                     try:
                         reply = host(answer["need"])
                     except BaseException:
-                        self._give_up(handle, answer)
+                        self._give_up(handle, answer.get("ticket"))
                         raise
                     answer = self._go_on(handle, answer, reply)
                 return _result(answer)
@@ -115,7 +115,7 @@ class Engine(ForkAware):
                     try:
                         reply = await host(answer["need"])
                     except BaseException:
-                        self._give_up(handle, answer)
+                        self._give_up(handle, answer.get("ticket"))
                         raise
                     answer = self._go_on(handle, answer, reply)
                 return _result(answer)
@@ -177,12 +177,11 @@ class Engine(ForkAware):
         answer = self._call(handle, "engine.resume", members, body)
         if "error" in answer and answer["error"]["code"] == "invalid_argument":
             # What the core could not read has not used the ticket up.
-            self._give_up(handle, {"ticket": ticket})
+            self._give_up(handle, ticket)
         return answer
 
-    def _give_up(self, handle: _Handle, answer: Answer) -> None:
+    def _give_up(self, handle: _Handle, ticket: int | None) -> None:
         # A ticket that nobody comes back for would take a place in the core for a minute.
-        ticket = answer.get("ticket")
         if ticket is None:
             return
         with contextlib.suppress(InstanceReplacedError):
