@@ -162,8 +162,9 @@ export class AgentAuth {
    * refused request is answered and goes no further. Use it before anything that reads the body, or keep the bytes
    * in `req.rawBody`.
    */
-  middleware(): Middleware {
-    return middleware(this);
+  middleware(): Middleware;
+  middleware(...given: readonly unknown[]): Middleware {
+    return middleware(this, given);
   }
 
   /** Protects a listener of `node:http`; the request has `auth`, `rawBody` and, for JSON, `body`. */

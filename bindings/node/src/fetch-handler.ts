@@ -24,7 +24,7 @@ export function fetchHandler<Rest extends unknown[]>(
       admitted = await admit(auth, request);
     } catch (error) {
       const { status, headers, body } = auth.refusal(error, request);
-      return new Response(body, { status, headers });
+      return new Response(body || null, { status, headers });
     }
     return handler(admitted.request, admitted.caller, ...rest);
   };

@@ -40,7 +40,9 @@ export function callerOf(request: object): Caller {
   return caller;
 }
 
-export function middleware(auth: AgentAuth): Middleware {
+export function middleware(auth: AgentAuth, given: readonly unknown[]): Middleware {
+  // Given to a router as it is, it would be called with each request, and none would ever be answered.
+  if (given.length > 0) throw misuse("invalid_argument", "AgentAuth.middleware takes nothing: write auth.middleware()");
   return (request, response, next) => {
     void admit(auth, request, response).then((admitted) => {
       if (admitted) next();
@@ -51,9 +53,8 @@ export function middleware(auth: AgentAuth): Middleware {
 export function nodeHandler(auth: AgentAuth, listener: VerifiedNodeHandler): NodeHandler {
   checkValue("AgentAuth.handler: the listener", listener, FUNCTION);
   return async (request, response) => {
-    if (!(await admit(auth, request, response))) return;
     try {
-      await listener(request as VerifiedNodeRequest, response);
+      if (await admit(auth, request, response)) await listener(request as VerifiedNodeRequest, response);
     } catch (error) {
       // One request that the listener cannot handle must not end the process, and the replay memory with it.
       fail(response, auth.listenerFailed(error));

@@ -1,10 +1,16 @@
+import { validateHeaderName, validateHeaderValue } from "node:http";
 import { misuse } from "./answers.js";
+import { isLater } from "./engine.js";
 import { type HttpAnswer, TallystickError } from "./errors.js";
 import { CODES } from "./generated.js";
 import { reason } from "./lines.js";
 import type { Logger } from "./logger.js";
+import { checkValue, isPlain, OBJECT, type Rule, STRING } from "./options.js";
 
-/** Sees each refusal; what it returns is sent instead of the answer that the core worded. */
+/**
+ * Sees each refusal; what it returns, at once, is sent instead of the answer that the core worded. Undefined, or what is
+ * no HTTP answer, leaves that as it is; the latter is logged.
+ */
 export type OnError = (error: TallystickError, request: unknown) => HttpAnswer | undefined;
 
 /** The HTTP answers of what is refused or fails, each with its line in the log. */
@@ -23,7 +29,8 @@ export class Refusals {
     const answer = known.response ?? bareAnswer(known);
     this.#logger.warn(`${known.code}: ${known.log ?? known.message}`);
     try {
-      return this.#onError?.(known, request) ?? answer;
+      const own: unknown = this.#onError?.(known, request) ?? undefined;
+      return own === undefined ? answer : checkAnswer(own);
     } catch (failure) {
       this.#logger.error(`onError failed: ${reason(failure)}`);
       return answer;
@@ -37,6 +44,31 @@ export class Refusals {
     );
     return bareAnswer(misuse("internal", "the handler failed"));
   }
+}
+
+/** What `onError` gave. Sent as it is, a promise would be an empty 200, and a header that cannot be sent the process's end. */
+function checkAnswer(own: unknown): HttpAnswer {
+  checkValue("its result", own, OBJECT);
+  if (isLater(own)) throw new TypeError("it is asynchronous; it must return { status, headers, body } at once");
+  const { status, headers, body } = own as HttpAnswer;
+  checkValue("status", status, STATUS);
+  checkValue("headers", headers, { must: "a plain object of texts", holds: isTexts });
+  checkValue("body", body, STRING);
+  for (const [name, value] of Object.entries(headers)) {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+  }
+  new Response(body || null, { status, headers }); // refuses a body where the status allows none
+  return { status, headers, body };
+}
+
+const STATUS: Rule = {
+  must: "a whole number from 200 to 599",
+  holds: (value) => Number.isInteger(value) && (value as number) >= 200 && (value as number) <= 599,
+};
+
+function isTexts(value: unknown): boolean {
+  return isPlain(value) && Object.values(value).every(STRING.holds);
 }
 
 /** For errors of the library itself, of which a caller shall learn no more than the table says. */

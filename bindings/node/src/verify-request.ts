@@ -1,7 +1,7 @@
 import { isUint8Array } from "node:util/types";
 import type { RequestFacts } from "./agent-auth.js";
 import { bodyDigest } from "./host-crypto.js";
-import { BOOLEAN, checkTypes, checkValue, OBJECT, type Rule, type Rules, STRING } from "./options.js";
+import { BOOLEAN, checkTypes, checkValue, knownOptions, OBJECT, type Rule, type Rules, STRING } from "./options.js";
 
 const STRINGS: Rule = {
   must: "an array of texts: the value of each Authorization header",
@@ -24,11 +24,18 @@ const REQUIRED = ["authorization", "method", "path"] as const;
 /** @throws {@link TallystickError} `invalid_argument`, which names what has a wrong type. */
 function checkFacts(facts: unknown, body: unknown): void {
   checkValue("AgentAuth.verify: the facts", facts, OBJECT);
+  if (!hasKnownNames(facts as object)) knownOptions("AgentAuth.verify", facts, Object.keys(RULES));
   for (const name of REQUIRED) {
     checkValue(`AgentAuth.verify: ${name}`, (facts as Partial<RequestFacts>)[name], RULES[name]);
   }
   checkTypes("AgentAuth.verify", facts as object, RULES);
   if (body !== undefined) checkValue("AgentAuth.verify: the body", body, BODY);
+}
+
+/** A misspelt `query` would be a request without one, to which another token fits. */
+function hasKnownNames(facts: object): boolean {
+  for (const name in facts) if (!Object.hasOwn(RULES, name)) return false;
+  return true;
 }
 
 /** Nearly every request, told without the loops of the rules. */
@@ -45,7 +52,8 @@ function isUsual(facts: RequestFacts, body: unknown): boolean {
     (facts.mount === undefined || typeof facts.mount === "string") &&
     facts.bodyTooLarge === undefined &&
     facts.bodyUnavailable === undefined &&
-    (body === undefined || isUint8Array(body))
+    (body === undefined || isUint8Array(body)) &&
+    hasKnownNames(facts)
   );
 }
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type AgentAuthOptions, CODES, type ErrorCode } from "tallystick";
+import { type AgentAuthOptions, CODES, type ErrorCode, type HttpAnswer } from "tallystick";
 import { adapters, agent } from "./agents.js";
-import { type Answer, bearer, known, LIBRARY, other, send, token } from "./support.js";
+import { type Answer, bearer, known, LIBRARY, Lines, other, send, token } from "./support.js";
 
 const BODY = '{"query":"what is on?"}';
 const JSON_TYPE = ["content-type", "application/json"];
@@ -199,6 +199,43 @@ for (const [adapter, start] of Object.entries(adapters)) {
         },
       });
       refused(await send(`${await start(auth)}/agent`), "missing_authorization");
+    });
+
+    test("an onError that gives no HTTP answer changes nothing, and is named in the log", async () => {
+      const good = { status: 418, headers: { "x-a": "b" }, body: "" };
+      const wrong: [unknown, RegExp][] = [
+        ["x", /its result must be an object \(it is a text\)/],
+        [5, /its result must be/],
+        [Promise.resolve(good), /it is asynchronous/],
+        [{}, /status must be a whole number from 200 to 599 \(it is undefined\)/],
+        [new Response("x"), /headers must be a plain object of texts/],
+        [{ ...good, status: 99 }, /status must be/],
+        [{ ...good, status: "418" }, /status must be/],
+        [{ ...good, headers: undefined }, /headers must be/],
+        [{ ...good, headers: { a: 5 } }, /headers must be/],
+        [{ ...good, headers: { "a b": "x" } }, /a b/],
+        [{ ...good, headers: { a: "x\u0001" } }, /Invalid character/],
+        [{ ...good, headers: { a: "x\r\nb: c" } }, /Invalid character/],
+        [{ ...good, body: undefined }, /body must be a text/],
+        [{ ...good, status: 204, body: "x" }, /204/],
+      ];
+      let answer: unknown;
+      const lines = new Lines();
+      const auth = agent({ onError: () => answer as HttpAnswer, logger: lines });
+      const target = `${await start(auth)}/agent`;
+      for (const [own, words] of wrong) {
+        answer = own;
+        refused(await send(target), "missing_authorization");
+        assert.match(lines.errors.at(-1) ?? "", /^onError failed: /);
+        assert.match(lines.errors.at(-1) ?? "", words);
+      }
+      const before = lines.errors.length;
+      for (const status of [418, 204]) {
+        answer = { ...good, status };
+        const sent = await send(target);
+        assert.deepEqual([sent.status, sent.headers["x-a"]], [status, "b"]);
+      }
+      assert.equal(lines.errors.length, before);
     });
 
     test("a configuration that the core refuses answers 500 and tells the caller nothing", async () => {

@@ -31,6 +31,14 @@ for (const backend of ["wasm", "native"] as const) {
       });
     };
 
+    test("names what it does not know", async () => {
+      const good = await signed();
+      await refusal({ ...good, querry: "x=1" }, BODY, /AgentAuth.verify: unknown option "querry": write query/);
+      await refusal({ ...good, bodyTooLarge: false, querry: "x=1" }, BODY, /unknown option "querry"/);
+      assert.equal(await code({ ...good, query: "x=1" }), "wrong_target");
+      assert.equal(await code({ ...good, query: "" }), "accepted");
+    });
+
     test("names what has a wrong type", async () => {
       const good = await signed();
       await refusal(undefined, BODY, /the facts must be an object \(it is undefined\)/);

@@ -221,6 +221,15 @@ test("a handler that is none is refused where it is given", () => {
   assert.equal(typeof auth.fetchHandler(() => new Response()), "function");
 });
 
+test("middleware that is not called, or called with something, is refused", () => {
+  const auth = new AgentAuth({ keys: {}, logger: quiet });
+  const { middleware } = auth as never as { middleware: (...given: unknown[]) => unknown };
+  for (const given of [[{}, {}, () => {}], [5]]) {
+    assert.throws(() => middleware(...given), code("invalid_argument", /write auth\.middleware\(\)/));
+  }
+  assert.equal(typeof auth.middleware(), "function");
+});
+
 test("options of loadCore are checked", async () => {
   const wrong = [{ memoryLimits: 1 }, { memoryLimit: 0 }, { memoryLimit: "1" }, { library: "" }, { backend: 5 }, 5];
   for (const options of wrong) {

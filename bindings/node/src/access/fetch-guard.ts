@@ -22,7 +22,7 @@ export function authFetchHandler<Rest extends unknown[]>(
       admitted = await identify(guard, request);
     } catch (error) {
       const { status, headers, body } = guard.refusal(error, request);
-      return new Response(body, { status, headers });
+      return new Response(body || null, { status, headers });
     }
     return handler(admitted.request, admitted.auth, ...rest);
   };

@@ -49,9 +49,8 @@ export function authHandler(
   listener: IdentifiedHandler,
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   return async (request, response) => {
-    if (!(await admit(guard, request, response))) return;
     try {
-      await listener(request as IdentifiedRequest, response);
+      if (await admit(guard, request, response)) await listener(request as IdentifiedRequest, response);
     } catch (error) {
       // One request that the listener cannot handle must not end the process.
       fail(response, guard.handlerFailed(error));
