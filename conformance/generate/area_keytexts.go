@@ -138,5 +138,6 @@ func generated(a *area) {
 		call("key.inspect", object{"text": "$public"}, "", okIncludes(object{"keys": []object{{"kid": "$kid"}}})).
 			varies("ok.keys.0.kid", "ok.keys.0.public_pem", "ok.keys.0.public_pkcs1", "ok.keys.0.public_jwk"))
 	a.reject("generate-1024", "generated", "a key of 1024 bits is not generated", "RFC 7518 section 3.3", call("key.generate", object{"bits": 1024}, "", errorCode("invalid_argument")))
+	a.reject("generate-zero", "generated", "0 is no way to leave the size out", "ABI.md key.generate", call("key.generate", object{"bits": 0}, "", errorCode("invalid_argument")))
 	a.reject("generate-8192", "generated", "sizes are 2048, 3072 and 4096", "ABI.md key.generate", call("key.generate", object{"bits": 8192}, "", errorCode("invalid_argument")))
 }

@@ -19,11 +19,7 @@ func version(*Core, *Empty, []byte) (any, *problem.Problem) {
 const defaultBits = 2048
 
 func keyGenerate(_ *Core, r *KeyGenerateRequest, _ []byte) (any, *problem.Problem) {
-	bits := r.Bits
-	if bits == 0 {
-		bits = defaultBits
-	}
-	key, err := jose.Generate(bits)
+	key, err := jose.Generate(orDefault(r.Bits, defaultBits))
 	if err != nil {
 		return nil, problem.New(problem.InvalidArgument, err.Error())
 	}

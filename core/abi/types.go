@@ -20,7 +20,7 @@ type VersionResult struct {
 
 // KeyGenerateRequest is for key.generate.
 type KeyGenerateRequest struct {
-	Bits int `json:"bits,omitempty"`
+	Bits *int `json:"bits,omitempty"`
 }
 
 // KeyGenerateResult answers key.generate.

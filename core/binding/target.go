@@ -64,7 +64,7 @@ func NewPlace(baseURL string) (Place, error) {
 // section 1, RFC 9449 section 4.3 items 8 and 9).
 func (p Place) CheckTarget(c *Claims, in *Received) *problem.Problem {
 	if c.Method.There() && c.Method.Text != in.Method {
-		return wrongTarget("method", c.Method.Text, in.Method)
+		return wrongTarget("method", c.Method.Text, in.Method, "methods are case-sensitive")
 	}
 	if c.URL.There() {
 		if refused := p.checkURL(c.URL.Text, in); refused != nil {
@@ -74,10 +74,11 @@ func (p Place) CheckTarget(c *Claims, in *Received) *problem.Problem {
 	return checkQuery(c, in.Query)
 }
 
-func wrongTarget(what, signed, received string) *problem.Problem {
-	return problem.New(problem.WrongTarget, "").WithLog(
-		"the %s differs: the token was signed for %s, the request has %s; if a proxy or a mount point changes URLs, set base_url to the URL under which callers reach this application",
-		what, problem.Quote(signed), problem.Quote(received))
+const proxied = "if a proxy or a mount point changes URLs, set base_url to the URL under which callers reach this application"
+
+func wrongTarget(what, signed, received, advice string) *problem.Problem {
+	return problem.New(problem.WrongTarget, "").WithLog("the %s differs: the token was signed for %s, the request has %s; %s",
+		what, problem.Quote(signed), problem.Quote(received), advice)
 }
 
 func (p Place) checkURL(signed string, in *Received) *problem.Problem {
@@ -87,17 +88,17 @@ func (p Place) checkURL(signed string, in *Received) *problem.Problem {
 	}
 	t, err := weburl.Parse(signed)
 	if err != nil || t.HasQuery || t.HasFragment {
-		return wrongTarget("URL (htu must be an http(s) URL without query and fragment)", signed, in.Path)
+		return wrongTarget("URL (htu must be an http(s) URL without query and fragment)", signed, in.Path, proxied)
 	}
 	if p.origin != "" && t.Origin != p.origin {
-		return wrongTarget("origin", t.Origin, p.origin+" (base_url)")
+		return wrongTarget("origin", t.Origin, p.origin, "its origin is that of base_url")
 	}
 	matches := weburl.NormalPath(t.Path) == weburl.NormalPath(seen.path)
 	if seen.decoded {
 		matches = weburl.DecodePath(t.Path) == seen.path
 	}
 	if !matches {
-		return wrongTarget("path", t.Path, seen.path)
+		return wrongTarget("path", t.Path, seen.path, proxied)
 	}
 	if written, ok := strings.CutSuffix(signed, t.Path); ok && p.last != nil {
 		written = strings.Clone(written)

@@ -12,11 +12,13 @@ import {
   BACKEND,
   checkOptions,
   checkValue,
+  OBJECT,
   openWithOptions,
   type Rules,
   SIZE,
   STRING,
   TEXT,
+  URL_TEXT,
   WHOLE,
 } from "./options.js";
 import { outgoing, type SignedRequestInit } from "./outgoing.js";
@@ -143,21 +145,24 @@ export class OrchestratorClient {
   /**
    * Signs one request, which the caller then sends exactly so.
    *
-   * @param method - As it will be sent, for example `POST`.
+   * @param method - As it will be sent, for example `POST`: HTTP clients send `post` as `POST`, and case counts.
    * @param url - Absolute; written as `fetch` would send it.
    * @param body - The exact bytes; text is UTF-8. Default: none.
    * @returns the headers to add.
-   * @throws {@link TallystickError} `invalid_url`, `signer_failed`, and what {@link OrchestratorClient.ready} throws.
+   * @throws {@link TallystickError} `invalid_url`, `invalid_argument`, `signer_failed`, and what
+   *   {@link OrchestratorClient.ready} throws.
    */
   async sign(
     method: string,
     url: string | URL,
     body: string | Uint8Array | ArrayBuffer = NOTHING,
   ): Promise<SignedHeaders> {
+    if (typeof method !== "string") checkValue("sign: method", method, STRING);
+    if (typeof url !== "string" && !(url instanceof URL)) checkValue("sign: url", url, URL_TEXT);
     const { engine, signer } = this.#ready ?? (await this.#started);
     const body_sha256 = bodyDigest(sentBody(body));
     const request = { method, url: sentUrl(String(url)), ttl: this.#options.ttl, body_sha256 };
-    if (signer.unchecked) {
+    if (signer.unchecked !== undefined) {
       const authorization = await this.#append(engine, signer, request);
       if (authorization !== undefined) return { authorization };
     }
@@ -177,7 +182,8 @@ export class OrchestratorClient {
         unsigned: true,
       });
       const { body } = await signer.sign(input);
-      return body && `Bearer ${input}.${Buffer.from(body).toString("base64url")}`;
+      if (body === undefined || body.length !== signer.unchecked) return undefined;
+      return `Bearer ${input}.${Buffer.from(body).toString("base64url")}`;
     } finally {
       this.#signing -= 1;
     }
@@ -188,20 +194,23 @@ export class OrchestratorClient {
    *
    * @throws {@link TallystickError} what cannot be signed; TypeError of `fetch` where the agent cannot be reached.
    */
-  async fetch(input: string | URL | Request, init: SignedRequestInit = {}): Promise<Response> {
+  async fetch(input: string | URL | Request, init?: SignedRequestInit | null): Promise<Response> {
+    const options = init ?? {};
+    checkValue("fetch: init", options, OBJECT);
+    if (!(input instanceof Request)) checkValue("fetch: input", input, URL_TEXT);
     const address = input instanceof Request ? input.url : String(input);
     // `Request` would refuse it without a code; the core says what is wrong with it.
     if (!URL.canParse(address)) await this.sign("GET", address);
-    const { request, body } = await outgoing(input, init, this.#options.maxBody ?? TEN_MIB);
+    const { request, body } = await outgoing(input, options, this.#options.maxBody ?? TEN_MIB);
     const headers = new Headers(request.headers);
     headers.set("authorization", (await this.sign(request.method, request.url, body)).authorization);
     const hasBody = request.body !== null;
     return fetch(request.url, {
-      ...extras(init),
+      ...extras(options),
       method: request.method,
       headers,
       signal: request.signal,
-      redirect: init.redirect ?? "manual",
+      redirect: options.redirect ?? "manual",
       ...(hasBody ? { body } : {}),
     });
   }
@@ -217,6 +226,7 @@ export class OrchestratorClient {
    */
   async send(url: string, payload: unknown, options: SendOptions = {}): Promise<AgentAnswer> {
     checkOptions("send", options, SEND);
+    checkValue("send: url", url, STRING);
     const timeout = options.timeout ?? DEFAULT_TIMEOUT_MS;
     const body = Buffer.from(jsonText(payload));
     const { core } = await this.#started;

@@ -7,6 +7,7 @@ import {
   type KeyObject,
   publicDecrypt,
 } from "node:crypto";
+import { isUint8Array } from "node:util/types";
 import type { Need } from "./answers.js";
 import { failed, type Reply } from "./engine.js";
 import { reason } from "./lines.js";
@@ -113,7 +114,8 @@ export function bodyDigest(body: string | Uint8Array | undefined): string {
 export function signOffLoop(input: string, key: KeyObject): Promise<Reply> {
   return new Promise((resolve) => {
     const done = (error: Error | null, signature: Buffer) => {
-      resolve(error ? { ...failed(reason(error)), cause: error } : { members: NOTHING, body: signature });
+      if (error) resolve({ ...failed(reason(error)), cause: error });
+      else resolve(isUint8Array(signature) ? { members: NOTHING, body: signature } : failed("no signature was made"));
     };
     try {
       cryptoSign("sha256", Buffer.from(input, "latin1"), key, done);

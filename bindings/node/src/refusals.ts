@@ -5,7 +5,7 @@ import { type HttpAnswer, TallystickError } from "./errors.js";
 import { CODES } from "./generated.js";
 import { reason } from "./lines.js";
 import type { Logger } from "./logger.js";
-import { checkValue, isPlain, OBJECT, type Rule, STRING } from "./options.js";
+import { camelCase, checkValue, isPlain, OBJECT, type Rule, STRING } from "./options.js";
 
 /**
  * Sees each refusal; what it returns, at once, is sent instead of the answer that the core worded. Undefined, or what is
@@ -27,7 +27,7 @@ export class Refusals {
   answer(error: unknown, request: unknown): HttpAnswer {
     const known = error instanceof TallystickError ? error : misuse("internal", reason(error), { cause: error });
     const answer = known.response ?? bareAnswer(known);
-    this.#logger.warn(`${known.code}: ${known.log ?? known.message}`);
+    this.#logger.warn(`${known.code}: ${withOptionNames(known.log ?? known.message)}`);
     try {
       const own: unknown = this.#onError?.(known, request) ?? undefined;
       return own === undefined ? answer : checkAnswer(own);
@@ -44,6 +44,11 @@ export class Refusals {
     );
     return bareAnswer(misuse("internal", "the handler failed"));
   }
+}
+
+/** The core's advice, with its options as they are written here. */
+function withOptionNames(log: string): string {
+  return log.replace(/\b(?:base_url|max_body)\b/g, camelCase);
 }
 
 /** What `onError` gave. Sent as it is, a promise would be an empty 200, and a header that cannot be sent the process's end. */

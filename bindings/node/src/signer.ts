@@ -25,8 +25,8 @@ export interface ResolvedSigner {
   readonly configuration: Omit<SignerConfig, "issuer" | "ttl">;
   /** The need `sign`; never throws. */
   sign(input: string): Promise<Reply>;
-  /** The core takes the signatures as they are, so that the host may as well append them. */
-  readonly unchecked?: true;
+  /** Length of a signature in bytes, where the core takes them as they are, so that the host may as well append them. */
+  readonly unchecked?: number;
 }
 
 /** Choices that go with a signer. */
@@ -102,7 +102,7 @@ function hostSigner(key: KeyObject, publicPem: string): ResolvedSigner {
     // OpenSSL checks its own signatures against faults, so the core need not do it again.
     configuration: { public_key: publicPem, rsa: "host", check_signature: false },
     sign: (input) => signOffLoop(input, key),
-    unchecked: true,
+    unchecked: Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8),
   };
 }
 

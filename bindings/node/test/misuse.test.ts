@@ -251,3 +251,20 @@ test("a client's sizes are no negative ones", async () => {
     await new OrchestratorClient({ ...client, [name]: 0 }).ready();
   }
 });
+
+test("what is signed and fetched is named", async () => {
+  const { privatePem } = await pair;
+  const client = new OrchestratorClient({ issuerId: "o", signer: privatePem });
+  const address = "http://127.0.0.1:9/";
+  for (const wrong of [null, undefined, 5, {}] as never[]) {
+    await assert.rejects(client.sign(wrong, address), code("invalid_argument", /^sign: method must be a text/));
+    await assert.rejects(client.sign("GET", wrong), code("invalid_argument", /^sign: url must be a URL/));
+    await assert.rejects(client.send(wrong, {}), code("invalid_argument", /^send: url must be a text/));
+    await assert.rejects(client.fetch(wrong), code("invalid_argument", /^fetch: input must be a URL/));
+  }
+  for (const wrong of [5, "x"] as never[]) {
+    await assert.rejects(client.fetch(address, wrong), code("invalid_argument", /^fetch: init must be an object/));
+  }
+  await client.sign("GET", new URL(address));
+  for (const right of [null, undefined, {}]) await assert.rejects(client.fetch(address, right), TypeError);
+});

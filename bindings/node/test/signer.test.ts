@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import {
+import crypto, {
   createPrivateKey,
   createPublicKey,
   createSecretKey,
@@ -7,6 +7,7 @@ import {
   type KeyObject,
   sign,
 } from "node:crypto";
+import { syncBuiltinESMExports } from "node:module";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { type ErrorCode, OrchestratorClient, type OrchestratorClientOptions, type Signer } from "tallystick";
@@ -72,6 +73,23 @@ test("a signature that crypto cannot make fails as any other does", async () => 
   Object.setPrototypeOf(spoilt, Object.prototype); // no key to crypto any more
   const { log } = await rejectsWith("signer_failed", client.sign("POST", URL_OF_AGENT));
   assert.match(log ?? "", /key/);
+});
+
+test("what crypto gives in place of a signature is no token", async () => {
+  const client = new OrchestratorClient({ issuerId: "orchestrator", signer: key });
+  await client.ready();
+  const real = crypto.sign;
+  try {
+    for (const wrong of [Buffer.alloc(0), Buffer.alloc(255), Buffer.alloc(512), "sig", null, undefined]) {
+      crypto.sign = ((...given: unknown[]) => (given[3] as (...of: unknown[]) => void)(null, wrong)) as never;
+      syncBuiltinESMExports();
+      await rejectsWith("signer_failed", client.sign("POST", URL_OF_AGENT));
+    }
+  } finally {
+    crypto.sign = real;
+    syncBuiltinESMExports();
+  }
+  await accepted((await client.sign("POST", URL_OF_AGENT)).authorization);
 });
 
 describe("signers that fail", () => {

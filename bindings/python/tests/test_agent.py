@@ -215,6 +215,16 @@ def test_the_realm_is_in_the_challenge(keys_dir: Path) -> None:
     assert call(app, {}).headers["www-authenticate"] == 'Bearer realm="movies"'
 
 
+def test_on_error_may_be_async(keys_dir: Path, client: OrchestratorClient) -> None:
+    async def words(error: tallystick.TallystickError) -> ResponseReturnValue:
+        return error.code, 418
+
+    app = agent_app(AgentAuth(keys_dir, on_error=words))
+    answer = call(app, {})
+    assert (answer.status, answer.body) == (418, b"missing_authorization")
+    assert signed_call(app, client).status == 200
+
+
 def test_on_error_words_the_response(keys_dir: Path, client: OrchestratorClient) -> None:
     def words(error: tallystick.TallystickError) -> ResponseReturnValue:
         assert error.response is not None

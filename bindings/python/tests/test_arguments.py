@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+import yarl
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from agents import receiver
 from tallystick import (
@@ -20,10 +22,14 @@ from tallystick import (
     AuthSkill,
     DevTools,
     InvalidArgumentError,
+    InvalidKeyError,
     KeyManager,
+    KeysUnavailableError,
     MissingAuthorizationError,
     OrchestratorClient,
+    ReplayDetectedError,
     SQLiteReplay,
+    StoreUnavailableError,
     auth_blueprint,
 )
 from tallystick.injection import aiohttp_middleware, httpx_auth, requests_auth
@@ -314,3 +320,111 @@ def test_a_folder_and_a_tools_argument_are_named(
     with pytest.raises(InvalidArgumentError, match=r"^path takes a path"):
         SQLiteReplay(5)  # type: ignore[arg-type]
     SQLiteReplay("file").close()
+
+
+def test_a_text_and_a_path_that_nothing_can_write_are_named(tmp_path: Path) -> None:
+    for wrong, words in (("a\ud800", "unpaired surrogate"), ("a\0b", "NUL"), ("", "empty")):
+        for name, make in {
+            "keys_dir": lambda path: AgentAuth(path, replay="memory"),
+            "directory": KeyManager.load_public_keys,
+            "path": SQLiteReplay,
+        }.items():
+            with pytest.raises(InvalidArgumentError, match=f"^{name} .*{words}"):
+                make(wrong)
+    KeyManager.load_public_keys(str(tmp_path / "caf\u00e9"))
+    KeyManager.load_public_keys(str(tmp_path / "caf\udce9"))  # a name that is no UTF-8
+    with pytest.raises(InvalidArgumentError, match=r"^realm has an unpaired surrogate"):
+        AgentAuth(tmp_path, replay="memory", realm="\ud800")
+    with pytest.raises(InvalidArgumentError, match=r"^issuer_id has an unpaired surrogate"):
+        OrchestratorClient("\ud800", bytes)
+    OrchestratorClient("caf\u00e9", bytes)
+
+
+def test_a_whole_number_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^max_body takes a whole number"):
+        AgentAuth(tmp_path, replay="memory", max_body=1.5)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgumentError, match=r"^ttl takes a whole number"):
+        OrchestratorClient("x", bytes, ttl=1.5)  # type: ignore[arg-type]
+    for wrong in (0, 1024, 10**30):
+        with pytest.raises(InvalidArgumentError, match=r"^bits must be 2048, 3072 or 4096"):
+            KeyManager.generate_rsa_keypair(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["", "wasn", 0, False, []])
+def test_a_backend_is_named(tmp_path: Path, wrong: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^unknown backend"):
+        AgentAuth(tmp_path, replay="memory", backend=wrong)
+    AgentAuth(tmp_path, replay="memory", backend=None)
+
+
+def test_a_url_and_a_class_are_no_store(tmp_path: Path) -> None:
+    class Store:
+        def claim(self, issuer: str, jti: str, expires_at: int) -> bool:
+            return True
+
+    with pytest.raises(InvalidArgumentError, match=r"'redis://\.\.\.' is a URL") as refused:
+        AgentAuth(tmp_path, replay="redis://:secret@localhost")
+    assert "secret" not in str(refused.value)
+    with pytest.raises(InvalidArgumentError, match=r"^replay= takes .*not type"):
+        AgentAuth(tmp_path, replay=Store)  # type: ignore[arg-type]
+    AgentAuth(tmp_path, replay=Store())
+    AgentAuth(tmp_path, replay=SQLiteReplay(tmp_path / "file"))
+
+
+def test_a_claim_of_a_subclass_is_asked(keys_dir: Path, client: OrchestratorClient) -> None:
+    class Store(SQLiteReplay):
+        def claim(self, issuer: str, jti: str, expires_at: int) -> bool:
+            return False
+
+    headers = client.sign("GET", "http://a.example/")
+    request: dict[str, Any] = {"method": "GET", "path": "/"}
+    auth = AgentAuth(keys_dir, replay=Store(keys_dir.parent / "file"))
+    with pytest.raises(ReplayDetectedError):
+        auth.verify([headers["Authorization"]], **request)
+    auth = AgentAuth(keys_dir, replay=SQLiteReplay(keys_dir.parent / "file"))
+    assert auth.verify([headers["Authorization"]], **request).issuer == "orchestrator"
+
+
+def test_a_key_that_cannot_sign_is_the_signers(keys: KeyPair) -> None:
+    curve = ec.generate_private_key(ec.SECP256R1())
+    small = rsa.generate_private_key(65537, 1024)
+    for wrong in ("", "abc", keys.public, curve, small):
+        with pytest.raises(InvalidKeyError, match=r"^signer: "):
+            OrchestratorClient("x", wrong)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgumentError, match=r"^public_key must not be empty"):
+        OrchestratorClient("x", bytes, public_key="")
+    OrchestratorClient("x", rsa.generate_private_key(65537, 2048))
+    OrchestratorClient("x", bytes, public_key=keys.public)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"http://a.example/", {}])
+def test_a_url_is_named(client: OrchestratorClient, wrong: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^url takes a text or a yarl.URL"):
+        client.sign("GET", wrong)
+    client.sign("GET", yarl.URL("http://a.example/"))
+
+
+def test_an_id_is_claimed_by_its_bytes(tmp_path: Path) -> None:
+    store = SQLiteReplay(tmp_path / "file")
+    now = 1_700_000_000.5
+    for identifier in ("x" * 16, b"", b"x" * 17, None):
+        with pytest.raises(InvalidArgumentError, match=r"^identifier must be 16 bytes"):
+            store.claim_id(identifier, 1_700_000_060, now)  # type: ignore[arg-type]
+    for wrong in (None, "5", 10**30, 1.5):
+        with pytest.raises(InvalidArgumentError, match=r"^expires_at "):
+            store.claim_id(b"x" * 16, wrong, now)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgumentError, match=r"^now takes a number"):
+        store.claim_id(b"x" * 16, 1_700_000_060, None)  # type: ignore[arg-type]
+    assert [store.claim_id(b"x" * 16, 1_700_000_060, now) for _ in range(2)] == [True, False]
+    store.close()
+
+
+def test_a_folder_and_a_file_in_each_others_place_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(KeysUnavailableError, match="is no folder"):
+        KeyManager.load_public_keys(tmp_path / "file")
+    assert "does not exist" not in caplog.text
+    with pytest.raises(StoreUnavailableError, match="it is a folder: name a file in it"):
+        SQLiteReplay(tmp_path).check()

@@ -237,7 +237,7 @@ def test_a_wrong_key_is_an_exception_that_does_not_quote_it(keys: KeyPair) -> No
     with pytest.raises(tallystick.InvalidKeyError) as refused:
         send_secure("http://localhost", {}, "orchestrator", broken)
     assert broken.splitlines()[1] not in repr(refused.value)
-    with pytest.raises(InvalidArgumentError, match="must be text"):
+    with pytest.raises(InvalidArgumentError, match="private_key_pem takes a text"):
         send_secure("http://localhost", {}, "orchestrator", object())
 
 

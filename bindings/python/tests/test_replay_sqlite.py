@@ -525,3 +525,78 @@ def test_a_file_that_everybody_may_write_is_refused(path: Path) -> None:
         SQLiteReplay(path).check()
     path.chmod(0o600)
     SQLiteReplay(path).check()
+
+
+class RequestTimeout(Exception):  # noqa: N818
+    """What a server's time limit raises in whatever runs at that moment."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    def raises(*_: object) -> None:
+        raise RequestTimeout
+
+    before = signal.signal(signal.SIGALRM, raises)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
+def held(path: Path, seconds: float) -> Iterator[None]:
+    """Let another process hold the file's lock for some time."""
+    program = (
+        "import sqlite3, sys, time\n"
+        "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "connection.execute('BEGIN IMMEDIATE')\n"
+        "print('held', flush=True)\n"
+        "time.sleep(float(sys.argv[2]))\n"
+        "connection.execute('ROLLBACK')\n"
+    )
+    command = [sys.executable, "-c", program, str(path), str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        yield
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_an_interruption_while_it_waits_leaves_no_transaction_open(
+    path: Path, opened: bool
+) -> None:
+    earlier = SQLiteReplay(path)
+    for number in range(2 * PRUNE_ROWS):
+        earlier.claim_id(token(number), NOW + 300, NOW)
+    earlier.claim_id(token(1 << 120), NOW + 1, NOW)  # expired where the second sweep looks
+    earlier.close()
+    store = SQLiteReplay(path)
+    if opened:
+        # The next claim but these prunes, and begins a transaction for it.
+        for number in range(2 * PRUNE_EVERY):
+            assert store.claim_id(token((1 << 121) + number), NOW + 300, NOW + 2)
+    with held(path, 0.6), pytest.raises(RequestTimeout), time_limit(0.2):
+        store.claim_id(token(1 << 122), NOW + 300, NOW + 2)
+    # Raised after the wait: SQLite goes on waiting when a signal comes.
+    fresh = [token((1 << 123) + number) for number in range(30)]
+    assert all(store.claim_id(each, NOW + 300, NOW + 2) for each in fresh)
+    other = SQLiteReplay(path, busy_timeout=0.1)
+    assert not any(other.claim_id(each, NOW + 300, NOW + 2) for each in fresh)
+    assert not any(store.claim_id(each, NOW + 300, NOW + 2) for each in fresh)
+    store.close()
+    other.close()
+
+
+def test_a_transaction_that_was_left_open_is_not_claimed_in(
+    store: SQLiteReplay, path: Path
+) -> None:
+    assert store.claim_id(token(1), NOW + 60, NOW)
+    connection = store._connection
+    assert connection is not None
+    connection.execute("BEGIN IMMEDIATE")
+    assert store.claim_id(token(2), NOW + 60, NOW)
+    other = SQLiteReplay(path, busy_timeout=0.1)
+    assert not any(other.claim_id(token(number), NOW + 60, NOW) for number in (1, 2))
+    other.close()

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from tallystick.errors import ErrorResponse, TallystickError
     from tallystick.injection import aiohttp_middleware, httpx_auth, requests_auth
     from tallystick.keys import KeyManager, PublicKey
-    from tallystick.replay import ReplayStore
+    from tallystick.replay import ReplayStore, StoreUnavailableError
     from tallystick.replay.sqlite import SQLiteReplay
 
 __version__ = "0.1.0"
@@ -104,6 +104,7 @@ __all__ = [
     "ReplayStoreUnavailableError",
     "SQLiteReplay",
     "SignerFailedError",
+    "StoreUnavailableError",
     "TallystickError",
     "TokenExpiredError",
     "TokenNotYetValidError",
@@ -142,6 +143,7 @@ _HOMES = {
     "PublicKey": "keys",
     "ReplayStore": "replay",
     "SQLiteReplay": "replay.sqlite",
+    "StoreUnavailableError": "replay",
     "TallystickError": "errors",
     "aiohttp_middleware": "injection",
     "auth_blueprint": "access.flask_endpoints",

@@ -18,6 +18,7 @@ from tallystick.arguments import (
     must_be_path,
     must_be_text,
     must_be_texts,
+    must_be_whole,
 )
 from tallystick.body import Body, read_body
 from tallystick.caller import caller_of
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from tallystick.caller import Caller
     from tallystick.engine import Answer, Configuration, Need, Reply
     from tallystick.replay import ReplayStore
+    from tallystick.replay.sqlite import SQLiteReplay
 
 __all__ = ["AgentAuth"]
 
@@ -71,8 +73,8 @@ class AgentAuth:
     ``realm``
         of the ``WWW-Authenticate`` challenge.
     ``on_error``
-        called with the :class:`TallystickError` of a refused request; returns what
-        the view would return. Default: ``error.response`` as it is.
+        called with the :class:`TallystickError` of a refused request, sync or async;
+        returns what the view would return. Default: ``error.response`` as it is.
     ``backend``
         ``"native"`` or ``"wasm"``, see :func:`tallystick.core.load_core`.
     ``logger``
@@ -92,7 +94,7 @@ class AgentAuth:
         leeway: float = 0,
         max_body: int | None = None,
         max_lifetime: float | None = None,
-        replay: str | os.PathLike[str] | ReplayStore = "sqlite",
+        replay: str | os.PathLike[str] | ReplayStore | SQLiteReplay = "sqlite",
         realm: str | None = None,
         on_error: Callable[[TallystickError], Any] | None = None,
         backend: str | None = None,
@@ -114,6 +116,8 @@ class AgentAuth:
         numbers = _given(leeway=leeway, max_body=max_body, max_lifetime=max_lifetime)
         for name, value in numbers.items():
             must_be_number(name, value)
+        if max_body is not None:
+            must_be_whole("max_body", max_body)
         self._refusals = Refusals(on_error, self._logger)
         self.keys_dir = os.path.abspath("authorized_keys" if keys_dir is None else keys_dir)
         self.dev_mode = _development(dev_mode)
@@ -172,7 +176,11 @@ class AgentAuth:
         return self._judge(members, Body(data, too_large=len(data) > self._max_body))
 
     def close(self) -> None:
-        """Free what is held in the core; a later request opens it again."""
+        """Free what is held in the core; a later request opens it again.
+
+        With ``replay="memory"`` the memory is among it: afterwards tokens that expire no
+        later than those that were used before are refused with 503.
+        """
         self._engine.close()
 
     def _verify(self) -> Caller:

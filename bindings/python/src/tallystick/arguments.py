@@ -31,6 +31,7 @@ __all__ = [
     "must_be_text",
     "must_be_texts",
     "must_be_trust",
+    "must_be_whole",
     "wrong_type",
 ]
 
@@ -64,9 +65,15 @@ def body_bytes(body: bytes | str) -> bytes:
 
 
 def must_be_text(name: str, value: object) -> None:
-    """Refuse what is no text."""
+    """Refuse what is no text, or none that UTF-8 can write."""
     if not isinstance(value, str):
         raise wrong_type(name, "a text", value)
+    if value.isascii():
+        return
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise error("invalid_argument", f"{name} has an unpaired surrogate") from None
 
 
 def issuer_keys(name: str, keys: Any) -> dict[str, str]:
@@ -115,8 +122,16 @@ def must_be_path(name: str, value: object) -> None:
     """Refuse what is neither ``None`` nor a path; an empty one would be the working folder."""
     if value is not None and not isinstance(value, (str, os.PathLike)):
         raise wrong_type(name, "a path", value)
+    if value is None:
+        return
     if value == "":
         raise error("invalid_argument", f"{name} must not be empty")
+    try:
+        written = os.fsencode(value)
+    except UnicodeEncodeError:
+        raise error("invalid_argument", f"{name} has an unpaired surrogate") from None
+    if b"\0" in written:
+        raise error("invalid_argument", f"{name} must not have a NUL in it")
 
 
 def must_be_folder(name: str, value: object) -> None:
@@ -140,6 +155,13 @@ def must_be_number(name: str, value: Any) -> None:
         raise error("invalid_argument", f"{name} must be a finite number within 2^53")
 
 
+def must_be_whole(name: str, value: Any) -> None:
+    """Refuse what is no whole number; which ones will do the core says."""
+    must_be_number(name, value)
+    if not isinstance(value, int):
+        raise wrong_type(name, "a whole number", value)
+
+
 def must_be_seconds(name: str, value: Any) -> None:
     """Refuse what is no time that a signing function may take."""
     must_be_number(name, value)
@@ -150,9 +172,11 @@ def must_be_seconds(name: str, value: Any) -> None:
 
 
 def must_be_bits(name: str, value: object) -> None:
-    """Refuse what is no whole number; which ones will do the core says."""
+    """Refuse what is no size that the core makes keys of."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise wrong_type(name, "2048, 3072 or 4096", value)
+    if value not in (2048, 3072, 4096):
+        raise error("invalid_argument", f"{name} must be 2048, 3072 or 4096")
 
 
 def choose_logger(value: Any) -> logging.Logger:

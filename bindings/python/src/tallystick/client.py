@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from tallystick.arguments import (
     body_bytes,
-    must_be_number,
     must_be_seconds,
     must_be_text,
+    must_be_whole,
     wrong_type,
 )
 from tallystick.core import Core, call_json, load_core
@@ -83,7 +83,7 @@ class OrchestratorClient:
         must_be_text("issuer_id", issuer_id)
         if public_key is not None:
             must_be_text("public_key", public_key)
-        must_be_number("ttl", ttl)
+        must_be_whole("ttl", ttl)
         must_be_seconds("signer_timeout", signer_timeout)
         self._core = load_core(backend)
         self._means = choose_means(self._core, signer, public_key, signer_timeout)
@@ -94,7 +94,8 @@ class OrchestratorClient:
     def sign(self, method: str, url: str | yarl.URL, body: bytes | str = b"") -> dict[str, str]:
         """Return the headers that authenticate one request: ``{"Authorization": ...}``.
 
-        ``url`` is absolute and ASCII, as it will be sent (for aiohttp
+        ``method`` is as it will be sent: HTTP clients send ``post`` as ``POST``, and case
+        counts. ``url`` is absolute and ASCII, as it will be sent (for aiohttp
         ``str(yarl.URL(url))``); ``body`` the exact bytes, a text stands for its UTF-8.
         Each call makes a new token, which works once. Raises ``invalid_url`` and
         ``signer_failed``. Blocks for the signature's time.
@@ -143,7 +144,7 @@ class OrchestratorClient:
         signed request is for one receiver. Raises ``invalid_url``, ``signer_failed``
         and, for a payload that is not JSON, ``invalid_argument``.
         """
-        if not callable(getattr(session, "post", None)):
+        if isinstance(session, type) or not callable(getattr(session, "post", None)):
             raise wrong_type("session", "an aiohttp.ClientSession", session)
         must_be_text("url", url)
         body = _json(payload)
@@ -169,8 +170,9 @@ class OrchestratorClient:
 
         The loaded keys of the last 128 issuers are kept.
         """
-        if not isinstance(issuer_id, str) or not isinstance(private_key_pem, (str, bytes)):
-            raise error("invalid_argument", "issuer_id and private_key_pem must be text")
+        must_be_text("issuer_id", issuer_id)
+        if not isinstance(private_key_pem, bytes):
+            must_be_text("private_key_pem", private_key_pem)
         # Loading a key checks its primes, for tens of milliseconds.
         client = await asyncio.to_thread(_cached_client, issuer_id, private_key_pem)
         return await client.send(session, url, payload)
@@ -239,6 +241,8 @@ def _cached_client(issuer_id: str, private_key: str | bytes) -> OrchestratorClie
 
 def _target(method: str, url: str | yarl.URL) -> str:
     must_be_text("method", method)
+    if not isinstance(url, str) and not hasattr(url, "raw_path_qs"):
+        raise wrong_type("url", "a text or a yarl.URL", url)
     return f'"now":{time.time()!r},"method":{quote(method)},"url":{quote(str(url))}'
 
 

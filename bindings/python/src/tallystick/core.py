@@ -64,10 +64,10 @@ def load_core(backend: str | None = None) -> Core:
     :class:`BackendUnavailableError` where it cannot load, ``invalid_argument`` for
     another name.
     """
-    wanted = backend or os.environ.get(BACKEND_VARIABLE) or "auto"
+    wanted = os.environ.get(BACKEND_VARIABLE) or "auto" if backend is None else backend
     if wanted == "auto":
         return _first_that_loads()
-    loader = _LOADERS.get(wanted)
+    loader = _LOADERS.get(wanted) if isinstance(wanted, str) else None
     if loader is None:
         raise error(
             "invalid_argument",

@@ -105,8 +105,8 @@ def _variable(name: str) -> str:
     where = f"not in {path}" if path else f"there is no .env file in {os.getcwd()} or above"
     raise error(
         "invalid_config",
-        f"{name} is not in the environment and {where}: run DevTools.setup_persistent_keys() "
-        "and put the line that it prints into .env",
+        f"{name} is not set in the environment, or empty, and {where}: run "
+        "DevTools.setup_persistent_keys() and put the line that it prints into .env",
     )
 
 

@@ -173,6 +173,8 @@ def _entries(path: str) -> list[os.DirEntry[str]] | None:
                     found.append(entry)
     except FileNotFoundError:
         return None
+    except NotADirectoryError as reason:
+        raise FolderUnreadableError(f"the keys folder {path} is no folder") from reason
     except OSError as reason:
         raise FolderUnreadableError(
             f"the keys folder {path} cannot be read ({reason.strerror}): "

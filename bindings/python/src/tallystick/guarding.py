@@ -48,8 +48,8 @@ def guard(view: View, verify: Callable[[], Any], refuse: Callable[[TallystickErr
 class Refusals:
     """Logs why a request was refused, and answers it. Thread-safe and fork-safe.
 
-    ``on_error`` is called with the error and returns what the view would return;
-    default: ``error.response`` as it is.
+    ``on_error``, sync or async, is called with the error and returns what the view would
+    return; default: ``error.response`` as it is.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Refusals:
     def answer(self, refused: TallystickError) -> Any:
         """Return the answer; raise what is no verdict but a broken core (Flask: 500)."""
         log_refusal(self._logger, refused)
-        return self._on_error(refused)
+        return current_app.ensure_sync(self._on_error)(refused)
 
 
 def describe(environ: dict[str, Any]) -> str:

@@ -78,7 +78,7 @@ class KeyManager:
         must_be_folder("directory", directory)
         logger = logging.getLogger("tallystick")
         path = os.path.abspath(directory)
-        if not os.path.isdir(path):
+        if not os.path.exists(path):
             logger.warning("the keys folder %s does not exist", path)
         try:
             files = read_files(path)

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Protocol, Union, cast
 
 from tallystick.core import Core, call_json
-from tallystick.errors import error
+from tallystick.errors import TallystickError, error
 from tallystick.forks import ForkAware
 
 if TYPE_CHECKING:
@@ -300,6 +300,12 @@ def choose_means(
     core: Core, signer: Signer, public_key: str | None, time_limit: float
 ) -> SigningMeans:
     """Return the way to sign with ``signer``; ``invalid_key`` for an unfit key text."""
+    if public_key == "":
+        raise error(
+            "invalid_argument",
+            "public_key must not be empty, which would be no check of what the function signs: "
+            "leave it out for that",
+        )
     is_key = hasattr(signer, "private_numbers") and hasattr(signer, "sign")
     if callable(signer) and not is_key:
         return FunctionMeans(signer, public_key, time_limit)
@@ -310,7 +316,9 @@ def choose_means(
     if isinstance(signer, (str, bytes)):
         return _from_text(core, signer)
     if is_key:
-        return CryptographyMeans(cast("RSAPrivateKey", signer))
+        means = CryptographyMeans(cast("RSAPrivateKey", signer))
+        _inspect(core, {"text": means.configuration["public_key"], "want": "public"})
+        return means
     raise error(
         "invalid_argument",
         "a signer is PEM or JWK text, an RSA private key object of cryptography, or a function "
@@ -319,8 +327,7 @@ def choose_means(
 
 
 def _from_text(core: Core, text: str | bytes) -> SigningMeans:
-    request = {"text": _decode(text), "want": "private", "include_private": True}
-    keys = call_json(core, "key.inspect", request)["keys"]
+    keys = _inspect(core, {"text": _decode(text), "want": "private", "include_private": True})
     if len(keys) != 1:
         raise error("invalid_key", f"the signer's text holds {len(keys)} keys: give one")
     pem: str = keys[0]["private_pem"]
@@ -328,6 +335,14 @@ def _from_text(core: Core, text: str | bytes) -> SigningMeans:
         return key_means(pem)
     except ImportError:
         return CoreMeans(pem)
+
+
+def _inspect(core: Core, request: dict[str, Any]) -> list[dict[str, Any]]:
+    try:
+        keys: list[dict[str, Any]] = call_json(core, "key.inspect", request)["keys"]
+    except TallystickError as refused:
+        raise error(refused.code, f"signer: {refused.message}") from None
+    return keys
 
 
 def key_means(pem: str) -> CryptographyMeans:

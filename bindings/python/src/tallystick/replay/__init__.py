@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import inspect
 import os
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from tallystick.errors import error
 
 if TYPE_CHECKING:
     from tallystick.engine import Need
+    from tallystick.replay.sqlite import SQLiteReplay
 
 __all__ = ["ClaimAnswerer", "ReplayStore", "StoreUnavailableError", "choose_replay"]
 
@@ -24,7 +25,7 @@ class ReplayStore(Protocol):
 
     ``claim`` takes (issuer, jti) until ``expires_at`` (integer seconds since 1970)
     and returns ``True`` when it was free, ``False`` when it was taken before. It
-    must be one atomic step among everything that shares the store. An exception,
+    must be one atomic step among everything that shares the store. An ``Exception``,
     or any other result, refuses the request with 503. Called from any thread.
     """
 
@@ -77,7 +78,9 @@ class _Custom:
         )
 
 
-def choose_replay(replay: str | os.PathLike[str] | ReplayStore) -> ClaimAnswerer | None:
+def choose_replay(
+    replay: str | os.PathLike[str] | ReplayStore | SQLiteReplay,
+) -> ClaimAnswerer | None:
     """Return what answers claims, or ``None`` for the core's own window."""
     if replay == "memory":
         return None
@@ -87,6 +90,12 @@ def choose_replay(replay: str | os.PathLike[str] | ReplayStore) -> ClaimAnswerer
             f"replay={replay!r} is neither 'sqlite' nor 'memory' nor a path: "
             "write a file of this folder as './name'",
         )
+    if isinstance(replay, str) and "://" in replay:
+        raise error(
+            "invalid_argument",
+            f"replay={_scheme(replay)!r} is a URL, and no path of a file: give an object with "
+            "claim(issuer, jti, expires_at) that talks to that store",
+        )
     if isinstance(replay, (str, os.PathLike)):
         from tallystick.replay.sqlite import SQLiteReplay
 
@@ -94,20 +103,26 @@ def choose_replay(replay: str | os.PathLike[str] | ReplayStore) -> ClaimAnswerer
     return _custom(replay)
 
 
+def _scheme(url: str) -> str:
+    # The rest of it may hold a password.
+    return url[: url.index("://") + 3] + "..."
+
+
 def _is_path(text: str) -> bool:
     return os.sep in text or (os.altsep is not None and os.altsep in text)
 
 
-def _custom(store: ReplayStore) -> ClaimAnswerer:
+def _custom(store: ReplayStore | SQLiteReplay) -> ClaimAnswerer:
     from tallystick.replay.sqlite import SQLiteReplay
 
-    if isinstance(store, SQLiteReplay):
-        return store
     claim = getattr(store, "claim", None)
-    if not callable(claim) or inspect.iscoroutinefunction(claim):
+    # A subclass of it that has a claim is an application's own store.
+    if isinstance(store, SQLiteReplay) and claim is None:
+        return store
+    if isinstance(store, type) or not callable(claim) or inspect.iscoroutinefunction(claim):
         raise error(
             "invalid_argument",
             f"replay= takes 'sqlite', 'memory', a path or an object with a synchronous "
             f"claim(issuer, jti, expires_at), not {type(store).__name__}",
         )
-    return _Custom(store)
+    return _Custom(cast("ReplayStore", store))

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tallystick.arguments import must_be_number, must_be_path
+from tallystick.arguments import must_be_number, must_be_path, must_be_whole
 from tallystick.errors import error
 from tallystick.forks import LockedAcrossForks, entered_child_unannounced, keep_forever
 from tallystick.replay import StoreUnavailableError
@@ -33,6 +33,9 @@ PRUNE_ROWS = 256
 """Rows that one pruning looks at: four for each claim, so it overtakes what is added."""
 
 MAX_BYTES = 1 << 30
+
+ID_SIZE = 16
+"""Bytes of what stands for an issuer and a jti."""
 
 PAGE_SIZE = 1024
 """Bytes of a page. A claim writes one page: a small one costs half of a usual one."""
@@ -70,6 +73,7 @@ _FORGET = "DELETE FROM tallystick_used WHERE id > ? AND id <= ? AND expires_at <
 _RAISE = "UPDATE tallystick_floor SET pruned = max(pruned, ?)"
 
 _FIXES = (
+    ("Is a directory", "it is a folder: name a file in it"),
     ("not a database", "move it away, or choose another file with AgentAuth(replay=PATH)"),
     ("malformed", "move it away, or choose another file with AgentAuth(replay=PATH)"),
     ("full", "free space on that disk, or raise the limit: SQLiteReplay(PATH, max_bytes=...)"),
@@ -169,7 +173,7 @@ class SQLiteReplay(LockedAcrossForks):
 
     def claim_need(self, need: Need) -> bool:
         """Claim for the need ``claim`` (ABI.md); see :meth:`claim_id`."""
-        return self.claim_id(bytes.fromhex(need["id"]), need["expires_at"], need["now"])
+        return self._claim(bytes.fromhex(need["id"]), need["expires_at"], need["now"])
 
     def notice(self) -> str:
         """Return once that fresh tokens are refused because a file was lost; else ""."""
@@ -182,14 +186,28 @@ class SQLiteReplay(LockedAcrossForks):
     def claim_id(self, identifier: bytes, expires_at: int, now: float) -> bool:
         """Claim 16 bytes that stand for (issuer, jti); ``True`` when they were free.
 
-        Raises :class:`StoreUnavailableError`, whose text names the file and the fix.
+        ``expires_at`` is in whole seconds since 1970, ``now`` in seconds. Raises
+        ``invalid_argument`` and :class:`tallystick.StoreUnavailableError`, whose text
+        names the file and the fix.
         """
+        if not isinstance(identifier, bytes) or len(identifier) != ID_SIZE:
+            raise error("invalid_argument", f"identifier must be {ID_SIZE} bytes")
+        must_be_whole("expires_at", expires_at)
+        must_be_number("now", now)
+        return self._claim(identifier, expires_at, now)
+
+    def _claim(self, identifier: bytes, expires_at: int, now: float) -> bool:
         entered_child_unannounced()
         with self._lock:
             try:
                 return self._claim_locked(identifier, expires_at, now)
             except (sqlite3.Error, OSError) as reason:
                 raise self._failed(reason) from reason
+            except BaseException:
+                # A signal's handler may raise anywhere, also where a transaction has just
+                # begun: what were claimed in it would be forgotten with it.
+                self._close()
+                raise
 
     def _claim_locked(self, identifier: bytes, expires_at: int, now: float) -> bool:
         cursor = self._current()
@@ -197,14 +215,14 @@ class SQLiteReplay(LockedAcrossForks):
             self._prune(cursor.connection, now)
         self._claims += 1
         try:
-            claimed = _claim(cursor, identifier, expires_at)
+            claimed = _insert(cursor, identifier, expires_at)
         except sqlite3.Error as reason:
             if "full" not in str(reason):
                 raise
             # Twice: the sweep may just have come near the end of the table.
             self._prune(cursor.connection, now)
             self._prune(cursor.connection, now)
-            claimed = _claim(cursor, identifier, expires_at)
+            claimed = _insert(cursor, identifier, expires_at)
         self._latest = max(self._latest or expires_at, expires_at)
         return claimed
 
@@ -224,7 +242,8 @@ class SQLiteReplay(LockedAcrossForks):
     def _current(self) -> sqlite3.Cursor:
         if self._broken:
             raise StoreUnavailableError(self._broken)
-        if self._connection is None or self._cursor is None:
+        if self._connection is None or self._cursor is None or self._connection.in_transaction:
+            self._close()
             return self._open()
         if _identity(self._name) != self._file:
             self._remember(self._connection)
@@ -252,12 +271,15 @@ class SQLiteReplay(LockedAcrossForks):
         connection = sqlite3.connect(
             self._path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
         )
-        self._connection = connection
-        self._prepare(connection)
-        self._cursor = connection.cursor()
-        self._file = _identity(self._name)
-        if self._file != before:
-            raise OSError("it was replaced while it was being opened")
+        try:
+            self._prepare(connection)
+            if _identity(self._name) != before:
+                raise OSError("it was replaced while it was being opened")
+        except BaseException:
+            # Else it would keep its locks for as long as the exception is looked at.
+            connection.close()
+            raise
+        self._connection, self._cursor, self._file = connection, connection.cursor(), before
         return self._cursor
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
@@ -344,20 +366,21 @@ class SQLiteReplay(LockedAcrossForks):
         )
 
 
-def _claim(cursor: sqlite3.Cursor, identifier: bytes, expires_at: int) -> bool:
+def _insert(cursor: sqlite3.Cursor, identifier: bytes, expires_at: int) -> bool:
     return cursor.execute(_CLAIM, (identifier, expires_at, expires_at)).rowcount == 1
 
 
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
     try:
+        connection.execute("BEGIN IMMEDIATE")
         yield
+        connection.execute("COMMIT")
     except BaseException:
         with contextlib.suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
 
 
 def _create(path: Path) -> None:
