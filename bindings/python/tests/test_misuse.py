@@ -45,7 +45,9 @@ def test_a_bad_variable_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("OTHER=1\n")
-    with pytest.raises(InvalidConfigError, match="MY_KEY is not set in the environment, or empty, and not in"):
+    with pytest.raises(
+        InvalidConfigError, match="MY_KEY is not set in the environment, or empty, and not in"
+    ):
         DevTools.generate_bearer_token("hello", env_var="MY_KEY")
     monkeypatch.setenv("MY_KEY", "not base64!")
     with pytest.raises(InvalidKeyError, match=r"^MY_KEY: not base64"):
