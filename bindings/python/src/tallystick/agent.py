@@ -18,6 +18,7 @@ from tallystick.arguments import (
     must_be_path,
     must_be_text,
     must_be_texts,
+    must_be_utf8,
     must_be_whole,
 )
 from tallystick.body import Body, read_body
@@ -106,7 +107,7 @@ class AgentAuth:
         must_be_path("keys_dir", keys_dir)
         must_be_flag("require_target", require_target)
         for name, text in _given(base_url=base_url, realm=realm).items():
-            must_be_text(name, text)
+            must_be_utf8(name, text)
         if base_url == "":
             raise error(
                 "invalid_argument",

@@ -31,6 +31,7 @@ __all__ = [
     "must_be_text",
     "must_be_texts",
     "must_be_trust",
+    "must_be_utf8",
     "must_be_whole",
     "wrong_type",
 ]
@@ -65,13 +66,19 @@ def body_bytes(body: bytes | str) -> bytes:
 
 
 def must_be_text(name: str, value: object) -> None:
-    """Refuse what is no text, or none that UTF-8 can write."""
+    """Refuse what is no text."""
     if not isinstance(value, str):
         raise wrong_type(name, "a text", value)
-    if value.isascii():
-        return
+
+
+def must_be_utf8(name: str, value: object) -> None:
+    """Refuse what is no text, or none that UTF-8 can write.
+
+    For what the program's author writes: of what a caller sends the core says that.
+    """
+    must_be_text(name, value)
     try:
-        value.encode()
+        str(value).encode()
     except UnicodeEncodeError:
         raise error("invalid_argument", f"{name} has an unpaired surrogate") from None
 

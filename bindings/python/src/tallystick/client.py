@@ -14,6 +14,7 @@ from tallystick.arguments import (
     body_bytes,
     must_be_seconds,
     must_be_text,
+    must_be_utf8,
     must_be_whole,
     wrong_type,
 )
@@ -80,9 +81,9 @@ class OrchestratorClient:
         signer_timeout: float = 10,
         backend: str | None = None,
     ) -> None:
-        must_be_text("issuer_id", issuer_id)
+        must_be_utf8("issuer_id", issuer_id)
         if public_key is not None:
-            must_be_text("public_key", public_key)
+            must_be_utf8("public_key", public_key)
         must_be_whole("ttl", ttl)
         must_be_seconds("signer_timeout", signer_timeout)
         self._core = load_core(backend)
