@@ -65,10 +65,7 @@ def interpreter(version: str) -> Path:
     home = Path(pwd.getpwuid(os.getuid()).pw_dir)
     for folder in sorted((home / ".pyenv" / "versions").glob(f"{version}.*")):
         return folder / "bin" / "python"
-    pytest.skip(
-        f"Python {version} is not installed here (no python{version} on PATH, none under "
-        "~/.pyenv/versions), and tests install no interpreters: the wheel is not tried on it"
-    )
+    pytest.skip(f"Python {version} is not installed here; tests install no interpreters")
 
 
 @pytest.mark.parametrize("version", ["3.10", "3.12", "3.13"])
