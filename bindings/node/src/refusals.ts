@@ -54,7 +54,10 @@ function withOptionNames(log: string): string {
 /** What `onError` gave. Sent as it is, a promise would be an empty 200, and a header that cannot be sent the process's end. */
 function checkAnswer(own: unknown): HttpAnswer {
   checkValue("its result", own, OBJECT);
-  if (isLater(own)) throw new TypeError("it is asynchronous; it must return { status, headers, body } at once");
+  if (isLater(own)) {
+    own.then(undefined, () => {}); // nobody waits for it: were it rejected, that would end the process
+    throw new TypeError("it is asynchronous; it must return { status, headers, body } at once");
+  }
   const { status, headers, body } = own as HttpAnswer;
   checkValue("status", status, STATUS);
   checkValue("headers", headers, { must: "a plain object of texts", holds: isTexts });

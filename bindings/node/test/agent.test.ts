@@ -221,7 +221,9 @@ for (const [adapter, start] of Object.entries(adapters)) {
       ];
       let answer: unknown;
       const lines = new Lines();
-      const auth = agent({ onError: () => answer as HttpAnswer, logger: lines });
+      const rejected = () => Promise.reject(new Error("nobody waits for this"));
+      const onError = () => (answer === rejected ? rejected() : answer) as HttpAnswer;
+      const auth = agent({ onError, logger: lines });
       const target = `${await start(auth)}/agent`;
       for (const [own, words] of wrong) {
         answer = own;
@@ -229,6 +231,9 @@ for (const [adapter, start] of Object.entries(adapters)) {
         assert.match(lines.errors.at(-1) ?? "", /^onError failed: /);
         assert.match(lines.errors.at(-1) ?? "", words);
       }
+      answer = rejected;
+      refused(await send(target), "missing_authorization");
+      assert.match(lines.errors.at(-1) ?? "", /it is asynchronous/);
       const before = lines.errors.length;
       for (const status of [418, 204]) {
         answer = { ...good, status };
