@@ -56,7 +56,7 @@ func (want *Response) bodyMet(problem *Problem) error {
 }
 
 func (want *Response) challengeMet(challenge string) error {
-	demanded := want.Status == 401 || want.Status == 403 || want.Status == 429
+	demanded := want.Status == 400 && want.OAuth != "" || want.Status == 401 || want.Status == 403 || want.Status == 429
 	switch {
 	case demanded != (challenge != ""):
 		return fmt.Errorf("response: www-authenticate is %q with status %d", challenge, want.Status)

@@ -68,12 +68,16 @@ func context(a *area) {
 // area_gate.go has the form of tokens in full.
 func accessForm(a *area) {
 	good := accessToken(nil)
-	header := func(name, says string, values ...string) {
-		a.reject("header-"+name, "context", says, step1, openAccess(nil), call("access.verify", asked("", object{"authorization": append([]string{}, values...)}), "", refusal("missing_authorization")))
+	rejects := func(code string) func(name, says string, values ...string) {
+		return func(name, says string, values ...string) {
+			a.reject("header-"+name, "context", says, step1, openAccess(nil), call("access.verify", asked("", object{"authorization": append([]string{}, values...)}), "", refusal(code)))
+		}
 	}
+	header, ambiguous := rejects("missing_authorization"), rejects("ambiguous_authorization")
 	header("missing", "no header")
-	header("two", "two headers", "Bearer "+good.String(), "Bearer "+good.String())
-	header("joined", "two headers that a server joined", "Bearer "+good.String()+", Bearer "+good.String())
+	ambiguous("two", "two headers", "Bearer "+good.String(), "Bearer "+good.String())
+	ambiguous("joined", "two headers that a server joined", "Bearer "+good.String()+", Bearer "+good.String())
+	ambiguous("joined-basic-first", "two headers of which the first has another scheme, joined", "Basic YTpi,Bearer "+good.String())
 	header("basic", "another scheme", "Basic YTpi")
 	header("empty", "Bearer alone", "Bearer ")
 	a.accept("header-case", "the scheme is case-insensitive", step1, openAccess(nil), call("access.verify", asked("", object{"authorization": []string{"bEARER " + good.String()}}), "", okIncludes(object{"authenticated": true})))

@@ -74,8 +74,8 @@ func headerAsBytes(a *area, t token) {
 		a.reject(name, "header-as-bytes", says, source, open(nil), refused(t, changes, code))
 	}
 	a.accept("header-as-bytes", "the header in the place of the body, which the host hashed", source, open(nil), accepted(t, as(header)))
-	bad("header-as-bytes-and-text", "one header as bytes and one as text are two", "missing_authorization", as(header).with(object{"authorization": []string{header}}))
-	bad("header-as-bytes-twice", "two tokens in one header", "missing_authorization", as(header+", "+header))
+	bad("header-as-bytes-and-text", "one header as bytes and one as text are two", "ambiguous_authorization", as(header).with(object{"authorization": []string{header}}))
+	bad("header-as-bytes-twice", "two tokens in one header", "ambiguous_authorization", as(header+", "+header))
 	bad("header-as-bytes-empty", "no bytes: an empty header", "missing_authorization", as(""))
 	bad("header-as-bytes-no-text", "bytes that are not UTF-8", "malformed_token", as(header+"\xff"))
 	bad("header-as-bytes-changed", "the body's digest is another one", "body_tampered", as(header).with(object{"body_sha256": hexSHA256("x")}))

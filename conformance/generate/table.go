@@ -6,6 +6,7 @@ import "github.com/tallystick/tallystick/conformance"
 // the document, so that the core's table is checked against something.
 var rows = map[string]conformance.Response{
 	"missing_authorization":    {Status: 401, Words: "Missing/Invalid Authorization header"},
+	"ambiguous_authorization":  {Status: 400, Words: "Missing/Invalid Authorization header", OAuth: "invalid_request"},
 	"malformed_token":          {Status: 401, Words: "Invalid Token", OAuth: "invalid_token"},
 	"unsupported_algorithm":    {Status: 401, Words: "Unsupported Algorithm", OAuth: "invalid_token"},
 	"unknown_key":              {Status: 401, Words: "Unknown Key", OAuth: "invalid_token"},

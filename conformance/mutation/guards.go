@@ -3,7 +3,12 @@ package mutation
 // Guards lists what is switched off, in the order of the pipeline.
 func Guards() []Guard {
 	return []Guard{
-		{`header-one`, `core/bearer/bearer.go`, `if len(headers) != 1 {`, `if len(headers) < 1 {`},
+		{`header-one`, `core/bearer/bearer.go`, `return len(headers) > 1 || len(headers) == 1 &&`, `return len(headers) > 0 &&`},
+		{`header-joined`, `core/bearer/bearer.go`, ` && isJoined(headers[0])`, ` && false`},
+		{`header-parameters`, `core/bearer/bearer.go`, `if !isParameter(rest[1:]) {`, `if true {`},
+		{`header-quoted`, `core/bearer/bearer.go`, `case c == ',' && !quoted:`, `case c == ',':`},
+		{`header-parameter-name`, `core/bearer/bearer.go`, ` && !strings.ContainsAny(name, separators)`, ``},
+		{`token-endpoint-headers`, `core/client/authenticate.go`, `if bearer.Several(a.Authorization) {`, `if len(a.Authorization) > 1 {`},
 		{`header-scheme`, `core/bearer/bearer.go`, `!strings.EqualFold(header[:len(scheme)], scheme) || `, ``},
 		{`header-comma`, `core/bearer/bearer.go`, `" \t,"`, `" \t"`},
 		{`header-space`, `core/bearer/bearer.go`, `" \t,"`, `"\t,"`},

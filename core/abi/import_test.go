@@ -196,7 +196,7 @@ func TestAuthorizationInBody(t *testing.T) {
 	request := sign(t, c, engine, "")
 	value := request["authorization"].([]any)[0].(string)
 	request["authorization_in_body"], request["body_sha256"] = true, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-	if a := call(t, c, "request.verify", request, value); a.Error.Code != "missing_authorization" {
+	if a := call(t, c, "request.verify", request, value); a.Error.Code != "ambiguous_authorization" {
 		t.Errorf("in both places: %+v", a)
 	}
 	delete(request, "body_sha256")

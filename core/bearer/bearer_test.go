@@ -1,7 +1,6 @@
 package bearer
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/tallystick/tallystick/core/jose"
@@ -18,10 +17,13 @@ func TestOneTokenAtEachPlace(t *testing.T) {
 	for place := range good {
 		for with, want := range map[string]problem.Code{
 			"!": problem.MalformedToken, "\x80": problem.MalformedToken, "\xac": problem.MalformedToken, "\xa0": problem.MalformedToken,
-			" ": problem.MissingAuthorization, "\t": problem.MissingAuthorization, ",": problem.MissingAuthorization,
+			" ": problem.AmbiguousAuthorization, "\t": problem.AmbiguousAuthorization, ",": problem.AmbiguousAuthorization,
 		} {
 			if place == 0 && with == " " {
 				continue // more white space before the token
+			}
+			if place == len(good)-1 && with != "," && want == problem.AmbiguousAuthorization {
+				want = problem.MissingAuthorization // one token with white space behind it
 			}
 			text := good[:place] + with + good[place+1:]
 			token, p := Token([]string{"Bearer " + text})
@@ -47,11 +49,38 @@ func TestHeader(t *testing.T) {
 		if token != want || (p == nil) != (want != "") {
 			t.Errorf("%q: %q, %v", header, token, p)
 		}
-		if _, p := Token([]string{header, header}); p == nil || !strings.Contains(p.Log, "2 Authorization headers") {
+		if _, p := Token([]string{header, header}); p == nil || p.Code != problem.AmbiguousAuthorization {
 			t.Errorf("%q twice: %v", header, p)
 		}
 	}
-	if _, p := Token(nil); p == nil {
-		t.Error("no header passed")
+	if _, p := Token(nil); p == nil || p.Code != problem.MissingAuthorization {
+		t.Errorf("no header: %v", p)
+	}
+}
+
+// Two headers are two, whether a host gives them apart or joined with a comma.
+func TestJoinedHeaders(t *testing.T) {
+	single := []string{
+		"Basic YTpi", "Bearer x", "Negotiate YTpi==", `Digest username="a, Basic b", realm="\", c", uri = "/"`, "Digest a=b,c=d", "Digest a=b, c\t=d", "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host;range, Signature=c",
+	}
+	for _, first := range single {
+		if Several([]string{first}) {
+			t.Errorf("%q is one", first)
+		}
+		for _, second := range append(single, "", "Basic", "Bearer") {
+			if !Several([]string{first, second}) {
+				t.Errorf("%q and %q are two", first, second)
+			}
+			for _, comma := range []string{",", ", "} {
+				joined := first + comma + second
+				token, p := Token([]string{joined})
+				if p == nil {
+					p = Refusal(token, problem.New(problem.MalformedToken, ""))
+				}
+				if p.Code != problem.AmbiguousAuthorization {
+					t.Errorf("%q: %s", joined, p.Code)
+				}
+			}
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"strings"
 
+	"github.com/tallystick/tallystick/core/bearer"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/once"
 	"github.com/tallystick/tallystick/core/problem"
@@ -102,7 +103,7 @@ func (a *Attempt) basic() (*credentials, *Error) {
 	if len(a.Authorization) == 0 {
 		return nil, nil
 	}
-	if len(a.Authorization) > 1 {
+	if bearer.Several(a.Authorization) {
 		return nil, invalidRequest("there are several Authorization headers")
 	}
 	scheme, encoded, _ := strings.Cut(a.Authorization[0], " ")

@@ -14,6 +14,7 @@ type Code string
 // Codes of a refused request: what a caller of an agent can see.
 const (
 	MissingAuthorization   Code = "missing_authorization"
+	AmbiguousAuthorization Code = "ambiguous_authorization"
 	MalformedToken         Code = "malformed_token"
 	UnsupportedAlgorithm   Code = "unsupported_algorithm"
 	UnknownIssuer          Code = "unknown_issuer"
@@ -72,6 +73,7 @@ const (
 // Table has every code once, in the order of the pipeline.
 var table = []Info{
 	{MissingAuthorization, 401, "Missing/Invalid Authorization header", "", "send exactly one Authorization header with a Bearer token"},
+	{AmbiguousAuthorization, 400, "Missing/Invalid Authorization header", oauthInvalidRequest, "the request has more than one Authorization header or token: send exactly one"},
 	{MalformedToken, 401, "Invalid Token", oauthInvalidToken, "the token is not a well-formed compact JWS"},
 	{UnsupportedAlgorithm, 401, "Unsupported Algorithm", oauthInvalidToken, "the token must be signed with RS256"},
 	{UnknownIssuer, 401, "Unknown Issuer", oauthInvalidToken, "no key is known for the token's issuer"},

@@ -33,10 +33,10 @@ func (p *Problem) Response(realm string) *Response {
 		"content-type":  "application/json",
 		"cache-control": "no-store",
 	}
-	switch row.Status {
-	case 401, 403, 429:
+	switch {
+	case row.Status == 401, row.Status == 403, row.Status == 429, row.Code == AmbiguousAuthorization:
 		headers["www-authenticate"] = p.challenge(row, realm)
-	case 503:
+	case row.Status == 503:
 		headers["retry-after"] = strconv.Itoa(retryAfter)
 	}
 	return &Response{Status: row.Status, Headers: headers, Body: string(body)}

@@ -5,6 +5,7 @@ export const ABI_VERSION = 1;
 
 export const CODES = {
   missing_authorization: { status: 401, words: "Missing/Invalid Authorization header", oauth: "" },
+  ambiguous_authorization: { status: 400, words: "Missing/Invalid Authorization header", oauth: "invalid_request" },
   malformed_token: { status: 401, words: "Invalid Token", oauth: "invalid_token" },
   unsupported_algorithm: { status: 401, words: "Unsupported Algorithm", oauth: "invalid_token" },
   unknown_issuer: { status: 401, words: "Unknown Issuer", oauth: "invalid_token" },
@@ -44,6 +45,9 @@ export type ErrorCode = keyof typeof CODES;
 
 /** Send exactly one Authorization header with a Bearer token. */
 export class MissingAuthorizationError extends TallystickError {}
+
+/** The request has more than one Authorization header or token: send exactly one. */
+export class AmbiguousAuthorizationError extends TallystickError {}
 
 /** The token is not a well-formed compact JWS. */
 export class MalformedTokenError extends TallystickError {}
@@ -143,6 +147,7 @@ export class InternalError extends TallystickError {}
 
 export const ERRORS: Readonly<Record<ErrorCode, typeof TallystickError>> = {
   missing_authorization: MissingAuthorizationError,
+  ambiguous_authorization: AmbiguousAuthorizationError,
   malformed_token: MalformedTokenError,
   unsupported_algorithm: UnsupportedAlgorithmError,
   unknown_issuer: UnknownIssuerError,

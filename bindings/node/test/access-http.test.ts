@@ -108,6 +108,16 @@ for (const [name, host] of Object.entries(hosts)) {
       assert.equal(answer.status, 401);
       assert.equal(answer.headers.get("cache-control"), "no-store");
       assert.equal(((await answer.json()) as { error: string }).error, "invalid_client");
+      for (const second of ["Basic eDp5", "Bearer x"]) {
+        const twice = await send(`${url}/auth/token`, {
+          body: "grant_type=client_credentials",
+          headers: [
+            ...["content-type", "application/x-www-form-urlencoded"],
+            ...["authorization", "Basic eDp5", "authorization", second],
+          ],
+        });
+        assert.deepEqual([twice.status, twice.json["error"]], [400, "invalid_request"]);
+      }
       const huge = await fetch(`${url}/auth/token`, { method: "POST", body: "x".repeat(100_000) }).then(
         (response) => response.status,
       );
@@ -138,7 +148,8 @@ for (const [name, host] of Object.entries(hosts)) {
       const twice = await send(`${url}/run`, {
         headers: ["authorization", authorization, "authorization", authorization],
       });
-      assert.equal(twice.status, 401);
+      assert.deepEqual([twice.status, twice.json["code"]], [400, "ambiguous_authorization"]);
+      assert.match(twice.headers["www-authenticate"] ?? "", /error="invalid_request"/);
       const good = await send(`${url}/run`, { headers: ["authorization", authorization] });
       assert.equal(good.status, 200);
       assert.ok(logger.warnings.some((line) => line.startsWith("malformed_token")));

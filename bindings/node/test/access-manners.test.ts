@@ -90,12 +90,16 @@ describe("a connection", () => {
     for (const value of ["Basic eDp5", 'Digest username="x", realm="y"', "Negotiate abc"]) {
       for (const form of connections(value)) assert.equal((await bob.onConnection(form)).auth, undefined);
     }
-    for (const value of ["Bearer a.b.c", "bearer a.b.c", `${authorization}, ${authorization}`, "Bearer a b"]) {
+    const two = [`${authorization}, ${authorization}`, `Basic eDp5, ${authorization}`, "Basic eDp5,Basic eDp5"];
+    for (const value of two) {
+      for (const form of connections(value)) await rejectsWith("ambiguous_authorization", bob.onConnection(form));
+    }
+    for (const value of ["Bearer a.b.c", "bearer a.b.c", "Bearer a b"]) {
       for (const form of connections(value)) await assert.rejects(bob.onConnection(form), { name: /Error$/ });
     }
     for (const form of connections(authorization)) assert.equal((await bob.onConnection(form)).auth?.agentId, "alice");
     await rejectsWith(
-      "missing_authorization",
+      "ambiguous_authorization",
       bob.onConnection({ headers: { authorization: [authorization, "Basic eDp5"] } }),
     );
     const one = await bob.onConnection({ headers: { authorization: [authorization] } });
@@ -118,7 +122,7 @@ describe("a connection", () => {
     assert.equal(await outcome(), "nobody");
     assert.equal(await outcome("Basic eDp5"), "nobody");
     assert.equal(await outcome("Bearer a.b.c"), "malformed_token");
-    assert.equal(await outcome(authorization, authorization), "missing_authorization");
+    assert.equal(await outcome(authorization, authorization), "ambiguous_authorization");
     assert.equal(await outcome(authorization), "alice");
   });
 });

@@ -18,7 +18,7 @@ function refused(answer: Answer, code: ErrorCode, words: string = CODES[code].wo
   assert.deepEqual([answer.json["code"], answer.json["error"], answer.status], [code, words, CODES[code].status]);
   assert.equal(answer.headers["content-type"], "application/json");
   assert.equal(typeof answer.json["error_description"], "string");
-  const challenged = [401, 403, 429].includes(answer.status);
+  const challenged = [401, 403, 429].includes(answer.status) || code === "ambiguous_authorization";
   assert.equal(answer.headers["www-authenticate"]?.startsWith('Bearer realm="tallystick"'), challenged || undefined);
   assert.equal(answer.headers["retry-after"] !== undefined, answer.status === 503);
 }
@@ -102,9 +102,17 @@ for (const [adapter, start] of Object.entries(adapters)) {
         const headers = (...values: string[]) => values.flatMap((value) => ["authorization", value]);
         refused(await call(text, { headers: [] }), "missing_authorization");
         refused(await call(text, { headers: headers("Basic YTpi") }), "missing_authorization");
-        refused(await call(text, { headers: headers(`Bearer ${text}`, `Bearer ${text}`) }), "missing_authorization");
-        refused(await call(text, { headers: headers("Basic YTpi", `Bearer ${text}`) }), "missing_authorization");
-        refused(await call(text, { headers: headers(`Bearer ${text}, Bearer ${text}`) }), "missing_authorization");
+        refused(await call(text, { headers: headers('Digest a="b", c=d') }), "missing_authorization");
+        for (const two of [
+          headers(`Bearer ${text}`, `Bearer ${text}`),
+          headers("Basic YTpi", `Bearer ${text}`),
+          headers(`Bearer ${text}, Bearer ${text}`),
+          headers(`Basic YTpi,Bearer ${text}`),
+        ]) {
+          const answer = await call(text, { headers: two });
+          refused(answer, "ambiguous_authorization", "Missing/Invalid Authorization header");
+          assert.equal(answer.status, 400);
+        }
         await accepted(call(text, { headers: ["AUTHORIZATION", `bearer ${text}`] }));
       });
 

@@ -92,6 +92,16 @@ def post(
         connection.close()
 
 
+def post_twice(port: int, path: str, first: str, second: str, **headers: str) -> Answer:
+    """Send one request with two ``Authorization`` headers."""
+    fields = http.client.HTTPMessage()
+    for name, value in headers.items():
+        fields[name.replace("_", "-")] = value
+    for value in (first, second):
+        fields["Authorization"] = value
+    return post(port, fields, path=path)  # type: ignore[arg-type]
+
+
 @dataclass
 class Server:
     port: int

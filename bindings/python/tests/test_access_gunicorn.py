@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agents import agent
-from support import DEADLINE, Answer, Server, gunicorn, post
+from support import DEADLINE, Answer, Server, gunicorn, post, post_twice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +84,31 @@ def test_a_token_request_without_credentials(server: Server) -> None:
     assert refused.headers["cache-control"] == "no-store"
     huge = ask(server, "POST", "/alice/auth/token", b"a=" + b"x" * 70_000, content_type=kind)
     assert huge.status == 413
+
+
+def test_two_headers_are_refused_at_the_token_endpoint(server: Server) -> None:
+    kind = "application/x-www-form-urlencoded"
+    for second in ("Basic eDp5", "Bearer x"):
+        refused = post_twice(
+            server.port, "/alice/auth/token", "Basic eDp5", second, content_type=kind
+        )
+        assert (refused.status, refused.json["error"]) == (400, "invalid_request")
+    form = b"grant_type=client_credentials"
+    alone = ask(
+        server, "POST", "/alice/auth/token", form, authorization="Basic eDp5", content_type=kind
+    )
+    assert (alone.status, alone.json["error"]) == (401, "invalid_client")
+
+
+def test_two_headers_are_refused(server: Server, carol: AuthSkill) -> None:
+    path = "/bob/whoami"
+    header = carol.authorization(server.url + "/bob", ["read"])
+    for other in (header, "Basic eDp5", 'Digest a="b", c=d'):
+        for pair in ((header, other), (other, header)):
+            refused = post_twice(server.port, path, *pair)
+            assert (refused.status, refused.code) == (400, "ambiguous_authorization")
+            assert 'error="invalid_request"' in refused.headers["www-authenticate"]
+    assert ask(server, "GET", path, authorization=header).status == 200
 
 
 @pytest.mark.parametrize("path", ["/bob/whoami", "/bob/view"])

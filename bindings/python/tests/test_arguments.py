@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from agents import receiver
 from tallystick import (
     AgentAuth,
+    AmbiguousAuthorizationError,
     AuthEndpoints,
     Authority,
     AuthSkill,
@@ -223,7 +224,7 @@ def test_one_text_is_one_header(bob: AuthSkill) -> None:
     assert asyncio.run(bob.averify_request(value, **request)) == found
     with pytest.raises(MissingAuthorizationError):
         bob.verify_request(None, **request)
-    with pytest.raises(MissingAuthorizationError):
+    with pytest.raises(AmbiguousAuthorizationError):
         bob.verify_request([value, value], **request)
     for wrong in (5, value.encode(), [value.encode()]):
         with pytest.raises(InvalidArgumentError, match=r"^authorization"):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agents import agent
-from support import APPS, DEADLINE, Server, stop
+from support import APPS, DEADLINE, Server, post_twice, stop
 from tallystick import (
     AuthEndpoints,
     AuthMiddleware,
@@ -88,6 +88,17 @@ def test_the_documents(server: Server, mount: str) -> None:
     assert token.status in (400, 401)
     huge = ask(server, "POST", f"{mount}/auth/token", b"a=" + b"x" * 70_000, content_type=form)
     assert huge.status == 413
+
+
+def test_two_headers_are_refused(server: Server, carol: AuthSkill) -> None:
+    header = carol.authorization(server.url, ["read"])
+    for other in (header, "Basic eDp5"):
+        for pair in ((header, other), (other, header)):
+            refused = post_twice(server.port, "/whoami", *pair)
+            assert (refused.status, refused.code) == (400, "ambiguous_authorization")
+    form = "application/x-www-form-urlencoded"
+    refused = post_twice(server.port, "/auth/token", "Basic eDp5", "Basic eDp5", content_type=form)
+    assert (refused.status, refused.json["error"]) == (400, "invalid_request")
 
 
 def test_a_caller_is_in_the_scope(server: Server, carol: AuthSkill) -> None:

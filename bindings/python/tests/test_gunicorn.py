@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import BODY, DEADLINE, KeyPair, Server, gunicorn, post
+from support import BODY, DEADLINE, KeyPair, Server, gunicorn, post, post_twice
 from tallystick import OrchestratorClient
 
 if TYPE_CHECKING:
@@ -71,6 +71,17 @@ def test_every_preloaded_worker_verifies_thousands(
                 assert time.monotonic() < end, done
                 list(pool.map(lambda _: ask(), range(4)))
     assert len(done) == 4
+
+
+def test_two_headers_are_refused_and_use_no_token_up(
+    server: Server, client: OrchestratorClient
+) -> None:
+    headers = sign(client, server)
+    for pair in ((headers["Authorization"],) * 2, ("Basic eDp5", headers["Authorization"])):
+        refused = post_twice(server.port, "/agent", *pair)
+        assert (refused.status, refused.code) == (400, "ambiguous_authorization")
+        assert refused.json["error"] == "Missing/Invalid Authorization header"
+    assert post(server.port, headers).status == 200
 
 
 def test_one_token_sent_64_times_at_once_is_accepted_exactly_once(

@@ -9,6 +9,7 @@ import pytest
 from support import BODY, ORIGIN
 from tallystick import (
     AgentAuth,
+    AmbiguousAuthorizationError,
     BodyTamperedError,
     BodyTooLargeError,
     InvalidArgumentError,
@@ -53,6 +54,9 @@ def test_a_request_in_parts_is_verified(auth: AgentAuth, client: OrchestratorCli
         ({"method": "PUT"}, WrongTargetError, "401"),
         ({"mount": "/api"}, WrongTargetError, "401"),
         ({"authorization": []}, MissingAuthorizationError, "401"),
+        ({"authorization": ["Basic YTpi"]}, MissingAuthorizationError, "401"),
+        ({"authorization": ["Bearer x", "Basic YTpi"]}, AmbiguousAuthorizationError, "400"),
+        ({"authorization": ["Basic YTpi,Bearer x"]}, AmbiguousAuthorizationError, "400"),
     ],
 )
 def test_what_differs_is_refused(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tallystick._generated import (
+        AmbiguousAuthorizationError,
         BodyTamperedError,
         BodyTooLargeError,
         BodyUnavailableError,
@@ -67,6 +68,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AgentAuth",
+    "AmbiguousAuthorizationError",
     "AuthContext",
     "AuthEndpoints",
     "AuthMiddleware",

@@ -23,6 +23,12 @@ class MissingAuthorizationError(TallystickError):
     code = "missing_authorization"
 
 
+class AmbiguousAuthorizationError(TallystickError):
+    """The request has more than one Authorization header or token: send exactly one."""
+
+    code = "ambiguous_authorization"
+
+
 class MalformedTokenError(TallystickError):
     """The token is not a well-formed compact JWS."""
 
@@ -1128,6 +1134,7 @@ class EngineStatsResult(_EngineStatsResult, total=False):
 
 CODES: dict[str, CodeInfo] = {
     "missing_authorization": CodeInfo(401, "Missing/Invalid Authorization header", ""),
+    "ambiguous_authorization": CodeInfo(400, "Missing/Invalid Authorization header", "invalid_request"),
     "malformed_token": CodeInfo(401, "Invalid Token", "invalid_token"),
     "unsupported_algorithm": CodeInfo(401, "Unsupported Algorithm", "invalid_token"),
     "unknown_issuer": CodeInfo(401, "Unknown Issuer", "invalid_token"),
@@ -1164,6 +1171,7 @@ CODES: dict[str, CodeInfo] = {
 
 ERRORS: dict[str, type[TallystickError]] = {
     "missing_authorization": MissingAuthorizationError,
+    "ambiguous_authorization": AmbiguousAuthorizationError,
     "malformed_token": MalformedTokenError,
     "unsupported_algorithm": UnsupportedAlgorithmError,
     "unknown_issuer": UnknownIssuerError,
