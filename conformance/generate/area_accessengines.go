@@ -19,7 +19,7 @@ func accessOpens(a *area) {
 		a.accept(name, says, source, opensAccess(members, expect))
 	}
 	fine("self", "an agent that signs itself", object{"base_url": aliceURL, "ring": ring}, object{"mode": "self-issued", "issuer": aliceURL, "agent_id": "alice.example", "base_url": aliceURL, "name": "example.alice",
-		"max_body": 10485760, "max_form": 65536, "key_id": alice.kid(), "warnings": []object{}})
+		"max_body": 10485760, "body_at_once": 65536, "buffer_at_once": 16 << 20, "buffer_asked": 48 << 20, "max_form": 65536, "key_id": alice.kid(), "warnings": []object{}})
 	fine("name", "@name as base_url", object{"base_url": "@alice", "ring": ring}, object{"base_url": "https://robutler.ai/agents/alice", "agent_id": "alice", "issuer": "https://robutler.ai/agents/alice"})
 	fine("spelling", "base_url in its one spelling", object{"base_url": "https://Alice.Example:443/", "ring": ring}, object{"base_url": aliceURL})
 	fine("id", "agent_id alone", object{"agent_id": "alice", "ring": ring}, object{"base_url": "https://robutler.ai/agents/alice", "agent_id": "alice"})

@@ -151,6 +151,7 @@ func configKeys(a *area) {
 	same("leeway", "leeway", 5)
 	same("max_lifetime", "maxLifetime", 600)
 	same("max_body", "maxBody", 1024)
+	same("max_buffered", "maxBuffered", 33554432)
 	same("require_binding", "requireBinding", true)
 	same("realm", "realm", "my agents")
 	a.accept("key-client-secret", "client_secret", "ABI.md engine.open", readsConfig(configured(object{"agent_id": "bob", "client_secret": "s"}), object{"client_secret": "s"}),
@@ -211,7 +212,7 @@ func configTypes(a *area) {
 	for _, name := range []string{"authority", "agent_id", "base_url", "client_id", "client_secret", "client_key", "jwks_uri", "issuer", "keys_dir", "realm"} {
 		bad(strings.ReplaceAll(name, "_", "-"), name+" as a number", object{name: 1})
 	}
-	for _, name := range []string{"token_ttl", "jwks_cache_ttl", "leeway", "max_lifetime", "max_body"} {
+	for _, name := range []string{"token_ttl", "jwks_cache_ttl", "leeway", "max_lifetime", "max_body", "max_buffered"} {
 		bad(strings.ReplaceAll(name, "_", "-"), name+" as a string: \"300\"", object{name: "300"})
 	}
 	for _, name := range []string{"dev_mode", "require_binding"} {
@@ -242,6 +243,7 @@ func configTypes(a *area) {
 	bounds("leeway", source, 0, 300, -1, 301)
 	bounds("max_lifetime", source, 1, 604800, 0, 31622400)
 	bounds("max_body", source, 0, 67108864, -1, 67108865)
+	bounds("max_buffered", source, 1, 1<<40, 0, 1<<40+1)
 	a.reject("fraction-of-ttl", "bounds-token-ttl", "a lifetime of half a second", source, refusesConfig(configured(object{"token_ttl": 0.5})))
 	a.reject("huge-number", "bounds-token-ttl", "1e300", traps, call("config.read", configured(object{"token_ttl": 1e300}), "", errorCode("invalid_config")))
 }

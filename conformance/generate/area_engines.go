@@ -62,6 +62,15 @@ func configuration(a *area) {
 	bad("lifetime-over-a-day", "a max_lifetime over a day", "invalid_config", object{"max_lifetime": 86401})
 	bad("body-over", "a max_body over 64 MiB", "invalid_config", object{"max_body": 67108865})
 	bad("body-negative", "a negative max_body", "invalid_config", object{"max_body": -1})
+	room := func(name, says string, members, expect object) {
+		a.accept(name, says, source, call("engine.open", object{"verifier": object{"keys": object{}}.with(members)}, "", okIncludes(expect)))
+	}
+	room("room", "64 MiB for bodies, a quarter of it for those that come before the verdict", nil, object{"body_at_once": 65536, "buffer_at_once": 16 << 20, "buffer_asked": 48 << 20})
+	room("room-large", "room for four of the largest bodies", object{"max_body": 64 << 20}, object{"buffer_at_once": 64 << 20, "buffer_asked": 192 << 20})
+	room("room-one", "room for one body: none comes before the verdict", object{"max_buffered": 10 << 20}, object{"buffer_at_once": 0, "buffer_asked": 10 << 20})
+	room("room-small-bodies", "no body over max_body comes before the verdict", object{"max_body": 100, "max_buffered": 400}, object{"body_at_once": 100, "buffer_at_once": 100, "buffer_asked": 300})
+	bad("room-under-body", "a max_buffered under max_body", "invalid_config", object{"max_buffered": 10<<20 - 1})
+	bad("room-over", "a max_buffered over 1 TiB", "invalid_config", object{"max_buffered": 1<<40 + 1})
 	bad("reload-zero", "a reload_seconds of 0", "invalid_config", object{"reload": true, "reload_seconds": 0})
 	bad("capacity-zero", "a replay_capacity of 0", "invalid_config", object{"replay_capacity": 0})
 	bad("capacity-over", "a replay_capacity over 10,000,000", "invalid_config", object{"replay_capacity": 10000001})

@@ -112,7 +112,6 @@ func hotMembers(a *area) {
 	verifies("verify-authorization-number", "an authorization that holds a number", object{"authorization": []int{1}})
 	a.reject("verify-header-above-latin-1", "authorization/bearer", "a header with a character above U+00FF is no base64url", "ABI.md: latin-1", open(nil),
 		refusedText(t.String()+"€", nil, "malformed_token"))
-	verifies("verify-path-above-latin-1", "a path with a character above U+00FF", object{"path": "/€"})
 	verifies("verify-unknown-member", "a member that does not exist", object{"paht": "/agent"})
 	verifies("verify-flag-text", "a text where true or false is wanted", object{"path_decoded": "false"})
 	verifies("verify-engine-text", "an engine that is a text", object{"engine": "1"})

@@ -123,6 +123,8 @@ func tokenForms(a *area) {
 	a.accept("form-unknown", "unknown parameters are ignored", "RFC 6749 section 3.2", openAuthority(nil), granted(good+"&audience=x&resource=y", nil))
 	a.accept("form-encoded", "+ and %20 are spaces", "RFC 6749 appendix B", openSigningAuthority(nil), gives(carolsForm("scope=read%20tools:a+tools:b", "target=%40bob"), nil, object{"scope": "read tools:a tools:b"}))
 	a.reject("form-too-large", "granted", "a body over 64 KiB that the host did not read", "ABI.md access.serve", openAuthority(nil), declines("", object{"body_too_large": true}, 413, "invalid_request"))
+	a.reject("form-malformed", "granted", "a body whose transfer is broken", "ABI.md access.serve", openAuthority(nil), declines("", object{"body_malformed": true}, 400, "invalid_request"))
+	a.reject("form-overloaded", "granted", "a body for which the host has no room", "ABI.md access.serve", openAuthority(nil), declines("", object{"overloaded": true}, 503, "temporarily_unavailable"))
 	a.reject("form-too-large-read", "granted", "a body over 64 KiB that it did", "ABI.md access.serve", openAuthority(nil), declines("x="+strings.Repeat("x", 65536), nil, 413, "invalid_request"))
 }
 

@@ -5,7 +5,7 @@ package generate
 func areas() []*area {
 	return []*area{
 		authorization(), gate(), algorithm(), issuers(), keySelection(), signatures(), times(), claims(),
-		target(), bodies(), replays(), needs(), development(), folder(), keyTexts(), published(), signing(),
+		target(), bodies(), pending(), replays(), needs(), development(), folder(), keyTexts(), published(), signing(),
 		scopes(), orchestrator(), engines(), misuse(),
 		agents(), agentPatterns(), addresses(), trustIssuers(), trustRules(), configuring(), accessTokens(), accessPolicy(), fetchedKeys(), issuing(), portalTokens(), serving(), tokenEndpoint(), commands(), rings(), registrations(), accessEngines(),
 	}

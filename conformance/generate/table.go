@@ -20,9 +20,11 @@ var rows = map[string]conformance.Response{
 	"issuer_denied":            {Status: 403, Words: "Issuer Denied", OAuth: "access_denied"},
 	"trust_denied":             {Status: 403, Words: "Trust Denied", OAuth: "access_denied"},
 	"body_too_large":           {Status: 413, Words: "Body Too Large"},
+	"malformed_request":        {Status: 400, Words: "Malformed Request"},
 	"replay_detected":          {Status: 429, Words: "Replay Detected", OAuth: "invalid_token"},
 	"keys_unavailable":         {Status: 503, Words: "Keys Unavailable"},
 	"replay_store_unavailable": {Status: 503, Words: "Replay Store Unavailable"},
+	"overloaded":               {Status: 503, Words: "Overloaded"},
 }
 
 // refusal expects a code and the HTTP response of its row. Codes without a row

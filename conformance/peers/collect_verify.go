@@ -91,7 +91,7 @@ func (c *collector) resumed(engine *openEngine, e exchange) {
 	if !there || waited.need == "check" {
 		return
 	}
-	if waited.need == "fetch" || waited.need == "keys" {
+	if waited.need == "fetch" || waited.need == "keys" || waited.need == "body" {
 		waited.now = e.request.Get("now").Float()
 	}
 	if waited.need == "fetch" && len(e.body) > 0 {

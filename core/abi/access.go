@@ -56,6 +56,9 @@ func (c *Core) openAccess(config *AccessConfig, result *EngineOpenResult) (*engi
 		return nil, p
 	}
 	result.MaxBody, result.KeyID = o.config.MaxBody, a.KeyID()
+	if p := result.buffers(config.MaxBuffered); p != nil {
+		return nil, p
+	}
 	result.Mode, result.Issuer, result.AgentID, result.BaseURL, result.Name = string(a.Mode()), a.Issuer(), a.ID(), a.BaseURL(), a.Name()
 	result.MaxForm, result.Inactive = access.MaxForm, o.config.Inactive
 	e := engine.New(nil, nil, orDefault(config.Realm, defaultRealm))
@@ -300,12 +303,16 @@ func feedAccess(a *access.Agent, r *EngineFeedRequest) (any, *problem.Problem) {
 
 func accessVerify(c *Core, text, _, to []byte) []byte {
 	var r AccessVerifyRequest
-	if p := readAccessVerify(text, &r); p != nil {
-		return refuse(p)
+	unread := readAccessVerify(text, &r)
+	if unread != nil && unread.Code != problem.MalformedRequest {
+		return refuse(unread)
 	}
 	e, p := c.access(r.Engine)
 	if p != nil {
 		return refuse(p)
+	}
+	if unread != nil {
+		return refuseWithResponse(unread, e.Realm)
 	}
 	if p := checkVerifyRequest(&r); p != nil {
 		return refuse(p)
@@ -394,7 +401,8 @@ var accessServe = suspending("access.serve",
 	func(r *AccessServeRequest) (uint64, float64) { return r.Engine, r.Now },
 	func(a *access.Agent, r *AccessServeRequest, body []byte) (need.Step, *problem.Problem) {
 		return a.Serve(&access.HTTPRequest{Now: r.Now, Method: r.Method, Path: r.Path, Authorization: r.Authorization,
-			ContentType: r.ContentType, IfNoneMatch: r.IfNoneMatch, BodyTooLarge: r.BodyTooLarge, Body: body}), nil
+			ContentType: r.ContentType, IfNoneMatch: r.IfNoneMatch, BodyTooLarge: r.BodyTooLarge,
+			BodyMalformed: r.BodyMalformed, Overloaded: r.Overloaded, Body: body}), nil
 	},
 	func(result any) any {
 		served := result.(*access.Served)

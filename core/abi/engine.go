@@ -14,6 +14,9 @@ import (
 // Defaults and bounds of a configuration; ABI.md states them for readers.
 const (
 	defaultMaxBody     = 10 << 20
+	defaultMaxBuffered = 64 << 20
+	maxMaxBuffered     = 1 << 40
+	bodyAtOnce         = 64 << 10
 	defaultLifetime    = 60 * 60
 	developmentTTL     = 6 * 60 * 60 // a development token of rotagent lives 6 hours
 	maxLifetime        = 24 * 60 * 60
@@ -90,7 +93,24 @@ func (c *Core) openVerifier(config *VerifierConfig, result *EngineOpenResult) (*
 		return nil, p
 	}
 	result.MaxBody, result.Issuers, result.Warnings = policy.MaxBody, set.Len(), warnings
+	if p := result.buffers(config.MaxBuffered); p != nil {
+		return nil, p
+	}
 	return request.NewVerifier(policy, set)
+}
+
+// buffers divides the room for bodies. Those that come before their token was
+// judged have a quarter, less where the largest body would not fit beside it: when
+// strangers fill that, bodies wait for the verdict and nobody else does.
+func (r *EngineOpenResult) buffers(given *int) *problem.Problem {
+	room := orDefault(given, max(defaultMaxBuffered, 4*r.MaxBody))
+	if p := checkBounds([]bound{{"max_buffered", float64(room), float64(max(r.MaxBody, 1)), maxMaxBuffered}}); p != nil {
+		return p
+	}
+	r.BodyAtOnce = min(bodyAtOnce, r.MaxBody)
+	r.BufferAtOnce = min(room/4, room-r.MaxBody)
+	r.BufferAsked = room - r.BufferAtOnce
+	return nil
 }
 
 func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Problem) {

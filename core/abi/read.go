@@ -16,6 +16,7 @@ import (
 type members struct {
 	operation string
 	problem   *problem.Problem
+	malformed string // the first member that no HTTP request can have had
 }
 
 func (m *members) wrong(name, what string) {
@@ -30,14 +31,15 @@ func (m *members) text(v *strictjson.Member, into *string) {
 	*into = v.Text
 }
 
-// wire reads a text of the request line or a header: one byte per character.
+// wire reads a text of the request line: one byte per character. What has others is
+// refused with an answer: who called is at fault, not the program.
 func (m *members) wire(v *strictjson.Member, into *string) {
 	if m.text(v, into); m.problem != nil {
 		return
 	}
 	bytes, ok := latin1(*into)
-	if !ok {
-		m.wrong(v.Name, "must have one character per byte (latin-1)")
+	if !ok && m.malformed == "" {
+		m.malformed = v.Name
 	}
 	*into = bytes
 }
@@ -132,7 +134,9 @@ func (m *members) headers(v *strictjson.Member, r *EngineResumeRequest) {
 	object := strictjson.Read(v.Raw)
 	for m.problem == nil && object.Next() {
 		var value string
-		m.wire(&object.Member, &value)
+		if m.wire(&object.Member, &value); m.malformed != "" {
+			m.wrong(v.Name, "must have one character per byte (latin-1)")
+		}
 		r.Headers[object.Name] = value
 	}
 }
@@ -142,6 +146,14 @@ func (m *members) gate(err error) {
 	if err != nil {
 		m.problem = notStrict(m.operation, err)
 	}
+}
+
+// refusal is what is wrong, or that no HTTP request can have been so.
+func (m *members) refusal() *problem.Problem {
+	if m.problem == nil && m.malformed != "" {
+		return problem.New(problem.MalformedRequest, "").WithLog("%s has a character above U+00FF, which no byte of a request is", m.malformed)
+	}
+	return m.problem
 }
 
 // require reports the first missing member.
@@ -185,12 +197,16 @@ func readVerify(text string, r *RequestVerifyRequest) *problem.Problem {
 			m.flag(v, &r.PathDecoded)
 		case "raw_target":
 			m.wire(v, &r.RawTarget)
+		case "body_pending":
+			m.flag(v, &r.BodyPending)
+		case "body_sha256":
+			m.digest(v, &r.BodySHA256)
 		case "body_too_large":
 			m.flag(v, &r.BodyTooLarge)
 		case "body_unavailable":
 			m.flag(v, &r.BodyUnavailable)
-		case "body_sha256":
-			m.digest(v, &r.BodySHA256)
+		case "body_malformed":
+			m.flag(v, &r.BodyMalformed)
 		default:
 			m.wrong(problem.Quote(v.Name), "is unknown")
 		}
@@ -201,7 +217,7 @@ func readVerify(text string, r *RequestVerifyRequest) *problem.Problem {
 	m.require(authorization, "authorization")
 	m.require(method, "method")
 	m.require(path, "path")
-	return m.problem
+	return m.refusal()
 }
 
 func readSign(text []byte, r *RequestSignRequest) *problem.Problem {
@@ -287,6 +303,10 @@ func readResume(text []byte, r *EngineResumeRequest) *problem.Problem {
 			m.flag(v, &r.BodyTooLarge)
 		case "body_unavailable":
 			m.flag(v, &r.BodyUnavailable)
+		case "body_malformed":
+			m.flag(v, &r.BodyMalformed)
+		case "overloaded":
+			m.flag(v, &r.Overloaded)
 		default:
 			m.wrong(problem.Quote(v.Name), "is unknown")
 		}
@@ -355,5 +375,5 @@ func readAccessVerify(text []byte, r *AccessVerifyRequest) *problem.Problem {
 	m.gate(object.Err())
 	m.require(engine, "engine")
 	m.require(now, "now")
-	return m.problem
+	return m.refusal()
 }

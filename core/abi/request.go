@@ -113,11 +113,12 @@ const maxKeptText = 64 << 10
 func (v *verification) answer(c *Core, text, body, to []byte) (answer []byte, ended bool) {
 	var r RequestVerifyRequest
 	v.text = append(v.text[:0], text...)
-	if p := readVerify(word.Text(v.text), &r); p != nil {
-		return refuse(p), true
+	unread := readVerify(word.Text(v.text), &r)
+	if unread != nil && unread.Code != problem.MalformedRequest {
+		return refuse(unread), true
 	}
 	if r.AuthorizationInBody {
-		if r.BodySHA256 == "" && !r.BodyTooLarge && !r.BodyUnavailable {
+		if r.BodySHA256 == "" && !r.BodyTooLarge && !r.BodyUnavailable && !r.BodyMalformed && !r.BodyPending {
 			return refuse(problem.New(problem.InvalidArgument, "request.verify: with authorization_in_body the body is told by body_sha256")), true
 		}
 		v.text = append(v.text, body...)
@@ -128,15 +129,18 @@ func (v *verification) answer(c *Core, text, body, to []byte) (answer []byte, en
 	if p != nil {
 		return refuse(p), true
 	}
-	bodySum, p := bodyDigest("request.verify", r.BodySHA256, body)
-	if p != nil {
-		return refuse(p), true
+	if unread != nil {
+		return refuseWithResponse(unread, e.Realm), true
+	}
+	told := binding.Body{Bytes: body, SHA256: r.BodySHA256, TooLarge: r.BodyTooLarge, Unavailable: r.BodyUnavailable, Malformed: r.BodyMalformed}
+	if n := told.Members(); n > 1 || n == 1 && r.BodyPending {
+		return refuse(problem.New(problem.InvalidArgument, "request.verify: "+oneBody)), true
 	}
 	v.run.In = request.Input{
 		Now: r.Now, Authorization: r.Authorization,
 		Received: binding.Received{Method: r.Method, Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"), Query: r.Query,
 			PathDecoded: r.PathDecoded, RawTarget: r.RawTarget},
-		BodyTooLarge: r.BodyTooLarge, BodyUnavailable: r.BodyUnavailable, Body: body, BodySHA256: bodySum,
+		Body: told, BodyPending: r.BodyPending,
 	}
 	step := e.Verifier.Verify(v.run)
 	return settle(e, r.Now, step, finishVerify, to), step.Need == nil || step.Need.Claimed != nil
@@ -154,6 +158,9 @@ func requestRefuse(c *Core, text, _, _ []byte) []byte {
 	}
 	return refuseWithResponse(once.NotClaimed(r.Issuer, r.JTI, need.Answer{Claim: r.Claim, Failed: r.Failed}).Problem, e.Realm)
 }
+
+// oneBody is what is wrong with two tales of one body.
+const oneBody = "say one thing of the body: its bytes, body_sha256, body_pending, body_too_large, body_unavailable, body_malformed or overloaded"
 
 // bodyDigest takes a digest that the host has computed in place of the body.
 func bodyDigest(operation, given string, body []byte) (string, *problem.Problem) {
@@ -205,9 +212,12 @@ func engineResume(c *Core, text, body, to []byte) []byte {
 
 func answerOf(r *EngineResumeRequest, body []byte) (need.Answer, *problem.Problem) {
 	answer := need.Answer{Now: r.Now, Unchanged: r.Unchanged, Claim: r.Claim, HasFailed: r.Failed != nil, Signature: body,
-		Status: r.Status, Headers: r.Headers, Content: body, BodySHA256: r.BodySHA256, BodyTooLarge: r.BodyTooLarge, BodyUnavailable: r.BodyUnavailable}
-	if r.BodySHA256 != "" && len(body) > 0 {
-		return answer, problem.New(problem.InvalidArgument, "engine.resume: give the body or body_sha256, not both")
+		Status: r.Status, Headers: r.Headers, Content: body, Body: binding.Body{
+			Bytes: body, SHA256: r.BodySHA256, TooLarge: r.BodyTooLarge, Malformed: r.BodyMalformed, Overloaded: r.Overloaded,
+			Unavailable: r.BodyUnavailable || r.Failed != nil && len(body) == 0,
+		}}
+	if answer.Body.Members() > 1 {
+		return answer, problem.New(problem.InvalidArgument, "engine.resume: "+oneBody)
 	}
 	if r.Failed != nil {
 		answer.Failed = *r.Failed

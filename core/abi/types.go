@@ -180,9 +180,11 @@ type RequestVerifyRequest struct {
 	Mount           string   `json:"mount,omitempty"`
 	PathDecoded     bool     `json:"path_decoded,omitempty"`
 	RawTarget       string   `json:"raw_target,omitempty"`
+	BodyPending     bool     `json:"body_pending,omitempty"`
+	BodySHA256      string   `json:"body_sha256,omitempty"`
 	BodyTooLarge    bool     `json:"body_too_large,omitempty"`
 	BodyUnavailable bool     `json:"body_unavailable,omitempty"`
-	BodySHA256      string   `json:"body_sha256,omitempty"`
+	BodyMalformed   bool     `json:"body_malformed,omitempty"`
 
 	AuthorizationInBody bool `json:"authorization_in_body,omitempty"`
 }
@@ -225,6 +227,7 @@ type VerifierConfig struct {
 	Leeway         float64           `json:"leeway,omitempty"`
 	MaxLifetime    *float64          `json:"max_lifetime,omitempty"`
 	MaxBody        *int              `json:"max_body,omitempty"`
+	MaxBuffered    *int              `json:"max_buffered,omitempty"`
 	Development    bool              `json:"development,omitempty"`
 	Replay         string            `json:"replay,omitempty"`
 	ReplayCapacity *int              `json:"replay_capacity,omitempty"`
@@ -247,8 +250,14 @@ type SignerConfig struct {
 
 // EngineOpenResult answers engine.open.
 type EngineOpenResult struct {
-	Engine   uint64               `json:"engine"`
-	MaxBody  int                  `json:"max_body"`
+	Engine  uint64 `json:"engine"`
+	MaxBody int    `json:"max_body"`
+
+	// How a host reads bodies (ABI.md, the need body), in bytes.
+	BodyAtOnce   int `json:"body_at_once"`
+	BufferAtOnce int `json:"buffer_at_once"`
+	BufferAsked  int `json:"buffer_asked"`
+
 	Issuers  int                  `json:"issuers"`
 	Warnings []authorized.Warning `json:"warnings"`
 	KeyID    string               `json:"key_id"`
@@ -296,6 +305,8 @@ type EngineResumeRequest struct {
 	BodySHA256      string            `json:"body_sha256,omitempty"`
 	BodyTooLarge    bool              `json:"body_too_large,omitempty"`
 	BodyUnavailable bool              `json:"body_unavailable,omitempty"`
+	BodyMalformed   bool              `json:"body_malformed,omitempty"`
+	Overloaded      bool              `json:"overloaded,omitempty"`
 }
 
 // EngineKeyRequest is for engine.key.

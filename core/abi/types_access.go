@@ -34,6 +34,7 @@ type AccessConfig struct {
 	Leeway         *float64         `json:"leeway,omitempty"`
 	MaxLifetime    *float64         `json:"max_lifetime,omitempty"`
 	MaxBody        *int             `json:"max_body,omitempty"`
+	MaxBuffered    *int             `json:"max_buffered,omitempty"`
 	RequireBinding bool             `json:"require_binding,omitempty"`
 	Realm          *string          `json:"realm,omitempty"`
 
@@ -144,6 +145,8 @@ type AccessServeRequest struct {
 	ContentType   string   `json:"content_type,omitempty"`
 	IfNoneMatch   string   `json:"if_none_match,omitempty"`
 	BodyTooLarge  bool     `json:"body_too_large,omitempty"`
+	BodyMalformed bool     `json:"body_malformed,omitempty"`
+	Overloaded    bool     `json:"overloaded,omitempty"`
 }
 
 // AccessServeResult answers access.serve.

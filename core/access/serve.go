@@ -37,6 +37,8 @@ type HTTPRequest struct {
 	ContentType   string
 	IfNoneMatch   string
 	BodyTooLarge  bool
+	BodyMalformed bool // its transfer was broken, or ended too early
+	Overloaded    bool // the host has no room for it now
 	Body          []byte
 }
 

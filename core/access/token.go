@@ -43,6 +43,12 @@ func (a *Agent) token(r *HTTPRequest) need.Step {
 	if r.BodyTooLarge || len(r.Body) > MaxForm {
 		return a.refuseToken(&client.Error{Code: invalidRequest, Status: 413, Description: "the request is over 65536 bytes"})
 	}
+	if r.BodyMalformed {
+		return a.refuseToken(&client.Error{Code: invalidRequest, Status: 400, Description: problem.Lookup(problem.MalformedRequest).Text})
+	}
+	if r.Overloaded {
+		return a.refuseToken(&client.Error{Code: client.TemporarilyUnavailable, Status: 503, Description: problem.Lookup(problem.Overloaded).Text})
+	}
 	form, refused := client.ParseForm(r.ContentType, r.Body)
 	if refused != nil {
 		return a.refuseToken(refused)

@@ -7,7 +7,6 @@ import (
 	"github.com/tallystick/tallystick/core/bearer"
 	"github.com/tallystick/tallystick/core/binding"
 	"github.com/tallystick/tallystick/core/claims"
-	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/keyset"
 	"github.com/tallystick/tallystick/core/need"
@@ -229,17 +228,12 @@ func notBound() *problem.Problem {
 
 // bodyAnswered is step 11.
 func (r *verification) bodyAnswered(answer need.Answer) need.Step {
-	switch {
-	case answer.BodyTooLarge || len(answer.Content) > r.a.config.MaxBody:
-		return need.Refuse(problem.New(problem.BodyTooLarge, "").WithLog("the body is over max_body (%d bytes)", r.a.config.MaxBody))
-	case answer.BodyUnavailable || answer.HasFailed:
-		return need.Refuse(problem.New(problem.BodyUnavailable, "").WithLog("something read the body before it was verified: verify first, or keep the raw bytes"))
+	r.in.Now = answer.Now
+	// The body may have come for longer than the token lives.
+	if p := r.claims.times.Check(r.in.Now, r.a.config.Leeway); p != nil {
+		return need.Refuse(p)
 	}
-	sum := answer.BodySHA256
-	if sum == "" {
-		sum = digest.Hex(answer.Content)
-	}
-	if p := r.claims.bound.CheckBody(sum); p != nil {
+	if p := r.claims.bound.CheckBody(&answer.Body, r.a.config.MaxBody); p != nil {
 		return need.Refuse(p)
 	}
 	return r.checkScopes()

@@ -57,8 +57,17 @@ func (c *Claims) CheckTypes(bodyRequired, targetRequired bool) *problem.Problem 
 	return nil
 }
 
-// CheckBody compares the hex SHA-256 of the received body in constant time.
-func (c *Claims) CheckBody(received string) *problem.Problem {
+// CheckBody is step 11: the body is there and within the limit, in bytes, and its
+// digest, compared in constant time, is the one that was signed.
+func (c *Claims) CheckBody(b *Body, limit int) *problem.Problem {
+	b.LetGo(limit)
+	if p := b.There(limit); p != nil {
+		return p
+	}
+	return c.checkDigest(b.SHA256)
+}
+
+func (c *Claims) checkDigest(received string) *problem.Problem {
 	if !digest.Equal(c.ContentSHA256.Text, received) {
 		return problem.New(problem.BodyTampered, "").WithLog("the body's SHA-256 is %s, the token was signed for %s", received, problem.Quote(c.ContentSHA256.Text))
 	}

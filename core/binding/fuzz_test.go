@@ -20,7 +20,7 @@ func FuzzCheckBody(f *testing.F) {
 	f.Add("\r\n\x1b[31m", []byte("body"))
 	f.Fuzz(func(t *testing.T, claimed string, body []byte) {
 		sum := digest.Hex(body)
-		refused := (&Claims{ContentSHA256: claims.Claim{Text: claimed}}).CheckBody(sum)
+		refused := (&Claims{ContentSHA256: claims.Claim{Text: claimed}}).CheckBody(&Body{SHA256: sum}, 0)
 		if (refused == nil) != (claimed == sum) {
 			t.Fatalf("%q for %s: %v", claimed, sum, refused)
 		}

@@ -17,8 +17,10 @@ const (
 	maxTickets = 1024
 	maxAge     = 60
 	// maxBodies bounds those that wait for a request's body: its sender decides how
-	// long that takes, and must not keep everything else from going on.
-	maxBodies = 512
+	// long that takes, and must not keep everything else from going on. Each may wait
+	// for maxBodyAge, as long as servers give a request to arrive.
+	maxBodies  = 512
+	maxBodyAge = 300
 )
 
 // Engine has a Verifier, a Signer or both, or an Access alone. Safe for concurrent use.
@@ -92,7 +94,11 @@ func (e *Engine) dropOld(now float64) {
 
 // tooOld also counts a clock that stepped back further than a ticket may wait.
 func (t ticket) tooOld(now float64) bool {
-	return now-t.issued > maxAge || t.issued-now > maxAge
+	age := float64(maxAge)
+	if t.body {
+		age = maxBodyAge
+	}
+	return now-t.issued > age || t.issued-now > age
 }
 
 // Resume takes a ticket, which is thereby used, and goes on with the operation.

@@ -5,6 +5,7 @@ package need
 
 import (
 	"github.com/tallystick/tallystick/core/authorized"
+	"github.com/tallystick/tallystick/core/binding"
 	"github.com/tallystick/tallystick/core/problem"
 )
 
@@ -67,12 +68,10 @@ type Answer struct {
 	HasValid  bool            // check: Valid was given
 	Signature []byte          // sign; borrowed for the length of the call
 
-	Status          int               // fetch: the answer's HTTP status, 0 where there is none
-	Headers         map[string]string // fetch: those that were asked for
-	Content         []byte            // fetch, body: the bytes; borrowed for the length of the call
-	BodySHA256      string            // body: the host's own hex digest, in place of Content
-	BodyTooLarge    bool              // body
-	BodyUnavailable bool              // body
+	Status  int               // fetch: the answer's HTTP status, 0 where there is none
+	Headers map[string]string // fetch: those that were asked for
+	Content []byte            // fetch: the bytes; borrowed for the length of the call
+	Body    binding.Body      // body
 }
 
 // Step is how one step of an operation ended: exactly one of the three is set.

@@ -30,6 +30,7 @@ const (
 	TrustDenied            Code = "trust_denied"
 	InsufficientScope      Code = "insufficient_scope"
 	BodyTooLarge           Code = "body_too_large"
+	MalformedRequest       Code = "malformed_request"
 	ReplayDetected         Code = "replay_detected"
 	KeysUnavailable        Code = "keys_unavailable"
 	ReplayStoreUnavailable Code = "replay_store_unavailable"
@@ -89,6 +90,7 @@ var table = []Info{
 	{TrustDenied, 403, "Trust Denied", oauthAccessDenied, "the caller is not trusted here"},
 	{InsufficientScope, 403, "Insufficient Scope", "insufficient_scope", "the token lacks a required scope"},
 	{BodyTooLarge, 413, "Body Too Large", oauthInvalidRequest, "the body is over the limit of this agent"},
+	{MalformedRequest, 400, "Malformed Request", oauthInvalidRequest, "the request is not well-formed HTTP"},
 	{ReplayDetected, 429, "Replay Detected", oauthInvalidToken, "the token was used before"},
 	{KeysUnavailable, 503, "Keys Unavailable", oauthUnavailable, "the keys of callers cannot be read at the moment"},
 	{ReplayStoreUnavailable, 503, "Replay Store Unavailable", oauthUnavailable, "the replay memory cannot be reached at the moment"},

@@ -10,7 +10,6 @@ import (
 	"github.com/tallystick/tallystick/core/authorized"
 	"github.com/tallystick/tallystick/core/bearer"
 	"github.com/tallystick/tallystick/core/binding"
-	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/once"
@@ -75,13 +74,11 @@ func (v *Verifier) Window() *replay.Window { return v.guard.Window() }
 
 // Input is one request as the host received it.
 type Input struct {
-	Now             float64
-	Authorization   []string // one entry for each header of that name
-	Received        binding.Received
-	BodyTooLarge    bool
-	BodyUnavailable bool
-	Body            []byte // borrowed: not read after the first suspension
-	BodySHA256      string // the host's own hex digest, in place of Body
+	Now           float64
+	Authorization []string // one entry for each header of that name
+	Received      binding.Received
+	Body          binding.Body // its bytes are not read after the first suspension
+	BodyPending   bool         // the body is unread: asked for where all else is good
 }
 
 // Accepted is a verified request.
@@ -148,11 +145,10 @@ func (v *Verifier) Verify(r *Verification) need.Step {
 		return need.Refuse(p)
 	}
 	r.v = v
-	r.In.BodyTooLarge = r.In.BodyTooLarge || len(r.In.Body) > v.policy.MaxBody
 	if !v.keysAreStale(r.In.Now) {
 		return r.findKeys()
 	}
-	r.letGoOfBody()
+	r.In.Body.LetGo(v.policy.MaxBody)
 	return need.Ask(&need.Need{Kind: need.Keys, Issuer: r.claims.issuerText}, r.keysAnswered)
 }
 
@@ -195,7 +191,7 @@ func (r *Verification) findKeys() need.Step {
 		return need.Refuse(problem.New(problem.UnknownKey, "").WithLog("issuer %s has no key with kid %s", problem.Quote(r.claims.issuerText), problem.Quote(r.token.KeyID)))
 	}
 	if r.v.policy.RSA.Host {
-		r.letGoOfBody()
+		r.In.Body.LetGo(r.v.policy.MaxBody)
 	}
 	r.search = signature.Search{Token: r.token, Issuer: r.claims.issuerText, RSA: r.v.policy.RSA, Found: r.found}
 	return r.search.Among(keys)
@@ -219,33 +215,28 @@ func (r *Verification) checkClaims(keyID string) need.Step {
 	if p := v.place.CheckTarget(&c.bound, &r.In.Received); p != nil {
 		return need.Refuse(p)
 	}
-	if p := r.checkBody(); p != nil {
+	if r.In.BodyPending {
+		return need.Ask(&need.Need{Kind: need.Body, MaxBytes: v.policy.MaxBody}, r.bodyAnswered)
+	}
+	return r.checkBody()
+}
+
+func (r *Verification) bodyAnswered(a need.Answer) need.Step {
+	r.In.Now, r.In.Body = a.Now, a.Body
+	// The body may have come for longer than the token lives.
+	if p := r.claims.times.Check(r.In.Now, r.v.policy.Leeway); p != nil {
+		return need.Refuse(p)
+	}
+	return r.checkBody()
+}
+
+// checkBody is step 11. In development any body will do that is within the limit.
+func (r *Verification) checkBody() need.Step {
+	p := r.claims.bound.CheckBody(&r.In.Body, r.v.policy.MaxBody)
+	if p != nil && !(r.v.policy.Development && (p.Code == problem.BodyTampered || p.Code == problem.BodyUnavailable)) {
 		return need.Refuse(p)
 	}
 	return r.claimOnce()
-}
-
-// checkBody is step 11.
-func (r *Verification) checkBody() *problem.Problem {
-	if r.In.BodyTooLarge {
-		return problem.New(problem.BodyTooLarge, "").WithLog("the body is over max_body (%d bytes)", r.v.policy.MaxBody)
-	}
-	if r.v.policy.Development {
-		return nil
-	}
-	if r.In.BodyUnavailable {
-		return problem.New(problem.BodyUnavailable, "").WithLog("something read the body before it was verified: verify first, or keep the raw bytes")
-	}
-	r.letGoOfBody()
-	return r.claims.bound.CheckBody(r.In.BodySHA256)
-}
-
-// letGoOfBody keeps the digest alone: the bytes are borrowed for one call.
-func (r *Verification) letGoOfBody() {
-	if r.In.BodySHA256 == "" && !r.In.BodyTooLarge {
-		r.In.BodySHA256 = digest.Hex(r.In.Body)
-	}
-	r.In.Body = nil
 }
 
 // claimOnce is step 14, the last: a request refused for another reason never

@@ -20,6 +20,7 @@ const (
 	maxLeeway    = 300
 	maxLifetime  = 365 * 24 * 60 * 60
 	maxBody      = 64 << 20
+	maxBuffered  = 1 << 40
 	maxRealm     = 128
 	exampleURL   = `"https://partner.example"`
 	exampleKeys  = `"https://partner.example/.well-known/jwks.json"`
@@ -68,6 +69,7 @@ var accessKeys = []key[Access]{
 	{"leeway", "30", numberKey(func(a *Access) *float64 { return &a.Leeway }, 0, maxLeeway)},
 	{"max_lifetime", "86400", numberKey(func(a *Access) *float64 { return &a.MaxLifetime }, 1, maxLifetime)},
 	{"max_body", "10485760", integerKey(func(a *Access) *int64 { return &a.MaxBody }, 0, maxBody)},
+	{"max_buffered", "67108864", integerKey(func(a *Access) *int64 { return &a.MaxBuffered }, 1, maxBuffered)},
 	{"require_binding", "true", flagKey(func(a *Access) *bool { return &a.RequireBinding })},
 	{"realm", `"tallystick"`, textKey(func(a *Access) *string { return &a.Realm }, checkRealm)},
 }

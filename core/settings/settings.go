@@ -60,6 +60,7 @@ type Access struct {
 	Leeway         float64         `json:"leeway"`
 	MaxLifetime    float64         `json:"max_lifetime"`
 	MaxBody        int64           `json:"max_body"`
+	MaxBuffered    int64           `json:"max_buffered,omitempty"` // 0: engine.open's default
 	RequireBinding bool            `json:"require_binding"`
 	Realm          string          `json:"realm"`
 }

@@ -21,6 +21,7 @@ export const CODES = {
   trust_denied: { status: 403, words: "Trust Denied", oauth: "access_denied" },
   insufficient_scope: { status: 403, words: "Insufficient Scope", oauth: "insufficient_scope" },
   body_too_large: { status: 413, words: "Body Too Large", oauth: "invalid_request" },
+  malformed_request: { status: 400, words: "Malformed Request", oauth: "invalid_request" },
   replay_detected: { status: 429, words: "Replay Detected", oauth: "invalid_token" },
   keys_unavailable: { status: 503, words: "Keys Unavailable", oauth: "temporarily_unavailable" },
   replay_store_unavailable: { status: 503, words: "Replay Store Unavailable", oauth: "temporarily_unavailable" },
@@ -94,6 +95,9 @@ export class InsufficientScopeError extends TallystickError {}
 /** The body is over the limit of this agent. */
 export class BodyTooLargeError extends TallystickError {}
 
+/** The request is not well-formed HTTP. */
+export class MalformedRequestError extends TallystickError {}
+
 /** The token was used before. */
 export class ReplayDetectedError extends TallystickError {}
 
@@ -163,6 +167,7 @@ export const ERRORS: Readonly<Record<ErrorCode, typeof TallystickError>> = {
   trust_denied: TrustDeniedError,
   insufficient_scope: InsufficientScopeError,
   body_too_large: BodyTooLargeError,
+  malformed_request: MalformedRequestError,
   replay_detected: ReplayDetectedError,
   keys_unavailable: KeysUnavailableError,
   replay_store_unavailable: ReplayStoreUnavailableError,
@@ -545,9 +550,11 @@ export interface RequestVerifyRequest {
   readonly mount?: string | undefined;
   readonly path_decoded?: boolean | undefined;
   readonly raw_target?: string | undefined;
+  readonly body_pending?: boolean | undefined;
+  readonly body_sha256?: string | undefined;
   readonly body_too_large?: boolean | undefined;
   readonly body_unavailable?: boolean | undefined;
-  readonly body_sha256?: string | undefined;
+  readonly body_malformed?: boolean | undefined;
   readonly authorization_in_body?: boolean | undefined;
 }
 
@@ -652,6 +659,8 @@ export interface AccessServeRequest {
   readonly content_type?: string | undefined;
   readonly if_none_match?: string | undefined;
   readonly body_too_large?: boolean | undefined;
+  readonly body_malformed?: boolean | undefined;
+  readonly overloaded?: boolean | undefined;
 }
 
 /** Members of HTTPResponse. */
@@ -693,6 +702,7 @@ export interface VerifierConfig {
   readonly leeway?: number | undefined;
   readonly max_lifetime?: number | undefined;
   readonly max_body?: number | undefined;
+  readonly max_buffered?: number | undefined;
   readonly development?: boolean | undefined;
   readonly replay?: string | undefined;
   readonly replay_capacity?: number | undefined;
@@ -758,6 +768,7 @@ export interface AccessConfig {
   readonly leeway?: number | undefined;
   readonly max_lifetime?: number | undefined;
   readonly max_body?: number | undefined;
+  readonly max_buffered?: number | undefined;
   readonly require_binding?: boolean | undefined;
   readonly realm?: string | undefined;
   readonly role?: string | undefined;
@@ -782,6 +793,9 @@ export interface EngineOpenRequest {
 export interface EngineOpenResult {
   readonly engine: number;
   readonly max_body: number;
+  readonly body_at_once: number;
+  readonly buffer_at_once: number;
+  readonly buffer_asked: number;
   readonly issuers: number;
   readonly warnings: readonly Warning[];
   readonly key_id: string;
@@ -826,6 +840,8 @@ export interface EngineResumeRequest {
   readonly body_sha256?: string | undefined;
   readonly body_too_large?: boolean | undefined;
   readonly body_unavailable?: boolean | undefined;
+  readonly body_malformed?: boolean | undefined;
+  readonly overloaded?: boolean | undefined;
 }
 
 /** Members of EngineKeyRequest. */

@@ -119,6 +119,12 @@ class BodyTooLargeError(TallystickError):
     code = "body_too_large"
 
 
+class MalformedRequestError(TallystickError):
+    """The request is not well-formed HTTP."""
+
+    code = "malformed_request"
+
+
 class ReplayDetectedError(TallystickError):
     """The token was used before."""
 
@@ -710,9 +716,11 @@ class RequestVerifyRequest(_RequestVerifyRequest, total=False):
     mount: str
     path_decoded: bool
     raw_target: str
+    body_pending: bool
+    body_sha256: str
     body_too_large: bool
     body_unavailable: bool
-    body_sha256: str
+    body_malformed: bool
     authorization_in_body: bool
 
 
@@ -850,6 +858,8 @@ class AccessServeRequest(_AccessServeRequest, total=False):
     content_type: str
     if_none_match: str
     body_too_large: bool
+    body_malformed: bool
+    overloaded: bool
 
 
 class HTTPResponse(TypedDict):
@@ -901,6 +911,7 @@ class VerifierConfig(TypedDict, total=False):
     leeway: float
     max_lifetime: float
     max_body: int
+    max_buffered: int
     development: bool
     replay: str
     replay_capacity: int
@@ -980,6 +991,7 @@ class AccessConfig(TypedDict, total=False):
     leeway: float
     max_lifetime: float
     max_body: int
+    max_buffered: int
     require_binding: bool
     realm: str
     role: str
@@ -1006,6 +1018,9 @@ class _EngineOpenResult(TypedDict):
 
     engine: int
     max_body: int
+    body_at_once: int
+    buffer_at_once: int
+    buffer_asked: int
     issuers: int
     warnings: list[Warning]
     key_id: str
@@ -1073,6 +1088,8 @@ class EngineResumeRequest(_EngineResumeRequest, total=False):
     body_sha256: str
     body_too_large: bool
     body_unavailable: bool
+    body_malformed: bool
+    overloaded: bool
 
 
 class EngineKeyRequest(TypedDict):
@@ -1150,6 +1167,7 @@ CODES: dict[str, CodeInfo] = {
     "trust_denied": CodeInfo(403, "Trust Denied", "access_denied"),
     "insufficient_scope": CodeInfo(403, "Insufficient Scope", "insufficient_scope"),
     "body_too_large": CodeInfo(413, "Body Too Large", "invalid_request"),
+    "malformed_request": CodeInfo(400, "Malformed Request", "invalid_request"),
     "replay_detected": CodeInfo(429, "Replay Detected", "invalid_token"),
     "keys_unavailable": CodeInfo(503, "Keys Unavailable", "temporarily_unavailable"),
     "replay_store_unavailable": CodeInfo(503, "Replay Store Unavailable", "temporarily_unavailable"),
@@ -1187,6 +1205,7 @@ ERRORS: dict[str, type[TallystickError]] = {
     "trust_denied": TrustDeniedError,
     "insufficient_scope": InsufficientScopeError,
     "body_too_large": BodyTooLargeError,
+    "malformed_request": MalformedRequestError,
     "replay_detected": ReplayDetectedError,
     "keys_unavailable": KeysUnavailableError,
     "replay_store_unavailable": ReplayStoreUnavailableError,
