@@ -81,8 +81,9 @@ export function verifyRequest(facts: RequestFacts, body: Uint8Array | undefined,
   members += `,"method":${JSON.stringify(facts.method)},"path":${JSON.stringify(facts.path)}`;
   if (facts.query !== undefined) members += `,"query":${JSON.stringify(facts.query)}`;
   if (facts.mount !== undefined) members += `,"mount":${JSON.stringify(facts.mount)}`;
-  if (facts.bodyUnavailable === true) members += `,"body_unavailable":true`;
   const tooLarge = facts.bodyTooLarge === true || (body !== undefined && body.length > maxBody);
-  members += tooLarge ? `,"body_too_large":true}` : `,"body_sha256":"${bodyDigest(body)}"}`;
+  if (tooLarge) members += `,"body_too_large":true}`;
+  else if (facts.bodyUnavailable === true) members += `,"body_unavailable":true}`;
+  else members += `,"body_sha256":"${bodyDigest(body)}"}`;
   return { members, header };
 }

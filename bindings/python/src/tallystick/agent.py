@@ -193,11 +193,12 @@ class AgentAuth:
 
     def _judge(self, members: str, body: Body) -> Caller:
         if body.too_large:
-            members += ',"body_too_large":true'
+            told, data = ',"body_too_large":true', b""
         elif body.unavailable:
-            members += ',"body_unavailable":true'
-        digest, data = self._engine.hand_over(b"" if body.too_large else body.data)
-        result = self._engine.run("request.verify", members + digest, data, self._answer)
+            told, data = ',"body_unavailable":true', b""
+        else:
+            told, data = self._engine.hand_over(body.data)
+        result = self._engine.run("request.verify", members + told, data, self._answer)
         caller = caller_of(result)
         if self._floor is not None:
             self._floor.note(caller.expires_at)
