@@ -5,6 +5,7 @@ package problem
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -71,8 +72,8 @@ const (
 	oauthServerError    = "server_error"
 )
 
-// Table has every code once, in the order of the pipeline.
-var table = []Info{
+// refusals has every code of a refused request once, in the order of the pipeline.
+var refusals = []Info{
 	{MissingAuthorization, 401, "Missing/Invalid Authorization header", "", "send exactly one Authorization header with a Bearer token"},
 	{AmbiguousAuthorization, 400, "Missing/Invalid Authorization header", oauthInvalidRequest, "the request has more than one Authorization header or token: send exactly one"},
 	{MalformedToken, 401, "Invalid Token", oauthInvalidToken, "the token is not a well-formed compact JWS"},
@@ -97,7 +98,10 @@ var table = []Info{
 	{Overloaded, 503, "Overloaded", oauthUnavailable, "too many requests are waiting"},
 	{CheckFailed, 500, "Check Failed", oauthServerError, "the agent could not check the signature"},
 	{BodyUnavailable, 500, "Body Unavailable", oauthServerError, "the agent read the body before it was verified"},
+}
 
+// misuses has every code of a wrong use of the library once.
+var misuses = []Info{
 	{InvalidArgument, 500, "Invalid Argument", oauthServerError, "the operation was called with a wrong argument"},
 	{InvalidConfig, 500, "Invalid Configuration", oauthServerError, "the configuration is wrong"},
 	{InvalidKey, 500, "Invalid Key", oauthServerError, "the key cannot be used"},
@@ -112,15 +116,21 @@ var table = []Info{
 }
 
 var byCode = func() map[Code]Info {
-	rows := make(map[Code]Info, len(table))
-	for _, row := range table {
+	rows := make(map[Code]Info, len(refusals)+len(misuses))
+	for _, row := range Table() {
 		rows[row.Code] = row
 	}
 	return rows
 }()
 
-// Table returns a copy of the whole table in its documented order.
-func Table() []Info { return append([]Info(nil), table...) }
+// Table returns a copy of the whole table: Refusals, then Misuses.
+func Table() []Info { return append(Refusals(), misuses...) }
+
+// Refusals returns a copy of what a caller of an agent can see, in the order of the pipeline.
+func Refusals() []Info { return slices.Clone(refusals) }
+
+// Misuses returns a copy of what only the program that calls the library sees.
+func Misuses() []Info { return slices.Clone(misuses) }
 
 // Lookup returns the row of a code; an unknown code is an internal error.
 func Lookup(code Code) Info {
