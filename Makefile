@@ -102,6 +102,15 @@ test-node: node $(LIBRARY) ## run the Node tests, type checks and linters
 test-docs: python node $(LIBRARY) ## run every command and example of the READMEs
 	$(VENV_PYTHON) -m pytest -q cmd/docs
 
+# New pages are looked at before they are committed, too.
+.PHONY: links
+links: python cmd/docs/node_modules/.package-lock.json ## check the links of the Markdown files and the sections that code cites
+	git ls-files -z --cached --others --exclude-standard '*.md' | xargs -0 cmd/docs/node_modules/.bin/remark --no-stdout --quiet --frail --no-config --rc-path cmd/docs/links.json
+	$(VENV_PYTHON) -m pytest -q cmd/docs/test_references.py
+cmd/docs/node_modules/.package-lock.json: cmd/docs/package-lock.json
+	cd cmd/docs && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 ## ---- conformance
 
 CONFORMANCE := $(BUILD)/conformance/conformance
@@ -169,7 +178,7 @@ generate: ## write the generated files
 	go run ./conformance/cmd/generate
 
 .PHONY: check
-check: generate python node ## format, generate, lint, cross-build, then demand a clean tree
+check: generate python node links ## format, generate, lint, cross-build, then demand a clean tree
 	gofmt -w core wasm cshared cmd conformance
 	$(VENV)/bin/ruff format $(PYTHON_DIR)
 	cd $(NODE_DIR) && npm run --silent format
@@ -186,5 +195,5 @@ check: generate python node ## format, generate, lint, cross-build, then demand 
 
 .PHONY: clean
 clean: ## remove everything that was built or installed
-	rm -rf $(BUILD) $(NODE_DIR)/node_modules $(NODE_DIR)/dist $(PYTHON_DIR)/src/tallystick/_lib cmd/bench/node_modules $(PEERS)/node/node_modules
+	rm -rf $(BUILD) $(NODE_DIR)/node_modules $(NODE_DIR)/dist $(PYTHON_DIR)/src/tallystick/_lib cmd/bench/node_modules cmd/docs/node_modules $(PEERS)/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -160,8 +160,3 @@ def test_portal_example(scratch):
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?m)(?:^|`)make ([a-z-]+)", README))))
 def test_every_make_target_exists(target):
     run(["make", "--dry-run", "--always-make", target], ROOT)
-
-
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(((?!https?:)[^)#]+)\)", README))))
-def test_every_link_leads_somewhere(link):
-    assert (ROOT / link).exists()

@@ -1,0 +1,96 @@
+"""Every section that code, tests, vectors and pages cite is there.
+
+Links and anchors of the Markdown files are checked by remark (``make links``); this is
+for what is cited in words, such as "protocol.md section 3 step 7".
+"""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
+SECTIONS = {int(n) for n in re.findall(r"(?m)^## (\d+)\. ", PROTOCOL)}
+VERIFICATION = re.search(r"(?ms)^## 3\. .*?(?=^## )", PROTOCOL)[0]
+STEPS = {int(n) for n in re.findall(r"(?m)^(\d+)\. ", VERIFICATION)}
+
+READ = {".go", ".py", ".ts", ".mjs", ".js", ".json", ".md", ".h", ".c"}
+UNREAD = {"package-lock.json", Path(__file__).name}
+NUMBERS = r"\d+(?:(?:, | and | or | to )\d+)*"
+CITED = re.compile(rf"protocol(?:\.md)?`? sections? ({NUMBERS})(?:,? steps? ({NUMBERS}))?")
+WITHIN = re.compile(rf"(?<!\d )sections? ({NUMBERS})(?: steps? ({NUMBERS}))?")
+
+
+def tracked():
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in sorted(set(names.split("\0")) - {""}):
+        path = ROOT / name
+        if path.suffix in READ and path.name not in UNREAD and path.exists():
+            yield name, flowing(path.read_text())
+
+
+def flowing(text):
+    """Return the text with the marks of comments at the beginning of lines taken out."""
+    return re.sub(r"\s*\n\s*(?://|#|\*(?!/))?\s*", " ", text)
+
+
+def numbers(text):
+    """Return what "1, 3 and 5 to 7" names."""
+    last = None
+    for before, digits in re.findall(r"(to )?(\d+)", text):
+        if before:
+            yield from range(last + 1, int(digits))
+        last = int(digits)
+        yield last
+
+
+def citations(name, text):
+    pattern = WITHIN if name == "docs/protocol.md" else CITED
+    return [(found[0], found[1], found[2]) for found in pattern.finditer(text)]
+
+
+def resolves(cited):
+    _, sections, steps = cited
+    if not set(numbers(sections)) <= SECTIONS:
+        return False
+    return not steps or (sections == "3" and set(numbers(steps)) <= STEPS)
+
+
+def test_the_protocol_has_its_sections_and_steps():
+    assert set(range(1, 10)) == SECTIONS
+    assert set(range(1, 15)) == STEPS
+
+
+@pytest.mark.parametrize(
+    ("text", "there"),
+    [
+        ("protocol.md section 3 step 7", True),
+        ("protocol.md section 3 step 15", False),
+        ("protocol.md section 3, steps 2 and 3", True),
+        ("protocol.md section 2 step 1", False),
+        ("protocol.md sections 2 to 8", True),
+        ("protocol.md sections 2 to 12", False),
+        ("protocol section 10", False),
+        ("protocol.md\n// section 10", False),
+        ("protocol.md section\n    // 10", False),
+    ],
+)
+def test_a_citation(text, there):
+    (cited,) = citations("x.go", flowing(text))
+    assert resolves(cited) is there
+
+
+def test_every_citation_of_the_protocol_resolves():
+    found = [(name, cited) for name, text in tracked() for cited in citations(name, text)]
+    assert len(found) > 1000
+    assert [(name, cited[0]) for name, cited in found if not resolves(cited)] == []
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_lines_of_prose_are_short(page):
+    """At most 100 columns, outside of code and tables."""
+    prose = re.sub(r"(?ms)^```.*?^```$", "", page.read_text())
+    assert [line for line in prose.split("\n") if len(line) > 100 and line[0] != "|"] == []
