@@ -145,17 +145,18 @@ func accessKeys(a *area) {
 }
 
 func accessTimes(a *area) {
+	good := accessToken(nil)
 	fine := func(name, says string, changes, moment object) {
-		a.accept("time-"+name, says, step7+": leeway 30 s for access tokens", openAccess(nil), letsIn(accessToken(changes), moment))
+		a.accept("time-"+name, says, step7+": leeway and clock_skew 30 s for access tokens", openAccess(nil), letsIn(accessToken(changes), moment))
 	}
 	bad := func(name, twin, says, code string, changes, moment object) {
-		a.reject("time-"+name, "time-"+twin, says, step7+": leeway 30 s for access tokens", openAccess(nil), keepsOut(accessToken(changes), moment, code))
+		a.reject("time-"+name, "time-"+twin, says, step7+": leeway and clock_skew 30 s for access tokens", openAccess(nil), keepsOut(accessToken(changes), moment, code))
 	}
 	fine("last", "the last moment: exp and the leeway", nil, at(now+329))
 	bad("expired", "last", "expired", "token_expired", nil, at(now+330))
-	fine("nbf-last", "nbf ahead by the leeway", object{"nbf": now + 31}, nil)
+	fine("nbf-last", "nbf ahead by the clock skew", object{"nbf": now + 31}, nil)
 	bad("nbf-ahead", "nbf-last", "nbf ahead by more", "token_not_yet_valid", object{"nbf": now + 32}, nil)
-	fine("iat-last", "iat ahead by the leeway", object{"iat": now + 31}, nil)
+	fine("iat-last", "iat ahead by the clock skew", object{"iat": now + 31}, nil)
 	bad("iat-ahead", "iat-last", "iat ahead by more", "token_not_yet_valid", object{"iat": now + 32}, nil)
 	fine("fraction", "fractions of a second", object{"iat": json.Number("1700000000.25"), "exp": json.Number("1700000300.75")}, nil)
 	bad("exp-missing", "last", "no exp", "invalid_claims", object{"exp": remove}, nil)
@@ -166,6 +167,24 @@ func accessTimes(a *area) {
 	fine("lifetime-longest", "a token of 24 hours", object{"exp": now + 86400}, nil)
 	bad("lifetime-over", "lifetime-longest", "a token of 24 hours and a second", "invalid_claims", object{"exp": now + 86401}, nil)
 	bad("lifetime-over-without-iat", "lifetime-longest", "without iat the time from now on counts", "invalid_claims", object{"exp": now + 90000, "iat": remove}, nil)
+	skewed := func(name string, settings object, twin string, seconds string, code string) {
+		t := accessToken(object{"iat": json.Number(seconds)})
+		source := step7 + ": clock_skew"
+		if code == "" {
+			a.accept("time-skew-"+name, "clock_skew of the configuration", source, openAccess(settings), letsIn(t, at(now)))
+			return
+		}
+		a.reject("time-skew-"+name, "time-skew-"+twin, "clock_skew of the configuration", source, openAccess(settings), keepsOut(t, at(now), code))
+	}
+	skewed("none", object{"clock_skew": 0}, "", "1700000000", "")
+	skewed("none-over", object{"clock_skew": 0}, "none", "1700000001", "token_not_yet_valid")
+	skewed("none-with-leeway", object{"clock_skew": 0, "leeway": 300}, "none", "1700000001", "token_not_yet_valid")
+	skewed("most", object{"clock_skew": 300}, "", "1700000300", "")
+	skewed("most-over", object{"clock_skew": 300}, "most", "1700000301", "token_not_yet_valid")
+	sometime := openAccess(object{"clock_skew": 300, "leeway": 0})
+	a.accept("time-skew-alone", "clock_skew without leeway: the last moment", step7+": clock_skew", sometime, letsIn(good, at(now+299)))
+	a.reject("time-skew-expired", "time-skew-alone", "clock_skew forgives no exp", step7+": clock_skew", sometime, keepsOut(good, at(now+300), "token_expired"))
+	a.reject("time-again-expired", "time-skew-alone", "nor that of a token that was accepted before", step7+": clock_skew", sometime, letsIn(good, at(now+299)), keepsOut(good, at(now+300), "token_expired"))
 	strict := openAccess(object{"leeway": 0, "max_lifetime": 60})
 	a.accept("time-configured", "leeway and max_lifetime of the configuration", "ABI.md engine.open: access", strict, letsIn(accessToken(object{"exp": now + 60}), at(now+59)))
 	a.reject("time-configured-leeway", "time-configured", "no leeway", "ABI.md engine.open: access", strict, keepsOut(accessToken(object{"exp": now + 60}), at(now+60), "token_expired"))

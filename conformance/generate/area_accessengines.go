@@ -69,6 +69,8 @@ func accessConfigs(a *area) {
 	bad("ttl-over", "a token_ttl over a day", "invalid_config", object{"token_ttl": 86401})
 	bad("leeway-over", "a leeway over 300 s", "invalid_config", object{"leeway": 301})
 	bad("leeway-negative", "a negative leeway", "invalid_config", object{"leeway": -1})
+	bad("skew-over", "a clock_skew over 300 s", "invalid_config", object{"clock_skew": 301})
+	bad("skew-negative", "a negative clock_skew", "invalid_config", object{"clock_skew": -1})
 	bad("cache-zero", "a jwks_cache_ttl of 0", "invalid_config", object{"jwks_cache_ttl": 0})
 	bad("capacity-zero", "a replay_capacity of 0", "invalid_config", object{"replay_capacity": 0})
 	bad("scope", "an allowed scope that is none", "invalid_config", object{"allowed_scopes": []string{"a b"}})

@@ -27,7 +27,7 @@ func configuring() *area {
 func defaults() object {
 	return object{
 		"token_ttl": 300, "allowed_scopes": []string{"read", "write"}, "trusted_issuers": []object{}, "allow": []string{}, "deny": []string{},
-		"jwks_cache_ttl": 3600, "keys_dir": "~/.webagents/keys", "dev_mode": false, "leeway": 30, "max_lifetime": 86400,
+		"jwks_cache_ttl": 3600, "keys_dir": "~/.webagents/keys", "dev_mode": false, "leeway": 30, "clock_skew": 30, "max_lifetime": 86400,
 		"max_body": 10485760, "require_binding": false, "realm": "tallystick",
 	}
 }
@@ -149,6 +149,7 @@ func configKeys(a *area) {
 		[]object{{"client_id": "x", "secret_hash": secretHash, "scopes": []string{"read"}, "namespaces": []string{"production"}, "trust": []string{"verified"}, "targets": []string{"@bob"}}})
 	same("dev_mode", "devMode", true)
 	same("leeway", "leeway", 5)
+	same("clock_skew", "clockSkew", 5)
 	same("max_lifetime", "maxLifetime", 600)
 	same("max_body", "maxBody", 1024)
 	same("max_buffered", "maxBuffered", 33554432)
@@ -212,7 +213,7 @@ func configTypes(a *area) {
 	for _, name := range []string{"authority", "agent_id", "base_url", "client_id", "client_secret", "client_key", "jwks_uri", "issuer", "keys_dir", "realm"} {
 		bad(strings.ReplaceAll(name, "_", "-"), name+" as a number", object{name: 1})
 	}
-	for _, name := range []string{"token_ttl", "jwks_cache_ttl", "leeway", "max_lifetime", "max_body", "max_buffered"} {
+	for _, name := range []string{"token_ttl", "jwks_cache_ttl", "leeway", "clock_skew", "max_lifetime", "max_body", "max_buffered"} {
 		bad(strings.ReplaceAll(name, "_", "-"), name+" as a string: \"300\"", object{name: "300"})
 	}
 	for _, name := range []string{"dev_mode", "require_binding"} {
@@ -241,6 +242,7 @@ func configTypes(a *area) {
 	bounds("token_ttl", source, 1, 86400, 0, 86401)
 	bounds("jwks_cache_ttl", source, 1, 604800, 0, 604801)
 	bounds("leeway", source, 0, 300, -1, 301)
+	bounds("clock_skew", source, 0, 300, -1, 301)
 	bounds("max_lifetime", source, 1, 604800, 0, 31622400)
 	bounds("max_body", source, 0, 67108864, -1, 67108865)
 	bounds("max_buffered", source, 1, 1<<40, 0, 1<<40+1)

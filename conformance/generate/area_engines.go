@@ -55,9 +55,11 @@ func configuration(a *area) {
 	bad := func(name, says, code string, members object) {
 		a.reject(name, "open", says, source, call("engine.open", object{"verifier": object{"keys": object{}}.with(members)}, "", errorCode(code)))
 	}
-	a.accept("bounds", "every number at its largest", source, open(object{"leeway": 300, "max_lifetime": 86400, "max_body": 67108864, "reload_seconds": 3600, "replay_capacity": 10000000}))
+	a.accept("bounds", "every number at its largest", source, open(object{"leeway": 300, "clock_skew": 300, "max_lifetime": 86400, "max_body": 67108864, "reload_seconds": 3600, "replay_capacity": 10000000}))
 	bad("leeway-over", "a leeway over 300 s", "invalid_config", object{"leeway": 301})
 	bad("leeway-negative", "a negative leeway", "invalid_config", object{"leeway": -1})
+	bad("skew-over", "a clock_skew over 300 s", "invalid_config", object{"clock_skew": 301})
+	bad("skew-negative", "a negative clock_skew", "invalid_config", object{"clock_skew": -1})
 	bad("lifetime-zero", "a max_lifetime of 0", "invalid_config", object{"max_lifetime": 0})
 	bad("lifetime-over-a-day", "a max_lifetime over a day", "invalid_config", object{"max_lifetime": 86401})
 	bad("body-over", "a max_body over 64 MiB", "invalid_config", object{"max_body": 67108865})

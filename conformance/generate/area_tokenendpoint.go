@@ -225,6 +225,12 @@ func assertions(a *area) {
 	changed("no-exp", "for ever", object{"exp": remove})
 	changed("long", "for a day: it could be stolen and used", object{"exp": now + 86400})
 	changed("ahead", "not yet valid", object{"nbf": now + 100, "exp": now + 160})
+	ahead := func(seconds int) object { return object{"iat": now + seconds, "exp": now + seconds + 300} }
+	a.accept("assertion-skew", "iat 30 s ahead, and exp 300 s behind it: the client's clock runs ahead", source+"; "+step7+": clock_skew", open(nil), granted(form(of(ahead(30))), at(now)))
+	a.reject("assertion-skew-over", "assertion-skew", "iat 31 s ahead", source+"; "+step7+": clock_skew", open(nil), declines(form(of(ahead(31))), at(now), 401, "invalid_client"))
+	strict := open(object{"clock_skew": 0})
+	a.accept("assertion-skew-none", "clock_skew of 0: iat at this moment", source+"; "+step7+": clock_skew", strict, granted(form(of(ahead(0))), at(now)))
+	a.reject("assertion-skew-none-over", "assertion-skew-none", "clock_skew of 0: iat a second ahead", source+"; "+step7+": clock_skew", strict, declines(form(of(object{"iat": now + 1, "exp": now + 60})), at(now), 401, "invalid_client"))
 	changed("no-jti", "without a jti it could be used twice", object{"jti": remove})
 	changed("jti-number", "a jti that is a number", object{"jti": 1})
 	bad("other-key", "signed by another client's key", form(sign(mallory, claims(nil)).String()))

@@ -12,7 +12,7 @@ var timeMutators = []mutator{
 	{name: "time-edge", weight: 14, fits: isTime, value: func(r *rand.Rand, s site) bool { return s.set(literal(pick(r, instants))) }},
 }
 
-var timeNames = []string{"now", "published_at", "dead_at", "exp", "iat", "nbf", "ttl", "lifetime", "leeway", "max_lifetime", "token_ttl", "jwks_cache_ttl", "reload_seconds", "replay_floor", "publish"}
+var timeNames = []string{"now", "published_at", "dead_at", "exp", "iat", "nbf", "ttl", "lifetime", "leeway", "clock_skew", "max_lifetime", "token_ttl", "jwks_cache_ttl", "reload_seconds", "replay_floor", "publish"}
 
 func isTime(s site) bool { return isNumber(s) && slices.Contains(timeNames, s.name) }
 

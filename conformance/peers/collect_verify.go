@@ -160,8 +160,9 @@ func (o *openEngine) question(asked exchange, token string, now float64) (Questi
 	issuer := claimsOf(token).Get("iss").String()
 	key, there := o.keys.of(issuer, headerOf(token).Get("kid").String()).verifier(token)
 	q := Question{Token: token, Key: key.pem, Issuer: key.owner, Now: now}
+	skew := 5.0
 	if asked.op == "access.verify" {
-		q.Leeway = 30
+		q.Leeway, skew = 30, 30
 		q.Required = []string{"iss", "sub", "aud", "exp"}
 		q.Audience = o.audience()
 	} else {
@@ -172,6 +173,13 @@ func (o *openEngine) question(asked exchange, token string, now float64) (Questi
 	}
 	if leeway := o.settings.Get("leeway"); leeway.Exists() {
 		q.Leeway = leeway.Float()
+	}
+	// A peer has one leeway for all three times: a token that starts later gets clock_skew.
+	if claims := claimsOf(token); claims.Get("iat").Float() > now || claims.Get("nbf").Float() > now {
+		if given := o.settings.Get("clock_skew"); given.Exists() {
+			skew = given.Float()
+		}
+		q.Leeway = skew
 	}
 	return q, there
 }

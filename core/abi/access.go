@@ -10,6 +10,7 @@ import (
 	"github.com/tallystick/tallystick/core/agent"
 	"github.com/tallystick/tallystick/core/authorized"
 	"github.com/tallystick/tallystick/core/binding"
+	"github.com/tallystick/tallystick/core/claims"
 	"github.com/tallystick/tallystick/core/client"
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/engine"
@@ -27,6 +28,7 @@ import (
 const (
 	defaultAccessTTL      = 300
 	defaultAccessLeeway   = 30
+	defaultAccessSkew     = 30
 	defaultAccessLifetime = 24 * 60 * 60
 	defaultCacheTTL       = 3600
 	maxCacheTTL           = 7 * 24 * 60 * 60
@@ -133,7 +135,7 @@ func (o *accessOpening) numbers() *problem.Problem {
 	c := o.c
 	o.config.TokenTTL = orDefault(c.TokenTTL, defaultAccessTTL)
 	o.config.CacheTTL = orDefault(c.JWKSCacheTTL, defaultCacheTTL)
-	o.config.Leeway = orDefault(c.Leeway, defaultAccessLeeway)
+	o.config.Forgiven = claims.Tolerance{Leeway: orDefault(c.Leeway, defaultAccessLeeway), ClockSkew: orDefault(c.ClockSkew, defaultAccessSkew)}
 	o.config.MaxLifetime = orDefault(c.MaxLifetime, defaultAccessLifetime)
 	o.config.MaxBody = orDefault(c.MaxBody, defaultMaxBody)
 	o.config.VerifyOnly = c.JWKSURI != ""
@@ -144,7 +146,8 @@ func (o *accessOpening) numbers() *problem.Problem {
 	return checkBounds([]bound{
 		{"token_ttl", float64(o.config.TokenTTL), 1, access.MaxTTL},
 		{"jwks_cache_ttl", o.config.CacheTTL, 1, maxCacheTTL},
-		{"leeway", o.config.Leeway, 0, maxLeeway},
+		{"leeway", o.config.Forgiven.Leeway, 0, maxLeeway},
+		{"clock_skew", o.config.Forgiven.ClockSkew, 0, maxClockSkew},
 		{"max_lifetime", o.config.MaxLifetime, 1, 365 * 24 * 60 * 60},
 		{"max_body", float64(o.config.MaxBody), 0, maxBody},
 		{"replay_floor", float64(o.config.Once.Floor), 0, 1 << 53},

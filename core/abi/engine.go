@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/tallystick/tallystick/core/authorized"
+	"github.com/tallystick/tallystick/core/claims"
 	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/problem"
@@ -21,6 +22,8 @@ const (
 	developmentTTL     = 6 * 60 * 60 // a development token of rotagent lives 6 hours
 	maxLifetime        = 24 * 60 * 60
 	maxLeeway          = 300
+	defaultClockSkew   = 5
+	maxClockSkew       = 300
 	maxReloadSeconds   = 3600
 	defaultCapacity    = 1_000_000
 	maxCapacity        = 10_000_000
@@ -121,7 +124,7 @@ func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Proble
 	policy := request.Policy{
 		BaseURL:       config.BaseURL,
 		RequireTarget: config.RequireTarget,
-		Leeway:        config.Leeway,
+		Forgiven:      claims.Tolerance{Leeway: config.Leeway, ClockSkew: orDefault(config.ClockSkew, defaultClockSkew)},
 		MaxLifetime:   orDefault(config.MaxLifetime, lifetime),
 		MaxBody:       orDefault(config.MaxBody, defaultMaxBody),
 		Development:   config.Development,
@@ -134,7 +137,8 @@ func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Proble
 		Brief:         config.Brief,
 	}
 	if p := checkBounds([]bound{
-		{"leeway", policy.Leeway, 0, maxLeeway},
+		{"leeway", policy.Forgiven.Leeway, 0, maxLeeway},
+		{"clock_skew", policy.Forgiven.ClockSkew, 0, maxClockSkew},
 		{"max_lifetime", policy.MaxLifetime, 1, maxLifetime},
 		{"max_body", float64(policy.MaxBody), 0, maxBody},
 		{"reload_seconds", policy.ReloadSeconds, 1, maxReloadSeconds},

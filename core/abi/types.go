@@ -225,6 +225,7 @@ type VerifierConfig struct {
 	BaseURL        string            `json:"base_url,omitempty"`
 	RequireTarget  bool              `json:"require_target,omitempty"`
 	Leeway         float64           `json:"leeway,omitempty"`
+	ClockSkew      *float64          `json:"clock_skew,omitempty"`
 	MaxLifetime    *float64          `json:"max_lifetime,omitempty"`
 	MaxBody        *int              `json:"max_body,omitempty"`
 	MaxBuffered    *int              `json:"max_buffered,omitempty"`

@@ -32,6 +32,7 @@ type AccessConfig struct {
 	Clients        *[]client.Config `json:"clients,omitempty"`
 	DevMode        bool             `json:"dev_mode,omitempty"`
 	Leeway         *float64         `json:"leeway,omitempty"`
+	ClockSkew      *float64         `json:"clock_skew,omitempty"`
 	MaxLifetime    *float64         `json:"max_lifetime,omitempty"`
 	MaxBody        *int             `json:"max_body,omitempty"`
 	MaxBuffered    *int             `json:"max_buffered,omitempty"`

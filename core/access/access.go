@@ -10,6 +10,7 @@ import (
 	"github.com/tallystick/tallystick/core/agent"
 	"github.com/tallystick/tallystick/core/authorized"
 	"github.com/tallystick/tallystick/core/binding"
+	"github.com/tallystick/tallystick/core/claims"
 	"github.com/tallystick/tallystick/core/client"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/keyset"
@@ -61,7 +62,7 @@ type Config struct {
 	ClientID      string
 	ClientSecret  string
 	ClientKey     *jose.PrivateKey
-	Leeway        float64
+	Forgiven      claims.Tolerance
 	MaxLifetime   float64
 	MaxBody       int
 	BoundOnly     bool

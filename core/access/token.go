@@ -54,7 +54,7 @@ func (a *Agent) token(r *HTTPRequest) need.Step {
 		return a.refuseToken(refused)
 	}
 	attempt := client.Attempt{Authorization: r.Authorization, Form: form, TokenEndpoint: strings.TrimSuffix(a.Issuer(), "/") + tokenPath,
-		Issuer: a.Issuer(), Leeway: a.config.Leeway, Once: a.guard, RSA: a.config.RSA}
+		Issuer: a.Issuer(), Forgiven: a.config.Forgiven, Once: a.guard, RSA: a.config.RSA}
 	return a.clients.Load().Authenticate(r.Now, attempt, func(now float64, who *client.Client, refused *client.Error) need.Step {
 		if refused != nil {
 			return a.refuseToken(refused)

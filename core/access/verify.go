@@ -97,7 +97,7 @@ func (a *Agent) keyStands(known *remembered, now float64) bool {
 // on time, on the keys of the moment or on the request is judged anew, in the
 // same order.
 func (a *Agent) verifyAgain(known *remembered, in *Input) need.Step {
-	if p := known.claims.times.Check(in.Now, a.config.Leeway); p != nil {
+	if p := known.claims.times.Check(in.Now, a.config.Forgiven); p != nil {
 		return need.Refuse(p)
 	}
 	if in.BoundOnly || a.config.BoundOnly {
@@ -176,7 +176,7 @@ func (r *verification) keysFound(now float64, keys []*jose.PublicKey) need.Step 
 // checkClaims is steps 7 to 10.
 func (r *verification) checkClaims() need.Step {
 	a, c := r.a, r.claims
-	if p := c.times.Check(r.in.Now, a.config.Leeway); p != nil {
+	if p := c.times.Check(r.in.Now, a.config.Forgiven); p != nil {
 		return need.Refuse(p)
 	}
 	scopes, p := a.checkRequired(c, r.in.Now)
@@ -230,7 +230,7 @@ func notBound() *problem.Problem {
 func (r *verification) bodyAnswered(answer need.Answer) need.Step {
 	r.in.Now = answer.Now
 	// The body may have come for longer than the token lives.
-	if p := r.claims.times.Check(r.in.Now, r.a.config.Leeway); p != nil {
+	if p := r.claims.times.Check(r.in.Now, r.a.config.Forgiven); p != nil {
 		return need.Refuse(p)
 	}
 	if p := r.claims.bound.CheckBody(&answer.Body, r.a.config.MaxBody); p != nil {
@@ -301,7 +301,7 @@ func meets(pattern string, granted []string) bool {
 func (r *verification) claimOnce(caller *Caller) need.Step {
 	answer := caller.appendJSON(nil)
 	if r.claims.bound.There() {
-		return r.a.guard.Claim(r.in.Now, r.claims.issuer.Text, r.claims.jti.Text, r.claims.times.DeadAt(r.a.config.Leeway),
+		return r.a.guard.Claim(r.in.Now, r.claims.issuer.Text, r.claims.jti.Text, r.claims.times.DeadAt(r.a.config.Forgiven.Leeway),
 			func() need.Step { return need.Done(&Accepted{JSON: answer}) })
 	}
 	// Without iat the cap on the lifetime moves with the clock: judged each time.

@@ -87,15 +87,23 @@ func CheckIdentifiers(jti, subject Claim) *problem.Problem {
 // Times are the three of RFC 7519 sections 4.1.4 to 4.1.6.
 type Times struct{ Expires, NotBefore, IssuedAt Claim }
 
-// Check is step 7 of the pipeline: exp, nbf, iat in this order, times and leeway
-// in seconds. exp is exclusive: at exp the token is dead.
-func (t *Times) Check(now, leeway float64) *problem.Problem {
+// Tolerance is what is forgiven, in seconds. The two are apart because clocks that run
+// ahead are common and cost nothing to forgive, while each second after exp is one more
+// in which a stolen token works.
+type Tolerance struct {
+	Leeway    float64 // after exp
+	ClockSkew float64 // before nbf and iat: the clock of whoever signed runs ahead
+}
+
+// Check is step 7 of the pipeline: exp, nbf, iat in this order, now in seconds. exp is
+// exclusive: at exp and the leeway the token is dead.
+func (t *Times) Check(now float64, forgiven Tolerance) *problem.Problem {
 	if t.Expires.There() {
 		if !t.Expires.IsTime() {
 			return Invalid("exp must be a finite number of seconds")
 		}
-		if now >= t.Expires.Seconds+leeway {
-			return problem.New(problem.TokenExpired, "").WithLog("the token expired at %.3f, it is %.3f (leeway %g s)", t.Expires.Seconds, now, leeway)
+		if now >= t.Expires.Seconds+forgiven.Leeway {
+			return problem.New(problem.TokenExpired, "").WithLog("the token expired at %.3f, it is %.3f (leeway %g s)", t.Expires.Seconds, now, forgiven.Leeway)
 		}
 	}
 	for _, start := range [...]struct {
@@ -105,8 +113,8 @@ func (t *Times) Check(now, leeway float64) *problem.Problem {
 		if start.value.There() && !start.value.IsTime() {
 			return Invalid(start.name + " must be a finite number of seconds")
 		}
-		if start.value.There() && start.value.Seconds > now+leeway {
-			return problem.New(problem.TokenNotYetValid, "").WithLog("the token starts at %.3f (%s), it is %.3f (leeway %g s)", start.value.Seconds, start.name, now, leeway)
+		if start.value.There() && start.value.Seconds > now+forgiven.ClockSkew {
+			return problem.New(problem.TokenNotYetValid, "").WithLog("the token starts at %.3f (%s), it is %.3f (clock_skew %g s)", start.value.Seconds, start.name, now, forgiven.ClockSkew)
 		}
 	}
 	return nil
@@ -129,7 +137,8 @@ func (t *Times) CheckLifetime(now, max float64) *problem.Problem {
 	return nil
 }
 
-// DeadAt is the whole second until which a token may be accepted, leeway included.
+// DeadAt is the whole second until which a token may be accepted, leeway included. A
+// clock skew makes it work earlier, not longer.
 func (t *Times) DeadAt(leeway float64) int64 {
 	return int64(math.Ceil(t.Expires.Seconds + leeway))
 }

@@ -110,21 +110,21 @@ func (s *assertion) checkNames() string {
 }
 
 func (s *assertion) checkClaims() need.Step {
-	leeway := s.attempt.Leeway
-	if p := s.times.Check(s.now, leeway); p != nil {
+	forgiven := s.attempt.Forgiven
+	if p := s.times.Check(s.now, forgiven); p != nil {
 		return s.refuse("the assertion is refused: " + p.Error() + "; " + p.Log)
 	}
 	switch {
 	case !s.times.Expires.There():
 		return s.refuse("the assertion has no exp")
-	case s.times.Expires.Seconds > s.now+maxAssertion+leeway:
+	case s.times.Expires.Seconds > s.now+maxAssertion+forgiven.ClockSkew: // by its own clock
 		return s.refuse("the assertion lives too long: exp may be 300 s ahead")
 	case !s.jti.IsIdentifier(claims.MaxJTI):
 		return s.refuse("the assertion has no jti of 1 to 256 bytes")
 	case !s.isForUs():
 		return s.refuse("aud of the assertion is neither the token endpoint nor the issuer")
 	}
-	return s.catch(s.attempt.Once.Claim(s.now, oncePrefix+s.client.ID, s.jti.Text, s.times.DeadAt(leeway), func() need.Step {
+	return s.catch(s.attempt.Once.Claim(s.now, oncePrefix+s.client.ID, s.jti.Text, s.times.DeadAt(forgiven.Leeway), func() need.Step {
 		return s.end(s.client, nil)
 	}))
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tallystick/tallystick/core/bearer"
+	"github.com/tallystick/tallystick/core/claims"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/once"
 	"github.com/tallystick/tallystick/core/problem"
@@ -27,8 +28,8 @@ type Attempt struct {
 	Form          map[string]string // of ParseForm
 	TokenEndpoint string            // an assertion's audience is this
 	Issuer        string            // or this
-	Leeway        float64           // seconds
-	Once          *once.Guard       // remembers assertions
+	Forgiven      claims.Tolerance
+	Once          *once.Guard // remembers assertions
 	RSA           signature.RSA
 }
 

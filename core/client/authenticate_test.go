@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tallystick/tallystick/core/claims"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/once"
@@ -34,7 +35,7 @@ func registry(t *testing.T) *Registry {
 }
 
 func attempt(form map[string]string, authorization ...string) Attempt {
-	return Attempt{Authorization: authorization, Form: form, TokenEndpoint: endpoint, Issuer: issuer, Leeway: 5,
+	return Attempt{Authorization: authorization, Form: form, TokenEndpoint: endpoint, Issuer: issuer, Forgiven: claims.Tolerance{Leeway: 5, ClockSkew: 5},
 		Once: once.New(once.Config{Capacity: 100})}
 }
 

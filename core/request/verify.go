@@ -10,6 +10,7 @@ import (
 	"github.com/tallystick/tallystick/core/authorized"
 	"github.com/tallystick/tallystick/core/bearer"
 	"github.com/tallystick/tallystick/core/binding"
+	"github.com/tallystick/tallystick/core/claims"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/once"
@@ -22,7 +23,7 @@ import (
 type Policy struct {
 	BaseURL       string
 	RequireTarget bool
-	Leeway        float64
+	Forgiven      claims.Tolerance
 	MaxLifetime   float64
 	MaxBody       int
 	Development   bool
@@ -201,7 +202,7 @@ func (r *Verification) findKeys() need.Step {
 func (r *Verification) checkClaims(keyID string) need.Step {
 	r.accepted.KeyID = keyID
 	v, c := r.v, &r.claims
-	if p := c.times.Check(r.In.Now, v.policy.Leeway); p != nil {
+	if p := c.times.Check(r.In.Now, v.policy.Forgiven); p != nil {
 		return need.Refuse(p)
 	}
 	if p := v.checkRequired(c, r.In.Now); p != nil {
@@ -224,7 +225,7 @@ func (r *Verification) checkClaims(keyID string) need.Step {
 func (r *Verification) bodyAnswered(a need.Answer) need.Step {
 	r.In.Now, r.In.Body = a.Now, a.Body
 	// The body may have come for longer than the token lives.
-	if p := r.claims.times.Check(r.In.Now, r.v.policy.Leeway); p != nil {
+	if p := r.claims.times.Check(r.In.Now, r.v.policy.Forgiven); p != nil {
 		return need.Refuse(p)
 	}
 	return r.checkBody()
@@ -245,7 +246,7 @@ func (r *Verification) claimOnce() need.Step {
 	if r.v.policy.Development {
 		return r.accept()
 	}
-	return r.v.guard.Claim(r.In.Now, r.claims.issuerText, r.claims.jti.Text, r.claims.times.DeadAt(r.v.policy.Leeway), r.done)
+	return r.v.guard.Claim(r.In.Now, r.claims.issuerText, r.claims.jti.Text, r.claims.times.DeadAt(r.v.policy.Forgiven.Leeway), r.done)
 }
 
 func (r *Verification) accept() need.Step {

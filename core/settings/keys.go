@@ -18,6 +18,7 @@ const (
 	maxTokenTTL  = 24 * 60 * 60
 	maxCacheTTL  = 7 * 24 * 60 * 60
 	maxLeeway    = 300
+	maxClockSkew = 300
 	maxLifetime  = 365 * 24 * 60 * 60
 	maxBody      = 64 << 20
 	maxBuffered  = 1 << 40
@@ -67,6 +68,7 @@ var accessKeys = []key[Access]{
 	}},
 	{"dev_mode", "true", flagKey(func(a *Access) *bool { return &a.DevMode })},
 	{"leeway", "30", numberKey(func(a *Access) *float64 { return &a.Leeway }, 0, maxLeeway)},
+	{"clock_skew", "30", numberKey(func(a *Access) *float64 { return &a.ClockSkew }, 0, maxClockSkew)},
 	{"max_lifetime", "86400", numberKey(func(a *Access) *float64 { return &a.MaxLifetime }, 1, maxLifetime)},
 	{"max_body", "10485760", integerKey(func(a *Access) *int64 { return &a.MaxBody }, 0, maxBody)},
 	{"max_buffered", "67108864", integerKey(func(a *Access) *int64 { return &a.MaxBuffered }, 1, maxBuffered)},

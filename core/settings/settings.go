@@ -18,6 +18,7 @@ const (
 	DefaultTokenTTL     = 300
 	DefaultJWKSCacheTTL = 3600
 	DefaultLeeway       = 30
+	DefaultClockSkew    = 30
 	DefaultMaxLifetime  = 24 * 60 * 60
 	DefaultMaxBody      = 10 << 20
 	DefaultRealm        = "tallystick"
@@ -58,6 +59,7 @@ type Access struct {
 	Clients        []client.Config `json:"clients,omitempty"`
 	DevMode        bool            `json:"dev_mode"`
 	Leeway         float64         `json:"leeway"`
+	ClockSkew      float64         `json:"clock_skew"`
 	MaxLifetime    float64         `json:"max_lifetime"`
 	MaxBody        int64           `json:"max_body"`
 	MaxBuffered    int64           `json:"max_buffered,omitempty"` // 0: engine.open's default
@@ -133,7 +135,7 @@ func defaults() *Access {
 	return &Access{
 		TokenTTL: DefaultTokenTTL, AllowedScopes: []string{"read", "write"}, TrustedIssuers: []TrustedIssuer{},
 		Allow: []string{}, Deny: []string{}, JWKSCacheTTL: DefaultJWKSCacheTTL, KeysDir: DefaultKeysDir,
-		Leeway: DefaultLeeway, MaxLifetime: DefaultMaxLifetime, MaxBody: DefaultMaxBody, Realm: DefaultRealm,
+		Leeway: DefaultLeeway, ClockSkew: DefaultClockSkew, MaxLifetime: DefaultMaxLifetime, MaxBody: DefaultMaxBody, Realm: DefaultRealm,
 	}
 }
 

@@ -72,7 +72,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `{"token_ttl":300,"allowed_scopes":["read","write"],"trusted_issuers":[],"allow":[],"deny":[],"jwks_cache_ttl":3600,` +
-		`"keys_dir":"~/.webagents/keys","dev_mode":false,"leeway":30,"max_lifetime":86400,"max_body":10485760,"require_binding":false,"realm":"tallystick"}`
+		`"keys_dir":"~/.webagents/keys","dev_mode":false,"leeway":30,"clock_skew":30,"max_lifetime":86400,"max_body":10485760,"require_binding":false,"realm":"tallystick"}`
 	if string(written) != want {
 		t.Errorf("%s", written)
 	}
@@ -255,6 +255,8 @@ func TestRefused(t *testing.T) {
 		{"client twice", one(`"scopes": [], "public_key": ` + publicKey()), `{"clients": [` + strings.Repeat(`{"client_id": "c", "scopes": [], "public_key": `+publicKey()+`},`, 2) + `{}]}`, "clients[1].client_id"},
 		{"flag", `{"require_binding": true}`, `{"require_binding": 1}`, "require_binding"},
 		{"leeway", `{"leeway": 0.5}`, `{"leeway": -0.5}`, "leeway"},
+		{"clock skew", `{"clock_skew": 0.5}`, `{"clock_skew": -0.5}`, "clock_skew"},
+		{"clock skew too large", `{"clock_skew": 300}`, `{"clock_skew": 300.5}`, "clock_skew"},
 		{"leeway too large", `{"leeway": 300}`, `{"leeway": 300.5}`, "leeway"},
 		{"max_lifetime", `{"max_lifetime": 1}`, `{"max_lifetime": 0}`, "max_lifetime"},
 		{"max_body", `{"max_body": 0}`, `{"max_body": -1}`, "max_body"},

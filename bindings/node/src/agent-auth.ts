@@ -38,8 +38,10 @@ export interface AgentAuthOptions {
   readonly baseUrl?: string | undefined;
   /** Refuse tokens that name no method and URL, as rotagent's do. Default: false. */
   readonly requireTarget?: boolean | undefined;
-  /** Tolerance for clocks that differ, in seconds, 0 to 300. Default: 0. */
+  /** Forgiven after a token's `exp`, in seconds, 0 to 300. Default: 0. */
   readonly leeway?: number | undefined;
+  /** How far a caller's clock may run ahead (`iat` and `nbf` in the future), in seconds, 0 to 300. Default: 5. */
+  readonly clockSkew?: number | undefined;
   /** Longest lifetime that a token may have, in seconds. Default: 3,600; in development 21,600. */
   readonly maxLifetime?: number | undefined;
   /** Largest body that is read, in bytes. Default: 10 MiB. */
@@ -208,6 +210,7 @@ const OPTIONS: Rules<Omit<AgentAuthOptions, "replay">> = {
   baseUrl: TEXT,
   requireTarget: BOOLEAN,
   leeway: NUMBER,
+  clockSkew: NUMBER,
   maxLifetime: NUMBER,
   maxBody: WHOLE,
   realm: STRING,

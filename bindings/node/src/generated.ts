@@ -700,6 +700,7 @@ export interface VerifierConfig {
   readonly base_url?: string | undefined;
   readonly require_target?: boolean | undefined;
   readonly leeway?: number | undefined;
+  readonly clock_skew?: number | undefined;
   readonly max_lifetime?: number | undefined;
   readonly max_body?: number | undefined;
   readonly max_buffered?: number | undefined;
@@ -766,6 +767,7 @@ export interface AccessConfig {
   readonly clients?: readonly Config[] | undefined;
   readonly dev_mode?: boolean | undefined;
   readonly leeway?: number | undefined;
+  readonly clock_skew?: number | undefined;
   readonly max_lifetime?: number | undefined;
   readonly max_body?: number | undefined;
   readonly max_buffered?: number | undefined;

@@ -46,6 +46,7 @@ function openVerifier(core: Core, options: AgentAuthOptions, development: boolea
       base_url: options.baseUrl,
       require_target: options.requireTarget,
       leeway: options.leeway,
+      clock_skew: options.clockSkew,
       max_lifetime: options.maxLifetime,
       max_body: options.maxBody,
       development,

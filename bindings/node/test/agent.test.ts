@@ -159,6 +159,17 @@ for (const [adapter, start] of Object.entries(adapters)) {
       assert.equal((await late(`${await start(agent({ leeway: 10 }))}/agent`)).status, 200);
     });
 
+    test("clockSkew forgives a clock that runs ahead", async () => {
+      const early = (url: string, by: number) =>
+        call(url, token({ method: "POST", url, now: Date.now() / 1000 + by }, BODY));
+      const target = `${await start(agent())}/agent`;
+      assert.equal((await early(target, 4)).status, 200);
+      refused(await early(target, 15), "token_not_yet_valid");
+      refused(await early(`${await start(agent({ leeway: 300 }))}/agent`, 15), "token_not_yet_valid");
+      refused(await early(`${await start(agent({ clockSkew: 0 }))}/agent`, 4), "token_not_yet_valid");
+      assert.equal((await early(`${await start(agent({ clockSkew: 300 }))}/agent`, 15)).status, 200);
+    });
+
     test("maxLifetime caps tokens", async () => {
       const target = `${await start(agent({ maxLifetime: 120 }))}/agent`;
       refused(await call(target, token({ unbound: true, ttl: 121 }, BODY)), "invalid_claims");

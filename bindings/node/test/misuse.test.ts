@@ -77,6 +77,7 @@ describe("an option of a wrong type is refused at once, by its name and without 
     [{ baseUrl: "" }, /baseUrl must be a text that is not empty/, { baseUrl: "http://a.example" }],
     [{ requireTarget: 1 }, /requireTarget must be true or false/, { requireTarget: true }],
     [{ leeway: "5" }, /leeway must be a number \(it is a text\)/, { leeway: 0.5 }],
+    [{ clockSkew: "5" }, /clockSkew must be a number \(it is a text\)/, { clockSkew: 0.5 }],
     [{ maxLifetime: Number.NaN }, /maxLifetime must be a number \(it is NaN\)/, { maxLifetime: 60.5 }],
     [{ maxLifetime: Infinity }, /maxLifetime must be a number \(it is Infinity\)/, { maxLifetime: 60 }],
     [{ maxBody: "1" }, /maxBody must be a whole number/, { maxBody: 0 }],

@@ -322,6 +322,28 @@ def test_production_is_the_default(keys_dir: Path) -> None:
     assert AgentAuth(keys_dir).dev_mode is False
 
 
+@pytest.mark.parametrize(
+    ("options", "ahead", "fine"),
+    [
+        ({}, 4, True),
+        ({}, 15, False),
+        ({"leeway": 300}, 15, False),
+        ({"clock_skew": 0}, 4, False),
+        ({"clock_skew": 300}, 15, True),
+    ],
+)
+def test_a_clock_that_runs_ahead(
+    keys_dir: Path, keys: KeyPair, options: dict[str, Any], ahead: float, fine: bool
+) -> None:
+    app = agent_app(AgentAuth(keys_dir, **options))
+    now = time.time()
+    early = rotagent_token(keys.private, iat=now + ahead, exp=now + ahead + 60)
+    answer = call(app, early)
+    assert answer.status == 200 if fine else answer.code == "token_not_yet_valid"
+    if fine:
+        assert call(app, early).code == "replay_detected"
+
+
 def test_dev_mode_takes_no_text(keys_dir: Path) -> None:
     with pytest.raises(tallystick.InvalidArgumentError, match="dev_mode"):
         AgentAuth(keys_dir, dev_mode="false")  # type: ignore[arg-type]
@@ -332,6 +354,8 @@ def test_dev_mode_takes_no_text(keys_dir: Path) -> None:
     [
         ({"base_url": "agent.example"}, tallystick.InvalidConfigError, "base_url"),
         ({"leeway": -1}, tallystick.InvalidConfigError, "leeway"),
+        ({"clock_skew": 301}, tallystick.InvalidConfigError, "clock_skew"),
+        ({"clock_skew": "5"}, tallystick.TallystickError, "clock_skew"),
         ({"max_lifetime": 0}, tallystick.InvalidConfigError, "max_lifetime"),
         ({"max_body": 1 << 40}, tallystick.InvalidConfigError, "max_body"),
         ({"realm": 'a"b'}, tallystick.InvalidConfigError, "realm"),

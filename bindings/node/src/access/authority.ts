@@ -34,8 +34,10 @@ export interface AuthorityOptions extends HostOptions {
   readonly tokenTtl?: number | undefined;
   /** Scope patterns that it may give. Default: whatever a client is registered for. */
   readonly allowedScopes?: readonly string[] | undefined;
-  /** Tolerance for the clocks of clients that sign, in seconds, 0 to 300. Default: 30. */
+  /** Forgiven after the `exp` of a client's assertion, in seconds, 0 to 300. Default: 30. */
   readonly leeway?: number | undefined;
+  /** How far the clock of a client that signs may run ahead, in seconds, 0 to 300. Default: 30. */
+  readonly clockSkew?: number | undefined;
   /** Name in the challenge of a refusal. Default: `tallystick`. */
   readonly realm?: string | undefined;
 }
@@ -248,6 +250,7 @@ const OPTIONS: Rules<AuthorityOptions> = {
   tokenTtl: NUMBER,
   allowedScopes: TEXTS,
   leeway: NUMBER,
+  clockSkew: NUMBER,
   realm: TEXT,
 };
 
@@ -272,8 +275,17 @@ interface Started {
 }
 
 async function start(issuer: string, options: AuthorityOptions, logger: Logger): Promise<Started> {
-  const { clientsFile: file, keysDir = DEFAULT_KEYS_DIR, tokenTtl, allowedScopes, leeway, realm, crypto } = options;
-  const config = { baseUrl: issuer, agentId: "authority", keysDir, tokenTtl, allowedScopes, leeway, realm };
+  const {
+    clientsFile: file,
+    keysDir = DEFAULT_KEYS_DIR,
+    tokenTtl,
+    allowedScopes,
+    leeway,
+    clockSkew,
+    realm,
+    crypto,
+  } = options;
+  const config = { baseUrl: issuer, agentId: "authority", keysDir, tokenTtl, allowedScopes, leeway, clockSkew, realm };
   const opening = await readFor(ConfigSource.of(config), {}, options);
   const clients = clientsFile(expandHome(file ?? join(opening.keysDir, "clients.json")), logger);
   await clients.read();

@@ -83,8 +83,10 @@ export interface AuthConfig {
   readonly clients?: readonly ClientConfig[] | undefined;
   /** Plain http on loopback for issuers that are not configured; a warning at the start says so. Default: false. */
   readonly devMode?: boolean | undefined;
-  /** Tolerance for clocks that differ, in seconds, 0 to 300. Default: 30. */
+  /** Forgiven after a token's `exp`, in seconds, 0 to 300. Default: 30. */
   readonly leeway?: number | undefined;
+  /** How far the clock of another may run ahead (`iat` and `nbf` in the future), in seconds, 0 to 300. Default: 30. */
+  readonly clockSkew?: number | undefined;
   /** Longest lifetime that the token of another may have, in seconds. Default: 86,400. */
   readonly maxLifetime?: number | undefined;
   /** Largest body of a request with a bound token, in bytes. Default: 10 MiB. */

@@ -909,6 +909,7 @@ class VerifierConfig(TypedDict, total=False):
     base_url: str
     require_target: bool
     leeway: float
+    clock_skew: float
     max_lifetime: float
     max_body: int
     max_buffered: int
@@ -989,6 +990,7 @@ class AccessConfig(TypedDict, total=False):
     clients: list[Config]
     dev_mode: bool
     leeway: float
+    clock_skew: float
     max_lifetime: float
     max_body: int
     max_buffered: int

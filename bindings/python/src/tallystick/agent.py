@@ -61,7 +61,10 @@ class AgentAuth:
     ``require_target``
         refuse tokens that name no method and URL, as rotagent's do.
     ``leeway``
-        seconds of difference between clocks to forgive, 0 to 300.
+        seconds after a token's ``exp`` to forgive, 0 to 300 (default 0).
+    ``clock_skew``
+        seconds that a caller's clock may run ahead, 0 to 300 (default 5): forgives ``iat``
+        and ``nbf`` in the future, never ``exp``.
     ``max_body``
         bytes of a request's body (default 10 MiB); more is 413.
     ``max_lifetime``
@@ -93,6 +96,7 @@ class AgentAuth:
         base_url: str | None = None,
         require_target: bool = False,
         leeway: float = 0,
+        clock_skew: float | None = None,
         max_body: int | None = None,
         max_lifetime: float | None = None,
         replay: str | os.PathLike[str] | ReplayStore | SQLiteReplay = "sqlite",
@@ -114,7 +118,9 @@ class AgentAuth:
                 "base_url must not be empty, which would be no check of the origin: "
                 "leave it out for that",
             )
-        numbers = _given(leeway=leeway, max_body=max_body, max_lifetime=max_lifetime)
+        numbers = _given(
+            leeway=leeway, clock_skew=clock_skew, max_body=max_body, max_lifetime=max_lifetime
+        )
         for name, value in numbers.items():
             must_be_number(name, value)
         if max_body is not None:

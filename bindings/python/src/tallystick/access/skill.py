@@ -107,7 +107,8 @@ class AuthSkill(Hooks, Party):
                                                 ``[{client_id, secret_hash, scopes, ...}]``,
                                                 see :func:`tallystick.new_client_secret`
     ``dev_mode``          false                 takes plain http on the loopback
-    ``leeway``            30                    seconds between clocks, to 300
+    ``leeway``            30                    seconds after ``exp`` to forgive, to 300
+    ``clock_skew``        30                    seconds that clocks may run ahead, to 300
     ``max_lifetime``      86,400                seconds that a foreign token may live
     ``max_body``          10,485,760            bytes of a body that a token is bound to
     ``require_binding``   false                 takes only tokens bound to their request
