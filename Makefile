@@ -162,7 +162,7 @@ fuzz: ## run every fuzz target for FUZZTIME (default 20s) each
 ## ---- measure and check
 
 .PHONY: mutation
-mutation: ## switch off each guard of the core in turn: a vector must turn red for each (some 10 minutes)
+mutation: ## switch off each guard of the core in turn: a vector must turn red for each (some minutes)
 	@mkdir -p build
 	go build -o build/mutation ./conformance/cmd/mutation
 	build/mutation
@@ -186,6 +186,7 @@ check: generate python node links ## format, generate, lint, cross-build, then d
 	GOOS=wasip1 GOARCH=wasm go vet ./wasm
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
+	go run ./conformance/cmd/mutation --check
 	for target in linux/arm64 darwin/arm64 windows/amd64; do GOOS=$${target%/*} GOARCH=$${target#*/} go build ./core/... || exit 1; done
 	$(VENV)/bin/ruff check $(PYTHON_DIR)
 	cd $(PYTHON_DIR) && $(CURDIR)/$(VENV)/bin/mypy --strict src tests examples

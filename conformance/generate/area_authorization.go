@@ -44,6 +44,7 @@ func authorization() *area {
 	ambiguous("comma-joined-basic-first", "a header of another scheme and one with a token, joined", step1Two, "Basic YTpi,Bearer "+good.String())
 	ambiguous("comma-joined-basic-parameter", "two headers of another scheme, joined, of which the second looks like a parameter", step1Two, "Basic YTpi,YTo=")
 	ambiguous("comma-joined-digest-first", "a header with parameters and one with a token, joined", step1Two, `Digest username="a, b", realm="c",Bearer `+good.String())
+	ambiguous("comma-joined-digest-basic", "a header with parameters and one of another scheme that ends like a parameter, joined", step1Two, `Digest username="a",Basic YTo=`)
 	ambiguous("comma-joined-scheme", "a header with a token behind one of another scheme alone", step1Two, "Negotiate,Bearer "+good.String())
 	bad("parameters", "one header of another scheme, whose parameters are separated by commas", "RFC 9110 section 11.4; "+step1, `Digest username="a, Bearer b", realm="c", uri = "/"`)
 	ambiguous("two-tokens", "two tokens in one header", step1Two, "Bearer "+good.String()+" "+good.String())

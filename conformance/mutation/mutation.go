@@ -1,5 +1,5 @@
-// Package mutation breaks the core on purpose: each guard of the pipeline is
-// switched off in turn, and a vector must turn red. A guard that no vector
+// Package mutation breaks the core on purpose: each guard that is marked in its
+// code is switched off in turn, and a vector must turn red. A guard that no vector
 // notices is untested, whatever the unit tests say.
 package mutation
 
@@ -10,53 +10,136 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
-	"strings"
 )
-
-// Guard is one check and how it is switched off: the text Find, which stands in
-// File exactly once, is replaced.
-type Guard struct {
-	Name    string `json:"name"`
-	File    string `json:"file"`
-	Find    string `json:"-"`
-	Replace string `json:"-"`
-}
 
 // Outcome is what became of a mutant.
 type Outcome struct {
 	Guard
-	// Covered: at least one vector turned red.
-	Covered bool `json:"covered"`
-	// Failed is how many did, First the first of them.
-	Failed int    `json:"failed"`
-	First  string `json:"first,omitempty"`
+	// Covered: a vector turned red; First is its name.
+	Covered bool   `json:"covered"`
+	First   string `json:"first,omitempty"`
 }
 
-// ErrStale marks a guard whose text is not in its file exactly once any more.
-var ErrStale = errors.New("the guard's text is not there exactly once: mend conformance/mutation/guards.go")
+// Trial tries guards. Most of them are built into one program, in which a variable
+// of the environment switches one off; an operator that cannot be switched while
+// the program runs gets a program of its own.
+type Trial struct {
+	root, folder string
+	together     string // the program of most
+	switchable   map[string]bool
+}
 
-// Try builds the Go leg with one guard switched off, below a folder of its own,
-// and runs all vectors.
-func Try(ctx context.Context, root string, g Guard) (Outcome, error) {
+const variable = "TALLYSTICK_MUTATION"
+
+// NewTrial builds the program of most guards, and shows that all vectors pass in it
+// while nothing is switched off: one that is red anyway would cover everything.
+func NewTrial(ctx context.Context, root string, guards []Guard) (*Trial, error) {
 	folder, err := os.MkdirTemp("", "tallystick-mutation-")
 	if err != nil {
-		return Outcome{}, err
+		return nil, err
 	}
-	defer os.RemoveAll(folder)
-	overlay, err := writeOverlay(root, folder, g)
+	t := &Trial{root: root, folder: folder, together: filepath.Join(folder, "together"), switchable: map[string]bool{}}
+	err = t.buildTogether(ctx, guards)
+	if err == nil {
+		err = t.baseline(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
+}
+
+// Close removes what was built.
+func (t *Trial) Close() error { return os.RemoveAll(t.folder) }
+
+func (t *Trial) baseline(ctx context.Context) error {
+	outcome, err := t.run(ctx, t.together, Guard{Name: "no guard"})
+	if err == nil && outcome.Covered {
+		err = fmt.Errorf("a vector fails before anything is switched off: %s", outcome.First)
+	}
+	return err
+}
+
+// Try runs the vectors with one guard switched off until one turns red. Guards may
+// be tried at the same time.
+func (t *Trial) Try(ctx context.Context, g Guard) (Outcome, error) {
+	if t.switchable[g.Name] {
+		return t.run(ctx, t.together, g)
+	}
+	text, err := os.ReadFile(filepath.Join(t.root, g.File))
+	if err == nil {
+		text, err = mutant(g, text)
+	}
 	if err != nil {
 		return Outcome{}, err
 	}
-	binary := filepath.Join(folder, "conformance")
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-overlay", overlay, "-o", binary, "./conformance/cmd/conformance")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		return Outcome{}, fmt.Errorf("%s: the mutant does not build: %w\n%s", g.Name, err, out)
+	program := filepath.Join(t.folder, g.Name)
+	if err := t.build(ctx, program, map[string][]byte{g.File: text}); err != nil {
+		return Outcome{}, fmt.Errorf("%s: %w", g, err)
 	}
-	run := exec.CommandContext(ctx, binary, "--leg", "go", "--reference", "go", "--root", root, "--out", folder)
-	run.Dir = root
-	out, err := run.CombinedOutput()
+	return t.run(ctx, program, g)
+}
+
+func (t *Trial) buildTogether(ctx context.Context, guards []Guard) error {
+	edits := map[string][]edit{}
+	files := map[string][]byte{}
+	for _, g := range guards {
+		text, err := os.ReadFile(filepath.Join(t.root, g.File))
+		if err != nil {
+			return err
+		}
+		l, err := newLine(g, text, fmt.Sprintf("(tallystickMutation == %q)", g.Name))
+		if err != nil {
+			return err
+		}
+		if l.fixed {
+			continue
+		}
+		t.switchable[g.Name] = true
+		edits[g.File] = append(edits[g.File], l.edits...)
+		files[g.File] = edited(text, edits[g.File])
+		files[path.Join(path.Dir(g.File), "tallystick_mutation.go")] = fmt.Appendf(nil, "package %s\n\nimport \"os\"\n\nvar tallystickMutation = os.Getenv(%q)\n", l.tree.Name, variable)
+	}
+	return t.build(ctx, t.together, files)
+}
+
+// build builds the Go leg with other texts of some files of the checkout, which
+// itself is never touched.
+func (t *Trial) build(ctx context.Context, program string, files map[string][]byte) error {
+	replace := map[string]string{}
+	for name, text := range files {
+		changed := fmt.Sprintf("%s-%d.go", program, len(replace))
+		if err := os.WriteFile(changed, text, 0o600); err != nil {
+			return err
+		}
+		replace[filepath.Join(t.root, name)] = changed
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(program+".json", overlay, 0o600); err != nil {
+		return err
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-overlay", program+".json", "-o", program, "./conformance/cmd/conformance")
+	build.Dir = t.root
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("the mutant does not build: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func (t *Trial) run(ctx context.Context, program string, g Guard) (Outcome, error) {
+	folder, err := os.MkdirTemp(t.folder, "report-")
+	if err != nil {
+		return Outcome{}, err
+	}
+	vectors := exec.CommandContext(ctx, program, "--leg", "go", "--reference", "go", "--root", t.root, "--out", folder, "--stop")
+	vectors.Dir = t.root
+	vectors.Env = append(os.Environ(), variable+"="+g.Name)
+	out, err := vectors.CombinedOutput()
 	var ended *exec.ExitError
 	switch {
 	case err == nil:
@@ -64,30 +147,7 @@ func Try(ctx context.Context, root string, g Guard) (Outcome, error) {
 	case errors.As(err, &ended) && ended.ExitCode() == 1:
 		return noticed(folder, g)
 	}
-	return Outcome{}, fmt.Errorf("%s: the vectors could not be run: %w\n%s", g.Name, err, tail(out))
-}
-
-// writeOverlay writes the mutant's file and the description that `go build
-// -overlay` reads: the checkout itself is never touched.
-func writeOverlay(root, folder string, g Guard) (string, error) {
-	original := filepath.Join(root, g.File)
-	text, err := os.ReadFile(original)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", g.Name, err)
-	}
-	if strings.Count(string(text), g.Find) != 1 {
-		return "", fmt.Errorf("%s (%s): %w", g.Name, g.File, ErrStale)
-	}
-	mutant := filepath.Join(folder, "mutant.go")
-	if err := os.WriteFile(mutant, []byte(strings.Replace(string(text), g.Find, g.Replace, 1)), 0o600); err != nil {
-		return "", err
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: mutant}})
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(folder, "overlay.json")
-	return path, os.WriteFile(path, overlay, 0o600)
+	return Outcome{}, fmt.Errorf("%s: the vectors could not be run: %w\n%s", g, err, tail(out))
 }
 
 // report is the part of the runner's report that is looked at.
@@ -112,16 +172,12 @@ func noticed(folder string, g Guard) (Outcome, error) {
 	}
 	for _, leg := range read.Legs {
 		for _, result := range leg.Results {
-			if result.Passed {
-				continue
-			}
-			if outcome.Failed++; outcome.First == "" {
-				outcome.First = result.Vector
+			if !result.Passed {
+				return Outcome{Guard: g, Covered: true, First: result.Vector}, nil
 			}
 		}
 	}
-	outcome.Covered = outcome.Failed > 0
-	return outcome, nil
+	return outcome, errors.New("the runner ended with 1 and reports no vector that failed")
 }
 
 func tail(text []byte) []byte { return text[max(0, len(text)-2000):] }

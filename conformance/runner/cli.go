@@ -20,6 +20,7 @@ type settings struct {
 	all           bool
 	heavy         bool
 	expectations  bool
+	stop          bool
 	list, digests bool
 	out           string
 	reference     string
@@ -81,6 +82,7 @@ func parse(arguments []string, stderr io.Writer) (settings, error) {
 	flags.BoolVar(&s.all, "all", false, "run every leg: one whose runtime is not installed could not run")
 	flags.BoolVar(&s.heavy, "heavy", false, "run heavy vectors on slow legs too (wazero-interpreter: some ten minutes)")
 	flags.BoolVar(&s.expectations, "expectations", false, "judge by what the vectors expect alone: not by the reference's bytes (its messages, its version)")
+	flags.BoolVar(&s.stop, "stop", false, "end a leg at its first vector that fails")
 	flags.Var(&s.vectors, "vector", "run vectors of this name only; * takes any run (repeat, or separate with commas)")
 	flags.BoolVar(&s.list, "list", false, "list legs and vectors and run nothing")
 	flags.BoolVar(&s.digests, "digests", false, "print each vector's digest, as a release keeps them, and run nothing")
@@ -152,7 +154,7 @@ func (s settings) execute(ctx context.Context, stdout, stderr io.Writer) (int, e
 }
 
 func (s settings) plan(suite *conformance.Suite) (Plan, error) {
-	plan := Plan{Vectors: suite.Select(s.vectors), Heavy: s.heavy, ExpectationsOnly: s.expectations, StepLimit: s.stepLimit, Parallel: s.parallel}
+	plan := Plan{Vectors: suite.Select(s.vectors), Heavy: s.heavy, ExpectationsOnly: s.expectations, StopAtFailure: s.stop, StepLimit: s.stepLimit, Parallel: s.parallel}
 	for _, pattern := range s.vectors {
 		if len(suite.Select([]string{pattern})) == 0 {
 			return plan, fmt.Errorf("no vector is named like %q (--list shows the names)", pattern)

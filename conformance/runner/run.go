@@ -44,6 +44,8 @@ type Plan struct {
 	// ExpectationsOnly judges legs by what the vectors expect alone: for other
 	// implementations, whose texts and version are their own.
 	ExpectationsOnly bool
+	// StopAtFailure ends a leg at its first vector that fails.
+	StopAtFailure bool
 	// StepLimit is how long one call may take.
 	StepLimit time.Duration
 	// Parallel is how many legs run at the same time after the reference; 0 counts as 1.
@@ -103,8 +105,9 @@ func (nobody) LegEnded(string, string)   {}
 
 type judge func(vector string, answers [][]byte) error
 
-// errStopped ends a copy of a leg because another copy of it broke.
-var errStopped = errors.New("another copy of the leg broke")
+// errStopped ends a copy of a leg because another copy of it broke, or because a
+// vector failed and the run stops there.
+var errStopped = errors.New("the leg was stopped")
 
 func (p Plan) runLeg(ctx context.Context, source Source, judge judge, greet func(version []byte) error) (report LegReport) {
 	report = LegReport{Name: source.Name}
@@ -205,6 +208,9 @@ func (p Plan) runVectors(ctx context.Context, source Source, leg Leg, work *work
 		p.Watch.VectorDone(source.Name, result)
 		if broken != nil {
 			return fmt.Errorf("at %s: %w", result.Vector.Name, broken)
+		}
+		if p.StopAtFailure && result.Failure != "" {
+			return errStopped
 		}
 	}
 }

@@ -104,7 +104,7 @@ func (m *members) texts(v *strictjson.Member, into *[]string) {
 	}
 	var ok bool
 	// What is no base64url there is a malformed token, of whatever alphabet.
-	if *into, ok = strictjson.AppendStrings([]string{}, v.Raw); !ok {
+	if *into, ok = strictjson.AppendStrings([]string{}, v.Raw); !ok { //guard:entries-strings never
 		m.wrong(v.Name, "must be a string")
 	}
 }
@@ -150,7 +150,7 @@ func (m *members) gate(err error) {
 
 // refusal is what is wrong, or that no HTTP request can have been so.
 func (m *members) refusal() *problem.Problem {
-	if m.problem == nil && m.malformed != "" {
+	if m.problem == nil && m.malformed != "" { //guard:wire-malformed never
 		return problem.New(problem.MalformedRequest, "").WithLog("%s has a character above U+00FF, which no byte of a request is", m.malformed)
 	}
 	return m.problem

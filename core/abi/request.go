@@ -133,7 +133,7 @@ func (v *verification) answer(c *Core, text, body, to []byte) (answer []byte, en
 		return refuseWithResponse(unread, e.Realm), true
 	}
 	told := binding.Body{Bytes: body, SHA256: r.BodySHA256, TooLarge: r.BodyTooLarge, Unavailable: r.BodyUnavailable, Malformed: r.BodyMalformed}
-	if n := told.Members(); n > 1 || n == 1 && r.BodyPending {
+	if n := told.Members(); n > 1 || n == 1 && r.BodyPending { //guard:body-one-thing never 2
 		return refuse(problem.New(problem.InvalidArgument, "request.verify: "+oneBody)), true
 	}
 	v.run.In = request.Input{
@@ -214,9 +214,9 @@ func answerOf(r *EngineResumeRequest, body []byte) (need.Answer, *problem.Proble
 	answer := need.Answer{Now: r.Now, Unchanged: r.Unchanged, Claim: r.Claim, HasFailed: r.Failed != nil, Signature: body,
 		Status: r.Status, Headers: r.Headers, Content: body, Body: binding.Body{
 			Bytes: body, SHA256: r.BodySHA256, TooLarge: r.BodyTooLarge, Malformed: r.BodyMalformed, Overloaded: r.Overloaded,
-			Unavailable: r.BodyUnavailable || r.Failed != nil && len(body) == 0,
+			Unavailable: r.BodyUnavailable || r.Failed != nil && len(body) == 0, //guard:body-given-up never 2
 		}}
-	if answer.Body.Members() > 1 {
+	if answer.Body.Members() > 1 { //guard:body-one-thing-answered never
 		return answer, problem.New(problem.InvalidArgument, "engine.resume: "+oneBody)
 	}
 	if r.Failed != nil {

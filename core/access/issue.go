@@ -71,7 +71,7 @@ func (a *Agent) Issue(w *Wanted) need.Step {
 	}
 	if w.Reuse && order.kept != "" {
 		order.flight = order.kept
-		if known, there := a.kept.get(order.kept); there && w.Now >= known.from && w.Now < known.until {
+		if known, there := a.kept.get(order.kept); there && w.Now >= known.from && w.Now < known.until { //guard:issue-kept-expires drop 3
 			again := known.issued
 			again.Reused = true
 			return need.Done(&again)
@@ -104,7 +104,7 @@ func (a *Agent) order(w *Wanted) (*order, *problem.Problem) {
 	if err != nil {
 		return nil, problem.Newf(problem.InvalidArgument, "target: %s", err)
 	}
-	if p := a.mayTalkTo(target); p != nil {
+	if p := a.mayTalkTo(target); p != nil { //guard:issue-talk-to never
 		return nil, p
 	}
 	scopes := w.Scopes
@@ -112,7 +112,7 @@ func (a *Agent) order(w *Wanted) (*order, *problem.Problem) {
 		scopes = a.defaultScopes()
 	}
 	for _, s := range scopes {
-		if parsed, err := scope.Parse(s); err != nil || len(parsed) != 1 {
+		if parsed, err := scope.Parse(s); err != nil || len(parsed) != 1 { //guard:issue-scope never
 			return nil, problem.Newf(problem.InvalidArgument, "scopes: %s is no scope: %s", problem.Quote(s), scope.ErrScope)
 		}
 	}
@@ -120,20 +120,20 @@ func (a *Agent) order(w *Wanted) (*order, *problem.Problem) {
 	if p != nil {
 		return nil, p
 	}
-	if extra != "" && a.config.Mode == Portal {
+	if extra != "" && a.config.Mode == Portal { //guard:issue-extra-portal never
 		return nil, problem.New(problem.InvalidArgument, "extra_claims: the authority signs the tokens of this agent and takes none")
 	}
 	ttl := w.TTL
 	if ttl == 0 {
 		ttl = a.config.TokenTTL
 	}
-	if ttl < 1 || ttl > MaxTTL {
+	if ttl < 1 || ttl > MaxTTL { //guard:issue-ttl never
 		return nil, problem.Newf(problem.InvalidArgument, "ttl must be from 1 to %d seconds", MaxTTL)
 	}
 	if w.JTI != "" && !jose.ValidIdentifier(w.JTI, claims.MaxJTI) {
 		return nil, problem.New(problem.InvalidArgument, "jti must have 1 to 256 bytes and no control characters")
 	}
-	if w.Bind != nil && !digest.IsHex(w.Bind.BodySHA256) {
+	if w.Bind != nil && !digest.IsHex(w.Bind.BodySHA256) { //guard:issue-bind-digest never
 		return nil, problem.New(problem.InvalidArgument, "bind: body_sha256 must be 64 lower-case hex digits")
 	}
 	return &order{now: w.Now, subject: a.config.AgentID, clientID: a.config.AgentID, audience: target, scope: strings.Join(scopes, " "),
@@ -182,7 +182,7 @@ func extraClaims(text string) (string, *problem.Problem) {
 	var b []byte
 	var p *problem.Problem
 	err := strictjson.ReadObject(text, func(name string, v strictjson.Value) {
-		if reserved[name] {
+		if reserved[name] { //guard:issue-reserved never
 			p = problem.Newf(problem.InvalidArgument, "extra_claims: %s is written by the library", name)
 		}
 		b = appendRaw(b, name, v.Raw)
@@ -230,9 +230,9 @@ func (a *Agent) signed(key ring.Key, input string, finish func([]byte) need.Step
 		switch {
 		case answer.HasFailed:
 			return need.Refuse(problem.New(problem.SignerFailed, "the signer failed or gave no signature in time").WithLog("the signer failed: %s", problem.Quote(answer.Failed)))
-		case len(answer.Signature) != key.Public.Size():
+		case len(answer.Signature) != key.Public.Size(): //guard:issue-host-size never
 			return need.Refuse(problem.Newf(problem.SignerFailed, "the signer gave %d bytes, a signature of its key has %d", len(answer.Signature), key.Public.Size()))
-		case a.config.CheckHostSign && !key.Public.Verify(input, answer.Signature):
+		case a.config.CheckHostSign && !key.Public.Verify(input, answer.Signature): //guard:issue-host-signature never
 			return need.Refuse(problem.New(problem.SignerFailed, "the signer gave a signature that its public key does not verify (RSASSA-PKCS1-v1_5 with SHA-256 over the given bytes is expected)"))
 		}
 		return finish(answer.Signature)

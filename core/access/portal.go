@@ -27,7 +27,7 @@ const (
 // request gets a token from the authority (RFC 6749 section 4.4).
 func (a *Agent) request(o *order) need.Step {
 	o.clientAtAuthority = a.config.ClientID
-	if a.config.ClientSecret == "" && a.config.ClientKey == nil {
+	if a.config.ClientSecret == "" && a.config.ClientKey == nil { //guard:portal-credentials never
 		return need.Refuse(problem.New(problem.InvalidConfig, "client_secret: the authority gives tokens to registered clients only: set client_secret (or robutler.client_secret, or client_key)"))
 	}
 	caller, _, _ := a.config.Issuers.Decide(trust.Claims{Issuer: a.config.Authority})
@@ -146,11 +146,11 @@ func readTokenAnswer(o *order, answer need.Answer) (Issued, *problem.Problem) {
 	if err != nil {
 		return unavailable("the authority's answer (status %d) is not JSON: %s", answer.Status, err)
 	}
-	if answer.Status != 200 {
+	if answer.Status != 200 { //guard:portal-answer-status never
 		return Issued{}, problem.Newf(problem.TokenRefused, "the authority refused: %s, %s (client %s, target %s, scope %s)", problem.Quote(reply.failure), problem.Quote(reply.description),
 			problem.Quote(o.clientAtAuthority), problem.Quote(o.audience), problem.Quote(o.scope)).WithLog("the authority answered with status %d", answer.Status)
 	}
-	if !strings.EqualFold(reply.kind, "Bearer") || !looksLikeToken(reply.token) || lifetime < 0 || lifetime > MaxTTL*365 {
+	if !strings.EqualFold(reply.kind, "Bearer") || !looksLikeToken(reply.token) || lifetime < 0 || lifetime > MaxTTL*365 { //guard:portal-answer-token drop 2; portal-answer-type drop 1
 		return unavailable("the authority's answer has no bearer token")
 	}
 	if reply.scope == "" {

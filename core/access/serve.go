@@ -57,11 +57,11 @@ func (a *Agent) Serve(r *HTTPRequest) need.Step {
 	case endpoint == "":
 		return need.Done(&Served{})
 	case endpoint == tokenPath:
-		if r.Method != "POST" {
+		if r.Method != "POST" { //guard:serve-post-only never
 			return need.Done(methodNotAllowed("POST"))
 		}
 		return a.token(r)
-	case r.Method != "GET" && r.Method != "HEAD":
+	case r.Method != "GET" && r.Method != "HEAD": //guard:serve-get-only never
 		return need.Done(methodNotAllowed("GET, HEAD"))
 	case endpoint == jwksPath:
 		return need.Done(document(r, a.jwks(r.Now), "application/jwk-set+json"))

@@ -75,7 +75,7 @@ func (a *Agent) refuseToken(e *client.Error) need.Step {
 func (a *Agent) realm() string { return a.Issuer() }
 
 func (t *tokenRequest) grant(now float64) need.Step {
-	if grantType := t.form["grant_type"]; grantType != "client_credentials" {
+	if grantType := t.form["grant_type"]; grantType != "client_credentials" { //guard:endpoint-grant-type never
 		if grantType == "" {
 			return t.refuse(invalidRequest, "grant_type is missing: this endpoint takes client_credentials")
 		}
@@ -135,12 +135,12 @@ func (t *tokenRequest) target() (string, *client.Error) {
 		return wrong(invalidTarget, "target is no agent's URL or name")
 	}
 	if self {
-		if url != t.a.config.BaseURL {
+		if url != t.a.config.BaseURL { //guard:endpoint-self-audience never
 			return wrong(invalidTarget, "this agent issues tokens for itself only")
 		}
 		return url, nil
 	}
-	if !t.mayReach(url) {
+	if !t.mayReach(url) { //guard:endpoint-targets never
 		return wrong(invalidTarget, "this client may not have a token for this target")
 	}
 	return url, nil
@@ -184,7 +184,7 @@ func (t *tokenRequest) scopes() ([]string, *client.Error) {
 		if slices.Contains(scopes, s) {
 			continue
 		}
-		if !slices.Contains(assigned, s) && !t.may(s) {
+		if !slices.Contains(assigned, s) && !t.may(s) { //guard:endpoint-scopes never
 			return wrong("this client may not have all of these scopes")
 		}
 		scopes = append(scopes, s)
@@ -194,13 +194,13 @@ func (t *tokenRequest) scopes() ([]string, *client.Error) {
 
 // may reports whether a client may have a scope for the asking.
 func (t *tokenRequest) may(s string) bool {
-	if strings.HasPrefix(s, trust.LabelPrefix) || strings.HasPrefix(s, scope.NamespacePrefix) {
+	if strings.HasPrefix(s, trust.LabelPrefix) || strings.HasPrefix(s, scope.NamespacePrefix) { //guard:endpoint-assigned-only never
 		return false
 	}
 	if !scope.Compile(t.who.Scopes).Match(s) {
 		return false
 	}
-	return t.a.config.Mode == Authority || t.a.allowed.Match(s)
+	return t.a.config.Mode == Authority || t.a.allowed.Match(s) //guard:endpoint-allowed-scopes always
 }
 
 // usual is what a client gets that asks for nothing: all that it may have, as far
@@ -235,7 +235,7 @@ func (t *tokenRequest) bind() (*Bind, *client.Error) {
 	if *bind == (Bind{}) {
 		return nil, nil
 	}
-	if bind.Method == "" || bind.URL == "" || !digest.IsHex(bind.BodySHA256) {
+	if bind.Method == "" || bind.URL == "" || !digest.IsHex(bind.BodySHA256) { //guard:endpoint-binding never
 		return nil, &client.Error{Code: invalidRequest, Status: 400, Description: "a bound token needs content_sha256 (64 lower-case hex digits), htm and htu"}
 	}
 	return bind, nil

@@ -58,7 +58,7 @@ func (a *Agent) Verify(in *Input) need.Step {
 	if p != nil {
 		return need.Refuse(p)
 	}
-	if known, there := a.verified.get(text); there && a.keyStands(known, in.Now) {
+	if known, there := a.verified.get(text); there && a.keyStands(known, in.Now) { //guard:again-keys drop 2
 		return a.verifyAgain(known, in)
 	}
 	opened, p := jose.Open(text)
@@ -97,13 +97,13 @@ func (a *Agent) keyStands(known *remembered, now float64) bool {
 // on time, on the keys of the moment or on the request is judged anew, in the
 // same order.
 func (a *Agent) verifyAgain(known *remembered, in *Input) need.Step {
-	if p := known.claims.times.Check(in.Now, a.config.Forgiven); p != nil {
+	if p := known.claims.times.Check(in.Now, a.config.Forgiven); p != nil { //guard:again-times never
 		return need.Refuse(p)
 	}
-	if in.BoundOnly || a.config.BoundOnly {
+	if in.BoundOnly || a.config.BoundOnly { //guard:again-bound-only never
 		return need.Refuse(notBound())
 	}
-	if p := missingScopes(in.RequiredScopes, known.granted); p != nil {
+	if p := missingScopes(in.RequiredScopes, known.granted); p != nil { //guard:again-scopes never
 		return need.Refuse(p.WithLog("%s; the caller is %s", p.Log, problem.Quote(known.caller.Name)))
 	}
 	return need.Done(&Accepted{JSON: known.answer})
@@ -118,7 +118,7 @@ func (r *verification) decideIssuer() need.Step {
 	caller, decision, reason := r.a.config.Issuers.Decide(c.identity())
 	r.caller = caller
 	switch decision {
-	case trust.Denied:
+	case trust.Denied: //guard:access-denied never
 		return need.Refuse(problem.New(problem.IssuerDenied, "").WithLog("issuer %s, subject %s: %s", problem.Quote(c.issuer.Text), problem.Quote(c.subject.Text), reason))
 	case trust.Trusted:
 		return r.findKeys()
@@ -126,7 +126,7 @@ func (r *verification) decideIssuer() need.Step {
 	if r.isLocal() {
 		return r.findKeys()
 	}
-	if decision == trust.Refused {
+	if decision == trust.Refused { //guard:access-refused never
 		p := problem.New(problem.UnknownIssuer, "the issuer is not trusted here").WithLog("issuer %s: %s", problem.Quote(c.issuer.Text), reason)
 		p.Subject = c.issuer.Text
 		return need.Refuse(p)
@@ -163,7 +163,7 @@ func (a *Agent) source(issuer string, c *trust.Caller) keyset.Source {
 
 func (r *verification) keysFound(now float64, keys []*jose.PublicKey) need.Step {
 	r.in.Now = now
-	if len(keys) == 0 {
+	if len(keys) == 0 { //guard:access-unknown-key never
 		return need.Refuse(problem.New(problem.UnknownKey, "").WithLog("issuer %s has no key with kid %s", problem.Quote(r.claims.issuer.Text), problem.Quote(r.token.KeyID)))
 	}
 	search := signature.Search{Token: r.token, Issuer: r.claims.issuer.Text, RSA: r.a.config.RSA, Found: func(keyID string) need.Step {
@@ -176,36 +176,36 @@ func (r *verification) keysFound(now float64, keys []*jose.PublicKey) need.Step 
 // checkClaims is steps 7 to 10.
 func (r *verification) checkClaims() need.Step {
 	a, c := r.a, r.claims
-	if p := c.times.Check(r.in.Now, a.config.Forgiven); p != nil {
+	if p := c.times.Check(r.in.Now, a.config.Forgiven); p != nil { //guard:access-times never
 		return need.Refuse(p)
 	}
 	scopes, p := a.checkRequired(c, r.in.Now)
 	if p == nil {
-		p = c.checkIdentity()
+		p = c.checkIdentity() //guard:access-identity skip
 	}
 	if p == nil && r.caller.Problem != nil {
-		p = r.caller.Problem
+		p = r.caller.Problem //guard:access-identity-url skip
 	}
 	if p != nil {
 		return need.Refuse(p)
 	}
 	r.scopes = scopes
-	if p := a.checkAudience(c); p != nil {
+	if p := a.checkAudience(c); p != nil { //guard:access-audience never
 		return need.Refuse(p)
 	}
 	if !c.bound.There() {
-		if r.in.BoundOnly || a.config.BoundOnly {
+		if r.in.BoundOnly || a.config.BoundOnly { //guard:access-bound-only never
 			return need.Refuse(notBound())
 		}
 		return r.checkScopes()
 	}
-	if p := c.checkBinding(); p != nil {
+	if p := c.checkBinding(); p != nil { //guard:access-bound-complete never
 		return need.Refuse(p)
 	}
 	if r.in.Token != nil {
 		return need.Refuse(problem.New(problem.WrongTarget, "the token is bound to one request: verify it together with that request"))
 	}
-	if p := a.checkTarget(&c.bound, &r.in.Received); p != nil {
+	if p := a.checkTarget(&c.bound, &r.in.Received); p != nil { //guard:access-target never
 		return need.Refuse(p)
 	}
 	return need.Ask(&need.Need{Kind: need.Body, MaxBytes: a.config.MaxBody}, r.bodyAnswered)
@@ -230,10 +230,10 @@ func notBound() *problem.Problem {
 func (r *verification) bodyAnswered(answer need.Answer) need.Step {
 	r.in.Now = answer.Now
 	// The body may have come for longer than the token lives.
-	if p := r.claims.times.Check(r.in.Now, r.a.config.Forgiven); p != nil {
+	if p := r.claims.times.Check(r.in.Now, r.a.config.Forgiven); p != nil { //guard:access-body-late never
 		return need.Refuse(p)
 	}
-	if p := r.claims.bound.CheckBody(&answer.Body, r.a.config.MaxBody); p != nil {
+	if p := r.claims.bound.CheckBody(&answer.Body, r.a.config.MaxBody); p != nil { //guard:access-body never
 		return need.Refuse(p)
 	}
 	return r.checkScopes()
@@ -242,11 +242,11 @@ func (r *verification) bodyAnswered(answer need.Answer) need.Step {
 // checkScopes is steps 12 and 13.
 func (r *verification) checkScopes() need.Step {
 	r.granted = r.a.grant(r.scopes, r.caller.Portal())
-	if p := missingScopes(r.in.RequiredScopes, r.granted); p != nil {
+	if p := missingScopes(r.in.RequiredScopes, r.granted); p != nil { //guard:access-required-scopes never
 		return need.Refuse(p.WithLog("%s; the caller is %s", p.Log, problem.Quote(r.caller.Name)))
 	}
 	caller := r.describe()
-	if rules := r.a.config.AcceptFrom; rules != nil && !rules.Allow(trust.Party{
+	if rules := r.a.config.AcceptFrom; rules != nil && !rules.Allow(trust.Party{ //guard:access-accept-from never
 		Caller: caller.Name, CallerURL: caller.AgentURL, CallerExternal: r.caller.External,
 		Target: r.a.name, TargetExternal: r.a.external, Labels: caller.TrustLabels,
 	}) {
@@ -259,7 +259,7 @@ func (r *verification) checkScopes() need.Step {
 // to give: nobody puts himself into one.
 func (a *Agent) grant(scopes []string, portal bool) []string {
 	granted := a.allowed.Filter(scopes)
-	if portal {
+	if portal { //guard:access-labels always
 		return granted
 	}
 	own := granted[:0]
@@ -300,7 +300,7 @@ func meets(pattern string, granted []string) bool {
 // one works until it dies and is remembered.
 func (r *verification) claimOnce(caller *Caller) need.Step {
 	answer := caller.appendJSON(nil)
-	if r.claims.bound.There() {
+	if r.claims.bound.There() { //guard:access-bound-once never
 		return r.a.guard.Claim(r.in.Now, r.claims.issuer.Text, r.claims.jti.Text, r.claims.times.DeadAt(r.a.config.Forgiven.Leeway),
 			func() need.Step { return need.Done(&Accepted{JSON: answer}) })
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/tallystick/tallystick/core/problem"
 )
 
-const separators = " \t,"
+const separators = " \t," //guard:header-comma letter 3; header-space letter 1
 
 // Token returns the token of the one header (RFC 6750 section 2.1). What follows the
 // scheme is not looked into: see Refusal.
@@ -21,7 +21,7 @@ func Token(headers []string) (string, *problem.Problem) {
 		return "", missing("there is no Authorization header")
 	}
 	header := headers[0]
-	if len(header) <= len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) || header[len(scheme)] != ' ' {
+	if len(header) <= len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) || header[len(scheme)] != ' ' { //guard:header-scheme drop 2; header-scheme-space drop 3
 		return "", missing("the Authorization header has another scheme than Bearer or no token")
 	}
 	token := strings.TrimLeft(header[len(scheme):], " ")
@@ -48,7 +48,7 @@ func Refusal(token string, p *problem.Problem) *problem.Problem {
 // so WSGI, has one variable for all headers of a name, in which a server joins them
 // with commas (RFC 3875 section 4.1.18); so does the Fetch API.
 func Several(headers []string) bool {
-	return len(headers) > 1 || len(headers) == 1 && !isBearer(headers[0]) && isJoined(headers[0])
+	return len(headers) > 1 || len(headers) == 1 && !isBearer(headers[0]) && isJoined(headers[0]) //guard:header-one drop 1; header-joined never 4
 }
 
 // isBearer: what follows is one token or more, for Refusal to tell apart.
@@ -69,7 +69,7 @@ func isJoined(header string) bool {
 	}
 	rest := afterComma(header)
 	for rest != "" {
-		if !isParameter(rest[1:]) {
+		if !isParameter(rest[1:]) { //guard:header-parameters always
 			return true
 		}
 		rest = afterComma(rest[1:])
@@ -87,7 +87,7 @@ func afterComma(list string) string {
 			quoted = !quoted
 		case c == '\\' && quoted:
 			i++
-		case c == ',' && !quoted:
+		case c == ',' && !quoted: //guard:header-quoted drop 2
 			return list[i:]
 		}
 	}
@@ -98,7 +98,7 @@ func afterComma(list string) string {
 func isParameter(element string) bool {
 	name, _, found := strings.Cut(element, "=")
 	name = strings.Trim(name, " \t")
-	return found && name != "" && !strings.ContainsAny(name, separators)
+	return found && name != "" && !strings.ContainsAny(name, separators) //guard:header-parameter-name drop 3
 }
 
 func missing(log string) *problem.Problem {

@@ -30,7 +30,7 @@ func (b *Body) Members() int {
 // LetGo keeps the digest alone of bytes up to the limit, and of more that there
 // were too many.
 func (b *Body) LetGo(limit int) {
-	b.TooLarge = b.TooLarge || len(b.Bytes) > limit
+	b.TooLarge = b.TooLarge || len(b.Bytes) > limit //guard:body-over-limit drop 2
 	if b.SHA256 == "" && b.There(limit) == nil {
 		b.SHA256 = digest.Hex(b.Bytes)
 	}
@@ -40,13 +40,13 @@ func (b *Body) LetGo(limit int) {
 // There refuses a body that the host does not have; it may have limit bytes.
 func (b *Body) There(limit int) *problem.Problem {
 	switch {
-	case b.TooLarge:
+	case b.TooLarge: //guard:body-too-large never
 		return problem.New(problem.BodyTooLarge, "").WithLog("the body is over max_body (%d bytes)", limit)
-	case b.Malformed:
+	case b.Malformed: //guard:body-malformed never
 		return problem.New(problem.MalformedRequest, "").WithLog("the body's transfer is broken, or ended before the body was complete")
-	case b.Overloaded:
+	case b.Overloaded: //guard:body-overloaded never
 		return problem.New(problem.Overloaded, "").WithLog("the bodies of other requests take all that max_buffered allows")
-	case b.Unavailable:
+	case b.Unavailable: //guard:body-unavailable never
 		return problem.New(problem.BodyUnavailable, "").WithLog("something read the body before it was verified: verify first, or keep the raw bytes")
 	}
 	return nil

@@ -63,11 +63,11 @@ func NewPlace(baseURL string) (Place, error) {
 // CheckTarget compares htm, htu and query_sha256 with the request (protocol.md
 // section 1, RFC 9449 section 4.3 items 8 and 9).
 func (p Place) CheckTarget(c *Claims, in *Received) *problem.Problem {
-	if c.Method.There() && c.Method.Text != in.Method {
+	if c.Method.There() && c.Method.Text != in.Method { //guard:target-method never
 		return wrongTarget("method", c.Method.Text, in.Method, "methods are case-sensitive")
 	}
 	if c.URL.There() {
-		if refused := p.checkURL(c.URL.Text, in); refused != nil {
+		if refused := p.checkURL(c.URL.Text, in); refused != nil { //guard:target-url never
 			return refused
 		}
 	}
@@ -87,17 +87,17 @@ func (p Place) checkURL(signed string, in *Received) *problem.Problem {
 		return nil
 	}
 	t, err := weburl.Parse(signed)
-	if err != nil || t.HasQuery || t.HasFragment {
+	if err != nil || t.HasQuery || t.HasFragment { //guard:target-form drop 2 3
 		return wrongTarget("URL (htu must be an http(s) URL without query and fragment)", signed, in.Path, proxied)
 	}
-	if p.origin != "" && t.Origin != p.origin {
+	if p.origin != "" && t.Origin != p.origin { //guard:target-origin never
 		return wrongTarget("origin", t.Origin, p.origin, "its origin is that of base_url")
 	}
 	matches := weburl.NormalPath(t.Path) == weburl.NormalPath(seen.path)
 	if seen.decoded {
 		matches = weburl.DecodePath(t.Path) == seen.path
 	}
-	if !matches {
+	if !matches { //guard:target-path never
 		return wrongTarget("path", t.Path, seen.path, proxied)
 	}
 	if written, ok := strings.CutSuffix(signed, t.Path); ok && p.last != nil {
@@ -115,8 +115,8 @@ func (p Place) knows(signed, path string) bool {
 		return false
 	}
 	last := p.last.Load()
-	return last != nil && len(signed) == len(*last)+len(path) && strings.HasPrefix(signed, *last) && strings.HasSuffix(signed, path) &&
-		weburl.IsPlainPath(path) && len(signed) <= weburl.MaxURL
+	return last != nil && len(signed) == len(*last)+len(path) && strings.HasPrefix(signed, *last) && strings.HasSuffix(signed, path) && //guard:target-known-origin drop 3; target-known-path drop 4
+		weburl.IsPlainPath(path) && len(signed) <= weburl.MaxURL //guard:target-known-plain drop 1
 }
 
 // seenPath is the path as the client sees it: below base_url's path or else
@@ -176,12 +176,12 @@ func recoverSpelling(in *Received) (string, bool) {
 // be added on the way.
 func checkQuery(c *Claims, query string) *problem.Problem {
 	if !c.Query.There() {
-		if c.URL.There() && query != "" {
+		if c.URL.There() && query != "" { //guard:query-missing never
 			return problem.New(problem.WrongTarget, "").WithLog("the request has a query, the token has htu but no query_sha256")
 		}
 		return nil
 	}
-	if !digest.Equal(c.Query.Text, digest.Hex([]byte(query))) {
+	if !digest.Equal(c.Query.Text, digest.Hex([]byte(query))) { //guard:query-digest never
 		return problem.New(problem.WrongTarget, "").WithLog("the query is not the one that was signed (query_sha256)")
 	}
 	return nil

@@ -67,7 +67,7 @@ func (r *Registry) byAssertion(now float64, a Attempt, done Done) need.Step {
 	if p != nil {
 		return s.refuse("the assertion is refused: " + p.Error())
 	}
-	if fault := s.checkNames(); fault != "" {
+	if fault := s.checkNames(); fault != "" { //guard:assertion-names never
 		return s.refuse(fault)
 	}
 	s.client = r.clients[s.subject.Text]
@@ -81,7 +81,7 @@ func (r *Registry) byAssertion(now float64, a Attempt, done Done) need.Step {
 		candidates = append(candidates, r.decoy)
 	}
 	search := signature.Search{Token: token, Issuer: s.subject.Text, RSA: a.RSA, Found: func(string) need.Step {
-		if !known {
+		if !known { //guard:assertion-known never
 			return s.refuse("the assertion is signed by another client's key")
 		}
 		return s.checkClaims()
@@ -111,17 +111,17 @@ func (s *assertion) checkNames() string {
 
 func (s *assertion) checkClaims() need.Step {
 	forgiven := s.attempt.Forgiven
-	if p := s.times.Check(s.now, forgiven); p != nil {
+	if p := s.times.Check(s.now, forgiven); p != nil { //guard:assertion-times never
 		return s.refuse("the assertion is refused: " + p.Error() + "; " + p.Log)
 	}
 	switch {
-	case !s.times.Expires.There():
+	case !s.times.Expires.There(): //guard:assertion-exp never
 		return s.refuse("the assertion has no exp")
-	case s.times.Expires.Seconds > s.now+maxAssertion+forgiven.ClockSkew: // by its own clock
+	case s.times.Expires.Seconds > s.now+maxAssertion+forgiven.ClockSkew: //guard:assertion-life never // by its own clock
 		return s.refuse("the assertion lives too long: exp may be 300 s ahead")
 	case !s.jti.IsIdentifier(claims.MaxJTI):
 		return s.refuse("the assertion has no jti of 1 to 256 bytes")
-	case !s.isForUs():
+	case !s.isForUs(): //guard:assertion-audience never
 		return s.refuse("aud of the assertion is neither the token endpoint nor the issuer")
 	}
 	return s.catch(s.attempt.Once.Claim(s.now, oncePrefix+s.client.ID, s.jti.Text, s.times.DeadAt(forgiven.Leeway), func() need.Step {

@@ -48,12 +48,12 @@ func (r *Registry) Authenticate(now float64, a Attempt, done Done) need.Step {
 	_, hasAssertion := a.Form[paramAssertion]
 	_, hasType := a.Form[paramAssertionType]
 	switch methods := count(header != nil, hasSecret, hasAssertion || hasType); {
-	case methods > 1: // RFC 6749 section 2.3
+	case methods > 1: //guard:client-methods never // RFC 6749 section 2.3
 		return done(now, nil, invalidRequest("the client must authenticate by one method, not by several"))
 	case methods == 0:
 		return done(now, nil, invalidClient("the request has no client authentication"))
 	case header != nil:
-		if id, given := a.Form[paramID]; given && id != header.id {
+		if id, given := a.Form[paramID]; given && id != header.id { //guard:client-id-agrees never
 			return done(now, nil, invalidRequest("client_id and the Authorization header name different clients"))
 		}
 		return r.bySecret(now, *header, done)
@@ -78,7 +78,7 @@ func (r *Registry) bySecret(now float64, given credentials, done Done) need.Step
 		return done(now, nil, invalidRequest("client_id is missing"))
 	}
 	c := r.clients[given.id]
-	if !r.checkSecret(c, given.secret) {
+	if !r.checkSecret(c, given.secret) { //guard:client-secret never
 		return done(now, nil, invalidClient("client "+problem.Quote(given.id)+": "+why(c)))
 	}
 	return done(now, c, nil)
@@ -104,7 +104,7 @@ func (a *Attempt) basic() (*credentials, *Error) {
 	if len(a.Authorization) == 0 {
 		return nil, nil
 	}
-	if bearer.Several(a.Authorization) {
+	if bearer.Several(a.Authorization) { //guard:token-endpoint-headers never
 		return nil, invalidRequest("there are several Authorization headers")
 	}
 	scheme, encoded, _ := strings.Cut(a.Authorization[0], " ")

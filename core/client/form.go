@@ -56,12 +56,12 @@ func parseURLEncoded(body string) (map[string]string, *Error) {
 }
 
 func add(form map[string]string, seen map[string]bool, name, value string) *Error {
-	if seen[name] {
+	if seen[name] { //guard:form-repeated never
 		e := invalidRequest("a parameter is there twice")
 		e.Log += ": " + problem.Quote(name)
 		return e
 	}
-	if len(seen) >= maxParameters {
+	if len(seen) >= maxParameters { //guard:form-parameters never
 		return invalidRequest("there are too many parameters")
 	}
 	seen[name] = true

@@ -74,7 +74,7 @@ func (e *Engine) Suspend(now float64, step need.Step, finish Finish) (uint64, *p
 }
 
 func (e *Engine) full(t ticket) bool {
-	return len(e.tickets) >= maxTickets || t.body && e.bodies >= maxBodies
+	return len(e.tickets) >= maxTickets || t.body && e.bodies >= maxBodies //guard:ticket-bodies never 3
 }
 
 func (e *Engine) drop(number uint64, t ticket) {
@@ -98,18 +98,18 @@ func (t ticket) tooOld(now float64) bool {
 	if t.body {
 		age = maxBodyAge
 	}
-	return now-t.issued > age || t.issued-now > age
+	return now-t.issued > age || t.issued-now > age //guard:ticket-clock-back drop 2
 }
 
 // Resume takes a ticket, which is thereby used, and goes on with the operation.
 func (e *Engine) Resume(number uint64, answer need.Answer) (need.Step, Finish, *problem.Problem) {
 	e.mu.Lock()
 	t, there := e.tickets[number]
-	if there {
+	if there { //guard:ticket-once never
 		e.drop(number, t)
 	}
 	e.mu.Unlock()
-	if !there || t.tooOld(answer.Now) {
+	if !there || t.tooOld(answer.Now) { //guard:ticket-age drop 2
 		return need.Step{}, nil, problem.New(problem.UnknownTicket, "")
 	}
 	return t.resume(answer), t.finish, nil

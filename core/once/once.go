@@ -54,9 +54,9 @@ func (g *Guard) Claim(now float64, issuer, jti string, expiresAt int64, accepted
 	switch g.window.Claim(id, expiresAt, int64(math.Floor(now))) {
 	case replay.Claimed:
 		return accepted()
-	case replay.Exists:
+	case replay.Exists: //guard:window-exists join
 		return replayed(issuer, jti)
-	case replay.Lost:
+	case replay.Lost: //guard:window-lost join
 		return unavailable("the token may have been used before the replay memory was lost (replay_floor %d)", g.config.Floor)
 	}
 	return unavailable("the replay window is full (replay_capacity %d)", g.config.Capacity)

@@ -77,13 +77,13 @@ func (w *Window) Claim(id ID, expiresAt, now int64) Verdict {
 	if len(w.live) >= w.capacity {
 		w.prune(now, len(w.live))
 	}
-	if _, there := w.live[id]; there || expiresAt <= w.pruned {
+	if _, there := w.live[id]; there || expiresAt <= w.pruned { //guard:window-stepped-back drop 2
 		return Exists
 	}
 	if expiresAt <= w.floor {
 		return Lost
 	}
-	if len(w.live) >= w.capacity {
+	if len(w.live) >= w.capacity { //guard:window-full never
 		return Full
 	}
 	w.add(id, expiresAt)

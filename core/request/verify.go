@@ -166,7 +166,7 @@ func (v *Verifier) keysAreStale(now float64) bool {
 
 func (r *Verification) keysAnswered(a need.Answer) need.Step {
 	switch {
-	case a.HasFailed:
+	case a.HasFailed: //guard:request-keys-failed never
 		return need.Refuse(problem.New(problem.KeysUnavailable, "").WithLog("the keys could not be read: %s", problem.Quote(a.Failed)))
 	case a.Keys != nil:
 		r.v.keys.Store(a.Keys)
@@ -210,13 +210,13 @@ func (r *Verification) checkClaims(keyID string) need.Step {
 	}
 	// A request token names no audience: one that does was made for something
 	// else. PyJWT, and so rotagent, refuses it too.
-	if c.audience.There() {
+	if c.audience.There() { //guard:request-audience never
 		return need.Refuse(problem.New(problem.InvalidAudience, "").WithLog("a request token has no aud, this one has"))
 	}
 	if p := v.place.CheckTarget(&c.bound, &r.In.Received); p != nil {
 		return need.Refuse(p)
 	}
-	if r.In.BodyPending {
+	if r.In.BodyPending { //guard:request-body-pending never
 		return need.Ask(&need.Need{Kind: need.Body, MaxBytes: v.policy.MaxBody}, r.bodyAnswered)
 	}
 	return r.checkBody()
@@ -225,7 +225,7 @@ func (r *Verification) checkClaims(keyID string) need.Step {
 func (r *Verification) bodyAnswered(a need.Answer) need.Step {
 	r.In.Now, r.In.Body = a.Now, a.Body
 	// The body may have come for longer than the token lives.
-	if p := r.claims.times.Check(r.In.Now, r.v.policy.Forgiven); p != nil {
+	if p := r.claims.times.Check(r.In.Now, r.v.policy.Forgiven); p != nil { //guard:request-body-late never
 		return need.Refuse(p)
 	}
 	return r.checkBody()
@@ -234,7 +234,7 @@ func (r *Verification) bodyAnswered(a need.Answer) need.Step {
 // checkBody is step 11. In development any body will do that is within the limit.
 func (r *Verification) checkBody() need.Step {
 	p := r.claims.bound.CheckBody(&r.In.Body, r.v.policy.MaxBody)
-	if p != nil && !(r.v.policy.Development && (p.Code == problem.BodyTampered || p.Code == problem.BodyUnavailable)) {
+	if p != nil && !(r.v.policy.Development && (p.Code == problem.BodyTampered || p.Code == problem.BodyUnavailable)) { //guard:request-body never
 		return need.Refuse(p)
 	}
 	return r.claimOnce()

@@ -180,7 +180,7 @@ func checkType(t string) error {
 
 // checkClientID is VSCHAR of RFC 6749 appendix A.1.
 func checkClientID(id string) error {
-	if len(id) > agent.MaxName || strings.ContainsFunc(id, func(r rune) bool { return r < 0x20 || r > 0x7E }) {
+	if len(id) > agent.MaxName || strings.ContainsFunc(id, func(r rune) bool { return r < 0x20 || r > 0x7E }) { //guard:config-client-id never; config-client-id-size drop 1
 		return errors.New("must be 1 to 256 characters of printable ASCII")
 	}
 	return nil
@@ -195,7 +195,7 @@ func checkWord(word string) error {
 }
 
 func checkRealm(realm string) error {
-	if len(realm) > maxRealm || strings.ContainsFunc(realm, func(r rune) bool { return r < 0x20 || r > 0x7E || r == '"' || r == '\\' }) {
+	if len(realm) > maxRealm || strings.ContainsFunc(realm, func(r rune) bool { return r < 0x20 || r > 0x7E || r == '"' || r == '\\' }) { //guard:config-realm-characters drop 4 6; config-realm-size drop 1
 		return errors.New("must be at most 128 characters of printable ASCII without \" and \\")
 	}
 	return nil

@@ -141,11 +141,11 @@ func (e *elements) addLabel(label string) error {
 		}
 		return nil
 	}
-	if label == "" || len(label) > maxLabel {
+	if label == "" || len(label) > maxLabel { //guard:label-size drop 2
 		return errRule
 	}
 	for i := 0; i < len(label); i++ {
-		if c := label[i]; c <= 0x20 || c >= 0x7F || c == '"' || c == '\\' { // no scope says it
+		if c := label[i]; c <= 0x20 || c >= 0x7F || c == '"' || c == '\\' { //guard:label-characters drop 2 3 4 // no scope says it
 			return errRule
 		}
 	}

@@ -27,22 +27,24 @@ func main() {
 func run(ctx context.Context) int {
 	pattern := flag.String("guard", "*", "names of guards, with * and ?")
 	list := flag.Bool("list", false, "list the guards and try none")
+	check := flag.Bool("check", false, "read the markers, check each mutant's types, and try none")
 	asJSON := flag.Bool("json", false, "print the outcomes as JSON")
 	root := flag.String("root", ".", "the checkout")
 	parallel := flag.Int("parallel", 2, "mutants at a time")
 	flag.Parse()
-	guards, err := chosen(*pattern)
-	if err == nil && *list {
+	guards, err := chosen(root, *pattern)
+	switch {
+	case err != nil:
+	case *list:
 		for _, g := range guards {
-			fmt.Printf("%-28s %s\n", g.Name, g.File)
+			fmt.Printf("%-28s %-8s %s:%d\n", g.Name, g.Operator, g.File, g.Line)
 		}
 		return 0
-	}
-	if err == nil {
-		*root, err = filepath.Abs(*root)
-	}
-	if err == nil {
-		err = baseline(ctx, *root)
+	case *check:
+		if err = mutation.CheckTypes(ctx, *root, guards); err == nil {
+			fmt.Printf("%d guards, every mutant type-checks\n", len(guards))
+			return 0
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutation:", err)
@@ -56,9 +58,16 @@ func run(ctx context.Context) int {
 	return say(outcomes, *asJSON)
 }
 
-func chosen(pattern string) ([]mutation.Guard, error) {
-	var guards []mutation.Guard
-	for _, g := range mutation.Guards() {
+// chosen returns the guards of a name, and makes root absolute.
+func chosen(root *string, pattern string) (guards []mutation.Guard, err error) {
+	if *root, err = filepath.Abs(*root); err != nil {
+		return nil, err
+	}
+	all, err := mutation.Guards(*root)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range all {
 		matches, err := path.Match(pattern, g.Name)
 		if err != nil {
 			return nil, fmt.Errorf("--guard: %w", err)
@@ -73,17 +82,12 @@ func chosen(pattern string) ([]mutation.Guard, error) {
 	return guards, nil
 }
 
-// baseline: a vector that is red anyway would cover everything.
-func baseline(ctx context.Context, root string) error {
-	nothing := mutation.Guard{Name: "no guard", File: "core/engine/engine.go", Find: "package engine", Replace: "package engine"}
-	outcome, err := mutation.Try(ctx, root, nothing)
-	if err == nil && outcome.Covered {
-		err = fmt.Errorf("%d vectors fail before anything is switched off, the first is %s", outcome.Failed, outcome.First)
-	}
-	return err
-}
-
 func tryAll(ctx context.Context, root string, guards []mutation.Guard, parallel int) ([]mutation.Outcome, error) {
+	trial, err := mutation.NewTrial(ctx, root, guards)
+	if err != nil {
+		return nil, err
+	}
+	defer trial.Close()
 	outcomes := make([]mutation.Outcome, len(guards))
 	errs := make([]error, len(guards))
 	var group sync.WaitGroup
@@ -94,7 +98,7 @@ func tryAll(ctx context.Context, root string, guards []mutation.Guard, parallel 
 		places <- struct{}{}
 		group.Go(func() {
 			defer func() { <-places }()
-			outcomes[i], errs[i] = mutation.Try(ctx, root, g)
+			outcomes[i], errs[i] = trial.Try(ctx, g)
 			saying.Lock()
 			defer saying.Unlock()
 			done++
@@ -117,7 +121,7 @@ func verdict(o mutation.Outcome, err error) string {
 	case !o.Covered:
 		return "NO VECTOR NOTICED"
 	}
-	return fmt.Sprintf("noticed by %d, first %s", o.Failed, o.First)
+	return "noticed by " + o.First
 }
 
 func say(outcomes []mutation.Outcome, asJSON bool) int {
@@ -125,7 +129,7 @@ func say(outcomes []mutation.Outcome, asJSON bool) int {
 	for _, o := range outcomes {
 		if !o.Covered {
 			uncovered++
-			fmt.Fprintf(os.Stderr, "not covered: %s (%s)\n", o.Name, o.File)
+			fmt.Fprintf(os.Stderr, "not covered: %s\n", o.Guard)
 		}
 	}
 	if asJSON {
