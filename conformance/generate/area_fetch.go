@@ -190,7 +190,60 @@ func refreshes(a *area) {
 		keepsOut(strange, later(6), "unknown_key"), keepsOut(rotated, later(64), "unknown_key"), letsIn(day(nil), later(64)), fetches(rotated, later(65), keysURL, object{}))...)
 	a.reject("kid-refresh-fails", "kid-missing", "the refresh fails: the set that is still fresh does not have the kid, and its other keys go on", source, append(known(nil), refresh, resume(object{"failed": "down"}.with(later(5)), "", refusal("unknown_key")), letsIn(day(nil), later(6)))...)
 	a.accept("no-kid", "a token without kid is tried with every key, and fetches nothing", step5, append(known(nil), letsIn(signTexts(alice, plainHeader, day(nil).payload), nil))...)
-	a.reject("bad-signature-fetches-nothing", "no-kid", "a bad signature under a known kid fetches nothing: else anybody could make it fetch", keysOfOthers, append(known(nil), keepsOut(signHeader(mallory, object{"kid": alice.kid()}, accessClaims()), nil, "invalid_signature"))...)
+	replacedKeys(a)
+}
+
+// replacedKeys: an issuer publishes another key under the same kid.
+func replacedKeys(a *area) {
+	source := keysOfOthers + ": a signature that fails under a cached key refreshes under the same cooldown"
+	const kid = "main"
+	named := func(key keyPair) string { return jwks(key.published().with(object{"kid": kid})) }
+	by := func(key keyPair) token {
+		return signHeader(key, object{"kid": kid}, accessClaims().with(object{"exp": now + 86400}))
+	}
+	old, fresh, forged := by(alice), by(aliceNext), by(mallory)
+	brief := signHeader(aliceNext, object{"kid": kid}, accessClaims().with(object{"exp": now + 20})) // and the leeway
+	begun := func() []step {
+		return sequence(openEmpty(nil), locates(old, nil), []step{answered(200, nil, named(alice), nil, okIncludes(object{"key_id": alice.kid()}))})
+	}
+	steps := func(more ...step) []step { return append(begun(), more...) }
+	asks := func(t token, seconds int) step { return fetches(t, later(seconds), keysURL, object{}) }
+	refreshed := answered(200, nil, named(aliceNext), later(5), okIncludes(object{"key_id": aliceNext.kid()}))
+	a.accept("replaced", "a signature fails under a cached key: the set is fetched anew, and the token judged by it", source, steps(asks(fresh, 5), refreshed, letsIn(fresh, later(6)))...)
+	a.reject("replaced-old", "replaced", "the key that was replaced is good no more, nor is a token that was accepted", source, steps(asks(fresh, 5), refreshed, keepsOut(old, later(6), "invalid_signature"))...)
+	a.reject("replaced-forged", "replaced", "the fresh set does not have the signature's key either", source, steps(asks(forged, 5), answered(200, nil, named(aliceNext), later(5), refusal("invalid_signature")))...)
+	a.reject("replaced-same", "replaced", "the fresh set is the same: forged", source, steps(asks(forged, 5), answered(200, nil, named(alice), later(5), refusal("invalid_signature")), letsIn(old, later(6)))...)
+	a.reject("replaced-gone", "replaced", "the fresh set has no such kid", source, steps(asks(fresh, 5), answered(200, nil, aliceKeys, later(5), refusal("unknown_key")))...)
+	a.reject("replaced-judged-wholly", "replaced", "under the fresh set all else is judged as ever, at the time of the answer", source+"; "+step7,
+		steps(asks(brief, 5), answered(200, nil, named(aliceNext), later(50), refusal("token_expired")))...)
+	a.reject("replaced-cooldown", "replaced", "anybody can write a bad signature: within the minute nothing is fetched, after it, it is", source,
+		steps(asks(forged, 5), answered(200, nil, named(alice), later(5), refusal("invalid_signature")), keepsOut(forged, later(6), "invalid_signature"), keepsOut(forged, later(64), "invalid_signature"),
+			letsIn(old, later(64)), asks(forged, 65))...)
+	a.reject("replaced-kid-cooldown", "replaced", "a missing kid and a bad signature share the minute", source,
+		steps(asks(signHeader(mallory, object{"kid": "other"}, accessClaims().with(object{"exp": now + 86400})), 5), answered(200, nil, named(alice), later(5), refusal("unknown_key")), keepsOut(forged, later(6), "invalid_signature"))...)
+	a.reject("replaced-refresh-fails", "replaced", "the refresh fails: the old set goes on, and the signature is bad under it", source,
+		steps(asks(fresh, 5), resume(object{"failed": "down"}.with(later(5)), "", refusal("invalid_signature")), letsIn(old, later(6)), keepsOut(fresh, later(14), "invalid_signature"))...)
+	a.reject("replaced-recovers", "replaced", "after a failed refresh it is tried again 10 s later", source,
+		steps(asks(fresh, 5), resume(object{"failed": "down"}.with(later(5)), "", refusal("invalid_signature")), asks(fresh, 15), answered(200, nil, named(aliceNext), later(15), okIncludes(object{"key_id": aliceNext.kid()})))...)
+	a.reject("replaced-first", "replaced", "keys that were fetched for this very token are not fetched again for it", source,
+		sequence(openEmpty(nil), locates(forged, nil), []step{answered(200, nil, named(alice), nil, refusal("invalid_signature"))})...)
+	a.reject("replaced-configured", "replaced", "configured keys are not fetched", "ABI.md engine.open: keys", openAccess(nil), keepsOut(signHeader(mallory, object{"kid": alice.kid()}, accessClaims()), nil, "invalid_signature"))
+	without := func(key keyPair) token {
+		return signTexts(key, plainHeader, text(accessClaims().with(object{"exp": now + 86400})))
+	}
+	a.accept("replaced-without-kid", "the same for a token without kid", source, steps(asks(without(aliceNext), 5), answered(200, nil, named(aliceNext), later(5), okIncludes(object{"key_id": aliceNext.kid()})))...)
+	stranger := object{"iss": bobURL + "/x", "sub": "x", "exp": now + 86400, "aoauth": object{"agent_url": bobURL + "/x"}}
+	other := signHeader(alice, nil, accessClaims().with(stranger))
+	a.reject("replaced-other-issuer", "replaced", "the minute is each issuer's own", source, steps(asks(forged, 5), answered(200, nil, named(alice), later(5), refusal("invalid_signature")),
+		fetches(other, later(6), bobURL+"/x"+pathDiscovery, object{}))...)
+	host := append([]step{openEmpty(object{"rsa": "host"})}, locates(old, nil)...)
+	asksCheck := need("check", object{"key": alice.kid()})
+	a.accept("replaced-checked-by-host", "rsa host: a key that the host found wrong is refreshed too", source+"; ABI.md needs: check", append(host,
+		answered(200, nil, named(alice), nil, asksCheck).save("ticket", "ticket"), resume(object{"valid": true}, "", okIncludes(object{"key_id": alice.kid()})),
+		call("access.verify", asked(fresh.String(), later(5)), "", asksCheck).save("ticket", "ticket"),
+		resume(object{"valid": false}.with(later(5)), "", nextFetch(keysURL, object{})).save("ticket", "ticket"),
+		answered(200, nil, named(aliceNext), later(5), need("check", object{"key": aliceNext.kid()})).save("ticket", "ticket"),
+		resume(object{"valid": true}.with(later(5)), "", okIncludes(object{"key_id": aliceNext.kid()})))...)
 }
 
 func failures(a *area) {
@@ -369,8 +422,12 @@ func confusion(a *area) {
 	}
 	both := sequence(openEmpty(nil), learn(alice, aliceURL), learn(mallory, carol))
 	a.accept("same-kid", "two issuers whose keys have one kid", source, append(append([]step{}, both...), letsIn(by(alice, aliceURL), nil), letsIn(by(mallory, carol), nil))...)
-	a.reject("same-kid-confused", "same-kid", "carol's key under alice's name", source, append(append([]step{}, both...), keepsOut(by(mallory, aliceURL), nil, "invalid_signature"))...)
-	a.reject("same-kid-confused-back", "same-kid", "and the other way round", source, append(append([]step{}, both...), keepsOut(by(alice, carol), nil, "invalid_signature"))...)
+	confused := func(name, says string, key, real keyPair, iss string) {
+		a.reject(name, "same-kid", says, source, append(append([]step{}, both...), fetches(by(key, iss), nil, iss+pathKeys, object{}),
+			answered(200, nil, jwks(real.published().with(object{"kid": "k1"})), nil, refusal("invalid_signature")), keepsOut(by(key, iss), nil, "invalid_signature"))...)
+	}
+	confused("same-kid-confused", "carol's key under alice's name", mallory, alice, aliceURL)
+	confused("same-kid-confused-back", "and the other way round", alice, mallory, carol)
 	a.reject("issuer-above", "same-kid", "an issuer's keys do not speak for what lies below it: that is another issuer", source, append(append([]step{}, both...), fetches(by(alice, aliceURL+"/bot"), nil, aliceURL+"/bot"+pathDiscovery, object{}),
 		answered(404, nil, "", nil, nextFetch(aliceURL+"/bot"+pathKeys, object{})).save("ticket", "ticket"), answered(404, nil, "", nil, refusal("keys_unavailable")))...)
 }

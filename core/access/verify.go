@@ -149,7 +149,16 @@ func (r *verification) findKeys() need.Step {
 		r.local = true
 		return r.keysFound(r.in.Now, r.a.localKeys(issuer, kid, r.in.Now))
 	}
-	return r.a.keys.Find(r.in.Now, r.a.source(issuer, &r.caller), kid, r.keysFound)
+	since := r.a.keys.Events()
+	source := r.a.source(issuer, &r.caller)
+	return r.a.keys.Find(r.in.Now, source, kid, func(now float64, keys []*jose.PublicKey) need.Step {
+		// The issuer may have put another key under the same kid.
+		return r.judge(now, keys, func() need.Step {
+			tried := keyset.Tried{KeyID: kid, Keys: keys, Since: since}
+			refused := func() need.Step { return signature.Refused(issuer) }
+			return r.a.keys.FindOthers(r.in.Now, source, tried, r.keysFound, refused)
+		})
+	})
 }
 
 // source says how an issuer's documents are fetched: the same for its keys and for
@@ -162,11 +171,16 @@ func (a *Agent) source(issuer string, c *trust.Caller) keyset.Source {
 }
 
 func (r *verification) keysFound(now float64, keys []*jose.PublicKey) need.Step {
+	return r.judge(now, keys, nil)
+}
+
+// judge goes on with the keys; none is asked where none of them made the signature.
+func (r *verification) judge(now float64, keys []*jose.PublicKey, none func() need.Step) need.Step {
 	r.in.Now = now
 	if len(keys) == 0 { //guard:access-unknown-key never
 		return need.Refuse(problem.New(problem.UnknownKey, "").WithLog("issuer %s has no key with kid %s", problem.Quote(r.claims.issuer.Text), problem.Quote(r.token.KeyID)))
 	}
-	search := signature.Search{Token: r.token, Issuer: r.claims.issuer.Text, RSA: r.a.config.RSA, Found: func(keyID string) need.Step {
+	search := signature.Search{Token: r.token, Issuer: r.claims.issuer.Text, RSA: r.a.config.RSA, None: none, Found: func(keyID string) need.Step {
 		r.keyID = keyID
 		return r.checkClaims()
 	}}

@@ -2,6 +2,7 @@ package keyset
 
 import (
 	"math"
+	"slices"
 
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
@@ -27,6 +28,7 @@ type search struct {
 	cache  *Cache
 	source Source
 	since  uint64 // events of the cache when it began
+	goesOn bool   // since is that of an earlier search
 	asks   int
 	decide func(s *search, t float64, e *entry) verdict
 	code   problem.Code // where there is no answer
@@ -52,6 +54,44 @@ func (c *Cache) Find(now float64, s Source, kid string, found func(now float64, 
 	}
 	return begun.run(now)
 }
+
+// Tried is what Find gave and no signature was made by. Since is Events from before it.
+type Tried struct {
+	KeyID string
+	Keys  []*jose.PublicKey
+	Since uint64
+}
+
+// Events counts how many attempts to fetch have ended.
+func (c *Cache) Events() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.events
+}
+
+// FindOthers goes on with the keys that a kid means now, where they are others than
+// those that were tried: an issuer may replace a key under its kid. Else same is asked.
+// Anybody can write a bad signature, so it makes the issuer be asked as seldom as a
+// missing kid does, and together with it; a set that was fetched since is believed.
+func (c *Cache) FindOthers(now float64, s Source, t Tried, found func(now float64, keys []*jose.PublicKey) need.Step, same func() need.Step) need.Step {
+	begun := &search{cache: c, source: s, code: problem.KeysUnavailable, since: t.Since, goesOn: true}
+	begun.decide = func(s *search, at float64, e *entry) verdict {
+		if s.mayAskAgain(at, e) { //guard:keys-replaced never
+			return s.fetchMissed(at, e)
+		}
+		if e.set == nil {
+			return verdict{found: func(float64) need.Step { return same() }}
+		}
+		keys := e.set.issuer.Candidates(t.KeyID)
+		if slices.EqualFunc(keys, t.Keys, sameKey) { //guard:keys-replaced-same always
+			return verdict{found: func(float64) need.Step { return same() }}
+		}
+		return verdict{found: func(now float64) need.Step { return found(now, keys) }}
+	}
+	return begun.run(now)
+}
+
+func sameKey(a, b *jose.PublicKey) bool { return a.Thumbprint() == b.Thumbprint() }
 
 // TokenEndpoint goes on with the URL of an authority's token endpoint: the one
 // that its discovery document names, {issuer}/auth/token where there is no such
@@ -94,7 +134,7 @@ func (s *search) look(now float64) verdict {
 			return verdict{problem: p}
 		}
 	}
-	if s.asks == 0 {
+	if s.asks == 0 && !s.goesOn {
 		s.since = c.events
 	}
 	if e = c.enter(t, s.source); e == nil {
@@ -130,17 +170,28 @@ func (s *search) keys(t float64, e *entry, kid string) ([]*jose.PublicKey, verdi
 	if !current { // the kid may be in what cannot be fetched
 		return nil, s.refuse("it has a new key, or none of this kid, and its keys cannot be fetched: " + e.fetched.reason)
 	}
-	if !s.saw(&e.fetched) && (e.pending != nil || e.missedLongAgo(t)) { //guard:keys-cooldown always 3
-		if e.pending == nil {
-			e.missedAt = t
-		}
-		return nil, s.fetch(t, e)
+	if s.mayAskAgain(t, e) {
+		return nil, s.fetchMissed(t, e)
 	}
 	return nil, verdict{problem: e.unknown(kid)}
 }
 
-// missedLongAgo: anybody can write tokens with a kid that there is not, so they
-// make the issuer be asked once a minute.
+// mayAskAgain: what is held does not fit a token, and this search has not seen a
+// fetch yet.
+func (s *search) mayAskAgain(t float64, e *entry) bool {
+	return !s.saw(&e.fetched) && !e.fetched.failedLately(t) && (e.pending != nil || e.missedLongAgo(t)) //guard:keys-cooldown always 4; keys-replaced-seen drop 1; keys-replaced-failed drop 2
+}
+
+// fetchMissed waits for the fetch under way, or begins the one of this minute.
+func (s *search) fetchMissed(t float64, e *entry) verdict {
+	if e.pending == nil {
+		e.missedAt = t
+	}
+	return s.fetch(t, e)
+}
+
+// missedLongAgo: anybody can write tokens with a kid that there is not, or with a bad
+// signature, so they make the issuer be asked once a minute.
 func (e *entry) missedLongAgo(t float64) bool {
 	wait := float64(missedAfter)
 	if e.fetched.failed {

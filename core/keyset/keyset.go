@@ -16,7 +16,7 @@ import (
 const (
 	maxStale    = 24 * 60 * 60 // how long a set that cannot be refreshed is served
 	retryAfter  = 10           // how long a failure is remembered
-	missedAfter = 60           // between two fetches because of a missing kid
+	missedAfter = 60           // between two fetches because of a missing kid or a bad signature
 	maxFlight   = 30           // a fetch that nobody answered is given up
 )
 
@@ -60,7 +60,7 @@ type entry struct {
 	fetched  attempt   // at the set
 	asked    attempt   // at discovery
 	pending  *pending
-	missedAt float64 // when a missing kid last made it fetch
+	missedAt float64 // when a missing kid or a bad signature last made it fetch
 }
 
 // attempt is how the last try ended.

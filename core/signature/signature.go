@@ -15,6 +15,7 @@ type Search struct {
 	Issuer string // for the log
 	RSA    RSA
 	Found  func(keyID string) need.Step // goes on with the pipeline
+	None   func() need.Step             // where no key made the signature; nil: it is refused
 
 	asked *jose.PublicKey
 	rest  []*jose.PublicKey
@@ -53,7 +54,15 @@ func (s *Search) Among(keys []*jose.PublicKey) need.Step {
 			return s.ask(key, keys[i+1:])
 		}
 	}
-	return need.Refuse(problem.New(problem.InvalidSignature, "").WithLog("no key of issuer %s made the signature", problem.Quote(s.Issuer)))
+	if s.None != nil {
+		return s.None()
+	}
+	return Refused(s.Issuer)
+}
+
+// Refused is the end of a token whose signature no key made.
+func Refused(issuer string) need.Step {
+	return need.Refuse(problem.New(problem.InvalidSignature, "").WithLog("no key of issuer %s made the signature", problem.Quote(issuer)))
 }
 
 func (s *Search) verdict(key *jose.PublicKey) Verdict {
