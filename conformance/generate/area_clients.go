@@ -74,6 +74,7 @@ func registryEntries(a *area) {
 	bad("target", "a target that is no pattern", "invalid_config", registered(object{"targets": []string{"@***"}}))
 	bad("member", "an unknown member", "invalid_argument", registered(object{"secret": "x"}))
 	bad("private-key", "a private key as the public one", "invalid_config", registered(object{"secret_hash": remove, "public_key": alice.pkcs8()}))
+	bad("roca-key", "a key with the ROCA fingerprint", "invalid_config", registered(object{"secret_hash": remove, "public_key": roca.spki()}))
 	bad("weak-key", "a key of 1024 bits", "invalid_config", registered(object{"secret_hash": remove, "public_key": weak.spki()}))
 	parts := strings.Split(secretHash, "$")
 	hash := func(name, says string, at int, value string) {

@@ -267,6 +267,7 @@ func configTexts(a *area) {
 	configNames(bad)
 	bad("keys-http", "key-issuer", "keys by plain http: who is on the way could replace them", object{"jwks_uri": "http://partner.example/keys"})
 	bad("client-key-public", "key-client-key", "a public key where the private one belongs", object{"agent_id": "bob", "client_key": bob.spki()})
+	bad("client-key-roca", "key-client-key", "a private key with the ROCA fingerprint", object{"agent_id": "bob", "client_key": roca.pkcs8()})
 	bad("client-key-weak", "key-client-key", "a private key of 1024 bits", object{"agent_id": "bob", "client_key": weak.pkcs8()})
 }
 

@@ -392,6 +392,7 @@ func keySets(a *area) {
 	beside("private", "a key with its private half", aliceNext.privateJWK().with(object{"kid": "leaked"}))
 	not("private", "a key that was published with its private half is everybody's", alice.privateJWK().with(object{"kid": alice.kid()}))
 	beside("weak", "a key of 1024 bits", weak.published())
+	beside("roca", "a key with the ROCA fingerprint", roca.published())
 	beside("encryption", "a key for encryption", aliceNext.published().with(object{"use": "enc"}))
 	not("encryption", "alice's key for encryption", alice.published().with(object{"use": "enc"}))
 	beside("other-algorithm", "a key for another algorithm", aliceNext.published().with(object{"alg": "PS256"}))

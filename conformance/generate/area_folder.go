@@ -60,6 +60,8 @@ func unusable(a *area) {
 		file("bob.pem", bob.spki()+bob.pkcs8()))
 	warns("encrypted-key", "an encrypted private key", authorizedKeys, "private_key", file("bob.pem", readKeyText("alice.encrypted.pem")))
 	warns("certificate", "a certificate", authorizedKeys, "certificate", file("bob.pem", readKeyText("alice.certificate.pem")))
+	warns("roca", "a key with the ROCA fingerprint", "CVE-2017-15361", "weak_key", file("bob.pem", roca.spki()))
+
 	warns("weak", "a key of 1024 bits", "RFC 7518 section 3.3", "weak_key", file("bob.pem", weak.spki()))
 	warns("weak-in-rotation", "a key of 1024 bits beside a good one", "RFC 7518 section 3.3", "weak_key", file("bob.pem", bob.spki()+weak.spki()))
 	warns("garbage", "a file that holds no key", authorizedKeys, "unusable", file("bob.pem", "not a key"))

@@ -56,6 +56,18 @@ func refusedSizes(a *area) {
 	source := "protocol.md section 6: 2048 to 8192 bits, odd exponent 3 to 2^32-1"
 	a.accept("bits-8192", "a key of 8192 bits", source, inspect(readKeyText("largest.pub.pem"), nil, object{"keys": []object{{"bits": 8192}}}))
 	refusesKey(a, "bits-8200", "bits-8192", "a key of 8200 bits", source, readKeyText("oversized.pub.pem"))
+	fingerprint := "CVE-2017-15361; Nemec et al., The Return of Coppersmith's Attack, section 2; protocol.md section 6"
+	for _, form := range []struct {
+		name  string
+		write func(keyPair) string
+	}{
+		{"spki", keyPair.spki}, {"pkcs1-public", keyPair.publicPKCS1}, {"pkcs8", keyPair.pkcs8}, {"pkcs1-private", keyPair.privatePKCS1},
+		{"jwk-public", func(k keyPair) string { return text(k.jwk()) }}, {"jwk-private", func(k keyPair) string { return text(k.privateJWK()) }},
+		{"jwks", func(k keyPair) string { return jwks(k.published()) }},
+	} {
+		a.accept("roca-twin-"+form.name, "a key that has one prime in common with one of the ROCA fingerprint", fingerprint, inspect(form.write(rocaTwin), nil, object{"keys": []object{{"kid": rocaTwin.kid()}}}))
+		refusesKey(a, "roca-"+form.name, "roca-twin-"+form.name, "a key with the ROCA fingerprint", fingerprint, form.write(roca))
+	}
 	refusesKey(a, "bits-1024", "spki", "a key of 1024 bits", "RFC 7518 section 3.3; "+source, weak.spki())
 	refusesKey(a, "bits-1024-private", "pkcs8", "a private key of 1024 bits", "RFC 7518 section 3.3; "+source, weak.pkcs8())
 	refusesKey(a, "bits-1024-jwk", "jwk-public", "a JWK of 1024 bits", "RFC 7518 section 3.3; "+source, text(weak.jwk()))

@@ -130,6 +130,7 @@ func ringDocuments(a *area) {
 	bad("both-halves", "private and public beside each other: which one counts?", ringOf(active.with(object{"private_pem": alice.pkcs8()}), next))
 	bad("public-as-private", "a public key as the private one", ringOf(active.with(object{"public_pem": remove, "private_pem": alice.spki()}), next))
 	bad("private-as-public", "a private key as the public one", ringOf(active.with(object{"public_pem": alice.pkcs8()}), next))
+	bad("roca", "a key with the ROCA fingerprint", ringOf(publicEntry(roca, "active", nil), next))
 	bad("weak", "a key of 1024 bits", ringOf(publicEntry(weak, "active", nil), next))
 	bad("not-pem", "a text that is no key", ringOf(active.with(object{"public_pem": "x"}), next))
 	bad("time", "a time that is a text", ringOf(active.with(object{"published_at": "now"}), next))
@@ -143,6 +144,7 @@ func ringArguments(a *area) {
 	}
 	fresh := func(keys ...string) object { return object{"fresh": keys} }
 	bad("not-pem", "begin", "a fresh key that is none", "invalid_key", fresh("x", aliceNext.pkcs8()))
+	bad("roca", "begin", "a fresh key with the ROCA fingerprint", "invalid_key", fresh(alice.pkcs8(), roca.pkcs8()))
 	bad("weak", "begin", "a fresh key of 1024 bits", "invalid_key", fresh(alice.pkcs8(), weak.pkcs8()))
 	bad("bits", "begin", "a next key of another size than bits", "invalid_key", fresh(alice.pkcs8(), aliceNext.pkcs8()).with(object{"bits": 4096}))
 	bad("bits-odd", "begin", "another number of bits", "invalid_argument", fresh(alice.pkcs8(), aliceNext.pkcs8()).with(object{"bits": 1024}))

@@ -162,6 +162,7 @@ func signerConfiguration(a *area) {
 	bad("signer-issuer-long", "an issuer of 513 bytes", "invalid_config", object{"issuer": strings.Repeat("i", 513)})
 	bad("signer-key-missing", "a signer without key that signs itself", "invalid_config", object{"private_key": remove})
 	bad("signer-key-public", "a public key to sign with", "invalid_key", object{"private_key": alice.spki()})
+	bad("signer-key-roca", "a key with the ROCA fingerprint", "invalid_key", object{"private_key": roca.pkcs8()})
 	bad("signer-key-weak", "a key of 1024 bits", "invalid_key", object{"private_key": weak.pkcs8()})
 	bad("signer-key-certificate", "a certificate to sign with", "invalid_key", object{"private_key": readKeyText("alice.certificate.pem")})
 	bad("signer-two-keys", "two private keys in one text", "invalid_key", object{"private_key": alice.pkcs8() + bob.pkcs8()})

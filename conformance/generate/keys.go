@@ -30,6 +30,40 @@ var (
 	weak      = readPair("weak.pem")
 )
 
+// roca has the fingerprint of CVE-2017-15361: each prime is k*M + (65537^a mod M), M the
+// product of the first 39 primes. rocaTwin differs from it in one prime, the next one.
+var (
+	rocaFirst, rocaSecond = rocaPrime(12, 30, 1009), rocaPrime(14, 18, 2003)
+	roca                  = pairOf(rocaFirst, rocaSecond)
+	rocaTwin              = pairOf(rocaFirst, new(big.Int).Add(rocaSecond, big.NewInt(138)))
+)
+
+// rocaPrime is such a prime for k = lead * 2^801 + step, found by counting steps.
+func rocaPrime(lead, step, exponent int64) *big.Int {
+	m := big.NewInt(1)
+	for n, found := int64(2), 0; found < 39; n++ {
+		if big.NewInt(n).ProbablyPrime(0) {
+			m.Mul(m, big.NewInt(n))
+			found++
+		}
+	}
+	k := new(big.Int).Lsh(big.NewInt(lead), 801)
+	k.Add(k, big.NewInt(step)).Mul(k, m)
+	return k.Add(k, new(big.Int).Exp(big.NewInt(65537), big.NewInt(exponent), m))
+}
+
+func pairOf(p, q *big.Int) keyPair {
+	one := big.NewInt(1)
+	phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
+	key := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: 65537}, Primes: []*big.Int{p, q}}
+	key.D = new(big.Int).ModInverse(big.NewInt(65537), phi)
+	if err := key.Validate(); err != nil {
+		panic(err) // a step or an exponent was changed
+	}
+	key.Precompute()
+	return keyPair{key}
+}
+
 func readKeyFile(name string) string {
 	text, err := fs.ReadFile(conformance.Files(), "keys/"+name)
 	if err != nil {

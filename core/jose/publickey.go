@@ -21,7 +21,7 @@ const (
 	maxExponent = math.MaxUint32
 )
 
-// ErrWeak marks a key whose size or exponent is refused.
+// ErrWeak marks a key whose size, exponent or modulus is refused.
 var ErrWeak = errors.New("weak or oversized key")
 
 // PublicKey is an RSA key that verifies RS256 signatures. It keeps its modulus
@@ -51,6 +51,9 @@ func NewPublicKey(n, e *big.Int) (*PublicKey, error) {
 	}
 	if e.Cmp(big.NewInt(minExponent)) < 0 || e.Cmp(big.NewInt(maxExponent)) > 0 || e.Bit(0) == 0 { //guard:key-exponent-small drop 1; key-exponent-even drop 3
 		return nil, fmt.Errorf("%w: the RSA exponent must be odd, %d to %d", ErrWeak, minExponent, uint64(maxExponent))
+	}
+	if hasROCA(n) { //guard:key-roca never
+		return nil, fmt.Errorf("%w: the RSA key has the fingerprint of CVE-2017-15361 (ROCA), its private key can be computed: make a new one", ErrWeak)
 	}
 	k := &PublicKey{n: n.Bytes(), exponent: uint(e.Uint64()), bits: bits}
 	k.thumbprint = k.computeThumbprint()
