@@ -25,7 +25,7 @@ export TALLYSTICK_LIBRARY := $(CURDIR)/$(LIBRARY)
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 22
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 24
 
 ## ---- build
 
@@ -74,8 +74,27 @@ demo: python node ## run agents, callers and authorities of both languages again
 
 ## ---- test
 
+# Tests wait for processes of theirs as much as they compute: one more than there are processors.
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+PYTEST := $(CURDIR)/$(VENV_PYTHON) -m pytest -q --numprocesses $(JOBS) --dist worksteal
+
+.PHONY: quick quick-go quick-conformance quick-python quick-node
+quick: python node ## the tests that take less than a minute in all, in parallel: after every change
+	@$(MAKE) -j2 --output-sync=target quick-python quick-node quick-go quick-conformance
+	@echo "make quick: passed"
+quick-go:
+	go test -short ./...
+quick-conformance:
+	@go build -o $(BUILD)/conformance/conformance ./conformance/cmd/conformance
+	@$(BUILD)/conformance/conformance --leg go --reference go --out $(BUILD)/conformance/quick
+quick-python:
+	cd $(PYTHON_DIR) && $(PYTEST) --numprocesses 2 -m "not medium and not slow"
+quick-node:
+	cd $(NODE_DIR) && npm test --silent -- --quick --reporter=dot
+
 .PHONY: test test-go test-c test-python test-node test-docs conformance
-test: test-go test-c test-python test-node test-docs peers-check fuzz-parity conformance ## run all tests, type checks and the conformance suite
+test: test-go test-c test-python test-node test-docs peers-check fuzz-parity conformance-languages ## all tests but the slow ones, and the vectors on one leg of each language
+	@echo "make test: passed"
 
 test-go: ## run the Go tests with the race detector
 	go vet ./...
@@ -89,18 +108,25 @@ test-c: $(BUILD)/c-example ## compile and run the C example, under valgrind wher
 $(BUILD)/c-example: cshared/example/example.c cshared/tallystick.h $(LIBRARY)
 	$(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Werror -I cshared -o $@ $< $(LIBRARY) -Wl,-rpath,'$$ORIGIN/cshared'
 
-test-python: python ## run the Python tests, mypy and ruff
-	cd $(PYTHON_DIR) && $(CURDIR)/$(VENV)/bin/ruff check . && $(CURDIR)/$(VENV)/bin/ruff format --check .
-	cd $(PYTHON_DIR) && $(CURDIR)/$(VENV)/bin/mypy --strict src tests examples
-	cd $(PYTHON_DIR) && $(CURDIR)/$(VENV_PYTHON) -m pytest
+test-python: python ## run the Python tests that are not slow
+	cd $(PYTHON_DIR) && $(PYTEST) -m "not slow"
 
-test-node: node $(LIBRARY) ## run the Node tests, type checks and linters
-	cd $(NODE_DIR) && npm run --silent check
+test-node: node $(LIBRARY) ## run the Node tests that are not slow
 	cd $(NODE_DIR) && npm test --silent
 	node --test conformance/drivers/node/life.test.mjs
 
-test-docs: python node $(LIBRARY) ## run every command and example of the READMEs
-	$(VENV_PYTHON) -m pytest -q cmd/docs
+test-docs: python node $(LIBRARY) ## run every command and example of the READMEs that is not slow
+	$(PYTEST) -c $(PYTHON_DIR)/pyproject.toml --rootdir . -m "not slow" cmd/docs
+
+.PHONY: test-slow
+# What is not installed is said; the legs that are there run.
+test-slow: python node $(LIBRARY) ## what starts servers for long, installs packages, or needs other runtimes; all legs
+	cd $(PYTHON_DIR) && $(PYTEST) -m slow
+	$(PYTEST) -c $(PYTHON_DIR)/pyproject.toml --rootdir . -m slow cmd/docs
+	cd $(NODE_DIR) && npm test --silent -- --slow
+	@if $(MAKE) setup-runtimes; then $(MAKE) conformance-all; \
+	else echo "make test-slow: not every runtime could be installed: the vectors run on those that are there"; $(MAKE) conformance; fi
+	@echo "make test-slow: passed"
 
 # New pages are looked at before they are committed, too.
 .PHONY: links
@@ -121,7 +147,9 @@ $(CONFORMANCE): python node $(LIBRARY) $(WASM)
 conformance: $(CONFORMANCE) ## run the vectors on the eight legs and the installed runtimes; reports in build/conformance/
 	@$(CONFORMANCE) $(CONFORMANCE_FLAGS)
 
-.PHONY: conformance-all setup-runtimes
+.PHONY: conformance-all conformance-languages setup-runtimes
+conformance-languages: CONFORMANCE_FLAGS := --leg go,c,python-native,node-wasm
+conformance-languages: conformance ## run the vectors on one leg of each language
 conformance-all: CONFORMANCE_FLAGS := --all
 conformance-all: conformance ## run the vectors on all legs; needs setup-runtimes
 
@@ -177,20 +205,30 @@ generate: ## write the generated files
 	go run ./cmd/generate
 	go run ./conformance/cmd/generate
 
-.PHONY: check
-check: generate python node links ## format, generate, lint, cross-build, then demand a clean tree
-	gofmt -w core wasm cshared cmd conformance
-	$(VENV)/bin/ruff format $(PYTHON_DIR)
-	cd $(NODE_DIR) && npm run --silent format
+# Biome's configuration is the package's; the vectors' JSON is the generator's to format.
+SCRIPTS = git ls-files -z 'cmd/*.mjs' 'conformance/*.mjs' 'conformance/*.js' | xargs -0 $(NODE_DIR)/node_modules/.bin/biome check --config-path=$(NODE_DIR)
+.PHONY: lint
+lint: python node links ## lint, type-check and cross-build everything; change nothing
 	go vet ./...
 	GOOS=wasip1 GOARCH=wasm go vet ./wasm
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
-	go run ./conformance/cmd/mutation --check
 	for target in linux/arm64 darwin/arm64 windows/amd64; do GOOS=$${target%/*} GOARCH=$${target#*/} go build ./core/... || exit 1; done
-	$(VENV)/bin/ruff check $(PYTHON_DIR)
-	cd $(PYTHON_DIR) && $(CURDIR)/$(VENV)/bin/mypy --strict src tests examples
+	go run ./conformance/cmd/mutation --check
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	cd $(PYTHON_DIR) && $(CURDIR)/$(VENV)/bin/mypy src tests examples
+	$(VENV)/bin/mypy --config-file $(PYTHON_DIR)/pyproject.toml conformance/drivers/python
 	cd $(NODE_DIR) && npm run --silent check
+	$(SCRIPTS)
+
+.PHONY: check
+check: generate python node ## format, generate, lint, then demand a clean tree
+	gofmt -w core wasm cshared cmd conformance
+	$(VENV)/bin/ruff format .
+	cd $(NODE_DIR) && npm run --silent format
+	$(SCRIPTS) --write
+	@$(MAKE) lint
 	@test -z "$$(git status --porcelain)" || { git status --short; echo "make check: the tree is not clean: commit what is listed, or what was formatted or generated" >&2; exit 1; }
 	@echo "make check: clean"
 

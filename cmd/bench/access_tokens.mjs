@@ -3,7 +3,7 @@ import { createPrivateKey, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { createLocalJWKSet, jwtVerify, SignJWT } from "jose";
 import { AuthSkill, KeyManager, nodeEndpoints } from "../../bindings/node/dist/index.js";
-import { race, ROUNDS } from "./timing.mjs";
+import { ROUNDS, race } from "./timing.mjs";
 
 const FRESH = 200; // new tokens in each round
 const WARM_UP = 15_000;
@@ -21,7 +21,8 @@ const issue = (target = agent) => alice.generateToken(target, ["read"]);
 const unread = () => {
   throw new Error("the body was asked for");
 };
-const verify = (token) => bob.verifyRequest({ authorization: [`Bearer ${token}`], method: "GET", path: "/chat" }, {}, unread);
+const verify = (token) =>
+  bob.verifyRequest({ authorization: [`Bearer ${token}`], method: "GET", path: "/chat" }, {}, unread);
 
 const token = await issue();
 await verify(token); // fetches the key set
@@ -32,10 +33,10 @@ for (let n = 0; n < FRESH * ROUNDS; n++) fresh.push(await issue());
 const privateKey = createPrivateKey((await KeyManager.generateRsaKeypair()).privatePem);
 
 const contestants = {
-  "reused": { count: 1000, run: () => verify(token) },
+  reused: { count: 1000, run: () => verify(token) },
   "jose: jwtVerify": { count: 400, run: () => jwtVerify(token, keys, expected) },
   "new": { count: FRESH, run: (n) => verify(fresh[n]) },
-  "issue": { count: 100, run: () => issue() },
+  issue: { count: 100, run: () => issue() },
   "jose: SignJWT": {
     count: 100,
     run: () =>

@@ -10,9 +10,10 @@ from threading import Thread
 import jwt
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, make_server
+
 from tallystick import AuthSkill, KeyManager
 from timing import ROUNDS, race
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 AGENT = "https://bob.example/agents/bob"
 FRESH = 300  # new tokens in each round
@@ -55,8 +56,20 @@ def encoder(issuer):
 
     def encode(n):
         now = int(time.time())
-        claims = {"iss": issuer, "sub": "alice", "aud": AGENT, "iat": now, "nbf": now, "exp": now + 300}
-        claims |= {"jti": os.urandom(16).hex(), "scope": "read", "client_id": "alice", "token_type": "Bearer"}
+        claims = {
+            "iss": issuer,
+            "sub": "alice",
+            "aud": AGENT,
+            "iat": now,
+            "nbf": now,
+            "exp": now + 300,
+        }
+        claims |= {
+            "jti": os.urandom(16).hex(),
+            "scope": "read",
+            "client_id": "alice",
+            "token_type": "Bearer",
+        }
         jwt.encode({**claims, "agent_path": ""}, private, "RS256", headers={"kid": "1"})
 
     return encode
@@ -66,7 +79,9 @@ def measure(folder):
     """Return the best microseconds of each contestant; keys go into the folder."""
     with (
         issuing(folder) as alice,
-        AuthSkill(base_url=AGENT, keys_dir=folder, dev_mode=True, replay="memory", backend="native") as bob,
+        AuthSkill(
+            base_url=AGENT, keys_dir=folder, dev_mode=True, replay="memory", backend="native"
+        ) as bob,
     ):
         token = alice.generate_token(AGENT, ["read"])
         header = [f"Bearer {token}"]

@@ -39,11 +39,27 @@ def node(name, *arguments):
 
 
 def decisions():
-    """Return the best microseconds of each decision and number of patterns, as Go benchmarks measure them."""
-    command = ["go", "test", "-run", "^$", "-bench", ".", "-benchtime", "300ms", "-count", "5", "./cmd/bench"]
-    printed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    """Return the best microseconds of each decision and number of patterns, by Go's benchmarks."""
+    command = [
+        "go",
+        "test",
+        "-run",
+        "^$",
+        "-bench",
+        ".",
+        "-benchtime",
+        "300ms",
+        "-count",
+        "5",
+        "./cmd/bench",
+    ]
+    printed = subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
     best = {}
-    for name, nanoseconds in re.findall(r"^Benchmark(\w+/\d+)\S*\s+\d+\s+([\d.]+) ns/op", printed, re.MULTILINE):
+    for name, nanoseconds in re.findall(
+        r"^Benchmark(\w+/\d+)\S*\s+\d+\s+([\d.]+) ns/op", printed, re.MULTILINE
+    ):
         best[name] = min(best.get(name, float("inf")), float(nanoseconds) / 1000)
     return best
 
@@ -51,7 +67,9 @@ def decisions():
 def window():
     """Bytes for each live jti, as the Go test of the replay window measures it."""
     command = ["go", "test", "-run", "TestBytesPerLiveID", "-count=1", "-v", "./core/replay"]
-    printed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    printed = subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
     return float(printed.split(" bytes for each")[0].split()[-1])
 
 
@@ -60,11 +78,23 @@ def measure(live_count):
 
     def row(what, value, peer, reference, target):
         ratio = value / reference
-        rows.append({"what": what, "us": value, "peer": peer, "peer_us": reference, "ratio": ratio, "target": target})
+        rows.append(
+            {
+                "what": what,
+                "us": value,
+                "peer": peer,
+                "peer_us": reference,
+                "ratio": ratio,
+                "target": target,
+            }
+        )
 
     signed_requests.measure(live_count, row)
     n = node("signed_requests.mjs")
-    verify, core, sign = (n[f"node wasm, {kind}"] for kind in ("host RSA: verify", "core RSA: verify", "host RSA: sign"))
+    verify, core, sign = (
+        n[f"node wasm, {kind}"]
+        for kind in ("host RSA: verify", "core RSA: verify", "host RSA: sign")
+    )
     row("verify a request, Node WASM", verify, "jose jwtVerify", n["jose: jwtVerify"], 0.5)
     row("verify a request, Node WASM", verify, "fast-jwt", n["fast-jwt: verify, uncached"], 1.5)
     row("verify a request, Node WASM", verify, "jsonwebtoken", n["jsonwebtoken: verify"], None)
@@ -79,7 +109,9 @@ def measure(live_count):
     row("new access token, Python native", p["new"], "PyJWT decode", p["PyJWT: decode"], None)
     row("reused access token, Node WASM", n["reused"], "jose jwtVerify", n["jose: jwtVerify"], 0.6)
     row("new access token, Node WASM", n["new"], "jose jwtVerify", n["jose: jwtVerify"], None)
-    row("issue an access token, Python native", p["issue"], "PyJWT encode", p["PyJWT: encode"], None)
+    row(
+        "issue an access token, Python native", p["issue"], "PyJWT encode", p["PyJWT: encode"], None
+    )
     row("issue an access token, Node WASM", n["issue"], "jose SignJWT", n["jose: SignJWT"], None)
     return rows, {**sizes(), **patterns(), **churn()}
 
@@ -108,7 +140,11 @@ def patterns():
         "  trust, ten times as many patterns": (us["Trust/10000"] / us["Trust/1000"], "x", 15),
         "  two scopes alone, 1,000 patterns": (us["Scopes/1000"], "us", None),
         "  two scopes alone, 10,000 patterns": (us["Scopes/10000"], "us", None),
-        "  two scopes, ten times as many patterns": (us["Scopes/10000"] / us["Scopes/1000"], "x", 15),
+        "  two scopes, ten times as many patterns": (
+            us["Scopes/10000"] / us["Scopes/1000"],
+            "x",
+            15,
+        ),
     }
 
 
@@ -125,8 +161,15 @@ def churn():
 def show(rows, sizes):
     print(f"{'what':40} {'us':>9}   {'against':16} {'us':>9} {'ratio':>7}  target")
     for r in rows:
-        target = "" if r["target"] is None else f"<= {r['target']:.2f} {'ok' if r['ratio'] <= r['target'] else 'MISSED'}"
-        print(f"{r['what']:40} {r['us']:9.1f}   {r['peer']:16} {r['peer_us']:9.1f} {r['ratio']:7.2f}  {target}")
+        target = (
+            ""
+            if r["target"] is None
+            else f"<= {r['target']:.2f} {'ok' if r['ratio'] <= r['target'] else 'MISSED'}"
+        )
+        print(
+            f"{r['what']:40} {r['us']:9.1f}   {r['peer']:16} {r['peer_us']:9.1f}"
+            f" {r['ratio']:7.2f}  {target}"
+        )
     for what, (value, unit, target) in sizes.items():
         wanted = "" if target is None else f"<= {target} {'ok' if value <= target else 'MISSED'}"
         print(f"{what:40} {value:9.2f} {unit:5} {wanted}".rstrip())
@@ -142,13 +185,21 @@ def count(text):
 def main():
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--live", type=count, default=LIVE, help="live jtis of the second Flask run (default %(default)s)")
+    parser.add_argument(
+        "--live",
+        type=count,
+        default=LIVE,
+        help="live jtis of the second Flask run (default %(default)s)",
+    )
     options = parser.parse_args()
     rows, sizes = measure(options.live)
     if options.json:
         print(json.dumps({"rows": rows, "sizes": sizes}, indent=2))
         return
-    print(f"PyJWT {version('PyJWT')}, rotagent {version('rotagent')}, cryptography {version('cryptography')}, Python {sys.version.split()[0]}")
+    print(
+        f"PyJWT {version('PyJWT')}, rotagent {version('rotagent')},"
+        f" cryptography {version('cryptography')}, Python {sys.version.split()[0]}"
+    )
     show(rows, sizes)
 
 

@@ -34,7 +34,13 @@ def token(issuer, kid, now):
     """A token whose signature the host is asked about: it says that every one is good."""
     header = {"alg": "RS256", "typ": "JWT", "kid": kid}
     claims = {"iss": issuer, "sub": "bot", "aud": AGENT, "iat": now, "nbf": now, "exp": now + 300}
-    claims |= {"jti": "0" * 32, "scope": "read", "client_id": "bot", "token_type": "Bearer", "agent_path": ""}
+    claims |= {
+        "jti": "0" * 32,
+        "scope": "read",
+        "client_id": "bot",
+        "token_type": "Bearer",
+        "agent_path": "",
+    }
     parts = [base64url(json.dumps(part).encode()) for part in (header, claims)]
     return ".".join([*parts, base64url(bytes(256))])
 
@@ -48,11 +54,19 @@ def accept(engine, issuer, keys, kid, now):
             answer = call("engine.resume", valid=True, **turn)
         elif answer["need"]["url"].endswith("jwks.json"):
             fetched += 1
-            answer = call("engine.resume", keys, status=200, headers={"content-type": "application/json"}, **turn)
+            answer = call(
+                "engine.resume",
+                keys,
+                status=200,
+                headers={"content-type": "application/json"},
+                **turn,
+            )
         else:
             answer = call("engine.resume", status=404, headers={}, **turn)
     if fetched != 1 or answer["ok"]["issuer"] != issuer:
-        raise SystemExit(f"bench: the token of {issuer} was not verified with fetched keys: {answer}")
+        raise SystemExit(
+            f"bench: the token of {issuer} was not verified with fetched keys: {answer}"
+        )
 
 
 def peak():
@@ -81,7 +95,16 @@ def main():
     microseconds = (time.perf_counter() - started) / ISSUERS * 1e6
     cached = call("engine.stats", engine=engine)["ok"]["access"]["issuers"]["cached"]
     growth = peak() - held["full"]
-    print(json.dumps({"cached": cached, "filled": held["full"] - empty, "growth": growth, "microseconds": microseconds}))
+    print(
+        json.dumps(
+            {
+                "cached": cached,
+                "filled": held["full"] - empty,
+                "growth": growth,
+                "microseconds": microseconds,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import { createVerifier } from "fast-jwt";
 import { jwtVerify, SignJWT } from "jose";
 import jsonwebtoken from "jsonwebtoken";
 import { AgentAuth, KeyManager, OrchestratorClient } from "../../bindings/node/dist/index.js";
-import { race, ROUNDS } from "./timing.mjs";
+import { ROUNDS, race } from "./timing.mjs";
 
 const VERIFICATIONS = 400; // of each peer in each round
 const SIGNATURES = 100;
@@ -34,19 +34,38 @@ const contestants = {
   ...Object.fromEntries(
     Object.entries(verifiers).map(([name, auth]) => [
       name,
-      { count: VERIFICATIONS, run: (n) => auth.verify({ authorization: [token(n)], method: "POST", path: "/agent" }, bytes) },
+      {
+        count: VERIFICATIONS,
+        run: (n) => auth.verify({ authorization: [token(n)], method: "POST", path: "/agent" }, bytes),
+      },
     ]),
   ),
-  "jose: jwtVerify": { count: VERIFICATIONS, run: (n) => jwtVerify(token(n).slice(7), publicKey, { algorithms: ["RS256"] }) },
+  "jose: jwtVerify": {
+    count: VERIFICATIONS,
+    run: (n) => jwtVerify(token(n).slice(7), publicKey, { algorithms: ["RS256"] }),
+  },
   "fast-jwt: verify, uncached": { count: VERIFICATIONS, run: (n) => fastVerify(token(n).slice(7)) },
-  "jsonwebtoken: verify": { count: VERIFICATIONS, run: (n) => jsonwebtoken.verify(token(n).slice(7), publicKey, { algorithms: ["RS256"] }) },
+  "jsonwebtoken: verify": {
+    count: VERIFICATIONS,
+    run: (n) => jsonwebtoken.verify(token(n).slice(7), publicKey, { algorithms: ["RS256"] }),
+  },
   "node wasm, host RSA: sign": { count: SIGNATURES, run: () => client.sign("POST", url, body) },
   "jose: sign": {
     count: SIGNATURES,
     run: () =>
-      new SignJWT(signClaims()).setProtectedHeader({ alg: "RS256" }).setIssuer("orchestrator").setIssuedAt().setExpirationTime("60s").setJti(randomBytes(16).toString("hex")).sign(privateKey),
+      new SignJWT(signClaims())
+        .setProtectedHeader({ alg: "RS256" })
+        .setIssuer("orchestrator")
+        .setIssuedAt()
+        .setExpirationTime("60s")
+        .setJti(randomBytes(16).toString("hex"))
+        .sign(privateKey),
   },
-  "jsonwebtoken: sign": { count: SIGNATURES, run: () => jsonwebtoken.sign(signClaims(), privateKey, { algorithm: "RS256", issuer: "orchestrator", expiresIn: 60 }) },
+  "jsonwebtoken: sign": {
+    count: SIGNATURES,
+    run: () =>
+      jsonwebtoken.sign(signClaims(), privateKey, { algorithm: "RS256", issuer: "orchestrator", expiresIn: 60 }),
+  },
 };
 
 // V8 compiles WebAssembly well only after thousands of calls. The warm-up sends one token again and again, which runs

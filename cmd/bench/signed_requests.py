@@ -13,9 +13,10 @@ import jwt
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from flask import Flask
 from rotagent import AgentAuth as RotagentAuth
+from werkzeug.test import EnvironBuilder
+
 from tallystick import AgentAuth, KeyManager, OrchestratorClient
 from timing import race, say
-from werkzeug.test import EnvironBuilder
 
 BODY = b"tally " * 170 + b"sign"  # 1 KiB, the same in the processes that sign
 URL = "http://127.0.0.1:5001/agent"
@@ -41,7 +42,9 @@ def application(auth):
         return "ok"
 
     app.add_url_rule("/agent", "agent", auth.require_auth(view) if auth else view, methods=["POST"])
-    environ = EnvironBuilder(path="/agent", method="POST", base_url="http://127.0.0.1:5001").get_environ()
+    environ = EnvironBuilder(
+        path="/agent", method="POST", base_url="http://127.0.0.1:5001"
+    ).get_environ()
 
     def call(token=None):
         statuses = []
@@ -57,7 +60,10 @@ def application(auth):
 
 
 def python_tokens(keys_dir, private_pem, public_pem, fresh):
-    private, public = load_pem_private_key(private_pem.encode(), None), load_pem_public_key(public_pem.encode())
+    private, public = (
+        load_pem_private_key(private_pem.encode(), None),
+        load_pem_public_key(public_pem.encode()),
+    )
     auth = AgentAuth(keys_dir, replay="memory", dev_mode=False)
     client = OrchestratorClient("orchestrator", private_pem)
     digest = hashlib.sha256(BODY).hexdigest()
@@ -66,7 +72,9 @@ def python_tokens(keys_dir, private_pem, public_pem, fresh):
     def encode(n):
         now = int(time.time())
         claims = {"iss": "orchestrator", "iat": now, "exp": now + 60, "jti": os.urandom(16).hex()}
-        jwt.encode({**claims, "content_sha256": digest, "htm": "POST", "htu": URL}, private, "RS256")
+        jwt.encode(
+            {**claims, "content_sha256": digest, "htm": "POST", "htu": URL}, private, "RS256"
+        )
 
     return race(
         {
@@ -84,7 +92,9 @@ def flask_requests(keys_dir, folder, fresh, live):
         rotagent = RotagentAuth(keys_dir, dev_mode=False)
     ours = {
         "flask + memory": AgentAuth(keys_dir, replay="memory", dev_mode=False),
-        "flask + SQLite": AgentAuth(keys_dir, replay=str(folder / f"{len(live)}.sqlite3"), dev_mode=False),
+        "flask + SQLite": AgentAuth(
+            keys_dir, replay=str(folder / f"{len(live)}.sqlite3"), dev_mode=False
+        ),
     }
     calls = {name: application(auth) for name, auth in ours.items()}
     for name, call in calls.items():
@@ -94,7 +104,9 @@ def flask_requests(keys_dir, folder, fresh, live):
     rotagent.replay_cache.update({f"{n:032x}": time.time() + 3600 for n in range(len(live))})
     calls["flask + rotagent"] = application(rotagent)
     bare = application(None)
-    contestants = {name: (REQUESTS, lambda n, call=call: call(fresh[n])) for name, call in calls.items()}
+    contestants = {
+        name: (REQUESTS, lambda n, call=call: call(fresh[n])) for name, call in calls.items()
+    }
     best = race({"flask alone": (REQUESTS, lambda n: bare()), **contestants})
     return {name: best[name] - best["flask alone"] for name in calls}
 
@@ -110,9 +122,24 @@ def measure(live_count, row):
         signed = tokens(private_pem, live_count + 8000)
         fresh, live = signed[:8000], signed[8000:]
         p = python_tokens(str(keys_dir), private_pem, public_pem, fresh)
-        row("verify a request, Python native", p["python native: verify"], "PyJWT decode", p["PyJWT: decode"], 0.9)
-        row("sign a request, Python [fast]", p["python fast: sign"], "PyJWT encode", p["PyJWT: encode"], 1.1)
-        for label, prefill, targets in (("no", [], (1 / 3, 2 / 3)), (f"{live_count:,}", live, (1 / 20, 1 / 20))):
+        row(
+            "verify a request, Python native",
+            p["python native: verify"],
+            "PyJWT decode",
+            p["PyJWT: decode"],
+            0.9,
+        )
+        row(
+            "sign a request, Python [fast]",
+            p["python fast: sign"],
+            "PyJWT encode",
+            p["PyJWT: encode"],
+            1.1,
+        )
+        for label, prefill, targets in (
+            ("no", [], (1 / 3, 2 / 3)),
+            (f"{live_count:,}", live, (1 / 20, 1 / 20)),
+        ):
             added = flask_requests(str(keys_dir), folder, fresh, prefill)
             reference = added.pop("flask + rotagent")
             for (what, value), target in zip(added.items(), targets, strict=True):

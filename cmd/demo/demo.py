@@ -14,7 +14,10 @@ from access_tokens import scenes as access_tokens
 from processes import CannotStartError
 from signed_requests import scenes as signed_requests
 
-ACTS = {"Act one: signed requests": signed_requests.SCENES, "Act two: access tokens": access_tokens.SCENES}
+ACTS = {
+    "Act one: signed requests": signed_requests.SCENES,
+    "Act two: access tokens": access_tokens.SCENES,
+}
 
 
 def play(scene, folder, log):

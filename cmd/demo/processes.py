@@ -36,7 +36,9 @@ def running(command, **options):
     try:
         process = subprocess.Popen(command, **options)
     except OSError as reason:
-        raise CannotStartError(f"{command[0]} cannot be run ({reason.strerror}): is it installed?") from None
+        raise CannotStartError(
+            f"{command[0]} cannot be run ({reason.strerror}): is it installed?"
+        ) from None
     try:
         yield process
     finally:
@@ -60,11 +62,28 @@ def gunicorn(what, application, log, environment=lambda url: {}):
     """Serve a Flask application in two workers; ``environment`` is told its URL. Yields a Site."""
     with listening() as listener:
         url = "http://127.0.0.1:{1}".format(*listener.getsockname())
-        command = [sys.executable, "-m", "gunicorn", "--preload", "--no-control-socket", "--workers", str(WORKERS)]
-        command += ["--bind", f"fd://{listener.fileno()}", "--chdir", str(Path(__file__).parent), application]
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "--preload",
+            "--no-control-socket",
+            "--workers",
+            str(WORKERS),
+        ]
+        command += [
+            "--bind",
+            f"fd://{listener.fileno()}",
+            "--chdir",
+            str(Path(__file__).parent),
+            application,
+        ]
         variables = {**os.environ, **environment(url)}
-        with running(command, pass_fds=[listener.fileno()], stdout=log, stderr=log, env=variables) as process:
-            # Gunicorn's alone from here: a call after its end is refused, instead of waiting for nobody.
+        with running(
+            command, pass_fds=[listener.fileno()], stdout=log, stderr=log, env=variables
+        ) as process:
+            # Gunicorn's alone from here: a call after its end is refused, instead of waiting
+            # for nobody.
             listener.close()
             wait_until_up(what, process, url)
             yield Site(url, process)
@@ -92,7 +111,9 @@ def wait_until_up(what, process, url):
             return
         except (OSError, http.client.HTTPException):
             if process.poll() is not None:
-                raise CannotStartError(f"{what} ended with status {process.returncode} at its start") from None
+                raise CannotStartError(
+                    f"{what} ended with status {process.returncode} at its start"
+                ) from None
             time.sleep(0.05)
         finally:
             connection.close()
@@ -106,7 +127,9 @@ def node(what, script, log, *arguments, given=""):
     It is given one line of input and prints one, its URL, when it serves.
     """
     command = [NODE, str(script), *arguments]
-    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True) as process:
+    with running(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+    ) as process:
         with suppress(BrokenPipeError):  # it ended: no URL comes
             process.stdin.write(given + "\n")
             process.stdin.flush()

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+
 from tallystick import KeyManager, TokenExpiredError
 from tallystick.core import call_json, load_core
 

@@ -111,18 +111,21 @@ def test_first_example(tmp_path):
 
 def test_node_orchestrator_calls_the_flask_agent(scratch, flask_agent):
     printed = run(["node", "orchestrator.mjs"], scratch, AGENT_URL=flask_agent)
-    assert "result: 'HELLO'" in printed and "caller: 'my_orchestrator'" in printed
+    assert "result: 'HELLO'" in printed
+    assert "caller: 'my_orchestrator'" in printed
     assert printed.endswith("\n200\n")
 
 
 def test_python_orchestrator_calls_the_flask_agent(scratch, flask_agent):
     printed = run([sys.executable, "orchestrator.py"], scratch, AGENT_URL=flask_agent)
-    assert "'result': 'HELLO'" in printed and "'caller': 'my_orchestrator'" in printed
+    assert "'result': 'HELLO'" in printed
+    assert "'caller': 'my_orchestrator'" in printed
 
 
 def test_python_orchestrator_calls_the_node_agent(scratch, node_agent):
     printed = run([sys.executable, "orchestrator.py"], scratch, AGENT_URL=node_agent)
-    assert "'result': 'hello'" in printed and "'caller': 'my_orchestrator'" in printed
+    assert "'result': 'hello'" in printed
+    assert "'caller': 'my_orchestrator'" in printed
 
 
 def test_a_stranger_is_refused(scratch, flask_agent):
@@ -141,7 +144,8 @@ def test_node_caller_with_access_tokens(scratch, tmp_path):
     place = {"AGENT_URL": f"http://127.0.0.1:{port}", "XDG_STATE_HOME": str(tmp_path)}
     with serving(gunicorn("chat:app", port), scratch, port, **place):
         printed = run(["node", "caller.mjs"], scratch, OWN_URL=own, **place)
-    assert printed.startswith("200 {") and "scopes: [ 'read' ]" in printed
+    assert printed.startswith("200 {")
+    assert "scopes: [ 'read' ]" in printed
     assert printed.endswith("\n200\n403\n")
 
 
@@ -154,7 +158,8 @@ def test_portal_example(scratch):
         secret = json.loads(run(["sh", "-c", shell], scratch, **place))["client_secret"]
         printed = run([sys.executable, "portal.py"], scratch, ALICE_SECRET=secret, **place)
     caller = "alice portal ['read', 'namespace:production'] ['production'] ['verified']\n"
-    assert printed.startswith(caller) and "Mode:           portal" in printed
+    assert printed.startswith(caller)
+    assert "Mode:           portal" in printed
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?m)(?:^|`)make ([a-z-]+)", README))))

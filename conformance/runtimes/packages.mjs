@@ -35,7 +35,8 @@ export function install(names, into) {
   const same = ([name, text]) => existsSync(join(into, name)) && readFileSync(join(into, name), "utf8") === text;
   const complete = kept.every((name) => found(name, into).length > 0);
   // npm writes its own list last.
-  if (complete && Object.entries(files).every(same) && existsSync(join(into, "node_modules/.package-lock.json"))) return;
+  if (complete && Object.entries(files).every(same) && existsSync(join(into, "node_modules/.package-lock.json")))
+    return;
   rmSync(join(into, "node_modules"), { recursive: true, force: true });
   mkdirSync(into, { recursive: true });
   for (const [name, text] of Object.entries(files)) writeFileSync(join(into, name), text);
@@ -72,7 +73,9 @@ export function link(name, into) {
   const [program] = found(name, into);
   if (program === undefined) {
     const packs = Object.keys(CONTENTS[name]).join(" or ");
-    throw new Error(`npm brought no ${packs}: it could not be downloaded, or is not for ${process.platform} ${process.arch}`);
+    throw new Error(
+      `npm brought no ${packs}: it could not be downloaded, or is not for ${process.platform} ${process.arch}`,
+    );
   }
   const said = version(program);
   if (said === undefined) throw new Error(`${program} does not run here: try "${program} --version"`);

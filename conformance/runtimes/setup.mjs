@@ -66,7 +66,9 @@ function setUp(names, into) {
     console.error(`setup: ${error.message}`);
     return names;
   }
-  return names.flatMap((name) => Object.entries(RUNTIMES[name].parts)).flatMap(([part, find]) => report(part, find, into));
+  return names
+    .flatMap((name) => Object.entries(RUNTIMES[name].parts))
+    .flatMap(([part, find]) => report(part, find, into));
 }
 
 function report(name, find, into) {

@@ -40,7 +40,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
 
-@pytest.fixture(params=["native", "wasm"])
+@pytest.fixture(params=["native", pytest.param("wasm", marks=pytest.mark.medium)])
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

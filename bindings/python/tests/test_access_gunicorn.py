@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tallystick import AuthSkill
 
+pytestmark = pytest.mark.medium
+
 PRELOAD = ("--preload", "--workers", "2", "--threads", "32", "--timeout", str(DEADLINE))
 
 
@@ -166,6 +168,7 @@ def test_a_body_of_an_unbound_request_is_the_views(server: Server, carol: AuthSk
     assert len(found.json["body"]) == 100_000
 
 
+@pytest.mark.slow
 def test_a_thousand_calls_under_rotation_lose_none(server: Server) -> None:
     """Agents of one server, whose callers fetch from it while it answers."""
 

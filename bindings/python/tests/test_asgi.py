@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     ForeignSend = Callable[[ForeignMessage], Awaitable[None]]
     ForeignApp = Callable[[ForeignMessage, ForeignReceive, ForeignSend], Awaitable[None]]
 
+pytestmark = pytest.mark.medium
+
 
 @contextlib.contextmanager
 def uvicorn(folder: Path, *options: str, app: str = "app") -> Iterator[Server]:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
     from servers import Site
 
+pytestmark = pytest.mark.medium
+
 Portal = tuple[Authority, "Site"]
 
 

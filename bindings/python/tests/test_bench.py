@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.medium
+
 BENCH = Path(__file__).parents[3] / "cmd" / "bench" / "bench.py"
 
 

@@ -18,6 +18,8 @@ from tallystick import AgentAuth, DevTools, KeyManager
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -21,6 +21,8 @@ from tallystick.engine import Engine
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.medium
+
 
 def signer(keys: KeyPair, core: Any, opened: Any = None) -> Engine:
     public = {"issuer": "me", "rsa": "host", "public_key": keys.public}
@@ -82,6 +84,7 @@ def test_what_is_asked_unasked_for_is_refused(keys: KeyPair) -> None:
         engine.call("request.sign", json.loads("{" + members() + "}"))
 
 
+@pytest.mark.slow
 def test_collected_engines_are_closed(keys: KeyPair, backend: str) -> None:
     core = load_core(backend)
     for _ in range(5000):  # over the core's bound of engines, were they kept

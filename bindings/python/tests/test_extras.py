@@ -6,10 +6,14 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from support import DEADLINE
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.medium
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

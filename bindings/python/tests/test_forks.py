@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.fixture
 def app(keys_dir: Path, backend: str) -> Flask:
@@ -34,6 +36,7 @@ def accepted(app: Flask, client: OrchestratorClient, times: int) -> int:
     return sum(signed_call(app, client).status == 200 for _ in range(times))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backend", "times"), [("native", 5000), ("wasm", 1000)])
 def test_a_child_verifies_thousands(app: Flask, own: OrchestratorClient, times: int) -> None:
     assert accepted(app, own, 10) == 10

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.medium
+
 PRELOAD = ("--preload", "--workers", "4", "--timeout", str(DEADLINE))
 
 
@@ -50,6 +52,7 @@ def until_each_worker_answered(workers: int, ask: Callable[[], int]) -> set[int]
     return pids
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "each"), [("native", 5000), ("wasm", 1000)])
 def test_every_preloaded_worker_verifies_thousands(
     environment: dict[str, str], name: str, each: int
@@ -95,6 +98,7 @@ def test_one_token_sent_64_times_at_once_is_accepted_exactly_once(
         assert sorted(statuses) == [200] + [429] * 63
 
 
+@pytest.mark.slow
 def test_kill_minus_nine_and_a_restart_forget_nothing(
     environment: dict[str, str], client: OrchestratorClient
 ) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     Client = Callable[..., list[Outcome]]
 
+pytestmark = pytest.mark.medium
+
 BOB = "https://bob.example/agents/bob"
 CALLER = "https://caller.example/agents/alice"
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.medium
+
 PAYLOAD = {"query": "What movies are playing?", "ä": 1}
 
 

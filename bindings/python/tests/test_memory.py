@@ -13,6 +13,8 @@ import pytest
 if TYPE_CHECKING:
     from support import KeyPair
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import gc, io, logging, os, sys
 from tallystick import AgentAuth, OrchestratorClient

@@ -8,9 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import tallystick
 from support import DEADLINE, KeyPair, gunicorn
 from test_access_gunicorn import ask
+
+pytestmark = pytest.mark.medium
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text()

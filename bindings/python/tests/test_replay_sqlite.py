@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.medium
+
 NOW = 1_700_000_000
 
 

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.medium
+
 BOB = "https://bob.example/agents/bob"
 PRIVATE = "BEGIN PRIVATE KEY"
 

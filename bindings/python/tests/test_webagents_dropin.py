@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     Serve = Callable[..., Served]
 
+pytestmark = pytest.mark.slow
+
 ALICE = "https://alice.example/agents/alice"
 MESSAGES = {"messages": [{"role": "user", "content": "who am I?"}]}
 TOKEN = "grant_type=client_credentials&client_id=eve&client_secret=anything&scope=read"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 THEIR_URL = "https://theirs.example/agents/theo"
 OUR_URL = "https://ours.example/agents/olga"
 

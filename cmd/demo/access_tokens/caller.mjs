@@ -10,7 +10,8 @@ const all = `by ${workers} worker${workers > 1 ? "s" : ""}`;
 
 const server = createServer();
 const port = await listen(server);
-const selfIssued = (name, at = port) => new AuthSkill({ baseUrl: `http://127.0.0.1:${at}/${name}`, keysDir, devMode: true });
+const selfIssued = (name, at = port) =>
+  new AuthSkill({ baseUrl: `http://127.0.0.1:${at}/${name}`, keysDir, devMode: true });
 const ofAuthority = (name) => new AuthSkill({ authority, agentId: name, clientSecret: secrets[name] });
 
 const own = { caller: selfIssued("caller"), mallory: selfIssued("mallory") };
@@ -33,28 +34,46 @@ async function scene(mode, { caller, mallory }, { name, seen, rotate }) {
   const elsewhere = await caller.authorization("https://other-agent.example/agent", { scopes: ["read"] });
   tell("token for another agent", "401 invalid_audience", (await post(`${agent}/read`, elsewhere)).said);
   const reading = await caller.authorization(agent, { scopes: ["read"] });
-  tell("the same scope where write is required", "403 insufficient_scope", (await post(`${agent}/write`, reading)).said);
+  tell(
+    "the same scope where write is required",
+    "403 insufficient_scope",
+    (await post(`${agent}/write`, reading)).said,
+  );
   const writing = await caller.authorization(agent, { scopes: ["read", "write"] });
   tell("token with the scopes read and write there", accepted, (await post(`${agent}/write`, writing)).said);
   const denied = await mallory.authorization(agent, { scopes: ["read"] });
   tell("token of mallory, whom the agent denies", "403 issuer_denied", (await post(`${agent}/read`, denied)).said);
 
-  const bind = async () => caller.authorization(agent, { bind: true, method: "POST", url: `${agent}/bound`, body: BODY, scopes: ["read"] });
+  const bind = async () =>
+    caller.authorization(agent, { bind: true, method: "POST", url: `${agent}/bound`, body: BODY, scopes: ["read"] });
   const bound = await bind();
   tell("token that is bound to its request", accepted, (await post(`${agent}/bound`, bound)).said);
   const again = await byEveryWorker(workers, () => post(`${agent}/bound`, bound));
   tell(`the same again, ten times, ${all}`, `429 replay_detected by ${workers}`, again);
   const changed = await post(`${agent}/bound`, await bind(), { body: BODY.replace("movies", "bombs") });
   tell("bound token, body changed on the way", "401 body_tampered", changed.said);
-  tell("unbound token where a bound one is required", "401 invalid_claims", (await post(`${agent}/bound`, reading)).said);
+  tell(
+    "unbound token where a bound one is required",
+    "401 invalid_claims",
+    (await post(`${agent}/bound`, reading)).said,
+  );
 
   const { answer } = await post(`${agent}/token`, reading);
   const from = await caller.validateToken(answer.token);
-  tell("the reverse: the agent makes a token, the caller validates it", seen.replace("caller", name), `${from?.agentId} (${from?.issuerType})`);
+  tell(
+    "the reverse: the agent makes a token, the caller validates it",
+    seen.replace("caller", name),
+    `${from?.agentId} (${from?.issuerType})`,
+  );
 
-  const fresh = async () => post(`${agent}/read`, await caller.authorization(agent, { scopes: ["read"], reuse: false }));
+  const fresh = async () =>
+    post(`${agent}/read`, await caller.authorization(agent, { scopes: ["read"], reuse: false }));
   const { count, got } = await throughRotation(workers, fresh, rotate);
-  tell(`${count} tokens and calls while the signing key is rotated, ${all}`, `${count} times ${accepted}, with 2 keys by ${workers}`, got);
+  tell(
+    `${count} tokens and calls while the signing key is rotated, ${all}`,
+    `${count} times ${accepted}, with 2 keys by ${workers}`,
+    got,
+  );
 }
 
 async function authorityDown() {
@@ -71,7 +90,11 @@ async function authorityDown() {
   tell("token of the authority at an agent that does not know its keys", "503 keys_unavailable", late.said);
   const stranger = selfIssued("newcomer", await closedPort());
   const unreachable = await stranger.authorization(`${agents}/self`, { scopes: ["read"] });
-  tell("token of a new issuer, which cannot be reached either", "503 keys_unavailable", (await post(`${agents}/self/read`, unreachable)).said);
+  tell(
+    "token of a new issuer, which cannot be reached either",
+    "503 keys_unavailable",
+    (await post(`${agents}/self/read`, unreachable)).said,
+  );
   const reachable = await own.caller.authorization(`${agents}/self`, { scopes: ["read"] });
   tell("self-issued token", "200 caller (agent)", (await post(`${agents}/self/read`, reachable)).said);
 }

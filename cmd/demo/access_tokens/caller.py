@@ -1,4 +1,4 @@
-"""The demo's Python caller: an agent itself, which makes each call and writes one JSON line about it."""
+"""The demo's Python caller: an agent itself, which writes one JSON line about each call."""
 
 import asyncio
 import json
@@ -10,9 +10,10 @@ from threading import Thread
 import aiohttp
 from calls import BODY, by_every_worker, have, post, report, through_rotation
 from flask import Flask
+from werkzeug.serving import make_server
+
 from tallystick import AuthSkill, TallystickError, auth_blueprint
 from tallystick.injection import aiohttp_middleware
-from werkzeug.serving import make_server
 
 
 class Caller:
@@ -35,16 +36,32 @@ class Caller:
             report(f"{mode}: {sent}", expected, got)
 
         middlewares = [aiohttp_middleware(caller, agent, ["read"])]
-        tell("token with the scope read", accepted, await self.said(f"{agent}/read", middlewares=middlewares))
+        tell(
+            "token with the scope read",
+            accepted,
+            await self.said(f"{agent}/read", middlewares=middlewares),
+        )
         elsewhere = await caller.aauthorization("https://other-agent.example/agent", ["read"])
-        tell("token for another agent", "401 invalid_audience", await self.said(f"{agent}/read", elsewhere))
+        tell(
+            "token for another agent",
+            "401 invalid_audience",
+            await self.said(f"{agent}/read", elsewhere),
+        )
         reading = await caller.aauthorization(agent, ["read"])
         refused = await self.said(f"{agent}/write", reading)
         tell("the same scope where write is required", "403 insufficient_scope", refused)
         writing = await caller.aauthorization(agent, ["read", "write"])
-        tell("token with the scopes read and write there", accepted, await self.said(f"{agent}/write", writing))
+        tell(
+            "token with the scopes read and write there",
+            accepted,
+            await self.said(f"{agent}/write", writing),
+        )
         denied = await mallory.aauthorization(agent, ["read"])
-        tell("token of mallory, whom the agent denies", "403 issuer_denied", await self.said(f"{agent}/read", denied))
+        tell(
+            "token of mallory, whom the agent denies",
+            "403 issuer_denied",
+            await self.said(f"{agent}/read", denied),
+        )
         await self.bound_tokens(tell, caller, agent, accepted)
         refused = await self.said(f"{agent}/bound", reading)
         tell("unbound token where a bound one is required", "401 invalid_claims", refused)
@@ -52,7 +69,11 @@ class Caller:
         made = (await post(self.session, f"{agent}/token", reading)).members["token"]
         author = await caller.avalidate_token(made)
         got = author and f"{author.agent_id} ({author.issuer_type})"
-        tell("the reverse: the agent makes a token, the caller validates it", seen.replace("caller", name), got)
+        tell(
+            "the reverse: the agent makes a token, the caller validates it",
+            seen.replace("caller", name),
+            got,
+        )
 
         async def call():
             fresh = await caller.aauthorization(agent, ["read"], reuse=False)
@@ -66,12 +87,18 @@ class Caller:
         url = f"{agent}/bound"
 
         async def bind():
-            return await caller.aauthorization(agent, ["read"], method="POST", url=url, body=BODY, bind=True)
+            return await caller.aauthorization(
+                agent, ["read"], method="POST", url=url, body=BODY, bind=True
+            )
 
         bound = await bind()
         tell("token that is bound to its request", accepted, await self.said(url, bound))
         again = await by_every_worker(self.workers, lambda: post(self.session, url, bound))
-        tell(f"the same again, ten times, {self.all}", f"429 replay_detected by {self.workers}", again)
+        tell(
+            f"the same again, ten times, {self.all}",
+            f"429 replay_detected by {self.workers}",
+            again,
+        )
         changed = await self.said(url, await bind(), body=BODY.replace(b"movies", b"bombs"))
         tell("bound token, body changed on the way", "401 body_tampered", changed)
 
@@ -84,17 +111,25 @@ class Caller:
         def tell(sent, expected, got):
             report(f"authority down: {sent}", expected, got)
 
-        known = await by_every_worker(self.workers, lambda: post(self.session, f"{agent}/read", kept))
+        known = await by_every_worker(
+            self.workers, lambda: post(self.session, f"{agent}/read", kept)
+        )
         sent = f"token of the authority, whose keys the agent knows, {self.all}"
         tell(sent, f"200 caller (portal) by {self.workers}", known)
         tell("a new token from the authority", "token_unavailable", await code_of(caller, agent))
         late = await self.said(f"{self.agents}/late/read", unknown)
-        tell("token of the authority at an agent that does not know its keys", "503 keys_unavailable", late)
+        tell(
+            "token of the authority at an agent that does not know its keys",
+            "503 keys_unavailable",
+            late,
+        )
         agent = f"{self.agents}/self"
         with self_issued("newcomer", closed_port()) as stranger:
             unreachable = await stranger.aauthorization(agent, ["read"])
         refused = await self.said(f"{agent}/read", unreachable)
-        tell("token of a new issuer, which cannot be reached either", "503 keys_unavailable", refused)
+        tell(
+            "token of a new issuer, which cannot be reached either", "503 keys_unavailable", refused
+        )
         reachable = await self.own["caller"].aauthorization(agent, ["read"])
         tell("self-issued token", "200 caller (agent)", await self.said(f"{agent}/read", reachable))
 
@@ -114,7 +149,7 @@ def closed_port():
 
 @contextmanager
 def serving(app, listener):
-    """Serve a Flask application from a thread: werkzeug's server, which is for trying things out."""
+    """Serve a Flask application from a thread: werkzeug's server, for trying things out."""
     server = make_server("127.0.0.1", 0, app, threaded=True, fd=listener.fileno())
     thread = Thread(target=server.serve_forever)
     thread.start()
@@ -128,10 +163,14 @@ def serving(app, listener):
 
 async def main(settings):
     def self_issued(name, port):
-        return AuthSkill(base_url=f"http://127.0.0.1:{port}/{name}", keys_dir=settings["keysDir"], dev_mode=True)
+        return AuthSkill(
+            base_url=f"http://127.0.0.1:{port}/{name}", keys_dir=settings["keysDir"], dev_mode=True
+        )
 
     def of_authority(name):
-        return AuthSkill(authority=settings["authority"], agent_id=name, client_secret=settings["secrets"][name])
+        return AuthSkill(
+            authority=settings["authority"], agent_id=name, client_secret=settings["secrets"][name]
+        )
 
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]

@@ -17,7 +17,11 @@ export async function have(deed) {
 
 /** What an agent says: 200 and whom it saw, or the status and the code of the refusal. */
 export async function post(url, headers, { body = BODY, via = fetch } = {}) {
-  const response = await via(url, { method: "POST", headers: { "content-type": "application/json", ...headers }, body });
+  const response = await via(url, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body,
+  });
   const answer = await response.json();
   const said = `${response.status} ${answer.code ?? answer.caller}`;
   return { said, answer, worker: response.headers.get("x-worker") };
@@ -41,7 +45,8 @@ export async function throughRotation(workers, call, rotate) {
   const seen = {}; // workers by key
   const last = Date.now() + ROTATION.limit;
   let count = 0;
-  const everywhere = (keys) => Object.keys(seen).length >= keys && Object.values(seen).every((by) => by.size === workers);
+  const everywhere = (keys) =>
+    Object.keys(seen).length >= keys && Object.values(seen).every((by) => by.size === workers);
   const goingOn = (calls, keys) => (count < calls || !everywhere(keys)) && Date.now() < last;
   const lane = async () => {
     while (goingOn(ROTATION.calls, 2)) {

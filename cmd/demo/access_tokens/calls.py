@@ -52,7 +52,7 @@ async def by_every_worker(workers, call):
 
 
 async def through_rotation(workers, call, rotate):
-    """Call without a pause while the key is rotated, until tokens of both keys have come to every worker."""
+    """Call without a pause while the key is rotated, until every worker has seen both keys."""
     said, seen = Counter(), {}  # workers by key
     last = time.monotonic() + ROTATION_LIMIT
     count = 0
@@ -70,7 +70,7 @@ async def through_rotation(workers, call, rotate):
             seen.setdefault(answer.members.get("key"), set()).add(answer.worker)
 
     async def turn():
-        while going_on(ROTATION_CALLS / 2, 1):
+        while going_on(ROTATION_CALLS / 2, 1):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         await rotate()
 

@@ -7,14 +7,21 @@ import json
 import os
 
 from flask import Flask, g
-from tallystick import AuthSkill
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+from tallystick import AuthSkill
 
 settings = json.loads(os.environ.pop("DEMO_AGENTS"))
 url, authority, keys_dir = settings["url"], settings["authority"], settings["keysDir"]
 agents = {
-    # Signs its own tokens. dev_mode: issuers that nobody configured may be on this machine, over plain http.
-    "self": AuthSkill(base_url=f"{url}/self", keys_dir=keys_dir, dev_mode=True, deny=["http://127.0.0.1:*/mallory"]),
+    # Signs its own tokens. dev_mode: issuers that nobody configured may be on this
+    # machine, over plain http.
+    "self": AuthSkill(
+        base_url=f"{url}/self",
+        keys_dir=keys_dir,
+        dev_mode=True,
+        deny=["http://127.0.0.1:*/mallory"],
+    ),
     # The authority signs for it.
     "portal": AuthSkill(
         authority=authority,
@@ -52,4 +59,6 @@ def application(skill):
     return app
 
 
-app = DispatcherMiddleware(Flask(__name__), {f"/{name}": application(skill) for name, skill in agents.items()})
+app = DispatcherMiddleware(
+    Flask(__name__), {f"/{name}": application(skill) for name, skill in agents.items()}
+)

@@ -11,7 +11,13 @@ const url = `http://127.0.0.1:${server.address().port}`;
 const agents = {
   // devMode: issuers that nobody configured may be on this machine, over plain http.
   self: new AuthSkill({ baseUrl: `${url}/self`, keysDir, devMode: true, deny: ["http://127.0.0.1:*/mallory"] }),
-  portal: new AuthSkill({ authority, baseUrl: `${url}/portal`, clientId: "portal", clientSecret: secret, deny: ["@mallory"] }),
+  portal: new AuthSkill({
+    authority,
+    baseUrl: `${url}/portal`,
+    clientId: "portal",
+    clientSecret: secret,
+    deny: ["@mallory"],
+  }),
   // The same, but nobody calls it while the authority runs.
   late: new AuthSkill({ authority, baseUrl: `${url}/late` }),
 };
@@ -21,14 +27,16 @@ const send = (response, value) => {
   response.end(JSON.stringify(value));
 };
 
-const answer = ({ auth }, response) => send(response, { caller: `${auth.agentId} (${auth.issuerType})`, key: auth.keyId });
+const answer = ({ auth }, response) =>
+  send(response, { caller: `${auth.agentId} (${auth.issuerType})`, key: auth.keyId });
 
 const routes = new Map();
 for (const [name, skill] of Object.entries(agents)) {
   routes.set(`/${name}/read`, skill.handler(answer, { scopes: ["read"] }));
   routes.set(`/${name}/write`, skill.handler(answer, { scopes: ["read", "write"] }));
   routes.set(`/${name}/bound`, skill.handler(answer, { scopes: ["read"], bind: true }));
-  const token = async ({ auth }, response) => send(response, { token: await skill.generateToken(auth.agentUrl, ["read"]) });
+  const token = async ({ auth }, response) =>
+    send(response, { token: await skill.generateToken(auth.agentUrl, ["read"]) });
   routes.set(`/${name}/token`, skill.handler(token));
 }
 

@@ -15,13 +15,15 @@ CLIENTS = ("caller", "mallory", "portal")
 
 
 def node_to_flask(folder, log):
-    """Node makes the tokens, Python verifies: Flask agents (gunicorn --preload, 2 workers), an authority in Python"""
+    """Node makes the tokens, Python verifies: Flask agents (gunicorn, 2 workers), an authority"""
     with python_authority(folder / "authority", log) as (authority, secrets, deeds):
 
         def environment(url):
             return {"DEMO_AGENTS": agents_settings(url, folder, authority, secrets)}
 
-        with gunicorn("the Flask agents", "access_tokens.flask_agents:app", log, environment) as agents:
+        with gunicorn(
+            "the Flask agents", "access_tokens.flask_agents:app", log, environment
+        ) as agents:
             settings = caller_settings(agents, authority, folder, secrets, WORKERS)
             return conduct([NODE, str(HERE / "caller.mjs")], log, settings, deeds)
 
@@ -40,7 +42,7 @@ SCENES = (node_to_flask, python_to_node)
 
 @contextmanager
 def python_authority(keys_dir, log):
-    """Serve an authority from two workers; its keys are rotated and its clients registered from here."""
+    """Serve an authority from two workers; keys and clients are managed from here."""
     application = "tallystick.authority.commands:application()"
 
     def environment(url):
@@ -51,10 +53,15 @@ def python_authority(keys_dir, log):
         Authority(site.url, keys_dir=keys_dir) as authority,
     ):
         secrets = {
-            name: authority.register_client(name, scopes=["read", "write"], namespaces=["demo"], trust=["verified"])
+            name: authority.register_client(
+                name, scopes=["read", "write"], namespaces=["demo"], trust=["verified"]
+            )
             for name in CLIENTS
         }
-        deeds = {"rotate the authority": lambda: authority.rotate_keys(force=True), "stop the authority": site.stop}
+        deeds = {
+            "rotate the authority": lambda: authority.rotate_keys(force=True),
+            "stop the authority": site.stop,
+        }
         yield site, secrets, deeds
 
 
@@ -74,7 +81,12 @@ def node_authority(keys_dir, log):
 
 
 def agents_settings(url, folder, authority, secrets):
-    settings = {"url": url, "keysDir": str(folder / "agents"), "authority": authority.url, "secret": secrets["portal"]}
+    settings = {
+        "url": url,
+        "keysDir": str(folder / "agents"),
+        "authority": authority.url,
+        "secret": secrets["portal"],
+    }
     return json.dumps(settings)
 
 

@@ -6,6 +6,7 @@ Run by gunicorn with --preload, so AgentAuth is made once, before the fork.
 import os
 
 from flask import Flask, g, request
+
 from tallystick import AgentAuth
 
 app = Flask(__name__)

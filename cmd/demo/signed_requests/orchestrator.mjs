@@ -39,7 +39,13 @@ report("body changed on the way", "401 body_tampered", changed.said);
 await replay();
 
 const core = await loadCore();
-const old = { issuer: "orchestrator", private_key: trusted.privatePem, now: Date.now() / 1000 - 61, method: "POST", url: endpoint };
+const old = {
+  issuer: "orchestrator",
+  private_key: trusted.privatePem,
+  now: Date.now() / 1000 - 61,
+  method: "POST",
+  url: endpoint,
+};
 const { authorization } = JSON.parse(core.call("request.sign", JSON.stringify(old), Buffer.from(body))).ok;
 report("token of 61 seconds ago", "401 token_expired", (await post({ authorization })).said);
 
@@ -79,5 +85,9 @@ async function replay() {
     }
   }
   const where = `by ${workers} worker${workers > 1 ? "s" : ""}`;
-  report(`the same token again, ten times, ${where}`, `429 replay_detected ${where}`, `${[...said].join(", ")} by ${seen.size} worker${seen.size > 1 ? "s" : ""}`);
+  report(
+    `the same token again, ten times, ${where}`,
+    `429 replay_detected ${where}`,
+    `${[...said].join(", ")} by ${seen.size} worker${seen.size > 1 ? "s" : ""}`,
+  );
 }

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import aiohttp
+
 from tallystick import KeyManager, OrchestratorClient
 from tallystick.core import load_core
 

@@ -12,8 +12,12 @@ HERE = Path(__file__).parent
 def node_to_flask(folder, log):
     """Node orchestrator -> Flask agent (gunicorn --preload, 2 workers)"""
     environment = {"DEMO_KEYS_DIR": str(folder)}
-    with gunicorn("the Flask agent", "signed_requests.flask_agent:app", log, lambda _: environment) as agent:
-        return conduct([NODE, str(HERE / "orchestrator.mjs"), agent.url, str(folder), str(WORKERS)], log)
+    with gunicorn(
+        "the Flask agent", "signed_requests.flask_agent:app", log, lambda _: environment
+    ) as agent:
+        return conduct(
+            [NODE, str(HERE / "orchestrator.mjs"), agent.url, str(folder), str(WORKERS)], log
+        )
 
 
 def python_to_node(folder, log):

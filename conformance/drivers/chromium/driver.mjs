@@ -29,7 +29,9 @@ function playwright(folder) {
     // Its bundle of libraries has the package "ws", which saves installing it once more.
     return { ...from("playwright-core"), WebSocketServer: from("playwright-core/lib/utilsBundle").wsServer };
   } catch (cause) {
-    throw new Error(`there is no playwright-core in ${folder}: run "make setup-runtimes", or give --runtimes`, { cause });
+    throw new Error(`there is no playwright-core in ${folder}: run "make setup-runtimes", or give --runtimes`, {
+      cause,
+    });
   }
 }
 

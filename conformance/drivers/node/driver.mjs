@@ -34,13 +34,20 @@ const engines = new Map();
 
 function open(request) {
   const { verifier, signer, access } = request;
-  const answer = core.call("engine.open", JSON.stringify({
-    ...(verifier && { verifier: { ...verifier, rsa: "import" } }),
-    ...(signer && { signer: signer.private_key ? { ...signer, rsa: "host" } : signer }),
-    ...(access && { access: { ...access, rsa: "import" } }),
-  }));
+  const answer = core.call(
+    "engine.open",
+    JSON.stringify({
+      ...(verifier && { verifier: { ...verifier, rsa: "import" } }),
+      ...(signer && { signer: signer.private_key ? { ...signer, rsa: "host" } : signer }),
+      ...(access && { access: { ...access, rsa: "import" } }),
+    }),
+  );
   const { ok } = JSON.parse(answer);
-  if (ok) engines.set(ok.engine, host(ok, [...ringKeys(access?.ring), ...(signer?.private_key ? [[ok.key_id, signer.private_key]] : [])]));
+  if (ok)
+    engines.set(
+      ok.engine,
+      host(ok, [...ringKeys(access?.ring), ...(signer?.private_key ? [[ok.key_id, signer.private_key]] : [])]),
+    );
   return answer;
 }
 
@@ -58,7 +65,8 @@ function ringKeys(ring) {
 /** Once the core has taken a new ring, this host signs with its keys. */
 function feed(request) {
   const answer = core.call("engine.feed", JSON.stringify(request));
-  if (JSON.parse(answer).ok) for (const [id, text] of ringKeys(request.ring)) engines.get(request.engine)?.signers.set(id, importPrivate(text));
+  if (JSON.parse(answer).ok)
+    for (const [id, text] of ringKeys(request.ring)) engines.get(request.engine)?.signers.set(id, importPrivate(text));
   return answer;
 }
 
@@ -71,10 +79,13 @@ const digested = (body, limit) => (body.length > limit ? { body_too_large: true 
 
 function withDigest(op, request, body) {
   const engine = engines.get(request.engine);
-  const given = ["body_sha256", "body_too_large", "body_unavailable", "failed", "authorization_in_body"].some((name) => name in request);
+  const given = ["body_sha256", "body_too_large", "body_unavailable", "failed", "authorization_in_body"].some(
+    (name) => name in request,
+  );
   const waits = op === "engine.resume" && engine?.waitForBody.get(request.ticket);
   const { bind } = request;
-  if (op === "access.issue" && bind && !("body_sha256" in bind)) return { request: { ...request, bind: { ...bind, ...digested(body) } } };
+  if (op === "access.issue" && bind && !("body_sha256" in bind))
+    return { request: { ...request, bind: { ...bind, ...digested(body) } } };
   if (given || !(waits || op === "request.verify" || op === "request.sign")) return { request, body };
   if (op !== "request.verify") return { request: { ...request, ...digested(body, waits?.max_bytes) } };
   return withHeader({ ...request, ...digested(body, engine?.maxBody) });
@@ -83,9 +94,16 @@ function withDigest(op, request, body) {
 /** One header travels as bytes. Half a character is refused by the core while it reads JSON, and has no bytes. */
 function withHeader(request) {
   const { authorization } = request;
-  const asBytes = Array.isArray(authorization) && authorization.length === 1 && typeof authorization[0] === "string" && authorization[0].isWellFormed();
+  const asBytes =
+    Array.isArray(authorization) &&
+    authorization.length === 1 &&
+    typeof authorization[0] === "string" &&
+    authorization[0].isWellFormed();
   if (!asBytes) return { request };
-  return { request: { ...request, authorization: [], authorization_in_body: true }, body: Buffer.from(authorization[0]) };
+  return {
+    request: { ...request, authorization: [], authorization_in_body: true },
+    body: Buffer.from(authorization[0]),
+  };
 }
 
 /** Answers the needs "check" and "sign" until another answer comes, which is the one to compare. */
@@ -100,7 +118,11 @@ async function call(op, text, bytes) {
     const reply = said.need && does && (await meet(does, said.need));
     if (said.need?.kind === "body") does?.waitForBody.set(said.ticket, said.need);
     if (!reply) return answer;
-    answer = core.call("engine.resume", JSON.stringify({ engine, ticket: said.ticket, now, ...reply.members }), reply.body);
+    answer = core.call(
+      "engine.resume",
+      JSON.stringify({ engine, ticket: said.ticket, now, ...reply.members }),
+      reply.body,
+    );
   }
 }
 

@@ -17,9 +17,7 @@ from tallystick.core import Core, load_core
 def answer(core: Core, line: str) -> str:
     """Return the line that answers a line."""
     question = json.loads(line)
-    said = core.call(
-        question["op"], b64decode(question["request"]), b64decode(question["body"])
-    )
+    said = core.call(question["op"], b64decode(question["request"]), b64decode(question["body"]))
     return json.dumps({"id": question["id"], "answer": b64encode(said).decode()})
 
 
