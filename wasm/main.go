@@ -22,13 +22,13 @@ var (
 	answerRoom [4096]byte
 )
 
-// A host that forgets to wire real entropy in hands out the same bytes again and
-// again; jtis and keys would repeat. Two equal draws of 32 bytes end the module.
+// A host that forgets to wire real entropy in hands out bytes that repeat, within a
+// process or from one process to the next; jtis and keys would repeat with them.
 func init() {
 	var one, two [32]byte
 	rand.Read(one[:])
 	rand.Read(two[:])
-	if bytes.Equal(one[:], two[:]) || one == [32]byte{} {
+	if bytes.Equal(one[:], two[:]) || one == [32]byte{} || isSeeded(one[:]) {
 		panic("tallystick: the host's random_get is not random: wire it to the system's entropy source")
 	}
 }

@@ -182,6 +182,10 @@ func TestRefusesToStartWithoutEntropy(t *testing.T) {
 	if _, err := start(t, zeroes{}); err == nil {
 		t.Error("started on a random source of zeroes")
 	}
+	runtime, compiled := compile(t)
+	if _, err := runtime.InstantiateModule(t.Context(), compiled, wazero.NewModuleConfig().WithStartFunctions("_initialize")); err == nil {
+		t.Error("started on wazero's own random source, which is the same in each process")
+	}
 	instance, err := start(t, rand.Reader)
 	if err != nil {
 		t.Fatal("the twin with real entropy:", err)
