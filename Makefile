@@ -218,7 +218,7 @@ lint: python node links ## lint, type-check and cross-build everything; change n
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	cd $(PYTHON_DIR) && $(CURDIR)/$(VENV)/bin/mypy src tests examples
-	$(VENV)/bin/mypy --config-file $(PYTHON_DIR)/pyproject.toml conformance/drivers/python
+	for folder in conformance/drivers/python conformance/peers/python; do $(VENV)/bin/mypy --config-file $(PYTHON_DIR)/pyproject.toml $$folder || exit 1; done
 	cd $(NODE_DIR) && npm run --silent check
 	$(SCRIPTS)
 

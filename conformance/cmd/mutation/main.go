@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -25,7 +26,7 @@ func main() {
 }
 
 func run(ctx context.Context) int {
-	pattern := flag.String("guard", "*", "names of guards, with * and ?")
+	pattern := flag.String("guard", "*", "names of guards, with * and ?, separated by commas")
 	list := flag.Bool("list", false, "list the guards and try none")
 	check := flag.Bool("check", false, "read the markers, check each mutant's types, and try none")
 	asJSON := flag.Bool("json", false, "print the outcomes as JSON")
@@ -68,12 +69,15 @@ func chosen(root *string, pattern string) (guards []mutation.Guard, err error) {
 		return nil, err
 	}
 	for _, g := range all {
-		matches, err := path.Match(pattern, g.Name)
-		if err != nil {
-			return nil, fmt.Errorf("--guard: %w", err)
-		}
-		if matches {
-			guards = append(guards, g)
+		for one := range strings.SplitSeq(pattern, ",") {
+			matches, err := path.Match(one, g.Name)
+			if err != nil {
+				return nil, fmt.Errorf("--guard: %w", err)
+			}
+			if matches {
+				guards = append(guards, g)
+				break
+			}
 		}
 	}
 	if guards == nil {

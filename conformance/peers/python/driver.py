@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import sys
 import warnings
+from typing import Any
 
 import joserfc.jwk
 import joserfc.jws
@@ -23,38 +24,38 @@ from jwt.algorithms import RSAAlgorithm
 ALGORITHMS = ["RS256"]
 
 
-def is_jwk(text):
+def is_jwk(text: str) -> bool:
     return text.lstrip().startswith("{")
 
 
-def to_json(value):
+def to_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def to_base64(octets):
+def to_base64(octets: bytes) -> str:
     return base64.b64encode(octets).decode()
 
 
 # Reading a private key takes most of the time of a signature.
 @functools.lru_cache(maxsize=64)
-def pyjwt_key(text):
+def pyjwt_key(text: str) -> Any:
     if is_jwk(text):
         return jwt.PyJWK.from_json(text, "RS256")
     return RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(text)
 
 
 @functools.lru_cache(maxsize=64)
-def joserfc_key(text):
+def joserfc_key(text: str) -> Any:
     return joserfc.jwk.RSAKey.import_key(json.loads(text) if is_jwk(text) else text)
 
 
 class PyJWT:
-    def jws_verify(self, q):
+    def jws_verify(self, q: dict[str, Any]) -> dict[str, Any]:
         got = jwt.PyJWS().decode_complete(q["token"], pyjwt_key(q["key"]), ALGORITHMS)
         return {"header": to_json(got["header"]), "payload": to_base64(got["payload"])}
 
-    def jwt_verify(self, q):
-        options = {"require": q.get("required", [])}
+    def jwt_verify(self, q: dict[str, Any]) -> dict[str, Any]:
+        options: Any = {"require": q.get("required", [])}
         # PyJWT takes no time, so that of the process stands still meanwhile.
         with time_machine.travel(q["now"], tick=False):
             got = jwt.decode_complete(
@@ -68,24 +69,24 @@ class PyJWT:
             )
         return {"header": to_json(got["header"]), "claims": to_json(got["payload"])}
 
-    def jws_sign(self, q):
+    def jws_sign(self, q: dict[str, Any]) -> dict[str, Any]:
         headers = json.loads(q["header"])
         payload = base64.b64decode(q["payload"])
         return {"token": jwt.PyJWS().encode(payload, pyjwt_key(q["key"]), "RS256", headers=headers)}
 
-    def key_import(self, q):
+    def key_import(self, q: dict[str, Any]) -> dict[str, Any]:
         pyjwt_key(q["key"])
         return {}
 
 
 class Joserfc:
-    def jws_verify(self, q):
+    def jws_verify(self, q: dict[str, Any]) -> dict[str, Any]:
         got = joserfc.jws.deserialize_compact(q["token"], joserfc_key(q["key"]), ALGORITHMS)
         return {"header": to_json(got.headers()), "payload": to_base64(got.payload)}
 
-    def jwt_verify(self, q):
+    def jwt_verify(self, q: dict[str, Any]) -> dict[str, Any]:
         got = joserfc.jwt.decode(q["token"], joserfc_key(q["key"]), ALGORITHMS)
-        options = {name: {"essential": True} for name in q.get("required", [])}
+        options: dict[str, Any] = {name: {"essential": True} for name in q.get("required", [])}
         if "issuer" in q:
             options["iss"] = {"essential": True, "value": q["issuer"]}
         if "audience" in q:
@@ -95,7 +96,7 @@ class Joserfc:
         )
         return {"header": to_json(got.header), "claims": to_json(got.claims)}
 
-    def jws_sign(self, q):
+    def jws_sign(self, q: dict[str, Any]) -> dict[str, Any]:
         header = json.loads(q["header"])
         payload = base64.b64decode(q["payload"])
         return {
@@ -104,23 +105,23 @@ class Joserfc:
             )
         }
 
-    def key_import(self, q):
+    def key_import(self, q: dict[str, Any]) -> dict[str, Any]:
         joserfc_key(q["key"])
         return {}
 
-    def key_thumbprint(self, q):
+    def key_thumbprint(self, q: dict[str, Any]) -> dict[str, Any]:
         return {"thumbprint": joserfc_key(q["key"]).thumbprint()}
 
 
 class Fnmatch:
-    def glob_match(self, q):
+    def glob_match(self, q: dict[str, Any]) -> dict[str, Any]:
         return {"match": fnmatch.fnmatchcase(q["scope"], q["pattern"])}
 
 
 PEERS = {"PyJWT": PyJWT(), "joserfc": Joserfc(), "fnmatch": Fnmatch()}
 
 
-def versions():
+def versions() -> dict[str, str]:
     found = {
         name: importlib.metadata.version(name) for name in ("PyJWT", "joserfc", "cryptography")
     }
@@ -132,7 +133,7 @@ def versions():
     }
 
 
-def ask(operation, question):
+def ask(operation: str, question: dict[str, Any]) -> dict[str, Any]:
     peer, task = operation.split(".", 1)
     method = getattr(PEERS[peer], task.replace(".", "_"))
     try:
@@ -141,7 +142,7 @@ def ask(operation, question):
         return {"refused": f"{type(refusal).__name__}: {refusal}"[:300]}
 
 
-def main():
+def main() -> None:
     warnings.simplefilter("ignore")  # of key lengths: the answer is what counts
     for line in sys.stdin:
         asked = json.loads(line)
