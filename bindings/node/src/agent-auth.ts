@@ -1,4 +1,5 @@
 import { misuse } from "./answers.js";
+import { type BodyReader, bodyNeed } from "./body.js";
 import type { Backend } from "./core.js";
 import { type Engine, isLater } from "./engine.js";
 import type { HttpAnswer } from "./errors.js";
@@ -23,6 +24,7 @@ import {
 } from "./options.js";
 import { type OnError, Refusals } from "./refusals.js";
 import type { ReplayStore } from "./replay.js";
+import { Buffers } from "./room.js";
 import { startVerifier, type Verified } from "./verifier.js";
 import { verifyRequest } from "./verify-request.js";
 
@@ -46,6 +48,8 @@ export interface AgentAuthOptions {
   readonly maxLifetime?: number | undefined;
   /** Largest body that is read, in bytes. Default: 10 MiB. */
   readonly maxBody?: number | undefined;
+  /** What all bodies may hold in memory at one time, in bytes. Default: 64 MiB, or four times `maxBody`. */
+  readonly maxBuffered?: number | undefined;
   /** "memory": this process remembers used tokens. A store: whoever shares it does. Default: "memory". */
   readonly replay?: "memory" | ReplayStore | undefined;
   /** Name in the challenge of a refusal (RFC 6750). Default: `tallystick`. */
@@ -64,8 +68,8 @@ export interface AgentAuthOptions {
 
 /** One request as it was received. Texts hold one character per byte, as `node:http` gives them. */
 export interface RequestFacts {
-  /** The value of each `Authorization` header. */
-  readonly authorization: readonly string[];
+  /** The value of each `Authorization` header. One text is one header; null or undefined is none. */
+  readonly authorization: string | readonly string[] | null | undefined;
   readonly method: string;
   /** Path below `mount`, as it was sent: percent-encoded. */
   readonly path: string;
@@ -102,8 +106,8 @@ export interface Caller {
  */
 export class AgentAuth {
   readonly #refusals: Refusals;
-  readonly #engine: Promise<Engine>;
-  #started: Engine | undefined;
+  readonly #start: Promise<Started>;
+  #started: Started | undefined;
 
   /**
    * Starts at once to load the core and the keys; requests wait for it.
@@ -116,10 +120,10 @@ export class AgentAuth {
     checkOptions(options);
     const logger = options.logger ?? consoleLogger;
     this.#refusals = new Refusals(logger, options.onError);
-    this.#engine = startVerifier(options, logger);
-    this.#engine.then(
-      (engine) => {
-        this.#started = engine;
+    this.#start = startVerifier(options, logger).then((engine) => ({ engine, buffers: new Buffers(engine.opened) }));
+    this.#start.then(
+      (started) => {
+        this.#started = started;
       },
       (error: unknown) => logger.error(`AgentAuth cannot start: ${reason(error)}`),
     );
@@ -132,20 +136,27 @@ export class AgentAuth {
    * @throws {@link TallystickError} what keeps the agent from starting.
    */
   async ready(): Promise<{ readonly maxBody: number }> {
-    return { maxBody: (await this.#engine).opened.max_body };
+    return { maxBody: (await this.#start).engine.opened.max_body };
+  }
+
+  /** How bodies are read, for adapters. Throws as {@link AgentAuth.ready}. */
+  async buffers(): Promise<Buffers> {
+    return (await this.#start).buffers;
   }
 
   /**
    * Verifies one request from its parts; the adapters below do it for whole requests.
    *
-   * @param body - The exact bytes after transfer decoding and before content decoding.
+   * @param body - The exact bytes after transfer decoding and before content decoding; or what reads them, which is
+   *   asked where all but the body is good. Default: there is none.
    * @throws {@link TallystickError} with `response`, the HTTP answer for the caller; `invalid_argument` without one for
    *   arguments of a wrong type.
    */
-  async verify(facts: RequestFacts, body?: Uint8Array): Promise<Caller> {
-    const engine = this.#started ?? (await this.#engine);
+  async verify(facts: RequestFacts, body?: Uint8Array | BodyReader): Promise<Caller> {
+    const { engine, buffers } = this.#started ?? (await this.#start);
     const { members, header } = verifyRequest(facts, body, engine.opened.max_body);
-    const verified = engine.run<Verified>("request.verify", members, header);
+    const own = typeof body === "function" ? bodyNeed(body, buffers.asked) : undefined;
+    const verified = engine.run<Verified>("request.verify", members, header, own);
     const accepted = isLater(verified) ? await verified : verified;
     const { claims } = accepted;
     return {
@@ -197,8 +208,13 @@ export class AgentAuth {
 
   /** Frees what the core holds; later requests are answered with 500. */
   async close(): Promise<void> {
-    (await this.#engine).close();
+    (await this.#start).engine.close();
   }
+}
+
+interface Started {
+  readonly engine: Engine;
+  readonly buffers: Buffers;
 }
 
 /** What the options must be. `replay` has another code for what is wrong with it, and a check of its own. */
@@ -213,6 +229,7 @@ const OPTIONS: Rules<Omit<AgentAuthOptions, "replay">> = {
   clockSkew: NUMBER,
   maxLifetime: NUMBER,
   maxBody: WHOLE,
+  maxBuffered: WHOLE,
   realm: STRING,
   onError: FUNCTION,
   logger: LOGGER,

@@ -16,7 +16,7 @@ export type { CoveredFetch, FetchForOptions } from "./access/covered-fetch.js";
 export type { Endpoint, EndpointRequest } from "./access/endpoint.js";
 export { type FetchEndpoints, fetchEndpoints } from "./access/fetch-endpoints.js";
 export type { AuthFetchHandler, IdentifiedFetchHandler } from "./access/fetch-guard.js";
-export type { AccessFacts, BodyReader, Requirements } from "./access/guard.js";
+export type { AccessFacts, Requirements } from "./access/guard.js";
 export type { ConnectionContext, HeaderBag, Identified, Injected, OutgoingContext } from "./access/hooks.js";
 export type { Rotation, RotationOptions } from "./access/key-ring.js";
 export { type NodeEndpoints, nodeEndpoints } from "./access/node-endpoints.js";
@@ -29,6 +29,7 @@ export {
 } from "./access/node-guard.js";
 export type { AccessStatistics, Identity } from "./access/status.js";
 export { AgentAuth, type AgentAuthOptions, type Caller, type RequestFacts } from "./agent-auth.js";
+export type { Body, BodyReader } from "./body.js";
 export {
   type AgentAnswer,
   OrchestratorClient,
@@ -52,7 +53,6 @@ export {
   type VerifiedNodeHandler,
   type VerifiedNodeRequest,
 } from "./node-http.js";
-export type { Body } from "./node-request.js";
 export type { SignedRequestInit } from "./outgoing.js";
 export type { ReplayStore } from "./replay.js";
 export type { Signer, SignerOptions, SignFunction } from "./signer.js";

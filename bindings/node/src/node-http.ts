@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AgentAuth, Caller } from "./agent-auth.js";
 import { misuse } from "./answers.js";
-import { type Body, facts, fail, handOn, type IncomingRequest, NO_BODY, refuse, takeBody } from "./node-request.js";
+import { type Body, type BodyReader, NO_BODY } from "./body.js";
+import { facts, fail, handOn, type IncomingRequest, readsFor, refuse, takeBodyAtOnce } from "./node-request.js";
 import { checkValue, FUNCTION } from "./options.js";
 
 /** A request of `node:http`, Express or connect. */
@@ -65,15 +66,26 @@ export function nodeHandler(auth: AgentAuth, listener: VerifiedNodeHandler): Nod
 /** Verifies a request and answers it itself where it is refused. */
 async function admit(auth: AgentAuth, request: NodeRequest, response: ServerResponse): Promise<boolean> {
   let body: Body = NO_BODY;
+  const keep = (taken: Body) => {
+    body = taken;
+  };
   try {
-    const { maxBody } = await auth.ready();
-    body = await takeBody(request, maxBody);
-    request.auth = await auth.verify(facts(request, body), body.bytes);
+    const buffers = await auth.buffers();
+    const early = await takeBodyAtOnce(request, response, buffers);
+    if (early !== undefined) keep(early);
+    const read = early === undefined ? readsFor(request, response, keep) : bytesOr(early);
+    request.auth = await auth.verify(facts(request), read);
     callers.set(request, request.auth);
   } catch (error) {
-    if (!request.socket.destroyed) refuse(response, auth.refusal(error, request), body);
+    const answer = auth.refusal(error, request);
+    if (!request.socket.destroyed) refuse(request, response, answer);
     return false;
   }
   handOn(request, body);
   return true;
+}
+
+/** The bytes, or why there are none, for when it is asked. */
+function bytesOr(body: Body): Uint8Array | BodyReader {
+  return body.malformed === true || body.overloaded === true || body.tooLarge === true ? async () => body : body.bytes;
 }

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { RequestFacts } from "./agent-auth.js";
-import { Collector } from "./body.js";
+import { type Body, Collector, NO_BODY } from "./body.js";
 import type { HttpAnswer } from "./errors.js";
+import { type Buffers, Held, type Room } from "./room.js";
 
 /** What a request of `node:http`, Express or connect may carry besides itself. */
 export interface IncomingRequest extends IncomingMessage {
@@ -13,22 +14,14 @@ export interface IncomingRequest extends IncomingMessage {
   originalUrl?: string;
 }
 
-// How long the answer to a body that is too large may take to reach the caller, in milliseconds.
-const LINGER_MS = 1_000;
+// How long the rest of a refused body may take to arrive, in milliseconds.
+const LINGER_MS = 5_000;
 
-/** What was read of a request's body. */
-export interface Body {
-  readonly bytes: Buffer;
-  readonly tooLarge?: boolean;
-  readonly unavailable?: boolean;
-  /** The stream was read here. */
-  readonly consumed?: boolean;
-}
-
-export const NO_BODY: Body = { bytes: Buffer.alloc(0) };
+// The rest of a refused body of this many bytes or fewer costs its connection nothing.
+const SMALL_REST = 65_536;
 
 /** A request as the core takes it. */
-export function facts(request: IncomingRequest, body: Body): RequestFacts {
+export function facts(request: IncomingRequest): RequestFacts & { readonly authorization: readonly string[] } {
   // As the caller sent it: Express shortens `url` below a mount point, and turns an empty rest into "/".
   const target = request.originalUrl ?? request.url ?? "";
   const mark = target.indexOf("?");
@@ -37,8 +30,6 @@ export function facts(request: IncomingRequest, body: Body): RequestFacts {
     method: request.method ?? "",
     path: mark < 0 ? target : target.slice(0, mark),
     query: mark < 0 ? "" : target.slice(mark + 1),
-    bodyTooLarge: body.tooLarge,
-    bodyUnavailable: body.unavailable,
   };
 }
 
@@ -51,31 +42,68 @@ export function authorizations(rawHeaders: readonly string[]): string[] {
   return values;
 }
 
-/** The body, unless it is over the limit (in bytes) or something else has read it. */
-export async function takeBody(request: IncomingRequest, limit: number): Promise<Body> {
-  if (Buffer.isBuffer(request.rawBody)) return { bytes: request.rawBody };
-  if (request.readableDidRead || request.readableEnded) return { ...NO_BODY, unavailable: true };
-  const bytes = Number(request.headers["content-length"] ?? 0) > limit ? undefined : await read(request, limit);
-  return bytes === undefined ? { ...NO_BODY, tooLarge: true } : { bytes, consumed: true };
+/** How long the body says it is, in bytes; undefined of one that ends by itself. */
+function declaredLength({ headers }: IncomingMessage): number | undefined {
+  return headers["transfer-encoding"] === undefined ? Number(headers["content-length"] ?? 0) : undefined;
 }
 
-/** Undefined, and the stream left where it is, as soon as there are more bytes than the limit. */
-function read(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {
+/** Room that is given back when a request was answered, or its caller went away. */
+export function heldFor(response: ServerResponse, held: Held): Held {
+  if (response.closed || response.destroyed) held.release();
+  else response.once("close", () => held.release());
+  return held;
+}
+
+/** Reads a body before the core is asked, where that may be; undefined: it is asked first. */
+export function takeBodyAtOnce(
+  request: IncomingRequest,
+  response: ServerResponse,
+  buffers: Buffers,
+): Promise<Body> | undefined {
+  // Bytes that somebody keeps already take no room.
+  if (Buffer.isBuffer(request.rawBody)) return Promise.resolve({ bytes: request.rawBody });
+  if (request.readableDidRead) return undefined;
+  const held = buffers.atOnce(request.headers.authorization !== undefined, declaredLength(request));
+  return held === undefined ? undefined : read(request, buffers.maxBody, heldFor(response, held));
+}
+
+/** The body, unless it is over the limit (in bytes), there is no room for it or something else has read it. */
+export async function takeBody(request: IncomingRequest, limit: number, held: Held): Promise<Body> {
+  if (Buffer.isBuffer(request.rawBody)) return { bytes: request.rawBody };
+  if (request.readableDidRead || request.readableEnded) return { ...NO_BODY, unavailable: true };
+  if ((declaredLength(request) ?? 0) > limit) return { ...NO_BODY, tooLarge: true };
+  return read(request, limit, held);
+}
+
+/** Reads a body once somebody asks for it, and says then what was read. */
+export function readsFor(request: IncomingRequest, response: ServerResponse, done: (body: Body) => void) {
+  return async (limit: number, room: Room): Promise<Body> => {
+    const body = await takeBody(request, limit, heldFor(response, new Held(room)));
+    done(body);
+    return body;
+  };
+}
+
+/** The stream is left where it is as soon as there is more than the limit, or no room. */
+function read(request: IncomingMessage, limit: number, held: Held): Promise<Body> {
   const collector = new Collector(limit);
-  return new Promise((resolve, reject) => {
-    const settle = (done: () => void) => {
-      request.off("data", onData).off("end", onEnd).off("error", onError).off("close", onClose);
-      done();
+  return new Promise((resolve) => {
+    const settle = (body: Body) => {
+      request.off("data", onData).off("end", onEnd).off("error", onBroken).off("close", onBroken);
+      if (body.consumed !== true) held.release();
+      resolve(body);
     };
     const onData = (piece: Buffer) => {
-      if (collector.add(piece)) return;
+      const fits = collector.add(piece);
+      if (fits && held.grow(piece.length)) return;
       request.pause();
-      settle(() => resolve(undefined));
+      settle({ ...NO_BODY, ...(fits ? { overloaded: true } : { tooLarge: true }) });
     };
-    const onEnd = () => settle(() => resolve(collector.bytes()));
-    const onError = (error: Error) => settle(() => reject(error));
-    const onClose = () => settle(() => reject(new Error("the caller went away before its body was complete")));
-    request.on("data", onData).on("end", onEnd).on("error", onError).on("close", onClose);
+    const onEnd = () => settle({ bytes: collector.bytes(), consumed: true });
+    // A chunk that is none, or the caller went away before its body was complete.
+    const onBroken = () => settle({ ...NO_BODY, malformed: true });
+    if (request.destroyed) return onBroken();
+    request.on("data", onData).on("end", onEnd).on("error", onBroken).on("close", onBroken);
   });
 }
 
@@ -95,19 +123,23 @@ export function handOn(request: IncomingRequest, body: Body): void {
 }
 
 /** Answers a request that goes no further. */
-export function refuse(response: ServerResponse, answer: HttpAnswer, body: Body): void {
+export function refuse(request: IncomingMessage, response: ServerResponse, answer: HttpAnswer): void {
   if (response.headersSent) return void response.destroy();
-  const length = Buffer.byteLength(answer.body);
-  if (body.tooLarge !== true) {
-    response.writeHead(answer.status, { ...answer.headers, "content-length": length }).end(answer.body);
+  const headers = { ...answer.headers, "content-length": Buffer.byteLength(answer.body) };
+  // What Node does with a small rest, it reads past it, keeps the connection usable.
+  if (request.complete || (declaredLength(request) ?? Number.POSITIVE_INFINITY) <= SMALL_REST) {
+    response.writeHead(answer.status, headers).end(answer.body);
     return;
   }
-  // The rest of the body is not read. Closing with unread bytes would reset the connection and take the answer with
-  // it, so the caller is given a moment to read it first.
-  response.writeHead(answer.status, { ...answer.headers, "content-length": length, connection: "close" });
+  // The rest of the body is not kept. Closing with unread bytes would reset the connection and take the answer with it,
+  // so the caller, who may read nothing before all is sent, is given a moment to get there.
+  response.writeHead(answer.status, { ...headers, connection: "close" });
   response.write(answer.body);
-  const timer = setTimeout(() => response.end(), LINGER_MS);
+  const end = () => void response.end();
+  const timer = setTimeout(end, LINGER_MS);
   response.once("close", () => clearTimeout(timer));
+  request.once("end", end).once("error", end);
+  request.resume();
 }
 
 /** Answers for a listener that failed, where there is still something to answer. */

@@ -48,7 +48,7 @@ export class Refusals {
 
 /** The core's advice, with its options as they are written here. */
 function withOptionNames(log: string): string {
-  return log.replace(/\b(?:base_url|max_body)\b/g, camelCase);
+  return log.replace(/\b(?:base_url|max_body|max_buffered)\b/g, camelCase);
 }
 
 /** What `onError` gave. Sent as it is, a promise would be an empty 200, and a header that cannot be sent the process's end. */

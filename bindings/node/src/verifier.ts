@@ -49,6 +49,7 @@ function openVerifier(core: Core, options: AgentAuthOptions, development: boolea
       clock_skew: options.clockSkew,
       max_lifetime: options.maxLifetime,
       max_body: options.maxBody,
+      max_buffered: options.maxBuffered,
       development,
       ...used.configuration(),
       rsa: rsaBy(options.crypto),

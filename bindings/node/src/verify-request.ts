@@ -1,16 +1,21 @@
 import { isUint8Array } from "node:util/types";
 import type { RequestFacts } from "./agent-auth.js";
+import type { BodyReader } from "./body.js";
 import { bodyDigest } from "./host-crypto.js";
 import { BOOLEAN, checkTypes, checkValue, knownOptions, OBJECT, type Rule, type Rules, STRING } from "./options.js";
 
-const STRINGS: Rule = {
-  must: "an array of texts: the value of each Authorization header",
-  holds: (value) => Array.isArray(value) && Array.from(value).every(STRING.holds),
+export const AUTHORIZATION: Rule = {
+  must: "a text or an array of texts: the value of each Authorization header",
+  holds: (value) =>
+    value === null || STRING.holds(value) || (Array.isArray(value) && Array.from(value).every(STRING.holds)),
 };
-const BODY: Rule = { must: "a Uint8Array, or left out", holds: isUint8Array };
+const BODY: Rule = {
+  must: "a Uint8Array, a function that reads one, or left out",
+  holds: (value) => isUint8Array(value) || typeof value === "function",
+};
 
 const RULES: Rules<RequestFacts> = {
-  authorization: STRINGS,
+  authorization: AUTHORIZATION,
   method: STRING,
   path: STRING,
   query: STRING,
@@ -19,7 +24,7 @@ const RULES: Rules<RequestFacts> = {
   bodyUnavailable: BOOLEAN,
 };
 
-const REQUIRED = ["authorization", "method", "path"] as const;
+const REQUIRED = ["method", "path"] as const;
 
 /** @throws {@link TallystickError} `invalid_argument`, which names what has a wrong type. */
 function checkFacts(facts: unknown, body: unknown): void {
@@ -28,6 +33,8 @@ function checkFacts(facts: unknown, body: unknown): void {
   for (const name of REQUIRED) {
     checkValue(`AgentAuth.verify: ${name}`, (facts as Partial<RequestFacts>)[name], RULES[name]);
   }
+  // One that is not there may be undefined; one that is misspelt is found by its name.
+  if (!("authorization" in (facts as object))) checkValue("AgentAuth.verify: authorization", undefined, AUTHORIZATION);
   checkTypes("AgentAuth.verify", facts as object, RULES);
   if (body !== undefined) checkValue("AgentAuth.verify: the body", body, BODY);
 }
@@ -52,9 +59,20 @@ function isUsual(facts: RequestFacts, body: unknown): boolean {
     (facts.mount === undefined || typeof facts.mount === "string") &&
     facts.bodyTooLarge === undefined &&
     facts.bodyUnavailable === undefined &&
-    (body === undefined || isUint8Array(body)) &&
+    (body === undefined || typeof body === "function" || isUint8Array(body)) &&
     hasKnownNames(facts)
   );
+}
+
+/** The value of each header of a name: one text is one, null and undefined are none. */
+export function headerLines(given: string | readonly string[] | null | undefined): readonly string[] {
+  if (given === null || given === undefined) return [];
+  return typeof given === "string" ? [given] : given;
+}
+
+/** A text of a request, for JSON: half a character, which JSON does not have, becomes one that no request has either. */
+export function wireText(text: string): string {
+  return /\p{Surrogate}/u.test(text) ? text.replace(/\p{Surrogate}/gu, "\uFFFD") : text;
 }
 
 /** What the core is told of a request, but for engine and time. */
@@ -71,18 +89,24 @@ export interface VerifyRequest {
  *
  * @throws {@link TallystickError} `invalid_argument` for a wrong type.
  */
-export function verifyRequest(facts: RequestFacts, body: Uint8Array | undefined, maxBody: number): VerifyRequest {
+export function verifyRequest(
+  facts: RequestFacts,
+  body: Uint8Array | BodyReader | undefined,
+  maxBody: number,
+): VerifyRequest {
   if (!isUsual(facts, body)) checkFacts(facts, body);
-  const header = facts.authorization.length === 1 ? facts.authorization[0] : undefined;
+  const headers = headerLines(facts.authorization);
+  const header = headers.length === 1 ? headers[0] : undefined;
   let members =
     header === undefined
-      ? `{"authorization":${JSON.stringify(facts.authorization)}`
+      ? `{"authorization":${JSON.stringify(headers.map(wireText))}`
       : `{"authorization":[],"authorization_in_body":true`;
-  members += `,"method":${JSON.stringify(facts.method)},"path":${JSON.stringify(facts.path)}`;
-  if (facts.query !== undefined) members += `,"query":${JSON.stringify(facts.query)}`;
-  if (facts.mount !== undefined) members += `,"mount":${JSON.stringify(facts.mount)}`;
-  const tooLarge = facts.bodyTooLarge === true || (body !== undefined && body.length > maxBody);
+  members += `,"method":${JSON.stringify(wireText(facts.method))},"path":${JSON.stringify(wireText(facts.path))}`;
+  if (facts.query !== undefined) members += `,"query":${JSON.stringify(wireText(facts.query))}`;
+  if (facts.mount !== undefined) members += `,"mount":${JSON.stringify(wireText(facts.mount))}`;
+  const tooLarge = facts.bodyTooLarge === true || (isUint8Array(body) && body.length > maxBody);
   if (tooLarge) members += `,"body_too_large":true}`;
+  else if (typeof body === "function") members += `,"body_pending":true}`;
   else if (facts.bodyUnavailable === true) members += `,"body_unavailable":true}`;
   else members += `,"body_sha256":"${bodyDigest(body)}"}`;
   return { members, header };

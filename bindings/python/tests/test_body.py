@@ -15,7 +15,8 @@ from werkzeug.wrappers import Request
 
 from support import BODY, ORIGIN, agent_app, call, signed_call
 from tallystick import AgentAuth, OrchestratorClient
-from tallystick.body import Body, read_body
+from tallystick.body import Body, FlaskBody
+from tallystick.room import Room
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
 FORM = b"query=movies&query=series"
+
+
+def read_body(request: Request, limit: int, room: int = 1 << 20) -> Body:
+    return FlaskBody(request).read(limit, Room(room))
 
 
 def chunked(data: bytes) -> Request:

@@ -76,7 +76,7 @@ def test_bodies_and_headers_of_other_types(auth: AgentAuth, client: Orchestrator
         header = client.sign("POST", "http://a.example/agent", b"x")["Authorization"]
         assert auth.verify([header], **parts, body=body).issuer == "orchestrator"
     with pytest.raises(InvalidArgumentError, match="authorization takes a list"):
-        auth.verify("Bearer x", **parts)
+        auth.verify(5, **parts)  # type: ignore[arg-type]
     for wrong in (5, None):
         with pytest.raises(InvalidArgumentError, match="the body must be bytes"):
             auth.verify(["Bearer x"], **parts, body=wrong)  # type: ignore[arg-type]

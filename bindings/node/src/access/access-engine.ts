@@ -6,6 +6,7 @@ import { KeyCache, rsaBy } from "../host-crypto.js";
 import { reason } from "../lines.js";
 import type { Logger } from "../logger.js";
 import { type ReplayStore, UsedTokens } from "../replay.js";
+import { Buffers } from "../room.js";
 import type { Signer, SignerOptions } from "../signer.js";
 import type { ClientEntry } from "./documents.js";
 import { ExternalKey } from "./external-key.js";
@@ -52,6 +53,8 @@ export interface AccessPlan {
 export class AccessEngine {
   /** What the core said of the engine when it was opened. */
   readonly identity: EngineOpenResult;
+  /** How bodies are read. */
+  readonly buffers: Buffers;
   readonly #engine: Engine;
   readonly #http: HttpExchange;
   readonly #keys: SigningKeys | undefined;
@@ -70,6 +73,7 @@ export class AccessEngine {
       if (bound === true && expires_at !== undefined) used.accepted(expires_at);
     });
     this.identity = this.#engine.opened;
+    this.buffers = new Buffers(this.identity);
   }
 
   /** What the core says of the engine. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { inspect } from "node:util";
 import { misuse } from "../answers.js";
+import { type BodyReader, bodyNeed, NO_BODY } from "../body.js";
 import type { Core } from "../core.js";
 import { type HttpAnswer, TallystickError } from "../errors.js";
 import type { AccessCommandResult, AccessIssueResult, AccessVerifyResult } from "../generated.js";
@@ -33,7 +34,14 @@ import { type CoveredFetch, checkedFetchFor, coveredFetch, type FetchForOptions 
 import { answerEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.js";
 import { type FetchEndpoints, fetchEndpoints } from "./fetch-endpoints.js";
 import { type AuthFetchHandler, authFetchHandler, type IdentifiedFetchHandler } from "./fetch-guard.js";
-import { type AccessFacts, bodyReply, checkedRequirements, type Guard, noBody, type Requirements } from "./guard.js";
+import {
+  type AccessFacts,
+  accessRequest,
+  checkedRequirements,
+  type Guard,
+  noBody,
+  type Requirements,
+} from "./guard.js";
 import {
   type ConnectionContext,
   type Identified,
@@ -212,16 +220,21 @@ export class AuthSkill implements Endpoint {
   /**
    * Verifies one request from its parts; the adapters below do it for whole requests.
    *
-   * @param read - Asked for the body where the token is bound to it. Default: there is none to be had.
+   * @param body - The exact bytes, or what reads them, which is asked where the token is bound to its request. Default:
+   *   there is none to be had.
    * @throws {@link TallystickError} with `response`, the HTTP answer for the caller.
    */
-  async verifyRequest(facts: AccessFacts, requirements: Requirements = {}, read = noBody): Promise<AuthContext> {
+  async verifyRequest(
+    facts: AccessFacts,
+    requirements: Requirements = {},
+    body: Uint8Array | BodyReader = noBody,
+  ): Promise<AuthContext> {
     const { scopes, bind } = checkedRequirements("verifyRequest", requirements);
     const { engine } = await this.#life.running();
-    const { authorization, method, path, query } = facts;
-    const request = { authorization, method, path, query, required_scopes: scopes, require_binding: bind };
-    const body = async (need: { max_bytes: number }) => bodyReply(await read(need.max_bytes));
-    return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", request, undefined, { body }));
+    const request = { ...accessRequest(facts), required_scopes: scopes, require_binding: bind };
+    const read = typeof body === "function" ? body : known(body);
+    const own = bodyNeed(read, engine.buffers.asked);
+    return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", request, undefined, own));
   }
 
   /**
@@ -376,6 +389,12 @@ export class AuthSkill implements Endpoint {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** Reads a body that is at hand. */
+function known(bytes: Uint8Array): BodyReader {
+  const body = { bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+  return async (limit) => (bytes.length > limit ? { ...NO_BODY, tooLarge: true } : body);
 }
 
 const ROTATION: Rules<RotationOptions> = { force: BOOLEAN, revoke: BOOLEAN };

@@ -91,6 +91,11 @@ export interface AuthConfig {
   readonly maxLifetime?: number | undefined;
   /** Largest body of a request with a bound token, in bytes. Default: 10 MiB. */
   readonly maxBody?: number | undefined;
+  /**
+   * What all bodies, and the forms of a token endpoint, may hold in memory at one time, in bytes. Default: 64 MiB, or four
+   * times `maxBody`.
+   */
+  readonly maxBuffered?: number | undefined;
   /** Accept only tokens that are bound to their request. Default: false. */
   readonly requireBinding?: boolean | undefined;
   /** Name in the challenge of a refusal. Default: `tallystick`. */

@@ -1,17 +1,18 @@
 import { misuse } from "../answers.js";
+import type { Body, BodyReader } from "../body.js";
 import type { HttpAnswer } from "../errors.js";
 import type { AccessServeResult } from "../generated.js";
 import type { Logger } from "../logger.js";
+import { headerLines, wireText } from "../verify-request.js";
 import type { AccessEngine } from "./access-engine.js";
-import type { BodyReader } from "./guard.js";
 
 /** One request that may be for an OAuth endpoint. */
 export interface EndpointRequest {
   readonly method: string;
   /** Below the agent's own URL, as it was sent. */
   readonly path: string;
-  /** The value of each `Authorization` header. */
-  readonly authorization: readonly string[];
+  /** The value of each `Authorization` header. One text is one header; null or undefined is none. */
+  readonly authorization: string | readonly string[] | null | undefined;
   readonly contentType: string;
   readonly ifNoneMatch: string;
   /** Reads the body, up to a limit in bytes; called only where an endpoint wants it. */
@@ -36,7 +37,13 @@ export async function answerEndpoint(
   logger: Logger,
   request: EndpointRequest,
 ): Promise<HttpAnswer | undefined> {
-  const { method, path, authorization, contentType, ifNoneMatch } = request;
+  const [method, path, contentType, ifNoneMatch] = [
+    request.method,
+    request.path,
+    request.contentType,
+    request.ifNoneMatch,
+  ].map((text) => wireText(text)) as [string, string, string, string];
+  const authorization = headerLines(request.authorization).map(wireText);
   if (DOCUMENT_METHODS.includes(method)) {
     const members = { method, path, authorization, if_none_match: ifNoneMatch };
     return told(logger, await engine.runWithKeys<AccessServeResult>("access.serve", members));
@@ -44,14 +51,18 @@ export async function answerEndpoint(
   // Whose body it is must be known before it is read: what is no endpoint belongs to the application.
   const { handled } = await engine.run<AccessServeResult>("access.serve", { method: "GET", path });
   if (!handled) return undefined;
-  const body = await request.body(engine.opened.max_form ?? 0);
+  const body = await request.body(engine.opened.max_form ?? 0, engine.buffers.early);
   if (body.unavailable === true)
     throw misuse(
       "body_unavailable",
       "something read the token request's body before: put the endpoints before body parsers",
     );
-  const members = { method, path, authorization, content_type: contentType, body_too_large: body.tooLarge };
+  const members = { method, path, authorization, content_type: contentType, ...stateOf(body) };
   return told(logger, await engine.runWithKeys<AccessServeResult>("access.serve", members, body.bytes));
+}
+
+function stateOf({ tooLarge, malformed, overloaded }: Body): object {
+  return { body_too_large: tooLarge, body_malformed: malformed, overloaded };
 }
 
 function told(logger: Logger, { response, log, level }: AccessServeResult): HttpAnswer | undefined {

@@ -1,4 +1,4 @@
-import { takeRequestBody } from "../fetch-handler.js";
+import { Taking } from "../fetch-handler.js";
 import { agentAt, checkMount, type Endpoints, type MountOptions } from "./agents.js";
 
 /** What {@link fetchEndpoints} returns: undefined where a request is for none of the endpoints. */
@@ -15,16 +15,19 @@ export function fetchEndpoints(endpoints: Endpoints, options: MountOptions = {})
     const place = agentAt(endpoints, new URL(request.url).pathname, options);
     if (place === undefined) return undefined;
     const { endpoint, path } = place;
-    const authorization = request.headers.get("authorization");
+    const taking = new Taking(request);
     const question = {
       method: request.method,
       path,
-      authorization: authorization === null ? [] : [authorization],
+      authorization: request.headers.get("authorization"),
       contentType: request.headers.get("content-type") ?? "",
       ifNoneMatch: request.headers.get("if-none-match") ?? "",
-      body: (limit: number) => takeRequestBody(request, limit),
+      body: taking.read,
     };
-    const answer = await endpoint.serve(question).catch((error: unknown) => endpoint.refusal(error, request));
+    const answer = await endpoint
+      .serve(question)
+      .catch((error: unknown) => endpoint.refusal(error, request))
+      .finally(() => taking.release());
     if (answer === undefined) return undefined;
     // A 304 must have no body at all.
     return new Response(answer.body === "" ? null : answer.body, { status: answer.status, headers: answer.headers });

@@ -1,4 +1,4 @@
-import { reread, takeRequestBody } from "../fetch-handler.js";
+import { Taking } from "../fetch-handler.js";
 import type { AuthContext } from "./auth-context.js";
 import type { Guard } from "./guard.js";
 
@@ -17,34 +17,27 @@ export function authFetchHandler<Rest extends unknown[]>(
   handler: IdentifiedFetchHandler<Rest>,
 ): AuthFetchHandler<Rest> {
   return async (request, ...rest) => {
-    let admitted: { request: Request; auth: AuthContext };
+    const taking = new Taking(request);
     try {
-      admitted = await identify(guard, request);
-    } catch (error) {
-      const { status, headers, body } = guard.refusal(error, request);
-      return new Response(body || null, { status, headers });
+      let auth: AuthContext;
+      try {
+        auth = await identify(guard, request, taking);
+      } catch (error) {
+        const { status, headers, body } = guard.refusal(error, request);
+        return new Response(body || null, { status, headers });
+      }
+      return await handler(taking.request, auth, ...rest);
+    } finally {
+      taking.release();
     }
-    return handler(admitted.request, admitted.auth, ...rest);
   };
 }
 
-/** Verifies a request; what is returned can be read as if nobody had. */
-export async function identify(guard: Guard, request: Request): Promise<{ request: Request; auth: AuthContext }> {
-  let after = request;
-  const read = async (limit: number) => {
-    const body = await takeRequestBody(request, limit);
-    if (body.consumed === true) after = reread(request, body.bytes);
-    return body;
-  };
+/** Verifies a request, whose body is taken where its token is bound to it. */
+export async function identify(guard: Guard, request: Request, taking: Taking): Promise<AuthContext> {
   const { pathname, search } = new URL(request.url);
   // Headers joins several of one name with a comma, which the core refuses.
   const authorization = request.headers.get("authorization");
-  const facts = {
-    authorization: authorization === null ? [] : [authorization],
-    method: request.method,
-    path: pathname,
-    query: search.slice(1),
-  };
-  const auth = await guard.verify(facts, read);
-  return { request: after, auth };
+  const facts = { authorization, method: request.method, path: pathname, query: search.slice(1) };
+  return guard.verify(facts, taking.read);
 }

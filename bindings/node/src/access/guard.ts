@@ -1,8 +1,7 @@
-import type { Reply } from "../engine.js";
+import { type BodyReader, NO_BODY } from "../body.js";
 import type { HttpAnswer } from "../errors.js";
-import { bodyDigest } from "../host-crypto.js";
-import { type Body, NO_BODY } from "../node-request.js";
-import { BOOLEAN, checkOptions, type Rules, TEXTS } from "../options.js";
+import { BOOLEAN, checkOptions, type Rules, STRING, TEXTS } from "../options.js";
+import { AUTHORIZATION, headerLines, wireText } from "../verify-request.js";
 import type { AuthContext } from "./auth-context.js";
 
 /** What a request must bring besides a valid token. */
@@ -29,17 +28,42 @@ export function checkedRequirements(what: string, requirements: Requirements): R
 
 /** One request as it was received. Texts hold one character per byte, as `node:http` gives them. */
 export interface AccessFacts {
-  /** The value of each `Authorization` header. */
-  readonly authorization: readonly string[];
+  /** The value of each `Authorization` header. One text is one header; null or undefined is none. */
+  readonly authorization: string | readonly string[] | null | undefined;
   readonly method: string;
-  /** As it was sent: percent-encoded. */
+  /** Path below `mount`, as it was sent: percent-encoded. */
   readonly path: string;
   /** The text after `?`, without it. Default: none. */
   readonly query?: string | undefined;
+  /** Where the application is mounted. Default: at the root. */
+  readonly mount?: string | undefined;
 }
 
-/** Reads the body of a request, up to a limit in bytes; asked only where it is wanted. */
-export type BodyReader = (limit: number) => Promise<Body>;
+const FACTS: Rules<AccessFacts> = {
+  authorization: AUTHORIZATION,
+  method: STRING,
+  path: STRING,
+  query: STRING,
+  mount: STRING,
+};
+
+/**
+ * Members of `access.verify`.
+ *
+ * @throws {@link TallystickError} `invalid_argument` for an unknown fact or a wrong type.
+ */
+export function accessRequest(facts: AccessFacts): object {
+  checkOptions("verifyRequest: the facts", facts, FACTS);
+  const { authorization, method, path, query, mount } = facts;
+  const text = (given: string | undefined) => (given === undefined ? undefined : wireText(given));
+  return {
+    authorization: headerLines(authorization).map(wireText),
+    method: text(method),
+    path: text(path),
+    query: text(query),
+    mount: text(mount),
+  };
+}
 
 /** For a request whose body is not to be had: a token that is bound to it is refused. */
 export const noBody: BodyReader = async () => ({ ...NO_BODY, unavailable: true });
@@ -50,11 +74,4 @@ export interface Guard {
   verify(facts: AccessFacts, read: BodyReader): Promise<AuthContext>;
   refusal(error: unknown, request: unknown): HttpAnswer;
   handlerFailed(error: unknown): HttpAnswer;
-}
-
-/** What the core is told of a body. */
-export function bodyReply({ bytes, tooLarge, unavailable }: Body): Reply {
-  if (tooLarge === true) return { members: { body_too_large: true } };
-  if (unavailable === true) return { members: { body_unavailable: true } };
-  return { members: { body_sha256: bodyDigest(bytes) } };
 }

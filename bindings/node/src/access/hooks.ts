@@ -1,6 +1,8 @@
 import { IncomingMessage } from "node:http";
 import { TallystickError } from "../errors.js";
-import { facts, handOn, NO_BODY, takeBody } from "../node-request.js";
+import { Taking } from "../fetch-handler.js";
+import { facts, handOn, takeBody } from "../node-request.js";
+import { Held, type Room } from "../room.js";
 import type { AuthContext } from "./auth-context.js";
 import { identify } from "./fetch-guard.js";
 import { type AccessFacts, type Guard, noBody } from "./guard.js";
@@ -95,17 +97,18 @@ async function identityOf(guard: Guard, { request, headers }: ConnectionContext)
   if (request instanceof Request) {
     if (!request.headers.has("authorization")) return undefined;
     // A copy, so that the request can still be read by whoever handles it.
-    const identified = identify(guard, request.bodyUsed ? request : request.clone());
-    return unlessAbsent(
-      authorizationIn(request.headers),
-      identified.then(({ auth }) => auth),
-    );
+    const copy = request.bodyUsed ? request : request.clone();
+    const taking = new Taking(copy);
+    const identified = identify(guard, copy, taking).finally(() => taking.release());
+    return unlessAbsent(authorizationIn(request.headers), identified);
   }
   if (request instanceof IncomingMessage) {
-    const given = facts(request, NO_BODY);
+    const given = facts(request);
     if (given.authorization.length === 0) return undefined;
-    const read = async (limit: number) => {
-      const body = await takeBody(request, limit);
+    const read = async (limit: number, room: Room) => {
+      const held = new Held(room);
+      request.socket.once("close", () => held.release());
+      const body = await takeBody(request, limit, held);
       handOn(request, body);
       return body;
     };

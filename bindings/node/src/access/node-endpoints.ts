@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { BodyReader } from "../body.js";
 import type { HttpAnswer } from "../errors.js";
-import { authorizations, type Body, type IncomingRequest, NO_BODY, refuse, takeBody } from "../node-request.js";
+import { authorizations, type IncomingRequest, readsFor, refuse } from "../node-request.js";
 import { agentAt, checkMount, type Endpoints, type MountOptions } from "./agents.js";
 import type { Endpoint } from "./endpoint.js";
 
@@ -42,14 +43,10 @@ async function answer(
   const [path = ""] = (request.url ?? "").split("?", 1);
   const place = agentAt(endpoints, path, options);
   if (place === undefined) return false;
-  let body: Body = NO_BODY;
-  const read = async (limit: number) => {
-    body = await takeBody(request, limit);
-    return body;
-  };
+  const read = readsFor(request, response, () => {});
   const answered = await served(place.endpoint, request, place.path, read);
   if (answered === undefined) return false;
-  if (!request.socket.destroyed) refuse(response, answered, body);
+  if (!request.socket.destroyed) refuse(request, response, answered);
   return true;
 }
 
@@ -57,7 +54,7 @@ async function served(
   endpoint: Endpoint,
   request: IncomingRequest,
   path: string,
-  body: (limit: number) => Promise<Body>,
+  body: BodyReader,
 ): Promise<HttpAnswer | undefined> {
   try {
     return await endpoint.serve({

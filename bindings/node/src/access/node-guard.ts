@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { misuse } from "../answers.js";
-import type { HttpAnswer } from "../errors.js";
-import { type Body, facts, fail, handOn, type IncomingRequest, NO_BODY, refuse, takeBody } from "../node-request.js";
+import { type Body, NO_BODY } from "../body.js";
+import { facts, fail, handOn, type IncomingRequest, readsFor, refuse } from "../node-request.js";
 import type { AuthContext } from "./auth-context.js";
 import type { Guard } from "./guard.js";
 
@@ -60,17 +60,15 @@ export function authHandler(
 
 async function admit(guard: Guard, request: AuthRequest, response: ServerResponse): Promise<boolean> {
   let body: Body = NO_BODY;
-  const read = async (limit: number) => {
-    body = await takeBody(request, limit);
-    return body;
-  };
+  const read = readsFor(request, response, (taken) => {
+    body = taken;
+  });
   try {
-    const { authorization, method, path, query } = facts(request, NO_BODY);
-    request.auth = await guard.verify({ authorization, method, path, query }, read);
+    request.auth = await guard.verify(facts(request), read);
     identified.set(request, request.auth);
   } catch (error) {
-    const answer: HttpAnswer = guard.refusal(error, request);
-    if (!request.socket.destroyed) refuse(response, answer, body);
+    const answer = guard.refusal(error, request);
+    if (!request.socket.destroyed) refuse(request, response, answer);
     return false;
   }
   // Read here only where the token is bound to it; else whatever comes later finds the stream as it was.

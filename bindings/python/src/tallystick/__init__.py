@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         InvalidURLError,
         IssuerDeniedError,
         KeysUnavailableError,
+        MalformedRequestError,
         MalformedTokenError,
         MissingAuthorizationError,
         OverloadedError,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from tallystick.agent import AgentAuth
     from tallystick.authority import Authority
     from tallystick.authority.secret import ClientSecret, new_client_secret
+    from tallystick.body import Body
     from tallystick.caller import Caller
     from tallystick.client import OrchestratorClient
     from tallystick.core import BackendUnavailableError
@@ -75,6 +77,7 @@ __all__ = [
     "AuthSkill",
     "Authority",
     "BackendUnavailableError",
+    "Body",
     "BodyTamperedError",
     "BodyTooLargeError",
     "BodyUnavailableError",
@@ -96,6 +99,7 @@ __all__ = [
     "IssuerDeniedError",
     "KeyManager",
     "KeysUnavailableError",
+    "MalformedRequestError",
     "MalformedTokenError",
     "MissingAuthorizationError",
     "OrchestratorClient",
@@ -135,6 +139,7 @@ _HOMES = {
     "AuthSkill": "access.skill",
     "Authority": "authority",
     "BackendUnavailableError": "core",
+    "Body": "body",
     "Caller": "caller",
     "ClientSecret": "authority.secret",
     "CommandResult": "access.context",

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
-from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any, TypeVar
-
-from flask import request
 
 from tallystick.arguments import (
     body_bytes,
     choose_logger,
+    header_lines,
     must_be_callable,
     must_be_flag,
     must_be_number,
     must_be_path,
     must_be_text,
-    must_be_texts,
     must_be_utf8,
     must_be_whole,
+    wire,
 )
-from tallystick.body import Body, read_body
+from tallystick.body import Body, aknown_body, known_body, told
 from tallystick.caller import caller_of
 from tallystick.core import InstanceReplacedError, load_core
 from tallystick.engine import Engine, members_of
@@ -31,11 +30,15 @@ from tallystick.guarding import Refusals, describe, guard
 from tallystick.replay import choose_replay
 from tallystick.replay.claims import Claims
 from tallystick.replay.floor import ReplayFloor
+from tallystick.room import Buffers
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from flask import Request
+
+    from tallystick.body import FlaskBody
     from tallystick.caller import Caller
     from tallystick.engine import Answer, Configuration, Need, Reply
     from tallystick.replay import ReplayStore
@@ -67,6 +70,9 @@ class AgentAuth:
         and ``nbf`` in the future, never ``exp``.
     ``max_body``
         bytes of a request's body (default 10 MiB); more is 413.
+    ``max_buffered``
+        bytes that all bodies may hold in this process at one time (default 64 MiB, or
+        four times ``max_body``); what comes on top is 503.
     ``max_lifetime``
         seconds that a token may live (default 3,600; 21,600 in development).
     ``replay``
@@ -98,6 +104,7 @@ class AgentAuth:
         leeway: float = 0,
         clock_skew: float | None = None,
         max_body: int | None = None,
+        max_buffered: int | None = None,
         max_lifetime: float | None = None,
         replay: str | os.PathLike[str] | ReplayStore | SQLiteReplay = "sqlite",
         realm: str | None = None,
@@ -118,13 +125,12 @@ class AgentAuth:
                 "base_url must not be empty, which would be no check of the origin: "
                 "leave it out for that",
             )
-        numbers = _given(
-            leeway=leeway, clock_skew=clock_skew, max_body=max_body, max_lifetime=max_lifetime
-        )
+        sizes = _given(max_body=max_body, max_buffered=max_buffered)
+        numbers = _given(leeway=leeway, clock_skew=clock_skew, max_lifetime=max_lifetime, **sizes)
         for name, value in numbers.items():
             must_be_number(name, value)
-        if max_body is not None:
-            must_be_whole("max_body", max_body)
+        for name, value in sizes.items():
+            must_be_whole(name, value)
         self._refusals = Refusals(on_error, self._logger)
         self.keys_dir = os.path.abspath("authorized_keys" if keys_dir is None else keys_dir)
         self.dev_mode = _development(dev_mode)
@@ -143,7 +149,6 @@ class AgentAuth:
             replay="memory" if store is None else "host_last",
             realm=realm,
         )
-        self._max_body = 0
         self._engine = Engine(core, self._configure, self._opened)
         self._announce()
 
@@ -157,30 +162,54 @@ class AgentAuth:
 
     def verify(
         self,
-        authorization: Sequence[str],
+        authorization: Sequence[str] | str | None,
         *,
         method: str,
         path: str,
         query: str = "",
         mount: str = "",
-        body: bytes = b"",
+        body: bytes | Callable[[int], Body] = b"",
     ) -> Caller:
         """Verify one request from its parts, for hosts other than Flask.
 
-        ``authorization`` has the value of each header of that name; ``path`` is the path
-        below ``mount`` as it was sent (percent-encoded), ``query`` the text after ``?``,
-        ``body`` the exact bytes. Texts hold one character per byte (latin-1). Raises the
-        error of the refusal; its ``response`` is the HTTP answer for the caller.
+        ``authorization`` has the value of each header of that name (one text is one
+        header, ``None`` none); ``path`` is the path below ``mount`` as it was sent
+        (percent-encoded), ``query`` the text after ``?``. Texts hold one character per
+        byte (latin-1). ``body`` has the exact bytes, or reads them: it is called with
+        the most bytes to read, and only where all but the body is good. Raises the error
+        of the refusal; its ``response`` is the HTTP answer for the caller.
         """
-        headers = ",".join(map(quote, must_be_texts("authorization", authorization)))
-        for name, text in (("method", method), ("path", path), ("query", query), ("mount", mount)):
-            must_be_text(name, text)
-        members = (
-            f'"now":{time.time()!r},"authorization":[{headers}],"method":{quote(method)},'
-            f'"path":{quote(path)},"query":{quote(query)},"mount":{quote(mount)}'
-        )
-        data = body if type(body) is bytes else body_bytes(body)
-        return self._judge(members, Body(data, too_large=len(data) > self._max_body))
+        members = _worded(authorization, method, path, query, mount)
+        if callable(body):
+            return self._judge_late(members, body)
+        read = known_body(body if type(body) is bytes else body_bytes(body))
+        return self._judge(members, read(self._buffers.max_body))
+
+    async def averify(
+        self,
+        authorization: Sequence[str] | str | None,
+        *,
+        method: str,
+        path: str,
+        query: str = "",
+        mount: str = "",
+        body: bytes | Callable[[int], Awaitable[Body]] = b"",
+    ) -> Caller:
+        """Do the same without blocking the event loop; ``body`` may be a coroutine function."""
+        members = _worded(authorization, method, path, query, mount)
+        read = body if callable(body) else aknown_body(body_bytes(body))
+        asked = _Asked()
+
+        async def answer(need: Need) -> Reply:
+            if need["kind"] != "body":
+                # The folder of keys and the file of used tokens.
+                return await asyncio.to_thread(self._answer, need)
+            if asked.told is None:
+                asked.told = told(await read(need["max_bytes"]), self._engine)
+            return asked.told
+
+        pending = members + ',"body_pending":true'
+        return self._accepted(await self._engine.arun("request.verify", pending, b"", answer))
 
     def close(self) -> None:
         """Free what is held in the core; a later request opens it again.
@@ -190,21 +219,35 @@ class AgentAuth:
         """
         self._engine.close()
 
-    def _verify(self) -> Caller:
-        # The request itself: each access through Flask's proxy would look it up again.
-        current = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        # First the body, which may come slowly, then the time.
-        body = read_body(current, self._max_body)
-        return self._judge(describe(current.environ), body)
+    def _verify(self, request: Request, body: FlaskBody) -> Caller:
+        # First a small body, which may come slowly, then the time.
+        early = body.at_once(self._buffers)
+        members = describe(request.environ)
+        if early is not None:
+            return self._judge(members, early)
+        return self._judge_late(members, lambda limit: body.read(limit, self._buffers.asked))
 
     def _judge(self, members: str, body: Body) -> Caller:
-        if body.too_large:
-            told, data = ',"body_too_large":true', b""
-        elif body.unavailable:
-            told, data = ',"body_unavailable":true', b""
-        else:
-            told, data = self._engine.hand_over(body.data)
-        result = self._engine.run("request.verify", members + told, data, self._answer)
+        said, data = told(body, self._engine)
+        if said:
+            members = f"{members},{said}"
+        return self._accepted(self._engine.run("request.verify", members, data, self._answer))
+
+    def _judge_late(self, members: str, read: Callable[[int], Body]) -> Caller:
+        asked = _Asked()
+
+        def answer(need: Need) -> Reply:
+            if need["kind"] != "body":
+                return self._answer(need)
+            # Once, however often the verification has to start again.
+            if asked.told is None:
+                asked.told = told(read(need["max_bytes"]), self._engine)
+            return asked.told
+
+        pending = members + ',"body_pending":true'
+        return self._accepted(self._engine.run("request.verify", pending, b"", answer))
+
+    def _accepted(self, result: Answer) -> Caller:
         caller = caller_of(result)
         if self._floor is not None:
             self._floor.note(caller.expires_at)
@@ -234,7 +277,9 @@ class AgentAuth:
         return {"verifier": policy}
 
     def _opened(self, answer: Answer) -> None:
-        self._max_body = answer["max_body"]
+        # Opened again, it is the same policy, and bodies of before may be under way.
+        if not hasattr(self, "_buffers"):
+            self._buffers = Buffers(answer)
         self._warn(answer)
 
     def _warn(self, answer: Answer) -> None:
@@ -248,6 +293,27 @@ class AgentAuth:
             )
         if self._claims is not None:
             self._claims.check()
+
+
+class _Asked:
+    """What the core was told of the body that it asked for."""
+
+    __slots__ = ("told",)
+
+    def __init__(self) -> None:
+        self.told: Reply | None = None
+
+
+def _worded(
+    authorization: Sequence[str] | str | None, method: str, path: str, query: str, mount: str
+) -> str:
+    headers = ",".join(map(wire, header_lines("authorization", authorization)))
+    for name, text in (("method", method), ("path", path), ("query", query), ("mount", mount)):
+        must_be_text(name, text)
+    return (
+        f'"now":{time.time()!r},"authorization":[{headers}],"method":{wire(method)},'
+        f'"path":{wire(path)},"query":{wire(query)},"mount":{wire(mount)}'
+    )
 
 
 def _development(dev_mode: bool | None) -> bool:

@@ -9,6 +9,7 @@ import logging
 import os
 import ssl
 from collections.abc import Mapping
+from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any
 
 from tallystick.errors import error
@@ -33,6 +34,7 @@ __all__ = [
     "must_be_trust",
     "must_be_utf8",
     "must_be_whole",
+    "wire",
     "wrong_type",
 ]
 
@@ -111,6 +113,17 @@ def header_lines(name: str, value: Any) -> list[str]:
     if value is None:
         return []
     return [value] if isinstance(value, str) else must_be_texts(name, value)
+
+
+def wire(text: str) -> str:
+    """Word a text of a request in JSON, as the ABI has it.
+
+    Half a character, which JSON does not have, becomes one that no request has either:
+    what a caller sent is for the core to refuse.
+    """
+    if not text.isascii():
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return quote(text)
 
 
 def must_be_callable(name: str, value: object) -> None:

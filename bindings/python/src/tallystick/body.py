@@ -2,30 +2,74 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import time
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from werkzeug.exceptions import ClientDisconnected
+from tallystick.room import Held
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from werkzeug.wrappers import Request
 
-__all__ = ["Body", "aknown_body", "known_body", "read_body"]
+    from tallystick.engine import Engine, Reply
+    from tallystick.room import Buffers, Room
+
+__all__ = ["Body", "FlaskBody", "aknown_body", "known_body", "told"]
+
+_PIECE = 64 << 10
+
+# Seconds that the rest of a refused body may take, and that each part of it may.
+_LINGER = 5.0
+_LINGER_PART = 1.0
 
 
 class Body(NamedTuple):
-    """The bytes, or why they are not to be had."""
+    """The bytes, or why they are not to be had.
+
+    ``too_large``
+        over the limit.
+    ``unavailable``
+        something read it before.
+    ``malformed``
+        its transfer was broken, or ended too early.
+    ``overloaded``
+        there is no room for it now.
+    """
 
     data: bytes = b""
     too_large: bool = False
     unavailable: bool = False
+    malformed: bool = False
+    overloaded: bool = False
+
+
+TOO_LARGE = Body(too_large=True)
+UNAVAILABLE = Body(unavailable=True)
+MALFORMED = Body(malformed=True)
+OVERLOADED = Body(overloaded=True)
+
+
+def told(body: Body, engine: Engine) -> Reply:
+    """Return what the core is told of a body: members, and bytes (ABI.md, need ``body``)."""
+    if body.too_large:
+        return '"body_too_large":true', b""
+    if body.malformed:
+        return '"body_malformed":true', b""
+    if body.overloaded:
+        return '"overloaded":true', b""
+    if body.unavailable:
+        return '"body_unavailable":true', b""
+    digest, data = engine.hand_over(body.data)
+    return digest.removeprefix(","), data
 
 
 def known_body(data: bytes) -> Callable[[int], Body]:
     """Return what gives a body that is at hand, up to the limit that it is asked with."""
-    return lambda limit: _TOO_LARGE if len(data) > limit else Body(data)
+    return lambda limit: TOO_LARGE if len(data) > limit else Body(data)
 
 
 def aknown_body(data: bytes) -> Callable[[int], Awaitable[Body]]:
@@ -38,35 +82,110 @@ def aknown_body(data: bytes) -> Callable[[int], Awaitable[Body]]:
     return read
 
 
-_TOO_LARGE = Body(too_large=True)
-_UNAVAILABLE = Body(unavailable=True)
-
-
-def read_body(request: Request, limit: int) -> Body:
-    """Read the body and put it back, so that the view reads it again as it likes.
+class FlaskBody:
+    """The body of one request, which the view reads again as it likes. For one thread.
 
     These are the bytes after transfer decoding and before anything else (protocol
-    section 8). Nothing beyond ``limit`` bytes, or beyond the application's own
+    section 8). Nothing beyond a limit, or beyond the application's own
     ``MAX_CONTENT_LENGTH``, is read. A body whose stream was consumed before is
     unavailable: its bytes cannot be hashed any more.
     """
-    environ = request.environ
-    length = _content_length(environ)
-    own_limit = request.max_content_length
-    if own_limit is not None:
-        limit = min(limit, own_limit)
-    if length is not None and length > limit:
-        return _TOO_LARGE
-    if "stream" in request.__dict__:
-        return _read_before(request, length, limit)
-    if length is None:
-        data = _read(environ["wsgi.input"], limit + 1) if _ends(environ) else b""
-    else:
-        data = _read(environ["wsgi.input"], length) if length else b""
-    environ["wsgi.input"] = BytesIO(data)
-    if length is not None and len(data) < length:
-        return _cut_short(data)
-    return _TOO_LARGE if len(data) > limit else Body(data)
+
+    __slots__ = ("_body", "_held", "_length", "_request")
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._length = _content_length(request.environ)
+        self._held: Held | None = None
+        self._body: Body | None = None
+
+    def at_once(self, buffers: Buffers) -> Body | None:
+        """Read it before the core is asked, where that may be; else ``None``."""
+        environ = self._request.environ
+        held = buffers.at_once("HTTP_AUTHORIZATION" in environ, self._length)
+        if held is None:
+            return None
+        self._held = held
+        self._body = self._take(buffers.max_body)
+        return self._body
+
+    def read(self, limit: int, room: Room) -> Body:
+        """Read up to ``limit`` bytes, as far as there is room; a second time gives the same."""
+        if self._body is None:
+            self._held = Held(room)
+            self._body = self._take(limit)
+        return self._body
+
+    def release(self) -> None:
+        """Tell that the request is over."""
+        if self._held is not None:
+            self._held.release()
+
+    def discard(self) -> None:
+        """Read past a body that nobody wants, in bounded time.
+
+        gunicorn's workers would close the connection with it unread, which resets it and
+        takes the answer with it. Other servers do this themselves.
+        """
+        connection = self._request.environ.get("gunicorn.socket")
+        read = self._body is not None and not (self._body.too_large or self._body.overloaded)
+        if connection is None or read or self._length == 0:
+            return
+        stream, end = self._request.environ["wsgi.input"], time.monotonic() + _LINGER
+        # Whatever ends it, nothing is left to be said.
+        with contextlib.suppress(Exception):
+            patience = connection.gettimeout()
+            connection.settimeout(_LINGER_PART)
+            try:
+                while time.monotonic() < end and stream.read(_PIECE):
+                    pass
+            finally:
+                connection.settimeout(patience)
+
+    def _take(self, limit: int) -> Body:
+        own_limit = self._request.max_content_length
+        if own_limit is not None:
+            limit = min(limit, own_limit)
+        if self._length is not None and self._length > limit:
+            return TOO_LARGE
+        if "stream" in self._request.__dict__:
+            return _read_before(self._request, self._length, limit)
+        if self._length == 0:
+            return Body()
+        body = self._read(limit)
+        if body.data:
+            self._request.environ["wsgi.input"] = BytesIO(body.data)
+        return body
+
+    def _read(self, limit: int) -> Body:
+        environ, length = self._request.environ, self._length
+        if length is None and not _ends(environ):
+            return Body()
+        wanted = limit + 1 if length is None else length
+        try:
+            data = self._pieces(environ["wsgi.input"], wanted)
+        except Exception:
+            return MALFORMED
+        if data is None:
+            return OVERLOADED
+        if length is not None and len(data) < length:
+            # Nothing at all: a middleware consumed it, or the caller has gone.
+            return MALFORMED if data or _gone(environ) else UNAVAILABLE
+        return TOO_LARGE if len(data) > limit else Body(data)
+
+    def _pieces(self, stream: Any, wanted: int) -> bytes | None:
+        held: Held = self._held  # type: ignore[assignment]
+        data: bytes = stream.read(min(wanted, _PIECE))
+        parts = [data]
+        while data:
+            if not held.grow(len(data)):
+                return None
+            wanted -= len(data)
+            if not wanted:
+                break
+            data = stream.read(min(wanted, _PIECE))
+            parts.append(data)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _content_length(environ: dict[str, Any]) -> int | None:
@@ -82,16 +201,17 @@ def _ends(environ: dict[str, Any]) -> bool:
     return bool(environ.get("wsgi.input_terminated"))
 
 
-def _read(stream: Any, size: int) -> bytes:
-    data: bytes = stream.read(size)
-    if len(data) == size or not data:
-        return data
-    parts = [data]
-    missing = size - len(data)
-    while missing and (data := stream.read(missing)):
-        parts.append(data)
-        missing -= len(data)
-    return b"".join(parts)
+def _gone(environ: dict[str, Any]) -> bool:
+    """Tell whether the caller has closed the connection, where the server shows it."""
+    connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    if connection is None:
+        return False
+    try:
+        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except (OSError, ValueError):  # it was reset; or it has TLS, which cannot be looked into
+        return True
 
 
 def _read_before(request: Request, length: int | None, limit: int) -> Body:
@@ -100,16 +220,9 @@ def _read_before(request: Request, length: int | None, limit: int) -> Body:
     if data is None and length:
         data = request.get_data()
     if data is None:
-        return Body() if length == 0 else _UNAVAILABLE
+        return Body() if length == 0 else UNAVAILABLE
     # Parsing a form consumes the stream and leaves an empty text in the cache. With a
     # length the difference shows; without one the form could be any.
     if "form" in request.__dict__ if length is None else len(data) != length:
-        return _UNAVAILABLE
-    return _TOO_LARGE if len(data) > limit else Body(data)
-
-
-def _cut_short(data: bytes) -> Body:
-    if data:
-        raise ClientDisconnected
-    # Nothing at all: a middleware consumed it.
-    return _UNAVAILABLE
+        return UNAVAILABLE
+    return TOO_LARGE if len(data) > limit else Body(data)

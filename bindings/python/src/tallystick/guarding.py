@@ -8,8 +8,9 @@ from inspect import iscoroutinefunction
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from flask import Response, current_app, g
+from flask import Response, current_app, g, request
 
+from tallystick.body import FlaskBody
 from tallystick.errors import TallystickError, error
 from tallystick.refusals import log_refusal
 
@@ -17,13 +18,20 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
+    from flask import Request
+
+    Verify = Callable[[Request, FlaskBody], Any]
+
 __all__ = ["Refusals", "describe", "guard"]
 
 View = TypeVar("View", bound="Callable[..., Any]")
 
 
-def guard(view: View, verify: Callable[[], Any], refuse: Callable[[TallystickError], Any]) -> View:
-    """Wrap a view: ``flask.g.auth`` is what ``verify`` returned, or ``refuse`` answers."""
+def guard(view: View, verify: Verify, refuse: Callable[[TallystickError], Any]) -> View:
+    """Wrap a view: ``flask.g.auth`` is what ``verify`` returned, or ``refuse`` answers.
+
+    What ``verify`` reads of the body counts as held until the view has returned.
+    """
     if isinstance(view, type) or not callable(view):
         raise error(
             "invalid_argument",
@@ -34,13 +42,21 @@ def guard(view: View, verify: Callable[[], Any], refuse: Callable[[TallystickErr
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
+        # The request itself: each access through Flask's proxy would look it up again.
+        current = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+        body = FlaskBody(current)
         try:
-            g.auth = verify()
-        except TallystickError as refused:
-            return refuse(refused)
-        if asynchronous:
-            return current_app.ensure_sync(view)(*args, **kwargs)
-        return view(*args, **kwargs)
+            try:
+                g.auth = verify(current, body)
+            except TallystickError as refused:
+                answer = current_app.make_response(refuse(refused))
+                answer.call_on_close(body.discard)
+                return answer
+            if asynchronous:
+                return current_app.ensure_sync(view)(*args, **kwargs)
+            return view(*args, **kwargs)
+        finally:
+            body.release()
 
     return cast("View", guarded)
 

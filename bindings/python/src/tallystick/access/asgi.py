@@ -8,6 +8,7 @@ from tallystick.access.asgi_request import BodyReader, describe, header_values, 
 from tallystick.access.party import PATHS, Party, Served, must_be_parties
 from tallystick.access.skill import AuthSkill
 from tallystick.arguments import must_be_callable
+from tallystick.body import UNAVAILABLE, Body
 from tallystick.errors import TallystickError, error
 from tallystick.refusals import log_refusal
 
@@ -105,14 +106,22 @@ class AuthMiddleware:
         if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
         reader = BodyReader(scope, receive)
-        # A handshake has no body to be bound to.
-        read = reader.read if scope["type"] == "http" else None
+
+        async def read(limit: int) -> Body:
+            # A handshake has no body to be bound to.
+            if scope["type"] != "http":
+                return UNAVAILABLE
+            return await reader.read(limit, self._skill.buffers.asked)
+
         try:
-            auth = await self._skill.averify_members(describe(scope) + self._required, read)
-        except TallystickError as refused:
-            return await self._refuse(refused, scope, receive, send)
-        state = {**scope.get("state", {}), "auth": auth}
-        return await self._app({**scope, "auth": auth, "state": state}, reader.receive, send)
+            try:
+                auth = await self._skill.averify_members(describe(scope) + self._required, read)
+            except TallystickError as refused:
+                return await self._refuse(refused, scope, receive, send)
+            state = {**scope.get("state", {}), "auth": auth}
+            return await self._app({**scope, "auth": auth, "state": state}, reader.receive, send)
+        finally:
+            reader.release()
 
     async def _refuse(
         self, refused: TallystickError, scope: Scope, receive: Receive, send: Send
@@ -150,10 +159,11 @@ async def _serve(party: Party, path: str, scope: Scope, reader: BodyReader) -> S
     }
     if path not in PATHS:
         return None
-    body = await reader.read(party.max_form)
-    return await party.aserve(
-        scope["method"], path, **asked, body=body.data, body_too_large=body.too_large
-    )
+    try:
+        body = await reader.read(party.max_form, party.buffers.early)
+        return await party.aserve(scope["method"], path, **asked, body=body)
+    finally:
+        reader.release()
 
 
 async def _alone(scope: Scope, receive: Receive, send: Send) -> None:

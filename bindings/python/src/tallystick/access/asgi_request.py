@@ -6,10 +6,13 @@ import time
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any
 
-from tallystick.body import Body
+from tallystick.body import MALFORMED, OVERLOADED, TOO_LARGE, Body
+from tallystick.room import Held
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
+
+    from tallystick.room import Room
 
     # As asgiref and Starlette have them: a dict is one, and so is what a server makes.
     Scope = MutableMapping[str, Any]
@@ -79,25 +82,34 @@ class BodyReader:
         self._receive = receive
         self._length = _announced(scope)
         self._read: list[Message] = []
+        self._held: Held | None = None
 
-    async def read(self, limit: int) -> Body:
-        """Return the whole body; nothing beyond ``limit`` bytes is kept."""
+    async def read(self, limit: int, room: Room) -> Body:
+        """Return the whole body; nothing beyond ``limit`` bytes, or the room, is kept."""
         if self._length is not None and self._length > limit:
-            return Body(too_large=True)
+            return TOO_LARGE
+        held = self._held = Held(room)
         parts: list[bytes] = []
         size = 0
         while True:
             message = await self._receive()
             self._read.append(message)
             if message["type"] != "http.request":
-                return Body(unavailable=True)
+                return MALFORMED  # the caller went away
             part = message.get("body", b"")
             size += len(part)
             if size > limit:
-                return Body(too_large=True)
+                return TOO_LARGE
+            if not held.grow(len(part)):
+                return OVERLOADED
             parts.append(part)
             if not message.get("more_body", False):
                 return Body(b"".join(parts))
+
+    def release(self) -> None:
+        """Tell that the request is over."""
+        if self._held is not None:
+            self._held.release()
 
     async def receive(self) -> Message:
         """Be the application's ``receive``: first what was read, then the rest."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Union
 from flask import Blueprint, Response, abort, request
 
 from tallystick.access.party import PATHS, Party, must_be_parties
-from tallystick.body import read_body
+from tallystick.body import FlaskBody
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,15 +49,21 @@ def auth_blueprint(parties: Parties, *, name: str = "tallystick") -> Blueprint:
 
 def _answer(party: Party, path: str) -> Response:
     current = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-    body = read_body(current, party.max_form)
+    body = FlaskBody(current)
     headers = current.headers
-    served = party.serve(
-        current.method,
-        path,
-        authorization=headers.getlist("Authorization"),
-        content_type=headers.get("Content-Type", ""),
-        if_none_match=headers.get("If-None-Match", ""),
-        body=body.data,
-        body_too_large=body.too_large,
-    )
-    return abort(404) if served is None else Response(served.body, served.status, served.headers)
+    try:
+        served = party.serve(
+            current.method,
+            path,
+            authorization=headers.getlist("Authorization"),
+            content_type=headers.get("Content-Type", ""),
+            if_none_match=headers.get("If-None-Match", ""),
+            body=body.read(party.max_form, party.buffers.early),
+        )
+    finally:
+        body.release()
+    if served is None:
+        return abort(404)
+    response = Response(served.body, served.status, served.headers)
+    response.call_on_close(body.discard)
+    return response

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import request
-
-from tallystick.body import Body, read_body
 from tallystick.guarding import Refusals, describe, guard
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
+    from flask import Request
+
     from tallystick.access.context import AuthContext
     from tallystick.access.skill import AuthSkill
+    from tallystick.body import Body, FlaskBody
     from tallystick.errors import TallystickError
 
 __all__ = ["require"]
@@ -31,14 +31,11 @@ def require(
     """Return a decorator for views; ``requirement`` has further members of ``access.verify``."""
     refusals = Refusals(on_error, logger)
 
-    def verify() -> AuthContext:
-        # The request itself: each access through Flask's proxy would look it up again.
-        current = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-
+    def verify(request: Request, body: FlaskBody) -> AuthContext:
         def read(limit: int) -> Body:
-            return read_body(current, limit)
+            return body.read(limit, skill.buffers.asked)
 
-        return skill.verify_members(describe(current.environ) + requirement, read)
+        return skill.verify_members(describe(request.environ) + requirement, read)
 
     def decorate(view: View) -> View:
         return guard(view, verify, refusals.answer)

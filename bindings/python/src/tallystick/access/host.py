@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from tallystick.access.fetching import Fetcher
 from tallystick.access.ring_signing import RingSigning
-from tallystick.body import Body
+from tallystick.body import Body, told
 from tallystick.core import Core, InstanceReplacedError
 from tallystick.engine import Engine, members_of
 from tallystick.errors import TallystickError, error
 from tallystick.replay import choose_replay
 from tallystick.replay.claims import Claims
 from tallystick.replay.floor import ReplayFloor
+from tallystick.room import Buffers
 from tallystick.signing import SigningFailure
 
 if TYPE_CHECKING:
@@ -153,6 +154,8 @@ class AccessHost:
 
     def _on_open(self, answer: Answer) -> None:
         if not self.opened:
+            # Opened again, it is the same policy, and bodies of before may be under way.
+            self.buffers = Buffers(answer)
             if self._access.get("dev_mode"):
                 self.logger.warning(
                     "development mode: plain http on loopback is accepted for issuers that are "
@@ -166,12 +169,13 @@ class AccessHost:
 class _Asked:
     """Answers the needs of one operation, and remembers why a signature failed."""
 
-    __slots__ = ("_aread", "_host", "_read", "failure")
+    __slots__ = ("_aread", "_host", "_read", "_told", "failure")
 
     def __init__(self, host: AccessHost, read: ReadBody | None, aread: AReadBody | None) -> None:
         self._host = host
         self._read = read
         self._aread = aread
+        self._told: Reply | None = None
         self.failure: SigningFailure | None = None
 
     def answer(self, need: Need) -> Reply:
@@ -179,7 +183,11 @@ class _Asked:
         if kind == "fetch":
             return self._host.fetcher.fetch(need)
         if kind == "body":
-            return self._body(_UNREAD if self._read is None else self._read(need["max_bytes"]))
+            # Once, however often the verification has to start again.
+            if self._told is None:
+                body = _UNREAD if self._read is None else self._read(need["max_bytes"])
+                self._told = told(body, self._host.engine)
+            return self._told
         if kind == "sign":
             try:
                 return "", self._host.signing.sign(need)
@@ -192,8 +200,10 @@ class _Asked:
         if kind == "fetch":
             return await self._host.fetcher.afetch(need)
         if kind == "body":
-            body = _UNREAD if self._aread is None else await self._aread(need["max_bytes"])
-            return self._body(body)
+            if self._told is None:
+                body = _UNREAD if self._aread is None else await self._aread(need["max_bytes"])
+                self._told = told(body, self._host.engine)
+            return self._told
         if kind == "sign":
             try:
                 return "", await self._host.signing.asign(need)
@@ -209,14 +219,6 @@ class _Asked:
         if need["kind"] == "claim" and self._host.claims is not None:
             return self._host.claims.answer(need)
         raise error("internal", f"the core asked for {need['kind']!r}, which nothing here answers")
-
-    def _body(self, body: Body) -> Reply:
-        if body.too_large:
-            return '"body_too_large":true', b""
-        if body.unavailable:
-            return '"body_unavailable":true', b""
-        digest, data = self._host.engine.hand_over(body.data)
-        return digest.removeprefix(","), data
 
     def _unsigned(self, reason: SigningFailure) -> Reply:
         self.failure = reason

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from tallystick.access.host import AccessHost
+    from tallystick.body import Body
     from tallystick.engine import Answer
+    from tallystick.room import Buffers
 
 __all__ = ["PATHS", "Party", "Served", "must_be_parties"]
 
@@ -68,6 +70,11 @@ class Party:
         """Bytes of a body that :meth:`serve` takes."""
         return int(self._host.opened["max_form"])
 
+    @property
+    def buffers(self) -> Buffers:
+        """How bodies are read, for adapters."""
+        return self._host.buffers
+
     def serve(
         self,
         method: str,
@@ -76,19 +83,19 @@ class Party:
         authorization: Sequence[str] | str | None = (),
         content_type: str = "",
         if_none_match: str = "",
-        body: bytes = b"",
+        body: bytes | Body = b"",
         body_too_large: bool = False,
     ) -> Served | None:
         """Answer one request to the documents or the token endpoint.
 
         ``path`` is the path below where the party is mounted, ``authorization`` has the
         value of each header of that name (one text is one header, ``None`` none), ``body``
-        at most ``max_form`` bytes. ``None`` for a path that is not served here.
+        at most ``max_form`` bytes, or a :class:`tallystick.Body` that says why there are
+        none. ``None`` for a path that is not served here.
         """
-        members = wording.served(
-            method, path, authorization, content_type, if_none_match, body_too_large
-        )
-        return self._served(self._host.run("access.serve", members, body))
+        members = wording.served(method, path, authorization, content_type, if_none_match)
+        asked, data = wording.form(body, body_too_large)
+        return self._served(self._host.run("access.serve", members + asked, data))
 
     async def aserve(
         self,
@@ -98,14 +105,13 @@ class Party:
         authorization: Sequence[str] | str | None = (),
         content_type: str = "",
         if_none_match: str = "",
-        body: bytes = b"",
+        body: bytes | Body = b"",
         body_too_large: bool = False,
     ) -> Served | None:
         """Do the same without blocking the event loop."""
-        members = wording.served(
-            method, path, authorization, content_type, if_none_match, body_too_large
-        )
-        return self._served(await self._host.arun("access.serve", members, body))
+        members = wording.served(method, path, authorization, content_type, if_none_match)
+        asked, data = wording.form(body, body_too_large)
+        return self._served(await self._host.arun("access.serve", members + asked, data))
 
     def blueprint(self, name: str = "tallystick") -> Blueprint:
         """Return a Flask blueprint with the documents and the token endpoint.

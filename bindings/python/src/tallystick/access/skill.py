@@ -111,6 +111,8 @@ class AuthSkill(Hooks, Party):
     ``clock_skew``        30                    seconds that clocks may run ahead, to 300
     ``max_lifetime``      86,400                seconds that a foreign token may live
     ``max_body``          10,485,760            bytes of a body that a token is bound to
+    ``max_buffered``      67,108,864            bytes that all bodies and forms may hold in one
+                                                process; more where ``max_body`` is
     ``require_binding``   false                 takes only tokens bound to their request
     ``realm``             tallystick            of the ``WWW-Authenticate`` challenge
     ``google``            none                  accepted, not active

@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any
 
-from tallystick.arguments import header_lines, must_be_text, must_be_texts, wrong_type
+from tallystick.arguments import header_lines, must_be_text, must_be_texts, wire, wrong_type
+from tallystick.body import Body
 from tallystick.engine import members_of
 from tallystick.errors import error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["command", "required", "served", "token", "verified", "wanted"]
+__all__ = ["command", "form", "required", "served", "token", "verified", "wanted"]
 
 
 def wanted(
@@ -44,9 +45,8 @@ def verified(
     for name, value in given.items():
         must_be_text(name, value)
     return (
-        f'"now":{time.time()!r},"authorization":[{",".join(map(quote, lines))}],'
-        f'"method":{quote(method)},"path":{quote(path)},"query":{quote(query)},'
-        f'"mount":{quote(mount)}'
+        f'"now":{time.time()!r},"authorization":[{",".join(map(wire, lines))}],'
+        f'"method":{wire(method)},"path":{wire(path)},"query":{wire(query)},"mount":{wire(mount)}'
     )
 
 
@@ -72,7 +72,6 @@ def served(
     authorization: Sequence[str] | str | None,
     content_type: str,
     if_none_match: str,
-    body_too_large: bool,
 ) -> str:
     """Word a request to ``access.serve``."""
     lines = header_lines("authorization", authorization)
@@ -84,12 +83,30 @@ def served(
     }
     for name, value in given.items():
         must_be_text(name, value)
-    members = (
-        f'"now":{time.time()!r},"method":{quote(method)},"path":{quote(path)},'
-        f'"authorization":[{",".join(map(quote, lines))}],'
-        f'"content_type":{quote(content_type)},"if_none_match":{quote(if_none_match)}'
+    return (
+        f'"now":{time.time()!r},"method":{wire(method)},"path":{wire(path)},'
+        f'"authorization":[{",".join(map(wire, lines))}],'
+        f'"content_type":{wire(content_type)},"if_none_match":{wire(if_none_match)}'
     )
-    return members + ',"body_too_large":true' if body_too_large else members
+
+
+def form(body: bytes | Body, too_large: bool) -> tuple[str, bytes]:
+    """Word what ``access.serve`` is told of a body, and its bytes."""
+    if not isinstance(body, Body):
+        body = Body(body, too_large=too_large)
+    if body.unavailable:
+        raise error(
+            "body_unavailable",
+            "something read the token request's body before: answer the endpoints first",
+        )
+    for said, name in (
+        (body.too_large or too_large, "body_too_large"),
+        (body.malformed, "body_malformed"),
+        (body.overloaded, "overloaded"),
+    ):
+        if said:
+            return f',"{name}":true', b""
+    return "", body.data
 
 
 def command(line: str) -> str:

@@ -69,8 +69,11 @@ class Documents:
         if skill is None:
             await self._app(scope, receive, send)
             return
-        read = BodyReader(scope, receive).read
-        served = await skill.answer(HTTPConnection(scope), path, read, agent)
+        reader = BodyReader(scope, receive)
+        try:
+            served = await skill.answer(HTTPConnection(scope), path, reader.read, agent)
+        finally:
+            reader.release()
         if served is not None and path == KEYS:
             served = _with_other_keys(served, agent)
         response = Response(status_code=404) if served is None else _response(served)

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from tallystick.access.party import Served
+    from tallystick.room import Room
 
-    ReadBody = Callable[[int], Awaitable[Body]]
+    ReadForm = Callable[[int, Room], Awaitable[Body]]
 
 __all__ = ["AuthSkill"]
 
@@ -119,7 +120,7 @@ class AuthSkill(Skill):
         return found
 
     async def answer(
-        self, request: HTTPConnection, path: str, read: ReadBody, agent: Any = None
+        self, request: HTTPConnection, path: str, read: ReadForm, agent: Any = None
     ) -> Served | None:
         """Answer one request to the documents or the token endpoint, ``path`` below the agent.
 
@@ -127,15 +128,15 @@ class AuthSkill(Skill):
         """
         tokens = await self._ready(agent)
         method = request.scope["method"]
-        body = await read(tokens.max_form) if method == "POST" else Body()
+        wanted = method == "POST"
+        body = await read(tokens.max_form, tokens.buffers.early) if wanted else Body()
         return await tokens.aserve(
             method,
             path,
             authorization=_values(request, "authorization"),
             content_type=request.headers.get("content-type", ""),
             if_none_match=request.headers.get("if-none-match", ""),
-            body=body.data,
-            body_too_large=body.too_large or body.unavailable,
+            body=body,
         )
 
     # Hooks: names and priorities are those of webagents 0.3.9.
@@ -311,10 +312,10 @@ async def _verify(tokens: Tokens, request: HTTPConnection, authorization: list[s
     )
 
 
-def _body_of(request: Any) -> ReadBody:
+def _body_of(request: Any) -> Callable[..., Awaitable[Body]]:
     """Read a body as webagents does, whose own routes keep it in memory."""
 
-    async def read(limit: int) -> Body:
+    async def read(limit: int, _: Room | None = None) -> Body:
         length = request.headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > limit:
             return Body(too_large=True)
