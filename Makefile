@@ -108,7 +108,7 @@ test-c: $(BUILD)/c-example ## compile and run the C example, under valgrind wher
 $(BUILD)/c-example: cshared/example/example.c cshared/tallystick.h $(LIBRARY)
 	$(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Werror -I cshared -o $@ $< $(LIBRARY) -Wl,-rpath,'$$ORIGIN/cshared'
 
-test-python: python ## run the Python tests that are not slow
+test-python: python node ## run the Python tests that are not slow
 	cd $(PYTHON_DIR) && $(PYTEST) -m "not slow"
 
 test-node: node $(LIBRARY) ## run the Node tests that are not slow

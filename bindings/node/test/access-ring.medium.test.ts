@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey, sign as cryptoSign, type KeyObject } from "node:crypto";
-import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import { AuthSkill, type AuthSkillOptions, KeyManager } from "tallystick";
-import { type Finished, known, Lines, quiet, rejectsWith, runNode, temporaryFolder } from "./support.js";
+import { type Finished, known, Lines, newest, quiet, rejectsWith, runNode, temporaryFolder } from "./support.js";
 
 const here = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -22,7 +22,7 @@ async function open(keysDir: string, options: AuthSkillOptions = {}, baseUrl = "
 }
 
 async function ringIn(folder: string, name = "me.ring.json"): Promise<Ring> {
-  return JSON.parse(await readFile(join(folder, name), "utf8")) as Ring;
+  return JSON.parse(await readFile(await newest(folder, name), "utf8")) as Ring;
 }
 
 async function mode(path: string): Promise<number> {
@@ -34,12 +34,12 @@ describe("the key ring", () => {
     const folder = join(await temporaryFolder(), "new", "keys");
     const { keyId } = await (await open(folder)).ready();
     assert.equal(await mode(folder), 0o700);
-    assert.equal(await mode(join(folder, "me.ring.json")), 0o600);
+    assert.equal(await mode(join(folder, "me.ring.json.1")), 0o600);
     const { version, keys } = await ringIn(folder);
     assert.equal(version, 1);
     assert.deepEqual(keys.map(({ state }) => state).sort(), ["active", "next"]);
     assert.equal(keys.find(({ state }) => state === "active")?.kid, keyId);
-    assert.deepEqual(await readdir(folder), ["me.ring.json"]);
+    assert.deepEqual(await readdir(folder), ["me.ring.json.1"]);
   });
 
   test("has no old key after a revocation, and its old tokens are refused; a rotation keeps them", async () => {
@@ -99,7 +99,7 @@ describe("the key ring", () => {
   test("that others may read is refused, with the fix", async () => {
     const folder = await temporaryFolder();
     await (await open(folder)).ready();
-    const path = join(folder, "me.ring.json");
+    const path = await newest(folder, "me.ring.json");
     await chmod(path, 0o640);
     const error = await rejectsWith("invalid_config", (await open(folder)).ready());
     assert.match(error.message, /me\.ring\.json.*chmod 600/);
@@ -119,7 +119,7 @@ describe("the key ring", () => {
   test("that is broken is refused, is not replaced and is not quoted", async () => {
     const folder = await temporaryFolder();
     await (await open(folder)).ready();
-    const path = join(folder, "me.ring.json");
+    const path = await newest(folder, "me.ring.json");
     const whole = await readFile(path, "utf8");
     for (const text of [whole.slice(0, -20), "[]", '{"version":1,"keys":[{"kid":5}]}', '"secret text"']) {
       await writeFile(path, text);
@@ -136,33 +136,13 @@ describe("the key ring", () => {
   test("in a key that does not fit its id is refused by the core", async () => {
     const folder = await temporaryFolder();
     await (await open(folder)).ready();
-    const path = join(folder, "me.ring.json");
+    const path = await newest(folder, "me.ring.json");
     const ring = await ringIn(folder);
     const keys = ring.keys.map((key) => (key.state === "active" ? { ...key, private_pem: known.privatePem } : key));
     await writeFile(path, JSON.stringify({ ...ring, keys }));
     await assert.rejects((await open(folder)).ready());
     await writeFile(path, JSON.stringify(ring));
     await (await open(folder)).ready();
-  });
-
-  test("a lock that was left behind is broken, one that is held is waited for", async () => {
-    const folder = await temporaryFolder();
-    const lock = join(folder, "me.ring.json.lock");
-    await writeFile(lock, "1 gone\n");
-    const longAgo = new Date(Date.now() - 60_000);
-    await utimes(lock, longAgo, longAgo);
-    await (await open(folder)).ready();
-    assert.deepEqual(await readdir(folder), ["me.ring.json"]);
-    const held = await temporaryFolder({ "me.ring.json.lock": "1 held\n" });
-    let ready = false;
-    const waiting = open(held).then(async (skill) => {
-      await skill.ready();
-      ready = true;
-    });
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    assert.equal(ready, false);
-    await rm(join(held, "me.ring.json.lock"));
-    await waiting;
   });
 });
 
@@ -219,7 +199,7 @@ describe("rotation", () => {
     const logger = new Lines();
     const skill = await open(folder, { logger });
     await skill.ready();
-    await writeFile(join(folder, "me.ring.json"), "{");
+    await writeFile(await newest(folder, "me.ring.json"), "{");
     for (let round = 0; round < 2; round++) {
       await new Promise((resolve) => setTimeout(resolve, 1050));
       await skill.generateToken("https://agents.example/bob", ["read"]);

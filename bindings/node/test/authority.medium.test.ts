@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { readFile, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { inspect } from "node:util";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { Authority, AuthSkill, KeyManager } from "tallystick";
 import { echo, lateServer, portal, portalAgent, SECRET } from "./access-support.js";
-import { known, Lines, quiet, rejectsWith, serve, temporaryFolder } from "./support.js";
+import { known, Lines, newest, quiet, rejectsWith, serve, temporaryFolder } from "./support.js";
 
 const CLIENTS = [
   { clientId: "alice", secret: SECRET, scopes: ["read", "write"], namespaces: ["team"], trust: ["verified"] },
@@ -127,7 +126,7 @@ describe("the clients of an authority", () => {
     const { clientId, clientSecret } = await authority.registerClient({ clientId: "alice", scopes: ["read"] });
     assert.equal(clientId, "alice");
     assert.ok((clientSecret ?? "").length >= 32);
-    const path = join(keysDir, "clients.json");
+    const path = await newest(keysDir, "clients.json");
     const text = await readFile(path, "utf8");
     assert.ok(!text.includes(clientSecret as string));
     assert.equal((await stat(path)).mode & 0o777, 0o600);
@@ -199,7 +198,7 @@ describe("the clients of an authority", () => {
     after(() => authority.close());
     await authority.registerClient({ clientId: "alice", secret: SECRET, scopes: ["read"] });
     listen(authority.endpoints());
-    await writeFile(join(keysDir, "clients.json"), "{");
+    await writeFile(await newest(keysDir, "clients.json"), "{");
     await new Promise((resolve) => setTimeout(resolve, 1050));
     assert.match(await portalAgent(url, "alice").generateToken("@bob", ["read"]), /^ey/);
     assert.match(logger.warnings.join(), /clients\.json.*goes on/);

@@ -1,7 +1,7 @@
 // What the tests share: keys made at test time, servers on loopback, temporary folders. Everything is stopped again.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders, type RequestListener, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -50,6 +50,15 @@ export async function temporaryFolder(files: Readonly<Record<string, string | Ui
   after(() => rm(folder, { recursive: true, force: true }));
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   return folder;
+}
+
+/** The file of a shared document's newest version (docs/files.md). */
+export async function newest(folder: string, name: string): Promise<string> {
+  const numbers = (await readdir(folder))
+    .filter((entry) => entry.startsWith(`${name}.`))
+    .map((entry) => Number(entry.slice(name.length + 1)));
+  if (numbers.length === 0) throw new Error(`no version of ${name} in ${folder}`);
+  return join(folder, `${name}.${Math.max(...numbers)}`);
 }
 
 export interface Answer {

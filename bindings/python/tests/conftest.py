@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,3 +77,15 @@ def open_dir() -> Iterator[Path]:
 def client(keys: KeyPair) -> OrchestratorClient:
     """Signs as ``orchestrator``."""
     return OrchestratorClient("orchestrator", keys.private)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KiB and eight files, for tests of one that is full."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    options = ["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=8,mode=0700", "tmpfs"]
+    if os.getuid() != 0 or subprocess.run([*options, str(folder)], check=False).returncode:
+        pytest.skip("only root, and not in every container, can mount a disk that is full")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

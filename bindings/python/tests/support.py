@@ -52,6 +52,12 @@ def agent_app(auth: AgentAuth) -> Flask:
     return app
 
 
+def newest(path: Path) -> Path:
+    """Return the file of a shared document's newest version (docs/files.md)."""
+    numbers = [int(entry.suffix[1:]) for entry in path.parent.glob(path.name + ".[1-9]*")]
+    return path.with_name(f"{path.name}.{max(numbers)}")
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int

@@ -21,7 +21,7 @@ import pytest
 
 from agents import agent, authority
 from servers import Handler, serving
-from support import APPS, DEADLINE, KeyPair, gunicorn, in_child
+from support import APPS, DEADLINE, KeyPair, gunicorn, in_child, newest
 from tallystick import (
     Authority,
     AuthSkill,
@@ -237,7 +237,7 @@ def test_replacing_a_client_is_logged(portal: Portal, caplog: pytest.LogCaptureF
 def test_the_file_of_clients(portal: Portal, tmp_path: Path) -> None:
     party, _ = portal
     secret = party.register_client("alice", scopes=["read"], trust=["verified"])
-    path = tmp_path / "authority" / "clients.json"
+    path = newest(tmp_path / "authority" / "clients.json")
     assert path.stat().st_mode & 0o777 == 0o600
     assert secret is not None
     assert secret not in path.read_text()
@@ -271,7 +271,7 @@ def test_what_the_core_refuses_never_gets_into_the_file(
 ) -> None:
     party, _ = portal
     party.register_client("alice", scopes=["read"])
-    path = tmp_path / "authority" / "clients.json"
+    path = newest(tmp_path / "authority" / "clients.json")
     before = path.read_text()
     with pytest.raises(TallystickError):
         party.register_client(**{"client_id": "bob", **wrong})
@@ -316,12 +316,14 @@ def test_no_registration_is_lost(tmp_path: Path) -> None:
         assert len(party.list_clients()) == 40
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"clients": [1]}', '{"clients": {}}'])
+@pytest.mark.parametrize(
+    "text", ["[]", "{", '{"version":1,"clients": [1]}', '{"version":1,"clients":{}}', "{}"]
+)
 def test_a_damaged_file_of_clients(tmp_path: Path, text: str) -> None:
     folder = tmp_path / "a"
     with Authority("https://portal.example", keys_dir=folder) as party:
         party.register_client("alice")
-    (folder / "clients.json").write_text(text)
+    newest(folder / "clients.json").write_text(text)
     with pytest.raises(InvalidConfigError, match=r"clients\.json is no list of clients"):
         Authority("https://portal.example", keys_dir=folder)
 
@@ -339,7 +341,7 @@ def test_pyjwt_reads_what_an_authority_writes(portal: Portal, backend: str) -> N
 def test_an_agents_own_token_endpoint(tmp_path: Path, backend: str) -> None:
     with Authority("https://x.example", keys_dir=tmp_path / "a") as maker:
         secret = maker.register_client("carol")
-        path = tmp_path / "a" / "clients.json"
+        path = newest(tmp_path / "a" / "clients.json")
         client = {**json.loads(path.read_text())["clients"][0], "scopes": ["read"]}
     with agent(tmp_path, "bob", backend=backend, clients=[client]) as (bob, _):
         form = f"grant_type=client_credentials&client_id=carol&client_secret={secret}&scope=read"

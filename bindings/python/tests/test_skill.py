@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from agents import agent, receiver
 from servers import Handler, serving
-from support import DEADLINE, KeyPair, in_child
+from support import DEADLINE, KeyPair, in_child, newest
 from tallystick import (
     AuthContext,
     AuthSkill,
@@ -244,7 +244,7 @@ def test_an_expired_token(tmp_path: Path, backend: str) -> None:
         agent(tmp_path, "carol", backend=backend) as (carol, site),
         receiver(tmp_path, backend=backend, leeway=0) as bob,
     ):
-        key = json.loads((tmp_path / "carol" / "carol.ring.json").read_text())["keys"][0]
+        key = json.loads(newest(tmp_path / "carol" / "carol.ring.json").read_text())["keys"][0]
         private = load_pem_private_key(key["private_pem"].encode(), None)
         now = int(time.time())
         claims = {"iss": site.url, "sub": "carol", "aud": BOB, "iat": now - 9, "scope": "read"}
@@ -684,8 +684,8 @@ def test_a_replay_memory_in_the_process(tmp_path: Path, alice: AuthSkill, backen
 
 def test_a_ring_that_was_damaged_names_the_file(tmp_path: Path) -> None:
     options = {"base_url": BOB, "keys_dir": str(tmp_path / "k")}
-    path = tmp_path / "k" / "bob.ring.json"
     with AuthSkill(options) as skill:
+        path = newest(tmp_path / "k" / "bob.ring.json")
         good = path.read_text()
         kept = skill.generate_token(BOB)
     for bad in (

@@ -149,14 +149,16 @@ export class Authority implements Endpoint {
     await this.#change((clients) => {
       const left = without(clients, clientId);
       removed = left.length < clients.length;
-      return left;
+      return removed ? left : clients;
     });
     return removed;
   }
 
+  /** @throws {@link TallystickError} `invalid_config` where their file cannot be read. */
   async listClients(): Promise<readonly RegisteredClient[]> {
-    const { clients } = await this.#life.running();
-    await clients.refresh();
+    const { engine, clients } = await this.#life.running();
+    await clients.read();
+    this.#feed(engine, clients.current);
     return (clients.current?.clients ?? []).map((entry) => ({
       clientId: entry.client_id,
       scopes: entry.scopes,
@@ -225,12 +227,23 @@ export class Authority implements Endpoint {
 
   async #change(change: (clients: readonly ClientEntry[]) => readonly ClientEntry[]): Promise<void> {
     const { engine, clients: file } = await this.#life.running();
-    await file.update(async (present) => {
-      const clients = change(present?.clients ?? []);
-      // Fed before it is written: what the core refuses never gets into the file.
-      engine.feed({ clients });
-      return { version: 1, clients };
-    });
+    let before: ClientsDocument | undefined;
+    let isFed = false;
+    try {
+      await file.update(async (present) => {
+        before = present;
+        const known = present?.clients ?? [];
+        const clients = change(known);
+        if (clients === known) return undefined;
+        // Fed before it is written: what the core refuses never gets into the file.
+        engine.feed({ clients });
+        isFed = true;
+        return { version: 1, clients };
+      });
+    } catch (error) {
+      if (isFed) this.#feed(engine, before);
+      throw error;
+    }
   }
 
   /** A file that another process or a person made wrong costs a warning, not the clients that are known. */

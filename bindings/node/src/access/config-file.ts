@@ -4,7 +4,7 @@ import { oneLine, reason } from "../lines.js";
 import { isPlain } from "../options.js";
 import { ConfigSource } from "./config.js";
 import { keyTwice } from "./json-twice.js";
-import { readText } from "./locked-file.js";
+import { readText } from "./private-text.js";
 
 const MAX_SIZE = 1_048_576;
 const MAX_DEPTH = 64;

@@ -10,7 +10,7 @@ import { KeyManager } from "../keys.js";
 import { reason } from "../lines.js";
 import type { Logger } from "../logger.js";
 import type { RingDocument, RingKey } from "./documents.js";
-import { isMissing, readSecret } from "./locked-file.js";
+import { isMissing, readSecret } from "./private-text.js";
 import { SharedDocument } from "./shared-document.js";
 
 // Keys are made, then offered; a ring that still wants more is one that the core does not know.
@@ -64,7 +64,8 @@ export interface Rotation {
 
 /**
  * The keys that an agent or an authority signs with, in one file that all its processes share: made once, read again
- * when another process changed it, and changed under a lock.
+ * when another process changed it, and changed without a
+ * lock (`docs/files.md`).
  */
 export class KeyRing implements SigningKeys {
   readonly #core: Core;
@@ -108,8 +109,18 @@ export class KeyRing implements SigningKeys {
 
   async rotate({ force = false, revoke = false }: RotationOptions): Promise<Rotation> {
     let rotation: Rotation | undefined;
+    // Made once, however often others are faster.
+    const fresh: string[] = [];
     await this.#file.update(async (ring) => {
-      const { active, next, retired, ring: after } = await this.#update({ ring, rotate: !revoke, force, revoke });
+      if (ring === undefined) {
+        throw new Error("it is gone: restore it from a copy; a restart without it makes new keys");
+      }
+      const {
+        active,
+        next,
+        retired,
+        ring: after,
+      } = await this.#update({ ring, rotate: !revoke, force, revoke }, fresh);
       rotation = { active, next, retired };
       return after;
     });
@@ -126,17 +137,19 @@ export class KeyRing implements SigningKeys {
   }
 
   async #make(): Promise<void> {
-    await this.#file.update(async (ring) => ring ?? (await this.#update({}, await this.#imported())).ring);
+    const fresh = await this.#imported();
+    await this.#file.update(async (ring) => (ring === undefined ? (await this.#update({}, fresh)).ring : undefined));
   }
 
   /** Drops keys whose last token is dead, and makes those that a ring made by hand has not. */
   async #tidy(): Promise<void> {
     const { changed, missing } = this.#ask({ ring: this.#file.current });
     if (!changed && missing === 0) return;
+    const fresh: string[] = [];
     try {
       await this.#file.update(async (ring) => {
-        const updated = await this.#update({ ring });
-        return updated.changed ? updated.ring : (ring as RingDocument);
+        const updated = await this.#update({ ring }, fresh);
+        return updated.changed ? updated.ring : undefined;
       });
     } catch (error) {
       // In a folder that can only be read, such as a mounted secret, whoever writes it tidies it.
@@ -157,7 +170,7 @@ export class KeyRing implements SigningKeys {
     }
   }
 
-  async #update(members: object, fresh: string[] = []): Promise<Updated> {
+  async #update(members: object, fresh: string[]): Promise<Updated> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const updated = this.#ask({ ...members, fresh });
       if (updated.missing === 0) return updated as Updated;

@@ -1,29 +1,33 @@
+import { basename } from "node:path";
 import { misuse } from "../answers.js";
 import { TallystickError } from "../errors.js";
 import { reason } from "../lines.js";
 import type { Logger } from "../logger.js";
-import { LockedFile } from "./locked-file.js";
+import { type Look, SharedFile } from "./shared-file.js";
 
 const LOOK_AGAIN_MS = 1_000;
-const MAX_ROUNDS = 8;
+/** Of the documents' form: the member `version`. */
+const FORM = 1;
 
 /** One JSON document in a file that several processes read and change. */
 export class SharedDocument<T> {
-  readonly #file: LockedFile;
+  readonly #file: SharedFile;
   readonly #what: string;
   readonly #parse: (value: unknown) => T | undefined;
   readonly #logger: Logger;
   #current: T | undefined;
-  #mark = "";
+  #seen: Look | undefined;
   #looked = 0;
   #complained = "";
+  #stray = "";
+  #busy: Promise<unknown> | undefined;
 
   /**
    * @param what - How errors call it, such as `key ring`.
    * @param parse - Undefined for what is no such document.
    */
   constructor(path: string, what: string, parse: (value: unknown) => T | undefined, logger: Logger) {
-    this.#file = new LockedFile(path);
+    this.#file = new SharedFile(path);
     this.#what = what;
     this.#parse = parse;
     this.#logger = logger;
@@ -41,67 +45,100 @@ export class SharedDocument<T> {
 
   /** @throws {@link TallystickError} `invalid_config`, which names the file and the fix. */
   async read(): Promise<T | undefined> {
-    return this.#named(() => this.#read());
+    return this.#alone(async () => {
+      await this.#read(await this.#file.look());
+      return this.#current;
+    });
   }
 
-  /** Reads the file again where it has changed: true then. Where it cannot be read, what was read stays, with a warning. */
+  /**
+   * Reads the file again where it has changed: true then. Where it cannot be read, what was read stays, with a warning;
+   * so it does while a change is under way, which ends with what it wrote.
+   */
   async refresh(): Promise<boolean> {
     this.#looked = Date.now();
+    if (this.#busy !== undefined) return false;
+    return this.#alone(() => this.#refresh());
+  }
+
+  /**
+   * Changes the document.
+   *
+   * @param change - Gives the new document, or undefined to leave it; called again where another process was faster.
+   */
+  async update(change: (current: T | undefined) => Promise<T | undefined>): Promise<void> {
+    return this.#alone(async () => {
+      let current: T | undefined;
+      this.#seen = undefined; // it is read again at the next look
+      await this.#file.update(async (text) => {
+        const before = text === undefined ? undefined : this.#parsed(text);
+        const after = await change(before);
+        current = after ?? before;
+        return after === undefined ? undefined : `${JSON.stringify(after, undefined, 1)}\n`;
+      });
+      this.#current = current;
+    });
+  }
+
+  async #refresh(): Promise<boolean> {
+    const before = this.#seen;
+    this.#seen = await this.#file.look(before);
+    if (this.#seen.seen === before?.seen) return false;
     try {
-      const mark = await this.#file.mark();
-      if (mark === this.#mark) return false;
-      if (mark === "") throw new Error("it is gone");
-      await this.#read();
+      if (this.#seen.number === 0 && (await this.#file.read()).text === undefined) throw new Error("it is gone");
+      await this.#read(this.#seen);
       this.#complained = "";
       return true;
     } catch (error) {
+      this.#seen = undefined; // what could not be read is read again at the next look
       this.#complain(reason(error));
       return false;
     }
   }
 
-  /**
-   * Changes the document, while no other process does.
-   *
-   * @param change - Gives the new document, or the old one to leave the file alone; called again where a process that
-   *   does not know the lock was faster.
-   */
-  async update(change: (current: T | undefined) => Promise<T>): Promise<T> {
-    return this.#named(() => this.#file.locked(() => this.#update(change)));
-  }
-
-  async #update(change: (current: T | undefined) => Promise<T>): Promise<T> {
-    for (let round = 0; round < MAX_ROUNDS; round++) {
-      const before = await this.#read();
-      const after = await change(before);
-      if (after === before) return after;
-      const text = `${JSON.stringify(after, undefined, 1)}\n`;
-      const written = before === undefined ? this.#file.create(text) : this.#file.replace(text, this.#mark);
-      if (!(await written)) continue;
-      await this.#read();
-      return after;
-    }
-    throw new Error("other processes change it again and again");
-  }
-
-  async #read(): Promise<T | undefined> {
-    const found = await this.#file.read();
-    this.#current = found === undefined ? undefined : this.#parsed(found.text);
-    this.#mark = found?.mark ?? "";
+  async #read(seen: Look): Promise<void> {
+    const { text } = await this.#file.read();
+    this.#current = text === undefined ? undefined : this.#parsed(text);
+    this.#seen = seen; // from before it was read: a change in between shows at the next look
     this.#looked = Date.now();
-    return this.#current;
+    const stray = await this.#file.stray();
+    if (stray !== "" && stray !== this.#stray) this.#logger.warn(`the ${this.#what} ${this.#file.path}: it ${stray}`);
+    this.#stray = stray;
   }
 
   #parsed(text: string): T {
-    const document = this.#parse(jsonOf(text));
+    const value = jsonOf(text);
+    const version = (value as { version?: unknown } | null | undefined)?.version;
+    if (Number.isInteger(version) && (version as number) > FORM) {
+      throw new Error(
+        `it is of version ${version}, which this release does not know: update tallystick here; the file was left as it is`,
+      );
+    }
+    const document = version === FORM ? this.#parse(value) : undefined;
     if (document !== undefined) return document;
-    throw new Error(`it is no ${this.#what}: restore it from a copy, or move it away`);
+    const name = basename(this.#file.path);
+    throw new Error(`it is no ${this.#what}: restore it from a copy, or move ${name}* away to begin anew`);
   }
 
   #complain(why: string): void {
     if (this.#complained !== why)
       this.#logger.warn(`the ${this.#what} ${this.#file.path}: ${why}; what was read goes on`);
     this.#complained = why;
+  }
+
+  /** One after another in this process: what is read late never replaces what was written meanwhile. */
+  async #alone<U>(work: () => Promise<U>): Promise<U> {
+    const before = this.#busy;
+    const mine = (async () => {
+      await before?.catch(() => {});
+      return this.#named(work);
+    })();
+    this.#busy = mine;
+    try {
+      return await mine;
+    } finally {
+      if (this.#busy === mine) this.#busy = undefined;
+    }
   }
 
   async #named<U>(work: () => Promise<U>): Promise<U> {

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tallystick.access.private_file import PrivateFile
+from tallystick.access.shared_file import SharedFile, read_private
 from tallystick.access.watched import Source, WatchedFile
 from tallystick.core import Core, call_json
 from tallystick.errors import TallystickError, error
@@ -93,69 +93,67 @@ class FileRing:
         self, core: Core, path: Path, lifetime: float, bits: int, logger: logging.Logger
     ) -> None:
         self._core = core
-        self._file = PrivateFile(path, "key ring")
+        self._file = SharedFile(path, "key ring")
         self._watched = WatchedFile(self._file, logger)
-        self._inherited = PrivateFile(
-            path.with_name(path.name.removesuffix(".ring.json") + ".pem"), "private key"
-        )
+        self._inherited = path.with_name(path.name.removesuffix(".ring.json") + ".pem")
         self._lifetime = lifetime
         self._bits = bits
         self._logger = logger
 
     def load(self) -> dict[str, Any]:
-        return {"ring": self._watched.load(self._current)}
+        text = self._watched.read()
+        if text is not None:
+            document = self._parsed(text)
+            if not self._update(document, [])["changed"]:
+                return {"ring": document}
+        return {"ring": self._brought_up_to_date()}
 
     def refresh(self, deliver: Deliver) -> None:
-        self._watched.refresh(lambda: deliver({"ring": self._must_read()}))
+        self._watched.refresh(lambda text: deliver({"ring": self._existing(text)}))
 
     def rotate(self, deliver: Deliver, *, force: bool, revoke: bool) -> dict[str, Any]:
-        update = self._watched.load(lambda: self._rotate(force=force, revoke=revoke))
+        update: dict[str, Any] = {}
+        fresh: list[str] = []
+
+        def change(text: str | None) -> str:
+            nonlocal update
+            document = self._existing(text)
+            update = self._update(document, fresh, rotate=not revoke, force=force, revoke=revoke)
+            return _text(update["ring"])
+
+        self._watched.update(change)
         deliver({"ring": update["ring"]})
         return {name: update[name] for name in ("active", "next", "retired")}
 
-    def _rotate(self, *, force: bool, revoke: bool) -> dict[str, Any]:
-        with self._file.locked():
-            stamp = self._file.stamp()
-            update = self._update(self._must_read(), rotate=not revoke, force=force, revoke=revoke)
-            self._file.write(_text(update["ring"]), since=stamp)
-            return update
-
-    def _current(self) -> Document:
+    def _brought_up_to_date(self) -> Document:
         """Return the ring without keys that are dead by now, made where there is none."""
-        document = self._read()
-        if document is not None and not self._update(document)["changed"]:
-            return document
-        with self._file.locked():
-            # Whoever waited finds the ring of whoever came first.
-            stamp = self._file.stamp()
-            document = self._read()
-            if document is None:
-                return self._first()
-            update = self._update(document)
-            if update["changed"]:
-                self._file.write(_text(update["ring"]), since=stamp)
-            current: Document = update["ring"]
-            return current
+        document: Document = {}
+        fresh: list[str] = []
+        made = False
 
-    def _first(self) -> Document:
-        update = self._update(None, self._imported())
-        document: Document = update["ring"]
-        if self._file.create(_text(document)):
+        def change(text: str | None) -> str | None:
+            nonlocal document, made
+            made = text is None
+            if made and not fresh:
+                fresh.extend(self._imported())
+            update = self._update(None if text is None else self._parsed(text), fresh)
+            document = update["ring"]
+            return _text(document) if update["changed"] else None
+
+        self._watched.update(change)
+        if made:
             self._logger.info("made the key ring %s", self._file.path)
-            return document
-        # Something without our lock, such as another language's binding, was faster.
-        return self._must_read()
+        return document
 
     def _imported(self) -> tuple[str, ...]:
-        pem = self._inherited.read()
+        pem = read_private(self._inherited, "private key")
         if pem is None:
             return ()
-        self._logger.info("the key ring starts with the key of %s", self._inherited.path)
+        self._logger.info("the key ring starts with the key of %s", self._inherited)
         return (pem,)
 
-    def _update(
-        self, document: Document | None, fresh: tuple[str, ...] = (), **asked: bool
-    ) -> dict[str, Any]:
+    def _update(self, document: Document | None, fresh: list[str], **asked: bool) -> dict[str, Any]:
+        """Ask the core; keys that it misses are made and added to ``fresh``, for the next try."""
         request: dict[str, Any] = {
             "now": time.time(),
             "lifetime": self._lifetime,
@@ -167,8 +165,8 @@ class FileRing:
         answer = self._ask({**request, "fresh": fresh})
         if answer["missing"]:
             # Keys that are there already come first: they become active first.
-            made = (generate_key(self._core, self._bits) for _ in range(answer["missing"]))
-            answer = self._ask({**request, "fresh": (*fresh, *made)})
+            fresh.extend(generate_key(self._core, self._bits) for _ in range(answer["missing"]))
+            answer = self._ask({**request, "fresh": fresh})
         return answer
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -177,28 +175,15 @@ class FileRing:
         except TallystickError as refused:
             raise error(refused.code, f"{self._file.path}: {refused.message}") from None
 
-    def _read(self) -> Document | None:
-        text = self._file.read()
-        if text is None:
-            return None
-        try:
-            document: object = json.loads(text)
-        except (ValueError, RecursionError):
-            document = None
-        if not isinstance(document, dict):
-            # From nowhere: the reason quotes the text, which holds private keys.
-            raise self._file.wrong(
-                "is not a key ring", "restore it from a copy, or move it away for new keys"
-            ) from None
-        return document
+    def _parsed(self, text: str) -> Document:
+        return self._file.parse(text, "not a key ring")
 
-    def _must_read(self) -> Document:
-        document = self._read()
-        if document is None:
+    def _existing(self, text: str | None) -> Document:
+        if text is None:
             raise self._file.wrong(
                 "is gone", "restore it from a copy; a restart without it makes new keys"
             )
-        return document
+        return self._parsed(text)
 
 
 def _text(document: Document) -> str:

@@ -1,10 +1,10 @@
-"""A private file that other processes may change while an engine uses it."""
+"""A shared file that other processes may change while an engine uses it."""
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tallystick.errors import TallystickError
 from tallystick.forks import ForkAware, entered_child_unannounced
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
-    from tallystick.access.private_file import PrivateFile, Stamp
+    from tallystick.access.shared_file import Look, SharedFile
 
     Deliver = Callable[[dict[str, Any]], None]
 
@@ -21,11 +21,6 @@ __all__ = ["Source", "WatchedFile"]
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the file."""
-
-_UNKNOWN = (0, 0, 0, 0)
-"""No file's stamp."""
-
-T = TypeVar("T")
 
 
 class Source(Protocol):
@@ -39,46 +34,73 @@ class Source(Protocol):
 
 
 class WatchedFile(ForkAware):
-    """Remembers what of a file was delivered. Thread-safe and fork-safe."""
+    """Remembers what of a shared file was delivered. Thread-safe and fork-safe."""
 
-    def __init__(self, file: PrivateFile, logger: logging.Logger) -> None:
+    def __init__(self, file: SharedFile, logger: logging.Logger) -> None:
         super().__init__()
         self.file = file
         self._logger = logger
         self._lock = threading.Lock()
-        self._known: Stamp | None = None
+        self._seen: Look | None = None
         self._looked = 0.0
+        self._complained = ""
+        self._stray = ""
 
-    def load(self, read: Callable[[], T]) -> T:
-        """Return what ``read`` gives, as known from now on."""
+    def read(self) -> str | None:
+        """Return the text, as known from now on; ``None`` where there is no document."""
         entered_child_unannounced()
         with self._lock:
             # Before it is read: a change in between shows at the next look.
-            stamp = self.file.stamp()
-            found = read()
-            # Where there was none, reading may have made it: the next look will tell.
-            self._known, self._looked = stamp or _UNKNOWN, time.monotonic()
-            return found
+            seen = self.file.look(None)
+            text = self.file.read().text
+            self._seen, self._looked = seen, time.monotonic()
+            self._warn_of_stray()
+            return text
 
-    def refresh(self, deliver: Callable[[], None]) -> None:
-        """Call ``deliver`` when the file changed, looking at most once a second.
+    def update(self, change: Callable[[str | None], str | None]) -> None:
+        """Change the document; see :meth:`SharedFile.update`. The next look reads it again."""
+        entered_child_unannounced()
+        with self._lock:
+            self._seen = None
+            self.file.update(change)
 
-        When that fails what was known before goes on, and the log says so once per
-        change.
+    def refresh(self, deliver: Callable[[str | None], None]) -> None:
+        """Call ``deliver`` with the text when it changed, looking at most once a second.
+
+        When that fails what was known before goes on, the log says so once, and the next
+        look tries again. It waits for no other thread: one that is at it feeds the engine.
         """
         if time.monotonic() - self._looked < LOOK_EVERY:
             return
         entered_child_unannounced()
-        with self._lock:
-            self._looked = time.monotonic()
-            stamp = self.file.stamp()
-            if stamp == self._known:
-                return
-            try:
-                deliver()
-            except TallystickError as refused:
-                self._logger.error("%s", refused.message)
-            self._known = stamp
+        lock = self._lock
+        if not lock.acquire(blocking=False):
+            return
+        try:
+            self._look(deliver)
+        finally:
+            lock.release()
 
     def after_fork_in_child(self) -> None:
         self._lock = threading.Lock()
+
+    def _look(self, deliver: Callable[[str | None], None]) -> None:
+        self._looked = time.monotonic()
+        before, self._seen = self._seen, self.file.look(self._seen)
+        if self._seen == before:
+            return
+        try:
+            deliver(self.file.read().text)
+            self._complained = ""
+        except TallystickError as refused:
+            self._seen = None
+            if refused.message != self._complained:
+                self._logger.error("%s", refused.message)
+            self._complained = refused.message
+        self._warn_of_stray()
+
+    def _warn_of_stray(self) -> None:
+        stray = self.file.stray()
+        if stray not in ("", self._stray):
+            self._logger.warning("%s", stray)
+        self._stray = stray

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tallystick.access.private_file import PrivateFile
+from tallystick.access.shared_file import SharedFile
 from tallystick.access.watched import WatchedFile
 from tallystick.core import Core, call_json
-from tallystick.errors import error
+from tallystick.errors import TallystickError, error
 
 if TYPE_CHECKING:
     import logging
@@ -21,25 +21,27 @@ __all__ = ["ClientsFile"]
 
 Client = dict[str, Any]
 
+_NO_CLIENTS = "no list of clients"
+
 
 class ClientsFile:
     """Reads and changes the file; several processes may do so at once. Thread-safe, fork-safe."""
 
     def __init__(self, core: Core, path: Path, logger: logging.Logger) -> None:
         self._core = core
-        self._file = PrivateFile(path, "clients file")
+        self._file = SharedFile(path, "clients file")
         self._logger = logger
         self._watched = WatchedFile(self._file, logger)
 
     def load(self) -> dict[str, Any]:
-        return {"clients": self._watched.load(self._read)}
+        return {"clients": self._parsed(self._watched.read())}
 
     def refresh(self, deliver: Deliver) -> None:
-        self._watched.refresh(lambda: deliver({"clients": self._read()}))
+        self._watched.refresh(lambda text: deliver({"clients": self._parsed(text)}))
 
     def listed(self) -> list[Client]:
         """Return the clients as one may show them."""
-        return [_shown(client) for client in self._read()]
+        return [_shown(client) for client in self._parsed(self._file.read().text)]
 
     def register(
         self,
@@ -69,37 +71,40 @@ class ClientsFile:
 
     def remove(self, deliver: Deliver, client_id: str) -> bool:
         """Remove a client; ``False`` when there was none of that id."""
-        if not any(client["client_id"] == client_id for client in self._read()):
-            return False
-        self._change(deliver, lambda clients: _without(clients, client_id))
-        return True
+        before = self._change(deliver, lambda clients: _without(clients, client_id))
+        return any(client["client_id"] == client_id for client in before)
 
     def _change(
         self, deliver: Deliver, change: Callable[[list[Client]], list[Client]]
     ) -> list[Client]:
         """Change the clients and return those of before."""
-        with self._file.locked():
-            stamp = self._file.stamp()
-            before = self._read()
+        before: list[Client] | None = None
+
+        def changed(text: str | None) -> str | None:
+            nonlocal before
+            before = self._parsed(text)
             clients = change(before)
+            if clients == before:
+                return None
             # Fed before it is written: what the core refuses never gets into the file.
             deliver({"clients": clients})
-            self._file.write(json.dumps({"version": 1, "clients": clients}, indent=1) + "\n", stamp)
-            return before
+            return json.dumps({"version": 1, "clients": clients}, indent=1) + "\n"
 
-    def _read(self) -> list[Client]:
-        text = self._file.read()
+        try:
+            self._watched.update(changed)
+        except TallystickError:
+            if before is not None:
+                deliver({"clients": before})
+            raise
+        return before or []
+
+    def _parsed(self, text: str | None) -> list[Client]:
         if text is None:
             return []
-        try:
-            clients: object = json.loads(text)["clients"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            clients = None
+        clients = self._file.parse(text, _NO_CLIENTS).get("clients")
         if isinstance(clients, list) and all(_is_client(client) for client in clients):
             return clients
-        raise self._file.wrong(
-            "is no list of clients", "restore it from a copy, or move it away and register anew"
-        ) from None
+        raise self._file.wrong(f"is {_NO_CLIENTS}", self._file.restore)
 
 
 def _is_client(client: object) -> bool:

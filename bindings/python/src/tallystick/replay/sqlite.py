@@ -390,7 +390,8 @@ def _create(path: Path) -> None:
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(path, flags, 0o600)
     try:
-        if os.fstat(descriptor).st_mode & stat.S_IWOTH:
+        # Windows says of every file that is not read-only that all may write to it.
+        if os.name == "posix" and os.fstat(descriptor).st_mode & stat.S_IWOTH:
             raise PermissionError(
                 0, "every user may write to it and so free used tokens: chmod 600"
             )
