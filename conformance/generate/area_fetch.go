@@ -225,6 +225,11 @@ func replacedKeys(a *area) {
 		steps(asks(fresh, 5), resume(object{"failed": "down"}.with(later(5)), "", refusal("invalid_signature")), letsIn(old, later(6)), keepsOut(fresh, later(14), "invalid_signature"))...)
 	a.reject("replaced-recovers", "replaced", "after a failed refresh it is tried again 10 s later", source,
 		steps(asks(fresh, 5), resume(object{"failed": "down"}.with(later(5)), "", refusal("invalid_signature")), asks(fresh, 15), answered(200, nil, named(aliceNext), later(15), okIncludes(object{"key_id": aliceNext.kid()})))...)
+	a.reject("replaced-lately-down", "replaced", "the keys could not be fetched a moment ago, for a set that is over: a bad signature does not have them asked for again", source,
+		sequence(openEmpty(nil), locates(old, nil), []step{
+			answered(200, object{"cache-control": "max-age=60"}, named(alice), nil, okIncludes(object{"key_id": alice.kid()})),
+			asks(old, 61), resume(object{"failed": "down"}.with(later(61)), "", okIncludes(object{"key_id": alice.kid()})), keepsOut(fresh, later(62), "invalid_signature"),
+		})...)
 	a.reject("replaced-first", "replaced", "keys that were fetched for this very token are not fetched again for it", source,
 		sequence(openEmpty(nil), locates(forged, nil), []step{answered(200, nil, named(alice), nil, refusal("invalid_signature"))})...)
 	a.reject("replaced-configured", "replaced", "configured keys are not fetched", "ABI.md engine.open: keys", openAccess(nil), keepsOut(signHeader(mallory, object{"kid": alice.kid()}, accessClaims()), nil, "invalid_signature"))

@@ -68,7 +68,7 @@ func (g *Guard) ask(question *need.Need, accepted func() need.Step) need.Step {
 		return need.Step{Need: question}
 	}
 	return need.Ask(question, func(a need.Answer) need.Step {
-		if a.Claim == Claimed {
+		if a.Claim == Claimed { //guard:claim-exists always
 			return accepted()
 		}
 		return NotClaimed(question.Issuer, question.JTI, a)
@@ -78,9 +78,9 @@ func (g *Guard) ask(question *need.Need, accepted func() need.Step) need.Step {
 // NotClaimed refuses a token that the host could not claim.
 func NotClaimed(issuer, jti string, a need.Answer) need.Step {
 	switch a.Claim {
-	case Exists:
+	case Exists: //guard:refuse-exists never
 		return replayed(issuer, jti)
-	case Unavailable:
+	case Unavailable: //guard:refuse-unavailable never
 		return unavailable("the replay store did not answer: %s", problem.Quote(a.Failed))
 	}
 	return need.WrongAnswer(need.Claim)
