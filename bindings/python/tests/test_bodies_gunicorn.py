@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.medium
+
 MIB = 1 << 20
 WORKERS = {
     "sync": ("--worker-class", "sync"),
