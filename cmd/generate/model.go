@@ -28,7 +28,7 @@ var rawJSON = reflect.TypeFor[json.RawMessage]()
 func shapes() []shape {
 	seen := map[reflect.Type]bool{}
 	var all []shape
-	for _, operation := range abi.Schema() {
+	for _, operation := range abi.Table() {
 		all = collect(all, operation.Request, seen)
 		all = collect(all, operation.Result, seen)
 	}

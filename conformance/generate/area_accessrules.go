@@ -1,5 +1,7 @@
 package generate
 
+import "github.com/tallystick/tallystick/conformance"
+
 // accessPolicy: what the configuration says of callers, their scopes and their
 // requests.
 func accessPolicy() *area {
@@ -260,10 +262,15 @@ func boundOnce(a *area) {
 	a.reject("once-two-tickets", "bound", "two requests with one token at the same time: one wins", source, openAccess(nil), asksBody(t, nil).save("first", "ticket"), asksBody(t, nil),
 		resume(nil, body, boundHere), resume(object{"ticket": "$first"}, body, refusal("replay_detected")))
 	host := openAccess(object{"replay": "host"})
-	asksClaim := []step{host, asksBody(t, nil), resume(nil, body, need("claim", object{"issuer": aliceURL, "jti": "jti-1", "expires_at": now + 330, "now": now + 1})).save("ticket", "ticket")}
-	a.accept("claim", "replay host: the host claims the jti", source+"; ABI.md needs: claim", append(asksClaim, resume(object{"claim": "claimed"}, "", boundHere))...)
-	a.reject("claim-exists", "claim", "and has it", source+"; ABI.md needs: claim", append(asksClaim, resume(object{"claim": "exists"}, "", refusal("replay_detected")))...)
-	a.reject("claim-unavailable", "claim", "or cannot be reached: fail closed", source+"; ABI.md needs: claim", append(asksClaim, resume(object{"claim": "unavailable"}, "", refusal("replay_store_unavailable")))...)
+	claims := need("claim", object{"issuer": aliceURL, "jti": "jti-1", "expires_at": now + 330, "now": now + 1, "claimed": object{"ok": object{"bound": true, "jti": "jti-1"}}})
+	asksClaim := []step{host, asksBody(t, nil), resume(nil, body, claims)}
+	refuses := func(word string, expect conformance.Expect) step {
+		return call("claim.refuse", object{"engine": "$engine", "issuer": aliceURL, "jti": "jti-1", "claim": word}, "", expect)
+	}
+	a.accept("claim", "replay host: the claim ends the operation, its result comes with the need", source+"; ABI.md needs: claim",
+		append(asksClaim, call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"tickets": 0})))...)
+	a.reject("claim-exists", "claim", "and has it", source+"; ABI.md needs: claim", append(asksClaim, refuses("exists", refusal("replay_detected")))...)
+	a.reject("claim-unavailable", "claim", "or cannot be reached: fail closed", source+"; ABI.md needs: claim", append(asksClaim, refuses("unavailable", refusal("replay_store_unavailable")))...)
 	a.accept("claim-not-for-unbound", "an unbound token is not claimed", "protocol.md section 2: many requests", host, letsIn(accessToken(nil), nil).times(2))
 	full := openAccess(object{"replay_capacity": 1})
 	second := boundToken(object{"jti": "jti-2"})

@@ -52,37 +52,13 @@ func hashedByHost(a *area, t token) {
 	bad("hashed-no-hex", "a digest that is no hex", hashed("g"+hexSHA256(body)[1:]))
 	bad("hashed-empty", "an empty digest", hashed(""))
 	bad("hashed-too-large", "a digest of a body that is too large", hashed(hexSHA256(body)).with(object{"body_too_large": true}))
-	headerAsBytes(a, t)
 	signs := func(request object, sent string, expect conformance.Expect) step {
 		return call("request.sign", request, sent, expect)
 	}
 	made := signTexts(alice, headerWithKid(alice), written(60, body, boundTo("POST", endpoint)))
 	digest := object{"body_sha256": hexSHA256(body)}
-	a.accept("hashed-to-sign", "signing with the digest writes the same token", source, signs(outgoing(digest), "", ok(signed(made, 60))))
+	a.accept("hashed-to-sign", "signing with the digest writes the same token", source, signs(outgoing(digest), "", ok(signed(made))))
 	a.reject("hashed-and-given-to-sign", "hashed-to-sign", "a digest and a body to sign", source, signs(outgoing(digest), body, errorCode("invalid_argument")))
-}
-
-// headerAsBytes: the host gives the header in the place of the body that it hashed.
-func headerAsBytes(a *area, t token) {
-	source := "ABI.md request.verify: authorization_in_body"
-	header := "Bearer " + t.String()
-	as := func(value string) object {
-		return object{"authorization": []string{}, "authorization_in_body": true, "body": value, "body_sha256": hexSHA256(body)}
-	}
-	bad := func(name, says, code string, changes object) {
-		a.reject(name, "header-as-bytes", says, source, open(nil), refused(t, changes, code))
-	}
-	a.accept("header-as-bytes", "the header in the place of the body, which the host hashed", source, open(nil), accepted(t, as(header)))
-	bad("header-as-bytes-and-text", "one header as bytes and one as text are two", "ambiguous_authorization", as(header).with(object{"authorization": []string{header}}))
-	bad("header-as-bytes-twice", "two tokens in one header", "ambiguous_authorization", as(header+", "+header))
-	bad("header-as-bytes-empty", "no bytes: an empty header", "missing_authorization", as(""))
-	bad("header-as-bytes-no-text", "bytes that are not UTF-8", "malformed_token", as(header+"\xff"))
-	bad("header-as-bytes-changed", "the body's digest is another one", "body_tampered", as(header).with(object{"body_sha256": hexSHA256("x")}))
-	bad("header-as-bytes-too-large", "the host stopped reading the body", "body_too_large", as(header).with(object{"body_sha256": remove, "body_too_large": true}))
-	bad("header-as-bytes-unavailable", "something read the body before", "body_unavailable", as(header).with(object{"body_sha256": remove, "body_unavailable": true}))
-	bodiless := claim("content_sha256", hexSHA256(""))
-	a.reject("header-as-bytes-undigested", "header-as-bytes", "nothing is said of the body, which must not count as empty", source, open(nil),
-		verify(bodiless, as("Bearer "+bodiless.String()).with(object{"body_sha256": remove}), errorCode("invalid_argument")))
 }
 
 func limits(a *area, t token) {

@@ -250,8 +250,9 @@ func ringSigners(a *area) {
 		name, says string
 		config     object
 	}{
-		{"kms", "a ring without private keys: a KMS signs", nil},
-		{"host", "rsa host: the host signs", object{"rsa": "host", "ring": ringOf(ringEntry(alice, "active", nil))}},
+		{"kms", "a ring without private keys: a KMS signs", object{}},
+		{"host", "rsa host: somebody else signs", object{"rsa": "host", "ring": ringOf(ringEntry(alice, "active", nil))}},
+		{"external", "signing external", object{"signing": "external", "ring": ringOf(ringEntry(alice, "active", nil))}},
 	} {
 		asks := call("access.issue", wanted(nil), "", need("sign", object{"input": t.input(), "key": alice.kid()})).save("ticket", "ticket")
 		open := openSelf(holder.config)
@@ -263,8 +264,11 @@ func ringSigners(a *area) {
 		bad("other-bytes", "something else was signed", nil, rs256(alice, "x"))
 		bad("short", "half a signature", nil, t.signature[:128])
 		bad("nothing", "nothing", nil, "")
-		a.reject(holder.name+"-short-unchecked", holder.name, "half a signature, though nobody looks at it", source+"; ABI.md needs: sign", openSelf(object{"check_signature": false}.with(holder.config)),
-			asks, resume(nil, t.signature[:128], errorCode("signer_failed")))
+		own := openSelf(holder.config.with(object{"signing": "host"}))
+		other := t
+		other.signature = rs256(bob, t.input())
+		a.accept(holder.name+"-own", "the host's own crypto library is believed", "ABI.md engine.open: signing", own, asks, resume(nil, other.signature, ok(issuedAnswer(other, bobURL, "read write", now, 300, alice))))
+		a.reject(holder.name+"-own-short", holder.name+"-own", "half a signature, though nobody looks at it", source+"; ABI.md needs: sign", own, asks, resume(nil, t.signature[:128], errorCode("signer_failed")))
 		bad("failed", "the signer failed", object{"failed": "HSM is locked"}, "")
 	}
 }

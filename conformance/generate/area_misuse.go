@@ -12,9 +12,9 @@ func misuse() *area {
 	a.accept("call", "a call as it should be", "ABI.md", call("scope.match", good, "", ok(object{"match": true})))
 	a.accept("white-space", "white space around the request", "RFC 8259 section 2", callText("scope.match", " {\n\"pattern\" : \"a\",\t\"scope\":\"a\"}\r\n", ok(object{"match": true})))
 	a.accept("version", "the version and all operations", "ABI.md version", call("version", object{}, "", okIncludes(object{"abi": 1, "version": "0.1.0", "operations": []string{
-		"access.command", "access.issue", "access.serve", "access.verify", "address.check", "agent.covers", "agent.match", "agent.resolve", "client.secret", "config.read", "config.variables",
+		"access.command", "access.issue", "access.serve", "access.verify", "address.check", "agent.covers", "agent.match", "agent.resolve", "claim.refuse", "client.secret", "config.read", "config.variables",
 		"digest.body", "engine.close", "engine.feed", "engine.key", "engine.open", "engine.resume", "engine.stats", "jws.sign", "jws.verify", "key.generate", "key.inspect", "keys.load",
-		"request.endpoint", "request.outcome", "request.refuse", "request.sign", "request.verify", "ring.update", "scope.filter", "scope.match", "trust.issuer", "trust.rules", "version"}})))
+		"request.endpoint", "request.outcome", "request.sign", "request.verify", "ring.update", "scope.filter", "scope.match", "trust.issuer", "trust.rules", "version"}})))
 	operation := func(name, says, op string) {
 		a.reject(name, "call", says, "ABI.md", call(op, good, "", errorCode("unknown_operation")))
 	}
@@ -54,8 +54,8 @@ func hotTexts(a *area) {
 	hotOperation(a, "request.verify", verify, open(nil))
 	hotOperation(a, "request.sign", text(withEngine(nil)), openSigner(nil))
 	hotOperation(a, "access.verify", text(asked(accessToken(nil).String(), nil)), openAccess(nil))
-	resume := text(object{"engine": "$engine", "ticket": "$ticket", "now": now + 1, "claim": "claimed"})
-	hotOperation(a, "engine.resume", resume, open(object{"replay": "host"}), asks(t, nil, "claim", object{}))
+	resume := text(object{"engine": "$engine", "ticket": "$ticket", "now": now + 1, "valid": true})
+	hotOperation(a, "engine.resume", resume, open(object{"rsa": "host"}), asks(t, nil, "check", object{}))
 }
 
 func hotOperation(a *area, op, request string, before ...step) {
@@ -95,6 +95,23 @@ func members(a *area) {
 	bad("member-other-case", "members are case-sensitive", object{"scope": remove, "Scope": "a"})
 
 	hotMembers(a)
+	goneMembers(a)
+}
+
+// goneMembers: what an older host may still say in engine.open.
+func goneMembers(a *area) {
+	for part, names := range map[string][]string{"verifier": {"brief"}, "signer": {"brief", "check_signature"}, "access": {"check_signature"}} {
+		for _, name := range names {
+			config := map[string]object{
+				"verifier": {"keys": object{"alice": alice.spki()}}, "signer": {"issuer": "alice", "private_key": alice.pkcs8()},
+				"access": {"base_url": bobURL, "ring": publicRing(bob)},
+			}[part]
+			a.reject("open-"+part+"-"+strings.ReplaceAll(name, "_", "-"), "call", "a member that the ABI does not have any more", "ABI.md engine.open",
+				call("engine.open", object{part: config.with(object{name: true})}, "", errorCode("invalid_argument")))
+		}
+	}
+	a.reject("operation-request-refuse", "call", "an operation that the ABI does not have any more", "ABI.md claim.refuse",
+		call("request.refuse", object{"engine": 1, "issuer": "alice", "jti": "jti-1", "claim": "exists"}, "", errorCode("unknown_operation")))
 }
 
 // hotMembers: the operations of every request have readers of their own.
@@ -114,6 +131,7 @@ func hotMembers(a *area) {
 		refusedText(t.String()+"€", nil, "malformed_token"))
 	verifies("verify-unknown-member", "a member that does not exist", object{"paht": "/agent"})
 	verifies("verify-flag-text", "a text where true or false is wanted", object{"path_decoded": "false"})
+	verifies("verify-authorization-in-body", "a member that the ABI does not have any more", object{"authorization_in_body": false})
 	verifies("verify-engine-text", "an engine that is a text", object{"engine": "1"})
 	verifies("verify-engine-fraction", "an engine that is a fraction", object{"engine": 1.5})
 
@@ -122,18 +140,19 @@ func hotMembers(a *area) {
 	}
 	signs("sign-now-missing", "request.sign without now", object{"now": remove})
 	signs("sign-unknown-member", "a member that does not exist", object{"methd": "POST"})
+	signs("sign-unsigned", "a member that the ABI does not have any more", object{"unsigned": false})
 	signs("sign-jti-null", "null is no way to leave a member out", object{"jti": nil})
 	signs("sign-ttl-fraction", "a lifetime that is a fraction", object{"ttl": 1.5})
 	signs("sign-unbound-text", "a text where true or false is wanted", object{"unbound": "true"})
 	resumes := func(name, says string, members object) {
-		a.reject(name, "needs/claim-claimed", says, "ABI.md engine.resume", open(object{"replay": "host"}), asks(t, nil, "claim", object{}),
+		a.reject(name, "needs/check-valid", says, "ABI.md engine.resume", open(object{"rsa": "host"}), asks(t, nil, "check", object{}),
 			resume(members, "", errorCode("invalid_argument")))
 	}
-	claimed := object{"claim": "claimed"}
-	resumes("resume-unknown-member", "a member that does not exist", claimed.with(object{"x": 1}))
+	valid := object{"valid": true}
+	resumes("resume-unknown-member", "a member that does not exist", valid.with(object{"x": 1}))
 	resumes("resume-claim-boolean", "true where a word is wanted", object{"claim": true})
-	resumes("resume-ticket-text", "a ticket that is a text", claimed.with(object{"ticket": "1"}))
-	resumes("resume-ticket-missing", "no ticket", object{"claim": "claimed", "ticket": remove})
-	resumes("resume-now-missing", "no now", object{"claim": "claimed", "now": remove})
+	resumes("resume-ticket-text", "a ticket that is a text", valid.with(object{"ticket": "1"}))
+	resumes("resume-ticket-missing", "no ticket", object{"valid": true, "ticket": remove})
+	resumes("resume-now-missing", "no now", object{"valid": true, "now": remove})
 	resumes("resume-failed-null", "null is no reason", object{"failed": nil})
 }

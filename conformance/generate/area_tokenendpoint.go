@@ -257,6 +257,12 @@ func assertions(a *area) {
 	a.accept("assertion-claimed", "replay host: the host claims its jti", abiNeeds, claimed...)
 	a.reject("assertion-exists", "assertion-claimed", "and has it", abiNeeds, claim("exists", saying(401, secretAnswer, object{"error": "invalid_client"}))...)
 	a.reject("assertion-store-down", "assertion-claimed", "or cannot be reached: fail closed", abiNeeds, claim("unavailable", saying(503, secretAnswer, object{"error": "temporarily_unavailable"}))...)
+	word := func(name, says string, members object) {
+		a.reject("assertion-claim-"+name, "assertion-claimed", says, abiNeeds, open(object{"replay": "host"}), asksClaim, resume(members, "", errorCode("invalid_argument")))
+	}
+	word("other-word", "an answer that is none of the three", object{"claim": "maybe"})
+	word("empty", "an answer that says nothing", nil)
+	word("as-check", "valid true is no answer to a claim", object{"valid": true})
 	a.reject("secret-of-key-client", "assertion", "a client with a key has no secret", source, open(nil), declines(secretForm("target=@bob"), nil, 401, "invalid_client"))
 	a.reject("assertion-of-secret-client", "secret-post", "a client with a secret has no key", source, openAuthority(object{"clients": []object{registered(object{"public_key": remove})}}), declines(form(of(nil)), nil, 401, "invalid_client"))
 }

@@ -114,7 +114,12 @@ func accepted(t token, changes object) step {
 	if err := json.Unmarshal([]byte(t.payload), &claims); err != nil {
 		panic(err)
 	}
-	return verify(t, changes, okIncludes(object{"issuer": claims.Iss, "jti": claims.Jti}))
+	return verify(t, changes, saidBy(claims.Iss, claims.Jti))
+}
+
+// saidBy expects a verified request of an issuer with a jti.
+func saidBy(issuer, jti string) conformance.Expect {
+	return okIncludes(object{"claims": object{"iss": issuer, "jti": jti}})
 }
 
 // refused verifies and expects a code with the whole row of protocol.md section 3.

@@ -60,7 +60,7 @@ func (c *Core) CallInto(to []byte, operation string, request, body []byte) (answ
 			answer = refuse(problem.New(problem.Internal, "").WithLog("panic in %s: %s", problem.Quote(operation), problem.Quote(fmt.Sprint(cause))))
 		}
 	}()
-	handle, known := operations[operation]
+	handle, known := byName[operation]
 	if !known {
 		return refuse(problem.Newf(problem.UnknownOperation, "unknown operation %s", problem.Quote(operation)))
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/ring"
 	"github.com/tallystick/tallystick/core/scope"
+	"github.com/tallystick/tallystick/core/signature"
 	"github.com/tallystick/tallystick/core/trust"
 	"github.com/tallystick/tallystick/core/weburl"
 )
@@ -86,8 +87,11 @@ func (o *accessOpening) mode() *problem.Problem {
 	if o.config.RSA, p = o.core.rsa(o.c.RSA); p != nil {
 		return p
 	}
-	if o.c.Signing != "" && o.c.Signing != choiceCore && o.c.Signing != choiceHost {
-		return badConfig("signing must be core or host")
+	if o.config.Signing, p = signingBy("signing", o.c.Signing); p != nil {
+		return p
+	}
+	if o.c.Signing == "" && o.config.RSA.Host {
+		o.config.Signing = signature.ByExternal
 	}
 	if o.c.Replay != "" && o.c.Replay != choiceMemory && o.c.Replay != choiceHost {
 		return badConfig("replay must be memory or host")
@@ -140,8 +144,6 @@ func (o *accessOpening) numbers() *problem.Problem {
 	o.config.MaxBody = orDefault(c.MaxBody, defaultMaxBody)
 	o.config.VerifyOnly = c.JWKSURI != ""
 	o.config.BoundOnly = c.RequireBinding
-	o.config.HostSigns = c.Signing == choiceHost || c.Signing == "" && o.config.RSA.Host
-	o.config.CheckHostSign = orDefault(c.CheckSignature, true)
 	o.config.Once = once.Config{Host: c.Replay == choiceHost, Capacity: orDefault(c.ReplayCapacity, defaultCapacity), Floor: c.ReplayFloor}
 	return checkBounds([]bound{
 		{"token_ttl", float64(o.config.TokenTTL), 1, access.MaxTTL},
@@ -281,17 +283,17 @@ func (c *Core) access(number uint64) (*engine.Engine, *problem.Problem) {
 }
 
 // feedAccess replaces what a host keeps in files.
-func feedAccess(a *access.Agent, r *EngineFeedRequest) (any, *problem.Problem) {
+func feedAccess(a *access.Agent, r *EngineFeedRequest) (EngineFeedResult, *problem.Problem) {
 	if r.Files != nil || r.Keys == nil && r.Ring == nil && r.Clients == nil {
-		return nil, problem.New(problem.InvalidArgument, "engine.feed of an access engine needs ring, clients or keys")
+		return EngineFeedResult{}, problem.New(problem.InvalidArgument, "engine.feed of an access engine needs ring, clients or keys")
 	}
 	fed := accessOpening{c: &AccessConfig{Ring: r.Ring, Keys: r.Keys, Clients: r.Clients}}
 	if p := fed.material(); p != nil {
-		return nil, p
+		return EngineFeedResult{}, p
 	}
 	if r.Ring != nil {
 		if a.Mode() == access.Portal {
-			return nil, problem.New(problem.InvalidArgument, "engine.feed: an authority signs for this agent: it has no ring")
+			return EngineFeedResult{}, problem.New(problem.InvalidArgument, "engine.feed: an authority signs for this agent: it has no ring")
 		}
 		a.FeedRing(fed.ring)
 	}
@@ -304,9 +306,11 @@ func feedAccess(a *access.Agent, r *EngineFeedRequest) (any, *problem.Problem) {
 	return EngineFeedResult{Issuers: fed.keys.Len(), Warnings: []authorized.Warning{}, KeyID: a.KeyID()}, nil
 }
 
+var readAccessVerify = reader[AccessVerifyRequest]("access.verify", borrowing)
+
 func accessVerify(c *Core, text, _, to []byte) []byte {
 	var r AccessVerifyRequest
-	unread := readAccessVerify(text, &r)
+	unread := readAccessVerify(string(text), &r)
 	if unread != nil && unread.Code != problem.MalformedRequest {
 		return refuse(unread)
 	}
@@ -353,34 +357,45 @@ func checkVerifyRequest(r *AccessVerifyRequest) *problem.Problem {
 	return nil
 }
 
-// suspending makes a handler of an operation that may need the host.
-func suspending[Request any](operation string, now func(*Request) (engine uint64, now float64), run func(a *access.Agent, r *Request, body []byte) (need.Step, *problem.Problem), finish func(result any) any) handler {
-	return func(c *Core, text, body, to []byte) []byte {
+// steps are an operation's that may need the host: how it begins, and what its end
+// says.
+type steps[Request, Result any] struct {
+	begin func(a *access.Agent, r *Request, body []byte) (need.Step, *problem.Problem)
+	end   func(result any) Result
+}
+
+// suspending is an operation of an access engine that may need the host.
+func suspending[Request, Result any, Pointer interface {
+	*Request
+	suspendable
+}](name, doc string, s steps[Request, Result]) Operation {
+	read := reader[Request](name, keeping)
+	finish := func(_ *engine.Engine, end need.Step, _ []byte) []byte {
+		if end.Problem != nil {
+			return refuse(end.Problem)
+		}
+		return ok(s.end(end.Result))
+	}
+	return hot[Request, Result](name, doc, func(c *Core, text, body, to []byte) []byte {
 		var r Request
-		if p := readCold(operation, text, &r); p != nil {
+		if p := read(string(text), &r); p != nil {
 			return refuse(p)
 		}
-		number, at := now(&r)
+		number, now := Pointer(&r).engineAndNow()
 		e, p := c.access(number)
 		if p != nil {
 			return refuse(p)
 		}
-		step, p := run(e.Access, &r, body)
+		step, p := s.begin(e.Access, &r, body)
 		if p != nil {
 			return refuse(p)
 		}
-		return settle(e, at, step, func(_ *engine.Engine, end need.Step, _ []byte) []byte {
-			if end.Problem != nil {
-				return refuse(end.Problem)
-			}
-			return ok(finish(end.Result))
-		}, to)
-	}
+		return settle(e, now, step, finish, to)
+	})
 }
 
-var accessIssue = suspending("access.issue",
-	func(r *AccessIssueRequest) (uint64, float64) { return r.Engine, r.Now },
-	func(a *access.Agent, r *AccessIssueRequest, body []byte) (need.Step, *problem.Problem) {
+var accessIssue = steps[AccessIssueRequest, AccessIssueResult]{
+	begin: func(a *access.Agent, r *AccessIssueRequest, body []byte) (need.Step, *problem.Problem) {
 		wanted := &access.Wanted{Now: r.Now, Target: r.Target, Scopes: orDefault(r.Scopes, nil), ExtraClaims: string(r.ExtraClaims),
 			JTI: r.JTI, TTL: r.TTL, Reuse: r.Reuse}
 		if r.Bind != nil {
@@ -395,33 +410,34 @@ var accessIssue = suspending("access.issue",
 		}
 		return a.Issue(wanted), nil
 	},
-	func(result any) any {
+	end: func(result any) AccessIssueResult {
 		i := result.(*access.Issued)
 		return AccessIssueResult{i.Token, "Bearer " + i.Token, i.Audience, i.Scope, i.IssuedAt, i.ExpiresAt, i.KeyID, i.Reused}
-	})
+	},
+}
 
-var accessServe = suspending("access.serve",
-	func(r *AccessServeRequest) (uint64, float64) { return r.Engine, r.Now },
-	func(a *access.Agent, r *AccessServeRequest, body []byte) (need.Step, *problem.Problem) {
+var accessServe = steps[AccessServeRequest, AccessServeResult]{
+	begin: func(a *access.Agent, r *AccessServeRequest, body []byte) (need.Step, *problem.Problem) {
 		return a.Serve(&access.HTTPRequest{Now: r.Now, Method: r.Method, Path: r.Path, Authorization: r.Authorization,
 			ContentType: r.ContentType, IfNoneMatch: r.IfNoneMatch, BodyTooLarge: r.BodyTooLarge,
 			BodyMalformed: r.BodyMalformed, Overloaded: r.Overloaded, Body: body}), nil
 	},
-	func(result any) any {
+	end: func(result any) AccessServeResult {
 		served := result.(*access.Served)
 		answer := AccessServeResult{Handled: served.Response != nil, Log: served.Log, Level: served.Level}
 		if served.Response != nil {
 			answer.Response = &HTTPResponse{served.Response.Status, served.Response.Headers, served.Response.Body}
 		}
 		return answer
-	})
+	},
+}
 
-var accessCommand = suspending("access.command",
-	func(r *AccessCommandRequest) (uint64, float64) { return r.Engine, r.Now },
-	func(a *access.Agent, r *AccessCommandRequest, _ []byte) (need.Step, *problem.Problem) {
+var accessCommand = steps[AccessCommandRequest, AccessCommandResult]{
+	begin: func(a *access.Agent, r *AccessCommandRequest, _ []byte) (need.Step, *problem.Problem) {
 		return a.Command(r.Now, r.Line), nil
 	},
-	func(result any) any {
+	end: func(result any) AccessCommandResult {
 		said := result.(*access.Said)
 		return AccessCommandResult{json.RawMessage(said.Data), said.Display}
-	})
+	},
+}

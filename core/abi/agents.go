@@ -8,25 +8,25 @@ import (
 	"github.com/tallystick/tallystick/core/trust"
 )
 
-func agentResolve(_ *Core, r *AgentResolveRequest, _ []byte) (any, *problem.Problem) {
+func agentResolve(_ *Core, r *AgentResolveRequest, _ []byte) (AgentResolveResult, *problem.Problem) {
 	url, err := agent.Resolve(r.Reference, r.Authority)
 	if err != nil {
-		return nil, problem.New(problem.InvalidURL, err.Error())
+		return AgentResolveResult{}, problem.New(problem.InvalidURL, err.Error())
 	}
 	name, err := agent.Name(url)
 	if err != nil {
-		return nil, problem.New(problem.InvalidURL, err.Error())
+		return AgentResolveResult{}, problem.New(problem.InvalidURL, err.Error())
 	}
 	return AgentResolveResult{url, name, agent.Namespace(name, true)}, nil
 }
 
-func agentMatch(_ *Core, r *AgentMatchRequest, _ []byte) (any, *problem.Problem) {
+func agentMatch(_ *Core, r *AgentMatchRequest, _ []byte) (AgentMatchResult, *problem.Problem) {
 	pattern, err := agent.ParsePattern(r.Pattern)
 	if err != nil {
-		return nil, badConfig("pattern: %s", err)
+		return AgentMatchResult{}, badConfig("pattern: %s", err)
 	}
 	if len(r.Name) > maxNameText || len(r.URL) > agent.MaxURL {
-		return nil, problem.Newf(problem.InvalidArgument, "agent.match: name may have %d bytes, url %d", maxNameText, agent.MaxURL)
+		return AgentMatchResult{}, problem.Newf(problem.InvalidArgument, "agent.match: name may have %d bytes, url %d", maxNameText, agent.MaxURL)
 	}
 	if r.Deny {
 		return AgentMatchResult{pattern.MatchDeny(r.Name, r.URL)}, nil
@@ -37,18 +37,18 @@ func agentMatch(_ *Core, r *AgentMatchRequest, _ []byte) (any, *problem.Problem)
 // maxNameText bounds a name in bytes: one of a URL has three for some bytes of it.
 const maxNameText = 3 * agent.MaxURL
 
-func agentCovers(_ *Core, r *AgentCoversRequest, _ []byte) (any, *problem.Problem) {
+func agentCovers(_ *Core, r *AgentCoversRequest, _ []byte) (AgentCoversResult, *problem.Problem) {
 	return AgentCoversResult{agent.Covers(r.AgentURL, r.URL)}, nil
 }
 
-func trustIssuer(_ *Core, r *TrustIssuerRequest, _ []byte) (any, *problem.Problem) {
+func trustIssuer(_ *Core, r *TrustIssuerRequest, _ []byte) (TrustIssuerResult, *problem.Problem) {
 	config := trust.Config{Authority: r.Authority, Allow: r.Allow, Deny: r.Deny, DevMode: r.DevMode}
 	for _, issuer := range r.TrustedIssuers {
 		config.Trusted = append(config.Trusted, trust.Issuer(issuer))
 	}
 	issuers, err := trust.NewIssuers(config)
 	if err != nil {
-		return nil, badConfig("%s", err)
+		return TrustIssuerResult{}, badConfig("%s", err)
 	}
 	claims := trust.Claims{Issuer: r.Claims.Issuer, Subject: r.Claims.Subject, AgentPath: r.Claims.AgentPath}
 	if r.Claims.AOAuth != nil {
@@ -56,18 +56,18 @@ func trustIssuer(_ *Core, r *TrustIssuerRequest, _ []byte) (any, *problem.Proble
 	}
 	caller, decision, reason := issuers.Decide(claims)
 	if caller.Problem != nil && decision != trust.Denied && decision != trust.Refused {
-		return nil, caller.Problem.WithLog("%s", reason)
+		return TrustIssuerResult{}, caller.Problem.WithLog("%s", reason)
 	}
 	return TrustIssuerResult{string(decision), caller.IssuerType, caller.AgentURL, caller.Name, caller.Namespace}, nil
 }
 
-func trustRules(_ *Core, r *TrustRulesRequest, _ []byte) (any, *problem.Problem) {
+func trustRules(_ *Core, r *TrustRulesRequest, _ []byte) (TrustRulesResult, *problem.Problem) {
 	rules, p := parseRules("rules", r.Rules)
 	if p != nil {
-		return nil, p
+		return TrustRulesResult{}, p
 	}
 	if len(r.Caller) > maxNameText || len(r.Target) > maxNameText || len(r.CallerURL) > agent.MaxURL {
-		return nil, problem.Newf(problem.InvalidArgument, "trust.rules: caller and target may have %d bytes, caller_url %d", maxNameText, agent.MaxURL)
+		return TrustRulesResult{}, problem.Newf(problem.InvalidArgument, "trust.rules: caller and target may have %d bytes, caller_url %d", maxNameText, agent.MaxURL)
 	}
 	// Who named the two is not said. What begins with a top-level domain was made of
 	// a URL, unless a portal vouches for it.
@@ -79,22 +79,22 @@ func trustRules(_ *Core, r *TrustRulesRequest, _ []byte) (any, *problem.Problem)
 
 func looksReversed(name string) bool { return agent.IsTopLevelDomain(agent.FirstSegment(name)) }
 
-func addressCheck(_ *Core, r *AddressCheckRequest, _ []byte) (any, *problem.Problem) {
+func addressCheck(_ *Core, r *AddressCheckRequest, _ []byte) (AddressCheckResult, *problem.Problem) {
 	public, err := address.Public(r.Address)
 	if err != nil {
-		return nil, problem.Newf(problem.InvalidArgument, "address.check: %s", err)
+		return AddressCheckResult{}, problem.Newf(problem.InvalidArgument, "address.check: %s", err)
 	}
 	return AddressCheckResult{public}, nil
 }
 
-func configVariables(_ *Core, r *ConfigVariablesRequest, _ []byte) (any, *problem.Problem) {
+func configVariables(_ *Core, r *ConfigVariablesRequest, _ []byte) (ConfigVariablesResult, *problem.Problem) {
 	return ConfigVariablesResult{settings.Variables(r.Config)}, nil
 }
 
-func configRead(_ *Core, r *ConfigReadRequest, _ []byte) (any, *problem.Problem) {
+func configRead(_ *Core, r *ConfigReadRequest, _ []byte) (ConfigReadResult, *problem.Problem) {
 	access, p := settings.Read(settings.Input(*r))
 	if p != nil {
-		return nil, p
+		return ConfigReadResult{}, p
 	}
 	return ConfigReadResult{marshal(access), access.Mode(), access.KeysDir, access.Inactive()}, nil
 }

@@ -32,7 +32,7 @@ const (
 	choiceCore         = "core"
 	choiceHost         = "host"
 	choiceImport       = "import"
-	choiceHostLast     = "host_last"
+	choiceExternal     = "external"
 	choiceMemory       = "memory"
 	defaultReloadAfter = 1
 )
@@ -41,21 +41,21 @@ func badConfig(format string, args ...any) *problem.Problem {
 	return problem.Newf(problem.InvalidConfig, format, args...)
 }
 
-func engineOpen(c *Core, r *EngineOpenRequest, _ []byte) (any, *problem.Problem) {
+func engineOpen(c *Core, r *EngineOpenRequest, _ []byte) (EngineOpenResult, *problem.Problem) {
 	result := EngineOpenResult{Warnings: []authorized.Warning{}}
 	if r.Access != nil {
 		if r.Verifier != nil || r.Signer != nil {
-			return nil, badConfig("engine.open: access stands alone, without verifier and signer")
+			return EngineOpenResult{}, badConfig("engine.open: access stands alone, without verifier and signer")
 		}
 		e, p := c.openAccess(r.Access, &result)
 		if p != nil {
-			return nil, p
+			return EngineOpenResult{}, p
 		}
 		result.Engine, p = c.addEngine(e)
 		return result, p
 	}
 	if r.Verifier == nil && r.Signer == nil {
-		return nil, badConfig("engine.open needs verifier, signer or both, or access")
+		return EngineOpenResult{}, badConfig("engine.open needs verifier, signer or both, or access")
 	}
 	var verifier *request.Verifier
 	var signer *request.Signer
@@ -63,14 +63,14 @@ func engineOpen(c *Core, r *EngineOpenRequest, _ []byte) (any, *problem.Problem)
 	if r.Verifier != nil {
 		var p *problem.Problem
 		if verifier, p = c.openVerifier(r.Verifier, &result); p != nil {
-			return nil, p
+			return EngineOpenResult{}, p
 		}
 		realm = orDefault(r.Verifier.Realm, defaultRealm)
 	}
 	if r.Signer != nil {
 		var p *problem.Problem
 		if signer, p = openSigner(r.Signer); p != nil {
-			return nil, p
+			return EngineOpenResult{}, p
 		}
 		result.KeyID = signer.KeyID()
 	}
@@ -130,11 +130,9 @@ func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Proble
 		Development:   config.Development,
 		Reload:        config.Reload,
 		ReloadSeconds: orDefault(config.ReloadSeconds, defaultReloadAfter),
-		HostReplay:    config.Replay == choiceHost || config.Replay == choiceHostLast,
-		ReplayLast:    config.Replay == choiceHostLast,
+		HostReplay:    config.Replay == choiceHost,
 		Capacity:      orDefault(config.ReplayCapacity, defaultCapacity),
 		ReplayFloor:   config.ReplayFloor,
-		Brief:         config.Brief,
 	}
 	if p := checkBounds([]bound{
 		{"leeway", policy.Forgiven.Leeway, 0, maxLeeway},
@@ -148,7 +146,7 @@ func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Proble
 		return policy, p
 	}
 	if config.Replay != "" && config.Replay != choiceMemory && !policy.HostReplay {
-		return policy, badConfig("replay must be memory, host or host_last")
+		return policy, badConfig("replay must be memory or host")
 	}
 	var p *problem.Problem
 	if policy.RSA, p = c.rsa(config.RSA); p != nil {
@@ -185,6 +183,19 @@ func (c *Core) rsa(choice string) (signature.RSA, *problem.Problem) {
 	return signature.RSA{}, badConfig("rsa must be core, host or import")
 }
 
+// signingBy says who makes signatures.
+func signingBy(name, choice string) (signature.By, *problem.Problem) {
+	switch choice {
+	case "", choiceCore:
+		return signature.ByCore, nil
+	case choiceHost:
+		return signature.ByHost, nil
+	case choiceExternal:
+		return signature.ByExternal, nil
+	}
+	return 0, badConfig("%s must be core, host or external", name)
+}
+
 // checkRealm keeps the challenge well formed: a quoted string of RFC 9110
 // section 5.6.4 without escapes.
 func checkRealm(realm string) *problem.Problem {
@@ -200,21 +211,16 @@ func checkRealm(realm string) *problem.Problem {
 }
 
 func openSigner(c *SignerConfig) (*request.Signer, *problem.Problem) {
-	if c.RSA != "" && c.RSA != choiceCore && c.RSA != choiceHost {
-		return nil, badConfig("rsa of a signer must be core or host")
+	by, p := signingBy("rsa of a signer", c.RSA)
+	if p != nil {
+		return nil, p
 	}
-	config := request.SignerConfig{
-		Issuer:         c.Issuer,
-		HostRSA:        c.RSA == choiceHost,
-		CheckSignature: orDefault(c.CheckSignature, true),
-		TTL:            orDefault(c.TTL, request.DefaultTTL),
-		Brief:          c.Brief,
-	}
+	config := request.SignerConfig{Issuer: c.Issuer, By: by, TTL: orDefault(c.TTL, request.DefaultTTL)}
 	if p := checkTTL(config.TTL); p != nil {
 		return nil, p
 	}
-	if c.PrivateKey == "" && !config.HostRSA {
-		return nil, badConfig("signer: private_key is missing (or rsa must be host)")
+	if c.PrivateKey == "" && by == signature.ByCore {
+		return nil, badConfig("signer: private_key is missing (or rsa must be host or external)")
 	}
 	if c.PrivateKey != "" && c.PublicKey != "" {
 		return nil, badConfig("signer: give private_key or public_key, not both")
@@ -251,29 +257,29 @@ func (c *Core) verifier(number uint64) (*engine.Engine, *problem.Problem) {
 	return e, p
 }
 
-func engineFeed(c *Core, r *EngineFeedRequest, _ []byte) (any, *problem.Problem) {
+func engineFeed(c *Core, r *EngineFeedRequest, _ []byte) (EngineFeedResult, *problem.Problem) {
 	if e, p := c.access(r.Engine); p == nil {
 		return feedAccess(e.Access, r)
 	}
 	e, p := c.verifier(r.Engine)
 	if p != nil {
-		return nil, p
+		return EngineFeedResult{}, p
 	}
 	if r.Files == nil && r.Keys == nil || r.Ring != nil || r.Clients != nil {
-		return nil, problem.New(problem.InvalidArgument, "engine.feed of a verifier needs files or keys")
+		return EngineFeedResult{}, problem.New(problem.InvalidArgument, "engine.feed of a verifier needs files or keys")
 	}
 	set, warnings, p := loadKeys(r.Files, r.Keys)
 	if p != nil {
-		return nil, p
+		return EngineFeedResult{}, p
 	}
 	e.Verifier.Feed(set)
 	return EngineFeedResult{Issuers: set.Len(), Warnings: warnings}, nil
 }
 
-func engineKey(c *Core, r *EngineKeyRequest, _ []byte) (any, *problem.Problem) {
+func engineKey(c *Core, r *EngineKeyRequest, _ []byte) (EngineKeyResult, *problem.Problem) {
 	e, p := c.engine(r.Engine)
 	if p != nil {
-		return nil, p
+		return EngineKeyResult{}, p
 	}
 	var key *jose.PublicKey
 	if e.Verifier != nil {
@@ -286,15 +292,15 @@ func engineKey(c *Core, r *EngineKeyRequest, _ []byte) (any, *problem.Problem) {
 		key = e.Signer.Public()
 	}
 	if key == nil {
-		return nil, problem.New(problem.UnknownKey, "the engine has no key with this thumbprint")
+		return EngineKeyResult{}, problem.New(problem.UnknownKey, "the engine has no key with this thumbprint")
 	}
 	return EngineKeyResult{key.PEM(), json.RawMessage(key.JWK())}, nil
 }
 
-func engineStats(c *Core, r *EngineRequest, _ []byte) (any, *problem.Problem) {
+func engineStats(c *Core, r *EngineRequest, _ []byte) (EngineStatsResult, *problem.Problem) {
 	e, p := c.engine(r.Engine)
 	if p != nil {
-		return nil, p
+		return EngineStatsResult{}, p
 	}
 	result := EngineStatsResult{Tickets: e.Tickets()}
 	if e.Verifier != nil {
@@ -315,6 +321,6 @@ func engineStats(c *Core, r *EngineRequest, _ []byte) (any, *problem.Problem) {
 	return result, nil
 }
 
-func engineClose(c *Core, r *EngineRequest, _ []byte) (any, *problem.Problem) {
+func engineClose(c *Core, r *EngineRequest, _ []byte) (Empty, *problem.Problem) {
 	return Empty{}, c.closeEngine(r.Engine)
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/tallystick/tallystick/core/scope"
 )
 
-func version(*Core, *Empty, []byte) (any, *problem.Problem) {
+func version(*Core, *Empty, []byte) (VersionResult, *problem.Problem) {
 	return VersionResult{Version: Release, ABI: Version, Operations: Operations()}, nil
 }
 
 const defaultBits = 2048
 
-func keyGenerate(_ *Core, r *KeyGenerateRequest, _ []byte) (any, *problem.Problem) {
+func keyGenerate(_ *Core, r *KeyGenerateRequest, _ []byte) (KeyGenerateResult, *problem.Problem) {
 	key, err := jose.Generate(orDefault(r.Bits, defaultBits))
 	if err != nil {
-		return nil, problem.New(problem.InvalidArgument, err.Error())
+		return KeyGenerateResult{}, problem.New(problem.InvalidArgument, err.Error())
 	}
 	public := key.Public()
 	return KeyGenerateResult{
@@ -31,20 +31,20 @@ func keyGenerate(_ *Core, r *KeyGenerateRequest, _ []byte) (any, *problem.Proble
 	}, nil
 }
 
-func keyInspect(_ *Core, r *KeyInspectRequest, _ []byte) (any, *problem.Problem) {
+func keyInspect(_ *Core, r *KeyInspectRequest, _ []byte) (KeyInspectResult, *problem.Problem) {
 	text, p := plainText(r)
 	if p != nil {
-		return nil, p
+		return KeyInspectResult{}, p
 	}
 	keys, err := jose.ParseKeys(text)
 	if err != nil {
-		return nil, problem.New(problem.InvalidKey, err.Error())
+		return KeyInspectResult{}, problem.New(problem.InvalidKey, err.Error())
 	}
 	result := KeyInspectResult{Keys: []InspectedKey{}}
 	for _, key := range keys {
 		inspected, p := inspect(key, r)
 		if p != nil {
-			return nil, p
+			return KeyInspectResult{}, p
 		}
 		result.Keys = append(result.Keys, inspected)
 	}
@@ -90,10 +90,10 @@ func inspect(key jose.Key, r *KeyInspectRequest) (InspectedKey, *problem.Problem
 	return inspected, nil
 }
 
-func keysLoad(_ *Core, r *KeysLoadRequest, _ []byte) (any, *problem.Problem) {
+func keysLoad(_ *Core, r *KeysLoadRequest, _ []byte) (KeysLoadResult, *problem.Problem) {
 	set, warnings, p := loadKeys(r.Files, r.Keys)
 	if p != nil {
-		return nil, p
+		return KeysLoadResult{}, p
 	}
 	result := KeysLoadResult{Issuers: map[string][]LoadedKey{}, Warnings: warnings}
 	set.Issuers(func(name string, issuer authorized.Issuer) {
@@ -127,75 +127,75 @@ func loadKeys(files []authorized.File, texts map[string]string) (*authorized.Set
 
 var defaultHeader = []byte(`{"alg":"RS256","typ":"JWT"}`)
 
-func jwsSign(_ *Core, r *JWSSignRequest, body []byte) (any, *problem.Problem) {
+func jwsSign(_ *Core, r *JWSSignRequest, body []byte) (JWSSignResult, *problem.Problem) {
 	key, err := jose.OnePrivate([]byte(r.PrivateKey))
 	if err != nil {
-		return nil, problem.New(problem.InvalidKey, "private_key: "+err.Error())
+		return JWSSignResult{}, problem.New(problem.InvalidKey, "private_key: "+err.Error())
 	}
 	header := defaultHeader
 	if r.Header != nil {
 		header = r.Header
 		if p := jose.CheckSigningHeader(header); p != nil {
-			return nil, p
+			return JWSSignResult{}, p
 		}
 	}
 	input := jose.SigningInput(header, body)
 	signature, p := jose.Sign(input, key)
 	if p != nil {
-		return nil, p
+		return JWSSignResult{}, p
 	}
 	token := input + "." + jose.Encode64(signature)
 	if len(token) > jose.MaxToken {
-		return nil, problem.Newf(problem.InvalidArgument, "the token would be over %d bytes", jose.MaxToken)
+		return JWSSignResult{}, problem.Newf(problem.InvalidArgument, "the token would be over %d bytes", jose.MaxToken)
 	}
 	return JWSSignResult{token}, nil
 }
 
-func jwsVerify(_ *Core, r *JWSVerifyRequest, _ []byte) (any, *problem.Problem) {
+func jwsVerify(_ *Core, r *JWSVerifyRequest, _ []byte) (JWSVerifyResult, *problem.Problem) {
 	key, err := jose.OnePublic([]byte(r.Key))
 	if err != nil {
-		return nil, problem.New(problem.InvalidKey, "key: "+err.Error())
+		return JWSVerifyResult{}, problem.New(problem.InvalidKey, "key: "+err.Error())
 	}
 	token, p := jose.Parse(r.Token)
 	if p != nil {
-		return nil, p
+		return JWSVerifyResult{}, p
 	}
 	if !key.Public.Verify(token.SigningInput, token.Signature) {
-		return nil, problem.New(problem.InvalidSignature, "")
+		return JWSVerifyResult{}, problem.New(problem.InvalidSignature, "")
 	}
 	return JWSVerifyResult{json.RawMessage(token.Header), jose.Encode64([]byte(token.Payload))}, nil
 }
 
-func digestBody(_ *Core, _ *Empty, body []byte) (any, *problem.Problem) {
+func digestBody(_ *Core, _ *Empty, body []byte) (DigestBodyResult, *problem.Problem) {
 	return DigestBodyResult{digest.Hex(body), digest.Field(body)}, nil
 }
 
-func scopeMatch(_ *Core, r *ScopeMatchRequest, _ []byte) (any, *problem.Problem) {
+func scopeMatch(_ *Core, r *ScopeMatchRequest, _ []byte) (ScopeMatchResult, *problem.Problem) {
 	if err := scope.CheckPattern(r.Pattern); err != nil {
-		return nil, problem.New(problem.InvalidConfig, err.Error())
+		return ScopeMatchResult{}, problem.New(problem.InvalidConfig, err.Error())
 	}
 	scopes, err := scope.Parse(r.Scope)
 	if err != nil || len(scopes) != 1 {
-		return nil, problem.New(problem.InvalidClaims, "scope must be one scope of printable ASCII without space, \" and \\")
+		return ScopeMatchResult{}, problem.New(problem.InvalidClaims, "scope must be one scope of printable ASCII without space, \" and \\")
 	}
 	return ScopeMatchResult{scope.Match(r.Pattern, r.Scope)}, nil
 }
 
-func scopeFilter(_ *Core, r *ScopeFilterRequest, _ []byte) (any, *problem.Problem) {
+func scopeFilter(_ *Core, r *ScopeFilterRequest, _ []byte) (ScopeFilterResult, *problem.Problem) {
 	if len(r.Allowed) > scope.MaxPatterns {
-		return nil, problem.Newf(problem.InvalidConfig, "at most %d patterns", scope.MaxPatterns)
+		return ScopeFilterResult{}, problem.Newf(problem.InvalidConfig, "at most %d patterns", scope.MaxPatterns)
 	}
 	for _, pattern := range r.Allowed {
 		if err := scope.CheckPattern(pattern); err != nil {
-			return nil, problem.New(problem.InvalidConfig, err.Error())
+			return ScopeFilterResult{}, problem.New(problem.InvalidConfig, err.Error())
 		}
 	}
 	if len(r.Scope) > jose.MaxToken {
-		return nil, problem.New(problem.InvalidClaims, "the scope is over 16384 bytes")
+		return ScopeFilterResult{}, problem.New(problem.InvalidClaims, "the scope is over 16384 bytes")
 	}
 	scopes, err := scope.Parse(r.Scope)
 	if err != nil {
-		return nil, problem.New(problem.InvalidClaims, err.Error())
+		return ScopeFilterResult{}, problem.New(problem.InvalidClaims, err.Error())
 	}
 	granted := scope.Filter(scopes, r.Allowed)
 	return ScopeFilterResult{granted, scope.Namespaces(granted)}, nil

@@ -16,19 +16,26 @@ import (
 	"github.com/tallystick/tallystick/core/word"
 )
 
-func requestEndpoint(_ *Core, r *RequestEndpointRequest, _ []byte) (any, *problem.Problem) {
+func requestEndpoint(_ *Core, r *RequestEndpointRequest, _ []byte) (RequestEndpointResult, *problem.Problem) {
 	url, p := request.Endpoint(r.URL)
 	return RequestEndpointResult{url}, p
 }
 
-func requestOutcome(_ *Core, r *RequestOutcomeRequest, body []byte) (any, *problem.Problem) {
+func requestOutcome(_ *Core, r *RequestOutcomeRequest, body []byte) (RequestOutcomeResult, *problem.Problem) {
 	return RequestOutcomeResult{request.Outcome(r.Status, body, r.AgentURL)}, nil
 }
 
+var readSign = reader[RequestSignRequest]("request.sign", borrowing)
+
 func requestSign(c *Core, text, body, to []byte) []byte {
 	var r RequestSignRequest
-	if p := readSign(text, &r); p != nil {
+	if p := readSign(string(text), &r); p != nil {
 		return refuse(p)
+	}
+	if r.TTL != nil {
+		if p := checkTTL(*r.TTL); p != nil {
+			return refuse(p)
+		}
 	}
 	e, p := c.signingEngine(&r)
 	if p != nil {
@@ -41,7 +48,7 @@ func requestSign(c *Core, text, body, to []byte) []byte {
 	if bodySum == "" {
 		bodySum = digest.Hex(body)
 	}
-	step := e.Signer.Sign(&request.Outgoing{Now: r.Now, Method: r.Method, URL: r.URL, Unbound: r.Unbound, JTI: r.JTI, TTL: r.TTL, Unsigned: r.Unsigned, BodySHA256: bodySum})
+	step := e.Signer.Sign(&request.Outgoing{Now: r.Now, Method: r.Method, URL: r.URL, Unbound: r.Unbound, JTI: r.JTI, TTL: orDefault(r.TTL, 0), BodySHA256: bodySum})
 	return settle(e, r.Now, step, finishSign, to)
 }
 
@@ -66,21 +73,9 @@ func finishSign(_ *engine.Engine, step need.Step, b []byte) []byte {
 	if step.Problem != nil {
 		return refuse(step.Problem)
 	}
-	signed := step.Result.(*request.Signed)
-	b = slices.Grow(b, 2*len(signed.Token)+len(signed.Claims)+256)
-	if signed.Input != "" {
-		return append(append(append(b, `{"ok":{"input":"`...), signed.Input...), `"}}`...)
-	}
-	if signed.Brief {
-		return append(append(append(b, `{"ok":{"authorization":"Bearer `...), signed.Token...), `"}}`...)
-	}
-	b = append(append(b, `{"ok":{"token":"`...), signed.Token...)
-	b = append(append(b, `","authorization":"Bearer `...), signed.Token...)
-	b = append(append(b, `","claims":`...), signed.Claims...)
-	b = strictjson.AppendInt(append(b, `,"issued_at":`...), signed.IssuedAt)
-	b = strictjson.AppendInt(append(b, `,"expires_at":`...), signed.ExpiresAt)
-	b = strictjson.AppendString(append(b, `,"key_id":`...), signed.KeyID)
-	return append(b, "}}"...)
+	token := step.Result.(*request.Signed).Token
+	b = slices.Grow(b, len(token)+64)
+	return append(append(append(b, `{"ok":{"authorization":"Bearer `...), token...), `"}}`...)
 }
 
 func requestVerify(c *Core, text, body, to []byte) []byte {
@@ -91,7 +86,7 @@ func requestVerify(c *Core, text, body, to []byte) []byte {
 	answer, ended := v.answer(c, text, body, to)
 	if ended && cap(v.text) <= maxKeptText {
 		v.run.Reset()
-		v.header[0] = ""
+		v.request = RequestVerifyRequest{Authorization: v.request.Authorization[:0]}
 		c.verifications.Put(v)
 	}
 	return answer
@@ -100,30 +95,23 @@ func requestVerify(c *Core, text, body, to []byte) []byte {
 // verification is the memory of one request.verify, used again by a later one
 // unless a ticket keeps it.
 type verification struct {
-	text []byte // the request, which is only borrowed; what is read of it lies here
-	run  *request.Verification
-
-	header [1]string
+	text    []byte // the request, which is only borrowed; what is read of it lies here
+	request RequestVerifyRequest
+	run     *request.Verification
 }
 
 // maxKeptText is the size of a request whose memory is not kept, in bytes.
 const maxKeptText = 64 << 10
 
+var readVerify = reader[RequestVerifyRequest]("request.verify", borrowing)
+
 // answer also reports whether the operation has ended: nothing uses its memory then.
 func (v *verification) answer(c *Core, text, body, to []byte) (answer []byte, ended bool) {
-	var r RequestVerifyRequest
 	v.text = append(v.text[:0], text...)
-	unread := readVerify(word.Text(v.text), &r)
+	r := &v.request
+	unread := readVerify(word.Text(v.text), r)
 	if unread != nil && unread.Code != problem.MalformedRequest {
 		return refuse(unread), true
-	}
-	if r.AuthorizationInBody {
-		if r.BodySHA256 == "" && !r.BodyTooLarge && !r.BodyUnavailable && !r.BodyMalformed && !r.BodyPending {
-			return refuse(problem.New(problem.InvalidArgument, "request.verify: with authorization_in_body the body is told by body_sha256")), true
-		}
-		v.text = append(v.text, body...)
-		r.Authorization = append(append(v.header[:0], r.Authorization...), word.Text(v.text[len(text):]))
-		body = nil
 	}
 	e, p := c.verifier(r.Engine)
 	if p != nil {
@@ -146,15 +134,21 @@ func (v *verification) answer(c *Core, text, body, to []byte) (answer []byte, en
 	return settle(e, r.Now, step, finishVerify, to), step.Need == nil || step.Need.Claimed != nil
 }
 
-// requestRefuse words what the host found of a claim that ended an operation.
-func requestRefuse(c *Core, text, _, _ []byte) []byte {
-	var r RequestRefuseRequest
-	if p := readCold("request.refuse", text, &r); p != nil {
+var readClaimRefuse = reader[ClaimRefuseRequest]("claim.refuse", borrowing)
+
+// claimRefuse words what the host found of a claim that ended a verification, of
+// either profile.
+func claimRefuse(c *Core, text, _, _ []byte) []byte {
+	var r ClaimRefuseRequest
+	if p := readClaimRefuse(string(text), &r); p != nil {
 		return refuse(p)
 	}
-	e, p := c.verifier(r.Engine)
+	e, p := c.engine(r.Engine)
 	if p != nil {
 		return refuse(p)
+	}
+	if e.Verifier == nil && e.Access == nil {
+		return refuse(problem.New(problem.InvalidArgument, "claim.refuse: the engine was opened without a verifier"))
 	}
 	return refuseWithResponse(once.NotClaimed(r.Issuer, r.JTI, need.Answer{Claim: r.Claim, Failed: r.Failed}).Problem, e.Realm)
 }
@@ -175,24 +169,18 @@ func finishVerify(e *engine.Engine, step need.Step, b []byte) []byte {
 		return refuseWithResponse(step.Problem, e.Realm)
 	}
 	a := step.Result.(*request.Accepted)
-	b = slices.Grow(b, len(a.Claims)+512)
-	b = append(b, `{"ok":{`...)
-	if !a.Brief {
-		b = strictjson.AppendString(append(b, `"issuer":`...), a.Issuer)
-		b = strictjson.AppendString(append(b, `,"jti":`...), a.JTI)
-		b = append(append(b, `,"issued_at":`...), a.IssuedAt...)
-		b = append(append(b, `,"expires_at":`...), a.ExpiresAt...)
-		b = append(b, ',')
-	}
-	b = strictjson.AppendString(append(b, `"key_id":`...), a.KeyID)
+	b = slices.Grow(b, len(a.Claims)+128)
+	b = strictjson.AppendString(append(b, `{"ok":{"key_id":`...), a.KeyID)
 	b = strconv.AppendBool(append(b, `,"development":`...), a.Development)
 	b = append(append(b, `,"claims":`...), a.Claims...)
 	return append(b, "}}"...)
 }
 
+var readResume = reader[EngineResumeRequest]("engine.resume", borrowing)
+
 func engineResume(c *Core, text, body, to []byte) []byte {
 	var r EngineResumeRequest
-	if p := readResume(text, &r); p != nil {
+	if p := readResume(string(text), &r); p != nil {
 		return refuse(p)
 	}
 	e, p := c.engine(r.Engine)

@@ -8,12 +8,12 @@ import (
 	"github.com/tallystick/tallystick/core/ring"
 )
 
-func ringUpdate(_ *Core, r *RingUpdateRequest, _ []byte) (any, *problem.Problem) {
+func ringUpdate(_ *Core, r *RingUpdateRequest, _ []byte) (RingUpdateResult, *problem.Problem) {
 	var current *ring.Ring
 	if r.Ring != nil {
 		var p *problem.Problem
 		if current, p = ring.Parse(string(r.Ring)); p != nil {
-			return nil, p
+			return RingUpdateResult{}, p
 		}
 	}
 	updated, p := ring.Update(current, ring.Options{
@@ -21,7 +21,7 @@ func ringUpdate(_ *Core, r *RingUpdateRequest, _ []byte) (any, *problem.Problem)
 		Publish: orDefault(r.Publish, ring.DefaultPublish), Bits: r.Bits, Fresh: r.Fresh,
 	})
 	if p != nil {
-		return nil, p
+		return RingUpdateResult{}, p
 	}
 	result := RingUpdateResult{Changed: updated.Changed, Missing: updated.Missing, Rotated: updated.Rotated, Retired: []string{}}
 	if updated.Ring != nil {
@@ -41,13 +41,13 @@ func (r *RingUpdateResult) describe(described *ring.Ring) {
 	}
 }
 
-func clientSecret(_ *Core, r *ClientSecretRequest, _ []byte) (any, *problem.Problem) {
+func clientSecret(_ *Core, r *ClientSecretRequest, _ []byte) (ClientSecretResult, *problem.Problem) {
 	secret := client.NewSecret()
 	if r.Secret != nil {
 		secret = *r.Secret
 	}
 	if err := client.CheckSecret(secret); err != nil {
-		return nil, problem.New(problem.InvalidArgument, "client.secret: "+err.Error())
+		return ClientSecretResult{}, problem.New(problem.InvalidArgument, "client.secret: "+err.Error())
 	}
 	return ClientSecretResult{secret, client.HashSecret(secret, client.NewSalt())}, nil
 }

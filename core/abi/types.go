@@ -8,8 +8,12 @@ import (
 )
 
 // The requests and results of all operations. A member without omitempty is
-// required. What Python and TypeScript know of them is generated from here
+// required; the tag abi says what else is asked of it (reader.go). What Python,
+// TypeScript and the reference page know of them is generated from here
 // (cmd/generate).
+
+// Empty is the request or result without members.
+type Empty struct{}
 
 // VersionResult answers version.
 type VersionResult struct {
@@ -98,6 +102,12 @@ type JWSVerifyRequest struct {
 	Key   string `json:"key"`
 }
 
+// JWSVerifyResult answers jws.verify. Payload is base64url.
+type JWSVerifyResult struct {
+	Header  json.RawMessage `json:"header"`
+	Payload string          `json:"payload"`
+}
+
 // DigestBodyResult answers digest.body.
 type DigestBodyResult struct {
 	ContentSHA256 string `json:"content_sha256"`
@@ -143,6 +153,11 @@ type RequestOutcomeRequest struct {
 	Status   int    `json:"status"`
 }
 
+// RequestOutcomeResult answers request.outcome.
+type RequestOutcomeResult struct {
+	Result json.RawMessage `json:"result"`
+}
+
 // RequestSignRequest is for request.sign.
 type RequestSignRequest struct {
 	Engine     uint64  `json:"engine,omitempty"`
@@ -153,20 +168,14 @@ type RequestSignRequest struct {
 	URL        string  `json:"url,omitempty"`
 	Unbound    bool    `json:"unbound,omitempty"`
 	JTI        string  `json:"jti,omitempty"`
-	TTL        int64   `json:"ttl,omitempty"`
-	BodySHA256 string  `json:"body_sha256,omitempty"`
-	Unsigned   bool    `json:"unsigned,omitempty"`
+	TTL        *int64  `json:"ttl,omitempty"`
+	BodySHA256 string  `json:"body_sha256,omitempty" abi:"digest"`
 }
 
-// RequestSignResult answers request.sign. The answer of a brief signer has
-// Authorization alone, that to an unsigned request the signing input (ABI.md).
+// RequestSignResult answers request.sign: the value of the Authorization header.
+// Whoever wants to know what stands in the token reads the token.
 type RequestSignResult struct {
-	Token         string          `json:"token"`
-	Authorization string          `json:"authorization"`
-	Claims        json.RawMessage `json:"claims"`
-	IssuedAt      int64           `json:"issued_at"`
-	ExpiresAt     int64           `json:"expires_at"`
-	KeyID         string          `json:"key_id"`
+	Authorization string `json:"authorization"`
 }
 
 // RequestVerifyRequest is for request.verify.
@@ -174,34 +183,29 @@ type RequestVerifyRequest struct {
 	Engine          uint64   `json:"engine"`
 	Now             float64  `json:"now"`
 	Authorization   []string `json:"authorization"`
-	Method          string   `json:"method"`
-	Path            string   `json:"path"`
-	Query           string   `json:"query,omitempty"`
-	Mount           string   `json:"mount,omitempty"`
+	Method          string   `json:"method" abi:"wire"`
+	Path            string   `json:"path" abi:"wire"`
+	Query           string   `json:"query,omitempty" abi:"wire"`
+	Mount           string   `json:"mount,omitempty" abi:"wire"`
 	PathDecoded     bool     `json:"path_decoded,omitempty"`
-	RawTarget       string   `json:"raw_target,omitempty"`
+	RawTarget       string   `json:"raw_target,omitempty" abi:"wire"`
 	BodyPending     bool     `json:"body_pending,omitempty"`
-	BodySHA256      string   `json:"body_sha256,omitempty"`
+	BodySHA256      string   `json:"body_sha256,omitempty" abi:"digest"`
 	BodyTooLarge    bool     `json:"body_too_large,omitempty"`
 	BodyUnavailable bool     `json:"body_unavailable,omitempty"`
 	BodyMalformed   bool     `json:"body_malformed,omitempty"`
-
-	AuthorizationInBody bool `json:"authorization_in_body,omitempty"`
 }
 
-// RequestVerifyResult answers request.verify.
+// RequestVerifyResult answers request.verify. Who called and when is said by the
+// claims iss, jti, iat and exp, which have been checked.
 type RequestVerifyResult struct {
-	Issuer      string          `json:"issuer"`
-	JTI         string          `json:"jti"`
-	IssuedAt    *float64        `json:"issued_at"`
-	ExpiresAt   float64         `json:"expires_at"`
 	KeyID       string          `json:"key_id"`
 	Development bool            `json:"development"`
 	Claims      json.RawMessage `json:"claims"`
 }
 
-// RequestRefuseRequest is for request.refuse.
-type RequestRefuseRequest struct {
+// ClaimRefuseRequest is for claim.refuse.
+type ClaimRefuseRequest struct {
 	Engine uint64 `json:"engine"`
 	Issuer string `json:"issuer"`
 	JTI    string `json:"jti"`
@@ -235,18 +239,15 @@ type VerifierConfig struct {
 	ReplayFloor    int64             `json:"replay_floor,omitempty"`
 	RSA            string            `json:"rsa,omitempty"`
 	Realm          *string           `json:"realm,omitempty"`
-	Brief          bool              `json:"brief,omitempty"`
 }
 
 // SignerConfig is who signs and with what.
 type SignerConfig struct {
-	Issuer         string `json:"issuer"`
-	PrivateKey     string `json:"private_key,omitempty"`
-	PublicKey      string `json:"public_key,omitempty"`
-	RSA            string `json:"rsa,omitempty"`
-	CheckSignature *bool  `json:"check_signature,omitempty"`
-	TTL            *int64 `json:"ttl,omitempty"`
-	Brief          bool   `json:"brief,omitempty"`
+	Issuer     string `json:"issuer"`
+	PrivateKey string `json:"private_key,omitempty"`
+	PublicKey  string `json:"public_key,omitempty"`
+	RSA        string `json:"rsa,omitempty"`
+	TTL        *int64 `json:"ttl,omitempty"`
 }
 
 // EngineOpenResult answers engine.open.
@@ -301,9 +302,9 @@ type EngineResumeRequest struct {
 	Claim     string            `json:"claim,omitempty"`
 	Valid     *bool             `json:"valid,omitempty"`
 
-	Status          int               `json:"status,omitempty"`
-	Headers         map[string]string `json:"headers,omitempty"`
-	BodySHA256      string            `json:"body_sha256,omitempty"`
+	Status          int               `json:"status,omitempty" abi:"status"`
+	Headers         map[string]string `json:"headers,omitempty" abi:"latin1"`
+	BodySHA256      string            `json:"body_sha256,omitempty" abi:"digest"`
 	BodyTooLarge    bool              `json:"body_too_large,omitempty"`
 	BodyUnavailable bool              `json:"body_unavailable,omitempty"`
 	BodyMalformed   bool              `json:"body_malformed,omitempty"`

@@ -47,7 +47,6 @@ type AccessConfig struct {
 	ReplayFloor    int64             `json:"replay_floor,omitempty"`
 	RSA            string            `json:"rsa,omitempty"`
 	Signing        string            `json:"signing,omitempty"`
-	CheckSignature *bool             `json:"check_signature,omitempty"`
 }
 
 // TrustedIssuer is an issuer that is named by configuration.
@@ -70,12 +69,12 @@ type AccessVerifyRequest struct {
 	Now            float64  `json:"now"`
 	Authorization  []string `json:"authorization,omitempty"`
 	Token          *string  `json:"token,omitempty"`
-	Method         string   `json:"method,omitempty"`
-	Path           string   `json:"path,omitempty"`
-	Query          string   `json:"query,omitempty"`
-	Mount          string   `json:"mount,omitempty"`
+	Method         string   `json:"method,omitempty" abi:"wire"`
+	Path           string   `json:"path,omitempty" abi:"wire"`
+	Query          string   `json:"query,omitempty" abi:"wire"`
+	Mount          string   `json:"mount,omitempty" abi:"wire"`
 	PathDecoded    bool     `json:"path_decoded,omitempty"`
-	RawTarget      string   `json:"raw_target,omitempty"`
+	RawTarget      string   `json:"raw_target,omitempty" abi:"wire"`
 	RequiredScopes []string `json:"required_scopes,omitempty"`
 	RequireBinding bool     `json:"require_binding,omitempty"`
 }

@@ -67,8 +67,7 @@ type Config struct {
 	MaxBody       int
 	BoundOnly     bool
 	RSA           signature.RSA
-	HostSigns     bool // the need sign
-	CheckHostSign bool
+	Signing       signature.By // with whose the need sign
 	Once          once.Config
 	VerifyOnly    bool // no ring is required
 	Inactive      []string

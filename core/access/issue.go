@@ -15,6 +15,7 @@ import (
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/ring"
 	"github.com/tallystick/tallystick/core/scope"
+	"github.com/tallystick/tallystick/core/signature"
 	"github.com/tallystick/tallystick/core/strictjson"
 	"github.com/tallystick/tallystick/core/trust"
 )
@@ -214,26 +215,21 @@ func (a *Agent) sign(o *order) need.Step {
 		a.keep(o, issued)
 		return need.Done(&issued)
 	}
-	if a.config.HostSigns || key.Private == nil {
+	if a.config.Signing != signature.ByCore || key.Private == nil {
 		return need.Ask(&need.Need{Kind: need.Sign, Input: input, Key: key.ID}, a.signed(key, input, finish))
 	}
-	signature, p := jose.Sign(input, key.Private)
+	made, p := jose.Sign(input, key.Private)
 	if p != nil {
 		return need.Refuse(p)
 	}
-	return finish(signature)
+	return finish(made)
 }
 
 // signed lets no signature out that every receiver would refuse.
 func (a *Agent) signed(key ring.Key, input string, finish func([]byte) need.Step) func(need.Answer) need.Step {
 	return func(answer need.Answer) need.Step {
-		switch {
-		case answer.HasFailed:
-			return need.Refuse(problem.New(problem.SignerFailed, "the signer failed or gave no signature in time").WithLog("the signer failed: %s", problem.Quote(answer.Failed)))
-		case len(answer.Signature) != key.Public.Size(): //guard:issue-host-size never
-			return need.Refuse(problem.Newf(problem.SignerFailed, "the signer gave %d bytes, a signature of its key has %d", len(answer.Signature), key.Public.Size()))
-		case a.config.CheckHostSign && !key.Public.Verify(input, answer.Signature): //guard:issue-host-signature never
-			return need.Refuse(problem.New(problem.SignerFailed, "the signer gave a signature that its public key does not verify (RSASSA-PKCS1-v1_5 with SHA-256 over the given bytes is expected)"))
+		if p := a.config.Signing.CheckMade(key.Public, input, answer); p != nil {
+			return need.Refuse(p)
 		}
 		return finish(answer.Signature)
 	}

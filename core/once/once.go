@@ -10,11 +10,13 @@ import (
 	"github.com/tallystick/tallystick/core/replay"
 )
 
-// What a host answers to the need claim.
+// What a host answers to the need claim. Overloaded is for a claim that ended a
+// verification: nothing in the core counts how many of these are open.
 const (
 	Claimed     = "claimed"
 	Exists      = "exists"
 	Unavailable = "unavailable"
+	Overloaded  = "overloaded"
 )
 
 // Guard remembers. Safe for concurrent use.
@@ -24,11 +26,9 @@ type Guard struct {
 }
 
 // Config has the window's capacity in jtis; claims that expire at Floor or before
-// (seconds) may have been made in a window that was lost. With Last the host ends
-// the operation: the need has the result and no way to go on.
+// (seconds) may have been made in a window that was lost.
 type Config struct {
 	Host     bool
-	Last     bool
 	Capacity int
 	Floor    int64
 }
@@ -45,13 +45,37 @@ func New(c Config) *Guard {
 func (g *Guard) Window() *replay.Window { return g.window }
 
 // Claim goes on with accepted when the pair was free. expiresAt is in whole
-// seconds, leeway included.
+// seconds, leeway included. A host that remembers is asked by a need with a ticket.
 func (g *Guard) Claim(now float64, issuer, jti string, expiresAt int64, accepted func() need.Step) need.Step {
-	id := replay.NewID(issuer, jti)
-	if g.window == nil {
-		return g.ask(&need.Need{Kind: need.Claim, Issuer: issuer, JTI: jti, ID: id.String(), ExpiresAt: expiresAt, Now: now}, accepted)
+	if g.window != nil {
+		return g.claimHere(now, issuer, jti, expiresAt, accepted)
 	}
-	switch g.window.Claim(id, expiresAt, int64(math.Floor(now))) {
+	question := ask(now, issuer, jti, expiresAt)
+	return need.Ask(question, func(a need.Answer) need.Step {
+		if a.Claim == Claimed {
+			return accepted()
+		}
+		return NotClaimed(issuer, jti, a)
+	})
+}
+
+// ClaimLast is Claim for a verification, of which the claim is the last step: a host
+// that remembers is asked by a need that has the result inside, and ends it.
+func (g *Guard) ClaimLast(now float64, issuer, jti string, expiresAt int64, accepted func() need.Step) need.Step {
+	if g.window != nil {
+		return g.claimHere(now, issuer, jti, expiresAt, accepted)
+	}
+	question := ask(now, issuer, jti, expiresAt)
+	question.Claimed = accepted().Result
+	return need.Step{Need: question}
+}
+
+func ask(now float64, issuer, jti string, expiresAt int64) *need.Need {
+	return &need.Need{Kind: need.Claim, Issuer: issuer, JTI: jti, ID: replay.NewID(issuer, jti).String(), ExpiresAt: expiresAt, Now: now}
+}
+
+func (g *Guard) claimHere(now float64, issuer, jti string, expiresAt int64, accepted func() need.Step) need.Step {
+	switch g.window.Claim(replay.NewID(issuer, jti), expiresAt, int64(math.Floor(now))) {
 	case replay.Claimed:
 		return accepted()
 	case replay.Exists: //guard:window-exists join
@@ -62,19 +86,6 @@ func (g *Guard) Claim(now float64, issuer, jti string, expiresAt int64, accepted
 	return unavailable("the replay window is full (replay_capacity %d)", g.config.Capacity)
 }
 
-func (g *Guard) ask(question *need.Need, accepted func() need.Step) need.Step {
-	if g.config.Last {
-		question.Claimed = accepted().Result
-		return need.Step{Need: question}
-	}
-	return need.Ask(question, func(a need.Answer) need.Step {
-		if a.Claim == Claimed { //guard:claim-exists always
-			return accepted()
-		}
-		return NotClaimed(question.Issuer, question.JTI, a)
-	})
-}
-
 // NotClaimed refuses a token that the host could not claim.
 func NotClaimed(issuer, jti string, a need.Answer) need.Step {
 	switch a.Claim {
@@ -82,6 +93,8 @@ func NotClaimed(issuer, jti string, a need.Answer) need.Step {
 		return replayed(issuer, jti)
 	case Unavailable: //guard:refuse-unavailable never
 		return unavailable("the replay store did not answer: %s", problem.Quote(a.Failed))
+	case Overloaded:
+		return need.Refuse(problem.New(problem.Overloaded, "").WithLog("too many requests wait for the replay store: %s", problem.Quote(a.Failed)))
 	}
 	return need.WrongAnswer(need.Claim)
 }

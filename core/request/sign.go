@@ -11,6 +11,7 @@ import (
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/signature"
 	"github.com/tallystick/tallystick/core/strictjson"
 )
 
@@ -23,24 +24,21 @@ const (
 
 // Signer signs requests as one issuer. Safe for concurrent use.
 type Signer struct {
-	issuer         string
-	private        *jose.PrivateKey // nil where the host signs
-	public         *jose.PublicKey  // nil where nobody told
-	checkSignature bool
-	ttl            int64
-	brief          bool
-	header         string // base64url
+	issuer  string
+	private *jose.PrivateKey // nil where the host signs
+	public  *jose.PublicKey  // nil where nobody told
+	by      signature.By
+	ttl     int64
+	header  string // base64url
 }
 
 // SignerConfig has one of Private and, for a host that signs, Public or nothing.
 type SignerConfig struct {
-	Issuer         string
-	Private        *jose.PrivateKey
-	Public         *jose.PublicKey
-	HostRSA        bool
-	CheckSignature bool
-	TTL            int64 // seconds
-	Brief          bool  // nobody looks at what stands in the tokens
+	Issuer  string
+	Private *jose.PrivateKey
+	Public  *jose.PublicKey
+	By      signature.By
+	TTL     int64 // seconds
 }
 
 // NewSigner checks the issuer; keys and ttl have been checked.
@@ -48,11 +46,11 @@ func NewSigner(c SignerConfig) (*Signer, *problem.Problem) {
 	if !jose.ValidIdentifier(c.Issuer, authorized.MaxIssuer) {
 		return nil, problem.New(problem.InvalidConfig, "issuer must have 1 to 512 bytes and no control characters")
 	}
-	s := &Signer{issuer: c.Issuer, private: c.Private, public: c.Public, checkSignature: c.CheckSignature, ttl: c.TTL, brief: c.Brief}
+	s := &Signer{issuer: c.Issuer, private: c.Private, public: c.Public, by: c.By, ttl: c.TTL}
 	if s.private != nil {
 		s.public = s.private.Public()
 	}
-	if c.HostRSA {
+	if c.By != signature.ByCore {
 		s.private = nil
 	}
 	s.header = jose.Encode64([]byte(s.headerText()))
@@ -79,23 +77,12 @@ type Outgoing struct {
 	Unbound bool
 	JTI     string // "": drawn at random
 	TTL     int64  // seconds; 0: the signer's
-	// Unsigned asks for the signing input alone, to which the host appends the
-	// signature of its own crypto. Where anything of that is to be checked, it is refused.
-	Unsigned bool
 	// BodySHA256 is the hex digest of the exact body bytes.
 	BodySHA256 string
 }
 
-// Signed is a token and what stands in it.
-type Signed struct {
-	Token     string
-	Claims    string // JSON text
-	IssuedAt  int64
-	ExpiresAt int64
-	KeyID     string
-	Brief     bool
-	Input     string // of what the host signs itself, "" otherwise: then nothing else is looked at
-}
+// Signed is a token.
+type Signed struct{ Token string }
 
 // signing is one token on its way, with what it asks and answers in one piece of memory.
 type signing struct {
@@ -111,26 +98,19 @@ func (s *Signer) Sign(out *Outgoing) need.Step {
 	if p := run.write(out); p != nil {
 		return need.Refuse(p)
 	}
-	if out.Unsigned {
-		if s.private != nil || s.public == nil || s.checkSignature {
-			return need.Refuse(problem.New(problem.InvalidArgument, "unsigned needs a signer with rsa host, public_key and check_signature false"))
-		}
-		run.signed.Input = run.input
-		return need.Done(&run.signed)
-	}
 	if s.private == nil {
-		run.question = need.Need{Kind: need.Sign, Input: run.input, Key: run.signed.KeyID}
+		run.question = need.Need{Kind: need.Sign, Input: run.input, Key: s.KeyID()}
 		return need.Ask(&run.question, run.answered)
 	}
-	signature, p := jose.Sign(run.input, s.private)
+	made, p := jose.Sign(run.input, s.private)
 	if p != nil {
 		return need.Refuse(p)
 	}
-	return run.finish(signature)
+	return run.finish(made)
 }
 
 func (r *signing) answered(a need.Answer) need.Step {
-	if p := r.s.checkHostSignature(r.input, a); p != nil {
+	if p := r.s.by.CheckMade(r.s.public, r.input, a); p != nil {
 		return need.Refuse(p)
 	}
 	return r.finish(a.Signature)
@@ -139,27 +119,6 @@ func (r *signing) answered(a need.Answer) need.Step {
 func (r *signing) finish(signature []byte) need.Step {
 	r.signed.Token = jose.AddPart(r.input, signature)
 	return need.Done(&r.signed)
-}
-
-// checkHostSignature lets no signature out that every receiver would refuse.
-func (s *Signer) checkHostSignature(input string, a need.Answer) *problem.Problem {
-	if a.HasFailed {
-		return problem.New(problem.SignerFailed, "the signer failed or gave no signature in time").WithLog("the signer failed: %s", problem.Quote(a.Failed))
-	}
-	n := len(a.Signature)
-	if s.public == nil {
-		if n < jose.MinBits/8 || n > jose.MaxBits/8 {
-			return problem.Newf(problem.SignerFailed, "the signer gave %d bytes, not an RSA signature of 256 to 1024 bytes", n)
-		}
-		return nil
-	}
-	if n != s.public.Size() {
-		return problem.Newf(problem.SignerFailed, "the signer gave %d bytes, a signature of its key has %d", n, s.public.Size())
-	}
-	if s.checkSignature && !s.public.Verify(input, a.Signature) {
-		return problem.New(problem.SignerFailed, "the signer gave a signature that its public key does not verify (RSASSA-PKCS1-v1_5 with SHA-256 over the given bytes is expected)")
-	}
-	return nil
 }
 
 func (s *Signer) headerText() string {
@@ -193,7 +152,6 @@ func (r *signing) write(out *Outgoing) *problem.Problem {
 		}
 	}
 	text = append(text, '}')
-	r.signed = Signed{Claims: string(text), IssuedAt: issuedAt, ExpiresAt: issuedAt + ttl, KeyID: r.s.KeyID(), Brief: r.s.brief}
 	r.input = jose.AddPart(r.s.header, text)
 	if len(r.input)+1+jose.MaxBits/6 > jose.MaxToken {
 		return problem.New(problem.InvalidArgument, "the token would be over 16384 bytes: shorten the URL")

@@ -30,11 +30,9 @@ type Policy struct {
 	Reload        bool    // the host answers the need keys
 	ReloadSeconds float64 // and is asked when the keys are this old
 	HostReplay    bool    // the need claim, else the window
-	ReplayLast    bool    // and the host ends with it
 	Capacity      int     // of the window
 	ReplayFloor   int64   // claims that expire then or before may have been made in a window that was lost
 	RSA           signature.RSA
-	Brief         bool // the claims say the rest
 }
 
 // Verifier holds a policy, the keys of callers and the replay window. Safe for
@@ -57,7 +55,7 @@ func NewVerifier(policy Policy, keys *authorized.Set) (*Verifier, *problem.Probl
 		return nil, problem.New(problem.InvalidConfig, "base_url: "+err.Error())
 	}
 	v := &Verifier{policy: policy, place: place}
-	v.guard = once.New(once.Config{Host: policy.HostReplay || policy.Development, Last: policy.ReplayLast, Capacity: policy.Capacity, Floor: policy.ReplayFloor})
+	v.guard = once.New(once.Config{Host: policy.HostReplay || policy.Development, Capacity: policy.Capacity, Floor: policy.ReplayFloor})
 	v.keys.Store(keys)
 	v.loadedAt.Store(math.Float64bits(math.Inf(-1)))
 	return v, nil
@@ -84,14 +82,9 @@ type Input struct {
 
 // Accepted is a verified request.
 type Accepted struct {
-	Issuer      string
-	JTI         string
-	IssuedAt    string // JSON number or null
-	ExpiresAt   string // JSON number
 	KeyID       string
 	Development bool
-	Brief       bool
-	Claims      string // JSON text
+	Claims      string // JSON text; iss, jti, iat and exp have been checked
 }
 
 // Verification is one request on its way through the pipeline.
@@ -246,26 +239,10 @@ func (r *Verification) claimOnce() need.Step {
 	if r.v.policy.Development {
 		return r.accept()
 	}
-	return r.v.guard.Claim(r.In.Now, r.claims.issuerText, r.claims.jti.Text, r.claims.times.DeadAt(r.v.policy.Forgiven.Leeway), r.done)
+	return r.v.guard.ClaimLast(r.In.Now, r.claims.issuerText, r.claims.jti.Text, r.claims.times.DeadAt(r.v.policy.Forgiven.Leeway), r.done)
 }
 
 func (r *Verification) accept() need.Step {
-	r.accepted = Accepted{
-		Issuer:      r.claims.issuerText,
-		JTI:         r.claims.jti.Text,
-		IssuedAt:    numberOrNull(r.claims.times.IssuedAt.Raw),
-		ExpiresAt:   r.claims.times.Expires.Raw,
-		KeyID:       r.accepted.KeyID,
-		Development: r.v.policy.Development,
-		Brief:       r.v.policy.Brief,
-		Claims:      r.token.Payload,
-	}
+	r.accepted.Development, r.accepted.Claims = r.v.policy.Development, r.token.Payload
 	return need.Done(&r.accepted)
-}
-
-func numberOrNull(raw string) string {
-	if raw == "" {
-		return "null"
-	}
-	return raw
 }

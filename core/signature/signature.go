@@ -27,6 +27,20 @@ type RSA struct {
 	Now  CheckNow // is asked before, nil: nobody is
 }
 
+// By says who makes signatures. What somebody else made is verified before it is
+// used, so that no token goes out that every receiver would refuse; the core's own
+// and those of the host's crypto library are not, which takes as long as a tenth of
+// making them.
+type By byte
+
+// The makers: the core, the host's own crypto library, and whatever is behind a
+// function that a program brought along (a KMS, an HSM).
+const (
+	ByCore By = iota
+	ByHost
+	ByExternal
+)
+
 // CheckNow asks the host within the call, which saves a second one. The key is named
 // by its thumbprint. A host that cannot tell is asked by the need check.
 type CheckNow func(key, input string, signature []byte) Verdict
@@ -94,4 +108,23 @@ func (s *Search) answered(a need.Answer) need.Step {
 		return s.Found(s.asked.Thumbprint())
 	}
 	return s.Among(s.rest)
+}
+
+// CheckMade refuses a signature that the host brought, where it is not one of the
+// public key, which is nil where nobody told.
+func (by By) CheckMade(public *jose.PublicKey, input string, a need.Answer) *problem.Problem {
+	n := len(a.Signature)
+	switch {
+	case a.HasFailed:
+		return problem.New(problem.SignerFailed, "the signer failed or gave no signature in time").WithLog("the signer failed: %s", problem.Quote(a.Failed))
+	case public == nil && (n < jose.MinBits/8 || n > jose.MaxBits/8):
+		return problem.Newf(problem.SignerFailed, "the signer gave %d bytes, not an RSA signature of 256 to 1024 bytes", n)
+	case public == nil:
+		return nil
+	case n != public.Size():
+		return problem.Newf(problem.SignerFailed, "the signer gave %d bytes, a signature of its key has %d", n, public.Size())
+	case by != ByHost && !public.Verify(input, a.Signature):
+		return problem.New(problem.SignerFailed, "the signer gave a signature that its public key does not verify (RSASSA-PKCS1-v1_5 with SHA-256 over the given bytes is expected)")
+	}
+	return nil
 }

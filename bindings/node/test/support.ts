@@ -119,7 +119,7 @@ const core = await loadCore();
 export function token(request: Readonly<Record<string, unknown>>, body: string | Uint8Array = ""): string {
   const full = { issuer: "orchestrator", private_key: known.privatePem, now: Date.now() / 1000, ...request };
   const answer = core.call("request.sign", JSON.stringify(full), Buffer.from(body as Uint8Array));
-  const { ok, error } = JSON.parse(answer) as { ok?: { token: string }; error?: { message: string } };
+  const { ok, error } = JSON.parse(answer) as { ok?: { authorization: string }; error?: { message: string } };
   assert.ok(ok, error?.message);
   return ok.token;
 }

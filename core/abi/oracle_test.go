@@ -7,39 +7,13 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"testing"
 
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/strictjson"
 )
 
-// cold makes a handler from a function over Go types, for operations that are not
-// called once per request.
-func cold[Request any](operation string, run func(c *Core, r *Request, body []byte) (any, *problem.Problem)) handler {
-	return func(c *Core, request, body, _ []byte) []byte {
-		var r Request
-		if p := readCold(operation, request, &r); p != nil {
-			return refuse(p)
-		}
-		result, p := run(c, &r, body)
-		if p != nil {
-			return refuse(p)
-		}
-		return ok(result)
-	}
-}
-
-// readCold passes a request through the gate and fills a struct from it.
-func readCold(operation string, request []byte, into any) *problem.Problem {
-	if err := strictjson.CheckObject(request); err != nil {
-		return notStrict(operation, err)
-	}
-	if err := decode(request, into); err != nil {
-		return problem.Newf(problem.InvalidArgument, "%s: %s", operation, err)
-	}
-	return nil
-}
-
-// decode fills a struct from a strict JSON object. encoding/json takes "ISSUER"
+// decode is another reader of requests, by encoding/json, to compare with: it fills a struct from a strict JSON object. encoding/json takes "ISSUER"
 // for "issuer" and null for nothing, so the members are compared exactly first.
 func decode(text []byte, into any) error {
 	if err := checkMembers(text, reflect.TypeOf(into).Elem()); err != nil {
@@ -119,4 +93,54 @@ func inside(name string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", name, err)
+}
+
+// compareReaders: both refuse or both read the same. The reader knows bounds that
+// types do not say, so it may refuse more: numbers below 1 for what the core
+// numbered, integers beyond 2^53, digests and statuses, characters over a byte.
+func compareReaders(t *testing.T, text []byte, request reflect.Type) {
+	t.Helper()
+	byTags, byJSON := reflect.New(request), reflect.New(request)
+	m := members{operation: "test", keep: keeping}
+	m.object(&m.outermost, string(text), shapeOf(request), byTags.UnsafePointer())
+	err := decode(text, byJSON.Interface())
+	if m.problem == nil && err != nil {
+		t.Fatalf("%s: read as %+v, decode says %v", text, byTags.Elem(), err)
+	}
+	if m.problem == nil && isASCII(text) && !reflect.DeepEqual(byTags.Interface(), byJSON.Interface()) {
+		t.Fatalf("%s: %+v by tags, %+v by encoding/json", text, byTags.Elem(), byJSON.Elem())
+	}
+}
+
+// isASCII leaves out what latin-1 turns into other bytes.
+func isASCII(text []byte) bool {
+	for _, c := range text {
+		if c >= 0x80 || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+func FuzzReadersAgree(f *testing.F) {
+	for _, seed := range []string{
+		`{"engine":1,"now":1.5,"authorization":["a"],"method":"GET","path":"/","query":"q","path_decoded":true}`,
+		`{"engine":1,"now":1,"method":"GET","url":"u","ttl":60,"unbound":true,"jti":"x"}`,
+		`{"engine":1,"ticket":2,"now":1,"files":[{"name":"a.pem","text":"t"}],"failed":"x","valid":false,"status":200,"headers":{"a":"b"}}`,
+		`{"verifier":{"keys":{"a":"b"},"max_body":1,"leeway":0.5,"realm":"r"},"signer":{"issuer":"a","ttl":5}}`,
+		`{"access":{"allowed_scopes":["read"],"trusted_issuers":[{"issuer":"a"}],"accept_from":["family"],"clients":[{"client_id":"c","scopes":[]}],"google":{}}}`,
+		`{"engine":2,"now":1,"target":"a","scopes":[],"bind":{"method":"POST","url":"u"},"extra_claims":{"a":null}}`,
+		`{"claims":{"iss":"a","sub":"b","aoauth":{"agent_url":"u"}},"trusted_issuers":[]}`,
+		`{"secret":null}`, `{"bits":2048}`, `{"bits":1e3}`, `{"text":"a","TEXT":"b"}`, `{"ring":[1],"now":1e300,"lifetime":1}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if len(text) > 4096 || strictjson.CheckObject(text) != nil {
+			return
+		}
+		for _, operation := range table {
+			compareReaders(t, text, operation.Request)
+		}
+	})
 }
