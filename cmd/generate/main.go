@@ -1,6 +1,6 @@
 // Command generate writes what Python and TypeScript know of the core: the error
-// table with one class per code, the operations and the types of their requests
-// and results. It also fills the generated blocks of the pages in docs/. Run it
+// table with one class per code, and those types of requests and results that a
+// binding uses. It also fills the generated blocks of the pages in docs/. Run it
 // from the repository's root: `go run ./cmd/generate`.
 package main
 
@@ -10,11 +10,22 @@ import (
 	"path/filepath"
 )
 
+const nodeSources = "bindings/node/src"
+
 // outputs are the generated files by their path below the repository's root.
 func outputs(root string) (map[string]string, error) {
+	used, err := importedTypes(filepath.Join(root, nodeSources))
+	if err != nil {
+		return nil, err
+	}
+	types, err := typescriptTypes(used)
+	if err != nil {
+		return nil, err
+	}
 	files := map[string]string{
 		"bindings/python/src/tallystick/_generated.py": python(),
-		"bindings/node/src/generated.ts":               typescript(),
+		nodeSources + "/codes.ts":                      typescriptCodes(),
+		nodeSources + "/generated.ts":                  types,
 	}
 	for path, blocks := range pages() {
 		page, err := os.ReadFile(filepath.Join(root, path))
@@ -28,22 +39,22 @@ func outputs(root string) (map[string]string, error) {
 	return files, nil
 }
 
-func write() error {
-	files, err := outputs(".")
+func main() {
+	if err := write("."); err != nil {
+		fmt.Fprintf(os.Stderr, "generate: %v (run it from the repository's root)\n", err)
+		os.Exit(1)
+	}
+}
+
+func write(root string) error {
+	files, err := outputs(root)
 	if err != nil {
 		return err
 	}
 	for path, text := range files {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(root, path), []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func main() {
-	if err := write(); err != nil {
-		fmt.Fprintf(os.Stderr, "generate: %v (run it from the repository's root)\n", err)
-		os.Exit(1)
-	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 // shape is one object type that crosses the border.
 type shape struct {
 	name   string
+	goType reflect.Type
 	fields []field
 }
 
@@ -23,16 +25,30 @@ type field struct {
 
 var rawJSON = reflect.TypeFor[json.RawMessage]()
 
-// shapes returns every object type that an operation uses, those inside others
-// first, each once.
-func shapes() []shape {
+// shapesOf returns the named object types, those inside others first, each once.
+func shapesOf(names []string) ([]shape, error) {
+	types := map[string]reflect.Type{}
+	for _, operation := range abi.Table() {
+		find(operation.Request, types)
+		find(operation.Result, types)
+	}
 	seen := map[reflect.Type]bool{}
 	var all []shape
-	for _, operation := range abi.Table() {
-		all = collect(all, operation.Request, seen)
-		all = collect(all, operation.Result, seen)
+	for _, name := range names {
+		t, known := types[name]
+		if !known {
+			return nil, fmt.Errorf("%s is imported of generated.ts, and no operation has such a type", name)
+		}
+		all = collect(all, t, seen)
 	}
-	return all
+	return all, nil
+}
+
+// find names every object type that a type holds.
+func find(t reflect.Type, types map[string]reflect.Type) {
+	for _, s := range collect(nil, t, map[reflect.Type]bool{}) {
+		types[s.name] = s.goType
+	}
 }
 
 func collect(all []shape, t reflect.Type, seen map[reflect.Type]bool) []shape {
@@ -45,7 +61,7 @@ func collect(all []shape, t reflect.Type, seen map[reflect.Type]bool) []shape {
 		return all
 	}
 	seen[t] = true
-	s := shape{name: t.Name()}
+	s := shape{name: t.Name(), goType: t}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")

@@ -154,9 +154,9 @@ export class AgentAuth {
    */
   async verify(facts: RequestFacts, body?: Uint8Array | BodyReader): Promise<Caller> {
     const { engine, buffers } = this.#started ?? (await this.#start);
-    const { members, header } = verifyRequest(facts, body, engine.opened.max_body);
+    const members = verifyRequest(facts, body, engine.opened.max_body);
     const own = typeof body === "function" ? bodyNeed(body, buffers.asked) : undefined;
-    const verified = engine.run<Verified>("request.verify", members, header, own);
+    const verified = engine.run<Verified>("request.verify", members, undefined, own);
     const accepted = isLater(verified) ? await verified : verified;
     const { claims } = accepted;
     return {

@@ -1,11 +1,15 @@
+import { ERRORS, type ErrorCode } from "./codes.js";
 import { type Problem, TallystickError } from "./errors.js";
-import { ERRORS, type ErrorCode } from "./generated.js";
 
-/** One of the three things that the core can answer. */
+/** One of the four things that the core can answer: of its needs, the claim that ends a verification has no ticket. */
 export type Answer<T> =
   | { readonly ok: T; readonly need?: never; readonly error?: never }
   | { readonly need: Need; readonly ticket: number; readonly ok?: never; readonly error?: never }
+  | { readonly need: LastClaim<T>; readonly ticket?: never; readonly ok?: never; readonly error?: never }
   | { readonly error: Problem; readonly ok?: never; readonly need?: never };
+
+/** The claim that ends a verification, whose result counts once the token is claimed. */
+export type LastClaim<T> = Extract<Need, { kind: "claim" }> & { readonly claimed: { readonly ok: T } };
 
 /** Something that the core asks the host to do; see the table of needs in ABI.md. */
 export type Need =

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { misuse, result } from "./answers.js";
 import { readStream } from "./body.js";
 import { type Backend, type Core, sharedCore } from "./core.js";
-import { Engine, failed, isLater, type Needs, now } from "./engine.js";
+import { Engine, failed, isLater, type Needs } from "./engine.js";
 import { TallystickError } from "./errors.js";
 import type { RequestEndpointResult, RequestSignResult } from "./generated.js";
 import { bodyDigest } from "./host-crypto.js";
@@ -23,7 +23,7 @@ import {
 } from "./options.js";
 import { outgoing, type SignedRequestInit } from "./outgoing.js";
 import { sentBody, sentUrl } from "./sent.js";
-import { type ResolvedSigner, resolveSigner, SIGNER_RULES, type Signer, type SignerOptions } from "./signer.js";
+import { resolveSigner, SIGNER_RULES, type Signer, type SignerOptions } from "./signer.js";
 
 /** Who signs, and how. */
 export interface OrchestratorClientOptions extends SignerOptions {
@@ -101,8 +101,6 @@ const SECURE: Rules<SecureRequest> = {
   issuerId: STRING,
   privateKeyPem: STRING,
 };
-/** How many signatures of one client may be under way; about as many as an engine lets wait for others. */
-const MAX_AT_ONCE = 9_000;
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -113,7 +111,6 @@ export class OrchestratorClient {
   readonly #options: OrchestratorClientOptions;
   readonly #started: Promise<Started>;
   #ready: Started | undefined;
-  #signing = 0;
 
   /**
    * Starts at once to load the core; what only the core can tell of the key or an option's value fails each call.
@@ -159,34 +156,12 @@ export class OrchestratorClient {
   ): Promise<SignedHeaders> {
     if (typeof method !== "string") checkValue("sign: method", method, STRING);
     if (typeof url !== "string" && !(url instanceof URL)) checkValue("sign: url", url, URL_TEXT);
-    const { engine, signer } = this.#ready ?? (await this.#started);
+    const { engine } = this.#ready ?? (await this.#started);
     const body_sha256 = bodyDigest(sentBody(body));
     const request = { method, url: sentUrl(String(url)), ttl: this.#options.ttl, body_sha256 };
-    if (signer.unchecked !== undefined) {
-      const authorization = await this.#append(engine, signer, request);
-      if (authorization !== undefined) return { authorization };
-    }
     const signed = engine.run<RequestSignResult>("request.sign", request);
     const { authorization } = isLater(signed) ? await signed : signed;
     return { authorization };
-  }
-
-  /** Signs what the core would only put the signature behind, in a second call; undefined where that fails. */
-  async #append(engine: Engine, signer: ResolvedSigner, request: object): Promise<string | undefined> {
-    if (this.#signing >= MAX_AT_ONCE) throw misuse("overloaded", "too many requests are waiting to be signed");
-    this.#signing += 1;
-    try {
-      const { input } = engine.call<{ readonly input: string }>("request.sign", {
-        now: now(),
-        ...request,
-        unsigned: true,
-      });
-      const { body } = await signer.sign(input);
-      if (body === undefined || body.length !== signer.unchecked) return undefined;
-      return `Bearer ${input}.${Buffer.from(body).toString("base64url")}`;
-    } finally {
-      this.#signing -= 1;
-    }
   }
 
   /**
@@ -270,7 +245,6 @@ export class OrchestratorClient {
 
 interface Started {
   readonly core: Core;
-  readonly signer: ResolvedSigner;
   readonly engine: Engine;
 }
 
@@ -278,14 +252,14 @@ async function start(options: OrchestratorClientOptions): Promise<Started> {
   const core = await sharedCore({ backend: options.backend, library: options.library });
   const signer = resolveSigner(core, options.signer, options);
   const configuration = {
-    signer: { issuer: options.issuerId, ttl: options.ttl, brief: true, ...signer.configuration },
+    signer: { issuer: options.issuerId, ttl: options.ttl, ...signer.configuration },
   };
   const needs: Needs = {
     sign: (need) => signer.sign(need.input),
     check: () => failed("a client checks nothing"),
   };
   const engine = openWithOptions(() => new Engine(core, () => configuration, needs));
-  return { core, engine, signer };
+  return { core, engine };
 }
 
 /** What belongs to `fetch` and not to the request: an undici dispatcher. */

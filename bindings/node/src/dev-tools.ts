@@ -89,7 +89,7 @@ export const DevTools = {
       }),
       Buffer.from(body),
     );
-    return { token: result<RequestSignResult>(signed).token, body };
+    return { token: result<RequestSignResult>(signed).authorization.replace(/^Bearer /, ""), body };
   },
 };
 

@@ -1,4 +1,4 @@
-import { type Answer, errorFrom, misuse, type Need, result } from "./answers.js";
+import { type Answer, errorFrom, type LastClaim, misuse, type Need, result } from "./answers.js";
 import type { Core } from "./core.js";
 import type { EngineOpenRequest, EngineOpenResult } from "./generated.js";
 
@@ -21,7 +21,7 @@ export type Needs = {
  */
 const MAX_SUSPENDED = 896;
 
-/** How many operations wait for one of those; what comes on top is for the core to refuse as overloaded. */
+/** How many operations wait for one of those; what comes on top is refused as overloaded. */
 const MAX_WAITING = 8192;
 
 const MAX_RESTARTS = 2;
@@ -52,6 +52,9 @@ interface Place {
   readonly generation: number;
 }
 
+/** An answer that asks for something. */
+type Pending<T> = Extract<Answer<T>, { readonly need: Need }>;
+
 /** One operation under way. */
 class Run {
   starts = 0;
@@ -62,7 +65,7 @@ class Run {
   constructor(
     readonly op: string,
     readonly members: string,
-    readonly body: Uint8Array | string | undefined,
+    readonly body: Uint8Array | undefined,
     readonly own: Needs | undefined,
   ) {}
 }
@@ -128,11 +131,10 @@ export class Engine {
    * a promise from the first need on that takes its time: a promise costs as much as the core's part of some operations.
    *
    * @param members - What the request has beside engine and time, or the JSON text of it.
-   * @param body - A text stands for its bytes in UTF-8.
    * @param own - Needs that belong to this operation alone, such as the body of the request that it verifies.
    * @throws {@link TallystickError} of the core's code.
    */
-  run<T>(op: string, members: object | string, body?: Uint8Array | string, own?: Needs): T | Promise<T> {
+  run<T>(op: string, members: object | string, body?: Uint8Array, own?: Needs): T | Promise<T> {
     const run = new Run(op, typeof members === "string" ? members : JSON.stringify(members), body, own);
     const room = this.#suspended < MAX_SUSPENDED || this.#waiting.length >= MAX_WAITING;
     return room ? this.#start<T>(run) : this.#startLater<T>(run);
@@ -176,17 +178,16 @@ export class Engine {
   #serveAll<T>(run: Run, place: Place, first: Answer<T>): T | Promise<T> | typeof REPLACED {
     let answer = first;
     while (answer.need !== undefined) {
-      const { ticket, need } = answer;
+      const pending = answer;
       let found: Reply | Promise<Reply>;
       try {
-        // A token is claimed once, however often its verification has to start again.
-        found = need.kind === "claim" && run.claimed !== undefined ? run.claimed : this.#serve(need, run.own);
+        found = this.#meet(run, pending);
       } catch (error) {
-        this.#giveUp(place, ticket);
+        this.#giveUp(place, pending.ticket);
         throw error;
       }
-      if (isLater(found)) return this.#follow<T>(run, place, ticket, need, found);
-      const next = this.#resume<T>(run, place, ticket, need, found);
+      if (isLater(found)) return this.#follow<T>(run, place, pending, found);
+      const next = this.#goOn<T>(run, place, pending, found);
       if (next === REPLACED) return next;
       answer = next;
     }
@@ -194,8 +195,17 @@ export class Engine {
     throw errorFrom(answer.error, run.cause === undefined ? undefined : { cause: run.cause });
   }
 
+  #meet(run: Run, { ticket, need }: Pending<unknown>): Reply | Promise<Reply> {
+    // Nothing in the core counts the claims that end a verification.
+    if (ticket === undefined && !run.suspended && this.#suspended >= MAX_SUSPENDED) {
+      return { members: { claim: "overloaded" } };
+    }
+    // A token is claimed once, however often its verification has to start again.
+    return need.kind === "claim" && run.claimed !== undefined ? run.claimed : this.#serve(need, run.own);
+  }
+
   /** Goes on once a need is met. The operation counts as suspended from its first such need until it has ended. */
-  async #follow<T>(run: Run, place: Place, ticket: number, need: Need, reply: PromiseLike<Reply>): Promise<T> {
+  async #follow<T>(run: Run, place: Place, pending: Pending<T>, reply: PromiseLike<Reply>): Promise<T> {
     const first = !run.suspended;
     run.suspended = true;
     if (first) this.#suspended += 1;
@@ -204,10 +214,10 @@ export class Engine {
       try {
         found = await reply;
       } catch (error) {
-        this.#giveUp(place, ticket);
+        this.#giveUp(place, pending.ticket);
         throw error;
       }
-      const next = this.#resume<T>(run, place, ticket, need, found);
+      const next = this.#goOn<T>(run, place, pending, found);
       const served = next === REPLACED ? next : this.#serveAll<T>(run, place, next);
       const done = served === REPLACED ? this.#start<T>(run) : served;
       return isLater(done) ? await done : done;
@@ -217,6 +227,16 @@ export class Engine {
         this.#waiting.shift()?.();
       }
     }
+  }
+
+  /** The next answer: of a claim that ends the operation, the result that lies in it or what the core makes of the refusal. */
+  #goOn<T>(run: Run, place: Place, { ticket, need }: Pending<T>, found: Reply): Answer<T> | typeof REPLACED {
+    if (ticket !== undefined) return this.#resume<T>(run, place, ticket, need, found);
+    const { issuer, jti, claimed } = need as LastClaim<T>;
+    if (found.members["claim"] === "claimed") return claimed;
+    run.cause = found.cause;
+    const { engine } = this.opened;
+    return this.#ask("claim.refuse", JSON.stringify({ engine, issuer, jti, ...found.members }), undefined);
   }
 
   /** The next answer, unless the instance that gave the ticket is gone: to another one it says nothing, or something else. */
@@ -232,8 +252,8 @@ export class Engine {
   }
 
   /** A ticket that nobody comes back for would take a place in the core for a minute. */
-  #giveUp(place: Place, ticket: number): void {
-    if (this.#closed || this.#core.generation !== place.generation) return;
+  #giveUp(place: Place, ticket: number | undefined): void {
+    if (ticket === undefined || this.#closed || this.#core.generation !== place.generation) return;
     const members = JSON.stringify({ ticket, failed: "the host gave up" });
     this.#ask("engine.resume", withNow(place.engine, members), undefined);
   }
@@ -243,10 +263,8 @@ export class Engine {
     return ok;
   }
 
-  #ask<T>(op: string, request: string, body: Uint8Array | string | undefined): Answer<T> {
-    const core = this.#core;
-    const answer = typeof body === "string" ? core.callWithText(op, request, body) : core.call(op, request, body);
-    return JSON.parse(answer) as Answer<T>;
+  #ask<T>(op: string, request: string, body: Uint8Array | undefined): Answer<T> {
+    return JSON.parse(this.#core.call(op, request, body)) as Answer<T>;
   }
 
   #serve(need: Need, own: Needs | undefined): Reply | Promise<Reply> {

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "./generated.js";
+import type { ErrorCode } from "./codes.js";
 
 /** The HTTP answer that the core words for a refused request; header names are lower case. */
 export interface HttpAnswer {

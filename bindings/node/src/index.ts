@@ -38,11 +38,12 @@ export {
   type SendOptions,
   type SignedHeaders,
 } from "./client.js";
+export * from "./codes.js";
 export { type Backend, type Core, type CoreOptions, loadCore } from "./core.js";
 export { type DevToken, DevTools, type SetupOptions, type TokenOptions } from "./dev-tools.js";
 export { type HttpAnswer, type Problem, TallystickError } from "./errors.js";
 export type { FetchHandler, VerifiedFetchHandler } from "./fetch-handler.js";
-export * from "./generated.js";
+export { ABI_VERSION } from "./generated.js";
 export { KeyManager, type KeyPair, type PublicKey } from "./keys.js";
 export type { Logger } from "./logger.js";
 export {

@@ -2,7 +2,7 @@ import { misuse } from "./answers.js";
 import type { Core } from "./core.js";
 import { ABI_VERSION } from "./generated.js";
 import { reason } from "./lines.js";
-import { checkCall, checkText } from "./portable/core.js";
+import { checkCall } from "./portable/core.js";
 
 const NOTHING = new Uint8Array(0);
 
@@ -75,11 +75,6 @@ export class NativeBackend implements Core {
       throw misuse("invalid_config", `the library ${path} speaks ABI ${version}, this package ABI ${ABI_VERSION}`);
     }
     return new NativeBackend(functions);
-  }
-
-  callWithText(op: string, request: string, text: string): string {
-    checkText(text);
-    return this.call(op, request, Buffer.from(text));
   }
 
   call(op: string, request: string, body: Uint8Array = NOTHING): string {

@@ -1,8 +1,8 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import { misuse } from "./answers.js";
+import { CODES } from "./codes.js";
 import { isLater } from "./engine.js";
 import { type HttpAnswer, TallystickError } from "./errors.js";
-import { CODES } from "./generated.js";
 import { reason } from "./lines.js";
 import type { Logger } from "./logger.js";
 import { camelCase, checkValue, isPlain, OBJECT, type Rule, STRING } from "./options.js";

@@ -25,8 +25,6 @@ export interface ResolvedSigner {
   readonly configuration: Omit<SignerConfig, "issuer" | "ttl">;
   /** The need `sign`; never throws. */
   sign(input: string): Promise<Reply>;
-  /** Length of a signature in bytes, where the core takes them as they are, so that the host may as well append them. */
-  readonly unchecked?: number;
 }
 
 /** Choices that go with a signer. */
@@ -100,9 +98,8 @@ function inspect(core: Core, request: KeyInspectRequest): InspectedKey {
 function hostSigner(key: KeyObject, publicPem: string): ResolvedSigner {
   return {
     // OpenSSL checks its own signatures against faults, so the core need not do it again.
-    configuration: { public_key: publicPem, rsa: "host", check_signature: false },
+    configuration: { public_key: publicPem, rsa: "host" },
     sign: (input) => signOffLoop(input, key),
-    unchecked: Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8),
   };
 }
 
@@ -118,7 +115,7 @@ function functionSigner(sign: SignFunction, options: SignerOptions): ResolvedSig
   }
   const limit = options.signerTimeout ?? DEFAULT_TIMEOUT_MS;
   return {
-    configuration: { public_key: options.publicKey, rsa: "host" },
+    configuration: { public_key: options.publicKey, rsa: "external" },
     sign: (input) => reply(() => within(limit, "the signer", async () => sign(new TextEncoder().encode(input)))),
   };
 }

@@ -54,7 +54,6 @@ function openVerifier(core: Core, options: AgentAuthOptions, development: boolea
       ...used.configuration(),
       rsa: rsaBy(options.crypto),
       realm: options.realm,
-      brief: true,
     },
   });
   const accepted = (result: unknown) => used.accepted((result as Verified).claims.exp);

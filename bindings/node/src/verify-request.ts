@@ -75,16 +75,8 @@ export function wireText(text: string): string {
   return /\p{Surrogate}/u.test(text) ? text.replace(/\p{Surrogate}/gu, "\uFFFD") : text;
 }
 
-/** What the core is told of a request, but for engine and time. */
-export interface VerifyRequest {
-  /** JSON text of one object. */
-  readonly members: string;
-  /** The one Authorization header, which travels as bytes: reading a token out of JSON takes long. */
-  readonly header: string | undefined;
-}
-
 /**
- * The request of `request.verify`. Its text is put together by hand: `JSON.stringify` of the whole would take three
+ * The request of `request.verify` but for engine and time. Its text is put together by hand: `JSON.stringify` of the whole would take three
  * times as long.
  *
  * @throws {@link TallystickError} `invalid_argument` for a wrong type.
@@ -93,21 +85,15 @@ export function verifyRequest(
   facts: RequestFacts,
   body: Uint8Array | BodyReader | undefined,
   maxBody: number,
-): VerifyRequest {
+): string {
   if (!isUsual(facts, body)) checkFacts(facts, body);
-  const headers = headerLines(facts.authorization);
-  const header = headers.length === 1 ? headers[0] : undefined;
-  let members =
-    header === undefined
-      ? `{"authorization":${JSON.stringify(headers.map(wireText))}`
-      : `{"authorization":[],"authorization_in_body":true`;
+  let members = `{"authorization":${JSON.stringify(headerLines(facts.authorization).map(wireText))}`;
   members += `,"method":${JSON.stringify(wireText(facts.method))},"path":${JSON.stringify(wireText(facts.path))}`;
   if (facts.query !== undefined) members += `,"query":${JSON.stringify(wireText(facts.query))}`;
   if (facts.mount !== undefined) members += `,"mount":${JSON.stringify(wireText(facts.mount))}`;
   const tooLarge = facts.bodyTooLarge === true || (isUint8Array(body) && body.length > maxBody);
-  if (tooLarge) members += `,"body_too_large":true}`;
-  else if (typeof body === "function") members += `,"body_pending":true}`;
-  else if (facts.bodyUnavailable === true) members += `,"body_unavailable":true}`;
-  else members += `,"body_sha256":"${bodyDigest(body)}"}`;
-  return { members, header };
+  if (tooLarge) return `${members},"body_too_large":true}`;
+  if (typeof body === "function") return `${members},"body_pending":true}`;
+  if (facts.bodyUnavailable === true) return `${members},"body_unavailable":true}`;
+  return `${members},"body_sha256":"${bodyDigest(body)}"}`;
 }

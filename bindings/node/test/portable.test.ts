@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { loadCore } from "tallystick";
 import { openCore } from "tallystick/core";
-import { known, LIBRARY } from "./support.js";
+import { known } from "./support.js";
 
 const module = await WebAssembly.compile(await readFile(new URL("../../dist/tallystick.wasm", import.meta.url)));
 
@@ -25,27 +25,6 @@ describe("tallystick/core", () => {
       const bytes = new TextEncoder().encode(body);
       assert.equal(portable.call(op, request, bytes), own.call(op, request, bytes), op);
     }
-    for (const text of [
-      "",
-      "body",
-      "h\u00e9\ud83d\ude00",
-      "half \ud800",
-      "x".repeat(70_000),
-      "\u20ac".repeat(50_000),
-    ]) {
-      const answer = own.call("digest.body", "{}", Buffer.from(text));
-      assert.equal(portable.callWithText("digest.body", "{}", text), answer, `${text.length} characters`);
-      assert.equal(own.callWithText("digest.body", "{}", text), answer, `${text.length} characters`);
-    }
-    const native = await loadCore({ backend: "native", library: LIBRARY });
-    for (const text of [undefined, 7, new Uint8Array(2)] as unknown as string[]) {
-      for (const core of [own, portable, native]) {
-        assert.throws(() => core.callWithText("digest.body", "{}", text), { name: "TypeError", message: /as a text/ });
-      }
-    }
-    // Longer than a third of the memory: a buffer with room for the longest spelling would not fit.
-    const long = "a".repeat(3_000_000);
-    assert.equal(own.callWithText("digest.body", "{}", long), own.call("digest.body", "{}", Buffer.from(long)));
     assert.equal(own.generation, 0);
     assert.equal(portable.backend, "wasm");
   });

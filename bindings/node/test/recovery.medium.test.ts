@@ -64,7 +64,7 @@ describe("a core that died", () => {
     assert.doesNotMatch(error.message, /fatal|entropy/);
     assert.ok(error.log.length < 10_000);
     assert.equal(core.generation, 1);
-    assert.ok(JSON.parse(core.call("request.sign", request)).ok.token);
+    assert.ok(JSON.parse(core.call("request.sign", request)).ok.authorization);
     assert.equal(core.generation, 1);
   });
 

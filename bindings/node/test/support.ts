@@ -121,7 +121,7 @@ export function token(request: Readonly<Record<string, unknown>>, body: string |
   const answer = core.call("request.sign", JSON.stringify(full), Buffer.from(body as Uint8Array));
   const { ok, error } = JSON.parse(answer) as { ok?: { authorization: string }; error?: { message: string } };
   assert.ok(ok, error?.message);
-  return ok.token;
+  return ok.authorization.replace("Bearer ", "");
 }
 
 export const bearer = (text: string): string[] => ["authorization", `Bearer ${text}`];

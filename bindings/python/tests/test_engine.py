@@ -139,7 +139,7 @@ def test_an_instance_lost_between_need_and_answer_starts_the_operation_over(
             retire(core)
         return "", real.sign(need["input"].encode())
 
-    assert engine.run("request.sign", members(), b"", host)["token"]
+    assert engine.run("request.sign", members(), b"", host)["authorization"]
     assert len(asked) == 2
 
 

@@ -79,31 +79,13 @@ const digested = (body, limit) => (body.length > limit ? { body_too_large: true 
 
 function withDigest(op, request, body) {
   const engine = engines.get(request.engine);
-  const given = ["body_sha256", "body_too_large", "body_unavailable", "failed", "authorization_in_body"].some(
-    (name) => name in request,
-  );
+  const given = ["body_sha256", "body_too_large", "body_unavailable", "failed"].some((name) => name in request);
   const waits = op === "engine.resume" && engine?.waitForBody.get(request.ticket);
   const { bind } = request;
   if (op === "access.issue" && bind && !("body_sha256" in bind))
     return { request: { ...request, bind: { ...bind, ...digested(body) } } };
   if (given || !(waits || op === "request.verify" || op === "request.sign")) return { request, body };
-  if (op !== "request.verify") return { request: { ...request, ...digested(body, waits?.max_bytes) } };
-  return withHeader({ ...request, ...digested(body, engine?.maxBody) });
-}
-
-/** One header travels as bytes. Half a character is refused by the core while it reads JSON, and has no bytes. */
-function withHeader(request) {
-  const { authorization } = request;
-  const asBytes =
-    Array.isArray(authorization) &&
-    authorization.length === 1 &&
-    typeof authorization[0] === "string" &&
-    authorization[0].isWellFormed();
-  if (!asBytes) return { request };
-  return {
-    request: { ...request, authorization: [], authorization_in_body: true },
-    body: Buffer.from(authorization[0]),
-  };
+  return { request: { ...request, ...digested(body, op === "request.verify" ? engine?.maxBody : waits?.max_bytes) } };
 }
 
 /** Answers the needs "check" and "sign" until another answer comes, which is the one to compare. */

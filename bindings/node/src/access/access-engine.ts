@@ -9,7 +9,6 @@ import { type ReplayStore, UsedTokens } from "../replay.js";
 import { Buffers } from "../room.js";
 import type { Signer, SignerOptions } from "../signer.js";
 import type { ClientEntry } from "./documents.js";
-import { ExternalKey } from "./external-key.js";
 import { Flights } from "./flights.js";
 import { HttpExchange } from "./http-exchange.js";
 import type { Rotation, RotationOptions, SigningKeys } from "./key-ring.js";
@@ -162,8 +161,7 @@ function members({ role, access, keys, issuerKeys, clients, crypto }: AccessPlan
     keys: issuerKeys,
     ...(clients === undefined ? {} : { clients: clients() }),
     rsa: rsaBy(crypto),
-    // OpenSSL checks its own signatures against faults; a stranger's function is checked by the core.
-    check_signature: keys instanceof ExternalKey,
+    signing: keys?.signing,
   };
 }
 

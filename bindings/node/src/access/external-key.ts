@@ -10,6 +10,7 @@ import type { Rotation, SigningKeys } from "./key-ring.js";
 export class ExternalKey implements SigningKeys {
   readonly document: RingDocument;
   readonly due = false;
+  readonly signing: "host" | "external";
   /** RFC 7638 thumbprint. */
   readonly kid: string;
   readonly #signer: ResolvedSigner;
@@ -18,7 +19,8 @@ export class ExternalKey implements SigningKeys {
   constructor(core: Core, signer: Signer, options: SignerOptions) {
     // The core's own RSA would want the private key inside; this key is only ever used by its holder.
     this.#signer = resolveSigner(core, signer, { ...options, crypto: "host" });
-    const publicKey = this.#signer.configuration.public_key;
+    const { public_key: publicKey, rsa } = this.#signer.configuration;
+    this.signing = rsa === "external" ? "external" : "host";
     if (publicKey === undefined) {
       throw misuse(
         "invalid_argument",

@@ -35,6 +35,8 @@ export interface KeyRingOptions {
 export interface SigningKeys {
   /** The ring for the core: what it publishes and decides by, without private halves. */
   readonly document: RingDocument;
+  /** Who makes the signatures: this host by its own crypto, or somebody whose signatures the core checks. */
+  readonly signing: "host" | "external";
   /** Whether {@link SigningKeys.refresh} should be called before the keys are used. */
   readonly due: boolean;
   /** Looks whether others changed the keys: true then. */
@@ -68,6 +70,7 @@ export interface Rotation {
  * lock (`docs/files.md`).
  */
 export class KeyRing implements SigningKeys {
+  readonly signing = "host";
   readonly #core: Core;
   readonly #file: SharedDocument<RingDocument>;
   readonly #options: KeyRingOptions;

@@ -15,17 +15,10 @@ export interface Core {
    * @returns JSON text with exactly one of `ok`, `need` and `error`.
    */
   call(op: string, request: string, body?: Uint8Array): string;
-  /** The same with the UTF-8 of a text as the body; half a character becomes U+FFFD. */
-  callWithText(op: string, request: string, text: string): string;
 }
 
 /** Memory at which a WebAssembly instance is replaced when nobody says otherwise, in bytes. */
 export const DEFAULT_MEMORY_LIMIT = 1_073_741_824;
-
-/** @throws TypeError */
-export function checkText(text: unknown): asserts text is string {
-  if (typeof text !== "string") throw new TypeError("callWithText takes the body as a text");
-}
 
 /**
  * A text where bytes are wanted would become other bytes, and an ArrayBuffer, whose length is another member, none.

@@ -50,39 +50,27 @@ export class Instance {
     return this.#exports.memory.buffer.byteLength;
   }
 
-  /** @param body - A text stands for its bytes in UTF-8. */
-  call(op: string, request: string, body: Uint8Array | string): string {
+  call(op: string, request: string, body: Uint8Array): string {
     // A character takes at most three bytes, so what passes this test fits without counting.
-    const mostOfBody = typeof body === "string" ? body.length * 3 : body.length;
-    if ((op.length + request.length) * 3 + mostOfBody <= SCRATCH) {
-      return this.#callAt(this.#scratch, op, request, request.length * 3, body, mostOfBody);
+    if ((op.length + request.length) * 3 + body.length <= SCRATCH) {
+      return this.#callAt(this.#scratch, op, request, request.length * 3, body);
     }
     const requestRoom = this.#platform.byteLength(request);
-    const bodyRoom = typeof body === "string" ? this.#platform.byteLength(body) : body.length;
-    const at = this.#exports.tally_alloc(op.length * 3 + requestRoom + bodyRoom) >>> 0;
-    const answer = this.#callAt(at, op, request, requestRoom, body, bodyRoom);
+    const at = this.#exports.tally_alloc(op.length * 3 + requestRoom + body.length) >>> 0;
+    const answer = this.#callAt(at, op, request, requestRoom, body);
     this.#exports.tally_free(at);
     return answer;
   }
 
   // A room beyond the memory's end is an error of some platforms, however short the text is.
-  #callAt(
-    at: number,
-    op: string,
-    request: string,
-    requestRoom: number,
-    body: Uint8Array | string,
-    bodyRoom: number,
-  ): string {
+  #callAt(at: number, op: string, request: string, requestRoom: number, body: Uint8Array): string {
     const { view } = this.wasi.seen();
     const opLength = writeOperation(view, op, at);
     const requestAt = at + opLength;
     const requestLength = view.write(request, requestAt, requestRoom);
     const bodyAt = requestAt + requestLength;
-    let bodyLength = body.length;
-    if (typeof body === "string") bodyLength = view.write(body, bodyAt, bodyRoom);
-    else if (bodyLength > 0) view.bytes.set(body, bodyAt);
-    const packed = this.#exports.tally_call(at, opLength, requestAt, requestLength, bodyAt, bodyLength);
+    if (body.length > 0) view.bytes.set(body, bodyAt);
+    const packed = this.#exports.tally_call(at, opLength, requestAt, requestLength, bodyAt, body.length);
     const pointer = Number((packed >> 32n) & 0xffff_ffffn);
     return this.wasi.seen().view.read(pointer, pointer + Number(packed & 0xffff_ffffn));
   }

@@ -1,5 +1,5 @@
 import { oneLine, reason } from "../lines.js";
-import { type Core, checkCall, checkText } from "./core.js";
+import { type Core, checkCall } from "./core.js";
 import { Instance } from "./instance.js";
 import type { Platform } from "./platform.js";
 import { ProcessExit } from "./wasi.js";
@@ -32,16 +32,6 @@ export class WasmCore implements Core {
 
   call(op: string, request: string, body: Uint8Array = NOTHING): string {
     checkCall(op, request, body);
-    return this.#call(op, request, body);
-  }
-
-  callWithText(op: string, request: string, text: string): string {
-    checkText(text);
-    checkCall(op, request, NOTHING);
-    return this.#call(op, request, text);
-  }
-
-  #call(op: string, request: string, body: Uint8Array | string): string {
     try {
       const instance = (this.#instance ??= new Instance(this.#module, this.#platform));
       const answer = instance.call(op, request, body);

@@ -141,12 +141,11 @@ class AgentAuth:
         self._floor = ReplayFloor(leeway) if in_core else None
         self._policy = _given(
             reload=True,
-            brief=True,
             base_url=base_url,
             require_target=require_target,
             **numbers,
             development=self.dev_mode,
-            replay="memory" if store is None else "host_last",
+            replay="memory" if store is None else "host",
             realm=realm,
         )
         self._engine = Engine(core, self._configure, self._opened)

@@ -36,7 +36,7 @@ class Caller:
 
 
 def caller_of(result: dict[str, Any]) -> Caller:
-    """Return the caller of a verified request; the result is ``brief`` (ABI.md)."""
+    """Return the caller of a verified request."""
     claims = result["claims"]
     caller = object.__new__(Caller)
     # As __init__ would, which sets each member of a frozen dataclass by a call.

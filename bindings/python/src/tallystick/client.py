@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from base64 import urlsafe_b64encode
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any
@@ -103,13 +102,6 @@ class OrchestratorClient:
         """
         digest, data = self._engine.hand_over(body_bytes(body))
         members = _target(method, url) + digest
-        if self._means.unchecked:
-            # The core would only append the signature, in a second call.
-            unsigned = self._engine.run(
-                "request.sign", members + ',"unsigned":true', data, _asks_nothing
-            )
-            text: str = unsigned["input"]
-            return _headers(f"Bearer {text}.{_base64url(self._means.sign(text.encode()))}")
         asked = _Asked(self._means)
         try:
             return _signed(self._engine.run("request.sign", members, data, asked.answer))
@@ -183,7 +175,7 @@ class OrchestratorClient:
         self._engine.close()
 
     def _configure(self) -> Configuration:
-        signer = {"issuer": self._issuer_id, "ttl": self._ttl, "brief": True}
+        signer = {"issuer": self._issuer_id, "ttl": self._ttl}
         return {"signer": {**signer, **self._means.configuration}}
 
     async def _deliver(
@@ -248,19 +240,7 @@ def _target(method: str, url: str | yarl.URL) -> str:
 
 
 def _signed(answer: Answer) -> dict[str, str]:
-    return _headers(answer["authorization"])
-
-
-def _headers(authorization: str) -> dict[str, str]:
-    return {"Authorization": authorization}
-
-
-def _base64url(signature: bytes) -> str:
-    return urlsafe_b64encode(signature).rstrip(b"=").decode()
-
-
-def _asks_nothing(need: Need) -> Reply:
-    return members_of({"failed": f"an unsigned request has no need {need['kind']}"}), b""
+    return {"Authorization": answer["authorization"]}
 
 
 def _json(payload: Any) -> bytes:

@@ -72,7 +72,7 @@ class DevTools:
             },
             body.encode(),
         )
-        token: str = signed["token"]
+        token: str = signed["authorization"].removeprefix("Bearer ")
         print(f"Token of issuer {issuer_id!r}, valid for 6 hours:")
         print(f"Authorization: Bearer {token}")
         print("for a POST with exactly this body:")

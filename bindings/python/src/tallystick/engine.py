@@ -47,6 +47,11 @@ class _Handle:
 
 _decoder = json.JSONDecoder()
 
+MAX_OPEN_CLAIMS = 1024
+"""Claims of one engine that tasks wait for at once; one more is refused as overloaded."""
+
+_OVERLOADED: Reply = ('"claim":"overloaded"', b"")
+
 _ATTEMPTS = 3
 _REPLACED = "the core was replaced again and again during one operation"
 
@@ -75,6 +80,7 @@ class Engine(ForkAware):
         self._configure = configure
         self._opened = opened
         self._lock = threading.Lock()
+        self._open_claims = 0
         self._open()
 
     def run(
@@ -113,7 +119,7 @@ class Engine(ForkAware):
                 answer = self._call(handle, operation, members, body)
                 while "need" in answer:
                     try:
-                        reply = await host(answer["need"])
+                        reply = await self._ask(answer, host)
                     except BaseException:
                         self._give_up(handle, answer.get("ticket"))
                         raise
@@ -122,6 +128,21 @@ class Engine(ForkAware):
             except InstanceReplacedError:
                 self._forget(handle)
         raise error("internal", _REPLACED)
+
+    async def _ask(self, answer: Answer, host: Callable[[Need], Awaitable[Reply]]) -> Reply:
+        if "ticket" in answer:
+            return await host(answer["need"])
+        # Nothing in the core counts the claims that end a verification. Threads bound
+        # themselves; tasks do not.
+        with self._lock:
+            if self._open_claims >= MAX_OPEN_CLAIMS:
+                return _OVERLOADED
+            self._open_claims += 1
+        try:
+            return await host(answer["need"])
+        finally:
+            with self._lock:
+                self._open_claims -= 1
 
     def call(self, operation: str, members: dict[str, Any]) -> Answer:
         """Run an operation of the engine that needs nothing of the host."""
@@ -162,13 +183,13 @@ class Engine(ForkAware):
     def _go_on(self, handle: _Handle, answer: Answer, reply: Reply) -> Answer:
         if "ticket" in answer:
             return self._resume(handle, answer["ticket"], reply)
-        # The claim was all that was left (ABI.md, host_last): no second call of the core.
+        # The claim was all that was left: no second call of the core.
         need = answer["need"]
         if reply == CLAIMED:
             claimed: Answer = need["claimed"]
             return claimed
         members = f'"issuer":{quote(need["issuer"])},"jti":{quote(need["jti"])},{reply[0]}'
-        return self._call(handle, "request.refuse", members, b"")
+        return self._call(handle, "claim.refuse", members, b"")
 
     def _resume(self, handle: _Handle, ticket: int, reply: Reply) -> Answer:
         found, body = reply
@@ -217,6 +238,7 @@ class Engine(ForkAware):
 
     def after_fork_in_child(self) -> None:
         self._lock = threading.Lock()
+        self._open_claims = 0
         self._handle = None
 
     def __del__(self) -> None:

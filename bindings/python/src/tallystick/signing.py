@@ -49,10 +49,6 @@ class SigningMeans(Protocol):
     def in_core(self) -> bool:
         """Whether the core signs by itself and so takes a signature's time."""
 
-    @property
-    def unchecked(self) -> bool:
-        """Whether the core takes the signatures as they are: it is told so by configuration."""
-
     def sign(self, data: bytes) -> bytes:
         """Sign with RSASSA-PKCS1-v1_5 and SHA-256, or raise :class:`SigningFailure`."""
 
@@ -64,7 +60,6 @@ class CoreMeans:
     """The core holds the private key and asks for nothing."""
 
     in_core = True
-    unchecked = False
 
     def __init__(self, text: str) -> None:
         self.configuration = {"private_key": text}
@@ -134,19 +129,17 @@ class CryptographyMeans:
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         # Others may wear the same shape, such as a KMS: these are strangers.
-        self.unchecked = type(key).__module__.partition(".")[0] == "cryptography"
+        self._own = type(key).__module__.partition(".")[0] == "cryptography"
         self.configuration = {
-            "rsa": "host",
+            "rsa": "host" if self._own else "external",
             "public_key": public.decode(),
-            # The library has just made it with this very key: checking costs and finds nothing.
-            "check_signature": not self.unchecked,
         }
         self._key = key
         self._padding = padding.PKCS1v15()
         self._hash = hashes.SHA256()
 
     def sign(self, data: bytes) -> bytes:
-        if not self.unchecked:
+        if not self._own:
             return self._sign_strangely(data)
         with _openssl:
             return self._key.sign(data, self._padding, self._hash)
@@ -198,12 +191,11 @@ class FunctionMeans:
     """A stranger's function, such as a KMS. It may raise, lie or never answer."""
 
     in_core = False
-    unchecked = False
 
     def __init__(
         self, function: SigningFunction, public_key: str | None, time_limit: float
     ) -> None:
-        self.configuration: dict[str, Any] = {"rsa": "host"}
+        self.configuration: dict[str, Any] = {"rsa": "external"}
         if public_key is not None:
             self.configuration["public_key"] = public_key
         self._function = function

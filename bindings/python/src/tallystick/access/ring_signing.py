@@ -43,11 +43,12 @@ class RingSigning:
     @property
     def configuration(self) -> dict[str, Any]:
         """Members of ``access`` in ``engine.open``."""
-        # A stranger's signature is looked at before it is used.
-        members: dict[str, Any] = {"check_signature": self._means is not None}
-        members["signing"] = "host" if self._signs else "core"
-        members["rsa"] = "host" if self._checks else "core"
-        return members
+        signing = "host" if self._signs else "core"
+        return {
+            # What was brought along may be a stranger's: the core looks at its signatures.
+            "signing": signing if self._means is None else "external",
+            "rsa": "host" if self._checks else "core",
+        }
 
     @property
     def in_core(self) -> bool:
