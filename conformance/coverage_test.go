@@ -32,7 +32,7 @@ func TestEveryCodeIsExpected(t *testing.T) {
 }
 
 // refuses is the operation that answers with an error when all is well.
-const refuses = "request.refuse"
+const refuses = "claim.refuse"
 
 func TestEveryOperationIsCalled(t *testing.T) {
 	called := map[string]bool{}

@@ -100,16 +100,15 @@ func members(a *area) {
 
 // goneMembers: what an older host may still say in engine.open.
 func goneMembers(a *area) {
-	for part, names := range map[string][]string{"verifier": {"brief"}, "signer": {"brief", "check_signature"}, "access": {"check_signature"}} {
-		for _, name := range names {
-			config := map[string]object{
-				"verifier": {"keys": object{"alice": alice.spki()}}, "signer": {"issuer": "alice", "private_key": alice.pkcs8()},
-				"access": {"base_url": bobURL, "ring": publicRing(bob)},
-			}[part]
-			a.reject("open-"+part+"-"+strings.ReplaceAll(name, "_", "-"), "call", "a member that the ABI does not have any more", "ABI.md engine.open",
-				call("engine.open", object{part: config.with(object{name: true})}, "", errorCode("invalid_argument")))
-		}
+	gone := func(part, name string, config object) {
+		a.reject("open-"+part+"-"+strings.ReplaceAll(name, "_", "-"), "call", "a member that the ABI does not have any more", "ABI.md engine.open",
+			call("engine.open", object{part: config.with(object{name: true})}, "", errorCode("invalid_argument")))
 	}
+	signer := object{"issuer": "alice", "private_key": alice.pkcs8()}
+	gone("verifier", "brief", object{"keys": object{"alice": alice.spki()}})
+	gone("signer", "brief", signer)
+	gone("signer", "check_signature", signer)
+	gone("access", "check_signature", object{"base_url": bobURL, "ring": publicRing(bob)})
 	a.reject("operation-request-refuse", "call", "an operation that the ABI does not have any more", "ABI.md claim.refuse",
 		call("request.refuse", object{"engine": 1, "issuer": "alice", "jti": "jti-1", "claim": "exists"}, "", errorCode("unknown_operation")))
 }

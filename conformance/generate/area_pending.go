@@ -27,7 +27,7 @@ func pendingAnswers(a *area) {
 	answered := func(setup step, t token, members object, sent string, code string) []step {
 		return []step{setup, asksPending(t, nil), resume(members, sent, refusal(code))}
 	}
-	good := okIncludes(object{"issuer": "alice", "jti": "jti-1"})
+	good := saidBy("alice", "jti-1")
 	a.accept("bytes", "the body's bytes", pendingSource, open(nil), asksPending(t, nil), resume(nil, body, good))
 	a.accept("digest", "the body's digest, which the host made", pendingSource, open(nil), asksPending(t, nil), resume(object{"body_sha256": hexSHA256(body)}, "", good))
 	empty := claim("content_sha256", hexSHA256(""))
@@ -83,11 +83,11 @@ func pendingOrder(a *area) {
 	asksNothing("expired", "a token that has expired", t, at(now+60), "token_expired")
 	asksNothing("claims", "a token without a digest of the body", claim("content_sha256", remove), nil, "invalid_claims")
 	asksNothing("target", "a token for another method", sign(alice, rotagentClaims().with(object{"htm": "PUT", "htu": endpoint})), nil, "wrong_target")
-	good := okIncludes(object{"issuer": "alice"})
+	good := okIncludes(object{"claims": object{"iss": "alice"}})
 	host := open(object{"replay": "host"})
-	asksClaim := need("claim", object{"issuer": "alice", "jti": "jti-1", "now": now + 2})
+	asksClaim := need("claim", object{"issuer": "alice", "jti": "jti-1", "now": now + 2, "claimed": object{"ok": object{"key_id": alice.kid()}}})
 	a.accept("before-claim", "the body, and then the claim, at the body's time", step14, host, asksPending(t, nil),
-		resume(at(now+2), body, asksClaim).save("ticket", "ticket"), resume(object{"claim": "claimed"}, "", good))
+		resume(at(now+2), body, asksClaim))
 	a.reject("refused-claims-nothing", "before-claim", "a body that is refused claims nothing", step14, host, asksPending(t, nil), resume(nil, "x", refusal("body_tampered")))
 	a.reject("refused-burns-nothing", "bytes", "a request refused for its body leaves the token unused", step14, open(nil), asksPending(t, nil),
 		resume(nil, "x", refusal("body_tampered")), asksPending(t, nil), resume(nil, body, good))
