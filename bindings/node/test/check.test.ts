@@ -145,7 +145,7 @@ describe("a check within the call", () => {
       asked.push([key, Buffer.from(input).toString("latin1"), signature.length]);
       return said;
     });
-    assert.equal((await verifies()).ok.issuer, "me");
+    assert.equal((await verifies()).ok.claims.iss, "me");
     said = false;
     assert.equal((await verifies()).error.code, "invalid_signature");
     said = undefined;
