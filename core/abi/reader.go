@@ -159,7 +159,7 @@ func (m *members) object(object *strictjson.Reader, text string, s *shape, into 
 	if err := object.Err(); err != nil {
 		m.problem = notStrict(m.operation, err)
 	}
-	if missing := s.required &^ seen; missing != 0 && m.problem == nil {
+	if missing := s.required &^ seen; missing != 0 && m.problem == nil { //guard:member-missing never
 		m.wrong(s.fields[bits.TrailingZeros64(missing)].name, "is missing")
 	}
 }
@@ -217,7 +217,7 @@ func (m *members) bytes(v *strictjson.Member, into unsafe.Pointer) bool {
 
 // refusal is what is wrong, or that no HTTP request can have been so.
 func (m *members) refusal() *problem.Problem {
-	if m.problem == nil && m.malformed != "" {
+	if m.problem == nil && m.malformed != "" { //guard:wire-malformed never
 		return problem.New(problem.MalformedRequest, "").WithLog("%s has a character above U+00FF, which no byte of a request is", m.malformed)
 	}
 	return m.problem
@@ -243,7 +243,7 @@ func latin1(text string) (string, bool) {
 
 // readDigest reads what digest.Hex writes.
 func readDigest(m *members, v *strictjson.Member, into unsafe.Pointer) {
-	if readText(m, v, into); m.problem == nil && !digest.IsHex(v.Text) {
+	if readText(m, v, into); m.problem == nil && !digest.IsHex(v.Text) { //guard:member-digest never
 		m.wrong(v.Name, "must be 64 lower-case hex digits")
 	}
 }
@@ -260,7 +260,7 @@ func readFlag(m *members, v *strictjson.Member, into unsafe.Pointer) {
 // natively and another in WebAssembly.
 func readNumber(m *members, v *strictjson.Member, into unsafe.Pointer) {
 	n, ok := v.Seconds()
-	if !ok {
+	if !ok { //guard:number-exact never
 		m.wrong(v.Name, "must be a number within 2^53")
 		return
 	}
@@ -269,7 +269,7 @@ func readNumber(m *members, v *strictjson.Member, into unsafe.Pointer) {
 
 func (m *members) integer(v *strictjson.Member) (int64, bool) {
 	n, ok := v.Seconds()
-	if !ok || strings.ContainsAny(v.Raw, ".eE") {
+	if !ok || strings.ContainsAny(v.Raw, ".eE") { //guard:integer-exact drop 1; integer-digits drop 2
 		m.wrong(v.Name, "must be an integer")
 		return 0, false
 	}
@@ -283,7 +283,7 @@ func readInteger(m *members, v *strictjson.Member, into unsafe.Pointer) {
 
 func readStatus(m *members, v *strictjson.Member, into unsafe.Pointer) {
 	n, ok := m.integer(v)
-	if ok && (n < 100 || n > 999) {
+	if ok && (n < 100 || n > 999) { //guard:status-range never
 		m.wrong(v.Name, "must be an HTTP status")
 	}
 	*(*int64)(into) = n
@@ -292,7 +292,7 @@ func readStatus(m *members, v *strictjson.Member, into unsafe.Pointer) {
 // readHandle reads a number that the core gave out.
 func readHandle(m *members, v *strictjson.Member, into unsafe.Pointer) {
 	n, ok := m.integer(v)
-	if ok && n < 1 {
+	if ok && n < 1 { //guard:handle-positive never
 		m.wrong(v.Name, "must be a positive integer")
 	}
 	*(*uint64)(into) = uint64(max(n, 0))
@@ -318,7 +318,7 @@ func readTexts(m *members, v *strictjson.Member, into unsafe.Pointer) {
 		texts = []string{}
 	}
 	texts, ok := strictjson.AppendStrings(texts[:0], v.Raw)
-	if !ok {
+	if !ok { //guard:entries-strings never
 		m.wrong(v.Name, "must be an array of strings")
 		return
 	}
