@@ -76,8 +76,8 @@ export function wireText(text: string): string {
 }
 
 /**
- * The request of `request.verify` but for engine and time. Its text is put together by hand: `JSON.stringify` of the whole would take three
- * times as long.
+ * The request of `request.verify` but for engine and time. Its text is put together by hand: `JSON.stringify` of the
+ * whole would take three times as long.
  *
  * @throws {@link TallystickError} `invalid_argument` for a wrong type.
  */
