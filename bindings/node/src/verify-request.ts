@@ -81,11 +81,7 @@ export function wireText(text: string): string {
  *
  * @throws {@link TallystickError} `invalid_argument` for a wrong type.
  */
-export function verifyRequest(
-  facts: RequestFacts,
-  body: Uint8Array | BodyReader | undefined,
-  maxBody: number,
-): string {
+export function verifyRequest(facts: RequestFacts, body: Uint8Array | BodyReader | undefined, maxBody: number): string {
   if (!isUsual(facts, body)) checkFacts(facts, body);
   let members = `{"authorization":${JSON.stringify(headerLines(facts.authorization).map(wireText))}`;
   members += `,"method":${JSON.stringify(wireText(facts.method))},"path":${JSON.stringify(wireText(facts.path))}`;
