@@ -15,6 +15,7 @@ from tallystick.core import call_json, load_core
 
 DOCS = Path(__file__).parents[2] / "docs"
 PROTOCOL = (DOCS / "protocol.md").read_text()
+ABI = (DOCS / "abi.md").read_text()
 ERRORS = (DOCS / "errors.md").read_text()
 NOW = 1700000000
 PRIVATE, PUBLIC = KeyManager.generate_rsa_keypair()
@@ -33,6 +34,11 @@ def call(operation, body=b"", **request):
     return call_json(load_core(), operation, request, body)
 
 
+def sign(body=b"", **request):
+    signed = call("request.sign", body, private_key=PRIVATE, **request)
+    return signed["authorization"].removeprefix("Bearer ")
+
+
 def payload(token, **instead):
     """The claims of a token in their order."""
     text = token.split(".")[1]
@@ -48,18 +54,25 @@ def test_a_signed_request():
     method, path, _ = line.split(" ")
     url = f"https://{host.removeprefix('Host: ')}{path}"
     facts = {"now": NOW, "method": method, "url": url, "jti": json.loads(claims)["jti"]}
-    facts["issuer"] = "my_orchestrator"
-    token = call("request.sign", body.encode(), private_key=PRIVATE, **facts)["token"]
+    token = sign(body.encode(), issuer="my_orchestrator", **facts)
     assert payload(token) == list(json.loads(claims).items())
 
 
 def test_an_access_token():
     (claims,) = blocks(PROTOCOL, "The claims of an access token", "json")
     said = json.loads(claims)
-    form = {"grant_type": "client_credentials", "target": "@bob", "client_id": said["sub"]}
+    form = {
+        "grant_type": "client_credentials",
+        "target": "@bob",
+        "client_id": said["sub"],
+    }
     secret = call("client.secret")
     form["client_secret"] = secret["secret"]
-    client = {"client_id": said["sub"], "secret_hash": secret["secret_hash"], "scopes": ["read"]}
+    client = {
+        "client_id": said["sub"],
+        "secret_hash": secret["secret_hash"],
+        "scopes": ["read"],
+    }
     engine = call(
         "engine.open",
         access={
@@ -80,7 +93,7 @@ def test_a_response():
     (body,) = blocks(PROTOCOL, "The response", "json")
     (challenge,) = blocks(PROTOCOL, "The response", "http")
     facts = {"method": "GET", "url": "https://agent.example/"}
-    token = call("request.sign", issuer="me", private_key=PRIVATE, now=NOW, **facts)["token"]
+    token = sign(issuer="me", now=NOW, **facts)
     engine = call("engine.open", verifier={"keys": {"me": PUBLIC}})["engine"]
     request = {"method": "GET", "path": "/", "authorization": [f"Bearer {token}"]}
     with pytest.raises(TokenExpiredError) as refusal:
@@ -101,11 +114,23 @@ def test_scope_patterns():
             assert matched is (scope in matches), (pattern, scope)
 
 
+def test_a_call():
+    request, answer = blocks(ABI, "The call", "json")
+    assert {"ok": call("scope.match", **json.loads(request))} == json.loads(answer)
+
+
 def test_the_example_of_the_errors(tmp_path):
     heading = "What a user of the library sees"
-    (code,), (output,) = blocks(ERRORS, heading, "python"), blocks(ERRORS, heading, "text")
+    (code,), (output,) = (
+        blocks(ERRORS, heading, "python"),
+        blocks(ERRORS, heading, "text"),
+    )
     (tmp_path / "authorized_keys").mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.stdout == output, done.stderr

@@ -47,6 +47,25 @@ def numbers(text):
         yield last
 
 
+def mentions(text):
+    """Return the paths of Markdown files in a text, each with its anchor or ""."""
+    for found in re.finditer(r"\.md\b(?:#([\w-]+))?", text):
+        before = text[max(0, found.start() - 100) : found.start()]
+        path = re.search(r"[\w./-]*$", before)[0] + ".md"
+        yield path.rsplit("blob/main/")[-1].lstrip("./"), found[1] or ""
+
+
+def same(page, path):
+    """Whether a path, which may begin anywhere, names a page."""
+    return f"/{page}".endswith(f"/{path}") or path.endswith(f"/{page}")
+
+
+def anchors(page):
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    for heading in re.findall(r"(?m)^#+ (.*)$", (ROOT / page).read_text()):
+        yield re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
 def citations(name, text):
     pattern = WITHIN if name == "docs/protocol.md" else CITED
     return [(found[0], found[1], found[2]) for found in pattern.finditer(text)]
@@ -87,6 +106,27 @@ def test_every_citation_of_the_protocol_resolves():
     found = [(name, cited) for name, text in tracked() for cited in citations(name, text)]
     assert len(found) > 1000
     assert [(name, cited[0]) for name, cited in found if not resolves(cited)] == []
+
+
+def test_every_page_that_is_named_is_there():
+    pages = [name for name, _ in tracked() if name.endswith(".md")]
+    missing = []
+    for name, text in tracked():
+        # PEERS.md is written from the vectors, which are read here.
+        for path, anchor in mentions(text) if name != "conformance/PEERS.md" else []:
+            found = [page for page in pages if same(page, path)]
+            if not found or (anchor and not any(anchor in anchors(page) for page in found)):
+                missing.append((name, path, anchor))
+    assert missing == []
+
+
+def test_every_operation_that_is_cited_is_there():
+    """Such as "abi.md request.verify: body_sha256"."""
+    there = set(re.findall(r"(?m)^### (\S+)$", (ROOT / "docs" / "abi.md").read_text()))
+    cited = re.compile(r"\babi\.md`?,? ([a-z]+\.[a-z]+)\b(?!\.)")
+    found = [(name, operation) for name, text in tracked() for operation in cited.findall(text)]
+    assert len(found) > 100
+    assert [(name, operation) for name, operation in found if operation not in there] == []
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)

@@ -33,7 +33,7 @@ REJECT = {
     "name": "scope/missing",
     "kind": "reject",
     "says": "no scope",
-    "source": "ABI.md scope.match",
+    "source": "abi.md scope.match",
     "twin": "scope/exact",
     "steps": [
         {

@@ -27,16 +27,25 @@ func outputs(root string) (map[string]string, error) {
 		nodeSources + "/codes.ts":                      typescriptCodes(),
 		nodeSources + "/generated.ts":                  types,
 	}
-	for path, blocks := range pages() {
+	return files, addPages(files, root)
+}
+
+// addPages adds the pages, with their blocks as they should be.
+func addPages(files map[string]string, root string) error {
+	all, err := pages(root)
+	if err != nil {
+		return err
+	}
+	for path, blocks := range all {
 		page, err := os.ReadFile(filepath.Join(root, path))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if files[path], err = fill(string(page), blocks); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	return files, nil
+	return nil
 }
 
 func main() {

@@ -9,14 +9,19 @@ import (
 )
 
 // pages are the Markdown pages that have generated blocks, and those blocks by
-// their name.
-func pages() map[string]map[string]string {
+// their name, for the checkout at root.
+func pages(root string) (map[string]map[string]string, error) {
+	reference, err := referenceBlocks(root)
+	if err != nil {
+		return nil, err
+	}
 	return map[string]map[string]string{
+		"docs/abi.md": reference,
 		"docs/errors.md": {
 			"refusals": errorSections(problem.Refusals()),
 			"misuses":  errorSections(problem.Misuses()),
 		},
-	}
+	}, nil
 }
 
 // block is a generated part of a page, between its two marks.

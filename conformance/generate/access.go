@@ -17,7 +17,7 @@ const (
 )
 
 // clientSecret is a client's at a token endpoint; what is stored of it has the
-// form that ABI.md client.secret states.
+// form that abi.md client.secret states.
 const clientSecret = "correct-horse-battery-staple"
 
 var secretHash = hashSecret(clientSecret, "salt-of-16-bytes")
@@ -35,7 +35,7 @@ func registered(changes object) object {
 	return object{"client_id": "carol", "secret_hash": secretHash, "public_key": alice.spki(), "scopes": []string{"read", "tools:*"}}.with(changes)
 }
 
-// ringEntry is a key of a ring document (ABI.md ring.update).
+// ringEntry is a key of a ring document (abi.md ring.update).
 func ringEntry(key keyPair, state string, changes object) object {
 	return object{"kid": key.kid(), "state": state, "private_pem": key.pkcs8(), "published_at": now - 1000}.with(changes)
 }

@@ -10,7 +10,7 @@ const (
 	step12    = "protocol.md section 3 step 12"
 	oneOrder  = "protocol.md section 3: one order"
 	extension = "protocol.md section 2: both spellings of the extension"
-	aoauth    = "aoauth.md JWT Token Structure"
+	aoauth    = "AOAuth skill JWT Token Structure"
 )
 
 func accessTokens() *area {
@@ -37,14 +37,14 @@ func context(a *area) {
 	}
 	exact := call("access.verify", asked(t.String(), nil), "", ok(full))
 	exact.note = t.note()
-	a.accept("context", "every member of the AuthContext", "aoauth.md AuthContext; ABI.md access.verify", openAccess(nil), exact)
-	a.accept("context-bare-token", "the same of a bare token, without a request", "ABI.md access.verify", openAccess(nil),
+	a.accept("context", "every member of the AuthContext", "AOAuth skill AuthContext; abi.md access.verify", openAccess(nil), exact)
+	a.accept("context-bare-token", "the same of a bare token, without a request", "abi.md access.verify", openAccess(nil),
 		call("access.verify", object{"engine": "$engine", "now": now + 1, "token": t.String()}, "", ok(full)))
 	least := accessToken(object{"jti": remove, "iat": remove, "nbf": remove, "scope": remove, "client_id": remove, "token_type": remove, "aoauth": object{"agent_url": aliceURL}})
-	a.accept("context-least", "a token with the fewest claims", "ABI.md access.verify: string|null", openAccess(nil),
+	a.accept("context-least", "a token with the fewest claims", "abi.md access.verify: string|null", openAccess(nil),
 		lets(least, nil, object{"jti": nil, "issued_at": nil, "client_id": nil, "scopes": []string{}, "expires_at": now + 300}))
 	user := openAccess(object{"trusted_issuers": []object{{"issuer": aliceURL, "type": "user"}}})
-	a.accept("context-user", "an issuer of users: user_id in place of agent_id", "aoauth.md AuthContext: issuer_type", user,
+	a.accept("context-user", "an issuer of users: user_id in place of agent_id", "AOAuth skill AuthContext: issuer_type", user,
 		lets(accessToken(object{"sub": "auth0|17", "aoauth": remove}), nil, object{"user_id": "auth0|17", "agent_id": nil, "source_agent": nil, "issuer_type": "user"}))
 	portal := openAccess(object{"trusted_issuers": []object{{"issuer": aliceURL, "type": "portal"}}, "allowed_scopes": []string{"read", "namespace:*"}})
 	a.accept("context-portal", "a portal's token: its name is sub, its labels count", section5+"; protocol.md section 4", portal,
@@ -58,7 +58,7 @@ func context(a *area) {
 	a.accept("context-both", "both spellings: aoauth.agent_url goes first", extension, openAccess(nil),
 		lets(accessToken(object{"agent_path": "/agents"}), nil, object{"agent_url": aliceURL}))
 	a.accept("context-unknown-claims", "unknown claims are handed on", "RFC 7519 section 4", openAccess(nil), lets(accessToken(object{"x": object{"y": []int{1}}}), nil, object{"raw_claims": object{"x": object{"y": []int{1}}}}))
-	a.accept("static-keys", "an issuer whose keys are configured is never fetched", "ABI.md engine.open: keys", openAccess(nil), letsIn(t, nil))
+	a.accept("static-keys", "an issuer whose keys are configured is never fetched", "abi.md engine.open: keys", openAccess(nil), letsIn(t, nil))
 	a.accept("static-keys-are-trust", "its keys are configured, so it needs no place on the allow list", "protocol.md section 3 step 4", openAccess(object{"allow": []string{"@somebody"}}), letsIn(t, nil))
 	a.accept("own-token", "an agent knows its own key", "issue: an agent's own token endpoint", openAccess(nil),
 		lets(signHeader(bob, object{"kid": bob.kid()}, accessClaims().with(object{"iss": bobURL, "sub": "carol", "aoauth": object{"agent_url": bobURL + "/carol"}})), nil, object{"name": "com.example.agents.bob.carol"}))
@@ -138,10 +138,10 @@ func accessKeys(a *area) {
 	check := openAccess(object{"rsa": "host"})
 	t := accessToken(nil)
 	asksCheck := call("access.verify", asked(t.String(), nil), "", need("check", object{"input": t.input(), "key": alice.kid()})).save("ticket", "ticket")
-	a.accept("check", "rsa host: the host checks the signature", "ABI.md needs: check", check, asksCheck, resume(object{"valid": true}, "", okIncludes(object{"key_id": alice.kid()})))
-	a.reject("check-invalid", "check", "and says that it is bad", "ABI.md needs: check", check, asksCheck, resume(object{"valid": false}, "", refusal("invalid_signature")))
-	a.reject("check-failed", "check", "or that it could not: fail closed", "ABI.md needs: check", check, asksCheck, resume(object{"failed": "no key"}, "", errorCode("check_failed")))
-	a.accept("check-key", "engine.key gives the key to check with", "ABI.md engine.key", check, call("engine.key", object{"engine": "$engine", "key": alice.kid()}, "", okIncludes(object{"public_pem": alice.spki()})))
+	a.accept("check", "rsa host: the host checks the signature", "abi.md needs: check", check, asksCheck, resume(object{"valid": true}, "", okIncludes(object{"key_id": alice.kid()})))
+	a.reject("check-invalid", "check", "and says that it is bad", "abi.md needs: check", check, asksCheck, resume(object{"valid": false}, "", refusal("invalid_signature")))
+	a.reject("check-failed", "check", "or that it could not: fail closed", "abi.md needs: check", check, asksCheck, resume(object{"failed": "no key"}, "", errorCode("check_failed")))
+	a.accept("check-key", "engine.key gives the key to check with", "abi.md engine.key", check, call("engine.key", object{"engine": "$engine", "key": alice.kid()}, "", okIncludes(object{"public_pem": alice.spki()})))
 }
 
 func accessTimes(a *area) {
@@ -186,9 +186,9 @@ func accessTimes(a *area) {
 	a.reject("time-skew-expired", "time-skew-alone", "clock_skew forgives no exp", step7+": clock_skew", sometime, keepsOut(good, at(now+300), "token_expired"))
 	a.reject("time-again-expired", "time-skew-alone", "nor that of a token that was accepted before", step7+": clock_skew", sometime, letsIn(good, at(now+299)), keepsOut(good, at(now+300), "token_expired"))
 	strict := openAccess(object{"leeway": 0, "max_lifetime": 60})
-	a.accept("time-configured", "leeway and max_lifetime of the configuration", "ABI.md engine.open: access", strict, letsIn(accessToken(object{"exp": now + 60}), at(now+59)))
-	a.reject("time-configured-leeway", "time-configured", "no leeway", "ABI.md engine.open: access", strict, keepsOut(accessToken(object{"exp": now + 60}), at(now+60), "token_expired"))
-	a.reject("time-configured-lifetime", "time-configured", "a longer life", "ABI.md engine.open: access", strict, keepsOut(accessToken(object{"exp": now + 61}), nil, "invalid_claims"))
+	a.accept("time-configured", "leeway and max_lifetime of the configuration", "abi.md engine.open: access", strict, letsIn(accessToken(object{"exp": now + 60}), at(now+59)))
+	a.reject("time-configured-leeway", "time-configured", "no leeway", "abi.md engine.open: access", strict, keepsOut(accessToken(object{"exp": now + 60}), at(now+60), "token_expired"))
+	a.reject("time-configured-lifetime", "time-configured", "a longer life", "abi.md engine.open: access", strict, keepsOut(accessToken(object{"exp": now + 61}), nil, "invalid_claims"))
 }
 
 func accessClaimTypes(a *area) {
@@ -256,9 +256,9 @@ func accessAudience(a *area) {
 	bad("object", "an aud that is an object", "invalid_claims", object{"url": bobURL})
 	bad("array-with-number", "an array with bob and a number", "invalid_claims", []any{bobURL, 1})
 	configured := openAccess(object{"audience": []string{"bob-service", "https://bob.example"}})
-	a.accept("audience-configured", "an audience of the configuration, and base_url still", "ABI.md engine.open: audience", configured,
+	a.accept("audience-configured", "an audience of the configuration, and base_url still", "abi.md engine.open: audience", configured,
 		letsIn(accessToken(object{"aud": "bob-service"}), nil), letsIn(accessToken(object{"aud": "https://bob.example"}), nil), letsIn(accessToken(nil), nil))
-	a.reject("audience-configured-case", "audience-configured", "what is no URL is compared exactly", "ABI.md engine.open: audience", configured, keepsOut(accessToken(object{"aud": "Bob-Service"}), nil, "invalid_audience"))
+	a.reject("audience-configured-case", "audience-configured", "what is no URL is compared exactly", "abi.md engine.open: audience", configured, keepsOut(accessToken(object{"aud": "Bob-Service"}), nil, "invalid_audience"))
 }
 
 // accessOrder: a token with two faults is refused for the first.
@@ -297,16 +297,16 @@ func reused(a *area) {
 	a.reject("reused-expired", "reused", "until it expires", source, openAccess(nil), letsIn(t, nil), keepsOut(t, at(now+330), "token_expired"))
 	a.reject("reused-clock-back", "reused", "a clock that stepped back before it began", traps, openAccess(nil), letsIn(t, nil), keepsOut(t, at(now-31), "token_not_yet_valid"))
 	a.reject("reused-scope", "reused", "a scope that it lacks", step12, openAccess(nil), letsIn(t, nil), call("access.verify", asked(t.String(), object{"required_scopes": []string{"admin"}}), "", insufficientScope("admin")))
-	a.reject("reused-binding", "reused", "where binding is required now", "ABI.md access.verify: require_binding", openAccess(nil), letsIn(t, nil), keepsOut(t, object{"require_binding": true}, "invalid_claims"))
-	a.reject("reused-keys-replaced", "reused", "after alice's key was replaced", "ABI.md engine.feed", openAccess(nil), letsIn(t, nil), feed(object{"keys": object{aliceURL: aliceNext.spki()}}), keepsOut(t, nil, "invalid_signature"))
-	a.accept("reused-keys-added", "a second key beside it changes nothing", "ABI.md engine.feed", openAccess(nil), letsIn(t, nil), feed(object{"keys": object{aliceURL: alice.spki() + aliceNext.spki()}}), letsIn(t, nil))
+	a.reject("reused-binding", "reused", "where binding is required now", "abi.md access.verify: require_binding", openAccess(nil), letsIn(t, nil), keepsOut(t, object{"require_binding": true}, "invalid_claims"))
+	a.reject("reused-keys-replaced", "reused", "after alice's key was replaced", "abi.md engine.feed", openAccess(nil), letsIn(t, nil), feed(object{"keys": object{aliceURL: aliceNext.spki()}}), keepsOut(t, nil, "invalid_signature"))
+	a.accept("reused-keys-added", "a second key beside it changes nothing", "abi.md engine.feed", openAccess(nil), letsIn(t, nil), feed(object{"keys": object{aliceURL: alice.spki() + aliceNext.spki()}}), letsIn(t, nil))
 	a.reject("reused-other-signature", "reused", "the same claims with another signature are another token", source, openAccess(nil), letsIn(t, nil), keepsOut(token{t.header, t.payload, rs256(mallory, t.input())}, nil, "invalid_signature"))
 	a.accept("refusal-burns-nothing", "a token that was refused for its scope is as good as before", "protocol.md section 3: replay, last", openAccess(nil), letsIn(t, nil), letsIn(t, nil))
 }
 
 func accessMisuse(a *area) {
 	bad := func(name, says string, request object) {
-		a.reject("misuse-"+name, "context", says, "ABI.md access.verify", openAccess(nil), call("access.verify", request, "", errorCode("invalid_argument")))
+		a.reject("misuse-"+name, "context", says, "abi.md access.verify", openAccess(nil), call("access.verify", request, "", errorCode("invalid_argument")))
 	}
 	good := asked(accessToken(nil).String(), nil)
 	bad("both", "authorization and token", good.with(object{"token": "x"}))
@@ -316,6 +316,6 @@ func accessMisuse(a *area) {
 	bad("scope-pattern", "required scopes that are none", good.with(object{"required_scopes": []string{"a b"}}))
 	bad("member", "an unknown member: a typing error must not switch a check off", good.with(object{"required_scope": []string{"admin"}}))
 	bad("now", "no now", good.with(object{"now": remove}))
-	a.reject("misuse-verifier", "context", "an engine of signed requests", "ABI.md access.verify", open(nil), call("access.verify", good, "", errorCode("invalid_argument")))
-	a.reject("misuse-request-verify", "context", "request.verify on an engine of access tokens", "ABI.md request.verify", openAccess(nil), call("request.verify", good, body, errorCode("invalid_argument")))
+	a.reject("misuse-verifier", "context", "an engine of signed requests", "abi.md access.verify", open(nil), call("access.verify", good, "", errorCode("invalid_argument")))
+	a.reject("misuse-request-verify", "context", "request.verify on an engine of access tokens", "abi.md request.verify", openAccess(nil), call("request.verify", good, body, errorCode("invalid_argument")))
 }

@@ -13,7 +13,7 @@ func opensAccess(members object, expect object) step {
 }
 
 func accessOpens(a *area) {
-	source := "ABI.md engine.open: access"
+	source := "abi.md engine.open: access"
 	ring := publicRing(alice)
 	fine := func(name, says string, members, expect object) {
 		a.accept(name, says, source, opensAccess(members, expect))
@@ -38,19 +38,19 @@ func accessOpens(a *area) {
 	a.accept("signing-core", "the core signs, the host verifies", source+": signing", openSelf(object{"rsa": "host", "signing": "core", "ring": private, "keys": object{aliceURL: alice.spki()}}),
 		call("access.issue", wanted(nil), "", okIncludes(object{"token": t.String()})), call("access.verify", asked(t.String(), nil), "", need("check", object{"key": alice.kid()})))
 	a.accept("rsa-import", "the host may check within a call, and signs", source+": rsa", openSelf(object{"rsa": "import", "ring": private}), call("access.issue", wanted(nil), "", need("sign", object{"input": t.input(), "key": alice.kid()})))
-	a.accept("close", "closed", "ABI.md engine.close", openAccess(nil), letsIn(accessToken(nil), nil), call("engine.close", object{"engine": "$engine"}, "", ok(object{})))
-	a.reject("used-after-close", "close", "used after it was closed", "ABI.md engine.close", openAccess(nil), call("engine.close", object{"engine": "$engine"}, "", ok(object{})), call("access.verify", asked(accessToken(nil).String(), nil), "", errorCode("unknown_engine")))
-	a.accept("stats", "what it holds", "ABI.md engine.stats", openAccess(nil), call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"tickets": 0, "replay": object{"live": 0, "capacity": 1000000},
+	a.accept("close", "closed", "abi.md engine.close", openAccess(nil), letsIn(accessToken(nil), nil), call("engine.close", object{"engine": "$engine"}, "", ok(object{})))
+	a.reject("used-after-close", "close", "used after it was closed", "abi.md engine.close", openAccess(nil), call("engine.close", object{"engine": "$engine"}, "", ok(object{})), call("access.verify", asked(accessToken(nil).String(), nil), "", errorCode("unknown_engine")))
+	a.accept("stats", "what it holds", "abi.md engine.stats", openAccess(nil), call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"tickets": 0, "replay": object{"live": 0, "capacity": 1000000},
 		"access": object{"issuers": object{"cached": 0, "capacity": 1000}, "tokens": 0, "verified": 0}})))
-	a.accept("key-of-ring", "engine.key knows the own keys", "ABI.md engine.key", openAccess(nil), call("engine.key", object{"engine": "$engine", "key": bob.kid()}, "", okIncludes(object{"public_pem": bob.spki()})))
-	a.reject("key-unknown", "key-of-ring", "and no others", "ABI.md engine.key", openAccess(nil), call("engine.key", object{"engine": "$engine", "key": mallory.kid()}, "", errorCode("unknown_key")))
+	a.accept("key-of-ring", "engine.key knows the own keys", "abi.md engine.key", openAccess(nil), call("engine.key", object{"engine": "$engine", "key": bob.kid()}, "", okIncludes(object{"public_pem": bob.spki()})))
+	a.reject("key-unknown", "key-of-ring", "and no others", "abi.md engine.key", openAccess(nil), call("engine.key", object{"engine": "$engine", "key": mallory.kid()}, "", errorCode("unknown_key")))
 	realm := refusal("missing_authorization")
 	realm.Response.Realm = "my agents"
 	a.reject("realm", "self", "the configured realm stands in the challenge", "RFC 9110 section 11.5", openAccess(object{"realm": "my agents"}), call("access.verify", asked("", object{"authorization": []string{}}), "", realm))
 }
 
 func accessConfigs(a *area) {
-	source := "ABI.md engine.open: access"
+	source := "abi.md engine.open: access"
 	base := object{"base_url": aliceURL, "ring": publicRing(alice)}
 	bad := func(name, says, code string, changes object) {
 		a.reject("config-"+name, "self", says, source, call("engine.open", object{"access": base.with(changes)}, "", errorCode(code)))
@@ -86,11 +86,11 @@ func accessConfigs(a *area) {
 	bad("unknown-member", "a typing error must not switch a check off", "invalid_argument", object{"denny": []string{"@mallory"}})
 	bad("camel-case", "engine.open takes what config.read gives, in its spelling", "invalid_argument", object{"tokenTtl": 60})
 	bad("wrong-type", "a text where true or false is wanted", "invalid_argument", object{"require_binding": "yes"})
-	a.reject("config-beside-verifier", "self", "access beside a verifier: which one decides?", "ABI.md engine.open: access (alone)", call("engine.open", object{"access": base, "verifier": object{"keys": object{}}}, "", errorCode("invalid_config")))
+	a.reject("config-beside-verifier", "self", "access beside a verifier: which one decides?", "abi.md engine.open: access (alone)", call("engine.open", object{"access": base, "verifier": object{"keys": object{}}}, "", errorCode("invalid_config")))
 }
 
 func accessFeeds(a *area) {
-	source := "ABI.md engine.feed"
+	source := "abi.md engine.feed"
 	feed := func(members object, code string) step {
 		request := object{"engine": "$engine"}.with(members)
 		if code != "" {

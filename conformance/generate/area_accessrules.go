@@ -152,7 +152,7 @@ func forgedExtensions(a *area) {
 
 // pinned is the seed's TypeScript form: one key set, one issuer.
 func pinned(a *area) {
-	source := "aoauth.md SDK API: jwksUri; ABI.md engine.open: jwks_uri"
+	source := "AOAuth skill SDK API: jwksUri; abi.md engine.open: jwks_uri"
 	open := openAccess(object{"keys": object{portalURL: alice.spki(), "https://carol.example": mallory.spki()}, "jwks_uri": portalURL + "/.well-known/jwks.json", "audience": []string{bobURL}})
 	a.accept("pinned", "tokens of the one issuer, a portal", source, open,
 		lets(accessToken(object{"iss": portalURL, "aoauth": remove}), nil, object{"issuer_type": "portal", "name": "alice"}))
@@ -178,7 +178,7 @@ func boundTokens(a *area) {
 	a.accept("bound-required-here", "where this endpoint requires it", source, openAccess(nil), asksBody(t, object{"require_binding": true}), resume(nil, body, boundHere))
 	a.reject("unbound", "bound-required", "an unbound token where binding is required", source, openAccess(object{"require_binding": true}), keepsOut(accessToken(nil), nil, "invalid_claims"))
 	a.reject("unbound-here", "bound-required-here", "the same at one endpoint", source, openAccess(nil), keepsOut(accessToken(nil), object{"require_binding": true}, "invalid_claims"))
-	a.reject("bound-bare", "bound", "a bound token without its request", "ABI.md access.verify: a bound one is then refused", openAccess(nil),
+	a.reject("bound-bare", "bound", "a bound token without its request", "abi.md access.verify: a bound one is then refused", openAccess(nil),
 		call("access.verify", object{"engine": "$engine", "now": now + 1, "token": t.String()}, "", refusal("wrong_target")))
 	half := func(name, says string, changes object) {
 		a.reject("bound-"+name, "bound", says, source+": a bound token names all of its request", openAccess(nil), keepsOut(boundToken(changes), nil, "invalid_claims"))
@@ -207,8 +207,8 @@ func boundTargets(a *area) {
 	fine("whole-path", "the whole path, where the host does not know of a mount point", t, object{"path": "/bob/chat"})
 	fine("decoded", "a path that the server decoded", boundToken(object{"htu": bobURL + "/a%20b"}), object{"path": "/a b", "path_decoded": true, "raw_target": "/bob/a%20b", "mount": "/bob"})
 	elsewhere := openAccess(object{"base_url": remove, "ring": remove, "agent_id": "bob", "authority": portalURL, "audience": []string{bobURL}})
-	a.accept("target-audience", "a portal's agent that is served elsewhere: its audience that is a URL is where it is reached", "ABI.md engine.open: audience", elsewhere, asksBody(t, nil), resume(nil, body, boundHere))
-	a.reject("target-no-audience", "access-policy/target-audience", "a URL that is neither its own nor an audience", "ABI.md engine.open: audience", elsewhere, keepsOut(boundToken(object{"htu": "https://agents.example.com/carol/chat"}), nil, "wrong_target"))
+	a.accept("target-audience", "a portal's agent that is served elsewhere: its audience that is a URL is where it is reached", "abi.md engine.open: audience", elsewhere, asksBody(t, nil), resume(nil, body, boundHere))
+	a.reject("target-no-audience", "access-policy/target-audience", "a URL that is neither its own nor an audience", "abi.md engine.open: audience", elsewhere, keepsOut(boundToken(object{"htu": "https://agents.example.com/carol/chat"}), nil, "wrong_target"))
 	bad("method", "bound", "another method", t, object{"method": "PUT"})
 	bad("path", "bound", "another path", t, object{"path": "/admin"})
 	bad("host", "bound", "another host", boundToken(object{"htu": "https://agents.example.org/bob/chat"}), nil)
@@ -220,7 +220,7 @@ func boundTargets(a *area) {
 }
 
 func boundBodies(a *area) {
-	source := "protocol.md section 3 step 11; ABI.md needs: body"
+	source := "protocol.md section 3 step 11; abi.md needs: body"
 	t := boundToken(nil)
 	asks := asksBody(t, nil)
 	a.accept("body-digest", "the host hashes the body itself", source, openAccess(nil), asks, resume(object{"body_sha256": hexSHA256(body)}, "", boundHere))
@@ -235,7 +235,7 @@ func boundBodies(a *area) {
 	a.reject("body-removed", "bound", "no body", source, openAccess(nil), asks, resume(nil, "", refusal("body_tampered")))
 	a.reject("body-too-large", "bound", "a body over max_body", source, openAccess(nil), asks, resume(object{"body_too_large": true}, "", refusal("body_too_large")))
 	a.reject("body-unavailable", "bound", "something read the body before", source, openAccess(nil), asks, resume(object{"body_unavailable": true}, "", errorCode("body_unavailable")))
-	a.reject("body-digest-malformed", "body-digest", "a digest that is none", "ABI.md needs: body", openAccess(nil), asks, resume(object{"body_sha256": "x"}, "", errorCode("invalid_argument")))
+	a.reject("body-digest-malformed", "body-digest", "a digest that is none", "abi.md needs: body", openAccess(nil), asks, resume(object{"body_sha256": "x"}, "", errorCode("invalid_argument")))
 	small := openAccess(object{"max_body": 10})
 	asksSmall := call("access.verify", asked(t.String(), nil), "", need("body", object{"max_bytes": 10})).save("ticket", "ticket")
 	a.reject("body-over-max", "bound", "more than was asked for", source, small, asksSmall, resume(nil, body, refusal("body_too_large")))
@@ -267,15 +267,15 @@ func boundOnce(a *area) {
 	refuses := func(word string, expect conformance.Expect) step {
 		return call("claim.refuse", object{"engine": "$engine", "issuer": aliceURL, "jti": "jti-1", "claim": word}, "", expect)
 	}
-	a.accept("claim", "replay host: the claim ends the operation, its result comes with the need", source+"; ABI.md needs: claim",
+	a.accept("claim", "replay host: the claim ends the operation, its result comes with the need", source+"; abi.md needs: claim",
 		append(asksClaim, call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"tickets": 0})))...)
-	a.reject("claim-exists", "claim", "and has it", source+"; ABI.md needs: claim", append(asksClaim, refuses("exists", refusal("replay_detected")))...)
-	a.reject("claim-unavailable", "claim", "or cannot be reached: fail closed", source+"; ABI.md needs: claim", append(asksClaim, refuses("unavailable", refusal("replay_store_unavailable")))...)
+	a.reject("claim-exists", "claim", "and has it", source+"; abi.md needs: claim", append(asksClaim, refuses("exists", refusal("replay_detected")))...)
+	a.reject("claim-unavailable", "claim", "or cannot be reached: fail closed", source+"; abi.md needs: claim", append(asksClaim, refuses("unavailable", refusal("replay_store_unavailable")))...)
 	a.accept("claim-not-for-unbound", "an unbound token is not claimed", "protocol.md section 2: many requests", host, letsIn(accessToken(nil), nil).times(2))
 	full := openAccess(object{"replay_capacity": 1})
 	second := boundToken(object{"jti": "jti-2"})
 	a.reject("window-full", "bound", "a full window refuses rather than forgets", "protocol.md section 8: replay", append(append([]step{full}, one...), asksBody(second, nil), resume(nil, body, refusal("replay_store_unavailable")))...)
-	a.reject("window-floor", "bound", "a token that may have been used in a window that was lost", "ABI.md engine.open: replay_floor", openAccess(object{"replay_floor": now + 330}),
+	a.reject("window-floor", "bound", "a token that may have been used in a window that was lost", "abi.md engine.open: replay_floor", openAccess(object{"replay_floor": now + 330}),
 		asksBody(t, nil), resume(nil, body, refusal("replay_store_unavailable")))
 }
 

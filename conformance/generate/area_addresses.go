@@ -8,7 +8,7 @@ func addresses() *area {
 	specialV6(a)
 	embedded(a)
 	bad := func(name, says, text string) {
-		a.reject("text-"+name, "public-v4", says, "ABI.md address.check", call("address.check", object{"address": text}, "", errorCode("invalid_argument")))
+		a.reject("text-"+name, "public-v4", says, "abi.md address.check", call("address.check", object{"address": text}, "", errorCode("invalid_argument")))
 	}
 	bad("empty", "no address", "")
 	bad("name", "a name: the host resolves it first", "example.com")

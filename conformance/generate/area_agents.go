@@ -171,7 +171,7 @@ func covered(agent, url string, covers bool) step {
 
 // covers: a token that is sent to the wrong server is given away.
 func covers(a *area) {
-	source := "ABI.md agent.covers: same origin and below its path; " + section2
+	source := "abi.md agent.covers: same origin and below its path; " + section2
 	const agent = "https://agents.example.com/bob"
 	yes := func(name, says, url string) { a.accept("covers-"+name, says, source, covered(agent, url, true)) }
 	no := func(name, twin, says, url string) {

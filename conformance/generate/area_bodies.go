@@ -39,7 +39,7 @@ func bodies() *area {
 // hashedByHost: SHA-256 is slow in WebAssembly, so a host may hash the body; what
 // the digest means stays the core's affair.
 func hashedByHost(a *area, t token) {
-	source := "ABI.md request.verify, request.sign: body_sha256"
+	source := "abi.md request.verify, request.sign: body_sha256"
 	hashed := func(digest any) object { return object{"body": remove, "body_sha256": digest} }
 	a.accept("hashed", "the host hashed the body that was signed", source, open(nil), accepted(t, hashed(hexSHA256(body))))
 	a.reject("hashed-changed", "hashed", "the host hashed another body", source, open(nil), refused(t, hashed(hexSHA256("x")), "body_tampered"))
@@ -62,7 +62,7 @@ func hashedByHost(a *area, t token) {
 }
 
 func limits(a *area, t token) {
-	source := "ABI.md engine.open: max_body"
+	source := "abi.md engine.open: max_body"
 	a.accept("at-limit", "a body of exactly max_body bytes", source, open(object{"max_body": len(body)}), accepted(t, nil))
 	a.reject("over-limit", "at-limit", "a body over max_body", source, open(object{"max_body": len(body) - 1}), refused(t, nil, "body_too_large"))
 	const tenMiB = 10 << 20
@@ -75,6 +75,6 @@ func limits(a *area, t token) {
 		refused(t, nil, "body_too_large"))
 	a.reject("signature-before-limit", "at-limit", "who is not known learns nothing of the limit", "protocol.md section 3: one order", open(object{"max_body": 1}),
 		refused(sign(mallory, rotagentClaims()), nil, "invalid_signature"))
-	a.reject("unavailable", "signed", "something read the body before it was verified", "ABI.md request.verify: body_unavailable", open(nil),
+	a.reject("unavailable", "signed", "something read the body before it was verified", "abi.md request.verify: body_unavailable", open(nil),
 		verify(t, object{"body": remove, "body_unavailable": true}, errorCode("body_unavailable")))
 }

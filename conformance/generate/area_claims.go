@@ -8,7 +8,7 @@ func claims() *area {
 	a := newArea("claims", "Required claims and their types.")
 	a.accept("rotagent", "the claims that rotagent 0.1.0 writes", "rotagent JWT claims", open(nil),
 		verify(sign(alice, rotagentClaims()), nil, ok(object{"key_id": alice.kid(), "development": false, "claims": rotagentClaims()})))
-	a.accept("rotagent-development", "in development a token may have no jti", "ABI.md engine.open: development", open(object{"development": true}),
+	a.accept("rotagent-development", "in development a token may have no jti", "abi.md engine.open: development", open(object{"development": true}),
 		verify(sign(alice, rotagentClaims().with(object{"jti": remove, "iat": remove})), nil,
 			ok(object{"key_id": alice.kid(), "development": true, "claims": rotagentClaims().with(object{"jti": remove, "iat": remove})})))
 	a.accept("unknown-claims", "unknown claims are ignored and handed on", "RFC 7519 section 4", open(nil),

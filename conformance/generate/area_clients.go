@@ -14,7 +14,7 @@ func registrations() *area {
 }
 
 func newSecrets(a *area) {
-	source := "ABI.md client.secret"
+	source := "abi.md client.secret"
 	opens := func(hash string) step {
 		return openAuthority(object{"clients": []object{registered(object{"secret_hash": hash})}})
 	}
@@ -51,7 +51,7 @@ func newSecrets(a *area) {
 }
 
 func registryEntries(a *area) {
-	source := "ABI.md engine.open: clients"
+	source := "abi.md engine.open: clients"
 	opening := func(clients ...object) object {
 		return object{"access": object{"role": "authority", "base_url": portalURL, "ring": publicRing(bob), "clients": append([]object{}, clients...)}}
 	}

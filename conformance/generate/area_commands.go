@@ -12,7 +12,7 @@ func commands() *area {
 	return a
 }
 
-const slashCommands = "aoauth.md Slash Commands (REPL)"
+const slashCommands = "AOAuth skill Slash Commands (REPL)"
 
 func command(line string, expect object) step {
 	return call("access.command", object{"engine": "$engine", "now": now, "line": line}, "", okIncludes(expect))
@@ -30,7 +30,7 @@ func statusCommand(a *area) {
 	a.accept("status-authority", "/auth of an authority", slashCommands, openAuthority(nil), command("/auth", object{"data": object{"mode": "authority", "issuer": portalURL, "clients": 1}}))
 	a.accept("status-inactive", "features that are not active are named", "issue: reported as not active", openSelf(object{"google": object{"client_id": "x"}}), command("/auth", object{"data": object{"mode": "self-issued"}}).save("inactive", "ok.data.inactive.0"))
 	a.accept("spaces", "white space around the words", slashCommands, openSelf(nil), command("  /auth \t", object{"data": object{"mode": "self-issued"}}))
-	a.accept("help", "/auth/help names all commands", "ABI.md access.command", openSelf(nil), command("/auth/help", object{"data": object{}}))
+	a.accept("help", "/auth/help names all commands", "abi.md access.command", openSelf(nil), command("/auth/help", object{"data": object{}}))
 }
 
 func tokenCommand(a *area) {
@@ -92,7 +92,7 @@ func jwksCommand(a *area) {
 
 func badCommands(a *area) {
 	bad := func(name, says, line string) {
-		a.reject("bad-"+name, "status", says, "ABI.md access.command", openSelf(nil), call("access.command", object{"engine": "$engine", "now": now, "line": line}, "", errorCode("invalid_argument")))
+		a.reject("bad-"+name, "status", says, "abi.md access.command", openSelf(nil), call("access.command", object{"engine": "$engine", "now": now, "line": line}, "", errorCode("invalid_argument")))
 	}
 	bad("unknown", "a command that there is not", "/auth/tokens")
 	bad("case", "commands are case-sensitive", "/AUTH")

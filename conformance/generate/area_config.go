@@ -5,7 +5,7 @@ import (
 )
 
 const (
-	reference = "aoauth.md Full Configuration Reference"
+	reference = "AOAuth skill Full Configuration Reference"
 	issue4    = "issue: an unknown key, a wrong type or a missing variable names the file, the key and the fix"
 )
 
@@ -75,9 +75,9 @@ func each[T any](values []T) []any {
 }
 
 func configDefaults(a *area) {
-	a.accept("empty", "nothing configured: an agent that only verifies, with every default", "ABI.md engine.open: access",
+	a.accept("empty", "nothing configured: an agent that only verifies, with every default", "abi.md engine.open: access",
 		call("config.read", configured(object{}), "", ok(object{"access": defaults(), "mode": "self-issued", "keys_dir": "~/.webagents/keys", "inactive": []object{}})))
-	a.accept("empty-values", "a key without a value is as if it were not there: allow: in YAML", "ABI.md config.read",
+	a.accept("empty-values", "a key without a value is as if it were not there: allow: in YAML", "abi.md config.read",
 		call("config.read", configured(object{"allow": nil, "authority": nil, "token_ttl": nil}), "", okIncludes(object{"access": defaults(), "mode": "self-issued"})))
 }
 
@@ -105,16 +105,16 @@ func seedReference(a *area) {
 			{"key": "robutler", "reason": "sign-in through Robutler is not active: client_id and client_secret serve at the authority's token endpoint only"},
 		}})))
 	a.accept("seed-variables", "its variables", reference, call("config.variables", literal(configured(file)).(object), "", ok(object{"names": []string{"GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "ROBUTLER_SECRET"}})))
-	a.accept("seed-opens", "what is read is what engine.open takes", "ABI.md engine.open: access",
+	a.accept("seed-opens", "what is read is what engine.open takes", "abi.md engine.open: access",
 		call("config.read", full, "", okIncludes(object{})).save("access", "ok.access"),
 		call("engine.open", object{"access": "$access"}, "", okIncludes(object{"mode": "portal", "issuer": "https://robutler.ai", "agent_id": "my-agent", "base_url": "https://robutler.ai/agents/my-agent", "name": "my-agent"})))
-	a.accept("seed-portal", "the seed's portal configuration", "aoauth.md Portal Mode", call("config.read", configured(object{
+	a.accept("seed-portal", "the seed's portal configuration", "AOAuth skill Portal Mode", call("config.read", configured(object{
 		"authority": "https://robutler.ai", "agent_id": "my-agent", "allowed_scopes": []string{"read", "write", "namespace:*"}}), "", okIncludes(object{"mode": "portal",
 		"access": object{"agent_id": "my-agent", "base_url": "https://robutler.ai/agents/my-agent"}})))
-	a.accept("seed-self-issued", "the seed's self-issued configuration", "aoauth.md Self-Issued Mode", call("config.read", configured(object{
+	a.accept("seed-self-issued", "the seed's self-issued configuration", "AOAuth skill Self-Issued Mode", call("config.read", configured(object{
 		"base_url": "@my-local-agent", "allowed_scopes": []string{"read", "write"}, "allow": []string{"@myteam/*", "@trusted-agent"}, "deny": []string{"@banned-*"}}), "",
 		okIncludes(object{"mode": "self-issued", "access": object{"agent_id": "my-local-agent", "base_url": "https://robutler.ai/agents/my-local-agent"}})))
-	a.accept("seed-typescript", "the seed's TypeScript form, in its spelling", "aoauth.md SDK API", readsConfig(configured(object{
+	a.accept("seed-typescript", "the seed's TypeScript form, in its spelling", "AOAuth skill SDK API", readsConfig(configured(object{
 		"jwksUri": "https://robutler.ai/.well-known/jwks.json", "jwksCacheTtl": 3600, "audience": "https://robutler.ai/agents/my-agent"}),
 		object{"jwks_uri": "https://robutler.ai/.well-known/jwks.json", "jwks_cache_ttl": 3600, "audience": []string{"https://robutler.ai/agents/my-agent"}, "issuer": "https://robutler.ai"}))
 }
@@ -126,7 +126,7 @@ func configKeys(a *area) {
 		if camel != name {
 			steps = append(steps, readsConfig(configured(object{camel: value}), object{name: read}))
 		}
-		a.accept("key-"+strings.ReplaceAll(name, "_", "-"), name+", in Python's and in Node's spelling", reference+"; ABI.md engine.open", steps...)
+		a.accept("key-"+strings.ReplaceAll(name, "_", "-"), name+", in Python's and in Node's spelling", reference+"; abi.md engine.open", steps...)
 	}
 	same := func(name, camel string, value any) { key(name, camel, value, value) }
 	same("authority", "authority", portalURL)
@@ -155,11 +155,11 @@ func configKeys(a *area) {
 	same("max_buffered", "maxBuffered", 33554432)
 	same("require_binding", "requireBinding", true)
 	same("realm", "realm", "my agents")
-	a.accept("key-client-secret", "client_secret", "ABI.md engine.open", readsConfig(configured(object{"agent_id": "bob", "client_secret": "s"}), object{"client_secret": "s"}),
+	a.accept("key-client-secret", "client_secret", "abi.md engine.open", readsConfig(configured(object{"agent_id": "bob", "client_secret": "s"}), object{"client_secret": "s"}),
 		readsConfig(configured(object{"agentId": "bob", "clientSecret": "s"}), object{"client_secret": "s"}))
-	a.accept("key-client-key", "client_key", "ABI.md engine.open", readsConfig(configured(object{"agent_id": "bob", "client_key": bob.pkcs8()}), object{"client_key": bob.pkcs8()}))
-	a.accept("key-issuer", "issuer, beside jwks_uri", "ABI.md engine.open", readsConfig(configured(object{"issuer": partner, "jwks_uri": partner + "/keys"}), object{"issuer": partner}))
-	a.accept("key-issuer-derived", "without issuer it is the origin of jwks_uri", "ABI.md engine.open", readsConfig(configured(object{"jwks_uri": partner + "/keys"}), object{"issuer": partner}))
+	a.accept("key-client-key", "client_key", "abi.md engine.open", readsConfig(configured(object{"agent_id": "bob", "client_key": bob.pkcs8()}), object{"client_key": bob.pkcs8()}))
+	a.accept("key-issuer", "issuer, beside jwks_uri", "abi.md engine.open", readsConfig(configured(object{"issuer": partner, "jwks_uri": partner + "/keys"}), object{"issuer": partner}))
+	a.accept("key-issuer-derived", "without issuer it is the origin of jwks_uri", "abi.md engine.open", readsConfig(configured(object{"jwks_uri": partner + "/keys"}), object{"issuer": partner}))
 	a.accept("google-inactive", "a key of a feature that is not built is read and reported", "issue: accepted and reported as not active", call("config.read", configured(object{"google": object{}}), "",
 		okIncludes(object{"inactive": []object{{"key": "google", "reason": "sign-in through Google is not active: the key is read and has no effect"}}})))
 
@@ -173,12 +173,12 @@ func configKeys(a *area) {
 	unknown("key-of-google", "in google", issue4, object{"google": object{"domain": "x"}})
 	unknown("key-of-robutler", "in robutler", issue4, object{"robutler": object{"secret": "x"}})
 	unknown("key-of-client", "in an entry of clients", issue4, object{"clients": []object{{"client_id": "x", "secret_hash": secretHash, "scopes": []string{}, "secret": "x"}}})
-	unknown("member-of-open", "what only engine.open takes is no key of a file", "ABI.md engine.open", object{"replay": "host"})
+	unknown("member-of-open", "what only engine.open takes is no key of a file", "abi.md engine.open", object{"replay": "host"})
 	a.reject("both-spellings", "key-token-ttl", "one key in both spellings: which counts?", issue4, refusesConfig(configured(object{"token_ttl": 60, "tokenTtl": 600})))
 }
 
 func configIdentity(a *area) {
-	source := "ABI.md engine.open: agent_id, base_url"
+	source := "abi.md engine.open: agent_id, base_url"
 	derived := func(name, says string, config, access object) {
 		a.accept("identity-"+name, says, source, readsConfig(configured(config), access))
 	}
@@ -238,7 +238,7 @@ func configTypes(a *area) {
 		a.reject("under-"+key, "bounds-"+key, name+" below its bound", source, refusesConfig(configured(object{name: under})))
 		a.reject("over-"+key, "bounds-"+key, name+" above its bound", source, refusesConfig(configured(object{name: over})))
 	}
-	source := "ABI.md engine.open: access"
+	source := "abi.md engine.open: access"
 	bounds("token_ttl", source, 1, 86400, 0, 86401)
 	bounds("jwks_cache_ttl", source, 1, 604800, 0, 604801)
 	bounds("leeway", source, 0, 300, -1, 301)
@@ -289,7 +289,7 @@ func configNames(bad func(name, twin, says string, config object)) {
 }
 
 func configVariables(a *area) {
-	source := "aoauth.md: \"${GOOGLE_CLIENT_ID}\"; " + issue4
+	source := "AOAuth skill: \"${GOOGLE_CLIENT_ID}\"; " + issue4
 	with := func(value any, variables object) object {
 		return object{"config": object{"realm": value}, "variables": variables}
 	}
@@ -316,7 +316,7 @@ func configVariables(a *area) {
 	a.reject("variable-is-no-json", "variable-whole", "a value never becomes JSON: \"] stays text", source, refusesConfig(object{"config": object{"deny": []string{"${NAME}"}}, "variables": object{"NAME": `@x"],"dev_mode":true,"allow":["`}}))
 	a.reject("variable-of-number", "bounds-token-ttl", "a number may not come out of a variable", source, refusesConfig(object{"config": object{"token_ttl": "${TTL}"}, "variables": object{"TTL": "300"}}))
 	names := func(name, says string, config any, expect []string) {
-		a.accept("names-"+name, says, "ABI.md config.variables", call("config.variables", literal(configured(config)).(object), "", ok(object{"names": expect})))
+		a.accept("names-"+name, says, "abi.md config.variables", call("config.variables", literal(configured(config)).(object), "", ok(object{"names": expect})))
 	}
 	names("sorted", "sorted, each once, at any depth", object{"realm": "${B}${A}", "google": object{"client_id": "${A}"}, "deny": []string{"@${C}"}}, []string{"A", "B", "C"})
 	names("none", "none", object{"realm": "$x $${NO}"}, []string{})
@@ -324,7 +324,7 @@ func configVariables(a *area) {
 }
 
 func configShapes(a *area) {
-	source := "aoauth.md: skills: auth:"
+	source := "AOAuth skill: skills: auth:"
 	file := func(auth any) object {
 		return configured(object{"skills": object{"auth": auth, "other": 1}, "name": "my agent"})
 	}
@@ -335,13 +335,13 @@ func configShapes(a *area) {
 	a.reject("file-skills-list", "file", "skills as a list", source, refusesConfig(configured(object{"skills": []string{"auth"}})))
 	a.reject("config-list", "empty", "a configuration that is a list", source, refusesConfig(configured([]object{})))
 	a.reject("config-string", "empty", "a configuration that is a text", source, refusesConfig(configured("auth.yaml")))
-	a.reject("config-missing", "empty", "no configuration", "ABI.md config.read", call("config.read", object{}, "", errorCode("invalid_argument")))
-	a.reject("config-key-twice", "empty", "a key twice: readers differ in which counts", "ABI.md: request is strict",
+	a.reject("config-missing", "empty", "no configuration", "abi.md config.read", call("config.read", object{}, "", errorCode("invalid_argument")))
+	a.reject("config-key-twice", "empty", "a key twice: readers differ in which counts", "abi.md, The call: request is strict",
 		callText("config.read", `{"config":{"deny":["@mallory"],"deny":[]}}`, errorCode("invalid_argument")))
 }
 
 func configOptions(a *area) {
-	source := "ABI.md config.read: options override config"
+	source := "abi.md config.read: options override config"
 	both := object{"config": object{"token_ttl": 60, "realm": "file"}, "options": object{"token_ttl": 120}}
 	a.accept("options", "an option overrides the file, the rest of the file stays", source, readsConfig(both, object{"token_ttl": 120, "realm": "file"}))
 	a.accept("options-camel-case", "in Node's spelling", source, readsConfig(both.with(object{"options": object{"tokenTtl": 120}}), object{"token_ttl": 120}))

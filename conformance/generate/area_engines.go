@@ -10,7 +10,7 @@ func engines() *area {
 }
 
 func life(a *area) {
-	source := "ABI.md engine.open, engine.feed, engine.close"
+	source := "abi.md engine.open, engine.feed, engine.close"
 	t := sign(alice, rotagentClaims())
 	closes := call("engine.close", object{"engine": "$engine"}, "", ok(object{}))
 	stats := func(expect object) step {
@@ -39,9 +39,9 @@ func life(a *area) {
 		call("engine.feed", object{"engine": "$engine", "keys": object{"bob": "x"}}, "", errorCode("invalid_key")), accepted(t, nil))
 	a.reject("feed-nothing", "feed", "fed with neither files nor keys", source, open(nil), call("engine.feed", object{"engine": "$engine"}, "", errorCode("invalid_argument")))
 	a.accept("stats-of-signer", "a signer has no keys of others", source, openSigner(nil), stats(object{"issuers": 0, "keys": 0, "tickets": 0}))
-	a.accept("key-of-signer", "engine.key knows the signer's key", "ABI.md engine.key", openSigner(nil),
+	a.accept("key-of-signer", "engine.key knows the signer's key", "abi.md engine.key", openSigner(nil),
 		call("engine.key", object{"engine": "$engine", "key": alice.kid()}, "", okIncludes(object{"public_pem": alice.spki()})))
-	a.reject("key-unknown", "key-of-signer", "a thumbprint that the engine does not know", "ABI.md engine.key", openSigner(nil),
+	a.reject("key-unknown", "key-of-signer", "a thumbprint that the engine does not know", "abi.md engine.key", openSigner(nil),
 		call("engine.key", object{"engine": "$engine", "key": bob.kid()}, "", errorCode("unknown_key")))
 	realm := open(object{"realm": "my agents"})
 	inRealm := refusal("invalid_signature")
@@ -51,7 +51,7 @@ func life(a *area) {
 }
 
 func configuration(a *area) {
-	source := "ABI.md engine.open: verifier"
+	source := "abi.md engine.open: verifier"
 	bad := func(name, says, code string, members object) {
 		a.reject(name, "open", says, source, call("engine.open", object{"verifier": object{"keys": object{}}.with(members)}, "", errorCode(code)))
 	}
@@ -91,7 +91,7 @@ func configuration(a *area) {
 	bad("unknown-member", "a member that does not exist: a typing error must not switch a check off", "invalid_argument", object{"require_traget": true})
 	bad("member-of-other-case", "members are case-sensitive", "invalid_argument", object{"REQUIRE_TARGET": true})
 	bad("member-of-wrong-type", "a text where true or false is wanted", "invalid_argument", object{"require_target": "yes"})
-	a.reject("nothing", "open", "neither verifier nor signer", "ABI.md engine.open", call("engine.open", object{}, "", errorCode("invalid_config")))
+	a.reject("nothing", "open", "neither verifier nor signer", "abi.md engine.open", call("engine.open", object{}, "", errorCode("invalid_config")))
 }
 
 // realmFaults are realms that no quoted-string of the challenge can hold as they

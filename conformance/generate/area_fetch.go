@@ -96,15 +96,15 @@ func documents(a *area) {
 	a.accept("development-elsewhere", "and any other is as before", keysOfOthers, openEmpty(object{"dev_mode": true}), fetches(t, nil, discoverURL, object{"address": "public", "redirects": 0}))
 	portal := openEmpty(object{"authority": portalURL, "agent_id": "bob", "base_url": remove, "ring": remove})
 	ours := accessToken(object{"iss": portalURL, "aud": portalURL + "/agents/bob", "agent_path": "/agents", "aoauth": remove})
-	a.accept("authority", "the authority's keys", "aoauth.md: Token validation uses Portal's JWKS", portal, fetches(ours, nil, portalURL+pathDiscovery, trusting),
+	a.accept("authority", "the authority's keys", "AOAuth skill: Token validation uses Portal's JWKS", portal, fetches(ours, nil, portalURL+pathDiscovery, trusting),
 		answered(200, nil, discoveryOf(portalURL, nil), nil, nextFetch(portalURL+pathKeys, trusting)).save("ticket", "ticket"), answered(200, nil, aliceKeys, nil, okIncludes(object{"issuer_type": "portal", "name": "alice"})))
 	a.accept("authority-of-webagents", "a portal of webagents 0.3.9 has its keys at /api/auth/jwks alone", "webagents 0.3.9", portal, fetches(ours, nil, portalURL+pathDiscovery, object{}),
 		answered(404, nil, "", nil, nextFetch(portalURL+pathKeys, object{})).save("ticket", "ticket"), answered(404, nil, "", nil, nextFetch(portalURL+"/api/auth/jwks", object{})).save("ticket", "ticket"),
 		answered(200, nil, aliceKeys, nil, okIncludes(object{"issuer_type": "portal"})))
-	a.accept("pinned", "the seed's TypeScript form fetches its one key set", "aoauth.md SDK API: jwksUri", openEmpty(object{"jwks_uri": portalURL + "/keys", "audience": []string{bobURL}}),
+	a.accept("pinned", "the seed's TypeScript form fetches its one key set", "AOAuth skill SDK API: jwksUri", openEmpty(object{"jwks_uri": portalURL + "/keys", "audience": []string{bobURL}}),
 		fetches(accessToken(object{"iss": portalURL, "aoauth": remove}), nil, portalURL+"/keys", object{"redirects": 3}))
 	a.accept("stats", "the cache holds one issuer of at most 1,000", keysOfOthers, append(known(nil), call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"access": object{"issuers": object{"cached": 1, "capacity": 1000}}})))...)
-	a.accept("key", "engine.key knows fetched keys", "ABI.md engine.key", append(known(nil), call("engine.key", object{"engine": "$engine", "key": alice.kid()}, "", okIncludes(object{"public_pem": alice.spki()})))...)
+	a.accept("key", "engine.key knows fetched keys", "abi.md engine.key", append(known(nil), call("engine.key", object{"engine": "$engine", "key": alice.kid()}, "", okIncludes(object{"public_pem": alice.spki()})))...)
 }
 
 // keysAnswer is a stranger's key set that is judged.
@@ -130,8 +130,8 @@ func fetchLimits(a *area) {
 	a.reject("keys-over", "keys-most", "65 keys", keysOfOthers+": 64 keys", keysAnswer(many(65), nil, refusal("keys_unavailable"))...)
 	a.reject("failed", "discovery-then-keys", "the host could not fetch, or not in time", keysOfOthers, sequence(openEmpty(nil), locates(day(nil), nil), []step{resume(object{"failed": "timed out"}, "", refusal("keys_unavailable"))})...)
 	a.reject("failed-discovery", "discovery-then-keys", "nor the discovery document", keysOfOthers, openEmpty(nil), fetches(day(nil), nil, discoverURL, object{}), resume(object{"failed": "connection refused"}, "", refusal("keys_unavailable")))
-	a.reject("no-status", "discovery-then-keys", "an answer without a status", "ABI.md needs: fetch", openEmpty(nil), fetches(day(nil), nil, discoverURL, object{}), resume(object{"headers": object{}}, "{}", errorCode("invalid_argument")))
-	a.reject("wrong-answer", "discovery-then-keys", "an answer for another kind of need", "ABI.md needs: fetch", openEmpty(nil), fetches(day(nil), nil, discoverURL, object{}), resume(object{"valid": true}, "", errorCode("invalid_argument")))
+	a.reject("no-status", "discovery-then-keys", "an answer without a status", "abi.md needs: fetch", openEmpty(nil), fetches(day(nil), nil, discoverURL, object{}), resume(object{"headers": object{}}, "{}", errorCode("invalid_argument")))
+	a.reject("wrong-answer", "discovery-then-keys", "an answer for another kind of need", "abi.md needs: fetch", openEmpty(nil), fetches(day(nil), nil, discoverURL, object{}), resume(object{"valid": true}, "", errorCode("invalid_argument")))
 }
 
 func lifetimes(a *area) {
@@ -232,7 +232,7 @@ func replacedKeys(a *area) {
 		})...)
 	a.reject("replaced-first", "replaced", "keys that were fetched for this very token are not fetched again for it", source,
 		sequence(openEmpty(nil), locates(forged, nil), []step{answered(200, nil, named(alice), nil, refusal("invalid_signature"))})...)
-	a.reject("replaced-configured", "replaced", "configured keys are not fetched", "ABI.md engine.open: keys", openAccess(nil), keepsOut(signHeader(mallory, object{"kid": alice.kid()}, accessClaims()), nil, "invalid_signature"))
+	a.reject("replaced-configured", "replaced", "configured keys are not fetched", "abi.md engine.open: keys", openAccess(nil), keepsOut(signHeader(mallory, object{"kid": alice.kid()}, accessClaims()), nil, "invalid_signature"))
 	without := func(key keyPair) token {
 		return signTexts(key, plainHeader, text(accessClaims().with(object{"exp": now + 86400})))
 	}
@@ -243,7 +243,7 @@ func replacedKeys(a *area) {
 		fetches(other, later(6), bobURL+"/x"+pathDiscovery, object{}))...)
 	host := append([]step{openEmpty(object{"rsa": "host"})}, locates(old, nil)...)
 	asksCheck := need("check", object{"key": alice.kid()})
-	a.accept("replaced-checked-by-host", "rsa host: a key that the host found wrong is refreshed too", source+"; ABI.md needs: check", append(host,
+	a.accept("replaced-checked-by-host", "rsa host: a key that the host found wrong is refreshed too", source+"; abi.md needs: check", append(host,
 		answered(200, nil, named(alice), nil, asksCheck).save("ticket", "ticket"), resume(object{"valid": true}, "", okIncludes(object{"key_id": alice.kid()})),
 		call("access.verify", asked(fresh.String(), later(5)), "", asksCheck).save("ticket", "ticket"),
 		resume(object{"valid": false}.with(later(5)), "", nextFetch(keysURL, object{})).save("ticket", "ticket"),
@@ -291,7 +291,7 @@ func failures(a *area) {
 }
 
 func flights(a *area) {
-	source := keysOfOthers + ": one fetch at a time per URL; ABI.md needs: flight"
+	source := keysOfOthers + ": one fetch at a time per URL; abi.md needs: flight"
 	one, two := day(nil), day(object{"jti": "jti-2"})
 	first, second := object{"flight": 1}, object{"flight": 2}
 	ticket := func(name string) object { return object{"ticket": "$" + name} }

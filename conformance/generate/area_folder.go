@@ -68,7 +68,7 @@ func unusable(a *area) {
 	warns("damaged", "a PEM block that is cut off: a rotation must not lose a key unnoticed", authorizedKeys, "unusable", file("bob.pem", bob.spki()+alice.spki()[:200]))
 	warns("elliptic", "an EC key", authorizedKeys, "unusable", file("bob.pem", readKeyText("elliptic.pub.pem")))
 	warns("empty-file", "an empty file", authorizedKeys, "empty", file("bob.pem", " \n"))
-	warns("unreadable", "a file that the host could not read", "ABI.md engine.open: files", "unreadable", object{"name": "bob.pem", "failed": "permission denied"})
+	warns("unreadable", "a file that the host could not read", "abi.md engine.open: files", "unreadable", object{"name": "bob.pem", "failed": "permission denied"})
 	a.reject("private-key-not-used", "used", "the issuer of a file that is not used is unknown", authorizedKeys, openFiles(file("alice.pem", alice.pkcs8())),
 		verify(sign(alice, rotagentClaims()), nil, unknownIssuer("alice")))
 }
@@ -79,8 +79,8 @@ func duplicates(a *area) {
 		loads(object{"bob": kidsOf(bob)}, warning, file("alice.pem", alice.spki()), file("alice.pub", aliceNext.spki()), file("bob.pem", bob.spki())))
 	a.reject("two-files-order", "two-issuers", "the same in the other order of the listing", "issue: two files for one issuer",
 		loads(object{"bob": kidsOf(bob)}, warning, file("bob.pem", bob.spki()), file("alice.pub", aliceNext.spki()), file("alice.pem", alice.spki())))
-	a.reject("keys-text-is-an-error", "used", "unusable text in keys is an error and no warning: it comes from the program", "ABI.md engine.open: keys",
+	a.reject("keys-text-is-an-error", "used", "unusable text in keys is an error and no warning: it comes from the program", "abi.md engine.open: keys",
 		call("engine.open", object{"verifier": object{"keys": object{"alice": "not a key"}}}, "", errorCode("invalid_key")))
-	a.reject("files-and-keys", "used", "files and keys at once", "ABI.md engine.open", call("engine.open",
+	a.reject("files-and-keys", "used", "files and keys at once", "abi.md engine.open", call("engine.open",
 		object{"verifier": object{"keys": object{"alice": alice.spki()}, "files": []object{file("bob.pem", bob.spki())}}}, "", errorCode("invalid_config")))
 }

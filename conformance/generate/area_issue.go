@@ -105,11 +105,11 @@ func issueTargets(a *area) {
 	bad("query", "a query", bobURL+"?x")
 	bad("space", "two targets", "@bob @carol")
 	bad("star", "a pattern", "@*")
-	a.reject("target-missing", "target-name", "no target", "ABI.md access.issue", openSelf(nil), noToken(object{"target": remove}, "invalid_argument"))
+	a.reject("target-missing", "target-name", "no target", "abi.md access.issue", openSelf(nil), noToken(object{"target": remove}, "invalid_argument"))
 }
 
 func issueScopes(a *area) {
-	source := "ABI.md access.issue: scopes"
+	source := "abi.md access.issue: scopes"
 	of := func(name, says string, config, changes object, scope string) {
 		a.accept("scope-"+name, says, source, sequence(openSelf(config), issues(changes, selfToken(alice, bobURL, scope, now, 300, ""), scope))...)
 	}
@@ -142,7 +142,7 @@ func issueTimes(a *area) {
 	bad("over", "longest", "a token of over a day", object{"ttl": 86401})
 	bad("negative", "ttl", "a negative ttl", object{"ttl": -1})
 	bad("of-a-text", "ttl", "a ttl that is a text", object{"ttl": "60"})
-	a.reject("jti-long", "self", "a jti of 257 bytes", "ABI.md access.issue", openSelf(nil), noToken(object{"jti": strings.Repeat("j", 257)}, "invalid_argument"))
+	a.reject("jti-long", "self", "a jti of 257 bytes", "abi.md access.issue", openSelf(nil), noToken(object{"jti": strings.Repeat("j", 257)}, "invalid_argument"))
 	a.reject("jti-control", "self", "a control character in the jti", traps, openSelf(nil), noToken(object{"jti": "a\n"}, "invalid_argument"))
 }
 
@@ -192,7 +192,7 @@ func binds(a *area) {
 	bad("url-dots", "dot segments, which HTTP clients take out", "invalid_url", object{"method": "POST", "url": bobURL + "/../x"})
 	bad("method-missing", "no method", "invalid_argument", object{"url": chat})
 	bad("member", "an unknown member", "invalid_argument", object{"method": "POST", "url": chat, "bdoy_sha256": ""})
-	a.reject("bind-digest-and-body", "bind-digest", "a digest and a body: which one?", "ABI.md request.verify: body_sha256", openSelf(nil),
+	a.reject("bind-digest-and-body", "bind-digest", "a digest and a body: which one?", "abi.md request.verify: body_sha256", openSelf(nil),
 		call("access.issue", wanted(object{"bind": object{"method": "POST", "url": chat, "body_sha256": hexSHA256(body)}}), body, errorCode("invalid_argument")))
 	a.reject("bind-digest-malformed", "bind-digest", "a digest in upper case", source, openSelf(nil),
 		call("access.issue", wanted(object{"bind": object{"method": "POST", "url": chat, "body_sha256": strings.ToUpper(hexSHA256(body))}}), "", errorCode("invalid_argument")))
@@ -229,7 +229,7 @@ func reuse(a *area) {
 	newest := keeps(later(20), true)
 	newest.Expect = okIncludes(object{"reused": true, "token": "$token", "issued_at": now + 10})
 	a.accept("reuse-newest", "a token that was wanted anew replaces the kept one", source, openSigning(nil), first, anew, newest)
-	a.accept("reuse-counts", "engine.stats counts what is kept", "ABI.md engine.stats", openSigning(nil), first, keeps(object{"target": "@carol"}, false),
+	a.accept("reuse-counts", "engine.stats counts what is kept", "abi.md engine.stats", openSigning(nil), first, keeps(object{"target": "@carol"}, false),
 		call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"access": object{"tokens": 2}})))
 }
 
@@ -242,7 +242,7 @@ func ringSigners(a *area) {
 		return call("access.issue", wanted(nil), "", ok(issuedAnswer(t, bobURL, "read write", now, 300, key)))
 	}
 	a.accept("active-signs", "the active key signs, not the next", source, openSigning(object{"ring": both}), gives(alice))
-	a.accept("ring-fed", "after a rotation the new active key signs", "ABI.md engine.feed", openSigning(nil), gives(alice),
+	a.accept("ring-fed", "after a rotation the new active key signs", "abi.md engine.feed", openSigning(nil), gives(alice),
 		call("engine.feed", object{"engine": "$engine", "ring": rotated}, "", okIncludes(object{})), gives(aliceNext))
 
 	t := selfToken(alice, bobURL, "read write", now, 300, "")
@@ -256,9 +256,9 @@ func ringSigners(a *area) {
 	} {
 		asks := call("access.issue", wanted(nil), "", need("sign", object{"input": t.input(), "key": alice.kid()})).save("ticket", "ticket")
 		open := openSelf(holder.config)
-		a.accept(holder.name, holder.says, source+"; ABI.md needs: sign", open, asks, resume(nil, t.signature, ok(issuedAnswer(t, bobURL, "read write", now, 300, alice))))
+		a.accept(holder.name, holder.says, source+"; abi.md needs: sign", open, asks, resume(nil, t.signature, ok(issuedAnswer(t, bobURL, "read write", now, 300, alice))))
 		bad := func(name, says string, members object, signature string) {
-			a.reject(holder.name+"-"+name, holder.name, says, source+"; ABI.md needs: sign", open, asks, resume(members, signature, errorCode("signer_failed")))
+			a.reject(holder.name+"-"+name, holder.name, says, source+"; abi.md needs: sign", open, asks, resume(members, signature, errorCode("signer_failed")))
 		}
 		bad("other-key", "signed by another key", nil, rs256(bob, t.input()))
 		bad("other-bytes", "something else was signed", nil, rs256(alice, "x"))
@@ -267,8 +267,8 @@ func ringSigners(a *area) {
 		own := openSelf(holder.config.with(object{"signing": "host"}))
 		other := t
 		other.signature = rs256(bob, t.input())
-		a.accept(holder.name+"-own", "the host's own crypto library is believed", "ABI.md engine.open: signing", own, asks, resume(nil, other.signature, ok(issuedAnswer(other, bobURL, "read write", now, 300, alice))))
-		a.reject(holder.name+"-own-short", holder.name+"-own", "half a signature, though nobody looks at it", source+"; ABI.md needs: sign", own, asks, resume(nil, t.signature[:128], errorCode("signer_failed")))
+		a.accept(holder.name+"-own", "the host's own crypto library is believed", "abi.md engine.open: signing", own, asks, resume(nil, other.signature, ok(issuedAnswer(other, bobURL, "read write", now, 300, alice))))
+		a.reject(holder.name+"-own-short", holder.name+"-own", "half a signature, though nobody looks at it", source+"; abi.md needs: sign", own, asks, resume(nil, t.signature[:128], errorCode("signer_failed")))
 		bad("failed", "the signer failed", object{"failed": "HSM is locked"}, "")
 	}
 }

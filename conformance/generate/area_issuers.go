@@ -19,11 +19,11 @@ func issuers() *area {
 		verify(from(bob, `"><script>`), nil, unknownIssuer(`"><script>`)))
 
 	long := strings.Repeat("i", 512)
-	a.accept("longest", "an issuer of 512 bytes", "ABI.md engine.open", open(object{"keys": object{long: alice.spki()}}), accepted(from(alice, long), nil))
+	a.accept("longest", "an issuer of 512 bytes", "abi.md engine.open", open(object{"keys": object{long: alice.spki()}}), accepted(from(alice, long), nil))
 	bad := func(name, says string, issuer any) {
 		a.reject(name, "known", says, traps, open(nil), refused(from(alice, issuer), nil, "invalid_claims"))
 	}
-	a.reject("too-long", "longest", "an issuer of 513 bytes", "ABI.md engine.open", open(nil), refused(from(alice, long+"i"), nil, "invalid_claims"))
+	a.reject("too-long", "longest", "an issuer of 513 bytes", "abi.md engine.open", open(nil), refused(from(alice, long+"i"), nil, "invalid_claims"))
 	bad("missing", "no iss", remove)
 	bad("null", "an iss of null", nil)
 	bad("number", "an iss that is a number", 1)

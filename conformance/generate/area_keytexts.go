@@ -38,7 +38,7 @@ func forms(a *area) {
 	a.accept("jwk-private", "a private JWK", "RFC 7518 section 6.3.2", inspect(text(alice.privateJWK()), nil, private))
 	a.accept("jwk-own-kid", "a JWK's own kid is kept beside the thumbprint", "RFC 7517 section 4.5",
 		inspect(text(alice.jwk().with(object{"kid": "k1"})), nil, object{"keys": []object{{"key_id": "k1", "kid": alice.kid()}}}))
-	a.accept("private-forms", "private forms where they were asked for", "ABI.md key.inspect", inspect(text(alice.privateJWK()), object{"include_private": true},
+	a.accept("private-forms", "private forms where they were asked for", "abi.md key.inspect", inspect(text(alice.privateJWK()), object{"include_private": true},
 		object{"keys": []object{{"private_pem": alice.pkcs8(), "private_pkcs1": alice.privatePKCS1(), "private_jwk": alice.privateJWK()}}}))
 	a.accept("base64-of-pem", "DEV_PRIVATE_KEY: the base64 of a PEM", "protocol.md section 1",
 		inspect(base64.StdEncoding.EncodeToString([]byte(alice.pkcs8())), object{"encoding": "base64"}, private))
@@ -132,7 +132,7 @@ func refusedTexts(a *area) {
 }
 
 func wants(a *area) {
-	source := "ABI.md key.inspect: want"
+	source := "abi.md key.inspect: want"
 	a.accept("want-private", "a private key where one is wanted", source, inspect(alice.pkcs8(), object{"want": "private"}, object{"keys": []object{{"kind": "private"}}}))
 	a.accept("want-public", "a public key where one is wanted", source, inspect(alice.spki(), object{"want": "public"}, object{"keys": []object{{"kind": "public"}}}))
 	a.reject("want-private-got-public", "want-private", "a public key to sign with", source, call("key.inspect", object{"text": alice.spki(), "want": "private"}, "", errorCode("invalid_key")))
@@ -150,6 +150,6 @@ func generated(a *area) {
 		call("key.inspect", object{"text": "$public"}, "", okIncludes(object{"keys": []object{{"kid": "$kid"}}})).
 			varies("ok.keys.0.kid", "ok.keys.0.public_pem", "ok.keys.0.public_pkcs1", "ok.keys.0.public_jwk"))
 	a.reject("generate-1024", "generated", "a key of 1024 bits is not generated", "RFC 7518 section 3.3", call("key.generate", object{"bits": 1024}, "", errorCode("invalid_argument")))
-	a.reject("generate-zero", "generated", "0 is no way to leave the size out", "ABI.md key.generate", call("key.generate", object{"bits": 0}, "", errorCode("invalid_argument")))
-	a.reject("generate-8192", "generated", "sizes are 2048, 3072 and 4096", "ABI.md key.generate", call("key.generate", object{"bits": 8192}, "", errorCode("invalid_argument")))
+	a.reject("generate-zero", "generated", "0 is no way to leave the size out", "abi.md key.generate", call("key.generate", object{"bits": 0}, "", errorCode("invalid_argument")))
+	a.reject("generate-8192", "generated", "sizes are 2048, 3072 and 4096", "abi.md key.generate", call("key.generate", object{"bits": 8192}, "", errorCode("invalid_argument")))
 }

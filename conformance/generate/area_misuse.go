@@ -9,14 +9,14 @@ import (
 func misuse() *area {
 	a := newArea("abi", "Calls that no host should make: each has a clear answer, and none stops the core.")
 	good := object{"pattern": "a", "scope": "a"}
-	a.accept("call", "a call as it should be", "ABI.md", call("scope.match", good, "", ok(object{"match": true})))
+	a.accept("call", "a call as it should be", "abi.md", call("scope.match", good, "", ok(object{"match": true})))
 	a.accept("white-space", "white space around the request", "RFC 8259 section 2", callText("scope.match", " {\n\"pattern\" : \"a\",\t\"scope\":\"a\"}\r\n", ok(object{"match": true})))
-	a.accept("version", "the version and all operations", "ABI.md version", call("version", object{}, "", okIncludes(object{"abi": 1, "version": "0.1.0", "operations": []string{
+	a.accept("version", "the version and all operations", "abi.md version", call("version", object{}, "", okIncludes(object{"abi": 1, "version": "0.1.0", "operations": []string{
 		"access.command", "access.issue", "access.serve", "access.verify", "address.check", "agent.covers", "agent.match", "agent.resolve", "claim.refuse", "client.secret", "config.read", "config.variables",
 		"digest.body", "engine.close", "engine.feed", "engine.key", "engine.open", "engine.resume", "engine.stats", "jws.sign", "jws.verify", "key.generate", "key.inspect", "keys.load",
 		"request.endpoint", "request.outcome", "request.sign", "request.verify", "ring.update", "scope.filter", "scope.match", "trust.issuer", "trust.rules", "version"}})))
 	operation := func(name, says, op string) {
-		a.reject(name, "call", says, "ABI.md", call(op, good, "", errorCode("unknown_operation")))
+		a.reject(name, "call", says, "abi.md", call(op, good, "", errorCode("unknown_operation")))
 	}
 	operation("operation-unknown", "an operation that does not exist", "scope.unmatch")
 	operation("operation-empty", "no operation", "")
@@ -29,7 +29,7 @@ func misuse() *area {
 
 func requestTexts(a *area) {
 	bad := func(name, says, text string) {
-		a.reject(name, "white-space", says, "ABI.md: request is strict", callText("scope.match", text, errorCode("invalid_argument")))
+		a.reject(name, "white-space", says, "abi.md, The call: request is strict", callText("scope.match", text, errorCode("invalid_argument")))
 	}
 	bad("request-empty", "no request", "")
 	bad("request-no-json", "a request that is not JSON", "hello")
@@ -69,7 +69,7 @@ func hotOperation(a *area, op, request string, before ...step) {
 	}
 	a.accept(name+"-white-space", op+" with white space around", "RFC 8259 section 2", with(" "+request+"\r\n\t", okIncludes(object{}))...)
 	bad := func(fault, says, request string) {
-		a.reject(name+"-"+fault, name+"-white-space", op+": "+says, "ABI.md: request is strict", with(request, errorCode("invalid_argument"))...)
+		a.reject(name+"-"+fault, name+"-white-space", op+": "+says, "abi.md, The call: request is strict", with(request, errorCode("invalid_argument"))...)
 	}
 	rest := request[1:]
 	bad("member-twice", "a member twice", `{"engine":"$engine",`+rest)
@@ -86,7 +86,7 @@ func hotOperation(a *area, op, request string, before ...step) {
 
 func members(a *area) {
 	bad := func(name, says string, changes object) {
-		a.reject(name, "call", says, "ABI.md: request is strict", call("scope.match", object{"pattern": "a", "scope": "a"}.with(changes), "", errorCode("invalid_argument")))
+		a.reject(name, "call", says, "abi.md, The call: request is strict", call("scope.match", object{"pattern": "a", "scope": "a"}.with(changes), "", errorCode("invalid_argument")))
 	}
 	bad("member-unknown", "a member that does not exist", object{"x": 1})
 	bad("member-missing", "a required member is missing", object{"scope": remove})
@@ -101,7 +101,7 @@ func members(a *area) {
 // goneMembers: what an older host may still say in engine.open.
 func goneMembers(a *area) {
 	gone := func(part, name string, config object) {
-		a.reject("open-"+part+"-"+strings.ReplaceAll(name, "_", "-"), "call", "a member that the ABI does not have any more", "ABI.md engine.open",
+		a.reject("open-"+part+"-"+strings.ReplaceAll(name, "_", "-"), "call", "a member that the ABI does not have any more", "abi.md engine.open",
 			call("engine.open", object{part: config.with(object{name: true})}, "", errorCode("invalid_argument")))
 	}
 	signer := object{"issuer": "alice", "private_key": alice.pkcs8()}
@@ -109,7 +109,7 @@ func goneMembers(a *area) {
 	gone("signer", "brief", signer)
 	gone("signer", "check_signature", signer)
 	gone("access", "check_signature", object{"base_url": bobURL, "ring": publicRing(bob)})
-	a.reject("operation-request-refuse", "call", "an operation that the ABI does not have any more", "ABI.md claim.refuse",
+	a.reject("operation-request-refuse", "call", "an operation that the ABI does not have any more", "abi.md claim.refuse",
 		call("request.refuse", object{"engine": 1, "issuer": "alice", "jti": "jti-1", "claim": "exists"}, "", errorCode("unknown_operation")))
 }
 
@@ -117,7 +117,7 @@ func goneMembers(a *area) {
 func hotMembers(a *area) {
 	t := sign(alice, rotagentClaims())
 	verifies := func(name, says string, changes object) {
-		a.reject(name, "authorization/bearer", says, "ABI.md request.verify", open(nil), verify(t, changes, errorCode("invalid_argument")))
+		a.reject(name, "authorization/bearer", says, "abi.md request.verify", open(nil), verify(t, changes, errorCode("invalid_argument")))
 	}
 	verifies("verify-now-missing", "request.verify without now: the core has no clock", object{"now": remove})
 	verifies("verify-now-text", "a now that is a text", object{"now": "1700000001"})
@@ -126,7 +126,7 @@ func hotMembers(a *area) {
 	verifies("verify-authorization-missing", "no authorization member: no header is []", object{"authorization": remove})
 	verifies("verify-authorization-text", "an authorization that is no array", object{"authorization": "Bearer " + t.String()})
 	verifies("verify-authorization-number", "an authorization that holds a number", object{"authorization": []int{1}})
-	a.reject("verify-header-above-latin-1", "authorization/bearer", "a header with a character above U+00FF is no base64url", "ABI.md: latin-1", open(nil),
+	a.reject("verify-header-above-latin-1", "authorization/bearer", "a header with a character above U+00FF is no base64url", "abi.md, The call: latin-1", open(nil),
 		refusedText(t.String()+"€", nil, "malformed_token"))
 	verifies("verify-unknown-member", "a member that does not exist", object{"paht": "/agent"})
 	verifies("verify-flag-text", "a text where true or false is wanted", object{"path_decoded": "false"})
@@ -135,7 +135,7 @@ func hotMembers(a *area) {
 	verifies("verify-engine-fraction", "an engine that is a fraction", object{"engine": 1.5})
 
 	signs := func(name, says string, changes object) {
-		a.reject(name, "signing/bound", says, "ABI.md request.sign", call("request.sign", outgoing(changes), "", errorCode("invalid_argument")))
+		a.reject(name, "signing/bound", says, "abi.md request.sign", call("request.sign", outgoing(changes), "", errorCode("invalid_argument")))
 	}
 	signs("sign-now-missing", "request.sign without now", object{"now": remove})
 	signs("sign-unknown-member", "a member that does not exist", object{"methd": "POST"})
@@ -144,7 +144,7 @@ func hotMembers(a *area) {
 	signs("sign-ttl-fraction", "a lifetime that is a fraction", object{"ttl": 1.5})
 	signs("sign-unbound-text", "a text where true or false is wanted", object{"unbound": "true"})
 	resumes := func(name, says string, members object) {
-		a.reject(name, "needs/check-valid", says, "ABI.md engine.resume", open(object{"rsa": "host"}), asks(t, nil, "check", object{}),
+		a.reject(name, "needs/check-valid", says, "abi.md engine.resume", open(object{"rsa": "host"}), asks(t, nil, "check", object{}),
 			resume(members, "", errorCode("invalid_argument")))
 	}
 	valid := object{"valid": true}

@@ -7,7 +7,7 @@ import (
 	"github.com/tallystick/tallystick/conformance"
 )
 
-const abiNeeds = "ABI.md needs"
+const abiNeeds = "abi.md needs"
 
 func needs() *area {
 	a := newArea("needs", "What the core asks its host for, and what it makes of the answers.")
@@ -48,7 +48,7 @@ func needKeys(a *area) {
 	a.accept("keys-once-a-second", "within the second the folder is not read again; after it, it is", source, reload,
 		asksKeys(t, "alice", nil), resume(unchanged, "", fine),
 		accepted(second, at(json.Number("1700000001.5"))), asksKeys(t.renamed("jti-3"), "alice", at(now+2)))
-	a.accept("keys-reload-seconds", "reload_seconds of 10: asked after 10 s", "ABI.md engine.open", open(object{"reload": true, "reload_seconds": 10}),
+	a.accept("keys-reload-seconds", "reload_seconds of 10: asked after 10 s", "abi.md engine.open", open(object{"reload": true, "reload_seconds": 10}),
 		asksKeys(t, "alice", nil), resume(unchanged, "", fine), accepted(second, at(now+10)), asksKeys(t.renamed("jti-3"), "alice", at(now+11)))
 	a.accept("keys-clock-stepped-back", "a clock that stepped back asks again", traps, reload, asksKeys(t, "alice", nil), resume(unchanged, "", fine),
 		asksKeys(second, "alice", at(now)))
@@ -80,12 +80,12 @@ func needClaim(a *area) {
 		verify(t, nil, okIncludes(object{"development": true})))
 	a.accept("claim-with-leeway", "claimed until exp and leeway", "protocol.md section 3: kept until exp + leeway", open(object{"replay": "host", "leeway": 30}),
 		verify(t, nil, need("claim", object{"expires_at": now + 90})))
-	a.accept("claim-fraction", "a fractional exp is rounded up: the token must not outlive its claim", "ABI.md needs: integer seconds", host,
+	a.accept("claim-fraction", "a fractional exp is rounded up: the token must not outlive its claim", "abi.md needs: integer seconds", host,
 		verify(claim("exp", json.Number("1700000060.25")), nil, need("claim", object{"expires_at": now + 61})))
 	a.reject("claim-for-body", "claim", "a request refused for its body asks for no claim", "protocol.md section 3: replay, last", host,
 		refused(t, object{"body": "x"}, "body_tampered"))
 	for _, word := range []string{"host_last", "last"} {
-		a.reject("claim-replay-"+strings.ReplaceAll(word, "_", "-"), "claim", "a replay that is neither memory nor host", "ABI.md engine.open",
+		a.reject("claim-replay-"+strings.ReplaceAll(word, "_", "-"), "claim", "a replay that is neither memory nor host", "abi.md engine.open",
 			call("engine.open", object{"verifier": object{"keys": object{"alice": alice.spki()}, "replay": word}}, "", errorCode("invalid_config")))
 	}
 	claimRefused(a, host, asks)
@@ -93,7 +93,7 @@ func needClaim(a *area) {
 
 // claimRefused: the core words what the host found.
 func claimRefused(a *area, host, asks step) {
-	source := "ABI.md claim.refuse"
+	source := "abi.md claim.refuse"
 	refuses := func(members object, expect conformance.Expect) step {
 		return call("claim.refuse", object{"engine": "$engine", "issuer": "alice", "jti": "jti-1", "claim": "exists"}.with(members), "", expect)
 	}
@@ -130,7 +130,7 @@ func needCheck(a *area) {
 	a.reject("check-failed", "check-valid", "the host could not check: fail closed", abiNeeds, host, asksCheck, resume(object{"failed": "no such key"}, "", errorCode("check_failed")))
 	a.reject("check-empty-answer", "check-valid", "an answer that says nothing", abiNeeds, host, asksCheck, resume(nil, "", errorCode("invalid_argument")))
 	a.reject("check-answered-as-claim", "check-valid", "claimed is no answer to a check", abiNeeds, host, asksCheck, resume(object{"claim": "claimed"}, "", errorCode("invalid_argument")))
-	a.reject("check-length-first", "check-valid", "a signature of a wrong length is not worth a question", "architecture.md: the core has checked the signature length", host,
+	a.reject("check-length-first", "check-valid", "a signature of a wrong length is not worth a question", "abi.md needs: check", host,
 		refused(token{t.header, t.payload, t.signature[:255]}, nil, "invalid_signature"))
 	a.reject("check-before-expiry", "check-valid", "an expired token is expired only when its signature is good", "protocol.md section 3: one order", host,
 		asks(t, at(now+100), "check", object{}), resume(valid(true).with(at(now+100)), "", refusal("token_expired")))
@@ -142,12 +142,12 @@ func needCheck(a *area) {
 		resume(valid(true), "", okIncludes(object{"key_id": aliceNext.kid()})))
 	a.accept("check-then-claim", "check and claim, one after the other", abiNeeds, open(object{"rsa": "host", "replay": "host"}), asksCheck,
 		resume(valid(true), "", need("claim", object{"jti": "jti-1"})))
-	a.accept("check-key-text", "engine.key gives the key that is to be checked with", "ABI.md engine.key", host, asksCheck.save("key", "need.key"),
+	a.accept("check-key-text", "engine.key gives the key that is to be checked with", "abi.md engine.key", host, asksCheck.save("key", "need.key"),
 		call("engine.key", object{"engine": "$engine", "key": "$key"}, "", okIncludes(object{"public_pem": alice.spki()})))
 }
 
 func tickets(a *area) {
-	source := "ABI.md needs: tickets"
+	source := "abi.md needs: tickets"
 	host := open(object{"rsa": "host"})
 	t := sign(alice, rotagentClaims())
 	asksCheck := asks(t, nil, "check", object{})

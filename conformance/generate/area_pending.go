@@ -13,7 +13,7 @@ func pending() *area {
 	return a
 }
 
-const pendingSource = "protocol.md section 3 step 11; ABI.md request.verify: body_pending"
+const pendingSource = "protocol.md section 3 step 11; abi.md request.verify: body_pending"
 
 var unread = object{"body": remove, "body_pending": true}
 
@@ -56,18 +56,18 @@ func pendingAnswers(a *area) {
 		{"two-reasons", "two reasons to have none", object{"body_unavailable": true, "overloaded": true}, ""},
 	} {
 		// What cannot be read has not used the ticket up.
-		a.reject("two-"+two.name, "bytes", two.says, "ABI.md engine.resume: one thing of the body", open(nil), asksPending(t, nil),
+		a.reject("two-"+two.name, "bytes", two.says, "abi.md engine.resume: one thing of the body", open(nil), asksPending(t, nil),
 			resume(two.members, two.sent, errorCode("invalid_argument")), resume(nil, body, good))
 	}
 	said := []string{"body_sha256", "body_too_large", "body_unavailable", "body_malformed"}
 	values := []any{hexSHA256(body), true, true, true}
 	for i, name := range said {
-		a.reject("pending-and-"+dashed(name), "bytes", "the body is unread, and "+name, "ABI.md request.verify: one thing of the body", open(nil),
+		a.reject("pending-and-"+dashed(name), "bytes", "the body is unread, and "+name, "abi.md request.verify: one thing of the body", open(nil),
 			verify(t, unread.with(object{name: values[i]}), errorCode("invalid_argument")))
 	}
-	a.reject("pending-and-bytes", "bytes", "the body is unread, and here it is", "ABI.md request.verify: one thing of the body", open(nil),
+	a.reject("pending-and-bytes", "bytes", "the body is unread, and here it is", "abi.md request.verify: one thing of the body", open(nil),
 		verify(t, object{"body_pending": true}, errorCode("invalid_argument")))
-	a.reject("said-twice", "body/signed", "too large and malformed", "ABI.md request.verify: one thing of the body", open(nil),
+	a.reject("said-twice", "body/signed", "too large and malformed", "abi.md request.verify: one thing of the body", open(nil),
 		verify(t, object{"body": remove, "body_too_large": true, "body_malformed": true}, errorCode("invalid_argument")))
 }
 
@@ -99,15 +99,15 @@ func pendingOrder(a *area) {
 	a.accept("in-time", "a body that arrives in the token's last second", pendingSource, open(nil), asksPending(t, nil), resume(at(now+59), body, good))
 	a.reject("too-late", "in-time", "a body that takes longer than the token lives", pendingSource, open(nil), asksPending(t, nil), resume(at(now+60), body, refusal("token_expired")))
 	long := claim("exp", now+600)
-	a.accept("five-minutes", "a body of five minutes", "ABI.md needs: tickets", open(nil), asksPending(long, nil), resume(at(now+301), body, good))
-	a.reject("over-five-minutes", "five-minutes", "a second more", "ABI.md needs: tickets", open(nil), asksPending(long, nil), resume(at(now+302), body, errorCode("unknown_ticket")))
+	a.accept("five-minutes", "a body of five minutes", "abi.md needs: tickets", open(nil), asksPending(long, nil), resume(at(now+301), body, good))
+	a.reject("over-five-minutes", "five-minutes", "a second more", "abi.md needs: tickets", open(nil), asksPending(long, nil), resume(at(now+302), body, errorCode("unknown_ticket")))
 	waits := verify(t, unread, need("body", object{}))
 	a.accept("512-waiting", "512 requests whose bodies are awaited, and one whose body is there", "core/engine: maxBodies", open(nil), waits.times(512), accepted(t, nil))
 	a.reject("513-waiting", "512-waiting", "one more whose body is awaited", "core/engine: maxBodies", open(nil), waits.times(512), refused(t, unread, "overloaded"))
 	development := open(object{"development": true})
 	a.accept("development", "in development the body is asked for, and may be another", "protocol.md section 8: development", development, asksPending(t, nil), resume(nil, "another", good))
 	a.accept("development-unavailable", "or be gone", "protocol.md section 8: development", development, asksPending(t, nil), resume(object{"body_unavailable": true}, "", good))
-	a.reject("development-too-large", "development", "but not too large", "ABI.md engine.open: max_body", development, asksPending(t, nil), resume(object{"body_too_large": true}, "", refusal("body_too_large")))
+	a.reject("development-too-large", "development", "but not too large", "abi.md engine.open: max_body", development, asksPending(t, nil), resume(object{"body_too_large": true}, "", refusal("body_too_large")))
 	a.reject("development-malformed", "development", "nor broken", pendingSource, development, asksPending(t, nil), resume(object{"body_malformed": true}, "", refusal("malformed_request")))
 }
 
@@ -115,12 +115,12 @@ func pendingOrder(a *area) {
 func pendingFaults(a *area) {
 	t := sign(alice, rotagentClaims())
 	broken := object{"body": remove, "body_malformed": true}
-	source := "ABI.md request.verify: body_malformed; RFC 6750 section 3.1"
+	source := "abi.md request.verify: body_malformed; RFC 6750 section 3.1"
 	a.reject("broken", "body/signed", "the body's transfer is broken", source, open(nil), refused(t, broken, "malformed_request"))
 	a.reject("broken-in-development", "development/body-changed", "in development too", source, open(object{"development": true}), refused(t, broken, "malformed_request"))
 	a.reject("broken-without-token", "body/signed", "without a token it is not asked for", source, open(nil), refused(t, broken.with(object{"authorization": []string{}}), "missing_authorization"))
 	a.reject("broken-with-forged-token", "body/signed", "nor with a forged one", source, open(nil), refused(sign(mallory, rotagentClaims()), broken, "invalid_signature"))
-	wire := "ABI.md: latin-1"
+	wire := "abi.md, The call: latin-1"
 	for _, member := range []string{"method", "path", "query", "mount", "raw_target"} {
 		a.reject("wire-"+dashed(member), "body/signed", member+" with a character that is no byte", wire, open(nil), refused(t, object{member: "/€"}, "malformed_request"))
 		a.reject("access-wire-"+dashed(member), "access-policy/bound", member+" with a character that is no byte, for an access token", wire, openAccess(nil),
@@ -130,9 +130,9 @@ func pendingFaults(a *area) {
 	a.reject("wire-and-missing", "body/signed", "nor what it left out", wire, open(nil), verify(t, object{"path": "/€", "method": remove}, errorCode("invalid_argument")))
 	bound := boundToken(nil)
 	for _, said := range [][2]string{{"body_malformed", "malformed_request"}, {"overloaded", "overloaded"}} {
-		a.reject("access-"+dashed(said[0]), "access-policy/bound", said[0]+" for an access token that is bound", "ABI.md needs: body", openAccess(nil),
+		a.reject("access-"+dashed(said[0]), "access-policy/bound", said[0]+" for an access token that is bound", "abi.md needs: body", openAccess(nil),
 			asksBody(bound, nil), resume(object{said[0]: true}, "", refusal(said[1])))
 	}
-	a.reject("access-too-late", "access-policy/bound", "a body that takes longer than a bound token lives", "ABI.md needs: body", openAccess(nil),
+	a.reject("access-too-late", "access-policy/bound", "a body that takes longer than a bound token lives", "abi.md needs: body", openAccess(nil),
 		asksBody(boundToken(object{"exp": now + 60}), nil), resume(at(now+90), body, refusal("token_expired")))
 }

@@ -47,7 +47,7 @@ func finds(changes, members object) []step {
 const plainForm = "grant_type=client_credentials&target=https%3A%2F%2Fportal.example%2Fagents%2Fbob&scope=read+tools%3Asearch"
 
 func asksPortal(a *area) {
-	source := "RFC 6749 section 4.4.2; aoauth.md Token Endpoint"
+	source := "RFC 6749 section 4.4.2; AOAuth skill Token Endpoint"
 	post := object{"flight": 2, "redirects": 0, "address": "any", "max_bytes": 65536, "timeout": 10, "read": []string{"content-type"}, "body": plainForm,
 		"headers": object{"accept": "application/json", "content-type": "application/x-www-form-urlencoded", "authorization": basic("alice", clientPassword)}}
 	granted := answered(200, nil, text(object{"access_token": "abc.def.ghi", "token_type": "Bearer", "expires_in": 300, "scope": "read"}), nil, ok(object{
@@ -65,7 +65,7 @@ func asksPortal(a *area) {
 	form("bound", "a token for one request", object{"bind": object{"method": "POST", "url": bobURL + "/chat?a=1", "body_sha256": hexSHA256(body)}},
 		plainForm+"&content_sha256="+hexSHA256(body)+"&htm=POST&htu=https%3A%2F%2Fagents.example.com%2Fbob%2Fchat%3Fa%3D1")
 	bad := func(name, twin, says, code string, config, changes object) {
-		a.reject(name, twin, says, "ABI.md access.issue", openPortal(config), call("access.issue", fromPortal(changes), "", errorCode(code)))
+		a.reject(name, twin, says, "abi.md access.issue", openPortal(config), call("access.issue", fromPortal(changes), "", errorCode(code)))
 	}
 	bad("extra-claims", "token", "an authority takes no further claims: they must not get lost silently", "invalid_argument", nil, object{"extra_claims": object{"x": 1}})
 	bad("talk-to", "token", "talk_to does not allow the target: nothing is asked", "trust_denied", object{"talk_to": rules{"@carol"}}, nil)
@@ -82,7 +82,7 @@ func asksPortal(a *area) {
 }
 
 func portalCredentials(a *area) {
-	source := "RFC 6749 section 2.3.1; ABI.md engine.open: client_id, client_secret, client_key"
+	source := "RFC 6749 section 2.3.1; abi.md engine.open: client_id, client_secret, client_key"
 	with := func(name, says string, config object, header string) {
 		a.accept("credentials-"+name, says, source, sequence(openPortal(config), finds(nil, object{"body": plainForm, "headers": object{"authorization": header}}))...)
 	}

@@ -60,16 +60,16 @@ func rfc7515(a *area) {
 		text(object{"payload": base64url([]byte(a2Payload)), "signatures": []object{{"protected": base64url([]byte(a2Header)), "header": object{"kid": "2010-12-29"}, "signature": a2Signature}}}), "malformed_token")
 	fails("rfc7515-e-critical", "the JWS of appendix E with a critical extension that nobody supports", "RFC 7515 appendix E",
 		printedJWS{"{\"alg\":\"none\",\r\n \"crit\":[\"http://example.com/UNDEFINED\"],\r\n \"http://example.com/UNDEFINED\":true\r\n}", "FAIL", ""}.String(), "malformed_token")
-	a.reject("verify-with-private-key", "rfc7515-a2-verify", "jws.verify takes a public key", "ABI.md jws.verify",
+	a.reject("verify-with-private-key", "rfc7515-a2-verify", "jws.verify takes a public key", "abi.md jws.verify",
 		call("jws.verify", object{"token": token, "key": text(key)}, "", errorCode("invalid_key")))
 	signsStrictly(a, key, public)
 }
 
 func signsStrictly(a *area, key object, public string) {
-	a.reject("sign-with-public-key", "rfc7515-a2-sign", "jws.sign takes a private key", "ABI.md jws.sign", call("jws.sign", object{"private_key": public}, "", errorCode("invalid_key")))
-	a.reject("sign-crit", "rfc7515-a2-sign", "a header with crit is not signed", "ABI.md jws.sign",
+	a.reject("sign-with-public-key", "rfc7515-a2-sign", "jws.sign takes a private key", "abi.md jws.sign", call("jws.sign", object{"private_key": public}, "", errorCode("invalid_key")))
+	a.reject("sign-crit", "rfc7515-a2-sign", "a header with crit is not signed", "abi.md jws.sign",
 		call("jws.sign", object{"private_key": text(key), "header": object{"alg": "RS256", "crit": []string{"x"}}}, "", errorCode("invalid_argument")))
-	a.reject("sign-other-algorithm", "rfc7515-a2-sign", "a header with another alg is not signed", "ABI.md jws.sign",
+	a.reject("sign-other-algorithm", "rfc7515-a2-sign", "a header with another alg is not signed", "abi.md jws.sign",
 		call("jws.sign", object{"private_key": text(key), "header": object{"alg": "HS256"}}, "", errorCode("invalid_argument")))
 	binary := "\x00\xff\x80"
 	made := signTexts(alice, plainHeader, binary)

@@ -50,7 +50,7 @@ func refusalBurnsNothing(a *area, once token) {
 
 // lostWindow: a token of this area expires at now+60.
 func lostWindow(a *area, once token) {
-	source := "ABI.md engine.open, replay_floor; protocol.md section 8: refuse rather than forget"
+	source := "abi.md engine.open, replay_floor; protocol.md section 8: refuse rather than forget"
 	a.accept("after-lost-window", "the token expires later than anything that the lost window held", source, open(object{"replay_floor": now + 59}), accepted(once, nil))
 	a.reject("before-lost-window", "after-lost-window", "the token may have been used in the lost window", source, open(object{"replay_floor": now + 60}), refused(once, nil, "replay_store_unavailable"))
 }
@@ -86,7 +86,7 @@ func capacity(a *area, numbered func(int) token) {
 }
 
 func engineOfItsOwn(a *area, once token) {
-	a.accept("engine-of-its-own", "each engine has a window of its own", "ABI.md engine.open: replay", open(nil), accepted(once, nil), open(nil), accepted(once, nil))
-	a.accept("stats", "the window tells how full it is", "ABI.md engine.stats", open(object{"replay_capacity": 10}), accepted(once, nil),
+	a.accept("engine-of-its-own", "each engine has a window of its own", "abi.md engine.open: replay", open(nil), accepted(once, nil), open(nil), accepted(once, nil))
+	a.accept("stats", "the window tells how full it is", "abi.md engine.stats", open(object{"replay_capacity": 10}), accepted(once, nil),
 		call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"issuers": 1, "keys": 1, "tickets": 0, "replay": object{"live": 1, "capacity": 10}})))
 }

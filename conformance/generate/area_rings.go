@@ -39,16 +39,16 @@ func updated(ring object, rotated bool, active, next keyPair, retired ...keyPair
 func ringBegins(a *area) {
 	fresh := []string{alice.pkcs8(), aliceNext.pkcs8()}
 	begun := ringOf(ringEntry(alice, "active", object{"published_at": now}), ringEntry(aliceNext, "next", sinceEver))
-	a.accept("begin", "a new ring: the first fresh key is active, the second next", "ABI.md ring.update", updates(object{"fresh": fresh}, updated(begun, false, alice, aliceNext)))
-	a.accept("begin-missing", "without keys: how many are needed, and nothing is changed", "ABI.md ring.update", updates(nil, okIncludes(object{"missing": 2, "changed": false})))
-	a.accept("begin-missing-one", "with one of two", "ABI.md ring.update", updates(object{"fresh": fresh[:1]}, okIncludes(object{"missing": 1, "changed": false})))
-	a.accept("begin-key-twice", "one key twice is one key", "ABI.md ring.update", updates(object{"fresh": []string{alice.pkcs8(), alice.pkcs8()}}, okIncludes(object{"missing": 1, "changed": false})))
-	a.accept("begin-key-there", "a key that the ring has is no fresh one", "ABI.md ring.update", updates(object{"ring": ringOf(ringEntry(alice, "active", nil)), "fresh": []string{alice.pkcs8()}}, okIncludes(object{"missing": 1, "changed": false})))
+	a.accept("begin", "a new ring: the first fresh key is active, the second next", "abi.md ring.update", updates(object{"fresh": fresh}, updated(begun, false, alice, aliceNext)))
+	a.accept("begin-missing", "without keys: how many are needed, and nothing is changed", "abi.md ring.update", updates(nil, okIncludes(object{"missing": 2, "changed": false})))
+	a.accept("begin-missing-one", "with one of two", "abi.md ring.update", updates(object{"fresh": fresh[:1]}, okIncludes(object{"missing": 1, "changed": false})))
+	a.accept("begin-key-twice", "one key twice is one key", "abi.md ring.update", updates(object{"fresh": []string{alice.pkcs8(), alice.pkcs8()}}, okIncludes(object{"missing": 1, "changed": false})))
+	a.accept("begin-key-there", "a key that the ring has is no fresh one", "abi.md ring.update", updates(object{"ring": ringOf(ringEntry(alice, "active", nil)), "fresh": []string{alice.pkcs8()}}, okIncludes(object{"missing": 1, "changed": false})))
 	a.accept("begin-import", "webagents' key is imported as the first active one, as PKCS#1 too", "issue: imports webagents' {agent}.pem", updates(object{"fresh": []string{alice.privatePKCS1(), aliceNext.pkcs8()}}, updated(begun, false, alice, aliceNext)))
-	a.accept("begin-idle", "a ring that needs nothing stays as it is", "ABI.md ring.update", updates(object{"ring": begun}, ok(object{"ring": begun, "changed": false, "missing": 0, "rotated": false, "active": alice.kid(), "next": aliceNext.kid(), "retired": []string{}})))
-	a.accept("begin-without-next", "a ring without a next key gets one", "ABI.md ring.update: always an active and a next key", updates(object{"ring": ringOf(ringEntry(alice, "active", nil)), "fresh": fresh[1:]},
+	a.accept("begin-idle", "a ring that needs nothing stays as it is", "abi.md ring.update", updates(object{"ring": begun}, ok(object{"ring": begun, "changed": false, "missing": 0, "rotated": false, "active": alice.kid(), "next": aliceNext.kid(), "retired": []string{}})))
+	a.accept("begin-without-next", "a ring without a next key gets one", "abi.md ring.update: always an active and a next key", updates(object{"ring": ringOf(ringEntry(alice, "active", nil)), "fresh": fresh[1:]},
 		updated(ringOf(ringEntry(alice, "active", nil), ringEntry(aliceNext, "next", object{"published_at": now})), false, alice, aliceNext)))
-	a.accept("begin-opens", "what it gives opens an engine and signs", "ABI.md engine.open: ring", updates(object{"fresh": fresh}, okIncludes(object{})).save("ring", "ok.ring"),
+	a.accept("begin-opens", "what it gives opens an engine and signs", "abi.md engine.open: ring", updates(object{"fresh": fresh}, okIncludes(object{})).save("ring", "ok.ring"),
 		openSelf(object{"ring": "$ring"}), call("access.issue", wanted(nil), "", okIncludes(object{"key_id": alice.kid()})))
 }
 
@@ -64,18 +64,18 @@ func ringRotates(a *area) {
 	early := object{"ring": ringOf(publicEntry(alice, "active", nil), publicEntry(aliceNext, "next", object{"published_at": now - 299})), "rotate": true, "fresh": []string{bob.spki()}}
 	a.reject("rotate-early", "rotate", "next has been published for a second too short: some receiver may not know it", keyRotation, updates(early, errorCode("invalid_argument")))
 	a.reject("rotate-early-missing", "rotate", "too early is said before a key is made", keyRotation, updates(early.and(object{"fresh": []string{}}), errorCode("invalid_argument")))
-	a.accept("revoke", "stolen keys: every key is dropped at once, the next one too", "ABI.md ring.update: revoke", updates(object{"ring": ring, "revoke": true, "fresh": []string{bob.spki(), mallory.spki()}},
+	a.accept("revoke", "stolen keys: every key is dropped at once, the next one too", "abi.md ring.update: revoke", updates(object{"ring": ring, "revoke": true, "fresh": []string{bob.spki(), mallory.spki()}},
 		okIncludes(object{"rotated": true, "active": bob.kid(), "next": mallory.kid(), "retired": []string{}})))
-	a.accept("revoke-missing", "its own keys are no fresh ones", "ABI.md ring.update: revoke", updates(object{"ring": ring, "revoke": true, "fresh": []string{alice.spki(), aliceNext.spki()}},
+	a.accept("revoke-missing", "its own keys are no fresh ones", "abi.md ring.update: revoke", updates(object{"ring": ring, "revoke": true, "fresh": []string{alice.spki(), aliceNext.spki()}},
 		okIncludes(object{"missing": 2, "changed": false, "active": alice.kid()})))
-	a.accept("rotate-forced", "force, before next is known everywhere", "ABI.md ring.update: force", updates(early.and(object{"force": true}), okIncludes(object{"rotated": true, "active": aliceNext.kid()})))
-	a.accept("rotate-publish", "publish says how long", "ABI.md ring.update: publish", updates(early.and(object{"publish": 299}), okIncludes(object{"rotated": true})))
-	a.accept("rotate-latest", "a now of 2^53, the last that is told exactly", "ABI.md: times are within 2^53", updates(rotate.and(object{"now": 1 << 53}), okIncludes(object{"rotated": true})))
+	a.accept("rotate-forced", "force, before next is known everywhere", "abi.md ring.update: force", updates(early.and(object{"force": true}), okIncludes(object{"rotated": true, "active": aliceNext.kid()})))
+	a.accept("rotate-publish", "publish says how long", "abi.md ring.update: publish", updates(early.and(object{"publish": 299}), okIncludes(object{"rotated": true})))
+	a.accept("rotate-latest", "a now of 2^53, the last that is told exactly", "abi.md, The call: times are within 2^53", updates(rotate.and(object{"now": 1 << 53}), okIncludes(object{"rotated": true})))
 	for _, c := range []struct {
 		name string
 		now  any
 	}{{"rotate-now-2-53", 1<<53 + 2}, {"rotate-now-2-63", uint64(1 << 63)}, {"rotate-now-negative", -(1<<53 + 2)}, {"rotate-now-huge", 1e300}} {
-		a.reject(c.name, "rotate-latest", "a now over 2^53, which becomes one integer natively and another in WebAssembly", "ABI.md: times are within 2^53; found by fuzz-parity",
+		a.reject(c.name, "rotate-latest", "a now over 2^53, which becomes one integer natively and another in WebAssembly", "abi.md, The call: times are within 2^53; found by fuzz-parity",
 			updates(rotate.and(object{"now": c.now}), errorCode("invalid_argument")))
 	}
 	a.reject("rotate-clock-back", "rotate", "a clock that stepped back before next was published", traps, updates(rotate.and(object{"now": now - 1000}), errorCode("invalid_argument")))
@@ -99,18 +99,18 @@ func ringRetires(a *area) {
 	a.accept("retired-stays", "a retired key stays while one of its tokens lives", keyRotation, updates(object{"ring": ring, "now": now + 329}, okIncludes(object{"changed": false, "retired": kids(bob)})))
 	a.accept("retired-goes", "and is dropped when the last is dead", keyRotation, updates(object{"ring": ring, "now": now + 330},
 		updated(ringOf(publicEntry(alice, "active", nil), publicEntry(aliceNext, "next", nil)), false, alice, aliceNext)))
-	a.accept("retired-lifetime", "as long as the longest token lives", "ABI.md ring.update: lifetime", updates(object{"ring": ringOf(publicEntry(alice, "active", nil), publicEntry(aliceNext, "next", nil)), "rotate": true, "lifetime": 86430, "fresh": []string{bob.spki()}},
+	a.accept("retired-lifetime", "as long as the longest token lives", "abi.md ring.update: lifetime", updates(object{"ring": ringOf(publicEntry(alice, "active", nil), publicEntry(aliceNext, "next", nil)), "rotate": true, "lifetime": 86430, "fresh": []string{bob.spki()}},
 		okIncludes(object{"ring": object{"keys": []object{{"state": "active"}, {"state": "next"}, {"state": "retired", "dead_at": now + 86430}}}})))
 }
 
 func ringKMS(a *area) {
-	a.accept("kms", "keys that a KMS holds: public halves alone", "ABI.md ring.update: public_pem", updates(object{"fresh": []string{alice.spki(), aliceNext.spki()}},
+	a.accept("kms", "keys that a KMS holds: public halves alone", "abi.md ring.update: public_pem", updates(object{"fresh": []string{alice.spki(), aliceNext.spki()}},
 		updated(ringOf(publicEntry(alice, "active", object{"published_at": now}), publicEntry(aliceNext, "next", sinceEver)), false, alice, aliceNext)))
 }
 
 func ringDocuments(a *area) {
 	bad := func(name, says string, ring any) {
-		a.reject("document-"+name, "begin-idle", says, "ABI.md ring.update: Document", updates(object{"ring": ring}, errorCode("invalid_config")))
+		a.reject("document-"+name, "begin-idle", says, "abi.md ring.update: Document", updates(object{"ring": ring}, errorCode("invalid_config")))
 	}
 	active, next := publicEntry(alice, "active", nil), publicEntry(aliceNext, "next", nil)
 	bad("empty", "no keys", ringOf([]object{}...))
@@ -135,12 +135,12 @@ func ringDocuments(a *area) {
 	bad("not-pem", "a text that is no key", ringOf(active.with(object{"public_pem": "x"}), next))
 	bad("time", "a time that is a text", ringOf(active.with(object{"published_at": "now"}), next))
 	bad("list", "a list", []object{active})
-	a.reject("document-opens-nothing", "begin-opens", "engine.open refuses it too", "ABI.md engine.open: ring", call("engine.open", object{"access": object{"base_url": aliceURL, "ring": ringOf(next)}}, "", errorCode("invalid_config")))
+	a.reject("document-opens-nothing", "begin-opens", "engine.open refuses it too", "abi.md engine.open: ring", call("engine.open", object{"access": object{"base_url": aliceURL, "ring": ringOf(next)}}, "", errorCode("invalid_config")))
 }
 
 func ringArguments(a *area) {
 	bad := func(name, twin, says, code string, changes object) {
-		a.reject("argument-"+name, twin, says, "ABI.md ring.update", updates(changes, errorCode(code)))
+		a.reject("argument-"+name, twin, says, "abi.md ring.update", updates(changes, errorCode(code)))
 	}
 	fresh := func(keys ...string) object { return object{"fresh": keys} }
 	bad("not-pem", "begin", "a fresh key that is none", "invalid_key", fresh("x", aliceNext.pkcs8()))
@@ -151,5 +151,5 @@ func ringArguments(a *area) {
 	bad("lifetime-zero", "begin", "no lifetime: retired keys would vanish at once", "invalid_argument", object{"lifetime": 0})
 	bad("lifetime-negative", "begin", "a negative lifetime", "invalid_argument", object{"lifetime": -1})
 	bad("publish-negative", "rotate-publish", "a negative publish", "invalid_argument", object{"publish": -1})
-	a.reject("argument-lifetime-missing", "begin", "no lifetime given", "ABI.md ring.update", call("ring.update", object{"now": now}, "", errorCode("invalid_argument")))
+	a.reject("argument-lifetime-missing", "begin", "no lifetime given", "abi.md ring.update", call("ring.update", object{"now": now}, "", errorCode("invalid_argument")))
 }

@@ -47,7 +47,7 @@ func patterns(a *area) {
 		matching(strings.Repeat("a*", 100)+"b", strings.Repeat("a", 8000), false))
 	a.reject("pattern-space", "equal", "a pattern with a space", section4, call("scope.match", object{"pattern": "a b", "scope": "a"}, "", errorCode("invalid_config")))
 	a.reject("scope-quote", "equal", "a scope with a quote", "RFC 6749 section 3.3", call("scope.match", object{"pattern": "*", "scope": `a"b`}, "", errorCode("invalid_claims")))
-	a.reject("two-scopes", "equal", "two scopes where one is asked for", "ABI.md scope.match", call("scope.match", object{"pattern": "*", "scope": "a b"}, "", errorCode("invalid_claims")))
+	a.reject("two-scopes", "equal", "two scopes where one is asked for", "abi.md scope.match", call("scope.match", object{"pattern": "*", "scope": "a b"}, "", errorCode("invalid_claims")))
 }
 
 func filters(a *area) {

@@ -93,7 +93,7 @@ func methods(a *area) {
 	a.accept("head", "HEAD: the headers of GET without its body", "RFC 9110 section 9.3.2", openSelf(nil), serve(pathDiscovery, nil, "", okIncludes(object{})).save("etag", "ok.response.headers.etag"),
 		serve(pathDiscovery, object{"method": "HEAD"}, "", okIncludes(object{"response": object{"status": 200, "body": "", "headers": documentHeaders.with(object{"etag": "$etag"})}})))
 	other := func(name, says, path string) {
-		a.accept("not-"+name, says, "ABI.md access.serve: handled false", openSelf(nil), serve(path, nil, "", unhandled()))
+		a.accept("not-"+name, says, "abi.md access.serve: handled false", openSelf(nil), serve(path, nil, "", unhandled()))
 	}
 	other("root", "the agent's own pages", "/")
 	other("slash", "a slash more", pathKeys+"/")
@@ -126,5 +126,5 @@ func conditional(a *area) {
 	for _, path := range []string{pathDiscovery, pathKeys} {
 		steps = append(steps, serve(path, object{"now": json.Number("1700000000.5")}, "", okIncludes(object{"response": object{"status": 200}})))
 	}
-	a.accept("fraction-of-now", "a now with a fraction", "ABI.md: time", steps...)
+	a.accept("fraction-of-now", "a now with a fraction", "abi.md, The call: time", steps...)
 }

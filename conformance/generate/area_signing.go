@@ -71,12 +71,12 @@ func exact(a *area) {
 
 func viaEngine(a *area) {
 	t := signTexts(alice, headerWithKid(alice), written(60, body, boundTo("POST", endpoint)))
-	a.accept("engine", "an engine signs the same bytes", "ABI.md request.sign", openSigner(nil), call("request.sign", withEngine(nil), body, ok(signed(t))))
-	a.accept("engine-jwk", "an engine with a JWK signs the same bytes", "ABI.md engine.open: private_key", openSigner(object{"private_key": text(alice.privateJWK())}),
+	a.accept("engine", "an engine signs the same bytes", "abi.md request.sign", openSigner(nil), call("request.sign", withEngine(nil), body, ok(signed(t))))
+	a.accept("engine-jwk", "an engine with a JWK signs the same bytes", "abi.md engine.open: private_key", openSigner(object{"private_key": text(alice.privateJWK())}),
 		call("request.sign", withEngine(nil), body, ok(signed(t))))
 	short := signTexts(alice, headerWithKid(alice), written(5, body, boundTo("POST", endpoint)))
-	a.accept("engine-ttl", "an engine's own lifetime", "ABI.md engine.open: ttl", openSigner(object{"ttl": 5}), call("request.sign", withEngine(nil), body, ok(signed(short))))
-	a.accept("engine-key-id", "the engine tells the key that it signs with", "ABI.md engine.open: key_id",
+	a.accept("engine-ttl", "an engine's own lifetime", "abi.md engine.open: ttl", openSigner(object{"ttl": 5}), call("request.sign", withEngine(nil), body, ok(signed(short))))
+	a.accept("engine-key-id", "the engine tells the key that it signs with", "abi.md engine.open: key_id",
 		call("engine.open", object{"signer": object{"issuer": "alice", "private_key": alice.pkcs8()}}, "", okIncludes(object{"key_id": alice.kid()})))
 	both := call("engine.open", object{"signer": object{"issuer": "alice", "private_key": alice.pkcs8()}, "verifier": object{"keys": object{"alice": alice.spki()}}}, "",
 		okIncludes(object{})).save("engine", "ok.engine")
@@ -108,7 +108,7 @@ func jtiDrawn(a *area) {
 		request, sent := received("", object{"authorization": []any{"$" + name}})
 		return call("request.verify", request, sent, expect).varies("ok.claims.jti")
 	}
-	source := "ABI.md request.sign: jti; RFC 7519 section 4.1.7"
+	source := "abi.md request.sign: jti; RFC 7519 section 4.1.7"
 	works := okIncludes(object{"claims": object{"iss": "alice"}})
 	a.accept("jti-drawn", "a jti that is drawn differs from the one before: both of two tokens work", source, both, signs("first"), signs("second"), verifies("first", works), verifies("second", works))
 	once := verifies("first", refusal("replay_detected"))
@@ -118,7 +118,7 @@ func jtiDrawn(a *area) {
 
 func arguments(a *area) {
 	bad := func(name, twin, says, code string, changes object) {
-		a.reject(name, twin, says, "ABI.md request.sign", call("request.sign", outgoing(changes), body, errorCode(code)))
+		a.reject(name, twin, says, "abi.md request.sign", call("request.sign", outgoing(changes), body, errorCode(code)))
 	}
 	bad("method-missing", "bound", "no method", "invalid_argument", object{"method": remove})
 	bad("method-space", "bound", "a method with a space", "invalid_argument", object{"method": "PO ST"})
@@ -146,15 +146,15 @@ func arguments(a *area) {
 	bad("key-public", "bound", "a public key to sign with", "invalid_key", object{"private_key": alice.spki()})
 	bad("key-encrypted", "bound", "an encrypted key", "invalid_key", object{"private_key": readKeyText("alice.encrypted.pem")})
 	bad("key-missing", "bound", "neither engine nor key", "invalid_config", object{"private_key": remove})
-	a.reject("engine-and-key", "engine", "engine and key at once", "ABI.md request.sign", openSigner(nil),
+	a.reject("engine-and-key", "engine", "engine and key at once", "abi.md request.sign", openSigner(nil),
 		call("request.sign", outgoing(object{"engine": "$engine"}), body, errorCode("invalid_argument")))
-	a.reject("engine-without-signer", "engine", "an engine that only verifies", "ABI.md request.sign", open(nil), call("request.sign", withEngine(nil), body, errorCode("invalid_argument")))
+	a.reject("engine-without-signer", "engine", "an engine that only verifies", "abi.md request.sign", open(nil), call("request.sign", withEngine(nil), body, errorCode("invalid_argument")))
 }
 
 func signerConfiguration(a *area) {
 	bad := func(name, says, code string, changes object) {
 		members := object{"issuer": "alice", "private_key": alice.pkcs8()}.with(changes)
-		a.reject(name, "engine", says, "ABI.md engine.open: signer", call("engine.open", object{"signer": members}, "", errorCode(code)))
+		a.reject(name, "engine", says, "abi.md engine.open: signer", call("engine.open", object{"signer": members}, "", errorCode(code)))
 	}
 	bad("signer-issuer-missing", "a signer without issuer", "invalid_argument", object{"issuer": remove})
 	bad("signer-issuer-control-character", "an issuer with a line break", "invalid_config", object{"issuer": "a\nb"})
@@ -170,7 +170,7 @@ func signerConfiguration(a *area) {
 
 // hostSigns: the host holds the private key, or a KMS does.
 func hostSigns(a *area) {
-	source := "ABI.md needs: sign"
+	source := "abi.md needs: sign"
 	t := signTexts(alice, headerWithKid(alice), written(60, body, boundTo("POST", endpoint)))
 	host := func(changes object) step {
 		return openSigner(object{"private_key": remove, "public_key": alice.spki(), "rsa": "external"}.with(changes))
@@ -188,10 +188,10 @@ func hostSigns(a *area) {
 	own := host(object{"rsa": "host"})
 	other := t
 	other.signature = rs256(bob, t.input())
-	a.accept("host-own", "the host's own crypto library signs, and is believed", "ABI.md engine.open: signer, rsa", own, asksSign, resume(nil, other.signature, ok(signed(other))))
+	a.accept("host-own", "the host's own crypto library signs, and is believed", "abi.md engine.open: signer, rsa", own, asksSign, resume(nil, other.signature, ok(signed(other))))
 	a.reject("host-own-short", "host-own", "half a signature, though nobody looks at it", source, own, asksSign, resume(nil, t.signature[:128], errorCode("signer_failed")))
 	choice := func(name, says, word string) {
-		a.reject(name, "host", says, "ABI.md engine.open: signer, rsa", call("engine.open", object{"signer": object{"issuer": "alice", "public_key": alice.spki(), "rsa": word}}, "", errorCode("invalid_config")))
+		a.reject(name, "host", says, "abi.md engine.open: signer, rsa", call("engine.open", object{"signer": object{"issuer": "alice", "public_key": alice.spki(), "rsa": word}}, "", errorCode("invalid_config")))
 	}
 	choice("host-import", "within a call only signatures are checked", "import")
 	choice("host-other-word", "a word that is none of the three", "kms")

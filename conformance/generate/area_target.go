@@ -121,7 +121,7 @@ func mounts(a *area) {
 
 // decodedPaths is how WSGI hands a path over.
 func decodedPaths(a *area) {
-	source := "ABI.md request.verify: path_decoded"
+	source := "abi.md request.verify: path_decoded"
 	decoded := func(path, rawTarget string) object {
 		return object{"path": path, "path_decoded": true, "raw_target": rawTarget}
 	}

@@ -69,24 +69,24 @@ func bearer(agent string, expect object) []step {
 }
 
 func grants(a *area) {
-	source := "RFC 6749 section 4.4; aoauth.md Token Endpoint"
+	source := "RFC 6749 section 4.4; AOAuth skill Token Endpoint"
 	bob := portalURL + "/agents/bob"
 	steps := append([]step{openSigningAuthority(nil), gives(secretForm("scope=read+tools:search", "target=@bob"), nil, object{"expires_in": 300, "scope": "read tools:search"})},
 		bearer(bob, object{"issuer": portalURL, "name": "carol", "agent_id": "carol", "client_id": "carol", "agent_url": portalURL + "/agents/carol", "scopes": []string{"read", "tools:search"}, "bound": false,
 			"raw_claims": object{"iss": portalURL, "sub": "carol", "aud": bob, "iat": now + 1, "nbf": now + 1, "exp": now + 301, "client_id": "carol", "token_type": "Bearer", "agent_path": "/agents",
 				"aoauth": object{"mode": "portal", "agent_url": portalURL + "/agents/carol"}}})...)
 	a.accept("granted", "the seed's request, and what the token says", source+"; "+extension, steps...)
-	a.accept("granted-logged", "the operator's log says who got what, and not the token", "ABI.md access.serve: log", openSigningAuthority(nil),
+	a.accept("granted-logged", "the operator's log says who got what, and not the token", "abi.md access.serve: log", openSigningAuthority(nil),
 		tokenFor(carolsForm("scope=read", "target=@bob"), nil, okIncludes(object{"level": "info", "log": `token issued to client "carol" for "https://portal.example/agents/bob", scope "read"`})).varies("ok.response.body"))
 	a.accept("granted-webagents-path", "where webagents 0.3.9 asks", "webagents 0.3.9: /api/auth/token", openSigningAuthority(nil),
 		serve("/api/auth/token", object{"method": "POST", "content_type": formType}, carolsForm("scope=read", "target=@bob"), saying(200, secretAnswer, object{"scope": "read"})).varies("ok.response.body"))
 	json := text(object{"grant_type": "client_credentials", "client_id": "carol", "client_secret": clientSecret, "scope": "read", "target": "@bob"})
 	a.accept("granted-json", "and how: as JSON", "webagents 0.3.9", openSigningAuthority(nil), gives(json, object{"content_type": "application/json"}, object{"scope": "read"}))
-	a.accept("granted-ttl", "token_ttl of the authority", "aoauth.md Token Settings", openSigningAuthority(object{"token_ttl": 60}), gives(carolsForm("target=@bob"), nil, object{"expires_in": 60}))
+	a.accept("granted-ttl", "token_ttl of the authority", "AOAuth skill Token Settings", openSigningAuthority(object{"token_ttl": 60}), gives(carolsForm("target=@bob"), nil, object{"expires_in": 60}))
 	host := openAuthority(nil)
 	asksSign := tokenFor(carolsForm("target=@bob"), nil, need("sign", object{"key": aliceNext.kid()})).varies("need.input").save("ticket", "ticket")
 	a.reject("signer-failed", "granted", "the signer failed: the client hears no more than that", "RFC 6749 section 5.2; "+abiNeeds, host, asksSign, resume(object{"failed": "HSM at 10.0.0.7 is locked"}, "", saying(500, secretAnswer, object{"error": "server_error"})))
-	a.reject("portal-agent", "granted", "an agent of a portal gives no tokens", "aoauth.md: Portal signs all tokens", openPortal(nil), declines(carolsForm("target=@bob"), nil, 400, "unauthorized_client"))
+	a.reject("portal-agent", "granted", "an agent of a portal gives no tokens", "AOAuth skill: Portal signs all tokens", openPortal(nil), declines(carolsForm("target=@bob"), nil, 400, "unauthorized_client"))
 }
 
 func tokenForms(a *area) {
@@ -122,10 +122,10 @@ func tokenForms(a *area) {
 	a.accept("form-type-parameter", "a content type with a parameter", "RFC 9110 section 8.3.1", openAuthority(nil), granted(good, object{"content_type": "Application/X-WWW-Form-Urlencoded; charset=UTF-8"}))
 	a.accept("form-unknown", "unknown parameters are ignored", "RFC 6749 section 3.2", openAuthority(nil), granted(good+"&audience=x&resource=y", nil))
 	a.accept("form-encoded", "+ and %20 are spaces", "RFC 6749 appendix B", openSigningAuthority(nil), gives(carolsForm("scope=read%20tools:a+tools:b", "target=%40bob"), nil, object{"scope": "read tools:a tools:b"}))
-	a.reject("form-too-large", "granted", "a body over 64 KiB that the host did not read", "ABI.md access.serve", openAuthority(nil), declines("", object{"body_too_large": true}, 413, "invalid_request"))
-	a.reject("form-malformed", "granted", "a body whose transfer is broken", "ABI.md access.serve", openAuthority(nil), declines("", object{"body_malformed": true}, 400, "invalid_request"))
-	a.reject("form-overloaded", "granted", "a body for which the host has no room", "ABI.md access.serve", openAuthority(nil), declines("", object{"overloaded": true}, 503, "temporarily_unavailable"))
-	a.reject("form-too-large-read", "granted", "a body over 64 KiB that it did", "ABI.md access.serve", openAuthority(nil), declines("x="+strings.Repeat("x", 65536), nil, 413, "invalid_request"))
+	a.reject("form-too-large", "granted", "a body over 64 KiB that the host did not read", "abi.md access.serve", openAuthority(nil), declines("", object{"body_too_large": true}, 413, "invalid_request"))
+	a.reject("form-malformed", "granted", "a body whose transfer is broken", "abi.md access.serve", openAuthority(nil), declines("", object{"body_malformed": true}, 400, "invalid_request"))
+	a.reject("form-overloaded", "granted", "a body for which the host has no room", "abi.md access.serve", openAuthority(nil), declines("", object{"overloaded": true}, 503, "temporarily_unavailable"))
+	a.reject("form-too-large-read", "granted", "a body over 64 KiB that it did", "abi.md access.serve", openAuthority(nil), declines("x="+strings.Repeat("x", 65536), nil, 413, "invalid_request"))
 }
 
 func clientSecrets(a *area) {
@@ -157,9 +157,9 @@ func clientSecrets(a *area) {
 	fed := func(clients ...object) step {
 		return call("engine.feed", object{"engine": "$engine", "clients": append([]object{}, clients...)}, "", okIncludes(object{}))
 	}
-	a.accept("client-fed", "a client that was registered while running", "ABI.md engine.feed", openAuthority(object{"clients": remove}), declines(carolsForm("target=@bob"), nil, 401, "invalid_client"), fed(registered(nil)), granted(carolsForm("target=@bob"), nil))
-	a.reject("client-removed", "client-fed", "a client that was removed while running", "ABI.md engine.feed", openAuthority(nil), granted(carolsForm("target=@bob"), nil), fed(), declines(carolsForm("target=@bob"), nil, 401, "invalid_client"))
-	a.reject("client-fed-unusable", "client-fed", "clients that are wrong: the old ones stay", "ABI.md engine.feed", openAuthority(nil), call("engine.feed", object{"engine": "$engine", "clients": []object{registered(object{"secret_hash": "x"})}}, "", errorCode("invalid_config")),
+	a.accept("client-fed", "a client that was registered while running", "abi.md engine.feed", openAuthority(object{"clients": remove}), declines(carolsForm("target=@bob"), nil, 401, "invalid_client"), fed(registered(nil)), granted(carolsForm("target=@bob"), nil))
+	a.reject("client-removed", "client-fed", "a client that was removed while running", "abi.md engine.feed", openAuthority(nil), granted(carolsForm("target=@bob"), nil), fed(), declines(carolsForm("target=@bob"), nil, 401, "invalid_client"))
+	a.reject("client-fed-unusable", "client-fed", "clients that are wrong: the old ones stay", "abi.md engine.feed", openAuthority(nil), call("engine.feed", object{"engine": "$engine", "clients": []object{registered(object{"secret_hash": "x"})}}, "", errorCode("invalid_config")),
 		granted(carolsForm("target=@bob"), nil))
 }
 
@@ -277,7 +277,7 @@ func formSizes(a *area) {
 		}
 		return strings.Join(fields, "&")
 	}
-	source := section7 + "; ABI.md access.serve"
+	source := section7 + "; abi.md access.serve"
 	a.accept("form-most-parameters", "64 parameters", source, openAuthority(nil), granted(filled(most), nil))
 	a.reject("form-many-parameters", "form-most-parameters", "65", source, openAuthority(nil), declines(filled(most+1), nil, 400, "invalid_request"))
 }
@@ -289,7 +289,7 @@ func hmacAssertion(payload string) string {
 }
 
 func tokenTargets(a *area) {
-	source := section7 + "; ABI.md clients: targets"
+	source := section7 + "; abi.md ClientConfig: targets"
 	limits := object{"clients": []object{registered(object{"targets": []string{"@bob", "https://partner.example/*"}})}}
 	may := func(name, says, target, audience string) {
 		a.accept("target-"+name, says, source, sequence(openSigningAuthority(limits), []step{gives(carolsForm("target="+target), nil, nil)}, bearer(audience, object{"authenticated": true}))...)
@@ -357,7 +357,7 @@ func agentsOwnEndpoint(a *area) {
 		gives(carolsForm("scope=read"), nil, object{"scope": "read"}))
 	a.reject("own-any-secret", "own", "webagents' self-issued mode takes any secret: we must not", section7, own(nil), declines("grant_type=client_credentials&client_id=anybody&client_secret=anything-at-all-x", nil, 401, "invalid_client"))
 	a.reject("own-without-clients", "own", "without clients nobody gets a token", section7, openSelf(nil), declines(carolsForm(), nil, 401, "invalid_client"))
-	a.reject("own-not-webagents-path", "granted-webagents-path", "an agent has no portal's endpoint", "ABI.md access.serve: Paths", own(nil), serve("/api/auth/token", object{"method": "POST", "content_type": formType}, carolsForm(), unhandled()))
+	a.reject("own-not-webagents-path", "granted-webagents-path", "an agent has no portal's endpoint", "abi.md access.serve: Paths", own(nil), serve("/api/auth/token", object{"method": "POST", "content_type": formType}, carolsForm(), unhandled()))
 }
 
 func tokenBindings(a *area) {

@@ -64,7 +64,7 @@ func identities(a *area) {
 	}
 	portal := object{"trusted_issuers": []object{{"issuer": portalURL, "type": "portal"}}}
 	users := object{"trusted_issuers": []object{{"issuer": portalURL, "type": "user"}}}
-	who("identity-of-seed", "the seed's aoauth.agent_url", "aoauth.md JWT token structure", object{}, object{"iss": partner, "sub": "bot", "aoauth": object{"mode": "self", "agent_url": partner + "/agents/bot"}},
+	who("identity-of-seed", "the seed's aoauth.agent_url", "AOAuth skill JWT token structure", object{}, object{"iss": partner, "sub": "bot", "aoauth": object{"mode": "self", "agent_url": partner + "/agents/bot"}},
 		object{"issuer_type": "agent", "agent_url": partner + "/agents/bot", "name": "example.partner.agents.bot", "namespace": "example.partner"})
 	who("identity-of-path", "AOAuth 1.0: iss + agent_path + / + sub", section2, object{}, object{"iss": partner, "sub": "bot", "agent_path": "/agents"},
 		object{"agent_url": partner + "/agents/bot", "name": "example.partner.agents.bot"})
@@ -76,7 +76,7 @@ func identities(a *area) {
 		object{"issuer_type": "portal", "name": "alice", "namespace": "alice", "agent_url": portalURL + "/agents/alice"})
 	who("identity-of-portal-elsewhere", "an agent_url that a portal cannot speak for is not believed", section2, portal,
 		object{"iss": portalURL, "sub": "alice", "agent_path": "/agents", "aoauth": object{"agent_url": "https://alice.example"}}, object{"name": "alice", "agent_url": portalURL + "/agents/alice"})
-	who("identity-of-user", "an issuer of users", "aoauth.md AuthContext: issuer_type", users, object{"iss": portalURL, "sub": "auth0|17"},
+	who("identity-of-user", "an issuer of users", "AOAuth skill AuthContext: issuer_type", users, object{"iss": portalURL, "sub": "auth0|17"},
 		object{"issuer_type": "user", "agent_url": portalURL + "/auth0%7C17"})
 	who("identity-of-portal-child", "a portal's dotted name", section5, portal, object{"iss": portalURL, "sub": "alice.bot"}, object{"name": "alice.bot", "namespace": "alice"})
 	who("identity-of-portal-domain", "a portal's name that begins with a domain", section5+": namespace", portal, object{"iss": portalURL, "sub": "com.acme.bot"}, object{"namespace": "com.acme"})
@@ -207,7 +207,7 @@ func denyLists(a *area) {
 
 func issuerConfigs(a *area) {
 	bad := func(name, says string, config object) {
-		a.reject("config-"+name, "trusted", says, "ABI.md engine.open: trusted_issuers", call("trust.issuer", config.with(object{"claims": selfClaims(partner)}), "", errorCode("invalid_config")))
+		a.reject("config-"+name, "trusted", says, "abi.md engine.open: trusted_issuers", call("trust.issuer", config.with(object{"claims": selfClaims(partner)}), "", errorCode("invalid_config")))
 	}
 	issuer := func(iss string) object { return object{"trusted_issuers": []object{{"issuer": iss}}} }
 	a.accept("config-loopback", "a configured issuer may be on loopback by http", "protocol.md section 6", decides(issuer("http://localhost:8000"), selfClaims("http://localhost:8000"), object{"decision": "trusted"}))

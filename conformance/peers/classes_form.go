@@ -41,7 +41,7 @@ func formClasses() []Class {
 		Reason: "The claims are nested more than 16 deep. Deep nesting takes the stack of recursive readers.",
 		Fits:   because(malformed, "nested too deeply"),
 	}, {
-		ID: "long-numbers", Side: WeRefuse, Peers: everyPeer(), Source: step2 + "; ABI.md",
+		ID: "long-numbers", Side: WeRefuse, Peers: everyPeer(), Source: step2 + "; abi.md",
 		Reason: "A number has more than 64 characters. It is read as an infinity, a rounded value or an integer of thousands of digits, depending on the language.",
 		Fits:   because(malformed, "a number is too long"),
 	}, {

@@ -126,7 +126,7 @@ func (l *wazeroLeg) result(name string, results []uint64, err error) (uint64, er
 	return results[0], nil
 }
 
-// Call puts the three inputs into one allocation, as ABI.md allows.
+// Call puts the three inputs into one allocation, as abi.md allows.
 func (l *wazeroLeg) Call(ctx context.Context, call Call) ([]byte, error) {
 	input := append(append([]byte(call.Op), call.Request...), call.Body...)
 	at, err := l.invoke(ctx, "tally_alloc", uint64(len(input)))

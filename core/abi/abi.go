@@ -1,5 +1,5 @@
 // Package abi is the border of the core: operations by name, JSON in, JSON out
-// (ABI.md). Panics stop here. Nothing behind it knows which language called.
+// (abi.md). Panics stop here. Nothing behind it knows which language called.
 package abi
 
 import (

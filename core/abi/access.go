@@ -25,7 +25,7 @@ import (
 	"github.com/tallystick/tallystick/core/weburl"
 )
 
-// Defaults and bounds of an access engine, in seconds; ABI.md states them.
+// Defaults and bounds of an access engine, in seconds; abi.md states them.
 const (
 	defaultAccessTTL      = 300
 	defaultAccessLeeway   = 30

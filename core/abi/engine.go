@@ -12,7 +12,7 @@ import (
 	"github.com/tallystick/tallystick/core/signature"
 )
 
-// Defaults and bounds of a configuration; ABI.md states them for readers.
+// Defaults and bounds of a configuration; abi.md states them for readers.
 const (
 	defaultMaxBody     = 10 << 20
 	defaultMaxBuffered = 64 << 20

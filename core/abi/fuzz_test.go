@@ -145,7 +145,7 @@ func addSeeds(f *testing.F) {
 	}
 }
 
-// checkAnswer refuses an answer that is not of the ABI's form (ABI.md).
+// checkAnswer refuses an answer that is not of the ABI's form (abi.md).
 func checkAnswer(t testing.TB, op string, raw []byte) map[string]json.RawMessage {
 	t.Helper()
 	var said map[string]json.RawMessage

@@ -9,183 +9,296 @@ import (
 // AccessConfig is one identity of the access-token profile: what config.read
 // gives back, and what a host adds.
 type AccessConfig struct {
-	Authority      string           `json:"authority,omitempty"`
-	AgentID        string           `json:"agent_id,omitempty"`
-	BaseURL        string           `json:"base_url,omitempty"`
-	TokenTTL       *int64           `json:"token_ttl,omitempty"`
-	AllowedScopes  *[]string        `json:"allowed_scopes,omitempty"`
-	TrustedIssuers []TrustedIssuer  `json:"trusted_issuers,omitempty"`
-	Allow          []string         `json:"allow,omitempty"`
-	Deny           []string         `json:"deny,omitempty"`
-	AcceptFrom     json.RawMessage  `json:"accept_from,omitempty"`
-	TalkTo         json.RawMessage  `json:"talk_to,omitempty"`
-	JWKSCacheTTL   *float64         `json:"jwks_cache_ttl,omitempty"`
-	Google         *ProviderConfig  `json:"google,omitempty"`
-	Robutler       *ProviderConfig  `json:"robutler,omitempty"`
-	ClientID       string           `json:"client_id,omitempty"`
-	ClientSecret   string           `json:"client_secret,omitempty"`
-	ClientKey      string           `json:"client_key,omitempty"`
-	Audience       []string         `json:"audience,omitempty"`
-	JWKSURI        string           `json:"jwks_uri,omitempty"`
-	Issuer         string           `json:"issuer,omitempty"`
-	KeysDir        string           `json:"keys_dir,omitempty"`
-	Clients        *[]client.Config `json:"clients,omitempty"`
-	DevMode        bool             `json:"dev_mode,omitempty"`
-	Leeway         *float64         `json:"leeway,omitempty"`
-	ClockSkew      *float64         `json:"clock_skew,omitempty"`
-	MaxLifetime    *float64         `json:"max_lifetime,omitempty"`
-	MaxBody        *int             `json:"max_body,omitempty"`
-	MaxBuffered    *int             `json:"max_buffered,omitempty"`
-	RequireBinding bool             `json:"require_binding,omitempty"`
-	Realm          *string          `json:"realm,omitempty"`
+	// the portal's URL. With it the portal signs (portal mode)
+	Authority string `json:"authority,omitempty"`
+	// sub and client_id of own tokens; default the last segment of base_url
+	AgentID string `json:"agent_id,omitempty"`
+	// own agent URL or reference (@name): the audience that is accepted and, self-issued, the iss;
+	// default agent_id resolved
+	BaseURL string `json:"base_url,omitempty"`
+	// seconds, 1 to 86,400; default 300
+	TokenTTL *int64 `json:"token_ttl,omitempty"`
+	// patterns; default ["read","write"]
+	AllowedScopes *[]string `json:"allowed_scopes,omitempty"`
+	// issuers that are let in and asked for keys by configuration
+	TrustedIssuers []TrustedIssuer `json:"trusted_issuers,omitempty"`
+	// patterns of agents; empty: everybody who is not denied
+	Allow []string `json:"allow,omitempty"`
+	// patterns of agents
+	Deny []string `json:"deny,omitempty"`
+	// who may call: rules, a list or {"allow","deny"}; default everyone
+	AcceptFrom json.RawMessage `json:"accept_from,omitempty"`
+	// whom it may call: rules, in the same form; default everyone
+	TalkTo json.RawMessage `json:"talk_to,omitempty"`
+	// seconds, 1 to 604,800; default 3,600
+	JWKSCacheTTL *float64 `json:"jwks_cache_ttl,omitempty"`
+	// accepted for webagents' sake; not active
+	Google *ProviderConfig `json:"google,omitempty"`
+	// its client_id and client_secret are used at the authority where the three below are not
+	// given; else not active
+	Robutler *ProviderConfig `json:"robutler,omitempty"`
+	// credentials at the authority; default agent_id
+	ClientID string `json:"client_id,omitempty"`
+	// credentials at the authority
+	ClientSecret string `json:"client_secret,omitempty"`
+	// a private key in PEM, for private_key_jwt
+	ClientKey string `json:"client_key,omitempty"`
+	// accepted besides base_url; those that are URLs are also where bound tokens may be meant for
+	Audience []string `json:"audience,omitempty"`
+	// only one issuer is accepted, with this key set, of type portal
+	JWKSURI string `json:"jwks_uri,omitempty"`
+	// that one issuer; default the origin of jwks_uri
+	Issuer string `json:"issuer,omitempty"`
+	// for the host; the core ignores it
+	KeysDir string `json:"keys_dir,omitempty"`
+	// who may use its own token endpoint
+	Clients *[]client.Config `json:"clients,omitempty"`
+	// plain http and loopback addresses are allowed for issuers that nobody configured; default
+	// false
+	DevMode bool `json:"dev_mode,omitempty"`
+	// seconds after exp, 0 to 300; default 30
+	Leeway *float64 `json:"leeway,omitempty"`
+	// seconds by which iat and nbf may lie ahead, 0 to 300; default 30
+	ClockSkew *float64 `json:"clock_skew,omitempty"`
+	// seconds from iat to exp of a foreign token, 1 to 31,536,000; default 86,400
+	MaxLifetime *float64 `json:"max_lifetime,omitempty"`
+	// bytes of the body of a bound request, 0 to 67,108,864; default 10,485,760
+	MaxBody *int `json:"max_body,omitempty"`
+	// bytes that bodies and forms may hold at one time in one process; default as of a verifier
+	MaxBuffered *int `json:"max_buffered,omitempty"`
+	// only tokens that are bound to their request are accepted; default false
+	RequireBinding bool `json:"require_binding,omitempty"`
+	// of the challenge, at most 128 characters; default "tallystick"
+	Realm *string `json:"realm,omitempty"`
 
-	Role           string            `json:"role,omitempty"`
-	Ring           json.RawMessage   `json:"ring,omitempty"`
-	Keys           map[string]string `json:"keys,omitempty"`
-	Replay         string            `json:"replay,omitempty"`
-	ReplayCapacity *int              `json:"replay_capacity,omitempty"`
-	ReplayFloor    int64             `json:"replay_floor,omitempty"`
-	RSA            string            `json:"rsa,omitempty"`
-	Signing        string            `json:"signing,omitempty"`
+	// "agent" or "authority"; default "agent"
+	Role string `json:"role,omitempty"`
+	// the document of ring.update; required where the agent signs itself
+	Ring json.RawMessage `json:"ring,omitempty"`
+	// keys text by issuer: nothing is fetched for these
+	Keys map[string]string `json:"keys,omitempty"`
+	// as of a verifier; bound tokens and client assertions work once
+	Replay string `json:"replay,omitempty"`
+	// as of a verifier
+	ReplayCapacity *int `json:"replay_capacity,omitempty"`
+	// as of a verifier
+	ReplayFloor int64 `json:"replay_floor,omitempty"`
+	// who verifies signatures, as of a verifier
+	RSA string `json:"rsa,omitempty"`
+	// who signs: "core" or "host" (the need sign); default as rsa
+	Signing string `json:"signing,omitempty"`
 }
 
 // TrustedIssuer is an issuer that is named by configuration.
 type TrustedIssuer struct {
-	Issuer  string `json:"issuer"`
+	// its iss, byte by byte
+	Issuer string `json:"issuer"`
+	// where its keys are; default by discovery
 	JWKSURI string `json:"jwks_uri,omitempty"`
-	Type    string `json:"type,omitempty"`
+	// "agent", "portal" or "user"; default "agent", of the authority "portal"
+	Type string `json:"type,omitempty"`
 }
 
 // ProviderConfig is a login provider's: google or robutler.
 type ProviderConfig struct {
 	ClientID     string `json:"client_id,omitempty"`
 	ClientSecret string `json:"client_secret,omitempty"`
+	// Google's
 	HostedDomain string `json:"hosted_domain,omitempty"`
 }
 
 // AccessVerifyRequest is for access.verify.
 type AccessVerifyRequest struct {
-	Engine         uint64   `json:"engine"`
-	Now            float64  `json:"now"`
-	Authorization  []string `json:"authorization,omitempty"`
-	Token          *string  `json:"token,omitempty"`
-	Method         string   `json:"method,omitempty" abi:"wire"`
-	Path           string   `json:"path,omitempty" abi:"wire"`
-	Query          string   `json:"query,omitempty" abi:"wire"`
-	Mount          string   `json:"mount,omitempty" abi:"wire"`
-	PathDecoded    bool     `json:"path_decoded,omitempty"`
-	RawTarget      string   `json:"raw_target,omitempty" abi:"wire"`
+	// one with access
+	Engine uint64 `json:"engine"`
+	// seconds since 1970
+	Now float64 `json:"now"`
+	// the value of each Authorization header; with method and path
+	Authorization []string `json:"authorization,omitempty"`
+	// a bare token, in place of a request; a bound one is refused
+	Token *string `json:"token,omitempty"`
+	// the HTTP method
+	Method string `json:"method,omitempty" abi:"wire"`
+	// as of request.verify
+	Path string `json:"path,omitempty" abi:"wire"`
+	// as of request.verify
+	Query string `json:"query,omitempty" abi:"wire"`
+	// as of request.verify
+	Mount string `json:"mount,omitempty" abi:"wire"`
+	// as of request.verify
+	PathDecoded bool `json:"path_decoded,omitempty"`
+	// as of request.verify
+	RawTarget string `json:"raw_target,omitempty" abi:"wire"`
+	// patterns, each of which a granted scope must match
 	RequiredScopes []string `json:"required_scopes,omitempty"`
-	RequireBinding bool     `json:"require_binding,omitempty"`
+	// as of engine.open, for this request
+	RequireBinding bool `json:"require_binding,omitempty"`
 }
 
 // AccessVerifyResult answers access.verify: the seed's AuthContext and what
 // follows from the verified token.
 type AccessVerifyResult struct {
-	Authenticated bool            `json:"authenticated"`
-	UserID        *string         `json:"user_id"`
-	AgentID       *string         `json:"agent_id"`
-	SourceAgent   *string         `json:"source_agent"`
-	Scopes        []string        `json:"scopes"`
-	Namespaces    []string        `json:"namespaces"`
-	Issuer        string          `json:"issuer"`
-	IssuerType    string          `json:"issuer_type"`
-	AgentURL      string          `json:"agent_url"`
-	Name          string          `json:"name"`
-	Namespace     string          `json:"namespace"`
-	TrustLabels   []string        `json:"trust_labels"`
-	JTI           *string         `json:"jti"`
-	IssuedAt      *float64        `json:"issued_at"`
-	ExpiresAt     float64         `json:"expires_at"`
-	KeyID         string          `json:"key_id"`
-	ClientID      *string         `json:"client_id"`
-	Bound         bool            `json:"bound"`
-	RawClaims     json.RawMessage `json:"raw_claims"`
+	// true
+	Authenticated bool `json:"authenticated"`
+	// sub, of an issuer of type user
+	UserID *string `json:"user_id"`
+	// sub, of every other issuer
+	AgentID *string `json:"agent_id"`
+	// the same as agent_id
+	SourceAgent *string `json:"source_agent"`
+	// those that are granted
+	Scopes []string `json:"scopes"`
+	// what follows "namespace:" in them
+	Namespaces []string `json:"namespaces"`
+	// iss
+	Issuer string `json:"issuer"`
+	// "portal", "agent" or "user"
+	IssuerType string `json:"issuer_type"`
+	// canonical
+	AgentURL string `json:"agent_url"`
+	// derived from what is verified
+	Name string `json:"name"`
+	// the family of the name
+	Namespace string `json:"namespace"`
+	// what follows "trust:" in a portal's token
+	TrustLabels []string `json:"trust_labels"`
+	JTI         *string  `json:"jti"`
+	IssuedAt    *float64 `json:"issued_at"`
+	ExpiresAt   float64  `json:"expires_at"`
+	// the thumbprint of the key that made the signature
+	KeyID    string  `json:"key_id"`
+	ClientID *string `json:"client_id"`
+	// the token is for this request alone
+	Bound bool `json:"bound"`
+	// all claims of the token
+	RawClaims json.RawMessage `json:"raw_claims"`
 }
 
 // AccessIssueRequest is for access.issue.
 type AccessIssueRequest struct {
-	Engine      uint64          `json:"engine"`
-	Now         float64         `json:"now"`
-	Target      string          `json:"target"`
-	Scopes      *[]string       `json:"scopes,omitempty"`
+	// one with access
+	Engine uint64 `json:"engine"`
+	// seconds since 1970
+	Now float64 `json:"now"`
+	// a reference to the agent that the token is for
+	Target string `json:"target"`
+	// default allowed_scopes without wildcards; where an authority signs, all that it gives
+	Scopes *[]string `json:"scopes,omitempty"`
+	// more claims, at most 8 KiB; not where an authority signs
 	ExtraClaims json.RawMessage `json:"extra_claims,omitempty"`
-	TTL         int64           `json:"ttl,omitempty"`
-	JTI         string          `json:"jti,omitempty"`
-	Reuse       bool            `json:"reuse,omitempty"`
-	Bind        *BindRequest    `json:"bind,omitempty"`
+	// seconds, 1 to 86,400; default token_ttl
+	TTL int64 `json:"ttl,omitempty"`
+	// 1 to 256 bytes; default 128 random bits in hex
+	JTI string `json:"jti,omitempty"`
+	// a token that was kept will do, until shortly before it expires; default false
+	Reuse bool `json:"reuse,omitempty"`
+	// the one request that the token is for
+	Bind *BindRequest `json:"bind,omitempty"`
 }
 
 // BindRequest is the one request that a token is for.
 type BindRequest struct {
-	Method     string `json:"method"`
-	URL        string `json:"url"`
+	// the HTTP method
+	Method string `json:"method"`
+	// absolute and ASCII
+	URL string `json:"url"`
+	// 64 lower-case hex digits, in place of the call's body
 	BodySHA256 string `json:"body_sha256,omitempty"`
 }
 
 // AccessIssueResult answers access.issue.
 type AccessIssueResult struct {
-	Token         string `json:"token"`
+	Token string `json:"token"`
+	// "Bearer " and the token
 	Authorization string `json:"authorization"`
-	Audience      string `json:"audience"`
-	Scope         string `json:"scope"`
-	IssuedAt      int64  `json:"issued_at"`
-	ExpiresAt     int64  `json:"expires_at"`
-	KeyID         string `json:"key_id"`
-	Reused        bool   `json:"reused"`
+	// the URL of the target
+	Audience string `json:"audience"`
+	// what was given, separated by spaces
+	Scope     string `json:"scope"`
+	IssuedAt  int64  `json:"issued_at"`
+	ExpiresAt int64  `json:"expires_at"`
+	// "" where an authority signed
+	KeyID string `json:"key_id"`
+	// it was kept from an earlier call
+	Reused bool `json:"reused"`
 }
 
 // AccessServeRequest is for access.serve.
 type AccessServeRequest struct {
-	Engine        uint64   `json:"engine"`
-	Now           float64  `json:"now"`
-	Method        string   `json:"method"`
-	Path          string   `json:"path"`
+	// one with access
+	Engine uint64 `json:"engine"`
+	// seconds since 1970
+	Now float64 `json:"now"`
+	// the HTTP method
+	Method string `json:"method"`
+	// below the agent's own URL
+	Path string `json:"path"`
+	// the value of each Authorization header
 	Authorization []string `json:"authorization,omitempty"`
-	ContentType   string   `json:"content_type,omitempty"`
-	IfNoneMatch   string   `json:"if_none_match,omitempty"`
-	BodyTooLarge  bool     `json:"body_too_large,omitempty"`
-	BodyMalformed bool     `json:"body_malformed,omitempty"`
-	Overloaded    bool     `json:"overloaded,omitempty"`
+	// the value of that header
+	ContentType string `json:"content_type,omitempty"`
+	// the value of that header
+	IfNoneMatch string `json:"if_none_match,omitempty"`
+	// the body is over max_form
+	BodyTooLarge bool `json:"body_too_large,omitempty"`
+	// the body's transfer is broken
+	BodyMalformed bool `json:"body_malformed,omitempty"`
+	// there is no room for the body now
+	Overloaded bool `json:"overloaded,omitempty"`
 }
 
 // AccessServeResult answers access.serve.
 type AccessServeResult struct {
-	Handled  bool          `json:"handled"`
+	// false: the path is none of the endpoints, and nothing else is there
+	Handled bool `json:"handled"`
+	// to be sent
 	Response *HTTPResponse `json:"response,omitempty"`
-	Log      string        `json:"log,omitempty"`
-	Level    string        `json:"level,omitempty"`
+	// for the operator
+	Log string `json:"log,omitempty"`
+	// of the log: "info" or "warning"
+	Level string `json:"level,omitempty"`
 }
 
 // HTTPResponse is an HTTP answer, ready to send. Header names are lower case.
 type HTTPResponse struct {
-	Status  int               `json:"status"`
+	Status int `json:"status"`
+	// lower-case names
 	Headers map[string]string `json:"headers"`
 	Body    string            `json:"body"`
 }
 
 // AccessCommandRequest is for access.command.
 type AccessCommandRequest struct {
-	Engine uint64  `json:"engine"`
-	Now    float64 `json:"now"`
-	Line   string  `json:"line"`
+	// one with access
+	Engine uint64 `json:"engine"`
+	// seconds since 1970
+	Now float64 `json:"now"`
+	// what was typed
+	Line string `json:"line"`
 }
 
 // AccessCommandResult answers access.command.
 type AccessCommandResult struct {
-	Data    json.RawMessage `json:"data"`
-	Display string          `json:"display"`
+	// the same for a program
+	Data json.RawMessage `json:"data"`
+	// for people
+	Display string `json:"display"`
 }
 
 // AccessStats tells what an access engine holds.
 type AccessStats struct {
-	Issuers  IssuerStats `json:"issuers"`
-	Tokens   int         `json:"tokens"`
-	Verified int         `json:"verified"`
+	// the cache of key sets
+	Issuers IssuerStats `json:"issuers"`
+	// tokens that are kept for sending
+	Tokens int `json:"tokens"`
+	// tokens that are remembered as verified
+	Verified int `json:"verified"`
 }
 
 // IssuerStats tells how full the JWKS cache is.
 type IssuerStats struct {
-	Cached   int `json:"cached"`
+	// issuers in the cache
+	Cached int `json:"cached"`
+	// issuers that may be
 	Capacity int `json:"capacity"`
 }

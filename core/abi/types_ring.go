@@ -4,36 +4,55 @@ import "encoding/json"
 
 // RingUpdateRequest is for ring.update. Times are in seconds.
 type RingUpdateRequest struct {
-	Ring     json.RawMessage `json:"ring,omitempty"`
-	Now      float64         `json:"now"`
-	Rotate   bool            `json:"rotate,omitempty"`
-	Force    bool            `json:"force,omitempty"`
-	Revoke   bool            `json:"revoke,omitempty"`
-	Lifetime float64         `json:"lifetime"`
-	Publish  *float64        `json:"publish,omitempty"`
-	Bits     int             `json:"bits,omitempty"`
-	Fresh    []string        `json:"fresh,omitempty"`
+	// the document; without one a ring is made
+	Ring json.RawMessage `json:"ring,omitempty"`
+	// seconds since 1970
+	Now float64 `json:"now"`
+	// next becomes active; default false
+	Rotate bool `json:"rotate,omitempty"`
+	// also where next has been published for less than publish; default false
+	Force bool `json:"force,omitempty"`
+	// all keys are dropped at once and two fresh ones begin, for keys that were stolen; default
+	// false
+	Revoke bool `json:"revoke,omitempty"`
+	// seconds of the longest token, leeway included: as long a retired key is published
+	Lifetime float64 `json:"lifetime"`
+	// seconds that next must have been published; default 300
+	Publish *float64 `json:"publish,omitempty"`
+	// of new keys: 2048, 3072 or 4096; default any of those
+	Bits int `json:"bits,omitempty"`
+	// keys that the host has made, PEM: private, or public where a KMS signs
+	Fresh []string `json:"fresh,omitempty"`
 }
 
 // RingUpdateResult answers ring.update. Without a ring, and as long as keys are
 // missing for one, Ring is left out and the key ids are empty.
 type RingUpdateResult struct {
-	Ring    json.RawMessage `json:"ring,omitempty"`
-	Changed bool            `json:"changed"`
-	Missing int             `json:"missing"`
-	Rotated bool            `json:"rotated"`
-	Active  string          `json:"active"`
-	Next    string          `json:"next"`
-	Retired []string        `json:"retired"`
+	// to be stored where it changed
+	Ring json.RawMessage `json:"ring,omitempty"`
+	// the document is another one
+	Changed bool `json:"changed"`
+	// so many more keys must the host make, and call again; nothing was changed
+	Missing int `json:"missing"`
+	// the active key is another one
+	Rotated bool `json:"rotated"`
+	// kid
+	Active string `json:"active"`
+	// kid
+	Next string `json:"next"`
+	// kids
+	Retired []string `json:"retired"`
 }
 
 // ClientSecretRequest is for client.secret.
 type ClientSecretRequest struct {
+	// 16 to 1,024 characters of printable ASCII; default 256 random bits
 	Secret *string `json:"secret,omitempty"`
 }
 
 // ClientSecretResult answers client.secret.
 type ClientSecretResult struct {
-	Secret     string `json:"secret"`
+	Secret string `json:"secret"`
+	// pbkdf2-sha256$iterations$salt$hash
 	SecretHash string `json:"secret_hash"`
 }

@@ -24,16 +24,23 @@ const (
 
 // File is one file of the folder: its text, or why the host could not read it.
 type File struct {
-	Name   string `json:"name"`
-	Text   string `json:"text,omitempty"`
+	// in the folder, without its path
+	Name string `json:"name"`
+	// its content
+	Text string `json:"text,omitempty"`
+	// why it could not be read, in place of text
 	Failed string `json:"failed,omitempty"`
 }
 
 // Warning says that a source's keys are not used, why, and what to do.
 type Warning struct {
-	Source  string `json:"source"`
-	Issuer  string `json:"issuer"`
-	Code    string `json:"code"`
+	// the file's name, or the issuer
+	Source string `json:"source"`
+	// whose keys they are
+	Issuer string `json:"issuer"`
+	// private_key, certificate, unusable, weak_key, duplicate_issuer, unreadable or empty
+	Code string `json:"code"`
+	// names the source and the fix
 	Message string `json:"message"`
 }
 

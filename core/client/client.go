@@ -24,8 +24,11 @@ const (
 // Config registers one client. SecretHash is of HashSecret; PublicKey is PEM, a
 // JWK or a JWKS text. One of the two is there, or both.
 type Config struct {
-	ID         string   `json:"client_id"`
-	SecretHash string   `json:"secret_hash,omitempty"`
+	// printable ASCII
+	ID string `json:"client_id"`
+	// of client.secret
+	SecretHash string `json:"secret_hash,omitempty"`
+	// keys text, for private_key_jwt
 	PublicKey  string   `json:"public_key,omitempty"`
 	Scopes     []string `json:"scopes"`               // patterns of what it may ask for
 	Namespaces []string `json:"namespaces,omitempty"` // what it is given as namespace:…

@@ -12,14 +12,14 @@ import (
 // Kind is a closed set.
 type Kind string
 
-// The kinds. What each asks for is written in core/abi/ABI.md.
+// The kinds. What each asks for is written in docs/abi.md.
 const (
-	Keys  Kind = "keys"
-	Claim Kind = "claim"
-	Sign  Kind = "sign"
-	Check Kind = "check"
-	Fetch Kind = "fetch"
-	Body  Kind = "body"
+	Keys  Kind = "keys"  // the keys of callers, read again
+	Claim Kind = "claim" // a token's id, claimed once in the replay memory
+	Sign  Kind = "sign"  // a signature
+	Check Kind = "check" // whether a signature is valid
+	Fetch Kind = "fetch" // the answer to one HTTP request
+	Body  Kind = "body"  // the body of the request that is being verified
 )
 
 // Need is one closed question. Only the members of its kind are set.

@@ -1,5 +1,5 @@
 // Package settings reads the configuration of an agent's access tokens: the seed's
-// reference (aoauth.md) and our additions, from whatever the host parsed it out of
+// reference (AOAuth skill) and our additions, from whatever the host parsed it out of
 // (a YAML file, a mapping, JSON). Every error names the source, the key and the
 // fix. A value is never quoted in an error: it may have come out of a secret's
 // environment variable.
@@ -89,8 +89,8 @@ type Robutler struct {
 
 // Inactive says which key is read and has no effect, or less than its name says.
 type Inactive struct {
-	Key    string `json:"key"`
-	Reason string `json:"reason"`
+	Key    string `json:"key"`    // its name
+	Reason string `json:"reason"` // why it has no effect
 }
 
 // Input is what Read takes.

@@ -38,7 +38,7 @@ func mustRead(t testing.TB, config string) *Access {
 	return a
 }
 
-// The seed's full reference, key by key (aoauth.md, "Full Configuration Reference").
+// The seed's full reference, key by key (AOAuth skill, "Full Configuration Reference").
 const reference = `{"skills": {"auth": {
 	"authority": "https://robutler.ai", "agent_id": "my-agent", "base_url": "@my-agent", "token_ttl": 300,
 	"allowed_scopes": ["read", "write", "namespace:*", "tools:*"],

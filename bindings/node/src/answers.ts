@@ -11,7 +11,7 @@ export type Answer<T> =
 /** The claim that ends a verification, whose result counts once the token is claimed. */
 export type LastClaim<T> = Extract<Need, { kind: "claim" }> & { readonly claimed: { readonly ok: T } };
 
-/** Something that the core asks the host to do; see the table of needs in ABI.md. */
+/** Something that the core asks the host to do; see the table of needs in abi.md. */
 export type Need =
   | { readonly kind: "keys"; readonly issuer: string }
   | {

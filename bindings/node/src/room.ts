@@ -51,7 +51,7 @@ export class Held {
   }
 }
 
-/** How bodies are read, as the core says it when an engine is opened (ABI.md, the need `body`). Sizes in bytes. */
+/** How bodies are read, as the core says it when an engine is opened (abi.md, the need `body`). Sizes in bytes. */
 export class Buffers {
   readonly maxBody: number;
   /** Of bodies that are read before the core is asked. */

@@ -5,7 +5,7 @@ const SUCCESS = 0;
 const BAD_DESCRIPTOR = 8;
 const IO_ERROR = 29;
 
-// How the module asks for a check within a call (ABI.md): it writes to a descriptor that no host has, and what was
+// How the module asks for a check within a call (abi.md): it writes to a descriptor that no host has, and what was
 // "written" is the answer.
 const CHECK_DESCRIPTOR = 0x7461_6c79;
 const CHECK_VALID = 0x7461_6c01;

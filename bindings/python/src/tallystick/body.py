@@ -54,7 +54,7 @@ OVERLOADED = Body(overloaded=True)
 
 
 def told(body: Body, engine: Engine) -> Reply:
-    """Return what the core is told of a body: members, and bytes (ABI.md, need ``body``)."""
+    """Return what the core is told of a body: members, and bytes (abi.md, need ``body``)."""
     if body.too_large:
         return '"body_too_large":true', b""
     if body.malformed:

@@ -46,7 +46,7 @@ class Core(ForkAware):
     def call(
         self, operation: str, request: bytes, body: bytes = b"", epoch: int | None = None
     ) -> bytes:
-        """Run one operation (ABI.md) and return its answer, JSON as bytes.
+        """Run one operation (abi.md) and return its answer, JSON as bytes.
 
         ``request`` is one JSON object in UTF-8, ``body`` raw bytes. With ``epoch``
         the call is made only in that very instance, else

@@ -162,7 +162,7 @@ class Engine(ForkAware):
     def hand_over(self, body: bytes) -> tuple[str, bytes]:
         """Return how a request's body reaches the core: a member, and bytes.
 
-        SHA-256 is some 20 times slower in WebAssembly than here (ABI.md).
+        SHA-256 is some 20 times slower in WebAssembly than here (abi.md).
         """
         if not self._core.host_hashes:
             return "", body

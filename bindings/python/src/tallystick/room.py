@@ -68,7 +68,7 @@ class Held:
 
 
 class Buffers:
-    """How bodies are read, as the core says it when an engine opens (ABI.md, need ``body``).
+    """How bodies are read, as the core says it when an engine opens (abi.md, need ``body``).
 
     ``max_body``
         bytes of one body.

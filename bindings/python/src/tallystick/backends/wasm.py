@@ -84,7 +84,7 @@ class _Instance:
         pointer, length = (packed >> 32) & 0xFFFFFFFF, packed & 0xFFFFFFFF
         if pointer == 0:
             raise MemoryError("the core could not allocate its answer")
-        # The answer is the core's until the next call: nothing to free (ABI.md).
+        # The answer is the core's until the next call: nothing to free (abi.md).
         return self._read(pointer, length)
 
     def _allocate(self, size: int) -> int:

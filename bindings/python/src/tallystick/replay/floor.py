@@ -11,7 +11,7 @@ __all__ = ["ReplayFloor"]
 
 
 class ReplayFloor(ForkAware):
-    """Remembers the latest expiry of what was accepted (``replay_floor`` in ABI.md).
+    """Remembers the latest expiry of what was accepted (``replay_floor`` in abi.md).
 
     A window dies with its instance: by a trap, a fork or a close. The next one
     refuses what expires no later than this, as it may have been used before.

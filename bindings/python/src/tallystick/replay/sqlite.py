@@ -172,7 +172,7 @@ class SQLiteReplay(LockedAcrossForks):
             self._close()
 
     def claim_need(self, need: Need) -> bool:
-        """Claim for the need ``claim`` (ABI.md); see :meth:`claim_id`."""
+        """Claim for the need ``claim`` (abi.md); see :meth:`claim_id`."""
         return self._claim(bytes.fromhex(need["id"]), need["expires_at"], need["now"])
 
     def notice(self) -> str:
