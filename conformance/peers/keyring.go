@@ -40,9 +40,13 @@ func (k *keyring) feed(c *collector, content gjson.Result) {
 	k.sort()
 }
 
-// text adds the keys of PEM, a JWK or a JWKS.
+// text adds the keys of PEM, a JWK or a JWKS. A key that is published under the id of
+// another one takes its place.
 func (k *keyring) text(c *collector, owner, text string) {
 	for _, key := range c.inspect(text) {
+		if id := key.Get("key_id").String(); id != "" && owner != "" {
+			*k = k.keep(func(known knownKey) bool { return known.owner != owner || known.id != id })
+		}
 		*k = append(*k, knownKey{owner, key.Get("key_id").String(), key.Get("public_pem").String()})
 	}
 	k.sort()

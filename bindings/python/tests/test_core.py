@@ -34,6 +34,7 @@ def test_a_call_answers_json(backend: str) -> None:
     assert "request.verify" in version["operations"]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("body", [b"", b"\x00", b"x" * 100_000, bytes(range(256)) * 5000])
 def test_both_backends_answer_the_same_bytes(body: bytes) -> None:
     answers = [load_core(name).call("digest.body", b"{}", body) for name in ("native", "wasm")]

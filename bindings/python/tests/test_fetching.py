@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from tallystick.engine import Reply
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.fixture(scope="session")
 def ca() -> trustme.CA:

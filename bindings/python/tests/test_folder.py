@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from support import Answer
 
+pytestmark = pytest.mark.medium
+
 
 def eventually(app: Flask, client: OrchestratorClient, code: str) -> Answer:
     """Call until the answer is as wanted: the folder is read once a second at most."""

@@ -21,6 +21,8 @@ from tallystick.core import call_json, load_core
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.medium
+
 BOB = "https://bob.example/agents/bob"
 
 

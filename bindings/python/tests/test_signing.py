@@ -382,6 +382,7 @@ def test_a_fork_waits_until_no_thread_is_inside_openssl() -> None:
     thread.join()
 
 
+@pytest.mark.medium
 def test_a_child_signs_amid_threads_that_sign_for_the_first_time(keys: KeyPair) -> None:
     client = OrchestratorClient("orchestrator", keys.private)
     stop = threading.Event()
