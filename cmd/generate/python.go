@@ -25,6 +25,8 @@ class CodeInfo(NamedTuple):
     status: int
     words: str
     oauth: str
+    verdict: bool
+    """Whether it judges what the caller sent; else nobody could judge it."""
 `
 
 func python() string {
@@ -35,7 +37,7 @@ func python() string {
 	}
 	b.WriteString("\n\nCODES: dict[str, CodeInfo] = {\n")
 	for _, row := range problem.Table() {
-		fmt.Fprintf(&b, "    %q: CodeInfo(%d, %q, %q),\n", row.Code, row.Status, row.Words, row.OAuth)
+		fmt.Fprintf(&b, "    %q: CodeInfo(%d, %q, %q, %s),\n", row.Code, row.Status, row.Words, row.OAuth, pythonBool(row.IsVerdict()))
 	}
 	b.WriteString("}\n\nERRORS: dict[str, type[TallystickError]] = {\n")
 	for _, row := range problem.Table() {
@@ -43,4 +45,11 @@ func python() string {
 	}
 	b.WriteString("}\n")
 	return b.String()
+}
+
+func pythonBool(value bool) string {
+	if value {
+		return "True"
+	}
+	return "False"
 }

@@ -154,10 +154,13 @@ func (a *Agent) validateCommand(now float64, words []string) need.Step {
 		return usage("/auth/validate needs one token")
 	}
 	return followed(a.Verify(&Input{Now: now, Token: &words[0]}), func(end need.Step) need.Step {
-		if end.Problem != nil {
+		switch {
+		case end.Problem == nil:
+			return sayValid(end.Result.(*Accepted), now)
+		case problem.Lookup(end.Problem.Code).IsVerdict():
 			return sayInvalid(end.Problem)
 		}
-		return sayValid(end.Result.(*Accepted), now)
+		return end // nobody could judge the token
 	})
 }
 

@@ -22,14 +22,17 @@ const (
 	MaxTried = 8
 )
 
-// File is one file of the folder: its text, or why the host could not read it.
+// File is one file of the folder: its text, or why the host could not read it this
+// time, or why what it found can be no text of keys.
 type File struct {
 	// in the folder, without its path
 	Name string `json:"name"`
 	// its content
 	Text string `json:"text,omitempty"`
-	// why it could not be read, in place of text
+	// why it could not be read this time, in place of text: its issuer is keys_unavailable
 	Failed string `json:"failed,omitempty"`
+	// why what was found can be no text of keys, in place of text: its issuer is unknown
+	Unusable string `json:"unusable,omitempty"`
 }
 
 // Warning says that a source's keys are not used, why, and what to do.
@@ -56,7 +59,10 @@ const (
 )
 
 // Set holds the keys of all issuers. It never changes once made.
-type Set struct{ issuers map[string]Issuer }
+type Set struct {
+	issuers map[string]Issuer
+	unread  map[string]string // issuers of files that could not be read, and why
+}
 
 // Issuer is one caller's keys.
 type Issuer struct{ Keys []jose.Key }
@@ -78,8 +84,10 @@ func issuerOf(name string) (string, bool) {
 }
 
 // FromFiles reads a folder. A bad file costs its own issuer only, with a warning.
+// What a file says that could not be read, nobody knows: the issuer is neither
+// known nor unknown then, whatever another file says of it.
 func FromFiles(files []File) (*Set, []Warning) {
-	set := &Set{issuers: map[string]Issuer{}}
+	set := &Set{issuers: map[string]Issuer{}, unread: map[string]string{}}
 	warnings := []Warning{}
 	sources := map[string][]string{}
 	for _, file := range slices.SortedFunc(slices.Values(files), byName) {
@@ -90,12 +98,19 @@ func FromFiles(files []File) (*Set, []Warning) {
 		keys, code, err := readFile(issuer, file)
 		if err != nil {
 			warnings = append(warnings, Warning{file.Name, issuer, code, file.Name + " is not used: " + err.Error()})
+			if code == codeUnreadable {
+				set.unread[issuer] = err.Error()
+			}
 			continue
 		}
 		sources[issuer] = append(sources[issuer], file.Name)
 		set.issuers[issuer] = Issuer{Keys: keys}
 	}
-	return set, append(warnings, set.dropDuplicates(sources)...)
+	warnings = append(warnings, set.dropDuplicates(sources)...)
+	for issuer := range set.unread {
+		delete(set.issuers, issuer)
+	}
+	return set, warnings
 }
 
 func byName(a, b File) int { return strings.Compare(a.Name, b.Name) }
@@ -122,11 +137,13 @@ func sortedNames[V any](m map[string]V) []string {
 }
 
 func readFile(issuer string, file File) ([]jose.Key, string, error) {
-	if file.Failed != "" {
-		return nil, codeUnreadable, errors.New(file.Failed)
-	}
-	if !jose.ValidIdentifier(issuer, MaxIssuer) {
+	switch {
+	case !jose.ValidIdentifier(issuer, MaxIssuer):
 		return nil, codeUnusable, fmt.Errorf("its name has control characters or is over %d bytes", MaxIssuer)
+	case file.Failed != "":
+		return nil, codeUnreadable, errors.New(file.Failed)
+	case file.Unusable != "":
+		return nil, codeUnusable, errors.New(file.Unusable)
 	}
 	return readText(file.Text)
 }
@@ -203,6 +220,13 @@ func (s *Set) Issuers(visit func(name string, issuer Issuer)) {
 func (s *Set) Issuer(name string) (Issuer, bool) {
 	issuer, ok := s.issuers[name]
 	return issuer, ok
+}
+
+// Unread reports whether an issuer's file could not be read, and why: whether the
+// issuer is known, and by which keys, cannot be told.
+func (s *Set) Unread(name string) (why string, unread bool) {
+	why, unread = s.unread[name]
+	return why, unread
 }
 
 // Key returns the key with a thumbprint, whosever it is.

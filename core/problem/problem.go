@@ -123,6 +123,10 @@ var byCode = func() map[Code]Info {
 	return rows
 }()
 
+// IsVerdict reports whether a code judges what the caller sent. The others, of
+// the class 5xx, say that nobody could judge it: no refusal may be made of them.
+func (i Info) IsVerdict() bool { return i.Status < 500 }
+
 // Table returns a copy of the whole table: Refusals, then Misuses.
 func Table() []Info { return append(Refusals(), misuses...) }
 

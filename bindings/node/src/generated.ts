@@ -182,6 +182,7 @@ export interface File {
   readonly name: string;
   readonly text?: string | undefined;
   readonly failed?: string | undefined;
+  readonly unusable?: string | undefined;
 }
 
 /** Members of VerifierConfig. */

@@ -13,6 +13,15 @@ import { camelCase, checkValue, isPlain, OBJECT, type Rule, STRING } from "./opt
  */
 export type OnError = (error: TallystickError, request: unknown) => HttpAnswer | undefined;
 
+/**
+ * Whether an error judges what the caller sent, as the core's table has it. Else nobody could judge it (no keys, no replay
+ * memory, too many requests, a fault of the library): that is no refusal, and nothing may be made of it but an error or
+ * a 5xx.
+ */
+export function isVerdict(error: unknown): error is TallystickError {
+  return error instanceof TallystickError && CODES[error.code]?.verdict === true;
+}
+
 /** The HTTP answers of what is refused or fails, each with its line in the log. */
 export class Refusals {
   readonly #logger: Logger;
@@ -84,7 +93,11 @@ function bareAnswer(error: TallystickError): HttpAnswer {
   const row = CODES[error.code] ?? CODES.internal;
   return {
     status: row.status,
-    headers: { "content-type": "application/json", "cache-control": "no-store" },
+    headers: {
+      "content-type": "application/json",
+      "cache-control": "no-store",
+      ...(row.status === 503 ? { "retry-after": "1" } : {}),
+    },
     body: JSON.stringify({ error: row.words, code: error.code }),
   };
 }

@@ -3,7 +3,7 @@ import { after, describe, test } from "node:test";
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, importPKCS8, jwtVerify, SignJWT } from "jose";
-import { AuthSkill, TokenExpiredError } from "tallystick";
+import { AuthSkill, type TallystickError, TokenExpiredError } from "tallystick";
 import { portalAgent, site } from "./access-support.js";
 import { known, LIBRARY, Lines, quiet, rejectsWith } from "./support.js";
 
@@ -92,6 +92,22 @@ describe("a self-issued token", () => {
     assert.equal((await skill("wary").verifyToken(bob as string)).agentId, "bob");
   });
 
+  test("that nobody can judge is no refused one", async () => {
+    const logger = new Lines();
+    const quietly = new AuthSkill({ baseUrl: at("bob"), keysDir: agents.folder, devMode: true }, { logger });
+    const gone = new AuthSkill({ baseUrl: "http://localhost:9/gone", keysDir: agents.folder });
+    after(() => Promise.all([quietly.close(), gone.close()]));
+    const token = await gone.generateToken(at("bob"), ["read"]);
+    await rejectsWith("keys_unavailable", quietly.validateToken(token));
+    await rejectsWith("keys_unavailable", quietly.verifyJwt(token));
+    await rejectsWith("keys_unavailable", quietly.runCommand(`/auth/validate ${token}`));
+    const headers = { authorization: `Bearer ${token}` };
+    const { response } = await rejectsWith("keys_unavailable", quietly.onConnection({ headers }));
+    assert.deepEqual([response?.status, response?.headers["retry-after"]], [503, "1"]);
+    await rejectsWith("invalid_argument", quietly.validateToken(5 as never));
+    assert.equal((await quietly.runCommand("/auth/validate x")).data["valid"], false);
+  });
+
   test("that is not good gives null, and its reason in the log", async () => {
     const logger = new Lines();
     const quietly = new AuthSkill({ baseUrl: at("bob"), keysDir: agents.folder, devMode: true }, { logger });
@@ -175,7 +191,10 @@ describe("a token of another library", () => {
         const at2 = position % token.length;
         const character = replacement[0] ?? "-";
         if (token[at2] === character) return true;
-        return (await skill("pinned").validateToken(token.slice(0, at2) + character + token.slice(at2 + 1))) === null;
+        const changed = token.slice(0, at2) + character + token.slice(at2 + 1);
+        // Of an issuer whose name was changed the keys cannot be had: no verdict, and no pass either.
+        const refused = (error: TallystickError) => assert.equal(error.code, "keys_unavailable");
+        assert.ok(!(await skill("pinned").validateToken(changed).catch(refused)));
       }),
       { numRuns: 300 },
     );

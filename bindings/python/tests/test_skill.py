@@ -469,6 +469,13 @@ def test_what_is_no_verdict_is_no_none(tmp_path: Path, keys: KeyPair, backend: s
         for validate in (bob.validate_token, lambda t: asyncio.run(bob.avalidate_token(t))):
             with pytest.raises(KeysUnavailableError):
                 validate(unknown)
+            with pytest.raises(KeysUnavailableError):
+                bob.run_command(f"/auth/validate {unknown}")
+            with pytest.raises(KeysUnavailableError) as down:
+                bob.on_connection({"headers": {"authorization": f"Bearer {unknown}"}})
+            assert down.value.response is not None
+            assert down.value.response.status == 503
+            assert bob.run_command("/auth/validate x").data["valid"] is False
             assert validate("x") is None
             assert validate(None) is None
             for wrong in (5, b"x", ["x"]):

@@ -35,14 +35,17 @@ TOKEN = "grant_type=client_credentials&client_id=eve&client_secret=anything&scop
 VALIDATE = """
 import asyncio, sys
 from tallystick import AuthSkill as Tokens
-from tallystick.webagents import AuthSkill
+from tallystick.webagents import AuthError, AuthSkill
 url = "https://bob.example/agents/bob"
 options = {"base_url": url, "keys_dir": sys.argv[1], "replay": "memory", "dev_mode": True}
 skill = AuthSkill({"base_url": url, "keys_dir": sys.argv[1], "dev_mode": True})
 gone = Tokens(base_url="http://localhost:9", agent_id="gone", keys_dir=sys.argv[1])
 for token in (gone.generate_token(url), "x", None, 5, Tokens(**options).generate_token(url)):
-    found = asyncio.run(skill.validate_token(token))
-    print(None if found is None else found.agent_id)
+    try: found = asyncio.run(skill.validate_token(token))
+    except AuthError as unknown: print(unknown.status_code, unknown.code, sep=":")
+    else: print(None if found is None else found.agent_id)
+try: asyncio.run(skill.validate_token_command(gone.generate_token(url)))
+except AuthError as unknown: print(unknown.status_code, unknown.code, sep=":")
 """
 
 
@@ -543,8 +546,11 @@ def test_without_an_answer_nobody_gets_in(serve: Serve, alice: AuthSkill) -> Non
     assert server.get("/bob/open").status == 200
 
 
-def test_validate_token_refuses_in_all_cases(webagents_python: Path, tmp_path: Path) -> None:
+def test_no_verdict_is_no_refusal(webagents_python: Path, tmp_path: Path) -> None:
     # Keys that cannot be had, no token, none at all, a wrong type; then a good one.
     done = run_in(webagents_python, tmp_path, VALIDATE, str(tmp_path / "k"))
-    assert done.stdout.split() == ["None"] * 4 + ["bob"], done.stderr
+    down, no_token, none, wrong_type, good, command = done.stdout.split()
+    assert (down, command) == ("503:keys_unavailable", "503:keys_unavailable"), done.stderr
+    assert (no_token, none, good) == ("None", "None", "bob")
+    assert wrong_type == "500:internal"
     assert "keys_unavailable" in done.stderr

@@ -21,7 +21,7 @@ import {
   TEXT,
   TEXTS,
 } from "../options.js";
-import { type OnError, Refusals } from "../refusals.js";
+import { isVerdict, type OnError, Refusals } from "../refusals.js";
 import { isStore, type ReplayStore, warnIfClustered } from "../replay.js";
 import { shownAs } from "../shown.js";
 import type { AccessEngine, HostOptions } from "./access-engine.js";
@@ -193,14 +193,16 @@ export class AuthSkill implements Endpoint {
   /**
    * Who a token stands for. A token that is bound to a request is refused here: verify the request.
    *
-   * @returns null where it is not good; the reason is logged.
-   * @throws {@link TallystickError} what keeps the skill from starting.
+   * @returns null where it is refused; the reason is logged.
+   * @throws {@link TallystickError} what is no verdict on the token: the codes with a status from 500 on, such as
+   *   `keys_unavailable`, `replay_store_unavailable`, `overloaded`, `internal` and `invalid_argument`.
    */
   async validateToken(token: string): Promise<AuthContext | null> {
     await this.#life.running();
     try {
       return await this.verifyToken(token);
     } catch (error) {
+      if (!isVerdict(error)) throw error;
       this.#refusals.answer(error, undefined);
       return null;
     }
@@ -212,7 +214,11 @@ export class AuthSkill implements Endpoint {
     return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", { token }));
   }
 
-  /** The claims of a token, or null where it is not good (webagents' TypeScript skill). */
+  /**
+   * The claims of a token, or null where it is refused (webagents' TypeScript skill).
+   *
+   * @throws {@link TallystickError} as {@link AuthSkill.validateToken}.
+   */
   async verifyJwt(token: string): Promise<Readonly<Record<string, unknown>> | null> {
     return (await this.validateToken(token))?.rawClaims ?? null;
   }

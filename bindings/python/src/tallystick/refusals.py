@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tallystick.errors import TallystickError
 
-__all__ = ["log_refusal"]
+__all__ = ["is_verdict", "log_refusal"]
+
+
+def is_verdict(refused: TallystickError) -> bool:
+    """Tell whether an error judges what the caller sent, as the core's table has it.
+
+    Else nobody could judge it (no keys, no replay memory, too many requests, a fault of
+    the library): that is no refusal, and nothing may be made of it but an error or a 5xx.
+    """
+    from tallystick._generated import CODES
+
+    row = CODES.get(refused.code)
+    return row is not None and row.verdict
 
 
 def log_refusal(logger: logging.Logger, refused: TallystickError) -> None:

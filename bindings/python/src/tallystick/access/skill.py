@@ -28,7 +28,7 @@ from tallystick.body import aknown_body, known_body
 from tallystick.core import call_json, load_core
 from tallystick.engine import members_of
 from tallystick.errors import TallystickError, error
-from tallystick.refusals import log_refusal
+from tallystick.refusals import is_verdict, log_refusal
 
 if TYPE_CHECKING:
     import logging
@@ -259,9 +259,9 @@ class AuthSkill(Hooks, Party):
         """Return who the token is from, or ``None`` for one that is refused.
 
         ``None`` for a token, as of a header that is not there, gives ``None``. Why one was
-        refused is logged. What is no verdict on the token is raised: errors with a status
+        refused is logged. What is no verdict on the token is raised: the codes with a status
         from 500 on, such as ``keys_unavailable``, ``replay_store_unavailable``,
-        ``overloaded`` and ``check_failed``, and ``invalid_argument``.
+        ``overloaded``, ``internal`` and ``invalid_argument``.
         """
         try:
             return None if token is None else self.verify_token(token)
@@ -429,9 +429,9 @@ class AuthSkill(Hooks, Party):
         return f'{members},"bind":{{{target}{digest}}}', data
 
     def _refused(self, refused: TallystickError) -> None:
-        log_refusal(self._host.logger, refused)
-        if refused.response is None or refused.response.status >= 500:
+        if not is_verdict(refused):
             raise refused
+        log_refusal(self._host.logger, refused)
 
     def _verified(self, context: AuthContext) -> AuthContext:
         if context.bound and self._host.floor is not None:

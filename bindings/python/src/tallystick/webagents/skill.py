@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from webagents.agents.skills.base import Skill
 from webagents.agents.tools.decorators import command, hook, http
 
+from tallystick._generated import CODES
 from tallystick.access.settings import read_settings
 from tallystick.access.skill import AuthSkill as Tokens
 from tallystick.body import Body
@@ -40,6 +41,9 @@ MAX_IDENTITIES = 16
 
 MOUNT = "tallystick.mount"
 """Key of an ASGI scope: where the agent is mounted, as it was sent."""
+
+UNAVAILABLE = 503
+"""HTTP status of what may work when it is tried again."""
 
 _VERIFIED = "tallystick.verified"
 
@@ -89,16 +93,16 @@ class AuthSkill(Skill):
         return self.tokens().generate_token(target, scopes, extra_claims)
 
     async def validate_token(self, token: str | None) -> AuthContext | None:
-        """Return who the token is from, or ``None`` for any that cannot be verified.
+        """Return who the token is from, or ``None`` for one that is refused.
 
-        That is also so while the issuer's keys cannot be had: webagents lets a request in
-        whose hook raises an exception that is not its own. :meth:`verify_token` raises.
+        What is no verdict on the token, such as an issuer whose keys cannot be had, raises
+        :class:`AuthError` with the status 503 or 500: webagents answers with it. (A request
+        whose hook raises an exception that is not webagents' own would be let in.)
         """
         try:
             caller = await (await self._ready()).avalidate_token(token)
         except TallystickError as unknown:
-            self.logger.error("a token cannot be verified: %s: %s", unknown.code, unknown)
-            return None
+            raise self._refuse(unknown) from None
         return None if caller is None else AuthContext.from_verified(caller)
 
     async def verify_token(self, token: str) -> AuthContext:
@@ -259,7 +263,7 @@ class AuthSkill(Skill):
             line = " ".join(map(_word, words))
             result = await (await self._ready()).arun_command(line)
         except TallystickError as wrong:
-            raise AuthError(wrong.message, wrong.code, status=400) from None
+            raise _failed_command(wrong) from None
         return {**result.data, "display": result.display}
 
     def _identity(self, agent: Any) -> dict[str, Any]:
@@ -342,6 +346,13 @@ def _public_url(agent: Any) -> str | None:
     issuer = getattr(getattr(agent, "signing_identity", None), "issuer", None)
     absolute = isinstance(issuer, str) and issuer.startswith(("http://", "https://"))
     return issuer if absolute else None
+
+
+def _failed_command(wrong: TallystickError) -> AuthError:
+    if CODES[wrong.code].status == UNAVAILABLE:
+        later = {"retry-after": "1"}
+        return AuthError(wrong.message, wrong.code, status=UNAVAILABLE, headers=later)
+    return AuthError(wrong.message, wrong.code, status=400)
 
 
 def _word(value: str) -> str:
