@@ -82,7 +82,7 @@ func validateCommand(a *area) {
 	a.reject("validate-no-token", "validate-good", "what is no token", slashCommands, openAccess(nil), command("/auth/validate hello", object{"data": object{"valid": false, "code": "malformed_token"}}))
 	asks := call("access.command", object{"engine": "$engine", "now": now, "line": "/auth/validate " + accessToken(nil).String()}, "", nextFetch(discoverURL, object{})).save("ticket", "ticket")
 	noVerdict := func(name, says string, steps ...step) {
-		a.reject("validate-"+name, "validate-fetches", says, slashCommands+"; ABI.md errors: no verdict is no refusal", append([]step{openEmpty(nil)}, steps...)...)
+		a.reject("validate-"+name, "validate-fetches", says, slashCommands+"; abi.md errors: no verdict is no refusal", append([]step{openEmpty(nil)}, steps...)...)
 	}
 	noVerdict("unreachable", "the issuer cannot be reached: the token is not called invalid", asks, resume(object{"failed": "connection refused"}.with(at(now)), "", errorCode("keys_unavailable")))
 	noVerdict("keys-broken", "what the issuer answers are no keys", asks, answered(200, nil, discoveryOf(aliceURL, nil), at(now), nextFetch(keysURL, object{})).save("ticket", "ticket"), answered(500, nil, "", at(now), errorCode("keys_unavailable")))

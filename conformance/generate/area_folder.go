@@ -8,6 +8,7 @@ func folder() *area {
 	a := newArea("folder", "The content of an authorized-keys folder: which file speaks for which issuer, and which is not used.")
 	good(a)
 	unusable(a)
+	unreadFiles(a)
 	duplicates(a)
 	return a
 }
@@ -69,8 +70,32 @@ func unusable(a *area) {
 	warns("elliptic", "an EC key", authorizedKeys, "unusable", file("bob.pem", readKeyText("elliptic.pub.pem")))
 	warns("empty-file", "an empty file", authorizedKeys, "empty", file("bob.pem", " \n"))
 	warns("unreadable", "a file that the host could not read", "abi.md engine.open: files", "unreadable", object{"name": "bob.pem", "failed": "permission denied"})
+	warns("unusable-file", "a file that the host found to be no text, such as one over the size", "abi.md keys.load", "unusable", object{"name": "bob.pem", "unusable": "larger than 262144 bytes"})
 	a.reject("private-key-not-used", "used", "the issuer of a file that is not used is unknown", authorizedKeys, openFiles(file("alice.pem", alice.pkcs8())),
 		verify(sign(alice, rotagentClaims()), nil, unknownIssuer("alice")))
+}
+
+// unreadFiles: a file that could not be read this time says nothing, not even that its
+// issuer is unknown.
+func unreadFiles(a *area) {
+	source := "abi.md engine.open: files; protocol.md section 3: keys_unavailable"
+	failed := func(name string) object { return object{"name": name, "failed": "EMFILE: too many open files"} }
+	alices, bobs := sign(alice, rotagentClaims()), sign(bob, rotagentClaims().with(object{"iss": "bob"}))
+	both := []object{file("alice.pem", alice.spki()), file("bob.pem", bob.spki())}
+	a.accept("read", "two files that could be read", source, openFiles(both...), accepted(alices, nil), verify(bobs, nil, okIncludes(object{"claims": object{"iss": "bob"}})))
+	a.reject("unread", "read", "one of them could not: its issuer is not called unknown, the other is as before", source, openFiles(both[0], failed("bob.pem")),
+		verify(bobs, nil, refusal("keys_unavailable")), accepted(alices, nil))
+	a.reject("unread-forged", "read", "whoever signed: without keys there is no verdict", source, openFiles(both[0], failed("bob.pem")), verify(sign(mallory, rotagentClaims().with(object{"iss": "bob"})), nil, refusal("keys_unavailable")))
+	a.reject("unread-other-issuer", "read", "an issuer without a file stays unknown", source, openFiles(both[0], failed("bob.pem")), verify(sign(mallory, rotagentClaims().with(object{"iss": "mallory"})), nil, unknownIssuer("mallory")))
+	a.reject("unread-beside-good", "read", "another file of the same issuer: two would both not be used, so one does not count before the other is read", source,
+		openFiles(both[0], both[1], failed("bob.pub")), verify(bobs, nil, refusal("keys_unavailable")))
+	a.reject("unread-other-file", "read", "a file of another name speaks for nobody, read or not", source, openFiles(both[0], failed("bob.txt")), verify(bobs, nil, unknownIssuer("bob")), accepted(alices, nil))
+	a.reject("unusable-is-unknown", "read", "a file that can be no text of keys is one that is not used", source, openFiles(both[0], object{"name": "bob.pem", "unusable": "not UTF-8 text"}),
+		verify(bobs, nil, unknownIssuer("bob")), accepted(alices, nil))
+	a.accept("unread-then-read", "fed again, it counts", source, openFiles(both[0], failed("bob.pem")),
+		call("engine.feed", object{"engine": "$engine", "files": both}, "", okIncludes(object{"issuers": 2})), verify(bobs, nil, okIncludes(object{"claims": object{"iss": "bob"}})))
+	a.reject("read-then-unread", "read", "the keys that were known do not live on: the file may have taken one back", source, openFiles(both...),
+		call("engine.feed", object{"engine": "$engine", "files": []object{both[0], failed("bob.pem")}}, "", okIncludes(object{"issuers": 1})), verify(bobs, nil, refusal("keys_unavailable")), accepted(alices, nil))
 }
 
 func duplicates(a *area) {

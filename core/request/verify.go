@@ -174,8 +174,12 @@ func (r *Verification) keysAnswered(a need.Answer) need.Step {
 
 // findKeys is steps 4 and 5.
 func (r *Verification) findKeys() need.Step {
-	issuer, known := r.v.Keys().Issuer(r.claims.issuerText)
+	set := r.v.Keys()
+	issuer, known := set.Issuer(r.claims.issuerText)
 	if !known {
+		if why, unread := set.Unread(r.claims.issuerText); unread {
+			return need.Refuse(problem.New(problem.KeysUnavailable, "").WithLog("the file of issuer %s could not be read: %s", problem.Quote(r.claims.issuerText), problem.Quote(why)))
+		}
 		p := problem.New(problem.UnknownIssuer, "").WithLog("no usable key of issuer %s", problem.Quote(r.claims.issuerText))
 		p.Subject = r.claims.issuerText
 		return need.Refuse(p)

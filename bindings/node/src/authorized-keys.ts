@@ -1,5 +1,5 @@
 import { type Engine, failed, type Reply } from "./engine.js";
-import type { EngineFeedResult, EngineStatsResult } from "./generated.js";
+import type { EngineFeedResult, EngineStatsResult, File } from "./generated.js";
 import { KeysFolder } from "./keys-folder.js";
 import { reason } from "./lines.js";
 import type { Logger } from "./logger.js";
@@ -16,8 +16,9 @@ export class AuthorizedKeys {
   readonly #logger: Logger;
   #reading: Promise<Reply> | undefined;
   #loaded = false;
+  #warned: readonly string[] = [];
   #holds: "keys" | "no key" | "no folder" = "no key";
-  #fed: { readonly mark: string; readonly engine: object } | undefined;
+  #fed: { readonly mark: string; readonly unread: readonly File[]; readonly engine: object } | undefined;
 
   constructor(path: string, logger: Logger) {
     this.#folder = new KeysFolder(path);
@@ -31,7 +32,7 @@ export class AuthorizedKeys {
     const { path } = this.#folder;
     if (members["failed"] !== undefined) {
       this.#logger.error(`${members["failed"]}: requests are refused with 503 until it can be read`);
-    } else if (engine.call<EngineStatsResult>("engine.stats").issuers === 0) {
+    } else if (this.#fed?.unread.length === 0 && engine.call<EngineStatsResult>("engine.stats").issuers === 0) {
       this.#logger.warn(
         `the keys folder ${path} is missing or holds no usable key, so every request is refused as of an unknown ` +
           "issuer: put the public key of each caller there as ISSUER.pem",
@@ -62,6 +63,12 @@ export class AuthorizedKeys {
     else if (before === "keys") this.#everybodyIsRefused("holds no usable key any more", "it does");
   }
 
+  /** What was said of the content before is not said again. */
+  #warn(messages: readonly string[]): void {
+    for (const message of messages) if (!this.#warned.includes(message)) this.#logger.warn(`keys: ${message}`);
+    this.#warned = messages;
+  }
+
   #everybodyIsRefused(what: string, until: string): void {
     this.#logger.error(
       `the keys folder ${this.#folder.path} ${what}: every request is refused as of an unknown issuer until ${until}`,
@@ -74,12 +81,15 @@ export class AuthorizedKeys {
       if (listing.missing) this.#note("no folder");
       else if (this.#holds === "no folder") this.#note("no key"); // until it is read
       // `opened` is another object once the engine had to be opened again, without keys.
-      if (this.#fed?.mark === listing.mark && this.#fed.engine === engine.opened) return UNCHANGED;
+      const fed = this.#fed?.engine === engine.opened ? this.#fed : undefined;
+      if (fed?.mark === listing.mark && (await this.#folder.stillUnread(fed.unread))) return UNCHANGED;
       const files = await this.#folder.read(listing);
       const { issuers, warnings } = engine.call<EngineFeedResult>("engine.feed", { files });
-      this.#fed = { mark: listing.mark, engine: engine.opened };
-      if (!listing.missing) this.#note(issuers > 0 ? "keys" : "no key");
-      for (const { message } of warnings) this.#logger.warn(`keys: ${message}`);
+      const unread = files.filter(({ failed }) => failed !== undefined);
+      this.#fed = { mark: listing.mark, unread, engine: engine.opened };
+      // Of a file that could not be read nobody knows whether it holds a key.
+      if (!listing.missing && unread.length === 0) this.#note(issuers > 0 ? "keys" : "no key");
+      this.#warn(warnings.map(({ message }) => message));
       return UNCHANGED;
     } catch (error) {
       return failed(reason(error));

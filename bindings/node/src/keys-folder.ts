@@ -51,7 +51,8 @@ export class KeysFolder {
   }
 
   /**
-   * Reads the files of a listing. A file that cannot be read says so in `failed`; one that has gone is left out.
+   * Reads the files of a listing. A file that cannot be read this time says so in `failed`, one that is no text of keys
+   * in `unusable`; one that has gone is left out.
    *
    * @throws Error where the files are too large altogether.
    */
@@ -66,6 +67,12 @@ export class KeysFolder {
       return file;
     });
     return files.filter((file) => file !== undefined);
+  }
+
+  /** Whether files that could not be read say the same now: no listing would show it. */
+  async stillUnread(unread: readonly File[]): Promise<boolean> {
+    const now = await inGroups(unread, ({ name }) => readKeyFile(this.path, name));
+    return now.every((file, index) => file?.failed !== undefined && file.failed === unread[index]?.failed);
   }
 
   async #names(): Promise<string[] | undefined> {
@@ -95,13 +102,13 @@ async function markOf(folder: string, name: string): Promise<string | undefined>
 
 async function readKeyFile(folder: string, name: string): Promise<File | undefined> {
   try {
-    return { name, text: await readText(join(folder, name)) };
+    return { name, ...(await readText(join(folder, name))) };
   } catch (error) {
     return isMissing(error) ? undefined : { name, failed: reason(error) };
   }
 }
 
-async function readText(path: string): Promise<string> {
+async function readText(path: string): Promise<Pick<File, "text" | "unusable">> {
   // Without O_NONBLOCK a named pipe that took the file's place would hang the reader.
   const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
@@ -112,18 +119,18 @@ async function readText(path: string): Promise<string> {
       if (bytesRead === 0) break;
       length += bytesRead;
     }
-    if (length > MAX_FILE) throw new Error(`it is over ${MAX_FILE} bytes`);
+    if (length > MAX_FILE) return { unusable: `it is over ${MAX_FILE} bytes` };
     return decode(bytes.subarray(0, length));
   } finally {
     await file.close();
   }
 }
 
-function decode(bytes: Uint8Array): string {
+function decode(bytes: Uint8Array): Pick<File, "text" | "unusable"> {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return { text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch {
-    throw new Error("it is not UTF-8 text");
+    return { unusable: "it is not UTF-8 text" };
   }
 }
 

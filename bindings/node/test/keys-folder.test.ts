@@ -35,6 +35,43 @@ const call = (auth: AgentAuth, request = {}) =>
 // The core asks for the folder when its keys are a second old.
 const aSecond = () => new Promise((resolve) => setTimeout(resolve, 1100));
 
+/**
+ * An agent with three descriptors left for eight files of keys, while it starts; arguments: folder, private key.
+ * Prints how a call of each issuer ended during the shortage and after it, and what was logged.
+ */
+const SHORT_OF_DESCRIPTORS = `
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { AgentAuth, OrchestratorClient } from "tallystick";
+const [folder, file] = process.argv.slice(1);
+const signer = readFileSync(file, "utf8");
+const said = [];
+const logger = { warn: (line) => said.push(line), error: (line) => said.push(line) };
+const first = new AgentAuth({ keys: {}, devMode: true, logger: { warn() {}, error() {} } });
+await first.ready();
+const clients = [..."abcdefgh"].map((issuerId) => new OrchestratorClient({ issuerId, signer }));
+for (const client of clients) await client.sign("POST", "http://agent.example/agent");
+const call = async (client) => {
+  const { authorization } = await client.sign("POST", "http://agent.example/agent");
+  const facts = { method: "POST", path: "/agent", authorization: [authorization] };
+  return auth.verify(facts).then(() => "accepted", (error) => error.code);
+};
+const taken = [];
+try {
+  for (;;) taken.push(openSync("/dev/null"));
+} catch {}
+for (let free = 0; free < 3; free++) closeSync(taken.pop());
+const auth = new AgentAuth({ keysDir: folder, logger });
+const during = await Promise.all(clients.map(call));
+for (const descriptor of taken) closeSync(descriptor);
+const end = Date.now() + 30_000;
+let after;
+do {
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  after = await Promise.all(clients.map(call));
+} while (after.some((outcome) => outcome !== "accepted") && Date.now() < end);
+console.log(JSON.stringify({ during, after, said: said.filter((line) => line.startsWith("keys:")) }));
+`;
+
 describe("a keys folder", () => {
   test("that is missing or empty warns, names the folder and lets nobody in", async () => {
     const parent = await temporaryFolder();
@@ -139,6 +176,38 @@ describe("a keys folder", () => {
       await call(auth);
     }
     assert.equal(lines.errors.length, 2);
+  });
+
+  test("of which some files cannot be read once: 503 for their callers, and they are read again", async () => {
+    const names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    const folder = await temporaryFolder(Object.fromEntries(names.map((name) => [`${name}.pem`, known.publicPem])));
+    const signer = join(await temporaryFolder({ "private.pem": known.privatePem }), "private.pem");
+    const program = [process.execPath, "--input-type=module", "-e", SHORT_OF_DESCRIPTORS, folder, signer];
+    const { code, stdout, stderr } = await run("sh", ["-c", 'ulimit -n 96; exec "$@"', "sh", ...program]);
+    assert.equal(code, 0, stderr);
+    const { during, after, said } = JSON.parse(stdout) as Record<"during" | "after" | "said", string[]>;
+    assert.deepEqual(new Set(during), new Set(["accepted", "keys_unavailable"]));
+    assert.deepEqual(new Set(after), new Set(["accepted"]));
+    assert.equal(new Set(said).size, said?.length); // once, although they are tried again
+    for (const line of said ?? []) assert.match(line, /^keys: [a-h]\.pem is not used: .*EMFILE/);
+  });
+
+  test("with a file that stays unreadable says so once, and lets the other callers in", async () => {
+    const folder = await temporaryFolder({ "orchestrator.pem": known.publicPem });
+    await symlink(join(folder, "loop.pem"), join(folder, "loop.pem")); // to read it is an error for a superuser, too
+    const lines = new Lines();
+    const auth = open(folder, lines);
+    for (let again = 0; again < 3; again++) {
+      const { response } = await rejectsWith("keys_unavailable", call(auth, { issuer: "loop" }));
+      assert.deepEqual([response?.status, response?.headers["retry-after"]], [503, "1"]);
+      await call(auth);
+      await aSecond();
+    }
+    assert.equal(lines.warnings.length, 1);
+    assert.match(lines.warnings[0] ?? "", /loop\.pem is not used: .*ELOOP/);
+    await rm(join(folder, "loop.pem"));
+    await aSecond();
+    await rejectsWith("unknown_issuer", call(auth, { issuer: "loop" }));
   });
 
   test("takes a key that is dropped in, changed or removed without a restart", async () => {

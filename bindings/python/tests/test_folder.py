@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import subprocess
+import sys
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +23,6 @@ from tallystick.folder import MAX_FILE_SIZE, KeysFolder, read_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from flask import Flask
 
@@ -119,6 +122,55 @@ def test_a_file_in_place_of_the_folder_is_503(
     folder.mkdir()
     (folder / "orchestrator.pem").write_text(keys.public)
     eventually(app, client, "accepted")
+
+
+def test_a_file_that_cannot_be_read_once_is_503_and_is_read_again(
+    tmp_path: Path, keys_dir: Path, keys: KeyPair, other_keys: KeyPair
+) -> None:
+    (keys_dir / "second.pem").write_text(other_keys.public)
+    private = [tmp_path / "orchestrator.private", tmp_path / "second.private"]
+    for path, pair in zip(private, (keys, other_keys), strict=True):
+        path.write_text(pair.private)
+    program = Path(__file__).parent / "apps" / "short_of_descriptors.py"
+    ran = subprocess.run(
+        [sys.executable, str(program), str(keys_dir), *map(str, private)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert json.loads(ran.stdout) == {
+        "during": ["keys_unavailable", "accepted"],
+        "after": ["accepted", "accepted"],
+    }
+    # Said once, although it is tried again and again.
+    assert ran.stderr.count("orchestrator.pem is not used: Too many open files") == 1
+
+
+def test_a_file_that_stays_unreadable_is_503_and_costs_nobody_else(
+    open_dir: Path, keys: KeyPair, client: OrchestratorClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys_dir = open_dir / "keys"
+    keys_dir.mkdir()
+    (keys_dir / "orchestrator.pem").write_text(keys.public)
+    (keys_dir / "second.pem").write_text(keys.public)
+    (keys_dir / "second.pem").chmod(0)
+    second = OrchestratorClient("second", keys.private)
+    # What is imported on first use must be so before the user changes.
+    assert signed_call(agent_app(AgentAuth(keys_dir)), client).status == 200
+    time.sleep(2.1)
+    with unprivileged():
+        app = agent_app(AgentAuth(keys_dir, replay="memory"))
+        for _ in range(2):
+            answer = signed_call(app, second)
+            assert (answer.status, answer.code) == (503, "keys_unavailable")
+            assert answer.headers["retry-after"] == "1"
+            assert signed_call(app, client).status == 200
+            time.sleep(1.1)
+        assert caplog.text.count("second.pem is not used") == 1
+        with privileged():
+            (keys_dir / "second.pem").chmod(0o644)
+        eventually(app, second, "accepted")
 
 
 def certificate(keys: KeyPair) -> str:
@@ -260,8 +312,8 @@ def test_files_are_bounded_and_only_regular_ones_are_read(keys_dir: Path, keys: 
     assert found.pop("orchestrator.pem")["text"] == keys.public
     assert found.pop("linked.pem")["text"] == keys.public
     assert len(found.pop("fits.pem")["text"]) == MAX_FILE_SIZE
-    assert sorted(found) == ["binary.pem", "dangling.pem", "folder.pem", "huge.pem", "pipe.pem"]
-    assert all("text" not in file and file["failed"] for file in found.values())
+    assert sorted(found) == ["binary.pem", "folder.pem", "huge.pem", "pipe.pem"]
+    assert all(file.keys() == {"name", "unusable"} for file in found.values())
 
 
 def test_a_folder_of_too_many_files_is_refused_as_a_whole(

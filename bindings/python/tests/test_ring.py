@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -89,6 +91,33 @@ def test_a_rotation_is_seen_by_others(tmp_path: Path, monkeypatch: pytest.Monkey
     again = in_child(elsewhere)
     assert two.verify_token(two.generate_token(BOB)).key_id == again["active"]
     assert two.verify_token(before).key_id == rotated["retired"][0]
+
+
+def test_a_ring_that_cannot_be_read_once_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watched, "LOOK_EVERY", 0)
+    one, two = skill(tmp_path / "k"), skill(tmp_path / "k")
+
+    def short_of_descriptors() -> list[str]:
+        before = two.verify_token(two.generate_token(BOB)).key_id
+        rotated = one.rotate_keys()
+        taken: list[int] = []
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, limits[0]), limits[1]))
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        found = [two.verify_token(two.generate_token(BOB)).key_id for _ in range(2)]
+        for descriptor in taken:
+            os.close(descriptor)
+        said = [r.getMessage() for r in caplog.records if "ring.json" in r.getMessage()]
+        after = two.verify_token(two.generate_token(BOB)).key_id
+        assert (found, after) == ([before, before], rotated["active"])
+        return said
+
+    (said,) = in_child(short_of_descriptors)
+    assert "Too many open files" in said
 
 
 def test_stolen_keys_are_revoked_at_once(tmp_path: Path) -> None:

@@ -148,6 +148,7 @@ class AgentAuth:
             replay="memory" if store is None else "host",
             realm=realm,
         )
+        self._warned: list[str] = []
         self._engine = Engine(core, self._configure, self._opened)
         self._announce()
 
@@ -282,8 +283,11 @@ class AgentAuth:
         self._warn(answer)
 
     def _warn(self, answer: Answer) -> None:
-        for warning in answer["warnings"]:
-            self._logger.warning("%s: %s", self.keys_dir, warning["message"])
+        messages = [warning["message"] for warning in answer["warnings"]]
+        for message in messages:
+            if message not in self._warned:
+                self._logger.warning("%s: %s", self.keys_dir, message)
+        self._warned = messages
 
     def _announce(self) -> None:
         if self.dev_mode:

@@ -61,6 +61,7 @@ class KeysFolder(ForkAware):
         self._logger = logger
         self._lock = threading.Lock()
         self._delivered: _Listing | None = None
+        self._unread: list[File] = []
         self._said = ""
 
     def load(self) -> list[File]:
@@ -72,7 +73,7 @@ class KeysFolder(ForkAware):
             except FolderUnreadableError as reason:
                 self._say(logging.ERROR, str(reason))
                 return []
-            self._delivered = listing
+            self._note(listing, files)
             return files
 
     def refresh(self, deliver: Callable[[list[File]], None]) -> dict[str, Any]:
@@ -94,11 +95,19 @@ class KeysFolder(ForkAware):
             return {"unchanged": True}
 
     def _update(self, deliver: Callable[[list[File]], None]) -> None:
-        if _list(self.path).proves_same(self._delivered):
+        if _list(self.path).proves_same(self._delivered) and self._still_unread():
             return
         listing, files = self._read()
         deliver(files)
+        self._note(listing, files)
+
+    def _note(self, listing: _Listing, files: list[File]) -> None:
         self._delivered = listing
+        self._unread = [file for file in files if "failed" in file]
+
+    def _still_unread(self) -> bool:
+        """Tell whether what could not be read says the same now: no listing would show it."""
+        return all(_read_file(self.path, file["name"]) == file for file in self._unread)
 
     def _read(self) -> tuple[_Listing, list[File]]:
         # Listed before it is read: a change in between shows at the next listing.
@@ -132,13 +141,15 @@ class KeysFolder(ForkAware):
 def read_files(path: str) -> list[File]:
     """Return ``files`` as ``engine.open`` takes them; none of a missing folder.
 
-    A file that cannot be read is there with the reason. Raises
-    :class:`FolderUnreadableError` when the folder itself cannot be read.
+    A file that cannot be read is there with the reason; one that has gone is left out.
+    Raises :class:`FolderUnreadableError` when the folder itself cannot be read.
     """
     files: list[File] = []
     total = 0
     for entry in _entries(path) or []:
-        file = _read_file(entry)
+        file = _read_file(path, entry.name)
+        if file is None:
+            continue
         total += len(file.get("text", ""))
         if total > MAX_TOTAL_SIZE:
             raise FolderUnreadableError(
@@ -191,18 +202,30 @@ def _fingerprint(entry: os.DirEntry[str]) -> Fingerprint:
     return entry.name, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _read_file(entry: os.DirEntry[str]) -> File:
+def _read_file(folder: str, name: str) -> File | None:
     try:
-        descriptor = os.open(entry.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return {"name": entry.name, "failed": "not a regular file"}
-            content = file.read(MAX_FILE_SIZE + 1)
+        content = _content(os.path.join(folder, name))
+    except FileNotFoundError:
+        return None
     except OSError as reason:
-        return {"name": entry.name, "failed": reason.strerror or type(reason).__name__}
+        return {"name": name, "failed": reason.strerror or type(reason).__name__}
+    if content is None:
+        return {"name": name, "unusable": "not a regular file"}
     if len(content) > MAX_FILE_SIZE:
-        return {"name": entry.name, "failed": f"larger than {MAX_FILE_SIZE} bytes"}
+        return {"name": name, "unusable": f"larger than {MAX_FILE_SIZE} bytes"}
     try:
-        return {"name": entry.name, "text": content.decode()}
+        return {"name": name, "text": content.decode()}
     except UnicodeDecodeError:
-        return {"name": entry.name, "failed": "not UTF-8 text"}
+        return {"name": name, "unusable": "not UTF-8 text"}
+
+
+def _content(path: str) -> bytes | None:
+    """Return what a regular file holds, up to a byte over the limit."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(MAX_FILE_SIZE + 1)
+    finally:
+        os.close(descriptor)
