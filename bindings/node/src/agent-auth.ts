@@ -23,7 +23,7 @@ import {
   WHOLE,
 } from "./options.js";
 import { type OnError, Refusals } from "./refusals.js";
-import type { ReplayStore } from "./replay.js";
+import { checkReplay, type ReplayStore } from "./replay.js";
 import { Buffers } from "./room.js";
 import { startVerifier, type Verified } from "./verifier.js";
 import { verifyRequest } from "./verify-request.js";
@@ -50,7 +50,10 @@ export interface AgentAuthOptions {
   readonly maxBody?: number | undefined;
   /** What all bodies may hold in memory at one time, in bytes. Default: 64 MiB, or four times `maxBody`. */
   readonly maxBuffered?: number | undefined;
-  /** "memory": this process remembers used tokens. A store: whoever shares it does. Default: "memory". */
+  /**
+   * "memory": this process alone remembers used tokens, which the log says once in production. A store: whoever shares it
+   * does. Default: "memory".
+   */
   readonly replay?: "memory" | ReplayStore | undefined;
   /** Name in the challenge of a refusal (RFC 6750). Default: `tallystick`. */
   readonly realm?: string | undefined;
@@ -245,11 +248,5 @@ function checkOptions(options: AgentAuthOptions): void {
   if (keys !== undefined && keysDir !== undefined) {
     throw misuse("invalid_config", "AgentAuth: give keysDir or keys, not both");
   }
-  const isStore = typeof replay === "object" && replay !== null && typeof replay.claim === "function";
-  if (replay !== undefined && replay !== "memory" && !isStore) {
-    throw misuse(
-      "invalid_config",
-      'AgentAuth: replay must be "memory" or an object with claim(issuer, jti, expiresAt)',
-    );
-  }
+  checkReplay("AgentAuth", replay);
 }

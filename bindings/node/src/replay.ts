@@ -1,7 +1,8 @@
-import cluster from "node:cluster";
+import { misuse } from "./answers.js";
 import { failed, type Reply } from "./engine.js";
 import { reason } from "./lines.js";
 import type { Logger } from "./logger.js";
+import type { Rule } from "./options.js";
 import { within } from "./time-limit.js";
 
 /**
@@ -81,14 +82,30 @@ export function isStore(replay: "memory" | ReplayStore | undefined): replay is R
   return typeof replay === "object";
 }
 
+/** The same text in every language. */
+const MEMORY_OF_ONE_PROCESS =
+  "used tokens are remembered in the memory of this process alone: a token works once in each process (worker, " +
+  "container, machine), and again after a restart; give the option replay a store that all of them share";
+
 let warned = false;
 
-/** Each worker of a cluster has a memory of its own, so that a token would work once in each of them. */
-export function warnIfClustered(logger: Logger): void {
-  if (!cluster.isWorker || warned) return;
+/** Says once in each process that a restart and other processes know nothing of the tokens that were used. */
+export function warnOfMemory(logger: Logger): void {
+  if (warned) return;
   warned = true;
-  logger.warn(
-    "this process is a worker of a cluster and keeps its replay memory to itself: a token works once in EVERY worker. " +
-      "Give AgentAuth a store that the workers share: replay: { claim(issuer, jti, expiresAt, id) { … } }",
-  );
+  logger.warn(MEMORY_OF_ONE_PROCESS);
+}
+
+/** What may remember used tokens. */
+export const REPLAY: Rule = {
+  must: '"memory" or an object with claim(issuer, jti, expiresAt)',
+  holds: (value) =>
+    value === "memory" ||
+    (typeof value === "object" && value !== null && typeof (value as ReplayStore).claim === "function"),
+};
+
+/** @throws {@link TallystickError} `invalid_config` for a `replay` that is none. */
+export function checkReplay(what: string, replay: unknown): void {
+  if (replay === undefined || REPLAY.holds(replay)) return;
+  throw misuse("invalid_config", `${what}: replay must be ${REPLAY.must}`);
 }

@@ -6,7 +6,7 @@ import type { EngineKeyResult, RequestVerifyResult } from "./generated.js";
 import { KeyCache, rsaBy } from "./host-crypto.js";
 import type { Logger } from "./logger.js";
 import { openWithOptions } from "./options.js";
-import { isStore, UsedTokens, warnIfClustered } from "./replay.js";
+import { isStore, UsedTokens, warnOfMemory } from "./replay.js";
 
 /** What the core answers for an accepted request; it has checked the types of these claims. */
 export interface Verified extends Pick<RequestVerifyResult, "key_id" | "development"> {
@@ -27,7 +27,7 @@ export async function startVerifier(options: AgentAuthOptions, logger: Logger): 
     options.keys === undefined ? new AuthorizedKeys(options.keysDir ?? "authorized_keys", logger) : undefined;
   const engine = openVerifier(core, options, development, keys);
   if (development) logger.warn("development mode: used tokens and changed bodies are NOT refused");
-  else if (!isStore(options.replay)) warnIfClustered(logger);
+  else if (!isStore(options.replay)) warnOfMemory(logger);
   await keys?.load(engine);
   return engine;
 }

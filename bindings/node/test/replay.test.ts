@@ -88,14 +88,14 @@ test("one jti of two issuers is two tokens", async () => {
   await rejectsWith("replay_detected", verify(auth, token({ unbound: true, issuer: "b", jti: "same" })));
 });
 
-test("workers of a cluster are told, once each, that each has a memory of its own", async () => {
+test("in production each process says once that it has a memory of its own", async () => {
   const folder = await temporaryFolder();
   const script = join(folder, "cluster.mjs");
   const entry = new URL("../../dist/index.js", import.meta.url);
   await writeFile(
     script,
     `import cluster from "node:cluster";
-     import { AgentAuth } from ${JSON.stringify(entry.href)};
+     import { AgentAuth, AuthSkill } from ${JSON.stringify(entry.href)};
      const options = { keys: { orchestrator: ${JSON.stringify(known.publicPem)} }, devMode: false };
      if (cluster.isPrimary) {
        await new AgentAuth(options).ready();
@@ -103,10 +103,39 @@ test("workers of a cluster are told, once each, that each has a memory of its ow
      } else {
        const replay = process.env.STORE === "" ? "memory" : { claim: () => true };
        for (let count = 0; count < 2; count++) await new AgentAuth({ ...options, replay }).ready();
+       await new AuthSkill({ baseUrl: "https://a.example", jwksUri: "https://b.example" }, { replay }).ready();
+       await new AgentAuth({ ...options, devMode: true }).ready();
        process.disconnect();
      }`,
   );
   const { code, stderr } = await runNode([script]);
   assert.equal(code, 0, stderr);
-  assert.equal(stderr.match(/a token works once in EVERY worker/g)?.length, 1, stderr);
+  // The primary and the worker without a store, but not the worker with one.
+  assert.equal(stderr.match(/a token works once in each process/g)?.length, 2, stderr);
+});
+
+test("in development, with a store and in production: who says that it has a memory of its own", async () => {
+  const folder = await temporaryFolder();
+  const script = join(folder, "one.mjs");
+  const entry = new URL("../../dist/index.js", import.meta.url);
+  const cases: [string, number][] = [
+    ["new AgentAuth({ keys: {}, devMode: false })", 1],
+    ["new AgentAuth({ keys: {}, devMode: true })", 0],
+    ["new AgentAuth({ keys: {}, devMode: false, replay: { claim: () => true } })", 0],
+    ['new AuthSkill({ agentId: "a", keysDir: folder })', 1],
+    ['new AuthSkill({ agentId: "a", keysDir: folder, devMode: true })', 0],
+    ['new AuthSkill({ agentId: "a", keysDir: folder }, { replay: { claim: () => true } })', 0],
+    ['new Authority("https://portal.example", { keysDir: folder })', 1],
+    ['new Authority("https://portal.example", { keysDir: folder, replay: { claim: () => true } })', 0],
+  ];
+  for (const [made, times] of cases) {
+    const imports = `import { AgentAuth, Authority, AuthSkill } from ${JSON.stringify(entry.href)};`;
+    await writeFile(
+      script,
+      `${imports} const folder = ${JSON.stringify(join(folder, "keys"))}; await (${made}).ready();`,
+    );
+    const { code, stderr } = await runNode([script]);
+    assert.equal(code, 0, stderr);
+    assert.equal(stderr.match(/in the memory of this process alone/g)?.length ?? 0, times, `${made}: ${stderr}`);
+  }
 });

@@ -7,7 +7,15 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import { type ErrorCode, KeyManager, type KeyPair, type Logger, loadCore, TallystickError } from "tallystick";
+import {
+  AgentAuth,
+  type ErrorCode,
+  KeyManager,
+  type KeyPair,
+  type Logger,
+  loadCore,
+  TallystickError,
+} from "tallystick";
 
 export const LIBRARY = process.env["TALLYSTICK_LIBRARY"] ?? "";
 
@@ -30,6 +38,9 @@ export class Lines implements Logger {
     this.errors.push(message);
   }
 }
+
+// What is said once in a process is said here, so that no test sees it by chance.
+await new AgentAuth({ keys: {}, devMode: false, logger: { warn: () => {}, error: () => {} } }).ready();
 
 export const quiet: Logger = { warn: () => {}, error: () => {} };
 

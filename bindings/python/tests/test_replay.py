@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support import ORIGIN, agent_app, call, signed_call
-from tallystick import AgentAuth, InvalidArgumentError, OrchestratorClient, SQLiteReplay
+from support import ORIGIN, agent_app, call, in_child, signed_call
+from tallystick import (
+    AgentAuth,
+    Authority,
+    AuthSkill,
+    InvalidArgumentError,
+    OrchestratorClient,
+    SQLiteReplay,
+    replay,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,3 +132,31 @@ def test_the_default_file_is_in_the_users_state_folder(keys_dir: Path, tmp_path:
 def test_development_opens_no_store(keys_dir: Path, tmp_path: Path) -> None:
     AgentAuth(keys_dir, dev_mode=True)
     assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("made", "times"),
+    [
+        ("AgentAuth(folder, replay='memory')", 1),
+        ("AgentAuth(folder, replay='memory', dev_mode=True)", 0),
+        ("AgentAuth(folder)", 0),
+        ("AuthSkill(agent_id='a', keys_dir=folder, replay='memory')", 1),
+        ("AuthSkill(agent_id='a', keys_dir=folder, replay='memory', dev_mode=True)", 0),
+        ("AuthSkill(agent_id='a', keys_dir=folder)", 0),
+        ("Authority('https://portal.example', keys_dir=folder, replay='memory')", 1),
+        ("Authority('https://portal.example', keys_dir=folder)", 0),
+    ],
+)
+def test_a_memory_of_one_process_says_so_once_in_production(
+    made: str, times: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = {"AgentAuth": AgentAuth, "AuthSkill": AuthSkill, "Authority": Authority}
+
+    def twice() -> int:
+        replay._warned = False
+        for _ in range(2):
+            eval(made, {**names, "folder": str(tmp_path / "keys")})
+        said = [record.getMessage() for record in caplog.records]
+        return sum("in the memory of this process alone" in line for line in said)
+
+    assert in_child(twice) == times

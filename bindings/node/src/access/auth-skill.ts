@@ -22,7 +22,7 @@ import {
   TEXTS,
 } from "../options.js";
 import { isVerdict, type OnError, Refusals } from "../refusals.js";
-import { isStore, type ReplayStore, warnIfClustered } from "../replay.js";
+import { checkReplay, type ReplayStore } from "../replay.js";
 import { shownAs } from "../shown.js";
 import type { AccessEngine, HostOptions } from "./access-engine.js";
 import type { MountOptions } from "./agents.js";
@@ -67,7 +67,10 @@ export interface AuthSkillOptions extends HostOptions, AuthConfig {
    * pass without the `allow` list; `deny` and `acceptFrom` still hold.
    */
   readonly keys?: Readonly<Record<string, string>> | undefined;
-  /** Who remembers bound tokens that were used: this process, or a store that others share. Default: "memory". */
+  /**
+   * Who remembers bound tokens that were used: this process alone, which the log says once in production, or a store that
+   * others share. Default: "memory".
+   */
   readonly replay?: "memory" | ReplayStore | undefined;
   /** Sees each refusal; what it returns is sent instead of the answer that the core worded. */
   readonly onError?: OnError | undefined;
@@ -429,7 +432,6 @@ async function start(config: AuthConfigInput | ConfigSource, options: AuthSkillO
   refuseHostOptions(JSON.parse(source.json), source.name);
   const opening = await readFor(source, overrides, options);
   const engine = await open(opening, options, { role: "agent", issuerKeys: keys, replay, crypto });
-  if (!isStore(replay)) warnIfClustered(logger);
   return {
     core: opening.core,
     engine,
@@ -442,7 +444,7 @@ function checkConstruction(config: unknown, options: AuthSkillOptions): void {
     const found = kindOf(options);
     throw misuse("invalid_argument", `AuthSkill: the options must be a plain object (there is ${found})`);
   }
-  checkReplay(options.replay);
+  checkReplay("AuthSkill", options.replay);
   // Members that are none of the host's are keys of the configuration, which the core judges.
   checkTypes("AuthSkill", options, { ...HOST, onError: FUNCTION, keys: ISSUER_KEYS });
   if (config instanceof ConfigSource) return;
@@ -455,10 +457,4 @@ function claimsOf(claims: object): unknown {
   if (!isPlain(claims))
     throw misuse("invalid_argument", `extraClaims must be a plain object (it is ${kindOf(claims)})`);
   return JSON.parse(jsonText(claims, "extraClaims"));
-}
-
-function checkReplay(replay: unknown): void {
-  if (replay === undefined || replay === "memory") return;
-  if (typeof replay === "object" && replay !== null && "claim" in replay && typeof replay.claim === "function") return;
-  throw misuse("invalid_config", 'AuthSkill: replay must be "memory" or an object with claim(issuer, jti, expiresAt)');
 }

@@ -7,6 +7,7 @@ import { reason } from "../lines.js";
 import { consoleLogger, type Logger } from "../logger.js";
 import { BOOLEAN, checkOptions, checkValue, NUMBER, type Rules, TEXT, TEXTS } from "../options.js";
 import { Refusals } from "../refusals.js";
+import { REPLAY, type ReplayStore } from "../replay.js";
 import type { AccessEngine, HostOptions } from "./access-engine.js";
 import type { MountOptions } from "./agents.js";
 import { clientsFile } from "./clients-file.js";
@@ -38,6 +39,11 @@ export interface AuthorityOptions extends HostOptions {
   readonly leeway?: number | undefined;
   /** How far the clock of a client that signs may run ahead, in seconds, 0 to 300. Default: 30. */
   readonly clockSkew?: number | undefined;
+  /**
+   * Who remembers the assertions of clients that were used (`private_key_jwt`): this process alone, which the log says
+   * once, or a store that others share. Default: "memory".
+   */
+  readonly replay?: "memory" | ReplayStore | undefined;
   /** Name in the challenge of a refusal. Default: `tallystick`. */
   readonly realm?: string | undefined;
 }
@@ -265,6 +271,7 @@ const OPTIONS: Rules<AuthorityOptions> = {
   leeway: NUMBER,
   clockSkew: NUMBER,
   realm: TEXT,
+  replay: REPLAY,
 };
 
 const NEW_CLIENT: Rules<NewClient> = {
@@ -297,13 +304,14 @@ async function start(issuer: string, options: AuthorityOptions, logger: Logger):
     clockSkew,
     realm,
     crypto,
+    replay,
   } = options;
   const config = { baseUrl: issuer, agentId: "authority", keysDir, tokenTtl, allowedScopes, leeway, clockSkew, realm };
   const opening = await readFor(ConfigSource.of(config), {}, options);
   const clients = clientsFile(expandHome(file ?? join(opening.keysDir, "clients.json")), logger);
   await clients.read();
   const present = () => clients.current?.clients ?? [];
-  const engine = await open(opening, options, { role: "authority", crypto, clients: present });
+  const engine = await open(opening, options, { role: "authority", crypto, clients: present, replay });
   return {
     engine,
     clients,

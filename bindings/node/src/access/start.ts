@@ -2,6 +2,7 @@ import { result } from "../answers.js";
 import { type Core, sharedCore } from "../core.js";
 import type { AccessConfig, ConfigReadResult } from "../generated.js";
 import { consoleLogger } from "../logger.js";
+import { isStore, warnOfMemory } from "../replay.js";
 import { AccessEngine, type AccessPlan, type HostOptions } from "./access-engine.js";
 import { type ConfigSource, expandHome, readConfig } from "./config.js";
 import { ExternalKey } from "./external-key.js";
@@ -32,7 +33,7 @@ export async function open(
   for (const { key, reason } of read.inactive) logger.warn(`${key} is not active: ${reason}`);
   if (read.access.dev_mode === true) {
     logger.warn("devMode: plain http on loopback is accepted for issuers that are not configured: not for production");
-  }
+  } else if (!isStore(plan.replay)) warnOfMemory(logger);
   const signs = plan.role === "authority" || read.mode === "self-issued";
   const keys = signs ? await signingKeys(core, read.access, keysDir, options) : undefined;
   return new AccessEngine(core, { ...plan, access: read.access, keys, logger });

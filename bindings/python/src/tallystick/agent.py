@@ -27,7 +27,7 @@ from tallystick.engine import Engine, members_of
 from tallystick.errors import TallystickError, error
 from tallystick.folder import KeysFolder
 from tallystick.guarding import Refusals, describe, guard
-from tallystick.replay import choose_replay
+from tallystick.replay import choose_replay, warn_of_memory
 from tallystick.replay.claims import Claims
 from tallystick.replay.floor import ReplayFloor
 from tallystick.room import Buffers
@@ -79,7 +79,7 @@ class AgentAuth:
         where used tokens are remembered: ``"sqlite"`` (one file of this user, shared
         by all workers, see :class:`tallystick.SQLiteReplay`), a path of such a file,
         ``"memory"`` (this process alone: with several workers a token works once in
-        each) or any :class:`tallystick.ReplayStore`.
+        each, which the log says once) or any :class:`tallystick.ReplayStore`.
     ``realm``
         of the ``WWW-Authenticate`` challenge.
     ``on_error``
@@ -294,6 +294,8 @@ class AgentAuth:
             self._logger.warning(
                 "development mode: replayed requests and changed bodies are accepted"
             )
+        elif self._claims is None:
+            warn_of_memory(self._logger)
         if self._claims is not None:
             self._claims.check()
 

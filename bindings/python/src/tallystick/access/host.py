@@ -12,7 +12,7 @@ from tallystick.body import Body, told
 from tallystick.core import Core, InstanceReplacedError
 from tallystick.engine import Engine, members_of
 from tallystick.errors import TallystickError, error
-from tallystick.replay import choose_replay
+from tallystick.replay import choose_replay, warn_of_memory
 from tallystick.replay.claims import Claims
 from tallystick.replay.floor import ReplayFloor
 from tallystick.room import Buffers
@@ -86,6 +86,8 @@ class AccessHost:
         self.engine = Engine(core, self._configure, self._on_open)
         if self.claims is not None:
             self.claims.check()
+        elif not access.get("dev_mode"):
+            warn_of_memory(logger)
 
     @property
     def signs_in_core(self) -> bool:

@@ -13,10 +13,28 @@ from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 from tallystick.errors import error
 
 if TYPE_CHECKING:
+    import logging
+
     from tallystick.engine import Need
     from tallystick.replay.sqlite import SQLiteReplay
 
-__all__ = ["ClaimAnswerer", "ReplayStore", "StoreUnavailableError", "choose_replay"]
+__all__ = [
+    "ClaimAnswerer",
+    "ReplayStore",
+    "StoreUnavailableError",
+    "choose_replay",
+    "warn_of_memory",
+]
+
+
+MEMORY_OF_ONE_PROCESS = (
+    "used tokens are remembered in the memory of this process alone: a token works once in each "
+    "process (worker, container, machine), and again after a restart; give the option replay a "
+    "store that all of them share"
+)
+"""The same text in every language."""
+
+_warned = False
 
 
 @runtime_checkable
@@ -101,6 +119,14 @@ def choose_replay(
 
         return SQLiteReplay(None if replay == "sqlite" else replay)
     return _custom(replay)
+
+
+def warn_of_memory(logger: logging.Logger) -> None:
+    """Say once in each process that a restart and other processes know nothing."""
+    global _warned
+    if not _warned:
+        _warned = True
+        logger.warning("%s", MEMORY_OF_ONE_PROCESS)
 
 
 def _scheme(url: str) -> str:
