@@ -34,6 +34,25 @@ func newSecrets(a *area) {
 	a.accept("secret-drawn", "a secret that is drawn lets its client in", source, sequence(drawn, asks("$secret"), []step{posts(need("sign", object{})).varies("need.input")})...)
 	a.reject("secret-drawn-anew", "secret-drawn", "another that is drawn does not", source, sequence(drawn, []step{call("client.secret", object{}, "", okIncludes(object{})).varies("ok.secret", "ok.secret_hash").save("other", "ok.secret")},
 		asks("$other"), []step{posts(saying(401, secretAnswer, object{"error": "invalid_client"}))})...)
+	first := call("client.secret", object{"secret": clientSecret, "derive": "host"}, "", okIncludes(object{"secret": clientSecret, "derive": object{"secret": clientSecret, "iterations": 10_000, "length": 32}})).varies("ok.derive.salt")
+	second := func(members object, derived string, expect conformance.Expect) step {
+		return call("client.secret", object{"secret": clientSecret, "derive": "host", "salt": base64url([]byte("salt-of-16-bytes"))}.with(members), derived, expect)
+	}
+	derived := derivedFrom(clientSecret)
+	a.accept("secret-derived", "the host derives: what is stored is what the core would have stored", source, first, second(nil, derived, ok(object{"secret": clientSecret, "secret_hash": secretHash})))
+	misuse := func(name, says string, members object, derived string) {
+		a.reject("secret-derived-"+name, "secret-derived", says, source, second(members, derived, errorCode("invalid_argument")))
+	}
+	misuse("none", "a salt, and nothing that was derived", nil, "")
+	misuse("short", "31 bytes", nil, derived[:31])
+	misuse("long", "33 bytes", nil, derived+"\x00")
+	misuse("no-salt", "no salt", object{"salt": remove}, derived)
+	misuse("salt", "a salt that is no base64url", object{"salt": "a+b/c+d/"}, derived)
+	misuse("salt-short", "a salt of 7 bytes", object{"salt": base64url([]byte("7-bytes"))}, derived)
+	misuse("no-secret", "no secret", object{"secret": remove}, derived)
+	misuse("short-secret", "a secret of 15 characters", object{"secret": strings.Repeat("s", 15)}, derived)
+	misuse("core", "the core derives itself", object{"derive": "core"}, derived)
+	misuse("other", "a derive that is none of the two", object{"derive": "import"}, derived)
 	fine := func(name, says, secret string) {
 		a.accept("secret-"+name, says, source, call("client.secret", object{"secret": secret}, "", okIncludes(object{"secret": secret})).varies("ok.secret_hash"))
 	}

@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"encoding/base64"
 	"strconv"
 	"strings"
 
@@ -13,6 +14,7 @@ func tokenEndpoint() *area {
 	tokenForms(a)
 	formSizes(a)
 	clientSecrets(a)
+	hostDerives(a)
 	basicHeaders(a)
 	assertions(a)
 	tokenTargets(a)
@@ -161,6 +163,72 @@ func clientSecrets(a *area) {
 	a.reject("client-removed", "client-fed", "a client that was removed while running", "abi.md engine.feed", openAuthority(nil), granted(carolsForm("target=@bob"), nil), fed(), declines(carolsForm("target=@bob"), nil, 401, "invalid_client"))
 	a.reject("client-fed-unusable", "client-fed", "clients that are wrong: the old ones stay", "abi.md engine.feed", openAuthority(nil), call("engine.feed", object{"engine": "$engine", "clients": []object{registered(object{"secret_hash": "x"})}}, "", errorCode("invalid_config")),
 		granted(carolsForm("target=@bob"), nil))
+}
+
+// derivedFrom is what a host derives of a secret with the salt of secretHash.
+func derivedFrom(secret string) string {
+	hash := strings.Split(hashSecret(secret, "salt-of-16-bytes"), "$")[3]
+	derived, err := base64.RawURLEncoding.DecodeString(hash)
+	if err != nil {
+		panic(err)
+	}
+	return string(derived)
+}
+
+// hostDerives: the work is the host's, the comparison the core's, and whoever is
+// refused had the host work as long.
+func hostDerives(a *area) {
+	source := "abi.md needs: derive; RFC 6749 section 2.3.1; issue: unknown client same answer and time as wrong secret"
+	host := openAuthority(object{"derive": "host"})
+	wrongSecret := "wrong-wrong-wrong-wrong"
+	with := func(id, secret string) string {
+		return "grant_type=client_credentials&target=@bob&client_id=" + id + "&client_secret=" + secret
+	}
+	asks := func(form, secret string, salt string, iterations int) step {
+		return tokenFor(form, nil, need("derive", object{"secret": secret, "salt": base64url([]byte(salt)), "iterations": iterations, "length": 32})).save("ticket", "ticket")
+	}
+	carols := asks(with("carol", clientSecret), clientSecret, "salt-of-16-bytes", 10_000)
+	wrongs := asks(with("carol", wrongSecret), wrongSecret, "salt-of-16-bytes", 10_000)
+	decoy := string(make([]byte, 16))
+	signs := need("sign", object{"key": aliceNext.kid()})
+	says := func(status int, oauth string, headers object) conformance.Expect {
+		return saying(status, secretAnswer.with(headers), object{"error": oauth})
+	}
+	challenge := object{"www-authenticate": `Basic realm="https://portal.example"`}
+	a.accept("derive", "the host derives, and the client is let in", source, host, carols, resume(nil, derivedFrom(clientSecret), signs).varies("need.input"))
+	a.accept("derive-basic", "client_secret_basic", source, host,
+		tokenFor("grant_type=client_credentials&target=@bob", object{"authorization": []string{basic("carol", clientSecret)}}, need("derive", object{"secret": clientSecret})).save("ticket", "ticket"),
+		resume(nil, derivedFrom(clientSecret), signs).varies("need.input"))
+	a.accept("derive-core", "the default: the core itself", source, openAuthority(object{"derive": "core"}), granted(secretForm("target=@bob"), nil))
+	a.reject("derive-wrong", "derive", "a wrong secret", source, host, wrongs, resume(nil, derivedFrom(wrongSecret), says(401, "invalid_client", challenge)))
+	a.reject("derive-one-bit", "derive", "what was derived differs in one bit", source, host, carols, resume(nil, flipLast(derivedFrom(clientSecret)), says(401, "invalid_client", challenge)))
+	a.reject("derive-unknown", "derive", "an unknown client: the host works as long, and whatever it derives lets nobody in", source, host,
+		asks(with("mallory", clientSecret), clientSecret, decoy, 10_000), resume(nil, derivedFrom(clientSecret), says(401, "invalid_client", challenge)))
+	a.reject("derive-unknown-same", "derive", "and gets the very answer of a wrong secret", source, host, wrongs, resume(nil, derivedFrom(wrongSecret), okIncludes(object{"handled": true})).save("response", "ok.response"),
+		asks(with("mallory", wrongSecret), wrongSecret, decoy, 10_000), resume(nil, derivedFrom(wrongSecret), okIncludes(object{"response": "$response", "level": "warning"})))
+	keyed := openAuthority(object{"derive": "host", "clients": []object{registered(nil), registered(object{"client_id": "dave", "secret_hash": remove, "public_key": bob.spki()})}})
+	a.reject("derive-keyed", "derive", "a client that has a key and no secret: the same work", source, keyed, asks(with("dave", clientSecret), clientSecret, decoy, 10_000),
+		resume(nil, derivedFrom(clientSecret), says(401, "invalid_client", challenge)))
+	costly := openAuthority(object{"derive": "host", "clients": []object{registered(nil), registered(object{"client_id": "dave", "secret_hash": "pbkdf2-sha256$25000$" + base64url([]byte("salt-of-16-bytes")) + "$" + base64url(make([]byte, 32))})}})
+	a.reject("derive-rest", "derive", "another client's secret takes longer: a wrong one takes as long", source, costly, wrongs,
+		resume(nil, derivedFrom(wrongSecret), need("derive", object{"salt": base64url([]byte(decoy)), "iterations": 15_000})).save("ticket", "ticket"), resume(nil, derivedFrom(wrongSecret), says(401, "invalid_client", challenge)))
+	a.accept("derive-rest-not-for-right", "the right one does not", source, costly, carols, resume(nil, derivedFrom(clientSecret), signs).varies("need.input"))
+	a.reject("derive-unsendable", "derive", "what no client can send is no secret, whoever it is: nothing is derived", source, host, declines(with("carol", clientSecret+"%00"), nil, 401, "invalid_client"))
+	a.reject("derive-failed", "derive", "the host could not derive: no verdict, and the client hears no more than that", source, host, carols,
+		resume(object{"failed": "no memory for thread 7"}, "", says(500, "server_error", object{"www-authenticate": remove})))
+	for _, other := range [][2]string{{"short", derivedFrom(clientSecret)[:31]}, {"long", derivedFrom(clientSecret) + "\x00"}, {"none", ""}} {
+		a.reject("derive-"+other[0], "derive", "what was derived has another length", source, host, carols, resume(nil, other[1], errorCode("invalid_argument")))
+	}
+	a.reject("derive-option", "derive", "a derive that is none of the two", "abi.md engine.open", call("engine.open", object{"access": object{"role": "authority", "base_url": portalURL, "ring": publicRing(aliceNext), "derive": "import"}}, "", errorCode("invalid_config")))
+	a.accept("derive-64", "64 derivations at once", source, host, carols.times(64), resume(nil, derivedFrom(clientSecret), signs).varies("need.input"))
+	a.reject("derive-over-64", "derive-64", "the 65th is asked to come again: the host's threads are not there for strangers alone", source, host, carols.times(64),
+		tokenFor(with("carol", clientSecret), nil, says(503, "temporarily_unavailable", object{"retry-after": "1"})), granted(carolsForm("target=@bob"), nil))
+	a.accept("derive-makes-room", "one that was answered makes room", source, host, carols.times(64), resume(nil, derivedFrom(clientSecret), signs).varies("need.input"), carols)
+}
+
+// flipLast changes the last bit.
+func flipLast(text string) string {
+	return text[:len(text)-1] + string([]byte{text[len(text)-1] ^ 1})
 }
 
 func basicHeaders(a *area) {

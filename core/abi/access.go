@@ -93,6 +93,9 @@ func (o *accessOpening) mode() *problem.Problem {
 	if o.c.Signing == "" && o.config.RSA.Host {
 		o.config.Signing = signature.ByExternal
 	}
+	if o.c.Derive != "" && o.c.Derive != choiceCore && o.c.Derive != choiceHost {
+		return badConfig("derive must be core or host")
+	}
 	if o.c.Replay != "" && o.c.Replay != choiceMemory && o.c.Replay != choiceHost {
 		return badConfig("replay must be memory or host")
 	}
@@ -144,6 +147,7 @@ func (o *accessOpening) numbers() *problem.Problem {
 	o.config.MaxBody = orDefault(c.MaxBody, defaultMaxBody)
 	o.config.VerifyOnly = c.JWKSURI != ""
 	o.config.BoundOnly = c.RequireBinding
+	o.config.HostDerives = c.Derive == choiceHost
 	o.config.Once = once.Config{Host: c.Replay == choiceHost, Capacity: orDefault(c.ReplayCapacity, defaultCapacity), Floor: c.ReplayFloor}
 	return checkBounds([]bound{
 		{"token_ttl", float64(o.config.TokenTTL), 1, access.MaxTTL},
@@ -362,6 +366,8 @@ func checkVerifyRequest(r *AccessVerifyRequest) *problem.Problem {
 type steps[Request, Result any] struct {
 	begin func(a *access.Agent, r *Request, body []byte) (need.Step, *problem.Problem)
 	end   func(result any) Result
+	// overloaded may say it where no place is left to wait for the host.
+	overloaded func(a *access.Agent, p *problem.Problem) need.Step
 }
 
 // suspending is an operation of an access engine that may need the host.
@@ -370,7 +376,10 @@ func suspending[Request, Result any, Pointer interface {
 	suspendable
 }](name, doc string, s steps[Request, Result]) Operation {
 	read := reader[Request](name, keeping)
-	finish := func(_ *engine.Engine, end need.Step, _ []byte) []byte {
+	finish := func(e *engine.Engine, end need.Step, _ []byte) []byte {
+		if s.overloaded != nil && end.Problem != nil && end.Problem.Code == problem.Overloaded {
+			end = s.overloaded(e.Access, end.Problem)
+		}
 		if end.Problem != nil {
 			return refuse(end.Problem)
 		}
@@ -430,6 +439,7 @@ var accessServe = steps[AccessServeRequest, AccessServeResult]{
 		}
 		return answer
 	},
+	overloaded: (*access.Agent).Overloaded,
 }
 
 var accessCommand = steps[AccessCommandRequest, AccessCommandResult]{

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/strictjson"
@@ -78,6 +79,8 @@ func appendQuestion(b []byte, n *need.Need) []byte {
 		b = append(append(append(b, `","key":"`...), n.Key...), '"')
 	case need.Fetch:
 		b = appendFetch(append(b, `{"need":{"kind":"fetch"`...), n.Request)
+	case need.Derive:
+		b = append(append(b, `{"need":{"kind":"derive",`...), inner(marshal(deriveNeed(n.Derivation)))...)
 	case need.Body:
 		b = strictjson.AppendInt(append(b, `{"need":{"kind":"body","max_bytes":`...), int64(n.MaxBytes))
 	}
@@ -90,9 +93,16 @@ func appendFetch(b []byte, r *need.HTTP) []byte {
 	if r.Public {
 		address = "public"
 	}
-	return append(append(b, ','), bytes.TrimSuffix(bytes.TrimPrefix(marshal(fetchNeed{
+	return append(append(b, ','), inner(marshal(fetchNeed{
 		r.Flight, r.Method, r.URL, r.Headers, r.Body, r.Redirects, address, r.MaxBytes, r.Timeout, r.Read,
-	}), []byte("{")), []byte("}"))...)
+	}))...)
+}
+
+// inner returns the members of an object without its braces.
+func inner(object []byte) []byte { return object[1 : len(object)-1] }
+
+func deriveNeed(d *need.Derivation) DeriveNeed {
+	return DeriveNeed{d.Secret, jose.Encode64(d.Salt), d.Iterations, d.Length}
 }
 
 type fetchNeed struct {

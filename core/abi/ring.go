@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/tallystick/tallystick/core/client"
+	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/ring"
 )
@@ -41,7 +42,13 @@ func (r *RingUpdateResult) describe(described *ring.Ring) {
 	}
 }
 
-func clientSecret(_ *Core, r *ClientSecretRequest, _ []byte) (ClientSecretResult, *problem.Problem) {
+func clientSecret(_ *Core, r *ClientSecretRequest, derived []byte) (ClientSecretResult, *problem.Problem) {
+	if r.Derive != "" && r.Derive != choiceCore && r.Derive != choiceHost {
+		return ClientSecretResult{}, problem.New(problem.InvalidArgument, "client.secret: derive must be core or host")
+	}
+	if (r.Salt != nil || len(derived) > 0) && (r.Salt == nil || len(derived) == 0 || r.Secret == nil || r.Derive != choiceHost) {
+		return ClientSecretResult{}, problem.New(problem.InvalidArgument, "client.secret: salt, secret and what was derived go together, with derive host")
+	}
 	secret := client.NewSecret()
 	if r.Secret != nil {
 		secret = *r.Secret
@@ -49,5 +56,25 @@ func clientSecret(_ *Core, r *ClientSecretRequest, _ []byte) (ClientSecretResult
 	if err := client.CheckSecret(secret); err != nil {
 		return ClientSecretResult{}, problem.New(problem.InvalidArgument, "client.secret: "+err.Error())
 	}
-	return ClientSecretResult{secret, client.HashSecret(secret, client.NewSalt())}, nil
+	switch {
+	case r.Salt != nil:
+		return storedSecret(secret, *r.Salt, derived)
+	case r.Derive == choiceHost:
+		asked := deriveNeed(client.NewDerivation(secret, client.NewSalt()))
+		return ClientSecretResult{Secret: secret, Derive: &asked}, nil
+	}
+	return ClientSecretResult{Secret: secret, SecretHash: client.HashSecret(secret, client.NewSalt())}, nil
+}
+
+// storedSecret makes what is stored of what the host derived.
+func storedSecret(secret, salt string, derived []byte) (ClientSecretResult, *problem.Problem) {
+	bytes, isBase64 := jose.Decode64(salt)
+	if !isBase64 {
+		return ClientSecretResult{}, problem.New(problem.InvalidArgument, "client.secret: salt must be base64url")
+	}
+	hash, err := client.HashDerived(bytes, derived)
+	if err != nil {
+		return ClientSecretResult{}, problem.New(problem.InvalidArgument, "client.secret: "+err.Error())
+	}
+	return ClientSecretResult{Secret: secret, SecretHash: hash}, nil
 }

@@ -87,6 +87,9 @@ type AccessConfig struct {
 	RSA string `json:"rsa,omitempty"`
 	// who signs: "core" or "host" (the need sign); default as rsa
 	Signing string `json:"signing,omitempty"`
+	// who computes PBKDF2 of a client's secret at the token endpoint: "core" or "host" (the need
+	// derive); default "core". The core compares
+	Derive string `json:"derive,omitempty"`
 }
 
 // TrustedIssuer is an issuer that is named by configuration.

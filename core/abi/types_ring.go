@@ -44,15 +44,34 @@ type RingUpdateResult struct {
 	Retired []string `json:"retired"`
 }
 
-// ClientSecretRequest is for client.secret.
+// ClientSecretRequest is for client.secret. With derive "host" it is called twice:
+// the second time with the secret and the salt that the first one gave.
 type ClientSecretRequest struct {
 	// 16 to 1,024 characters of printable ASCII; default 256 random bits
 	Secret *string `json:"secret,omitempty"`
+	// who hashes it: "core" or "host"; default "core"
+	Derive string `json:"derive,omitempty"`
+	// what the first call with derive "host" gave; then the body is what the host derived
+	Salt *string `json:"salt,omitempty"`
 }
 
 // ClientSecretResult answers client.secret.
 type ClientSecretResult struct {
 	Secret string `json:"secret"`
-	// pbkdf2-sha256$iterations$salt$hash
-	SecretHash string `json:"secret_hash"`
+	// pbkdf2-sha256$iterations$salt$hash; absent as long as the host must derive
+	SecretHash string `json:"secret_hash,omitempty"`
+	// what the host must derive first
+	Derive *DeriveNeed `json:"derive,omitempty"`
+}
+
+// DeriveNeed are the members of the need derive: PBKDF2 with HMAC-SHA-256.
+type DeriveNeed struct {
+	// a text, in UTF-8
+	Secret string `json:"secret"`
+	// base64url
+	Salt string `json:"salt"`
+	// of PBKDF2
+	Iterations int `json:"iterations"`
+	// bytes that are wanted
+	Length int `json:"length"`
 }

@@ -68,6 +68,7 @@ type Config struct {
 	BoundOnly     bool
 	RSA           signature.RSA
 	Signing       signature.By // with whose the need sign
+	HostDerives   bool         // the need derive
 	Once          once.Config
 	VerifyOnly    bool // no ring is required
 	Inactive      []string

@@ -157,7 +157,7 @@ func (a *Agent) validateCommand(now float64, words []string) need.Step {
 		switch {
 		case end.Problem == nil:
 			return sayValid(end.Result.(*Accepted), now)
-		case problem.Lookup(end.Problem.Code).IsVerdict():
+		case problem.Lookup(end.Problem.Code).IsVerdict(): //guard:validate-no-verdict always
 			return sayInvalid(end.Problem)
 		}
 		return end // nobody could judge the token

@@ -54,13 +54,19 @@ func (a *Agent) token(r *HTTPRequest) need.Step {
 		return a.refuseToken(refused)
 	}
 	attempt := client.Attempt{Authorization: r.Authorization, Form: form, TokenEndpoint: strings.TrimSuffix(a.Issuer(), "/") + tokenPath,
-		Issuer: a.Issuer(), Forgiven: a.config.Forgiven, Once: a.guard, RSA: a.config.RSA}
+		Issuer: a.Issuer(), Forgiven: a.config.Forgiven, Once: a.guard, RSA: a.config.RSA, HostDerives: a.config.HostDerives}
 	return a.clients.Load().Authenticate(r.Now, attempt, func(now float64, who *client.Client, refused *client.Error) need.Step {
 		if refused != nil {
 			return a.refuseToken(refused)
 		}
 		return (&tokenRequest{a: a, form: form, who: who}).grant(now)
 	})
+}
+
+// Overloaded is the token endpoint's answer where an operation finds no place to
+// wait for the host.
+func (a *Agent) Overloaded(p *problem.Problem) need.Step {
+	return a.refuseToken(client.Overloaded(p.Log))
 }
 
 func (a *Agent) refuseToken(e *client.Error) need.Step {

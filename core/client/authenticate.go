@@ -31,6 +31,7 @@ type Attempt struct {
 	Forgiven      claims.Tolerance
 	Once          *once.Guard // remembers assertions
 	RSA           signature.RSA
+	HostDerives   bool // the need derive
 }
 
 // Done goes on with the client, or with the error that refuses it.
@@ -56,9 +57,9 @@ func (r *Registry) Authenticate(now float64, a Attempt, done Done) need.Step {
 		if id, given := a.Form[paramID]; given && id != header.id { //guard:client-id-agrees never
 			return done(now, nil, invalidRequest("client_id and the Authorization header name different clients"))
 		}
-		return r.bySecret(now, *header, done)
+		return r.bySecret(now, a, *header, done)
 	case hasSecret:
-		return r.bySecret(now, credentials{a.Form[paramID], a.Form[paramSecret]}, done)
+		return r.bySecret(now, a, credentials{a.Form[paramID], a.Form[paramSecret]}, done)
 	}
 	return r.byAssertion(now, a, done)
 }
@@ -73,15 +74,24 @@ func count(conditions ...bool) int {
 	return n
 }
 
-func (r *Registry) bySecret(now float64, given credentials, done Done) need.Step {
+func (r *Registry) bySecret(now float64, a Attempt, given credentials, done Done) need.Step {
 	if given.id == "" {
 		return done(now, nil, invalidRequest("client_id is missing"))
 	}
 	c := r.clients[given.id]
-	if !r.checkSecret(c, given.secret) { //guard:client-secret never
-		return done(now, nil, invalidClient("client "+problem.Quote(given.id)+": "+why(c)))
+	end := func(now float64, matches bool) need.Step {
+		if !matches { //guard:client-secret never
+			return done(now, nil, invalidClient("client "+problem.Quote(given.id)+": "+why(c)))
+		}
+		return done(now, c, nil)
 	}
-	return done(now, c, nil)
+	if !a.HostDerives {
+		return end(now, r.checkSecret(c, given.secret))
+	}
+	failed := func(now float64, reason string) need.Step {
+		return done(now, nil, notChecked("client "+problem.Quote(given.id)+": its secret could not be derived: "+problem.Quote(reason)))
+	}
+	return r.askSecret(now, c, given.secret, end, failed)
 }
 
 func why(c *Client) string {

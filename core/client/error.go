@@ -11,6 +11,7 @@ import (
 const (
 	InvalidRequest         = "invalid_request"
 	InvalidClient          = "invalid_client"
+	ServerError            = "server_error"
 	TemporarilyUnavailable = "temporarily_unavailable"
 )
 
@@ -49,6 +50,16 @@ func (e *Error) Response(realm string) *problem.Response {
 
 func invalidRequest(description string) *Error {
 	return &Error{Code: InvalidRequest, Status: 400, Description: description, Log: description}
+}
+
+// notChecked is no verdict: the client may be who it says.
+func notChecked(log string) *Error {
+	return &Error{Code: ServerError, Status: 500, Description: "the client could not be authenticated", Log: log}
+}
+
+// Overloaded asks a client to come again.
+func Overloaded(log string) *Error {
+	return &Error{Code: TemporarilyUnavailable, Status: 503, Description: "too many requests are waiting", Log: log}
 }
 
 // invalidClient says the same to everybody: only the log tells why.

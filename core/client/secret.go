@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/need"
 )
 
 // The stored form of a secret: name$iterations$salt$hash, the last two base64url.
@@ -20,6 +21,7 @@ const (
 	maxIterations     = 1_000_000
 	hashBytes         = sha256.Size
 	saltBytes         = 16
+	minSalt           = 8
 	maxSalt           = 64
 )
 
@@ -50,7 +52,7 @@ func random(n int) []byte {
 // HashSecret returns the text that is stored in place of a secret.
 func HashSecret(secret string, salt []byte) string {
 	h := secretHash{iterations: defaultIterations, salt: salt}
-	return hashName + "$" + strconv.Itoa(h.iterations) + "$" + jose.Encode64(salt) + "$" + jose.Encode64(h.of(secret))
+	return hashText(salt, h.of(secret))
 }
 
 // CheckSecret refuses a secret that is too short to be random, or that no client
@@ -81,6 +83,28 @@ func (h *secretHash) of(secret string) []byte {
 	return hash
 }
 
+// NewDerivation asks the host for what HashSecret would compute itself.
+func NewDerivation(secret string, salt []byte) *need.Derivation {
+	h := secretHash{iterations: defaultIterations, salt: salt}
+	return h.derivation(secret)
+}
+
+func (h *secretHash) derivation(secret string) *need.Derivation {
+	return &need.Derivation{Secret: secret, Salt: h.salt, Iterations: h.iterations, Length: hashBytes}
+}
+
+// HashDerived returns the text that is stored, of a NewDerivation with this salt.
+func HashDerived(salt, derived []byte) (string, error) {
+	if len(salt) < minSalt || len(salt) > maxSalt || len(derived) != hashBytes {
+		return "", fmt.Errorf("the salt must have %d to %d bytes, what was derived %d", minSalt, maxSalt, hashBytes)
+	}
+	return hashText(salt, derived), nil
+}
+
+func hashText(salt, hash []byte) string {
+	return hashName + "$" + strconv.Itoa(defaultIterations) + "$" + jose.Encode64(salt) + "$" + jose.Encode64(hash)
+}
+
 func parseHash(text string) (*secretHash, error) {
 	malformed := errors.New("it must be pbkdf2-sha256$iterations$salt$hash: make it with client.secret")
 	parts := strings.Split(text, "$")
@@ -96,7 +120,7 @@ func parseHash(text string) (*secretHash, error) {
 	}
 	salt, ok1 := jose.Decode64(parts[2])
 	hash, ok2 := jose.Decode64(parts[3])
-	if !ok1 || !ok2 || len(salt) < 8 || len(salt) > maxSalt || len(hash) != hashBytes { //guard:secret-salt drop 4
+	if !ok1 || !ok2 || len(salt) < minSalt || len(salt) > maxSalt || len(hash) != hashBytes { //guard:secret-salt drop 4
 		return nil, malformed
 	}
 	return &secretHash{iterations, salt, hash}, nil
@@ -117,6 +141,43 @@ func (r *Registry) checkSecret(c *Client, secret string) bool {
 		decoy.of(secret)
 	}
 	return false
+}
+
+// askSecret is checkSecret with the host's crypto: whoever is refused cost it the
+// same iterations, and every attempt asks. failed ends what the host could not do.
+func (r *Registry) askSecret(now float64, c *Client, secret string, end func(now float64, matches bool) need.Step, failed func(now float64, reason string) need.Step) need.Step {
+	if !sendable(secret) {
+		return end(now, false)
+	}
+	refuse := func(now float64) need.Step {
+		rest := r.decoyWork(c)
+		if rest == 0 { //guard:derived-decoy always
+			return end(now, false)
+		}
+		decoy := secretHash{iterations: rest, salt: make([]byte, saltBytes)}
+		return ask(decoy.derivation(secret), func(now float64, _ []byte) need.Step { return end(now, false) }, failed)
+	}
+	if c == nil || c.hash == nil {
+		return refuse(now)
+	}
+	return ask(c.hash.derivation(secret), func(now float64, derived []byte) need.Step {
+		if subtle.ConstantTimeCompare(derived, c.hash.hash) == 1 { //guard:derived-secret always
+			return end(now, true)
+		}
+		return refuse(now)
+	}, failed)
+}
+
+func ask(d *need.Derivation, derived func(now float64, bytes []byte) need.Step, failed func(now float64, reason string) need.Step) need.Step {
+	return need.Ask(&need.Need{Kind: need.Derive, Derivation: d}, func(a need.Answer) need.Step {
+		switch {
+		case a.HasFailed:
+			return failed(a.Now, a.Failed)
+		case len(a.Content) != d.Length: //guard:derived-length never
+			return need.WrongAnswer(need.Derive)
+		}
+		return derived(a.Now, a.Content)
+	})
 }
 
 // decoyWork is what a refusal of this client (nil: nobody) still has to cost, in

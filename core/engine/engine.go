@@ -21,6 +21,9 @@ const (
 	// for maxBodyAge, as long as servers give a request to arrive.
 	maxBodies  = 512
 	maxBodyAge = 300
+	// maxDerivations bounds those that wait for a key derivation: each takes the host
+	// milliseconds, and strangers may ask for any number.
+	maxDerivations = 64
 )
 
 // Engine has a Verifier, a Signer or both, or an Access alone. Safe for concurrent use.
@@ -33,6 +36,7 @@ type Engine struct {
 	mu      sync.Mutex
 	tickets map[uint64]ticket
 	bodies  int
+	derived int // tickets that wait for a derivation
 	last    uint64
 }
 
@@ -46,6 +50,7 @@ type ticket struct {
 	finish Finish
 	issued float64
 	body   bool
+	derive bool
 }
 
 // New returns an engine without tickets.
@@ -58,30 +63,35 @@ func New(verifier *request.Verifier, signer *request.Signer, realm string) *Engi
 func (e *Engine) Suspend(now float64, step need.Step, finish Finish) (uint64, *problem.Problem) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	t := ticket{step.Resume, finish, now, step.Need.Kind == need.Body}
+	t := ticket{step.Resume, finish, now, step.Need.Kind == need.Body, step.Need.Kind == need.Derive}
 	if e.full(t) {
 		e.dropOld(now)
 	}
 	if e.full(t) {
-		return 0, problem.New(problem.Overloaded, "").WithLog("%d operations wait for the host's answers, %d of them for a body", len(e.tickets), e.bodies)
+		return 0, problem.New(problem.Overloaded, "").WithLog("%d operations wait for the host's answers, %d of them for a body and %d for a derivation", len(e.tickets), e.bodies, e.derived)
 	}
 	e.last++
 	e.tickets[e.last] = t
-	if t.body {
-		e.bodies++
-	}
+	e.count(t, 1)
 	return e.last, nil
 }
 
 func (e *Engine) full(t ticket) bool {
-	return len(e.tickets) >= maxTickets || t.body && e.bodies >= maxBodies //guard:ticket-bodies never 3
+	return len(e.tickets) >= maxTickets || t.body && e.bodies >= maxBodies || t.derive && e.derived >= maxDerivations //guard:ticket-bodies never 3; ticket-derivations never 5
+}
+
+func (e *Engine) count(t ticket, by int) {
+	if t.body {
+		e.bodies += by
+	}
+	if t.derive {
+		e.derived += by
+	}
 }
 
 func (e *Engine) drop(number uint64, t ticket) {
 	delete(e.tickets, number)
-	if t.body {
-		e.bodies--
-	}
+	e.count(t, -1)
 }
 
 func (e *Engine) dropOld(now float64) {

@@ -14,12 +14,13 @@ type Kind string
 
 // The kinds. What each asks for is written in docs/abi.md.
 const (
-	Keys  Kind = "keys"  // the keys of callers, read again
-	Claim Kind = "claim" // a token's id, claimed once in the replay memory
-	Sign  Kind = "sign"  // a signature
-	Check Kind = "check" // whether a signature is valid
-	Fetch Kind = "fetch" // the answer to one HTTP request
-	Body  Kind = "body"  // the body of the request that is being verified
+	Keys   Kind = "keys"   // the keys of callers, read again
+	Claim  Kind = "claim"  // a token's id, claimed once in the replay memory
+	Sign   Kind = "sign"   // a signature
+	Check  Kind = "check"  // whether a signature is valid
+	Fetch  Kind = "fetch"  // the answer to one HTTP request
+	Body   Kind = "body"   // the body of the request that is being verified
+	Derive Kind = "derive" // what PBKDF2 makes of a client's secret
 )
 
 // Need is one closed question. Only the members of its kind are set.
@@ -36,9 +37,20 @@ type Need struct {
 	Request   *HTTP   `json:"-"`                   // fetch
 	MaxBytes  int     `json:"max_bytes,omitempty"` // body
 
+	Derivation *Derivation `json:"-"` // derive
+
 	// Claimed is the result of an operation that ends with its claim, in a need
 	// claim that nobody resumes.
 	Claimed any `json:"-"`
+}
+
+// Derivation is one PBKDF2 with HMAC-SHA-256 for the host to compute (RFC 8018
+// section 5.2): the need derive.
+type Derivation struct {
+	Secret     string
+	Salt       []byte
+	Iterations int
+	Length     int // bytes
 }
 
 // HTTP is one request for the host to make: the need fetch.
@@ -70,7 +82,7 @@ type Answer struct {
 
 	Status  int               // fetch: the answer's HTTP status, 0 where there is none
 	Headers map[string]string // fetch: those that were asked for
-	Content []byte            // fetch: the bytes; borrowed for the length of the call
+	Content []byte            // fetch, derive: the bytes; borrowed for the length of the call
 	Body    binding.Body      // body
 }
 

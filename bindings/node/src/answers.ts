@@ -1,5 +1,6 @@
 import { ERRORS, type ErrorCode } from "./codes.js";
 import { type Problem, TallystickError } from "./errors.js";
+import type { DeriveNeed } from "./generated.js";
 
 /** One of the four things that the core can answer: of its needs, the claim that ends a verification has no ticket. */
 export type Answer<T> =
@@ -37,7 +38,8 @@ export type Need =
       readonly timeout: number;
       readonly read: readonly string[];
     }
-  | { readonly kind: "body"; readonly max_bytes: number };
+  | { readonly kind: "body"; readonly max_bytes: number }
+  | ({ readonly kind: "derive" } & DeriveNeed);
 
 for (const errorClass of Object.values(ERRORS)) {
   Object.defineProperty(errorClass.prototype, "name", { value: errorClass.name, configurable: true });

@@ -72,6 +72,7 @@ export interface AccessConfig {
   readonly replay_floor?: number | undefined;
   readonly rsa?: string | undefined;
   readonly signing?: string | undefined;
+  readonly derive?: string | undefined;
 }
 
 /** Members of AccessIssueResult. */
@@ -131,10 +132,19 @@ export interface AgentResolveResult {
   readonly namespace: string;
 }
 
+/** Members of DeriveNeed. */
+export interface DeriveNeed {
+  readonly secret: string;
+  readonly salt: string;
+  readonly iterations: number;
+  readonly length: number;
+}
+
 /** Members of ClientSecretResult. */
 export interface ClientSecretResult {
   readonly secret: string;
-  readonly secret_hash: string;
+  readonly secret_hash?: string | undefined;
+  readonly derive?: DeriveNeed | undefined;
 }
 
 /** Members of Inactive. */

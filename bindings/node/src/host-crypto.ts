@@ -5,11 +5,14 @@ import {
   verify as cryptoVerify,
   hash,
   type KeyObject,
+  pbkdf2,
   publicDecrypt,
 } from "node:crypto";
+import { promisify } from "node:util";
 import { isUint8Array } from "node:util/types";
 import type { Need } from "./answers.js";
 import { failed, type Reply } from "./engine.js";
+import type { DeriveNeed } from "./generated.js";
 import { reason } from "./lines.js";
 
 /** How many public keys are kept ready. */
@@ -108,6 +111,36 @@ const HASH_OF_NOTHING = hash("sha256", "", "hex");
 /** SHA-256 of a body, text as UTF-8, as `body_sha256` takes it: in WebAssembly it would take some 20 times as long. */
 export function bodyDigest(body: string | Uint8Array | undefined): string {
   return body === undefined || body.length === 0 ? HASH_OF_NOTHING : hash("sha256", body, "hex");
+}
+
+/**
+ * PBKDF2 with HMAC-SHA-256 in libuv's thread pool: what is stored of a client's secret.
+ *
+ * @throws Error, which never quotes the secret.
+ */
+export function derive({ secret, salt, iterations, length }: DeriveNeed): Promise<Buffer> {
+  return promisify(pbkdf2)(secret, Buffer.from(salt, "base64url"), iterations, length, "sha256");
+}
+
+/** How many threads of libuv's four may derive for strangers: files and names are read by the others. */
+const DERIVERS = 2;
+
+let deriving = 0;
+const turns: (() => void)[] = [];
+
+/** The need `derive`, in its turn. Never rejects. */
+export async function deriveOffLoop(need: DeriveNeed): Promise<Reply> {
+  if (deriving < DERIVERS) deriving++;
+  else await new Promise<void>((resolve) => turns.push(resolve));
+  try {
+    return { members: NOTHING, body: await derive(need) };
+  } catch (error) {
+    return failed((error as NodeJS.ErrnoException).code ?? "PBKDF2 failed");
+  } finally {
+    const next = turns.shift(); // takes over this one's place
+    if (next === undefined) deriving--;
+    else next();
+  }
 }
 
 /** Signs in libuv's thread pool, so that the event loop goes on: the need `sign`. Never rejects. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHook } from "node:async_hooks";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { after, describe, test } from "node:test";
 import { inspect } from "node:util";
@@ -61,6 +62,51 @@ describe("an authority", () => {
     await portalAgent(url, "alice").generateToken("@bob");
     const scope = await rejectsWith("token_refused", portalAgent(url, "bob").generateToken("@alice", ["admin"]));
     assert.match(scope.message, /invalid_scope/);
+  });
+
+  test("derives secrets in the thread pool, a bounded number at once, while others are served", async () => {
+    const authority = new Authority("https://portal.example", { keysDir: await temporaryFolder(), logger: quiet });
+    after(() => authority.close());
+    let [derived, atOnce] = [0, 0];
+    const running = new Set<number>();
+    const hook = createHook({
+      init: (id, type) => {
+        if (type !== "PBKDF2REQUEST") return;
+        derived++;
+        atOnce = Math.max(atOnce, running.add(id).size);
+      },
+      before: (id) => void running.delete(id),
+    }).enable();
+    after(() => hook.disable());
+    await authority.registerClient({ clientId: "alice", secret: SECRET });
+    assert.equal(derived, 1);
+    const request = { authorization: [], ifNoneMatch: "", contentType: "application/x-www-form-urlencoded" };
+    const post = (id: string, secret: string) => {
+      const form = new URLSearchParams({ grant_type: "client_credentials", client_id: id, client_secret: secret });
+      const body = async () => ({ bytes: Buffer.from(`${form}&target=@bob`) });
+      return authority.serve({ ...request, method: "POST", path: "/auth/token", body });
+    };
+    assert.equal((await post("alice", SECRET))?.status, 200);
+    assert.equal(derived, 2);
+    await authority.listClients(); // reads the file, so that none of the attempts has to
+    const ended: (number | undefined)[] = [];
+    const attempts = Array.from({ length: 80 }, async (_, count) => {
+      const answer = await post(count % 2 === 0 ? "alice" : "nobody", `${SECRET}!`);
+      ended.push(answer?.status);
+      if (answer?.status === 503) assert.equal(JSON.parse(answer.body).error, "temporarily_unavailable");
+    });
+    // Each of the attempts has got as far as it comes without a thread.
+    for (let turn = 0; turn < 100; turn++) await undefined;
+    const document = { ...request, method: "GET", path: "/.well-known/jwks.json", body: async () => assert.fail() };
+    const waited = ended.filter((status) => status !== 503).length;
+    assert.equal((await authority.serve(document))?.status, 200);
+    assert.ok(ended.filter((status) => status !== 503).length < 64, "the document came after all of them");
+    await Promise.all(attempts);
+    const refused = ended.filter((status) => status === 401).length;
+    assert.deepEqual([waited, atOnce, derived], [0, 2, 2 + refused]);
+    assert.equal(refused + ended.filter((status) => status === 503).length, 80);
+    assert.ok(refused >= 64 && refused < 80, `${refused} of 80 were derived`);
+    assert.equal((await post("alice", SECRET))?.status, 200);
   });
 
   test("knows a client by its public key", async () => {

@@ -538,3 +538,40 @@ def test_under_gunicorn(tmp_path: Path) -> None:
             assert got.status == 200
             assert got.json["token_type"] == "Bearer"
     assert (APPS / "authority_app.py").exists()
+
+
+def test_secrets_are_derived_off_the_event_loop_while_others_are_served(
+    tmp_path: Path, backend: str
+) -> None:
+    form = "grant_type=client_credentials&target=@bob&client_id=%s&client_secret=%s"
+    kind = "application/x-www-form-urlencoded"
+    with Authority("https://portal.example", keys_dir=tmp_path / "a", backend=backend) as party:
+        secret = party.register_client("alice", scopes=["read"])
+        right = (form % ("alice", secret)).encode()
+        first = party.serve("POST", "/auth/token", content_type=kind, body=right)
+        assert first is not None
+        assert first.status == 200
+        wrong = [(form % (name, "wrong-" * 4)).encode() for name in ("alice", "nobody")] * 40
+        ended: list[int] = []
+
+        async def attempt(body: bytes) -> None:
+            served = await party.aserve("POST", "/auth/token", content_type=kind, body=body)
+            assert served is not None
+            ended.append(served.status)
+
+        async def attempts() -> list[int]:
+            tasks = [asyncio.create_task(attempt(body)) for body in wrong]
+            await asyncio.sleep(0)  # each gets as far as it comes without a thread
+            document = await party.aserve("GET", "/.well-known/jwks.json")
+            assert document is not None
+            assert document.status == 200
+            waited = list(ended)
+            await asyncio.gather(*tasks)
+            return waited
+
+        # 64 derivations at a time; those above are asked to come again.
+        assert asyncio.run(attempts()) == [503] * 16
+        assert sorted(ended) == [401] * 64 + [503] * 16
+        again = party.serve("POST", "/auth/token", content_type=kind, body=right)
+        assert again is not None
+        assert again.status == 200

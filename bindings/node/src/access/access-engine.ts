@@ -2,7 +2,7 @@ import { misuse, result } from "../answers.js";
 import type { Backend, Core } from "../core.js";
 import { Engine, failed, type Needs } from "../engine.js";
 import type { AccessConfig, AccessVerifyResult, EngineKeyResult, EngineOpenResult } from "../generated.js";
-import { KeyCache, rsaBy } from "../host-crypto.js";
+import { deriveOffLoop, KeyCache, rsaBy } from "../host-crypto.js";
 import { reason } from "../lines.js";
 import type { Logger } from "../logger.js";
 import { type ReplayStore, UsedTokens } from "../replay.js";
@@ -147,6 +147,7 @@ export class AccessEngine {
     return {
       check: (need) => cache.check(need),
       claim: (need) => used.claim(need),
+      derive: (need) => deriveOffLoop(need),
       sign: (need) => plan.keys?.sign(need.input, need.key) ?? failed("this agent has no keys of its own"),
       fetch: (need) => flights.join(this.#engine.opened, need),
     };
@@ -162,6 +163,7 @@ function members({ role, access, keys, issuerKeys, clients, crypto }: AccessPlan
     ...(clients === undefined ? {} : { clients: clients() }),
     rsa: rsaBy(crypto),
     signing: keys?.signing,
+    derive: "host", // in WebAssembly, on the event loop, it would hold up everybody
   };
 }
 

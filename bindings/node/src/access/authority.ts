@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import { misuse } from "../answers.js";
 import type { HttpAnswer } from "../errors.js";
-import type { ClientSecretResult } from "../generated.js";
 import { reason } from "../lines.js";
 import { consoleLogger, type Logger } from "../logger.js";
 import { BOOLEAN, checkOptions, checkValue, NUMBER, type Rules, TEXT, TEXTS } from "../options.js";
@@ -10,6 +9,7 @@ import { Refusals } from "../refusals.js";
 import { REPLAY, type ReplayStore } from "../replay.js";
 import type { AccessEngine, HostOptions } from "./access-engine.js";
 import type { MountOptions } from "./agents.js";
+import { type ClientSecret, makeSecret } from "./client-secret.js";
 import { clientsFile } from "./clients-file.js";
 import { ConfigSource, expandHome } from "./config.js";
 import type { ClientEntry, ClientsDocument } from "./documents.js";
@@ -20,7 +20,7 @@ import type { Rotation, RotationOptions } from "./key-ring.js";
 import { Life } from "./life.js";
 import { type NodeEndpoints, nodeEndpoints } from "./node-endpoints.js";
 import type { SharedDocument } from "./shared-document.js";
-import { ask, open, readFor } from "./start.js";
+import { open, readFor } from "./start.js";
 import { type AccessStatistics, type Identity, identityOf, statisticsOf } from "./status.js";
 
 const DEFAULT_KEYS_DIR = "~/.tallystick/authority";
@@ -134,8 +134,8 @@ export class Authority implements Endpoint {
     if (publicKey !== undefined && client.secret !== undefined) {
       throw misuse("invalid_argument", "a client has a publicKey or a secret, not both");
     }
-    const secret = publicKey === undefined ? newSecret(client.secret) : undefined;
-    const credential = secret === undefined ? { public_key: publicKey } : { secret_hash: secret.secret_hash };
+    const secret = publicKey === undefined ? await newSecret(client.secret) : undefined;
+    const credential = secret === undefined ? { public_key: publicKey } : { secret_hash: secret.secretHash };
     const entry: ClientEntry = {
       client_id: clientId,
       ...credential,
@@ -291,7 +291,7 @@ function without(clients: readonly ClientEntry[], clientId: string): readonly Cl
 interface Started {
   readonly engine: AccessEngine;
   readonly clients: SharedDocument<ClientsDocument>;
-  newSecret(secret: string | undefined): ClientSecretResult;
+  newSecret(secret: string | undefined): Promise<ClientSecret>;
 }
 
 async function start(issuer: string, options: AuthorityOptions, logger: Logger): Promise<Started> {
@@ -315,6 +315,6 @@ async function start(issuer: string, options: AuthorityOptions, logger: Logger):
   return {
     engine,
     clients,
-    newSecret: (secret) => ask<ClientSecretResult>(opening.core, "client.secret", { secret }),
+    newSecret: (secret) => makeSecret(opening.core, secret),
   };
 }

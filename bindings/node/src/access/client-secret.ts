@@ -1,5 +1,7 @@
-import { sharedCore } from "../core.js";
-import type { ClientSecretResult } from "../generated.js";
+import { result } from "../answers.js";
+import { type Core, sharedCore } from "../core.js";
+import type { ClientSecretResult, DeriveNeed } from "../generated.js";
+import { derive } from "../host-crypto.js";
 import { checkValue, TEXT } from "../options.js";
 import { shownAs } from "../shown.js";
 import { ask } from "./start.js";
@@ -12,6 +14,15 @@ export interface ClientSecret {
   readonly secretHash: string;
 }
 
+/** A secret, drawn at random where none is given, and what is stored of it, derived off the event loop. */
+export async function makeSecret(core: Core, secret: string | undefined): Promise<ClientSecret> {
+  const first = ask<ClientSecretResult>(core, "client.secret", { secret, derive: "host" });
+  const asked = first.derive as DeriveNeed;
+  const told = JSON.stringify({ secret: first.secret, derive: "host", salt: asked.salt });
+  const made = result<ClientSecretResult>(core.call("client.secret", told, await derive(asked)));
+  return { secret: made.secret, secretHash: made.secret_hash as string };
+}
+
 /**
  * A secret for an entry of `clients` in a configuration. An {@link Authority} makes those of its clients itself.
  *
@@ -20,7 +31,6 @@ export interface ClientSecret {
  */
 export async function newClientSecret(secret?: string): Promise<ClientSecret> {
   if (secret !== undefined) checkValue("newClientSecret: secret", secret, TEXT);
-  const made = ask<ClientSecretResult>(await sharedCore(), "client.secret", { secret });
-  const both = { secret: made.secret, secretHash: made.secret_hash };
+  const both = await makeSecret(await sharedCore(), secret);
   return shownAs(both, `{ secret: (not shown), secretHash: '${both.secretHash}' }`);
 }

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tallystick.access.derivation import answer_derive
 from tallystick.access.fetching import Fetcher
 from tallystick.access.ring_signing import RingSigning
 from tallystick.body import Body, told
@@ -81,6 +82,7 @@ class AccessHost:
         self._access = {
             **access,
             **self.signing.configuration,
+            "derive": "host",
             "replay": "memory" if store is None else "host",
         }
         self.engine = Engine(core, self._configure, self._on_open)
@@ -190,6 +192,8 @@ class _Asked:
                 body = _UNREAD if self._read is None else self._read(need["max_bytes"])
                 self._told = told(body, self._host.engine)
             return self._told
+        if kind == "derive":
+            return answer_derive(need)
         if kind == "sign":
             try:
                 return "", self._host.signing.sign(need)
@@ -211,6 +215,8 @@ class _Asked:
                 return "", await self._host.signing.asign(need)
             except SigningFailure as reason:
                 return self._unsigned(reason)
+        if kind == "derive":
+            return await asyncio.to_thread(answer_derive, need)
         if kind == "claim":
             return await asyncio.to_thread(self._quick, need)
         return self._quick(need)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tallystick.access.derivation import make_secret
 from tallystick.access.shared_file import SharedFile
 from tallystick.access.watched import WatchedFile
-from tallystick.core import Core, call_json
 from tallystick.errors import TallystickError, error
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tallystick.access.watched import Deliver
+    from tallystick.core import Core
 
 __all__ = ["ClientsFile"]
 
@@ -59,8 +60,7 @@ class ClientsFile:
         client.update({name: value for name, value in permissions.items() if value is not None})
         made = None
         if public_key is None:
-            asked = {} if secret is None else {"secret": secret}
-            answer = call_json(self._core, "client.secret", asked)
+            answer = make_secret(self._core, secret)
             made, client["secret_hash"] = answer["secret"], answer["secret_hash"]
         else:
             client["public_key"] = public_key

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tallystick.access.derivation import make_secret
 from tallystick.arguments import must_be_text
-from tallystick.core import call_json, load_core
+from tallystick.core import load_core
 
 __all__ = ["ClientSecret", "new_client_secret"]
 
@@ -32,5 +33,5 @@ def new_client_secret(secret: str | None = None) -> ClientSecret:
     """
     if secret is not None:
         must_be_text("secret", secret)
-    answer = call_json(load_core(), "client.secret", {} if secret is None else {"secret": secret})
+    answer = make_secret(load_core(), secret)
     return ClientSecret(answer["secret"], answer["secret_hash"])
