@@ -219,7 +219,9 @@ lint: python node links ## lint, type-check and cross-build everything; change n
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	cd $(PYTHON_DIR) && $(CURDIR)/$(VENV)/bin/mypy src tests examples
-	for folder in conformance/drivers/python conformance/peers/python; do $(VENV)/bin/mypy --config-file $(PYTHON_DIR)/pyproject.toml $$folder || exit 1; done
+	for folder in cmd/bench cmd/demo cmd/docs conformance/drivers/python conformance/peers/python; do \
+		MYPYPATH=$$folder $(VENV)/bin/mypy --config-file $(PYTHON_DIR)/pyproject.toml --explicit-package-bases $$folder || exit 1; \
+	done
 	cd $(NODE_DIR) && npm run --silent check
 	$(SCRIPTS)
 

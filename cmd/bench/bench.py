@@ -14,6 +14,7 @@ import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, TypedDict
 
 import access_tokens
 import signed_requests
@@ -24,21 +25,32 @@ ROOT = HERE.parents[1]
 LIVE = 100_000
 STARTS = 7
 
+Sizes = dict[str, tuple[float, str, float | None]]  # value, unit, what it is to be at most
 
-def script(*command):
+
+class Row(TypedDict):
+    what: str
+    us: float
+    peer: str
+    peer_us: float
+    ratio: float
+    target: float | None
+
+
+def script(*command: str) -> list[dict[str, Any]]:
     """Run a script that prints JSON lines; return them."""
     printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     return [json.loads(line) for line in printed.splitlines()]
 
 
-def node(name, *arguments):
+def node(name: str, *arguments: str) -> dict[str, float]:
     """Return the microseconds by name that a script in Node measures."""
     say(f"node: {name}")
     rows = script(os.environ.get("NODE", "node"), str(HERE / name), *arguments)
     return {row["name"]: row["microseconds"] for row in rows}
 
 
-def decisions():
+def decisions() -> dict[str, float]:
     """Return the best microseconds of each decision and number of patterns, by Go's benchmarks."""
     command = [
         "go",
@@ -56,7 +68,7 @@ def decisions():
     printed = subprocess.run(
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     ).stdout
-    best = {}
+    best: dict[str, float] = {}
     for name, nanoseconds in re.findall(
         r"^Benchmark(\w+/\d+)\S*\s+\d+\s+([\d.]+) ns/op", printed, re.MULTILINE
     ):
@@ -64,7 +76,7 @@ def decisions():
     return best
 
 
-def window():
+def window() -> float:
     """Bytes for each live jti, as the Go test of the replay window measures it."""
     command = ["go", "test", "-run", "TestBytesPerLiveID", "-count=1", "-v", "./core/replay"]
     printed = subprocess.run(
@@ -73,10 +85,10 @@ def window():
     return float(printed.split(" bytes for each")[0].split()[-1])
 
 
-def measure(live_count):
-    rows = []
+def measure(live_count: int) -> tuple[list[Row], Sizes]:
+    rows: list[Row] = []
 
-    def row(what, value, peer, reference, target):
+    def row(what: str, value: float, peer: str, reference: float, target: float | None) -> None:
         ratio = value / reference
         rows.append(
             {
@@ -116,12 +128,12 @@ def measure(live_count):
     return rows, {**sizes(), **patterns(), **churn()}
 
 
-def ready():
+def ready() -> float:
     """Return the best microseconds until a fresh process of Node can verify."""
     return min(node("startup.mjs")["node wasm: ready"] for _ in range(STARTS))
 
 
-def sizes():
+def sizes() -> Sizes:
     module = (ROOT / "build/wasm/tallystick.wasm").read_bytes()
     return {
         "WASM module, gzipped": (len(gzip.compress(module, 9)) / 1e6, "MB", 1.8),
@@ -130,7 +142,7 @@ def sizes():
     }
 
 
-def patterns():
+def patterns() -> Sizes:
     say("decisions")
     us = decisions()
     return {
@@ -148,7 +160,7 @@ def patterns():
     }
 
 
-def churn():
+def churn() -> Sizes:
     say("10,000 issuers")
     [found] = script(sys.executable, str(HERE / "churn.py"))
     return {
@@ -158,31 +170,31 @@ def churn():
     }
 
 
-def show(rows, sizes):
+def show(rows: list[Row], sizes: Sizes) -> None:
     print(f"{'what':40} {'us':>9}   {'against':16} {'us':>9} {'ratio':>7}  target")
     for r in rows:
-        target = (
+        reached = (
             ""
             if r["target"] is None
             else f"<= {r['target']:.2f} {'ok' if r['ratio'] <= r['target'] else 'MISSED'}"
         )
         print(
             f"{r['what']:40} {r['us']:9.1f}   {r['peer']:16} {r['peer_us']:9.1f}"
-            f" {r['ratio']:7.2f}  {target}"
+            f" {r['ratio']:7.2f}  {reached}"
         )
     for what, (value, unit, target) in sizes.items():
         wanted = "" if target is None else f"<= {target} {'ok' if value <= target else 'MISSED'}"
         print(f"{what:40} {value:9.2f} {unit:5} {wanted}".rstrip())
 
 
-def count(text):
+def count(text: str) -> int:
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{number} is below 0")
     return number
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(

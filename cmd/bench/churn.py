@@ -9,6 +9,7 @@ import json
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 from tallystick.core import call_json, load_core
 
@@ -19,18 +20,18 @@ FULL = 2_000  # issuers after which the cache has long been full
 core = load_core("native")
 
 
-def call(operation, body=b"", **request):
-    answer = json.loads(core.call(operation, json.dumps(request).encode(), body))
+def call(operation: str, body: bytes = b"", **request: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(core.call(operation, json.dumps(request).encode(), body))
     if "error" in answer:
         raise SystemExit(f"bench: {operation}: {answer['error']}")
     return answer
 
 
-def base64url(data):
+def base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def token(issuer, kid, now):
+def token(issuer: str, kid: str, now: int) -> str:
     """A token whose signature the host is asked about: it says that every one is good."""
     header = {"alg": "RS256", "typ": "JWT", "kid": kid}
     claims = {"iss": issuer, "sub": "bot", "aud": AGENT, "iat": now, "nbf": now, "exp": now + 300}
@@ -45,7 +46,7 @@ def token(issuer, kid, now):
     return ".".join([*parts, base64url(bytes(256))])
 
 
-def accept(engine, issuer, keys, kid, now):
+def accept(engine: int, issuer: str, keys: bytes, kid: str, now: int) -> None:
     answer = call("access.verify", engine=engine, now=now, token=token(issuer, kid, now))
     fetched = 0
     while "need" in answer:
@@ -69,16 +70,17 @@ def accept(engine, issuer, keys, kid, now):
         )
 
 
-def peak():
+def peak() -> float:
     """Megabytes that this process has held at most so far.
 
     From Linux's own page: getrusage's figure goes on from whoever started the process.
     """
     status = Path("/proc/self/status").read_text()
-    return int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1]) / 1024
+    [kilobytes] = re.findall(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(kilobytes) / 1024
 
 
-def main():
+def main() -> None:
     key = call_json(core, "key.generate", {})
     jwk = {**key["public_jwk"], "kid": key["kid"], "use": "sig", "alg": "RS256"}
     keys = json.dumps({"keys": [jwk]}).encode()

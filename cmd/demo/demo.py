@@ -8,19 +8,22 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from access_tokens import scenes as access_tokens
 from processes import CannotStartError
 from signed_requests import scenes as signed_requests
 
-ACTS = {
+Scene = Callable[[Path, IO[str]], tuple[int, int]]
+ACTS: dict[str, tuple[Scene, ...]] = {
     "Act one: signed requests": signed_requests.SCENES,
     "Act two: access tokens": access_tokens.SCENES,
 }
 
 
-def play(scene, folder, log):
+def play(scene: Scene, folder: Path, log: IO[str]) -> tuple[int, int]:
     """Return how many calls were as expected, of how many."""
     folder.mkdir()
     print(scene.__doc__, flush=True)
@@ -31,7 +34,7 @@ def play(scene, folder, log):
         return 0, 1
 
 
-def main():
+def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # an exit that stops every process
         signal.signal(number, lambda *_: sys.exit("demo: stopped before its end"))
     os.environ.pop("APP_ENV", None)  # development would skip checks that are shown here

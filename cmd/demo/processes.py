@@ -6,13 +6,17 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 NODE = os.environ.get("NODE", "node")
 START_LIMIT = 30  # seconds until a server answers
 WORKERS = 2
+
+Process = subprocess.Popen[str]
 
 
 class CannotStartError(Exception):
@@ -24,17 +28,17 @@ class Site:
     """A server that runs."""
 
     url: str
-    process: subprocess.Popen
+    process: Process
 
-    def stop(self):
+    def stop(self) -> None:
         end(self.process)
 
 
 @contextmanager
-def running(command, **options):
+def running(command: Sequence[str], **options: Any) -> Iterator[Process]:
     """Start a process and stop it by its id."""
     try:
-        process = subprocess.Popen(command, **options)
+        process: Process = subprocess.Popen(command, text=True, **options)
     except OSError as reason:
         raise CannotStartError(
             f"{command[0]} cannot be run ({reason.strerror}): is it installed?"
@@ -48,7 +52,14 @@ def running(command, **options):
                 pipe.close()
 
 
-def end(process):
+def pipes(process: Process) -> tuple[IO[str], IO[str]]:
+    """Return the standard input and output of a process that was started with pipes for both."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    return process.stdin, process.stdout
+
+
+def end(process: Process) -> None:
     process.terminate()
     try:
         process.wait(10)
@@ -58,7 +69,12 @@ def end(process):
 
 
 @contextmanager
-def gunicorn(what, application, log, environment=lambda url: {}):
+def gunicorn(
+    what: str,
+    application: str,
+    log: IO[str],
+    environment: Callable[[str], dict[str, str]],
+) -> Iterator[Site]:
     """Serve a Flask application in two workers; ``environment`` is told its URL. Yields a Site."""
     with listening() as listener:
         url = "http://127.0.0.1:{1}".format(*listener.getsockname())
@@ -89,7 +105,7 @@ def gunicorn(what, application, log, environment=lambda url: {}):
             yield Site(url, process)
 
 
-def listening():
+def listening() -> socket.socket:
     listener = socket.socket()
     try:
         listener.bind(("127.0.0.1", 0))
@@ -100,7 +116,7 @@ def listening():
     return listener
 
 
-def wait_until_up(what, process, url):
+def wait_until_up(what: str, process: Process, url: str) -> None:
     """Wait for any HTTP answer."""
     last = time.monotonic() + START_LIMIT
     while time.monotonic() < last:
@@ -121,19 +137,18 @@ def wait_until_up(what, process, url):
 
 
 @contextmanager
-def node(what, script, log, *arguments, given=""):
+def node(what: str, script: Path, log: IO[str], *arguments: str, given: str = "") -> Iterator[Site]:
     """Run a server in Node that ends with its standard input. Yields a Site.
 
     It is given one line of input and prints one, its URL, when it serves.
     """
     command = [NODE, str(script), *arguments]
-    with running(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
-    ) as process:
+    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log) as process:
+        stdin, stdout = pipes(process)
         with suppress(BrokenPipeError):  # it ended: no URL comes
-            process.stdin.write(given + "\n")
-            process.stdin.flush()
-        url = process.stdout.readline().strip()
+            stdin.write(given + "\n")
+            stdin.flush()
+        url = stdout.readline().strip()
         if not url:
             raise CannotStartError(f"{what} ended with status {process.wait(10)} at its start")
         yield Site(url, process)

@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,20 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "conformance" / "README.md").read_text()
-SECTION = re.search(r"## In your own CI\n(.*?)\n## ", README, re.DOTALL)[1]
+
+
+def found(pattern: str, text: str) -> str:
+    """Return what the pattern's group matches; it must be there."""
+    match = re.search(pattern, text, re.DOTALL)
+    assert match, pattern
+    return match[1]
+
+
+SECTION = found(r"## In your own CI\n(.*?)\n## ", README)
 GITHUB, GITLAB = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL))
 GITHUB_JOB, GITLAB_JOB = GITHUB["jobs"]["conformance"], GITLAB["conformance"]
 GITHUB_RUNS = [step["run"] for step in GITHUB_JOB["steps"] if "run" in step]
-ONE_LINER = re.search(r"```sh\n(.*?)\n```", SECTION, re.DOTALL)[1]
+ONE_LINER = found(r"```sh\n(.*?)\n```", SECTION)
 PACKAGE = "github.com/tallystick/tallystick/conformance/cmd/conformance"
 TIME_LIMIT = 120
 
@@ -33,7 +43,7 @@ LINES = {
 }
 
 
-def run(command, folder, **environment):
+def run(command: Sequence[str], folder: Path, **environment: str) -> str:
     """Run to the end and return what was printed; a failure shows everything."""
     done = subprocess.run(
         command,
@@ -47,7 +57,7 @@ def run(command, folder, **environment):
     return done.stdout
 
 
-def arguments(line):
+def arguments(line: str) -> list[str]:
     """What follows the runner's name, with this test's Python in place of the example's."""
     words = shlex.split(line)
     given = words[next(at for at, word in enumerate(words) if "conformance" in word) + 1 :]
@@ -57,7 +67,7 @@ def arguments(line):
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory):
+def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A repository that has the npm package, and the runner."""
     folder = tmp_path_factory.mktemp("repository")
     tools = tmp_path_factory.mktemp("tools")
@@ -74,7 +84,7 @@ def repository(tmp_path_factory):
 
 
 @pytest.mark.parametrize("example", LINES)
-def test_example_runs(repository, example):
+def test_example_runs(repository: tuple[Path, Path], example: str) -> None:
     folder, runner = repository
     given = arguments(LINES[example])
     printed = run([str(runner), *given], folder, TALLYSTICK_PYTHON=sys.executable)
@@ -83,7 +93,7 @@ def test_example_runs(repository, example):
     assert "<testsuite" in (reports / "junit.xml").read_text()
 
 
-def test_reports_are_where_the_examples_look():
+def test_reports_are_where_the_examples_look() -> None:
     assert arguments(LINES["github"])[-2:] == ["--out", "conformance-report"]
     assert arguments(LINES["gitlab"])[-2:] == ["--out", "conformance-report"]
     artifacts = GITLAB_JOB["artifacts"]
@@ -94,8 +104,8 @@ def test_reports_are_where_the_examples_look():
     assert upload["if"] == "always()"
 
 
-def test_examples_install_this_version():
-    release = re.search(r'Release = "(.*?)"', (ROOT / "core" / "abi" / "abi.go").read_text())[1]
+def test_examples_install_this_version() -> None:
+    release = found(r'Release = "(.*?)"', (ROOT / "core" / "abi" / "abi.go").read_text())
     assert GITHUB_JOB["env"]["TALLYSTICK"] == release
     assert GITLAB_JOB["variables"]["TALLYSTICK"] == release
     assert f"{PACKAGE}@v{release}" in ONE_LINER
@@ -104,11 +114,9 @@ def test_examples_install_this_version():
     assert install in GITLAB_JOB["before_script"]
 
 
-def test_go_example_runs_in_another_module(repository, tmp_path):
+def test_go_example_runs_in_another_module(repository: tuple[Path, Path], tmp_path: Path) -> None:
     _, runner = repository
-    example = re.search(
-        r"<!-- example: conformance_test.go -->\n```go\n(.*?)```", README, re.DOTALL
-    )[1]
+    example = found(r"<!-- example: conformance_test.go -->\n```go\n(.*?)```", README)
     (tmp_path / "conformance_test.go").write_text(example)
     module = f"{PACKAGE.split('/conformance')[0]}"
     (tmp_path / "go.mod").write_text(

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -22,31 +23,34 @@ PRIVATE, PUBLIC = KeyManager.generate_rsa_keypair()
 OTHER, _ = KeyManager.generate_rsa_keypair()
 
 
-def section(page, heading):
-    return re.search(rf"(?ms)^#+ {re.escape(heading)}$.*?(?=^##|\Z)", page)[0]
+def section(page: str, heading: str) -> str:
+    found = re.search(rf"(?ms)^#+ {re.escape(heading)}$.*?(?=^##|\Z)", page)
+    assert found, heading
+    return found[0]
 
 
-def blocks(page, heading, language):
+def blocks(page: str, heading: str, language: str) -> list[str]:
     return re.findall(rf"(?ms)^ *```{language}\n(.*?)^ *```$", section(page, heading))
 
 
-def call(operation, body=b"", **request):
+def call(operation: str, body: bytes = b"", **request: Any) -> dict[str, Any]:
     return call_json(load_core(), operation, request, body)
 
 
-def sign(body=b"", **request):
+def sign(body: bytes, **request: Any) -> str:
     signed = call("request.sign", body, private_key=PRIVATE, **request)
-    return signed["authorization"].removeprefix("Bearer ")
+    authorization: str = signed["authorization"]
+    return authorization.removeprefix("Bearer ")
 
 
-def payload(token, **instead):
+def payload(token: str, **instead: Any) -> list[tuple[str, Any]]:
     """The claims of a token in their order."""
     text = token.split(".")[1]
     said = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     return list({**said, **instead}.items())
 
 
-def test_a_signed_request():
+def test_a_signed_request() -> None:
     heading = "The claims of a signed request"
     (request,) = blocks(PROTOCOL, heading, "http")
     (claims,) = blocks(PROTOCOL, heading, "json")
@@ -58,7 +62,7 @@ def test_a_signed_request():
     assert payload(token) == list(json.loads(claims).items())
 
 
-def test_an_access_token():
+def test_an_access_token() -> None:
     (claims,) = blocks(PROTOCOL, "The claims of an access token", "json")
     said = json.loads(claims)
     form = {
@@ -89,22 +93,23 @@ def test_an_access_token():
     assert payload(token, jti=said["jti"]) == list(said.items())
 
 
-def test_a_response():
+def test_a_response() -> None:
     (body,) = blocks(PROTOCOL, "The response", "json")
     (challenge,) = blocks(PROTOCOL, "The response", "http")
     facts = {"method": "GET", "url": "https://agent.example/"}
-    token = sign(issuer="me", now=NOW, **facts)
+    token = sign(b"", issuer="me", now=NOW, **facts)
     engine = call("engine.open", verifier={"keys": {"me": PUBLIC}})["engine"]
     request = {"method": "GET", "path": "/", "authorization": [f"Bearer {token}"]}
     with pytest.raises(TokenExpiredError) as refusal:
-        call("request.verify", engine=engine, now=NOW + 3600, **request)
+        call("request.verify", b"", engine=engine, now=NOW + 3600, **request)
     response = refusal.value.response
+    assert response
     assert json.loads(response.body) == json.loads(body)
     assert f"WWW-Authenticate: {response.headers['www-authenticate']}\n" == challenge
     assert blocks(ERRORS, "What a caller of an agent sees", "json") == [body]
 
 
-def test_scope_patterns():
+def test_scope_patterns() -> None:
     table = re.findall(r"(?m)^\|(.*)\|(.*)\|(.*)\|$", section(PROTOCOL, "4. Scopes"))[2:]
     assert len(table) == 4
     for row in table:
@@ -114,12 +119,12 @@ def test_scope_patterns():
             assert matched is (scope in matches), (pattern, scope)
 
 
-def test_a_call():
+def test_a_call() -> None:
     request, answer = blocks(ABI, "The call", "json")
     assert {"ok": call("scope.match", **json.loads(request))} == json.loads(answer)
 
 
-def test_the_example_of_the_errors(tmp_path):
+def test_the_example_of_the_errors(tmp_path: Path) -> None:
     heading = "What a user of the library sees"
     (code,), (output,) = (
         blocks(ERRORS, heading, "python"),

@@ -7,6 +7,7 @@ conformance/schema/schema_test.go.
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -16,7 +17,10 @@ SCHEMA = json.loads((CONFORMANCE / "schema" / "vectors.schema.json").read_text()
 FILES = sorted((CONFORMANCE / "vectors").glob("*.json"))
 VALIDATOR = Draft202012Validator(SCHEMA)
 
-ACCEPT = {
+Vector = dict[str, Any]  # a wrong one, too
+Members = tuple[str | int, ...]  # the way to a member
+
+ACCEPT: Vector = {
     "name": "scope/exact",
     "kind": "accept",
     "says": "the same scope",
@@ -29,7 +33,7 @@ ACCEPT = {
         }
     ],
 }
-REJECT = {
+REJECT: Vector = {
     "name": "scope/missing",
     "kind": "reject",
     "says": "no scope",
@@ -48,16 +52,16 @@ REJECT = {
 }
 
 
-def faults(vector):
+def faults(vector: Vector) -> list[str]:
     file = {"area": "scope", "about": "Scopes.", "vectors": [vector]}
     return [error.message for error in VALIDATOR.iter_errors(file)]
 
 
-def changed(vector, path, value):
+def changed(vector: Vector, path: Members, value: object) -> Vector:
     """A copy with one member set, or taken out where the value is None."""
     vector = copy.deepcopy(vector)
     *parents, last = path
-    inside = vector
+    inside: Any = vector
     for part in parents:
         inside = inside[part]
     if value is None:
@@ -67,9 +71,9 @@ def changed(vector, path, value):
     return vector
 
 
-STEP = ("steps", 0)
-EXPECT = ("steps", 0, "expect")
-BROKEN = {
+STEP: Members = ("steps", 0)
+EXPECT: Members = ("steps", 0, "expect")
+BROKEN: dict[str, tuple[Vector, Members, object]] = {
     "unknown member of a vector": (ACCEPT, ("skip",), True),
     "unknown member of a step": (ACCEPT, (*STEP, "timeout"), 1),
     "unknown expectation": (ACCEPT, (*EXPECT, "warns"), {}),
@@ -109,13 +113,13 @@ BROKEN = {
 }
 
 
-def test_the_schema_is_a_schema():
+def test_the_schema_is_a_schema() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     assert len(FILES) > 30
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_file_is_valid(path):
+def test_file_is_valid(path: Path) -> None:
     file = json.loads(path.read_text())
     errors = [f"{list(e.path)}: {e.message}" for e in VALIDATOR.iter_errors(file)]
     assert errors == []
@@ -140,23 +144,23 @@ def test_file_is_valid(path):
         ),
     ],
 )
-def test_good_vector_is_valid(vector):
+def test_good_vector_is_valid(vector: Vector) -> None:
     assert faults(vector) == []
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_broken_vector_is_invalid(fault):
+def test_broken_vector_is_invalid(fault: str) -> None:
     vector, path, value = BROKEN[fault]
     assert faults(changed(vector, path, value)) != []
 
 
 @pytest.mark.parametrize("member", ["area", "about", "vectors"])
-def test_file_without_a_member_is_invalid(member):
+def test_file_without_a_member_is_invalid(member: str) -> None:
     file = {"area": "scope", "about": "Scopes.", "vectors": [ACCEPT]}
     assert list(VALIDATOR.iter_errors(file)) == []
     del file[member]
     assert list(VALIDATOR.iter_errors(file)) != []
 
 
-def test_file_without_vectors_is_invalid():
+def test_file_without_vectors_is_invalid() -> None:
     assert list(VALIDATOR.iter_errors({"area": "a", "about": "a", "vectors": []})) != []

@@ -4,35 +4,61 @@ import asyncio
 import json
 import socket
 import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Thread
+from typing import Any
 
 import aiohttp
-from calls import BODY, by_every_worker, have, post, report, through_rotation
 from flask import Flask
 from werkzeug.serving import make_server
 
+from access_tokens.calls import (
+    BODY,
+    Answer,
+    by_every_worker,
+    have,
+    post,
+    report,
+    through_rotation,
+)
 from tallystick import AuthSkill, TallystickError, auth_blueprint
 from tallystick.injection import aiohttp_middleware
 
+Skills = Mapping[str, AuthSkill]
+Tell = Callable[[str, str, str | None], None]
+
 
 class Caller:
-    def __init__(self, session, own, portal, settings):
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        own: Skills,
+        portal: Skills,
+        settings: dict[str, Any],
+    ) -> None:
         self.session = session
         self.own = own
         self.portal = portal
-        self.agents = settings["agents"]
-        self.workers = settings["workers"]
+        self.agents: str = settings["agents"]
+        self.workers: int = settings["workers"]
         self.all = f"by {self.workers} worker{'s' if self.workers > 1 else ''}"
 
-    async def said(self, url, authorization=None, **request):
+    async def said(self, url: str, authorization: str | None = None, **request: Any) -> str:
         return (await post(self.session, url, authorization, **request)).said
 
-    async def scene(self, mode, skills, name, seen, rotate):
+    async def scene(
+        self,
+        mode: str,
+        skills: Skills,
+        name: str,
+        seen: str,
+        rotate: Callable[[], Awaitable[None]],
+    ) -> None:
         caller, mallory = skills["caller"], skills["mallory"]
         agent, accepted = f"{self.agents}/{name}", f"200 {seen}"
 
-        def tell(sent, expected, got):
+        def tell(sent: str, expected: str, got: str | None) -> None:
             report(f"{mode}: {sent}", expected, got)
 
         middlewares = [aiohttp_middleware(caller, agent, ["read"])]
@@ -68,14 +94,13 @@ class Caller:
 
         made = (await post(self.session, f"{agent}/token", reading)).members["token"]
         author = await caller.avalidate_token(made)
-        got = author and f"{author.agent_id} ({author.issuer_type})"
         tell(
             "the reverse: the agent makes a token, the caller validates it",
             seen.replace("caller", name),
-            got,
+            f"{author.agent_id} ({author.issuer_type})" if author else None,
         )
 
-        async def call():
+        async def call() -> Answer:
             fresh = await caller.aauthorization(agent, ["read"], reuse=False)
             return await post(self.session, f"{agent}/read", fresh)
 
@@ -83,10 +108,10 @@ class Caller:
         sent = f"{count} tokens and calls while the signing key is rotated, {self.all}"
         tell(sent, f"{count} times {accepted}, with 2 keys by {self.workers}", got)
 
-    async def bound_tokens(self, tell, caller, agent, accepted):
+    async def bound_tokens(self, tell: Tell, caller: AuthSkill, agent: str, accepted: str) -> None:
         url = f"{agent}/bound"
 
-        async def bind():
+        async def bind() -> str:
             return await caller.aauthorization(
                 agent, ["read"], method="POST", url=url, body=BODY, bind=True
             )
@@ -102,13 +127,13 @@ class Caller:
         changed = await self.said(url, await bind(), body=BODY.replace(b"movies", b"bombs"))
         tell("bound token, body changed on the way", "401 body_tampered", changed)
 
-    async def authority_down(self, self_issued):
+    async def authority_down(self, self_issued: Callable[[str, int], AuthSkill]) -> None:
         agent, caller = f"{self.agents}/portal", self.portal["caller"]
         kept = await caller.aauthorization(agent, ["read"])
         unknown = await caller.aauthorization(f"{self.agents}/late", ["read"])
         await have("stop the authority")
 
-        def tell(sent, expected, got):
+        def tell(sent: str, expected: str, got: str | None) -> None:
             report(f"authority down: {sent}", expected, got)
 
         known = await by_every_worker(
@@ -134,21 +159,22 @@ class Caller:
         tell("self-issued token", "200 caller (agent)", await self.said(f"{agent}/read", reachable))
 
 
-async def code_of(caller, agent):
+async def code_of(caller: AuthSkill, agent: str) -> str:
     try:
         return await caller.agenerate_token(agent, ["write"])
     except TallystickError as reason:
         return reason.code
 
 
-def closed_port():
+def closed_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+        port: int = listener.getsockname()[1]
+        return port
 
 
 @contextmanager
-def serving(app, listener):
+def serving(app: Flask, listener: socket.socket) -> Iterator[None]:
     """Serve a Flask application from a thread: werkzeug's server, for trying things out."""
     server = make_server("127.0.0.1", 0, app, threaded=True, fd=listener.fileno())
     thread = Thread(target=server.serve_forever)
@@ -161,13 +187,13 @@ def serving(app, listener):
         server.server_close()
 
 
-async def main(settings):
-    def self_issued(name, port):
+async def main(settings: dict[str, Any]) -> None:
+    def self_issued(name: str, port: int) -> AuthSkill:
         return AuthSkill(
             base_url=f"http://127.0.0.1:{port}/{name}", keys_dir=settings["keysDir"], dev_mode=True
         )
 
-    def of_authority(name):
+    def of_authority(name: str) -> AuthSkill:
         return AuthSkill(
             authority=settings["authority"], agent_id=name, client_secret=settings["secrets"][name]
         )
@@ -179,7 +205,7 @@ async def main(settings):
     app = Flask("caller")
     app.register_blueprint(auth_blueprint(own))
 
-    async def rotate_own():
+    async def rotate_own() -> None:
         await asyncio.to_thread(own["caller"].rotate_keys, force=True)
 
     with serving(app, listener):

@@ -5,7 +5,10 @@ import json
 import sys
 import time
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
+
+import aiohttp
 
 BODY = json.dumps({"query": "What movies are playing?"}).encode()
 ROTATION_CALLS = 100
@@ -15,21 +18,31 @@ ROTATION_LIMIT = 30  # seconds
 
 class Answer(NamedTuple):
     said: str  # 200 and whom the agent saw, or the status and the code of the refusal
-    members: dict
+    members: dict[str, Any]
     worker: str
 
 
-def report(sent, expected, got):
+Call = Callable[[], Awaitable[Answer]]
+
+
+def report(sent: str, expected: str, got: str | None) -> None:
     print(json.dumps({"sent": sent, "expected": expected, "got": got}), flush=True)
 
 
-async def have(deed):
+async def have(deed: str) -> None:
     """Have the demo do something, and wait until it is done."""
     print(json.dumps({"do": deed}), flush=True)
     await asyncio.to_thread(sys.stdin.readline)
 
 
-async def post(session, url, authorization=None, *, body=BODY, middlewares=None):
+async def post(
+    session: aiohttp.ClientSession,
+    url: str,
+    authorization: str | None = None,
+    *,
+    body: bytes = BODY,
+    middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
+) -> Answer:
     headers = {"Content-Type": "application/json"}
     if authorization:
         headers["Authorization"] = authorization
@@ -39,9 +52,10 @@ async def post(session, url, authorization=None, *, body=BODY, middlewares=None)
         return Answer(said, members, response.headers["X-Worker"])
 
 
-async def by_every_worker(workers, call):
+async def by_every_worker(workers: int, call: Call) -> str:
     """Call ten at a time until every worker has answered."""
-    said, seen = set(), set()
+    said: set[str] = set()
+    seen: set[str] = set()
     for _ in range(50):
         for answer in await asyncio.gather(*(call() for _ in range(10))):
             said.add(answer.said)
@@ -51,17 +65,20 @@ async def by_every_worker(workers, call):
     return f"{', '.join(said)} by {len(seen)}"
 
 
-async def through_rotation(workers, call, rotate):
+async def through_rotation(
+    workers: int, call: Call, rotate: Callable[[], Awaitable[None]]
+) -> tuple[int, str]:
     """Call without a pause while the key is rotated, until every worker has seen both keys."""
-    said, seen = Counter(), {}  # workers by key
+    said: Counter[str] = Counter()
+    seen: dict[str | None, set[str]] = {}  # workers by key
     last = time.monotonic() + ROTATION_LIMIT
     count = 0
 
-    def going_on(calls, keys):
+    def going_on(calls: float, keys: int) -> bool:
         everywhere = len(seen) >= keys and all(len(by) == workers for by in seen.values())
         return (count < calls or not everywhere) and time.monotonic() < last
 
-    async def lane():
+    async def lane() -> None:
         nonlocal count
         while going_on(ROTATION_CALLS, 2):
             count += 1
@@ -69,7 +86,7 @@ async def through_rotation(workers, call, rotate):
             said[answer.said] += 1
             seen.setdefault(answer.members.get("key"), set()).add(answer.worker)
 
-    async def turn():
+    async def turn() -> None:
         while going_on(ROTATION_CALLS / 2, 1):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         await rotate()

@@ -6,7 +6,7 @@ Run by gunicorn with --preload, so all are made once, before the fork.
 import json
 import os
 
-from flask import Flask, g
+from flask import Flask, Response, g
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from tallystick import AuthSkill
@@ -35,11 +35,11 @@ agents = {
 }
 
 
-def application(skill):
+def application(skill: AuthSkill) -> Flask:
     app = Flask(__name__)
     app.register_blueprint(skill.blueprint())
 
-    def answer():
+    def answer() -> dict[str, str | None]:
         return {"caller": f"{g.auth.agent_id} ({g.auth.issuer_type})", "key": g.auth.key_id}
 
     app.post("/read", endpoint="read")(skill.require_scopes("read")(answer))
@@ -48,11 +48,11 @@ def application(skill):
 
     @app.post("/token")
     @skill.require_auth
-    def token():
+    def token() -> dict[str, str]:
         return {"token": skill.generate_token(g.auth.agent_url, ["read"])}
 
     @app.after_request
-    def name_the_worker(response):
+    def name_the_worker(response: Response) -> Response:
         response.headers["X-Worker"] = str(os.getpid())
         return response
 

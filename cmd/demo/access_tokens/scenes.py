@@ -2,23 +2,27 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
-from conducting import conduct
-from processes import NODE, WORKERS, gunicorn, node
+from conducting import Deeds, conduct
+from processes import NODE, WORKERS, Site, gunicorn, node, pipes
 from tallystick import Authority
 
 HERE = Path(__file__).parent
 # "mallory" is known to the authority like anybody else: it is the agents that deny him.
 CLIENTS = ("caller", "mallory", "portal")
 
+Secrets = dict[str, str | None]  # by client
 
-def node_to_flask(folder, log):
+
+def node_to_flask(folder: Path, log: IO[str]) -> tuple[int, int]:
     """Node makes the tokens, Python verifies: Flask agents (gunicorn, 2 workers), an authority"""
     with python_authority(folder / "authority", log) as (authority, secrets, deeds):
 
-        def environment(url):
+        def environment(url: str) -> dict[str, str]:
             return {"DEMO_AGENTS": agents_settings(url, folder, authority, secrets)}
 
         with gunicorn(
@@ -28,24 +32,25 @@ def node_to_flask(folder, log):
             return conduct([NODE, str(HERE / "caller.mjs")], log, settings, deeds)
 
 
-def python_to_node(folder, log):
+def python_to_node(folder: Path, log: IO[str]) -> tuple[int, int]:
     """Python makes the tokens, Node verifies: Node agents, an authority in Node"""
     with node_authority(folder / "authority", log) as (authority, secrets, deeds):
-        settings = agents_settings(None, folder, authority, secrets)
-        with node("the Node agents", HERE / "node_agents.mjs", log, given=settings) as agents:
+        given = agents_settings(None, folder, authority, secrets)
+        with node("the Node agents", HERE / "node_agents.mjs", log, given=given) as agents:
             settings = caller_settings(agents, authority, folder, secrets, 1)
-            return conduct([sys.executable, str(HERE / "caller.py")], log, settings, deeds)
+            command = [sys.executable, "-m", "access_tokens.caller"]
+            return conduct(command, log, settings, deeds, cwd=HERE.parent)
 
 
 SCENES = (node_to_flask, python_to_node)
 
 
 @contextmanager
-def python_authority(keys_dir, log):
+def python_authority(keys_dir: Path, log: IO[str]) -> Iterator[tuple[Site, Secrets, Deeds]]:
     """Serve an authority from two workers; keys and clients are managed from here."""
     application = "tallystick.authority.commands:application()"
 
-    def environment(url):
+    def environment(url: str) -> dict[str, str]:
         return {"TALLYSTICK_ISSUER": url, "TALLYSTICK_KEYS_DIR": str(keys_dir)}
 
     with (
@@ -66,21 +71,22 @@ def python_authority(keys_dir, log):
 
 
 @contextmanager
-def node_authority(keys_dir, log):
+def node_authority(keys_dir: Path, log: IO[str]) -> Iterator[tuple[Site, Secrets, Deeds]]:
     """Serve an authority in Node, which rotates its keys when it is told to."""
     given = {"keysDir": str(keys_dir), "clients": CLIENTS}
     with node("the authority", HERE / "authority.mjs", log, given=json.dumps(given)) as site:
-        secrets = json.loads(site.process.stdout.readline())
+        stdin, stdout = pipes(site.process)
+        secrets = json.loads(stdout.readline())
 
-        def rotate():
-            site.process.stdin.write("rotate\n")
-            site.process.stdin.flush()
-            return json.loads(site.process.stdout.readline())
+        def rotate() -> object:
+            stdin.write("rotate\n")
+            stdin.flush()
+            return json.loads(stdout.readline())
 
         yield site, secrets, {"rotate the authority": rotate, "stop the authority": site.stop}
 
 
-def agents_settings(url, folder, authority, secrets):
+def agents_settings(url: str | None, folder: Path, authority: Site, secrets: Secrets) -> str:
     settings = {
         "url": url,
         "keysDir": str(folder / "agents"),
@@ -90,7 +96,9 @@ def agents_settings(url, folder, authority, secrets):
     return json.dumps(settings)
 
 
-def caller_settings(agents, authority, folder, secrets, workers):
+def caller_settings(
+    agents: Site, authority: Site, folder: Path, secrets: Secrets, workers: int
+) -> dict[str, Any]:
     return {
         "agents": agents.url,
         "authority": authority.url,

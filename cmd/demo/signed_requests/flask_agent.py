@@ -5,7 +5,7 @@ Run by gunicorn with --preload, so AgentAuth is made once, before the fork.
 
 import os
 
-from flask import Flask, g, request
+from flask import Flask, Response, g, request
 
 from tallystick import AgentAuth
 
@@ -15,11 +15,11 @@ auth = AgentAuth(os.environ["DEMO_KEYS_DIR"])
 
 @app.route("/agent", methods=["POST"])
 @auth.require_auth
-def agent():
+def agent() -> dict[str, str]:
     return {"answer": f"you asked {request.get_json()['query']!r}", "caller": g.auth.issuer}
 
 
 @app.after_request
-def name_the_worker(response):
+def name_the_worker(response: Response) -> Response:
     response.headers["X-Worker"] = str(os.getpid())
     return response

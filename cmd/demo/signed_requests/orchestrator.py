@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import aiohttp
@@ -14,16 +15,18 @@ from tallystick.core import load_core
 BODY = json.dumps({"query": "What movies are playing?"}).encode()
 
 
-def report(sent, expected, got):
+def report(sent: str, expected: str, got: str) -> None:
     print(json.dumps({"sent": sent, "expected": expected, "got": got}), flush=True)
 
 
 class Calls:
-    def __init__(self, session, agent):
+    def __init__(self, session: aiohttp.ClientSession, agent: str) -> None:
         self.session = session
         self.endpoint = f"{agent}/agent"
 
-    async def post(self, headers, url=None, body=BODY):
+    async def post(
+        self, headers: Mapping[str, str], url: str | None = None, body: bytes = BODY
+    ) -> str:
         """Return what the agent says: 200 and whom it saw, or the code of the refusal."""
         sent = {"Content-Type": "application/json", **headers}
         async with self.session.post(url or self.endpoint, data=body, headers=sent) as response:
@@ -31,7 +34,7 @@ class Calls:
             return f"{response.status} {answer.get('code') or answer.get('caller')}"
 
 
-def expired(private_pem, url):
+def expired(private_pem: str, url: str) -> dict[str, str]:
     request = {
         "issuer": "orchestrator",
         "private_key": private_pem,
@@ -43,7 +46,7 @@ def expired(private_pem, url):
     return {"Authorization": answer["ok"]["authorization"]}
 
 
-async def main(agent, keys_dir):
+async def main(agent: str, keys_dir: str) -> None:
     folder = Path(keys_dir)
     private_pem, public_pem = KeyManager.generate_rsa_keypair()
     stranger_pem, stranger_public = KeyManager.generate_rsa_keypair()

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import IO
 
 from conducting import conduct
 from processes import NODE, WORKERS, gunicorn, node
@@ -9,7 +10,7 @@ from processes import NODE, WORKERS, gunicorn, node
 HERE = Path(__file__).parent
 
 
-def node_to_flask(folder, log):
+def node_to_flask(folder: Path, log: IO[str]) -> tuple[int, int]:
     """Node orchestrator -> Flask agent (gunicorn --preload, 2 workers)"""
     environment = {"DEMO_KEYS_DIR": str(folder)}
     with gunicorn(
@@ -20,7 +21,7 @@ def node_to_flask(folder, log):
         )
 
 
-def python_to_node(folder, log):
+def python_to_node(folder: Path, log: IO[str]) -> tuple[int, int]:
     """Python orchestrator -> Node agent"""
     with node("the Node agent", HERE / "node_agent.mjs", log, str(folder)) as agent:
         return conduct([sys.executable, str(HERE / "orchestrator.py"), agent.url, str(folder)], log)
