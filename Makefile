@@ -197,9 +197,11 @@ mutation: ## switch off each guard of the core in turn: a vector must turn red f
 	build/mutation
 
 .PHONY: bench
-bench: python node ## measure against the peers in one run and print ratios
-	@cd cmd/bench && npm ci --no-audit --no-fund --loglevel=error
+bench: python node cmd/bench/node_modules/.package-lock.json ## measure against the peers in one run and print ratios
 	@$(VENV_PYTHON) cmd/bench/bench.py
+cmd/bench/node_modules/.package-lock.json: cmd/bench/package-lock.json
+	cd cmd/bench && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 .PHONY: generate
 generate: ## write the generated files
@@ -209,7 +211,7 @@ generate: ## write the generated files
 # Biome's configuration is the package's; the vectors' JSON is the generator's to format.
 SCRIPTS = git ls-files -z 'cmd/*.mjs' 'conformance/*.mjs' 'conformance/*.js' | xargs -0 $(NODE_DIR)/node_modules/.bin/biome check --config-path=$(NODE_DIR)
 .PHONY: lint
-lint: python node links ## lint, type-check and cross-build everything; change nothing
+lint: python node links cmd/bench/node_modules/.package-lock.json ## lint, type-check and cross-build everything; change nothing
 	go vet ./...
 	GOOS=wasip1 GOARCH=wasm go vet ./wasm
 	go run $(STATICCHECK) ./...
@@ -222,7 +224,7 @@ lint: python node links ## lint, type-check and cross-build everything; change n
 	for folder in cmd/bench cmd/demo cmd/docs conformance/drivers/python conformance/peers/python; do \
 		MYPYPATH=$$folder $(VENV)/bin/mypy --config-file $(PYTHON_DIR)/pyproject.toml --explicit-package-bases $$folder || exit 1; \
 	done
-	cd $(NODE_DIR) && npm run --silent check
+	cd $(NODE_DIR) && npm run --silent check && node_modules/.bin/tsc -p tsconfig.programs.json
 	$(SCRIPTS)
 
 .PHONY: check

@@ -24,19 +24,25 @@ const verifiers = {
 const fastVerify = createVerifier({ key: publicPem, cache: false, algorithms: ["RS256"] });
 
 // Each token is verified once by each of ours, since it works once.
+/** @type {string[]} */
 const tokens = [];
 for (let n = 0; n <= VERIFICATIONS * ROUNDS; n++) tokens.push((await client.sign("POST", url, body)).authorization);
-const token = (n) => tokens[1 + n];
+/** @param {number} n */
+const token = (n) => nth(1 + n);
+/** @param {number} n */
+const nth = (n) => /** @type {string} */ (tokens[n]);
 const bytes = Buffer.from(body);
 
 const signClaims = () => ({ content_sha256: "0".repeat(64), htm: "POST", htu: url });
+/** @type {Record<string, import("./timing.mjs").Contestant>} */
 const contestants = {
   ...Object.fromEntries(
     Object.entries(verifiers).map(([name, auth]) => [
       name,
       {
         count: VERIFICATIONS,
-        run: (n) => auth.verify({ authorization: [token(n)], method: "POST", path: "/agent" }, bytes),
+        run: (/** @type {number} */ n) =>
+          auth.verify({ authorization: [token(n)], method: "POST", path: "/agent" }, bytes),
       },
     ]),
   ),
@@ -74,7 +80,7 @@ const instant = new OrchestratorClient({ issuerId: "orchestrator", signer: () =>
 for (let n = 0; n < WARM_UP; n++) {
   await instant.sign("POST", url, body);
   for (const auth of Object.values(verifiers)) {
-    await auth.verify({ authorization: [tokens[0]], method: "POST", path: "/agent" }, bytes).catch(() => {});
+    await auth.verify({ authorization: [nth(0)], method: "POST", path: "/agent" }, bytes).catch(() => {});
   }
 }
 

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { AgentAuth } from "../../bindings/node/dist/index.js";
 
 const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-const keys = { orchestrator: publicKey.export({ format: "pem", type: "spki" }) };
+const keys = { orchestrator: publicKey.export({ format: "pem", type: "spki" }).toString() };
 const started = performance.now();
 await new AgentAuth({ keys }).ready();
 console.log(JSON.stringify({ name: "node wasm: ready", microseconds: (performance.now() - started) * 1000 }));

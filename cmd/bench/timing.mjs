@@ -1,8 +1,17 @@
 // How contestants are timed: in turns, the best of several rounds; writes JSON lines {name, microseconds}.
 export const ROUNDS = 7;
 
-/** Times {count, run} by name; `run` is given the number of its call. */
+/**
+ * What is timed: how often in a round, and a function of the number of its call.
+ * @typedef {{ count: number, run: (n: number) => unknown }} Contestant
+ */
+
+/**
+ * Times contestants by name.
+ * @param {Record<string, Contestant>} contestants
+ */
 export async function race(contestants) {
+  /** @type {Record<string, number>} */
   const best = {};
   for (let round = 0; round < ROUNDS; round++) {
     for (const [name, { count, run }] of Object.entries(contestants)) {

@@ -1,4 +1,5 @@
 // The demo's Node caller: an agent itself, which makes each call and writes one JSON line about it.
+import { once } from "node:events";
 import { createServer } from "node:http";
 import { AuthSkill, nodeEndpoints } from "../../../bindings/node/dist/index.js";
 import { BODY, byEveryWorker, have, post, report, throughRotation } from "./calls.mjs";
@@ -10,8 +11,10 @@ const all = `by ${workers} worker${workers > 1 ? "s" : ""}`;
 
 const server = createServer();
 const port = await listen(server);
+/** @param {string} name */
 const selfIssued = (name, at = port) =>
   new AuthSkill({ baseUrl: `http://127.0.0.1:${at}/${name}`, keysDir, devMode: true });
+/** @param {string} name */
 const ofAuthority = (name) => new AuthSkill({ authority, agentId: name, clientSecret: secrets[name] });
 
 const own = { caller: selfIssued("caller"), mallory: selfIssued("mallory") };
@@ -24,8 +27,14 @@ await scene("portal", portal, { name: "portal", seen: "caller (portal)", rotate:
 await authorityDown();
 process.exit(0);
 
+/**
+ * @param {string} mode
+ * @param {{ caller: AuthSkill, mallory: AuthSkill }} skills
+ * @param {{ name: string, seen: string, rotate: () => Promise<unknown> }} agent
+ */
 async function scene(mode, { caller, mallory }, { name, seen, rotate }) {
   const agent = `${agents}/${name}`;
+  /** @type {typeof report} */
   const tell = (sent, expected, got) => report(`${mode}: ${sent}`, expected, got);
   const accepted = `200 ${seen}`;
 
@@ -59,7 +68,7 @@ async function scene(mode, { caller, mallory }, { name, seen, rotate }) {
   );
 
   const { answer } = await post(`${agent}/token`, reading);
-  const from = await caller.validateToken(answer.token);
+  const from = await caller.validateToken(/** @type {string} */ (answer.token));
   tell(
     "the reverse: the agent makes a token, the caller validates it",
     seen.replace("caller", name),
@@ -81,6 +90,7 @@ async function authorityDown() {
   const kept = await portal.caller.authorization(agent, { scopes: ["read"] });
   const unknown = await portal.caller.authorization(`${agents}/late`, { scopes: ["read"] });
   await have("stop the authority");
+  /** @type {typeof report} */
   const tell = (sent, expected, got) => report(`authority down: ${sent}`, expected, got);
   const known = await byEveryWorker(workers, () => post(`${agent}/read`, kept));
   tell(`token of the authority, whose keys the agent knows, ${all}`, `200 caller (portal) by ${workers}`, known);
@@ -99,9 +109,10 @@ async function authorityDown() {
   tell("self-issued token", "200 caller (agent)", (await post(`${agents}/self/read`, reachable)).said);
 }
 
+/** @param {import("node:http").Server} server */
 async function listen(server) {
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return server.address().port;
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return /** @type {import("node:net").AddressInfo} */ (server.address()).port;
 }
 
 async function closedPort() {

@@ -3,6 +3,7 @@ import { createInterface } from "node:readline";
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
+/** @returns {Promise<string>} */
 export async function readLine() {
   const { value, done } = await lines.next();
   if (done) process.exit(0);

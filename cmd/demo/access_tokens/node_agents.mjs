@@ -1,12 +1,14 @@
 // The demo's Node agents, on node:http: "self" signs its own tokens, for "portal" the authority does.
+import { once } from "node:events";
 import { createServer } from "node:http";
 import { AuthSkill, nodeEndpoints } from "../../../bindings/node/dist/index.js";
 import { readLine } from "./input.mjs";
 
 const { authority, keysDir, secret } = JSON.parse(await readLine());
 const server = createServer();
-await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-const url = `http://127.0.0.1:${server.address().port}`;
+await once(server.listen(0, "127.0.0.1"), "listening");
+const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+const url = `http://127.0.0.1:${port}`;
 
 const agents = {
   // devMode: issuers that nobody configured may be on this machine, over plain http.
@@ -22,19 +24,28 @@ const agents = {
   late: new AuthSkill({ authority, baseUrl: `${url}/late` }),
 };
 
+/** @typedef {Parameters<AuthSkill["handler"]>[0]} Handler */
+
+/**
+ * @param {import("node:http").ServerResponse} response
+ * @param {object} value
+ */
 const send = (response, value) => {
   response.setHeader("content-type", "application/json");
   response.end(JSON.stringify(value));
 };
 
+/** @type {Handler} */
 const answer = ({ auth }, response) =>
   send(response, { caller: `${auth.agentId} (${auth.issuerType})`, key: auth.keyId });
 
+/** @type {Map<string | undefined, import("../../../bindings/node/dist/index.js").NodeHandler>} */
 const routes = new Map();
 for (const [name, skill] of Object.entries(agents)) {
   routes.set(`/${name}/read`, skill.handler(answer, { scopes: ["read"] }));
   routes.set(`/${name}/write`, skill.handler(answer, { scopes: ["read", "write"] }));
   routes.set(`/${name}/bound`, skill.handler(answer, { scopes: ["read"], bind: true }));
+  /** @type {Handler} */
   const token = async ({ auth }, response) =>
     send(response, { token: await skill.generateToken(auth.agentUrl, ["read"]) });
   routes.set(`/${name}/token`, skill.handler(token));

@@ -2,13 +2,14 @@
 import { createServer } from "node:http";
 import { AgentAuth } from "../../../bindings/node/dist/index.js";
 
-const [keysDir] = process.argv.slice(2);
+const [keysDir = ""] = process.argv.slice(2);
 const server = createServer();
 server.listen(0, "127.0.0.1", () => {
-  const origin = `http://127.0.0.1:${server.address().port}`;
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  const origin = `http://127.0.0.1:${port}`;
   const auth = new AgentAuth({ keysDir, baseUrl: origin });
   const answer = auth.handler((request, response) => {
-    const { query } = JSON.parse(request.rawBody);
+    const { query } = JSON.parse(request.rawBody.toString("utf8"));
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify({ answer: `you asked '${query}'`, caller: request.auth.issuer }));
   });

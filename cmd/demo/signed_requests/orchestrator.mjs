@@ -4,22 +4,31 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { KeyManager, loadCore, OrchestratorClient } from "../../../bindings/node/dist/index.js";
 
-const [agent, keysDir, workers] = process.argv.slice(2);
+const [agent = "", keysDir = "", count] = process.argv.slice(2);
+const workers = Number(count);
 const endpoint = `${agent}/agent`;
 const body = JSON.stringify({ query: "What movies are playing?" });
 
+/**
+ * @param {string} sent
+ * @param {string} expected
+ * @param {string} got
+ */
 function report(sent, expected, got) {
   console.log(JSON.stringify({ sent, expected, got }));
 }
 
-// What an agent says: 200 and whom it saw, or the status and the code of the refusal.
+/**
+ * What an agent says: 200 and whom it saw, or the status and the code of the refusal.
+ * @param {object} headers
+ */
 async function post(headers, { url = endpoint, text = body } = {}) {
   const response = await fetch(url, {
     method: "POST",
     headers: { "content-type": "application/json", ...headers },
     body: text,
   });
-  const answer = await response.json();
+  const answer = /** @type {Record<string, string>} */ (await response.json());
   return { said: `${response.status} ${answer.code ?? answer.caller}`, worker: response.headers.get("x-worker") };
 }
 
@@ -31,7 +40,7 @@ const newcomer = new OrchestratorClient({ issuerId: "newcomer", signer: stranger
 const impostor = new OrchestratorClient({ issuerId: "orchestrator", signer: stranger.privatePem });
 
 const welcome = await client.send(agent, JSON.parse(body));
-report("signed request", "200 orchestrator", welcome.error ?? `200 ${welcome.caller}`);
+report("signed request", "200 orchestrator", String(welcome.error ?? `200 ${welcome.caller}`));
 
 const changed = await post(await client.sign("POST", endpoint, body), { text: body.replace("movies", "bombs") });
 report("body changed on the way", "401 body_tampered", changed.said);
