@@ -10,7 +10,7 @@ import (
 	"unicode"
 )
 
-// Answer is what a core answers: exactly one of the three.
+// Answer is what a core answers: one of the four forms (docs/abi.md).
 type Answer struct {
 	OK     json.RawMessage `json:"ok"`
 	Need   json.RawMessage `json:"need"`

@@ -37,8 +37,8 @@ uint32_t tally_abi_version(void);
  *   body, body_len        raw bytes, at most 64 MiB; NULL with 0 for none
  *   answer_len            must not be NULL; receives the length in bytes
  *
- * Returns a JSON object, {"ok":...}, {"need":...,"ticket":...} or {"error":...}; the
- * need "claim" of an engine with replay "host_last" has no ticket.
+ * Returns a JSON object: {"ok":...}, {"need":...,"ticket":...}, {"need":{...,"claimed":...}}
+ * (the claim that ends a verification, without a ticket) or {"error":...}.
  * It is not NUL-terminated. Never returns NULL. Free it with tally_free.
  */
 char *tally_call(const char *op, size_t op_len,
