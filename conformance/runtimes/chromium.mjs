@@ -26,12 +26,13 @@ export function chromium() {
 
 function apt() {
   if (!runs("apt-get", ["--version"])) throw new Error(`there is no Chromium and no apt-get: ${ADVICE}`);
-  const root = process.getuid() === 0;
+  const root = process.getuid?.() === 0;
   if (!root && !runs("sudo", ["-n", "true"])) throw new Error(`only root may install Chromium: ${ADVICE}`);
   console.error("installing Debian's chromium …");
+  /** @param {string[]} words */
   const get = (...words) => {
     const command = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--yes", ...words];
-    const [program, ...values] = root ? command : ["sudo", "-n", ...command];
+    const [program = "", ...values] = root ? command : ["sudo", "-n", ...command];
     return spawnSync(program, values, { stdio: ["ignore", 2, 2] }).status === 0;
   };
   const wanted = ["install", "--no-install-recommends", "chromium"];
@@ -41,4 +42,5 @@ function apt() {
   }
 }
 
+/** @type {(program: string, words: string[]) => boolean} */
 const runs = (program, words) => spawnSync(program, words, { stdio: "ignore" }).status === 0;

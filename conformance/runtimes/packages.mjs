@@ -13,25 +13,41 @@ const ANSWERS_WITHIN = 60_000;
  * Package -> what it brings. These are the packages of one platform each, of which npm takes the one that fits, without
  * the packages "bun", "deno" and "workerd" around them: their wrappers start the program as a child, which outlives them.
  */
-const CONTENTS = {
+const CONTENTS = /** @satisfies {Record<string, Record<string, string>>} */ ({
   bun: { "@oven/bun-linux-x64": "bin/bun", "@oven/bun-linux-aarch64": "bin/bun" },
   deno: { "@deno/linux-x64-glibc": "deno" },
   workerd: { "@cloudflare/workerd-linux-64": "bin/workerd", "@cloudflare/workerd-linux-arm64": "bin/workerd" },
   "playwright-core": { "playwright-core": "package.json" },
-};
+});
 
+/**
+ * @typedef {keyof typeof CONTENTS} Packed
+ * @typedef {{ version: string | undefined, place: string }} Found
+ */
+
+/** @param {[string, ...string[]]} path */
 const read = (...path) => JSON.parse(readFileSync(join(...path), "utf8"));
 
-/** The files of what was asked for that are there. */
+/**
+ * The files of what was asked for that are there.
+ * @param {Packed} name
+ * @param {string} into
+ */
 function found(name, into) {
   const files = Object.entries(CONTENTS[name]).map(([pack, file]) => join(into, "node_modules", pack, file));
   return files.filter((file) => existsSync(file));
 }
 
-/** Installs these, and keeps those that were installed before. Quick when they are all there. */
+/**
+ * Installs these, and keeps those that were installed before. Quick when they are all there.
+ * @param {Packed[]} names
+ * @param {string} into
+ */
 export function install(names, into) {
-  const kept = Object.keys(CONTENTS).filter((name) => names.includes(name) || found(name, into).length > 0);
+  const all = /** @type {Packed[]} */ (Object.keys(CONTENTS));
+  const kept = all.filter((name) => names.includes(name) || found(name, into).length > 0);
   const files = pinned(kept.flatMap((name) => Object.keys(CONTENTS[name])));
+  /** @param {[string, string]} file */
   const same = ([name, text]) => existsSync(join(into, name)) && readFileSync(join(into, name), "utf8") === text;
   const complete = kept.every((name) => found(name, into).length > 0);
   // npm writes its own list last.
@@ -44,13 +60,18 @@ export function install(names, into) {
   ci(into);
 }
 
-/** What npm reads, with these packages of ours alone. */
+/**
+ * What npm reads, with these packages of ours alone.
+ * @param {string[]} packs
+ */
 function pinned(packs) {
+  /** @param {Record<string, string>} all */
   const some = (all) => Object.fromEntries(Object.entries(all).filter(([name]) => packs.includes(name)));
+  /** @param {Record<string, Record<string, string>>} root */
   const only = (root) => ({
     ...root,
-    dependencies: some(root.dependencies),
-    optionalDependencies: some(root.optionalDependencies),
+    dependencies: some(root.dependencies ?? {}),
+    optionalDependencies: some(root.optionalDependencies ?? {}),
   });
   const lock = read(HERE, "package-lock.json");
   lock.packages[""] = only(lock.packages[""]);
@@ -61,6 +82,7 @@ function pinned(packs) {
   };
 }
 
+/** @param {string} cwd */
 function ci(cwd) {
   const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
   const { status, error } = spawnSync("npm", ["ci", ...flags], { cwd, stdio: ["ignore", 2, 2] });
@@ -68,7 +90,12 @@ function ci(cwd) {
   if (status !== 0) throw new Error(`"npm ci" in ${cwd} ended with status ${status}`);
 }
 
-/** Links the program of this platform as bin/NAME and says its version and place. */
+/**
+ * Links the program of this platform as bin/NAME and says its version and place.
+ * @param {Packed} name
+ * @param {string} into
+ * @returns {Found}
+ */
 export function link(name, into) {
   const [program] = found(name, into);
   if (program === undefined) {
@@ -86,13 +113,21 @@ export function link(name, into) {
   return { version: said, place };
 }
 
-/** The version and place of a package that carries no program. */
+/**
+ * The version and place of a package that carries no program.
+ * @param {Packed} name
+ * @param {string} into
+ * @returns {Found}
+ */
 export function library(name, into) {
   const place = join(into, "node_modules", name);
   return { version: read(place, "package.json").version, place };
 }
 
-/** The first line of what a program says for --version, or undefined when it does not run. */
+/**
+ * The first line of what a program says for --version, or undefined when it does not run.
+ * @param {string} program
+ */
 export function version(program) {
   const { status, stdout } = spawnSync(program, ["--version"], { encoding: "utf8", timeout: ANSWERS_WITHIN });
   return status === 0 ? stdout.trim().split("\n")[0] : undefined;

@@ -19,7 +19,12 @@ installed with apt-get, which needs root or a sudo that does not ask. playwright
 Exit status: 0 when all are there, 1 when one is not, 2 for a wrong use.
 `;
 
-/** Runtime -> the npm package that it needs, and how its version and place are found. */
+/**
+ * Runtime -> the npm package that it needs, and how its version and place are found.
+ * @typedef {import("./packages.mjs").Packed} Packed
+ * @typedef {(into: string) => import("./packages.mjs").Found} Find
+ * @type {Record<string, { packed: Packed, parts: Record<string, Find> }>}
+ */
 const RUNTIMES = {
   bun: { packed: "bun", parts: { bun: (into) => link("bun", into) } },
   deno: { packed: "deno", parts: { deno: (into) => link("deno", into) } },
@@ -41,9 +46,11 @@ function main() {
 
 /** Reads the command line; ends the process for --help and for a wrong use. */
 function read() {
-  const options = { into: { type: "string", default: INTO }, help: { type: "boolean", short: "h" } };
   try {
-    const { values, positionals } = parseArgs({ options, allowPositionals: true });
+    const { values, positionals } = parseArgs({
+      options: { into: { type: "string", default: INTO }, help: { type: "boolean", short: "h" } },
+      allowPositionals: true,
+    });
     if (values.help) {
       process.stdout.write(HELP);
       process.exit(0);
@@ -52,34 +59,49 @@ function read() {
     if (unknown) throw new Error(`there is no runtime ${unknown}: take ${Object.keys(RUNTIMES).join(", ")}`);
     return { names: positionals.length > 0 ? positionals : Object.keys(RUNTIMES), into: resolve(values.into) };
   } catch (error) {
-    console.error(`setup: ${error.message} (--help shows the usage)`);
+    console.error(`setup: ${reason(error)} (--help shows the usage)`);
     process.exit(2);
   }
 }
 
-/** The names of what is not there afterwards. */
+/**
+ * The names of what is not there afterwards.
+ * @param {string[]} names
+ * @param {string} into
+ */
 function setUp(names, into) {
   try {
-    const packed = names.map((name) => RUNTIMES[name].packed);
+    const packed = names.flatMap((name) => RUNTIMES[name]?.packed ?? []);
     install(packed, into);
   } catch (error) {
-    console.error(`setup: ${error.message}`);
+    console.error(`setup: ${reason(error)}`);
     return names;
   }
   return names
-    .flatMap((name) => Object.entries(RUNTIMES[name].parts))
+    .flatMap((name) => Object.entries(RUNTIMES[name]?.parts ?? {}))
     .flatMap(([part, find]) => report(part, find, into));
 }
 
+/**
+ * The name of a part that is not there, alone.
+ * @param {string} name
+ * @param {Find} find
+ * @param {string} into
+ */
 function report(name, find, into) {
   try {
     const { version, place } = find(into);
     console.log(`${name}: ${version}, ${place}`);
     return [];
   } catch (error) {
-    console.error(`setup: ${name}: ${error.message}`);
+    console.error(`setup: ${name}: ${reason(error)}`);
     return [name];
   }
+}
+
+/** @param {unknown} error */
+function reason(error) {
+  return error instanceof Error ? error.message : String(error);
 }
 
 main();

@@ -23,6 +23,19 @@ const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-bac
 /** How long Chromium may take to start, and the page to open its core, in milliseconds. */
 const STARTS_WITHIN = 60_000;
 
+/**
+ * What is used of the package playwright-core, which is not where types are checked.
+ * @typedef {{ on(event: "console", listener: (message: { text(): string }) => void): void }
+ *   & { on(event: "pageerror", listener: (error: Error) => void): void }
+ *   & { goto(url: string, options: { timeout: number }): Promise<unknown> }} Page
+ * @typedef {{ newPage(): Promise<Page>, close(): Promise<void> }} Browser
+ * @typedef {{ launch(options: object): Promise<Browser> }} Chromium
+ */
+
+/**
+ * @param {string} folder
+ * @returns {{ chromium: Chromium, WebSocketServer: import("./site.mjs").SocketServer }}
+ */
 function playwright(folder) {
   const from = createRequire(resolve(folder, "package.json"));
   try {
@@ -35,7 +48,11 @@ function playwright(folder) {
   }
 }
 
-/** A browser with a fresh profile in the folder for temporary files, which is removed with it; a signal ends both. */
+/**
+ * A browser with a fresh profile in the folder for temporary files, which is removed with it; a signal ends both.
+ * @param {Chromium} chromium
+ * @param {string} executablePath
+ */
 async function launch(chromium, executablePath) {
   // Playwright's own handlers close the browser but let the process wait for its input.
   const ours = { handleSIGHUP: false, handleSIGINT: false, handleSIGTERM: false };
@@ -46,11 +63,16 @@ async function launch(chromium, executablePath) {
   return browser;
 }
 
-/** Opens the page: the socket that it connects with. */
+/**
+ * Opens the page: the socket that it connects with.
+ * @param {Browser} browser
+ * @param {Awaited<ReturnType<typeof serve>>} site
+ */
 async function open(browser, site) {
   const connected = site.connected(AbortSignal.timeout(STARTS_WITHIN));
   const page = await browser.newPage();
   page.on("console", (message) => console.error(`page: ${message.text()}`));
+  /** @type {Promise<never>} */
   const failed = new Promise((_, reject) => {
     page.on("pageerror", (error) => reject(new Error(`page: ${error.message}`)));
   });
@@ -60,8 +82,9 @@ async function open(browser, site) {
 }
 
 async function main() {
-  const options = { chromium: { type: "string" }, runtimes: { type: "string" }, help: { type: "boolean", short: "h" } };
-  const { values } = parseArgs({ options });
+  const { values } = parseArgs({
+    options: { chromium: { type: "string" }, runtimes: { type: "string" }, help: { type: "boolean", short: "h" } },
+  });
   if (values.help) return void process.stdout.write(HELP);
   const executablePath = values.chromium ?? process.env.TALLYSTICK_CHROMIUM ?? "/usr/bin/chromium";
   if (!existsSync(executablePath)) {
@@ -81,6 +104,6 @@ async function main() {
 try {
   await main();
 } catch (error) {
-  console.error(`driver chromium: ${error.message}`);
+  console.error(`driver chromium: ${error instanceof Error ? error.message : error}`);
   process.exitCode = 2;
 }

@@ -4,7 +4,16 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname } from "node:path";
 
+/**
+ * What is used of the package "ws".
+ * @typedef {import("node:events").EventEmitter & { send(data: Buffer): void, terminate(): void }} Socket
+ * @typedef {{ server: import("node:http").Server, path: string, maxPayload: number }} SocketOptions
+ * @typedef {new (options: SocketOptions) => import("node:events").EventEmitter & { clients: Set<Socket> }} SocketServer
+ */
+
+/** @type {Record<string, string>} */
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
+/** @type {Record<string, URL>} */
 const OURS = { "": new URL("page.html", import.meta.url), "worker.js": new URL("worker.js", import.meta.url) };
 const PACKAGE = new URL("../../../bindings/node/dist/", import.meta.url);
 
@@ -14,12 +23,14 @@ const MAX_ANSWER = 64 << 20;
 /**
  * The page and the built package on a free port of loopback: the page's URL, the socket that the page opens (`connected`
  * waits for it as long as the signal lets it), and how to stop.
+ * @param {SocketServer} WebSocketServer
  */
 export async function serve(WebSocketServer) {
   // Unguessable, so that no other process of this machine can connect and answer in the page's place.
   const root = `/${randomBytes(16).toString("hex")}/`;
   const server = createServer((request, response) => answer(root, request, response));
   const sockets = new WebSocketServer({ server, path: `${root}socket`, maxPayload: MAX_ANSWER });
+  /** @type {(signal: AbortSignal) => Promise<Socket>} */
   const connected = async (signal) => (await once(sockets, "connection", { signal }))[0];
   await once(server.listen(0, "127.0.0.1"), "listening");
   const stop = () => {
@@ -27,12 +38,18 @@ export async function serve(WebSocketServer) {
     server.closeAllConnections();
     return new Promise((resolve) => server.close(resolve));
   };
-  return { url: `http://127.0.0.1:${server.address().port}${root}`, connected, stop };
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  return { url: `http://127.0.0.1:${port}${root}`, connected, stop };
 }
 
-async function answer(root, request, response) {
+/**
+ * @param {string} root
+ * @param {import("node:http").IncomingMessage} request
+ * @param {import("node:http").ServerResponse} response
+ */
+async function answer(root, { url = "" }, response) {
   // URL removes every ".." first, so that what is asked for lies below the package's dist/. What another process sends may be no URL.
-  const pathname = URL.canParse(request.url, "http://site") ? new URL(request.url, "http://site").pathname : "";
+  const pathname = URL.canParse(url, "http://site") ? new URL(url, "http://site").pathname : "";
   if (!pathname.startsWith(root)) return void response.writeHead(404).end();
   const name = pathname.slice(root.length);
   const file = OURS[name] ?? new URL(`./${name}`, PACKAGE);
@@ -41,11 +58,15 @@ async function answer(root, request, response) {
     response.writeHead(200, { "content-type": TYPES[extname(file.pathname)] ?? "application/octet-stream" });
     response.end(content);
   } catch (error) {
-    response.writeHead(404).end(`${name}: ${error.code}`);
+    response.writeHead(404).end(`${name}: ${/** @type {NodeJS.ErrnoException} */ (error).code}`);
   }
 }
 
-/** Asks over the page's socket (worker.js says how), one question at a time; once the page is gone, each question fails. */
+/**
+ * Asks over the page's socket (worker.js says how), one question at a time; once the page is gone, each question fails.
+ * @param {Socket} socket
+ * @returns {import("../node/exchange.mjs").Call}
+ */
 export function asker(socket) {
   const answers = on(socket, "message", { close: ["close"] });
   return async (op, request, body) => {

@@ -6,20 +6,38 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { exchange } from "./exchange.mjs";
 
+/**
+ * What is read here of a request; the core judges it.
+ * @typedef {{ kid: string, private_pem?: string }} RingKey
+ * @typedef {{ keys?: RingKey[] }} Ring
+ * @typedef {{ engine: number, ticket: number, now: number, verifier?: object, signer?: { private_key?: string },
+ *   access?: { ring?: Ring }, ring?: Ring, bind?: object }} Request
+ *
+ * @typedef {import("../../../bindings/node/dist/cjs/answers.js").Need} Need
+ * @typedef {typeof import("../../../bindings/node/dist/cjs/host-crypto.js")} HostCrypto
+ * @typedef {import("node:crypto").KeyObject} KeyObject
+ * @typedef {[id: string, text: string]} PrivateKey
+ */
+
 // --installed FOLDER drives the package that a program in FOLDER would import; default: the one of this checkout.
 const { values: options } = parseArgs({
   options: { backend: { type: "string" }, library: { type: "string" }, installed: { type: "string" } },
 });
 const dist = join(options.installed === undefined ? ofCheckout() : installedIn(options.installed), "dist");
+/** @type {typeof import("../../../bindings/node/dist/index.js")} */
 const { loadCore } = await import(pathToFileURL(join(dist, "index.js")).href);
 // How the package hashes bodies and meets the needs "check" and "sign", below its public surface.
-const { bodyDigest, KeyCache, signOffLoop } = createRequire(import.meta.url)(join(dist, "cjs", "host-crypto.js"));
-const core = await loadCore({ backend: options.backend, library: options.library });
+/** @type {HostCrypto} */
+const hostCrypto = createRequire(import.meta.url)(join(dist, "cjs", "host-crypto.js"));
+const { bodyDigest, KeyCache, signOffLoop } = hostCrypto;
+const backend = /** @type {import("../../../bindings/node/dist/index.js").Backend | undefined} */ (options.backend);
+const core = await loadCore({ backend, library: options.library });
 
 function ofCheckout() {
   return fileURLToPath(new URL("../../../bindings/node", import.meta.url));
 }
 
+/** @param {string} folder */
 function installedIn(folder) {
   try {
     return dirname(createRequire(join(resolve(folder), "program.js")).resolve("tallystick/package.json"));
@@ -29,9 +47,13 @@ function installedIn(folder) {
   }
 }
 
-/** Engines of which this host does the RSA operations and the hashing: number -> how. */
+/**
+ * Engines of which this host does the RSA operations and the hashing: number -> how.
+ * @type {Map<number, ReturnType<typeof host>>}
+ */
 const engines = new Map();
 
+/** @param {Request} request */
 function open(request) {
   const { verifier, signer, access } = request;
   const answer = core.call(
@@ -43,26 +65,40 @@ function open(request) {
     }),
   );
   const { ok } = JSON.parse(answer);
-  if (ok)
-    engines.set(
-      ok.engine,
-      host(ok, [...ringKeys(access?.ring), ...(signer?.private_key ? [[ok.key_id, signer.private_key]] : [])]),
-    );
+  if (!ok) return answer;
+  const keys = ringKeys(access?.ring);
+  if (signer?.private_key) keys.push([ok.key_id, signer.private_key]);
+  engines.set(ok.engine, host(ok, keys));
   return answer;
 }
 
+/**
+ * @param {{ engine: number, max_body: number }} opened
+ * @param {PrivateKey[]} privateKeys
+ */
 function host({ engine, max_body }, privateKeys) {
+  /** @param {string} key */
   const publicPem = (key) => JSON.parse(core.call("engine.key", JSON.stringify({ engine, key }))).ok.public_pem;
+  /** @type {Map<string, KeyObject>} */
   const signers = new Map(privateKeys.map(([id, text]) => [id, importPrivate(text)]));
-  return { keys: new KeyCache(publicPem), maxBody: max_body, signers, waitForBody: new Map() };
+  /** @type {Map<number, Extract<Need, { kind: "body" }>>} */
+  const waitForBody = new Map();
+  return { keys: new KeyCache(publicPem), maxBody: max_body, signers, waitForBody };
 }
 
-/** The private keys of a key ring by their thumbprints; a key that a KMS holds is none of them. */
+/**
+ * The private keys of a key ring by their thumbprints; a key that a KMS holds is none of them.
+ * @param {Ring | undefined} ring
+ * @returns {PrivateKey[]}
+ */
 function ringKeys(ring) {
-  return (ring?.keys ?? []).filter((key) => key.private_pem).map((key) => [key.kid, key.private_pem]);
+  return (ring?.keys ?? []).flatMap((key) => (key.private_pem ? [[key.kid, key.private_pem]] : []));
 }
 
-/** Once the core has taken a new ring, this host signs with its keys. */
+/**
+ * Once the core has taken a new ring, this host signs with its keys.
+ * @param {Request} request
+ */
 function feed(request) {
   const answer = core.call("engine.feed", JSON.stringify(request));
   if (JSON.parse(answer).ok)
@@ -70,17 +106,28 @@ function feed(request) {
   return answer;
 }
 
+/** @param {string} text */
 function importPrivate(text) {
   return createPrivateKey(text.startsWith("{") ? { key: JSON.parse(text), format: "jwk" } : text);
 }
 
-/** A body as the package hands it over: its digest, or the word that it is too large to be read. */
-const digested = (body, limit) => (body.length > limit ? { body_too_large: true } : { body_sha256: bodyDigest(body) });
+/**
+ * A body as the package hands it over: its digest, or the word that it is too large to be read.
+ * @param {Uint8Array} body
+ */
+const digested = (body, limit = Infinity) =>
+  body.length > limit ? { body_too_large: true } : { body_sha256: bodyDigest(body) };
 
+/**
+ * @param {string} op
+ * @param {Request} request
+ * @param {Uint8Array} body
+ * @returns {{ request: Request, body?: Uint8Array }}
+ */
 function withDigest(op, request, body) {
   const engine = engines.get(request.engine);
   const given = ["body_sha256", "body_too_large", "body_unavailable", "failed"].some((name) => name in request);
-  const waits = op === "engine.resume" && engine?.waitForBody.get(request.ticket);
+  const waits = op === "engine.resume" ? engine?.waitForBody.get(request.ticket) : undefined;
   const { bind } = request;
   if (op === "access.issue" && bind && !("body_sha256" in bind))
     return { request: { ...request, bind: { ...bind, ...digested(body) } } };
@@ -88,7 +135,12 @@ function withDigest(op, request, body) {
   return { request: { ...request, ...digested(body, op === "request.verify" ? engine?.maxBody : waits?.max_bytes) } };
 }
 
-/** Answers the needs "check" and "sign" until another answer comes, which is the one to compare. */
+/**
+ * Answers the needs "check" and "sign" until another answer comes, which is the one to compare.
+ * @param {string} op
+ * @param {string} text
+ * @param {Uint8Array} bytes
+ */
 async function call(op, text, bytes) {
   const given = JSON.parse(text);
   const { request, body } = withDigest(op, given, bytes);
@@ -108,11 +160,15 @@ async function call(op, text, bytes) {
   }
 }
 
-/** Nothing where the need is not this host's to meet. */
+/**
+ * Nothing where the need is not this host's to meet.
+ * @param {ReturnType<typeof host>} does
+ * @param {Need} need
+ */
 async function meet({ keys, signers }, need) {
   if (need.kind === "check") return keys.check(need);
-  const key = need.kind === "sign" && signers.get(need.key);
-  return key && signOffLoop(need.input, key);
+  const key = need.kind === "sign" ? signers.get(need.key) : undefined;
+  return key && need.kind === "sign" ? signOffLoop(need.input, key) : undefined;
 }
 
 await exchange((op, request, body, crypto) => {

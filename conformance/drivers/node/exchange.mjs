@@ -2,8 +2,14 @@
 import { createInterface } from "node:readline";
 
 /**
+ * @typedef {string | Uint8Array} Answer
+ * @typedef {(op: string, request: Buffer, body: Buffer, crypto?: string) => Answer | Promise<Answer>} Call
+ */
+
+/**
  * Answers each question before the next is read, until standard input is closed. `call` takes the operation (text), the
  * request and the body (bytes) and gives the answer (text or bytes); what it throws is told as the driver's own failure.
+ * @param {Call} call
  */
 export async function exchange(call) {
   for await (const line of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })) {
@@ -13,7 +19,7 @@ export async function exchange(call) {
       const answer = await call(op, Buffer.from(request, "base64"), Buffer.from(body, "base64"), crypto);
       said = { id, answer: Buffer.from(answer).toString("base64") };
     } catch (error) {
-      said = { id, failed: error.stack ?? String(error) };
+      said = { id, failed: error instanceof Error ? error.stack : String(error) };
     }
     process.stdout.write(`${JSON.stringify(said)}\n`);
   }

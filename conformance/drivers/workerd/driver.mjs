@@ -32,17 +32,21 @@ kill -KILL "$!" 2>/dev/null
 wait "$!" 2>/dev/null
 exit 0`;
 
-/** Starts workerd and waits until it listens: the port, and how to end it. */
+/**
+ * Starts workerd and waits until it listens: the port, and how to end it.
+ * @param {string} program
+ */
 async function start(program) {
   const secret = randomBytes(16).toString("hex");
   const env = { ...process.env, TALLYSTICK_WORKER_SECRET: secret };
   const guard = spawn("sh", ["-c", GUARD, program, CONFIG], { env, stdio: ["pipe", "inherit", "inherit", "pipe"] });
   const ended = new Promise((resolve) => guard.on("close", resolve));
   const stop = () => {
-    guard.stdin.end();
+    guard.stdin?.end();
     return ended;
   };
-  for await (const line of createInterface({ input: guard.stdio[3] })) {
+  const control = /** @type {import("node:stream").Readable} */ (guard.stdio[3]);
+  for await (const line of createInterface({ input: control })) {
     const { event, port } = JSON.parse(line);
     if (event === "listen") return { port, secret, stop };
   }
@@ -50,7 +54,12 @@ async function start(program) {
   throw new Error(`${program} ended before it listened; what it says is above`);
 }
 
-/** Asks over one connection that is kept. */
+/**
+ * Asks over one connection that is kept.
+ * @param {number} port
+ * @param {string} secret
+ * @returns {import("../node/exchange.mjs").Call}
+ */
 function asker(port, secret) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   return (op, request, body) =>
@@ -58,6 +67,7 @@ function asker(port, secret) {
       const headers = { authorization: secret, "content-length": request.length + body.length };
       const path = `/?op=${op}&request=${request.length}`;
       const asked = httpRequest({ agent, host: "127.0.0.1", port, method: "POST", path, headers }, (answer) => {
+        /** @type {Buffer[]} */
         const pieces = [];
         answer.on("data", (piece) => pieces.push(piece));
         answer.on("error", reject);
@@ -74,8 +84,9 @@ function asker(port, secret) {
 }
 
 async function main() {
-  const options = { workerd: { type: "string" }, help: { type: "boolean", short: "h" } };
-  const { values } = parseArgs({ options });
+  const { values } = parseArgs({
+    options: { workerd: { type: "string" }, help: { type: "boolean", short: "h" } },
+  });
   if (values.help) return void process.stdout.write(HELP);
   const program = values.workerd ?? process.env.TALLYSTICK_WORKERD ?? INSTALLED;
   if (!existsSync(program)) throw new Error(`there is no ${program}: run "make setup-runtimes", or give --workerd`);
@@ -90,6 +101,6 @@ async function main() {
 try {
   await main();
 } catch (error) {
-  console.error(`driver workerd: ${error.message}`);
+  console.error(`driver workerd: ${error instanceof Error ? error.message : error}`);
   process.exitCode = 2;
 }

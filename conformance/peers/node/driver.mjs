@@ -9,20 +9,39 @@ import { createInterface } from "node:readline";
 import * as jose from "jose";
 import jsonwebtoken from "jsonwebtoken";
 
+/**
+ * A question of package peers (question.go); a task asks what it needs.
+ * @typedef {{ token: string, key: string, want?: Want, header: string, payload: string, now: number, leeway: number,
+ *   audience?: string, issuer?: string, required?: string[] }} Question
+ * @typedef {"public" | "private"} Want
+ * @typedef {import("jsonwebtoken").VerifyOptions & { complete: true }} Complete
+ * @typedef {(question: Question) => Promise<object>} Task
+ */
+
+/** @type {["RS256"]} */
 const algorithms = ["RS256"];
 
+/** @type {(text: string) => boolean} */
 const isJWK = (text) => text.trimStart().startsWith("{");
+/** @type {(bytes: Uint8Array | string) => string} */
 const toBase64 = (bytes) => Buffer.from(bytes).toString("base64");
+/** @type {(text: string) => Buffer} */
 const fromBase64 = (text) => Buffer.from(text, "base64");
 
+/** @type {Record<Want, (text: string) => Promise<jose.CryptoKey>>} */
 const joseKeys = {
   public: (text) => jose.importSPKI(text, "RS256"),
   private: (text) => jose.importPKCS8(text, "RS256"),
 };
 
+/**
+ * @param {string} text
+ * @param {Want} [want]
+ */
 async function joseKey(text, want) {
   if (isJWK(text)) {
-    const key = await jose.importJWK(JSON.parse(text), "RS256");
+    // Bytes come for the type "oct" alone, and have no type.
+    const key = /** @type {jose.CryptoKey} */ (await jose.importJWK(JSON.parse(text), "RS256"));
     if (want && key.type !== want) {
       throw new TypeError(`a ${key.type} key`);
     }
@@ -34,6 +53,7 @@ async function joseKey(text, want) {
   return joseKeys.public(text).catch(() => joseKeys.private(text));
 }
 
+/** @type {Record<string, Record<string, Task>>} */
 const peers = {
   jose: {
     async "jws.verify"({ token, key }) {
@@ -41,7 +61,7 @@ const peers = {
       return { header: JSON.stringify(got.protectedHeader), payload: toBase64(got.payload) };
     },
     async "jwt.verify"({ token, key, now, leeway, audience, issuer, required }) {
-      const got = await jose.jwtVerify(token, await joseKey(key, "public"), {
+      const options = /** @type {jose.JWTVerifyOptions} */ ({
         algorithms,
         currentDate: new Date(now * 1000),
         clockTolerance: leeway,
@@ -49,6 +69,7 @@ const peers = {
         issuer,
         requiredClaims: required,
       });
+      const got = await jose.jwtVerify(token, await joseKey(key, "public"), options);
       return { header: JSON.stringify(got.protectedHeader), claims: JSON.stringify(got.payload) };
     },
     async "jws.sign"({ key, header, payload }) {
@@ -67,28 +88,37 @@ const peers = {
   },
   jsonwebtoken: {
     async "jws.verify"({ token, key }) {
+      /** @type {Complete} */
       const options = { algorithms, complete: true, ignoreExpiration: true, ignoreNotBefore: true };
       const got = jsonwebtoken.verify(token, nodeKey(key, createPublicKey), options);
       return withPayload(got);
     },
     async "jwt.verify"({ token, key, now, leeway, audience, issuer }) {
-      const options = { algorithms, complete: true, clockTimestamp: now, clockTolerance: leeway, audience, issuer };
+      const times = { clockTimestamp: now, clockTolerance: leeway };
+      const options = /** @type {Complete} */ ({ algorithms, complete: true, ...times, audience, issuer });
       return withPayload(jsonwebtoken.verify(token, nodeKey(key, createPublicKey), options));
     },
     async "jws.sign"({ key, header, payload }) {
       const text = fromBase64(payload).toString("utf8"); // a text is signed as it is, an object gets an iat
-      const options = { algorithm: "RS256", header: JSON.parse(header) };
+      const options = { algorithm: algorithms[0], header: JSON.parse(header) };
       return { token: jsonwebtoken.sign(text, nodeKey(key, createPrivateKey), options) };
     },
   },
 };
 
-// jsonwebtoken reads no JWK: Node does.
+/**
+ * jsonwebtoken reads no JWK: Node does.
+ * @param {string} text
+ * @param {typeof createPublicKey | typeof createPrivateKey} create
+ */
 function nodeKey(text, create) {
   return isJWK(text) ? create({ key: JSON.parse(text), format: "jwk" }) : text;
 }
 
-// withPayload: jsonwebtoken gives an object where the payload is one, else its text.
+/**
+ * jsonwebtoken gives an object where the payload is one, else its text.
+ * @param {import("jsonwebtoken").Jwt} got
+ */
 function withPayload({ header, payload }) {
   const found = { header: JSON.stringify(header) };
   if (typeof payload === "string") {
@@ -97,20 +127,26 @@ function withPayload({ header, payload }) {
   return { ...found, claims: JSON.stringify(payload) };
 }
 
+/** @param {string} name */
 function version(name) {
   const file = new URL(`./node_modules/${name}/package.json`, import.meta.url);
   return JSON.parse(readFileSync(file, "utf8")).version;
 }
 
+/**
+ * @param {string} operation
+ * @param {Question} question
+ */
 async function ask(operation, question) {
-  const [peer, ...task] = operation.split(".");
-  const method = peers[peer][task.join(".")];
+  const [peer = "", ...task] = operation.split(".");
+  const method = peers[peer]?.[task.join(".")];
   if (!method) {
     throw new Error(`${peer} has no task ${task.join(".")}`);
   }
   try {
     return { accepted: await method(question) };
-  } catch (refusal) {
+  } catch (thrown) {
+    const refusal = /** @type {NodeJS.ErrnoException} */ (thrown);
     const name = typeof refusal.code === "string" ? refusal.code : refusal.name;
     return { refused: `${name}: ${refusal.message}`.slice(0, 300) };
   }
