@@ -11,7 +11,7 @@ import { exchange } from "./exchange.mjs";
  * @typedef {{ kid: string, private_pem?: string }} RingKey
  * @typedef {{ keys?: RingKey[] }} Ring
  * @typedef {{ engine: number, ticket: number, now: number, verifier?: object, signer?: { private_key?: string },
- *   access?: { ring?: Ring }, ring?: Ring, bind?: object }} Request
+ *   access?: { ring?: Ring, signing?: string }, ring?: Ring, bind?: object }} Request
  *
  * @typedef {import("../../../bindings/node/dist/cjs/answers.js").Need} Need
  * @typedef {typeof import("../../../bindings/node/dist/cjs/host-crypto.js")} HostCrypto
@@ -66,7 +66,8 @@ function open(request) {
   );
   const { ok } = JSON.parse(answer);
   if (!ok) return answer;
-  const keys = ringKeys(access?.ring);
+  // Where a vector says who signs, it answers the need itself.
+  const keys = access?.signing === undefined ? ringKeys(access?.ring) : [];
   if (signer?.private_key) keys.push([ok.key_id, signer.private_key]);
   engines.set(ok.engine, host(ok, keys));
   return answer;
@@ -111,6 +112,17 @@ function importPrivate(text) {
   return createPrivateKey(text.startsWith("{") ? { key: JSON.parse(text), format: "jwk" } : text);
 }
 
+/** What a request says of its body, or of a need, instead of the body's bytes. */
+const SAID = [
+  "body_sha256",
+  "body_pending",
+  "body_too_large",
+  "body_unavailable",
+  "body_malformed",
+  "overloaded",
+  "failed",
+];
+
 /**
  * A body as the package hands it over: its digest, or the word that it is too large to be read.
  * @param {Uint8Array} body
@@ -126,7 +138,7 @@ const digested = (body, limit = Infinity) =>
  */
 function withDigest(op, request, body) {
   const engine = engines.get(request.engine);
-  const given = ["body_sha256", "body_too_large", "body_unavailable", "failed"].some((name) => name in request);
+  const given = SAID.some((name) => name in request);
   const waits = op === "engine.resume" ? engine?.waitForBody.get(request.ticket) : undefined;
   const { bind } = request;
   if (op === "access.issue" && bind && !("body_sha256" in bind))
