@@ -238,6 +238,7 @@ func boundBodies(a *area) {
 	a.reject("body-digest-malformed", "body-digest", "a digest that is none", "abi.md needs: body", openAccess(nil), asks, resume(object{"body_sha256": "x"}, "", errorCode("invalid_argument")))
 	small := openAccess(object{"max_body": 10})
 	asksSmall := call("access.verify", asked(t.String(), nil), "", need("body", object{"max_bytes": 10})).save("ticket", "ticket")
+	a.reject("body-answered-valid", "bound", "valid is no answer to the need body, which may be empty", abiNeeds, openAccess(nil), asksBody(t, nil), resume(object{"valid": true}, "", errorCode("invalid_argument")))
 	a.reject("body-over-max", "bound", "more than was asked for", source, small, asksSmall, resume(nil, body, refusal("body_too_large")))
 	a.reject("body-not-for-unbound", "bound", "an unbound token never has its body read: forged binding claims do not count either", source, openAccess(nil),
 		keepsOut(signHeader(mallory, object{"kid": alice.kid()}, accessClaims().with(object{"content_sha256": "x"})), nil, "invalid_signature"))

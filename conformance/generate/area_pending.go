@@ -32,6 +32,14 @@ func pendingAnswers(a *area) {
 	a.accept("digest", "the body's digest, which the host made", pendingSource, open(nil), asksPending(t, nil), resume(object{"body_sha256": hexSHA256(body)}, "", good))
 	empty := claim("content_sha256", hexSHA256(""))
 	a.accept("empty", "there is no body", pendingSource, open(nil), asksPending(empty, nil), resume(nil, "", good))
+	misfit := func(name, says string, members object) {
+		a.reject("answered-"+name, "empty", says+" is no answer to the need body, which may be empty", abiNeeds, open(nil), asksPending(empty, nil), resume(members, "", errorCode("invalid_argument")))
+	}
+	misfit("valid", "valid", object{"valid": true})
+	misfit("unchanged", "unchanged", object{"unchanged": true})
+	misfit("claim", "claimed", object{"claim": "claimed"})
+	misfit("status", "an HTTP answer", object{"status": 200, "headers": object{}})
+	misfit("files", "a folder", object{"files": []object{}})
 	bad := func(name, twin, says string, members object, sent, code string) {
 		a.reject(name, twin, says, pendingSource, answered(open(nil), t, members, sent, code)...)
 	}

@@ -208,8 +208,10 @@ func answerOf(r *EngineResumeRequest, body []byte) (need.Answer, *problem.Proble
 		return answer, problem.New(problem.InvalidArgument, "engine.resume: "+oneBody)
 	}
 	if r.Failed != nil {
-		answer.Failed = *r.Failed
+		answer.Failed, answer.Body.Reason = *r.Failed, *r.Failed
 	}
+	// A body may be empty, so that nothing of an answer says that it is one.
+	answer.NoBody = r.Unchanged || r.Claim != "" || r.Valid != nil || r.Status != 0 || r.Headers != nil || r.Files != nil || r.Keys != nil
 	if r.Valid != nil {
 		answer.HasValid, answer.Valid = true, *r.Valid
 	}

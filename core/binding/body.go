@@ -14,6 +14,7 @@ type Body struct {
 	Unavailable bool   // something read it before
 	Malformed   bool   // its transfer was broken, or ended too early
 	Overloaded  bool   // the host has no room for it now
+	Reason      string // of the host, where it is Unavailable, for the log
 }
 
 // Members counts how much is said, which may be one thing.
@@ -46,6 +47,8 @@ func (b *Body) There(limit int) *problem.Problem {
 		return problem.New(problem.MalformedRequest, "").WithLog("the body's transfer is broken, or ended before the body was complete")
 	case b.Overloaded: //guard:body-overloaded never
 		return problem.New(problem.Overloaded, "").WithLog("the bodies of other requests take all that max_buffered allows")
+	case b.Unavailable && b.Reason != "": //guard:body-failed never
+		return problem.New(problem.BodyUnavailable, "").WithLog("the host could not read the body: %s", problem.Quote(b.Reason))
 	case b.Unavailable: //guard:body-unavailable never
 		return problem.New(problem.BodyUnavailable, "").WithLog("something read the body before it was verified: verify first, or keep the raw bytes")
 	}

@@ -84,6 +84,7 @@ type Answer struct {
 	Headers map[string]string // fetch: those that were asked for
 	Content []byte            // fetch, derive: the bytes; borrowed for the length of the call
 	Body    binding.Body      // body
+	NoBody  bool              // body: something was said that belongs to another need
 }
 
 // Step is how one step of an operation ended: exactly one of the three is set.

@@ -1,3 +1,5 @@
+import { isUint8Array } from "node:util/types";
+import { misuse } from "./answers.js";
 import type { Needs, Reply } from "./engine.js";
 import { bodyDigest } from "./host-crypto.js";
 import type { Held, Room } from "./room.js";
@@ -21,7 +23,10 @@ export interface Body {
  *
  * @param room - Of bodies that are read so; who keeps one in memory takes and gives.
  */
-export type BodyReader = (limit: number, room: Room) => Promise<Body>;
+export type BodyReader = (limit: number, room: Room) => Body | Uint8Array | Promise<Body | Uint8Array>;
+
+/** One of this package, which gives no bytes alone. */
+export type HostBodyReader = (limit: number, room: Room) => Promise<Body>;
 
 export const NO_BODY: Body = { bytes: Buffer.alloc(0) };
 
@@ -34,12 +39,25 @@ function bodyReply({ bytes, tooLarge, unavailable, malformed, overloaded }: Body
   return { members: { body_sha256: bodyDigest(bytes) } };
 }
 
+/**
+ * What a reader gave: anything else must not pass for a request without a body.
+ *
+ * @throws {@link TallystickError} `invalid_argument`
+ */
+function checkedBody(given: unknown, limit: number): Body {
+  const body = isUint8Array(given) ? { bytes: Buffer.from(given.buffer, given.byteOffset, given.byteLength) } : given;
+  const { bytes } = (body ?? {}) as Partial<Body>;
+  // The core sees a digest, not the length.
+  if (isUint8Array(bytes)) return bytes.length > limit ? { ...NO_BODY, tooLarge: true } : (body as Body);
+  throw misuse("invalid_argument", "the function that reads the body must give its bytes, or { bytes, tooLarge, … }");
+}
+
 /** The need `body` of one operation. It is read once, however often its verification has to start again. */
 export function bodyNeed(read: BodyReader, room: Room): Needs {
   let reply: Promise<Reply> | undefined;
   return {
     body: ({ max_bytes }) => {
-      reply ??= read(max_bytes, room).then(bodyReply);
+      reply ??= Promise.resolve(read(max_bytes, room)).then((body) => bodyReply(checkedBody(body, max_bytes)));
       return reply;
     },
   };

@@ -105,6 +105,20 @@ for (const backend of ["wasm", "native"] as const) {
       assert.equal(await code(good), "replay_detected", "what was used is still known");
     });
 
+    test("a function gives the body, and what is none is no empty one", async () => {
+      assert.equal(await code(await signed(), async () => BODY), "accepted");
+      assert.equal(await code(await signed(), () => new Uint8Array(BODY)), "accepted");
+      assert.equal(await code(await signed(), async () => ({ bytes: BODY })), "accepted");
+      assert.equal(await code(await signed(), async () => Buffer.from("x")), "body_tampered");
+      assert.equal(await code(await signed(), async () => Buffer.alloc(11_000_000)), "body_too_large");
+      const { authorization } = await client.sign("POST", "https://a.example/agent");
+      const empty = { authorization, method: "POST", path: "/agent" };
+      for (const wrong of [undefined, null, 0, "evil", {}, { bytes: "evil" }, []]) {
+        await refusal(empty, async () => wrong, /must give its bytes/);
+      }
+      assert.equal(await code(empty, async () => Buffer.alloc(0)), "accepted");
+    });
+
     test("bodies: too large, unavailable, changed, none", async () => {
       const good = await signed();
       assert.equal(await code({ ...good, bodyTooLarge: true }), "body_too_large");

@@ -13,10 +13,10 @@ import pytest
 
 import tallystick
 from support import BODY, DEADLINE, ORIGIN, KeyPair, agent_app, call, in_child, signed_call
-from tallystick import AgentAuth, OrchestratorClient
+from tallystick import AgentAuth, OrchestratorClient, OverloadedError
 from tallystick.backends.wasm import WasmCore
 from tallystick.core import load_core
-from tallystick.engine import Engine
+from tallystick.engine import CLAIMED, Engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -273,3 +273,35 @@ def test_a_memory_over_its_ceiling_is_replaced(
     core.call("digest.body", b"{}", b"x" * (20 << 20))
     assert core.epoch == before + 1
     assert signed_call(app, client).status == 200
+
+
+def test_open_claims_of_tasks_are_bounded(
+    keys: KeyPair, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    monkeypatch.setattr("tallystick.engine.MAX_OPEN_CLAIMS", 2)
+    verifier = {"keys": {"me": keys.public}, "replay": "host"}
+    engine = Engine(load_core(backend), lambda: {"verifier": verifier})
+    client = OrchestratorClient("me", keys.private)
+
+    async def run() -> list[Any]:
+        free = asyncio.Event()
+
+        async def claims(need: dict[str, Any]) -> Any:
+            await free.wait()
+            return CLAIMED
+
+        async def verify() -> Any:
+            token = client.sign("POST", ORIGIN, b"")["Authorization"]
+            request = {"now": time.time(), "authorization": [token], "method": "POST", "path": "/"}
+            return await engine.arun("request.verify", json.dumps(request)[1:-1], b"", claims)
+
+        two = [asyncio.ensure_future(verify()) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(OverloadedError) as refused:
+            await verify()
+        assert refused.value.response is not None
+        assert refused.value.response.status == 503
+        free.set()
+        return [*await asyncio.gather(*two), await verify()]
+
+    assert [result["claims"]["iss"] for result in asyncio.run(run())] == ["me"] * 3

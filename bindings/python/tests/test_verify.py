@@ -10,6 +10,7 @@ from support import BODY, ORIGIN
 from tallystick import (
     AgentAuth,
     AmbiguousAuthorizationError,
+    Body,
     BodyTamperedError,
     BodyTooLargeError,
     InvalidArgumentError,
@@ -82,6 +83,22 @@ def test_bodies_and_headers_of_other_types(auth: AgentAuth, client: Orchestrator
             auth.verify(["Bearer x"], **parts, body=wrong)  # type: ignore[arg-type]
     with pytest.raises(InvalidArgumentError, match="unpaired surrogate"):
         client.sign("POST", "http://a.example/agent", "\udcff")
+
+
+def test_a_function_gives_the_bytes_of_the_body(
+    auth: AgentAuth, client: OrchestratorClient
+) -> None:
+    assert verify(auth, client, body=lambda limit: BODY) == ("orchestrator", "")
+    assert verify(auth, client, body=lambda limit: Body(BODY)) == ("orchestrator", "")
+    assert verify(auth, client, body=lambda limit: b"x") == ("BodyTamperedError", "401")
+    over = verify(auth, client, body=lambda limit: BODY + b"x")
+    assert over == ("BodyTooLargeError", "413")
+    # What is no body must not pass for a request without one.
+    empty = client.sign("POST", ORIGIN + "/agent?a=1", b"")["Authorization"]
+    for wrong in (None, 0, {}, [], object()):
+        refused = verify(auth, client, authorization=empty, body=lambda limit, given=wrong: given)
+        assert refused == ("InvalidArgumentError", "no response"), wrong
+    assert verify(auth, client, authorization=empty, body=lambda limit: b"")[0] == "orchestrator"
 
 
 def test_it_works_once(auth: AgentAuth, client: OrchestratorClient) -> None:

@@ -1,5 +1,5 @@
 import { misuse } from "../answers.js";
-import type { Body, BodyReader } from "../body.js";
+import type { Body, HostBodyReader } from "../body.js";
 import type { HttpAnswer } from "../errors.js";
 import type { AccessServeResult } from "../generated.js";
 import type { Logger } from "../logger.js";
@@ -16,7 +16,7 @@ export interface EndpointRequest {
   readonly contentType: string;
   readonly ifNoneMatch: string;
   /** Reads the body, up to a limit in bytes; called only where an endpoint wants it. */
-  readonly body: BodyReader;
+  readonly body: HostBodyReader;
 }
 
 /** Whatever answers the OAuth endpoints: an agent or an authority. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { BodyReader } from "../body.js";
+import type { HostBodyReader } from "../body.js";
 import type { HttpAnswer } from "../errors.js";
 import { authorizations, type IncomingRequest, readsFor, refuse } from "../node-request.js";
 import { agentAt, checkMount, type Endpoints, type MountOptions } from "./agents.js";
@@ -54,7 +54,7 @@ async function served(
   endpoint: Endpoint,
   request: IncomingRequest,
   path: string,
-  body: BodyReader,
+  body: HostBodyReader,
 ): Promise<HttpAnswer | undefined> {
   try {
     return await endpoint.serve({

@@ -20,7 +20,7 @@ from tallystick.arguments import (
     must_be_whole,
     wire,
 )
-from tallystick.body import Body, aknown_body, known_body, told
+from tallystick.body import Body, aknown_body, known_body, read_by, told
 from tallystick.caller import caller_of
 from tallystick.core import InstanceReplacedError, load_core
 from tallystick.engine import Engine, members_of
@@ -168,7 +168,7 @@ class AgentAuth:
         path: str,
         query: str = "",
         mount: str = "",
-        body: bytes | Callable[[int], Body] = b"",
+        body: bytes | Callable[[int], Body | bytes] = b"",
     ) -> Caller:
         """Verify one request from its parts, for hosts other than Flask.
 
@@ -193,7 +193,7 @@ class AgentAuth:
         path: str,
         query: str = "",
         mount: str = "",
-        body: bytes | Callable[[int], Awaitable[Body]] = b"",
+        body: bytes | Callable[[int], Awaitable[Body | bytes]] = b"",
     ) -> Caller:
         """Do the same without blocking the event loop; ``body`` may be a coroutine function."""
         members = _worded(authorization, method, path, query, mount)
@@ -205,7 +205,8 @@ class AgentAuth:
                 # The folder of keys and the file of used tokens.
                 return await asyncio.to_thread(self._answer, need)
             if asked.told is None:
-                asked.told = told(await read(need["max_bytes"]), self._engine)
+                limit = need["max_bytes"]
+                asked.told = told(read_by(await read(limit), limit), self._engine)
             return asked.told
 
         pending = members + ',"body_pending":true'
@@ -233,7 +234,7 @@ class AgentAuth:
             members = f"{members},{said}"
         return self._accepted(self._engine.run("request.verify", members, data, self._answer))
 
-    def _judge_late(self, members: str, read: Callable[[int], Body]) -> Caller:
+    def _judge_late(self, members: str, read: Callable[[int], Body | bytes]) -> Caller:
         asked = _Asked()
 
         def answer(need: Need) -> Reply:
@@ -241,7 +242,8 @@ class AgentAuth:
                 return self._answer(need)
             # Once, however often the verification has to start again.
             if asked.told is None:
-                asked.told = told(read(need["max_bytes"]), self._engine)
+                limit = need["max_bytes"]
+                asked.told = told(read_by(read(limit), limit), self._engine)
             return asked.told
 
         pending = members + ',"body_pending":true'

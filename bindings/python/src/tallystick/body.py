@@ -8,6 +8,7 @@ import time
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tallystick.arguments import body_bytes
 from tallystick.room import Held
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tallystick.engine import Engine, Reply
     from tallystick.room import Buffers, Room
 
-__all__ = ["Body", "FlaskBody", "aknown_body", "known_body", "told"]
+__all__ = ["Body", "FlaskBody", "aknown_body", "known_body", "read_by", "told"]
 
 _PIECE = 64 << 10
 
@@ -51,6 +52,16 @@ TOO_LARGE = Body(too_large=True)
 UNAVAILABLE = Body(unavailable=True)
 MALFORMED = Body(malformed=True)
 OVERLOADED = Body(overloaded=True)
+
+
+def read_by(given: object, limit: int) -> Body:
+    """Return what a caller's function gave: a :class:`Body`, or the bytes alone.
+
+    Raises ``invalid_argument`` for anything else.
+    """
+    body = given if isinstance(given, Body) else Body(body_bytes(given))  # type: ignore[arg-type]
+    # Of a digest the core does not see the length.
+    return TOO_LARGE if len(body.data) > limit else body
 
 
 def told(body: Body, engine: Engine) -> Reply:

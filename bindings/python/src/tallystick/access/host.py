@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick.access.derivation import answer_derive
 from tallystick.access.fetching import Fetcher
 from tallystick.access.ring_signing import RingSigning
-from tallystick.body import Body, told
+from tallystick.body import Body, read_by, told
 from tallystick.core import Core, InstanceReplacedError
 from tallystick.engine import Engine, members_of
 from tallystick.errors import TallystickError, error
@@ -189,7 +189,8 @@ class _Asked:
         if kind == "body":
             # Once, however often the verification has to start again.
             if self._told is None:
-                body = _UNREAD if self._read is None else self._read(need["max_bytes"])
+                limit = need["max_bytes"]
+                body = _UNREAD if self._read is None else read_by(self._read(limit), limit)
                 self._told = told(body, self._host.engine)
             return self._told
         if kind == "derive":
@@ -207,7 +208,8 @@ class _Asked:
             return await self._host.fetcher.afetch(need)
         if kind == "body":
             if self._told is None:
-                body = _UNREAD if self._aread is None else await self._aread(need["max_bytes"])
+                limit = need["max_bytes"]
+                body = _UNREAD if self._aread is None else read_by(await self._aread(limit), limit)
                 self._told = told(body, self._host.engine)
             return self._told
         if kind == "sign":
