@@ -276,7 +276,9 @@ func (m *members) integer(v *strictjson.Member) (int64, bool) {
 	return int64(n), true
 }
 
-// readInteger is for int too, which has 64 bits wherever the core runs.
+// An int has 64 bits wherever the core runs: readInteger is for it too.
+const _ = uint(bits.UintSize - 64)
+
 func readInteger(m *members, v *strictjson.Member, into unsafe.Pointer) {
 	*(*int64)(into), _ = m.integer(v)
 }

@@ -154,7 +154,7 @@ func claimRefuse(c *Core, text, _, _ []byte) []byte {
 }
 
 // oneBody is what is wrong with two tales of one body.
-const oneBody = "say one thing of the body: its bytes, body_sha256, body_pending, body_too_large, body_unavailable, body_malformed or overloaded"
+const oneBody = "say one thing of the body: its bytes, or one of the members that tell of it"
 
 // bodyDigest takes a digest that the host has computed in place of the body.
 func bodyDigest(operation, given string, body []byte) (string, *problem.Problem) {

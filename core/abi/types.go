@@ -360,7 +360,8 @@ type SignerConfig struct {
 	PrivateKey string `json:"private_key,omitempty"`
 	// keys text, where the host holds the private key
 	PublicKey string `json:"public_key,omitempty"`
-	// who signs: "core" or "host" (the need sign); default "core"
+	// who signs: "core", "host" (its own crypto library, by the need sign) or "external" (somebody
+	// else behind the host, such as a KMS: what it made is verified before it is used); default "core"
 	RSA string `json:"rsa,omitempty"`
 	// seconds, 1 to 86,400; default 60
 	TTL *int64 `json:"ttl,omitempty"`
@@ -441,7 +442,7 @@ type EngineResumeRequest struct {
 	Keys map[string]string `json:"keys,omitempty"`
 	// keys: nothing has changed
 	Unchanged bool `json:"unchanged,omitempty"`
-	// keys, claim, sign, check, fetch: why there is no answer, for the log
+	// keys, claim, sign, check, fetch, derive, body: why there is no answer, for the log
 	Failed *string `json:"failed,omitempty"`
 	// claim: "claimed", "exists" or "unavailable"
 	Claim string `json:"claim,omitempty"`

@@ -85,7 +85,7 @@ type AccessConfig struct {
 	ReplayFloor int64 `json:"replay_floor,omitempty"`
 	// who verifies signatures, as of a verifier
 	RSA string `json:"rsa,omitempty"`
-	// who signs: "core" or "host" (the need sign); default as rsa
+	// who signs, as of a signer; default "core", or "external" where the host verifies
 	Signing string `json:"signing,omitempty"`
 	// who computes PBKDF2 of a client's secret at the token endpoint: "core" or "host" (the need
 	// derive); default "core". The core compares

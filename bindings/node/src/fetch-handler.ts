@@ -55,7 +55,8 @@ export class Taking {
     this.#request = request;
     this.#after = request;
     const declared = request.headers.get("content-length");
-    this.#length = request.body === null ? 0 : declared === null ? undefined : Number(declared);
+    // What is no length is a body that ends by itself, as far as is known.
+    this.#length = request.body === null ? 0 : /^\d{1,15}$/.test(declared ?? "") ? Number(declared) : undefined;
   }
 
   /** The request, its body unread. */

@@ -44,7 +44,8 @@ export function authorizations(rawHeaders: readonly string[]): string[] {
 
 /** How long the body says it is, in bytes; undefined of one that ends by itself. */
 function declaredLength({ headers }: IncomingMessage): number | undefined {
-  return headers["transfer-encoding"] === undefined ? Number(headers["content-length"] ?? 0) : undefined;
+  const length = headers["content-length"] ?? "0";
+  return headers["transfer-encoding"] === undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
 }
 
 /** Room that is given back when a request was answered, or its caller went away. */

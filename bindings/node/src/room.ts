@@ -11,7 +11,7 @@ export class Room {
 
   /** Takes some; false where there is not as much. */
   take(bytes: number): boolean {
-    if (bytes > this.#left) return false;
+    if (!(bytes >= 0 && bytes <= this.#left)) return false;
     this.#left -= bytes;
     return true;
   }

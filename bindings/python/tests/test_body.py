@@ -10,7 +10,7 @@ import pytest
 from flask import Flask, jsonify, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from werkzeug.test import EnvironBuilder
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Request
 
 from support import BODY, ORIGIN, agent_app, call, signed_call
@@ -167,3 +167,64 @@ def test_a_chunked_text_that_was_read_before_is_still_known() -> None:
     read = chunked(FORM)
     assert read.get_data() == FORM
     assert read_body(read, 1000) == Body(FORM)
+
+
+# What servers hand on of requests that say strange things of their body, or nothing.
+STRANGE: dict[str, dict[str, Any]] = {
+    "a length with a sign": {"CONTENT_LENGTH": "+5"},
+    "a length with white space": {"CONTENT_LENGTH": "5 "},
+    "no length, and a server that says that the stream does not end": {
+        "wsgi.input_terminated": False
+    },
+    "HTTP/2 without a length": {"wsgi.input_terminated": True, "SERVER_PROTOCOL": "HTTP/2"},
+    "no length in HTTP/1": {"wsgi.input_terminated": True},
+    "an empty coding": {"HTTP_TRANSFER_ENCODING": "", "CONTENT_LENGTH": "5"},
+    "a coding that is none": {"HTTP_TRANSFER_ENCODING": "identity", "CONTENT_LENGTH": "5"},
+    "a coding that the server leaves to others": {"HTTP_TRANSFER_ENCODING": "chunked"},
+    "a length of many digits": {"CONTENT_LENGTH": "5" * 5000},
+    "a length of other digits": {"CONTENT_LENGTH": "\u0665"},
+}
+
+
+def seen_by_the_view(auth: AgentAuth, token: str, told: dict[str, Any], body: bytes) -> Any:
+    environ = EnvironBuilder(method="POST", path="/agent", base_url=ORIGIN).get_environ()
+    environ.pop("CONTENT_LENGTH", None)
+    environ |= {"wsgi.input": io.BytesIO(body), "HTTP_AUTHORIZATION": token, **told}
+    answer, status, _ = run_wsgi_app(agent_app(auth), environ)
+    text = b"".join(answer)
+    return json.loads(text)["body"] if status.startswith("200") else int(status[:3])
+
+
+@pytest.mark.parametrize("told", STRANGE.values(), ids=STRANGE)
+def test_the_view_never_sees_what_was_not_hashed(
+    told: dict[str, Any], keys_dir: Path, client: OrchestratorClient
+) -> None:
+    auth = AgentAuth(keys_dir)
+    empty = client.sign("POST", ORIGIN + "/agent", b"")["Authorization"]
+    assert seen_by_the_view(auth, empty, told, b"EVIL!") in ("", 400, 401, 413)
+
+
+def test_a_body_without_a_length_is_read_where_it_ends_by_itself(
+    keys_dir: Path, client: OrchestratorClient
+) -> None:
+    auth = AgentAuth(keys_dir)
+    token = client.sign("POST", ORIGIN + "/agent", b"right")["Authorization"]
+    told = STRANGE["HTTP/2 without a length"]
+    assert seen_by_the_view(auth, token, told, b"wrong") == 401
+    assert seen_by_the_view(auth, token, told, b"right") == "right"
+
+
+@pytest.mark.parametrize("look", ["stream", "form", "data"])
+def test_a_stream_that_was_looked_at_before_passes_for_no_empty_one(
+    look: str, keys_dir: Path, client: OrchestratorClient
+) -> None:
+    auth = AgentAuth(keys_dir)
+    app = agent_app(auth)
+    app.before_request(lambda: (getattr(request, look), None)[1])
+    environ = EnvironBuilder(method="POST", path="/agent", base_url=ORIGIN).get_environ()
+    environ.pop("CONTENT_LENGTH", None)
+    empty = client.sign("POST", ORIGIN + "/agent", b"")["Authorization"]
+    environ |= {"wsgi.input": io.BytesIO(b"EVIL!"), "HTTP_AUTHORIZATION": empty}
+    environ |= STRANGE["HTTP/2 without a length"]
+    _, status, _ = run_wsgi_app(app, environ)
+    assert status.startswith("500")

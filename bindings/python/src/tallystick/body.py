@@ -102,11 +102,11 @@ class FlaskBody:
     unavailable: its bytes cannot be hashed any more.
     """
 
-    __slots__ = ("_body", "_held", "_length", "_request")
+    __slots__ = ("_body", "_held", "_length", "_readable", "_request")
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._length = _content_length(request.environ)
+        self._readable, self._length = _content_length(request.environ)
         self._held: Held | None = None
         self._body: Body | None = None
 
@@ -154,6 +154,8 @@ class FlaskBody:
                 connection.settimeout(patience)
 
     def _take(self, limit: int) -> Body:
+        if not self._readable:
+            return MALFORMED
         own_limit = self._request.max_content_length
         if own_limit is not None:
             limit = min(limit, own_limit)
@@ -161,11 +163,10 @@ class FlaskBody:
             return TOO_LARGE
         if "stream" in self._request.__dict__:
             return _read_before(self._request, self._length, limit)
-        if self._length == 0:
-            return Body()
-        body = self._read(limit)
-        if body.data:
-            self._request.environ["wsgi.input"] = BytesIO(body.data)
+        body = Body() if self._length == 0 else self._read(limit)
+        # The view reads what was hashed, also where that is nothing: werkzeug may see a
+        # body where this sees none.
+        self._request.environ["wsgi.input"] = BytesIO(body.data)
         return body
 
     def _read(self, limit: int) -> Body:
@@ -199,17 +200,33 @@ class FlaskBody:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _content_length(environ: dict[str, Any]) -> int | None:
-    """Return the announced length; ``None`` of a body that ends by itself."""
-    if "HTTP_TRANSFER_ENCODING" in environ:
-        return None  # it overrides a length (RFC 9112 section 6.3)
-    text = environ.get("CONTENT_LENGTH") or "0"
-    return int(text) if text.isdecimal() else 0
+_MAX_DIGITS = 18
+
+
+def _content_length(environ: dict[str, Any]) -> tuple[bool, int | None]:
+    """Return whether the length can be read, and it; ``None`` of a body that ends by itself.
+
+    Servers hand on what they do not understand, and HTTP/2 needs no length.
+    """
+    coding = environ.get("HTTP_TRANSFER_ENCODING")
+    if coding is not None and (_ends(environ) or "chunked" in coding.lower()):
+        return True, None  # it overrides a length (RFC 9112 section 6.3)
+    text = (environ.get("CONTENT_LENGTH") or "").strip(" \t")
+    if not text:
+        # In HTTP/1 there is no body then (RFC 9112 section 6.3).
+        first = environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1")
+        return True, None if _ends(environ) and not first else 0
+    if not (text.isascii() and text.isdecimal()) or len(text) > _MAX_DIGITS:
+        return False, 0
+    return True, int(text)
 
 
 def _ends(environ: dict[str, Any]) -> bool:
-    """Tell whether the server ends the stream; else reading it might wait forever."""
-    return bool(environ.get("wsgi.input_terminated"))
+    """Tell whether the server ends the stream; else reading it might wait forever.
+
+    As werkzeug does, which looks whether the key is there.
+    """
+    return "wsgi.input_terminated" in environ
 
 
 def _gone(environ: dict[str, Any]) -> bool:
@@ -231,6 +248,7 @@ def _read_before(request: Request, length: int | None, limit: int) -> Body:
     if data is None and length:
         data = request.get_data()
     if data is None:
+        # How much of a stream that ends by itself was read before, nothing tells.
         return Body() if length == 0 else UNAVAILABLE
     # Parsing a form consumes the stream and leaves an empty text in the cache. With a
     # length the difference shows; without one the form could be any.

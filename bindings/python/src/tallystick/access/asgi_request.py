@@ -118,4 +118,6 @@ class BodyReader:
 
 def _announced(scope: Scope) -> int | None:
     lengths = header_values(scope, b"content-length")
-    return int(lengths[0]) if lengths and lengths[0].isdecimal() else None
+    digits = lengths[0] if lengths else ""
+    # What is no length, or as long as none, ends by itself: the server sees to that.
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 19 else None

@@ -121,8 +121,7 @@ class FileRing:
             update = self._update(document, fresh, rotate=not revoke, force=force, revoke=revoke)
             return _text(update["ring"])
 
-        self._watched.update(change)
-        deliver({"ring": update["ring"]})
+        self._watched.update(change, lambda: deliver({"ring": update["ring"]}))
         return {name: update[name] for name in ("active", "next", "retired")}
 
     def _brought_up_to_date(self) -> Document:

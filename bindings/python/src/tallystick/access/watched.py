@@ -57,12 +57,20 @@ class WatchedFile(ForkAware):
             self._warn_of_stray()
             return text
 
-    def update(self, change: Callable[[str | None], str | None]) -> None:
-        """Change the document; see :meth:`SharedFile.update`. The next look reads it again."""
+    def update(
+        self, change: Callable[[str | None], str | None], changed: Callable[[], None] | None = None
+    ) -> None:
+        """Change the document; see :meth:`SharedFile.update`. The next look reads it again.
+
+        ``changed`` delivers what was committed before any later version can be delivered:
+        an older ring must not come behind a newer one, which may have revoked it.
+        """
         entered_child_unannounced()
         with self._lock:
             self._seen = None
             self.file.update(change)
+            if changed is not None:
+                changed()
 
     def refresh(self, deliver: Callable[[str | None], None]) -> None:
         """Call ``deliver`` with the text when it changed, looking at most once a second.

@@ -321,7 +321,7 @@ def _body_of(request: Any) -> Callable[..., Awaitable[Body]]:
 
     async def read(limit: int, _: Room | None = None) -> Body:
         length = request.headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > limit:
+        if not length.isdecimal() or len(length) > 18 or int(length) > limit:
             return Body(too_large=True)
         data: bytes = await request.body() if request.scope["type"] == "http" else b""
         return Body(too_large=True) if len(data) > limit else Body(data)
