@@ -99,7 +99,7 @@ test: test-go test-c test-python test-node test-docs peers-check fuzz-parity con
 
 test-go: ## run the Go tests with the race detector
 	go vet ./...
-	go test -race ./...
+	go test -race -short ./...
 
 test-c: $(BUILD)/c-example ## compile and run the C example, under valgrind where it is installed
 	$(BUILD)/c-example
@@ -122,6 +122,7 @@ test-docs: python node $(LIBRARY) ## run every command and example of the README
 .PHONY: test-slow
 # What is not installed is said; the legs that are there run.
 test-slow: python node $(LIBRARY) ## what starts servers for long, installs packages, or needs other runtimes; all legs
+	go test -run Wazero ./conformance/runner
 	cd $(PYTHON_DIR) && $(PYTEST) -m slow
 	$(PYTEST) -c $(PYTHON_DIR)/pyproject.toml --rootdir . -m slow cmd/docs
 	cd $(NODE_DIR) && npm test --silent -- --slow
