@@ -36,6 +36,7 @@ func pendingAnswers(a *area) {
 		a.reject("answered-"+name, "empty", says+" is no answer to the need body, which may be empty", abiNeeds, open(nil), asksPending(empty, nil), resume(members, "", errorCode("invalid_argument")))
 	}
 	misfit("valid", "valid", object{"valid": true})
+	a.reject("answered-failed-and-bytes", "bytes", "a failure and bytes at once", abiNeeds, open(nil), asksPending(t, nil), resume(object{"failed": "x"}, body, errorCode("invalid_argument")))
 	misfit("unchanged", "unchanged", object{"unchanged": true})
 	misfit("claim", "claimed", object{"claim": "claimed"})
 	misfit("status", "an HTTP answer", object{"status": 200, "headers": object{}})

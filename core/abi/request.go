@@ -202,7 +202,7 @@ func answerOf(r *EngineResumeRequest, body []byte) (need.Answer, *problem.Proble
 	answer := need.Answer{Now: r.Now, Unchanged: r.Unchanged, Claim: r.Claim, HasFailed: r.Failed != nil, Signature: body,
 		Status: r.Status, Headers: r.Headers, Content: body, Body: binding.Body{
 			Bytes: body, SHA256: r.BodySHA256, TooLarge: r.BodyTooLarge, Malformed: r.BodyMalformed, Overloaded: r.Overloaded,
-			Unavailable: r.BodyUnavailable || r.Failed != nil && len(body) == 0, //guard:body-given-up never 2
+			Unavailable: r.BodyUnavailable || r.Failed != nil, //guard:body-given-up never 2
 		}}
 	if answer.Body.Members() > 1 { //guard:body-one-thing-answered never
 		return answer, problem.New(problem.InvalidArgument, "engine.resume: "+oneBody)
