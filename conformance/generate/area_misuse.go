@@ -131,6 +131,7 @@ func hotMembers(a *area) {
 	verifies("verify-unknown-member", "a member that does not exist", object{"paht": "/agent"})
 	verifies("verify-flag-text", "a text where true or false is wanted", object{"path_decoded": "false"})
 	verifies("verify-authorization-in-body", "a member that the ABI does not have any more", object{"authorization_in_body": false})
+	verifies("verify-engine-zero", "an engine that the core has never given out", object{"engine": 0})
 	verifies("verify-engine-text", "an engine that is a text", object{"engine": "1"})
 	verifies("verify-engine-fraction", "an engine that is a fraction", object{"engine": 1.5})
 
@@ -148,6 +149,8 @@ func hotMembers(a *area) {
 			resume(members, "", errorCode("invalid_argument")))
 	}
 	valid := object{"valid": true}
+	resumes("resume-status-short", "a status of two digits", valid.with(object{"status": 99}))
+	resumes("resume-status-long", "a status of four digits", valid.with(object{"status": 1000}))
 	resumes("resume-unknown-member", "a member that does not exist", valid.with(object{"x": 1}))
 	resumes("resume-claim-boolean", "true where a word is wanted", object{"claim": true})
 	resumes("resume-ticket-text", "a ticket that is a text", valid.with(object{"ticket": "1"}))

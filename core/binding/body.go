@@ -47,7 +47,7 @@ func (b *Body) There(limit int) *problem.Problem {
 		return problem.New(problem.MalformedRequest, "").WithLog("the body's transfer is broken, or ended before the body was complete")
 	case b.Overloaded: //guard:body-overloaded never
 		return problem.New(problem.Overloaded, "").WithLog("the bodies of other requests take all that max_buffered allows")
-	case b.Unavailable && b.Reason != "": //guard:body-failed never
+	case b.Unavailable && b.Reason != "":
 		return problem.New(problem.BodyUnavailable, "").WithLog("the host could not read the body: %s", problem.Quote(b.Reason))
 	case b.Unavailable: //guard:body-unavailable never
 		return problem.New(problem.BodyUnavailable, "").WithLog("something read the body before it was verified: verify first, or keep the raw bytes")
