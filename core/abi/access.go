@@ -2,7 +2,9 @@ package abi
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
+	"unsafe"
 
 	"github.com/tidwall/gjson"
 
@@ -375,7 +377,20 @@ func suspending[Request, Result any, Pointer interface {
 	*Request
 	suspendable
 }](name, doc string, s steps[Request, Result]) Operation {
-	read := reader[Request](name, keeping)
+	// In one line each, since the module holds generic code once for each type.
+	plain := steps[unsafe.Pointer, any]{
+		begin: func(a *access.Agent, r *unsafe.Pointer, body []byte) (need.Step, *problem.Problem) {
+			return s.begin(a, (*Request)(*r), body)
+		},
+		end:        func(result any) any { return s.end(result) },
+		overloaded: s.overloaded,
+	}
+	who := func(r unsafe.Pointer) suspendable { return Pointer((*Request)(r)) }
+	return hot[Request, Result](name, doc, answerInSteps(name, reflect.TypeFor[Request](), who, plain))
+}
+
+func answerInSteps(name string, request reflect.Type, who func(r unsafe.Pointer) suspendable, s steps[unsafe.Pointer, any]) handler {
+	reader := newReader(name, request, keeping)
 	finish := func(e *engine.Engine, end need.Step, _ []byte) []byte {
 		if s.overloaded != nil && end.Problem != nil && end.Problem.Code == problem.Overloaded {
 			end = s.overloaded(e.Access, end.Problem)
@@ -385,12 +400,12 @@ func suspending[Request, Result any, Pointer interface {
 		}
 		return ok(s.end(end.Result))
 	}
-	return hot[Request, Result](name, doc, func(c *Core, text, body, to []byte) []byte {
-		var r Request
-		if p := read(string(text), &r); p != nil {
+	return func(c *Core, text, body, to []byte) []byte {
+		r := reflect.New(request).UnsafePointer()
+		if p := reader.read(string(text), r); p != nil {
 			return refuse(p)
 		}
-		number, now := Pointer(&r).engineAndNow()
+		number, now := who(r).engineAndNow()
 		e, p := c.access(number)
 		if p != nil {
 			return refuse(p)
@@ -400,7 +415,7 @@ func suspending[Request, Result any, Pointer interface {
 			return refuse(p)
 		}
 		return settle(e, now, step, finish, to)
-	})
+	}
 }
 
 var accessIssue = steps[AccessIssueRequest, AccessIssueResult]{

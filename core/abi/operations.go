@@ -3,6 +3,7 @@ package abi
 import (
 	"reflect"
 	"slices"
+	"unsafe"
 
 	"github.com/tallystick/tallystick/core/problem"
 )
@@ -88,18 +89,26 @@ func hot[Request, Result any](name, doc string, handle handler) Operation {
 
 // simple is an operation that needs nothing of the host.
 func simple[Request, Result any](name, doc string, run func(c *Core, r *Request, body []byte) (Result, *problem.Problem)) Operation {
-	read := reader[Request](name, keeping)
-	return hot[Request, Result](name, doc, func(c *Core, request, body, _ []byte) []byte {
-		var r Request
-		if p := read(string(request), &r); p != nil {
+	t := reflect.TypeFor[Request]()
+	return hot[Request, Result](name, doc, answerSimply(name, t, func(c *Core, r unsafe.Pointer, body []byte) (any, *problem.Problem) {
+		result, p := run(c, (*Request)(r), body)
+		return result, p
+	}))
+}
+
+func answerSimply(name string, request reflect.Type, run func(c *Core, r unsafe.Pointer, body []byte) (any, *problem.Problem)) handler {
+	reader := newReader(name, request, keeping)
+	return func(c *Core, text, body, _ []byte) []byte {
+		r := reflect.New(request).UnsafePointer()
+		if p := reader.read(string(text), r); p != nil {
 			return refuse(p)
 		}
-		result, p := run(c, &r, body)
+		result, p := run(c, r, body)
 		if p != nil {
 			return refuse(p)
 		}
 		return ok(result)
-	})
+	}
 }
 
 // suspendable is what a request of a suspending operation starts with.

@@ -52,19 +52,37 @@ const (
 	keeping reading = true
 )
 
-// reader returns what fills a request of one operation from its text.
-func reader[Request any](operation string, texts reading) func(text string, into *Request) *problem.Problem {
-	made := sync.OnceValue(func() *shape { return shapeOf(reflect.TypeFor[Request]()) })
-	pool := sync.Pool{New: func() any { return new(members) }}
-	return func(text string, into *Request) *problem.Problem {
-		m := pool.Get().(*members)
-		m.operation, m.keep = operation, texts
-		m.object(&m.outermost, text, made(), unsafe.Pointer(into))
-		wrong := m.refusal()
-		*m = members{} // keeps nothing of a request, which may hold secrets
-		pool.Put(m)
-		return wrong
+// requestReader fills the requests of one operation from their texts. Generic code
+// hands over to it in one line, since the module holds such code once for each type.
+type requestReader struct {
+	operation string
+	texts     reading
+	shape     func() *shape
+	members   sync.Pool
+}
+
+func newReader(operation string, t reflect.Type, texts reading) *requestReader {
+	return &requestReader{
+		operation: operation, texts: texts,
+		shape:   sync.OnceValue(func() *shape { return shapeOf(t) }),
+		members: sync.Pool{New: func() any { return new(members) }},
 	}
+}
+
+func (r *requestReader) read(text string, into unsafe.Pointer) *problem.Problem {
+	m := r.members.Get().(*members)
+	m.operation, m.keep = r.operation, r.texts
+	m.object(&m.outermost, text, r.shape(), into)
+	wrong := m.refusal()
+	*m = members{} // keeps nothing of a request, which may hold secrets
+	r.members.Put(m)
+	return wrong
+}
+
+// reader is the requestReader of a type.
+func reader[Request any](operation string, texts reading) func(text string, into *Request) *problem.Problem {
+	r := newReader(operation, reflect.TypeFor[Request](), texts)
+	return func(text string, into *Request) *problem.Problem { return r.read(text, unsafe.Pointer(into)) }
 }
 
 func shapeOf(t reflect.Type) *shape {
