@@ -12,7 +12,6 @@ const worker :Workerd.Worker = (
   modules = [
     (name = "worker.mjs", esModule = embed "worker.mjs"),
     (name = "tallystick/tallystick.wasm", wasm = embed "../../../bindings/node/dist/tallystick.wasm"),
-    (name = "tallystick/esm/errors.js", esModule = embed "../../../bindings/node/dist/esm/errors.js"),
     (name = "tallystick/esm/generated.js", esModule = embed "../../../bindings/node/dist/esm/generated.js"),
     (name = "tallystick/esm/lines.js", esModule = embed "../../../bindings/node/dist/esm/lines.js"),
     (name = "tallystick/esm/portable/core.js", esModule = embed "../../../bindings/node/dist/esm/portable/core.js"),
