@@ -82,7 +82,9 @@ def test_a_file_that_appears_beside_versions_is_told_of(file: SharedFile) -> Non
     assert file.stray() == ""
     place(file.path, "by hand")
     assert file.read() == Document(1, "one")
-    assert re.search(r"a\.ring\.json is not used.*a\.ring\.json\.1 beside it.*2;", file.stray())
+    assert re.search(
+        r"a\.ring\.json is not used.*a\.ring\.json\.1 beside it.*json\.2", file.stray()
+    )
     file.path.rename(file.path.with_name("a.ring.json.2"))
     assert file.read() == Document(2, "by hand")
     assert file.stray() == ""

@@ -85,7 +85,7 @@ export class SharedFile {
     const next = basename(this.#name(number + 1));
     return (
       `is not used: the document is ${newest} beside it. Move ${this.#base} away, or, where it is the one to use, ` +
-      `run "ln ${this.#base} ${next}", which fails where another process was faster; an older release of tallystick may ` +
+      `run "ln ${this.#base} ${next}", which fails where another process was faster, and remove it; an older release of tallystick may ` +
       "have written it"
     );
   }

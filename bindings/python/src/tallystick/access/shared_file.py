@@ -130,7 +130,7 @@ class SharedFile:
             f"the {self._what} {self.path} is not used: the document is {newest.name} beside it. "
             f"Move {self.path.name} away, or, where it is the one to use, run "
             f'"ln {self.path.name} {self._name(number + 1).name}", which fails where another '
-            "process was faster; an older release of tallystick may have written it"
+            "process was faster, and remove it; an older release of tallystick may have written it"
         )
 
     def update(self, change: Callable[[str | None], str | None]) -> Document:
