@@ -64,7 +64,11 @@ func errorSections(rows []problem.Info) string {
 		}
 		fmt.Fprintf(&b, "\n### %s\n\n", row.Code)
 		fmt.Fprintf(&b, "- Message: %s\n", sentence(row.Text))
-		fmt.Fprintf(&b, "- HTTP status: %d\n- `error` in the body: `%s`\n- OAuth error: %s\n", row.Status, row.Words, oauth)
+		words := "`" + row.Words + "`"
+		if row.Code == problem.UnknownIssuer {
+			words = "`" + row.Words + ": ISSUER`, as rotagent words it"
+		}
+		fmt.Fprintf(&b, "- HTTP status: %d\n- `error` in the body: %s\n- OAuth error: %s\n", row.Status, words, oauth)
 		fmt.Fprintf(&b, "- Class: %s\n", classes)
 	}
 	b.WriteString("\n")

@@ -94,7 +94,7 @@ describe("a connection", () => {
     for (const value of two) {
       for (const form of connections(value)) await rejectsWith("ambiguous_authorization", bob.onConnection(form));
     }
-    for (const value of ["Bearer a.b.c", "bearer a.b.c", "Bearer a b"]) {
+    for (const value of ["Bearer a.b.c", "bearer a.b.c", "Bearer a b", "Bearer", "Bearer "]) {
       for (const form of connections(value)) await assert.rejects(bob.onConnection(form), { name: /Error$/ });
     }
     for (const form of connections(authorization)) assert.equal((await bob.onConnection(form)).auth?.agentId, "alice");

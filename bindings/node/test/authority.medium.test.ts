@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHook } from "node:async_hooks";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { readFile, rename, stat, writeFile } from "node:fs/promises";
 import { after, describe, test } from "node:test";
 import { inspect } from "node:util";
 import { createRemoteJWKSet, jwtVerify } from "jose";
@@ -251,6 +251,26 @@ describe("the clients of an authority", () => {
     await rejectsWith("invalid_config", authority.removeClient("alice"));
     const restarted = new Authority(url, { keysDir, logger: quiet });
     await rejectsWith("invalid_config", restarted.ready());
+  });
+
+  test("whose file vanishes go on as they were, with a warning, and end when it is back", async () => {
+    const keysDir = await temporaryFolder();
+    const logger = new Lines();
+    const { url, listen } = await lateServer();
+    const authority = new Authority(url, { keysDir, logger });
+    after(() => authority.close());
+    assert.equal(await authority.removeClient("nobody"), false);
+    await authority.registerClient({ clientId: "alice", secret: SECRET, scopes: ["read"] });
+    listen(authority.endpoints());
+    const path = await newest(keysDir, "clients.json");
+    await rename(path, `${keysDir}/aside`);
+    await new Promise((resolve) => setTimeout(resolve, 1050));
+    const alice = portalAgent(url, "alice");
+    assert.match(await alice.generateToken("@bob", ["read"]), /^ey/);
+    assert.equal(logger.warnings.filter((line) => /clients\.json.*it is gone: put it back/.test(line)).length, 1);
+    await rename(`${keysDir}/aside`, path);
+    assert.equal(await authority.removeClient("alice"), true);
+    await rejectsWith("token_refused", portalAgent(url, "alice").generateToken("@bob", ["read"]));
   });
 });
 

@@ -90,7 +90,7 @@ describe("a shared file", () => {
     const text = await readFile(path, "utf8");
     for (const [wrong, message] of [
       ["", /clients\.json\.1 is empty.*restore/],
-      [`${" ".repeat(8 << 20)}{}`, /clients\.json\.1 is over 8388608 bytes/],
+      [`${" ".repeat(8 << 20)}{}`, /clients\.json\.1 is over 8388608 bytes: restore it from a copy/],
       [text.replace('"version": 1', '"version": 2'), /of version 2.*update tallystick/],
     ] as const) {
       await writeFile(path, wrong);

@@ -297,6 +297,30 @@ def test_several_processes_serve_one_authority(
     assert [client["client_id"] for client in party.list_clients()] == ["alice", "bob"]
 
 
+def test_clients_stay_when_their_file_vanishes(
+    portal: Portal,
+    tmp_path: Path,
+    backend: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(watched, "LOOK_EVERY", 0)
+    party, site = portal
+    folder = tmp_path / "authority"
+    assert party.remove_client("nobody") is False  # no document yet: none is gone
+    secret = party.register_client("alice", scopes=["read"])
+    aside = newest(folder / "clients.json").rename(tmp_path / "aside")
+    alice = member(site, "alice", secret, backend)
+    assert alice.generate_token("@bob", ["read"])
+    assert alice.generate_token("@bob", ["read"])
+    (line,) = [text for text in caplog.messages if "clients.json" in text]
+    assert "is gone: put it back; what was read goes on" in line
+    aside.rename(folder / "clients.json.1")
+    assert party.remove_client("alice")
+    with pytest.raises(TokenRefusedError):
+        alice.generate_token("@bob", ["read"])
+
+
 def register_many(url: str, folder: str, number: int) -> None:
     with Authority(url, keys_dir=folder) as party:
         for index in range(10):

@@ -27,7 +27,7 @@ const CAUSES: Readonly<Record<string, string>> = {
 
 async function read(path: string): Promise<string> {
   try {
-    return await readText(path, MAX_SIZE);
+    return await readText(path, MAX_SIZE, "keep nothing but settings in it");
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const why = (code === undefined ? undefined : CAUSES[code]) ?? reason(cause);

@@ -88,7 +88,7 @@ async function unlessAbsent(authorization: readonly string[], verified: Promise<
   } catch (error) {
     const isAbsent = error instanceof TallystickError && error.code === "missing_authorization";
     // Headers joins several values with commas: what begins as a bearer token and is none was meant as one.
-    if (isAbsent && authorization.length === 1 && !/^\s*bearer\s+\S/i.test(authorization[0] ?? "")) return undefined;
+    if (isAbsent && authorization.length === 1 && !/^\s*bearer/i.test(authorization[0] ?? "")) return undefined;
     throw error;
   }
 }

@@ -5,6 +5,9 @@ import { dirname } from "node:path";
 /** Bytes of a document or a key: what fits, escaped, into one request of the ABI. */
 export const MAX_SIZE = 8 << 20;
 
+// Not "move it away": what is older than the newest version of a document is empty (docs/files.md).
+const RESTORE = "restore it from a copy";
+
 /** Reads a file that is for its owner alone; what others could read or write is no secret and no authority. */
 export async function readSecret(path: string): Promise<string> {
   const file = await openToRead(path);
@@ -20,15 +23,15 @@ export async function secretText(file: FileHandle, path: string): Promise<string
   const found = await file.stat();
   checkRegular(found, path);
   await checkOwner(found, path);
-  const bytes = await readBytes(file, path, MAX_SIZE);
+  const bytes = await readBytes(file, path, MAX_SIZE, RESTORE);
   return (await file.stat()).size === bytes.length ? decode(bytes, path) : undefined;
 }
 
-/** Reads a text of bounded size, in bytes. */
-export async function readText(path: string, limit: number): Promise<string> {
+/** Reads a text of bounded size, in bytes; `fix` says what to do where it is over that. */
+export async function readText(path: string, limit: number, fix: string): Promise<string> {
   const file = await openToRead(path);
   try {
-    return decode(await readBytes(file, path, limit), path);
+    return decode(await readBytes(file, path, limit, fix), path);
   } finally {
     await file.close();
   }
@@ -52,7 +55,7 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
 }
 
 function checkRegular(found: Stats, path: string): void {
-  if (!found.isFile()) throw new Error(`${path} is not a regular file: move it away`);
+  if (!found.isFile()) throw new Error(`${path} is not a regular file: ${RESTORE}`);
 }
 
 async function checkOwner({ mode, uid }: Stats, path: string): Promise<void> {
@@ -70,11 +73,11 @@ async function checkOwner({ mode, uid }: Stats, path: string): Promise<void> {
   );
 }
 
-async function readBytes(file: FileHandle, path: string, limit: number): Promise<Uint8Array> {
+async function readBytes(file: FileHandle, path: string, limit: number, fix: string): Promise<Uint8Array> {
   const found = await file.stat();
   checkRegular(found, path);
   const bytes = found.size > limit ? undefined : await file.readFile();
-  if (bytes === undefined || bytes.length > limit) throw new Error(`${path} is over ${limit} bytes`);
+  if (bytes === undefined || bytes.length > limit) throw new Error(`${path} is over ${limit} bytes: ${fix}`);
   return bytes;
 }
 

@@ -85,7 +85,8 @@ export class SharedDocument<T> {
     this.#seen = await this.#file.look(before);
     if (this.#seen.seen === before?.seen) return false;
     try {
-      if (this.#seen.number === 0 && (await this.#file.read()).text === undefined) throw new Error("it is gone");
+      if (this.#seen.number === 0 && (await this.#file.read()).text === undefined)
+        throw new Error("it is gone: put it back");
       await this.#read(this.#seen);
       this.#complained = "";
       return true;

@@ -51,6 +51,9 @@ PAUSE = 0.004
 ABANDONED = 3600.0
 """Seconds after which a writer's temporary file is taken for a dead writer's."""
 
+# Not "move it away": what is older than the newest version of a document is empty (docs/files.md).
+_RESTORE = "restore it from a copy"
+
 _NO_HARD_LINKS = {
     errno.EPERM,
     errno.EOPNOTSUPP,
@@ -421,17 +424,16 @@ def _text(path: Path, what: str, descriptor: int) -> str:
     except OSError as reason:
         raise _failed(path, what, "read", reason, "let this user read it") from reason
     if len(content) > MAX_SIZE:
-        raise _wrong(path, what, f"is over {MAX_SIZE} bytes", "move it away")
+        raise _wrong(path, what, f"is over {MAX_SIZE} bytes", _RESTORE)
     try:
         return content.decode()
     except UnicodeDecodeError:
-        fix = "restore it from a copy or move it away"
-        raise _wrong(path, what, "is not UTF-8 text", fix) from None
+        raise _wrong(path, what, "is not UTF-8 text", _RESTORE) from None
 
 
 def _check(path: Path, what: str, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise _wrong(path, what, "is not a regular file", "move it away")
+        raise _wrong(path, what, "is not a regular file", _RESTORE)
     if os.name != "posix":
         return
     if status.st_mode & 0o077:

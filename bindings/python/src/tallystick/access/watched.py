@@ -42,6 +42,7 @@ class WatchedFile(ForkAware):
         self._logger = logger
         self._lock = threading.Lock()
         self._seen: Look | None = None
+        self._found = False
         self._looked = 0.0
         self._complained = ""
         self._stray = ""
@@ -54,6 +55,7 @@ class WatchedFile(ForkAware):
             seen = self.file.look(None)
             text = self.file.read().text
             self._seen, self._looked = seen, time.monotonic()
+            self._found = text is not None
             self._warn_of_stray()
             return text
 
@@ -68,7 +70,7 @@ class WatchedFile(ForkAware):
         entered_child_unannounced()
         with self._lock:
             self._seen = None
-            self.file.update(change)
+            self._found = self.file.update(change).text is not None
             if changed is not None:
                 changed()
 
@@ -98,7 +100,11 @@ class WatchedFile(ForkAware):
         if self._seen == before:
             return
         try:
-            deliver(self.file.read().text)
+            text = self.file.read().text
+            if text is None and self._found:
+                raise self.file.wrong("is gone", "put it back; what was read goes on")
+            deliver(text)
+            self._found = text is not None
             self._complained = ""
         except TallystickError as refused:
             self._seen = None
