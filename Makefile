@@ -225,7 +225,7 @@ lint: python node links cmd/bench/node_modules/.package-lock.json ## lint, type-
 	for folder in cmd/bench cmd/demo cmd/docs conformance/drivers/python conformance/peers/python; do \
 		MYPYPATH=$$folder $(VENV)/bin/mypy --config-file $(PYTHON_DIR)/pyproject.toml --explicit-package-bases $$folder || exit 1; \
 	done
-	cd $(NODE_DIR) && npm run --silent check && node_modules/.bin/tsc -p tsconfig.programs.json
+	cd $(NODE_DIR) && npm run --silent check && node_modules/.bin/tsc -p tsconfig.programs.json && node_modules/.bin/tsc -p tsconfig.workers.json
 	$(SCRIPTS)
 
 .PHONY: check

@@ -1,7 +1,9 @@
 // What happens when the WebAssembly core dies. It is killed for real: without entropy the Go runtime ends itself.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import crypto from "node:crypto";
 import { describe, test } from "node:test";
+import { promisify } from "node:util";
 import { AgentAuth, Authority, AuthSkill, loadCore, OrchestratorClient } from "tallystick";
 import { agent } from "./agents.js";
 import { known, quiet, rejectsWith, temporaryFolder, token } from "./support.js";
@@ -241,4 +243,23 @@ test("entropy is never handed out twice", async () => {
     jtis.add(JSON.parse(Buffer.from(payload, "base64url").toString()).jti);
   }
   assert.equal(jtis.size, 1000);
+});
+
+describe("two processes never draw the same secret", () => {
+  const openings = {
+    tallystick: 'import("tallystick").then(({ loadCore }) => loadCore())',
+    "tallystick/core": `import("tallystick/core").then(async ({ openCore }) => {
+      const bytes = await fs.promises.readFile(require.resolve("tallystick/tallystick.wasm"));
+      return openCore(new WebAssembly.Module(bytes));
+    })`,
+  };
+  for (const [name, opening] of Object.entries(openings)) {
+    test(name, async () => {
+      const script = `${opening}.then((core) => console.log(core.call("client.secret", "{}")))`;
+      const draw = async () => (await promisify(execFile)(process.execPath, ["-e", script])).stdout;
+      const secrets = [await draw(), await draw()].map((line) => JSON.parse(line).ok.secret as string);
+      assert.equal(new Set(secrets).size, 2);
+      for (const secret of secrets) assert.ok(secret.length >= 32);
+    });
+  }
 });

@@ -107,6 +107,17 @@ def run(script: str) -> str:
     return ran.stdout.strip()
 
 
+def test_two_processes_never_draw_the_same_secret(backend: str) -> None:
+    script = (
+        "from tallystick.core import load_core;"
+        f"core = load_core({backend!r});"
+        "print(core.call('client.secret', b'{}').decode())"
+    )
+    first, second = (json.loads(run(script))["ok"]["secret"] for _ in range(2))
+    assert len(first) == len(second) >= 32
+    assert first != second
+
+
 def test_importing_the_package_loads_nothing() -> None:
     script = (
         "import sys, tallystick; dir(tallystick)\n"

@@ -8,6 +8,7 @@ const opening = WebAssembly.compileStreaming(fetch("tallystick.wasm")).then((mod
 // The core refuses a byte order mark: it must reach it.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** @param {Uint8Array} question */
 async function answer(question) {
   const start = question.indexOf(0x0a) + 1;
   const { op, length } = JSON.parse(decoder.decode(question.subarray(0, start)));
@@ -22,6 +23,6 @@ socket.onmessage = async ({ data }) => {
   try {
     socket.send(await answer(new Uint8Array(data)));
   } catch (error) {
-    socket.send(new TextEncoder().encode(error.stack ?? String(error)));
+    socket.send(new TextEncoder().encode((error instanceof Error && error.stack) || String(error)));
   }
 };
