@@ -316,6 +316,13 @@ func assertions(a *area) {
 	a.accept("assertion-two", "two with different jtis work", source+": jti", open(nil), granted(form(of(nil)), nil), granted(form(of(object{"jti": "assertion-2"})), nil))
 	a.accept("assertion-same-jti", "another client's jti may be the same", source+": jti", open(nil), granted(form(of(nil)), nil), granted(form(sign(mallory, claims(object{"iss": "dora", "sub": "dora"})).String()), nil))
 	a.reject("assertion-refused-burns-nothing", "assertion-two", "a forged assertion does not use a jti up", source+": jti", open(nil), declines(form(sign(bob, claims(nil)).String()), nil, 401, "invalid_client"), granted(form(of(nil)), nil))
+	used := declines(form(of(nil), "scope=not-for-carol"), nil, 400, "invalid_scope")
+	used.Expect.OKIncludes = raw(object{"handled": true, "used_until": now + 60, "response": object{"status": 400}})
+	floor := "abi.md access.serve: used_until"
+	a.accept("assertion-used-until", "the answer says until when the window must remember the assertion, though the scope is refused", floor, open(nil), used)
+	a.accept("assertion-after-lost-window", "an assertion that expires later than all that a lost window held", floor, open(object{"replay_floor": now + 89}), granted(form(of(nil)), nil))
+	a.reject("assertion-before-lost-window", "assertion-after-lost-window", "an assertion that may have been used in a window that was lost", floor, open(object{"replay_floor": now + 90}),
+		declines(form(of(nil)), nil, 503, "temporarily_unavailable"))
 	asksClaim := tokenFor(form(of(nil)), nil, need("claim", object{"jti": "assertion-1", "expires_at": now + 90})).save("ticket", "ticket")
 	claim := func(word string, expect conformance.Expect) []step {
 		return []step{open(object{"replay": "host"}), asksClaim, resume(object{"claim": word}, "", expect)}

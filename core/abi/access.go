@@ -448,7 +448,7 @@ var accessServe = steps[AccessServeRequest, AccessServeResult]{
 	},
 	end: func(result any) AccessServeResult {
 		served := result.(*access.Served)
-		answer := AccessServeResult{Handled: served.Response != nil, Log: served.Log, Level: served.Level}
+		answer := AccessServeResult{Handled: served.Response != nil, Log: served.Log, Level: served.Level, UsedUntil: served.UsedUntil}
 		if served.Response != nil {
 			answer.Response = &HTTPResponse{served.Response.Status, served.Response.Headers, served.Response.Body}
 		}

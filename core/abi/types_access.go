@@ -260,6 +260,9 @@ type AccessServeResult struct {
 	Log string `json:"log,omitempty"`
 	// of the log: "info" or "warning"
 	Level string `json:"level,omitempty"`
+	// seconds: an assertion that the core's own window remembers expires then; a later
+	// replay_floor covers it
+	UsedUntil int64 `json:"used_until,omitempty"`
 }
 
 // HTTPResponse is an HTTP answer, ready to send. Header names are lower case.

@@ -47,6 +47,9 @@ type Served struct {
 	Response *problem.Response
 	Log      string
 	Level    string // "info" or "warning", with Log
+	// UsedUntil is when the assertion that the core's window remembers expires, in
+	// whole seconds; 0: there was none. Refusals have it, too.
+	UsedUntil int64
 }
 
 // Serve answers the documents and the token endpoint (protocol.md section 7). It

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,13 +54,21 @@ func (a *Agent) token(r *HTTPRequest) need.Step {
 	if refused != nil {
 		return a.refuseToken(refused)
 	}
+	usedUntil := int64(0)
 	attempt := client.Attempt{Authorization: r.Authorization, Form: form, TokenEndpoint: strings.TrimSuffix(a.Issuer(), "/") + tokenPath,
-		Issuer: a.Issuer(), Forgiven: a.config.Forgiven, Once: a.guard, RSA: a.config.RSA, HostDerives: a.config.HostDerives}
-	return a.clients.Load().Authenticate(r.Now, attempt, func(now float64, who *client.Client, refused *client.Error) need.Step {
+		Issuer: a.Issuer(), Forgiven: a.config.Forgiven, Once: a.guard, RSA: a.config.RSA, HostDerives: a.config.HostDerives,
+		Used: func(expires float64) { usedUntil = int64(math.Ceil(expires)) }}
+	answer := a.clients.Load().Authenticate(r.Now, attempt, func(now float64, who *client.Client, refused *client.Error) need.Step {
 		if refused != nil {
 			return a.refuseToken(refused)
 		}
 		return (&tokenRequest{a: a, form: form, who: who}).grant(now)
+	})
+	return followed(answer, func(step need.Step) need.Step {
+		if served, ok := step.Result.(*Served); ok && a.guard.Window() != nil {
+			served.UsedUntil = usedUntil
+		}
+		return step
 	})
 }
 

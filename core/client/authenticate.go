@@ -32,6 +32,8 @@ type Attempt struct {
 	Once          *once.Guard // remembers assertions
 	RSA           signature.RSA
 	HostDerives   bool // the need derive
+	// Used is told when an assertion that was accepted expires, in seconds.
+	Used func(expires float64)
 }
 
 // Done goes on with the client, or with the error that refuses it.

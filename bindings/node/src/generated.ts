@@ -100,6 +100,7 @@ export interface AccessServeResult {
   readonly response?: HTTPResponse | undefined;
   readonly log?: string | undefined;
   readonly level?: string | undefined;
+  readonly used_until?: number | undefined;
 }
 
 /** Members of AccessVerifyResult. */

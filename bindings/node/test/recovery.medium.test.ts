@@ -4,6 +4,7 @@ import { execFile } from "node:child_process";
 import crypto from "node:crypto";
 import { describe, test } from "node:test";
 import { promisify } from "node:util";
+import { importPKCS8, SignJWT } from "jose";
 import { AgentAuth, Authority, AuthSkill, loadCore, OrchestratorClient } from "tallystick";
 import { agent } from "./agents.js";
 import { known, quiet, rejectsWith, temporaryFolder, token } from "./support.js";
@@ -82,8 +83,8 @@ describe("a core that died", () => {
 
   test("does not make used tokens usable again", async () => {
     const auth = agent();
+    const unused = token({ unbound: true }); // made first: it expires no later
     const used = token({ unbound: true });
-    const unused = token({ unbound: true });
     await verify(auth, used);
     await killCore();
     for (const text of [used, unused]) {
@@ -164,7 +165,7 @@ describe("a core that died", () => {
   test("does not make a bound access token usable again", async () => {
     const skill = new AuthSkill({ baseUrl: ME }, { signer: known.privatePem, logger: quiet });
     const bound = { bind: true, method: "POST", url: `${ME}/run`, body: "hello" };
-    const [used, unused] = [await skill.authorization(ME, bound), await skill.authorization(ME, bound)];
+    const [unused, used] = [await skill.authorization(ME, bound), await skill.authorization(ME, bound)];
     const verified = ({ authorization }: { authorization: string }) =>
       skill.verifyRequest({ authorization: [authorization], method: "POST", path: "/me/run" }, {}, async () => ({
         bytes: Buffer.from("hello"),
@@ -174,6 +175,39 @@ describe("a core that died", () => {
     await killCore();
     for (const one of [used, unused]) await rejectsWith("replay_store_unavailable", verified(one));
     await skill.close();
+  });
+
+  test("does not make a client's assertion usable again", async () => {
+    const url = "https://portal.example";
+    const key = await importPKCS8(known.privatePem, "RS256");
+    const authority = new Authority(url, { keysDir: await temporaryFolder(), logger: quiet });
+    await authority.registerClient({ clientId: "me", publicKey: known.publicPem, scopes: ["read"] });
+    const until = Math.floor(Date.now() / 1000) + 100;
+    const ask = async (jti: string, exp: number) => {
+      const iat = Math.floor(Date.now() / 1000);
+      const claims = { iss: "me", sub: "me", aud: `${url}/auth/token`, jti, iat, exp };
+      const form = {
+        grant_type: "client_credentials",
+        client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        client_assertion: await new SignJWT(claims).setProtectedHeader({ alg: "RS256" }).sign(key),
+        target: "@you",
+      };
+      const answer = await authority.serve({
+        method: "POST",
+        path: "/auth/token",
+        authorization: [],
+        contentType: "application/x-www-form-urlencoded",
+        ifNoneMatch: "",
+        body: async () => ({ bytes: Buffer.from(new URLSearchParams(form).toString()) }),
+      });
+      return answer?.status;
+    };
+    assert.equal(await ask("used", until), 200);
+    assert.equal(await ask("used", until), 401);
+    await killCore();
+    for (const jti of ["used", "unused"]) assert.equal(await ask(jti, until), 503);
+    assert.equal(await ask("later", until + 100), 200);
+    await authority.close();
   });
 
   test("does not disturb a signature under way", async () => {

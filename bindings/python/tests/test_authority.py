@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -168,6 +169,38 @@ def test_private_key_jwt(portal: Portal, keys: KeyPair, other_keys: KeyPair, bac
     other = member(site, "alice", None, backend, client_key=other_keys.private)
     with pytest.raises(TokenRefusedError, match="invalid_client"):
         other.generate_token("@bob", ["read"])
+
+
+def test_a_used_assertion_stays_used_when_the_window_is_lost(
+    keys: KeyPair, tmp_path: Path, backend: str
+) -> None:
+    url = "https://portal.example"
+
+    def answered(party: Authority, **claims: Any) -> tuple[int, str]:
+        now = int(time.time())
+        fresh = {"iat": now, "exp": now + 60, "jti": uuid.uuid4().hex}
+        names = {"iss": "alice", "sub": "alice", "aud": f"{url}/auth/token"}
+        form = {
+            "grant_type": "client_credentials",
+            "target": "@bob",
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": jwt.encode({**names, **fresh, **claims}, keys.private, "RS256"),
+        }
+        kind, body = "application/x-www-form-urlencoded", urlencode(form).encode()
+        answer = party.serve("POST", "/auth/token", content_type=kind, body=body)
+        assert answer is not None
+        return answer.status, json.loads(answer.body).get("error", "")
+
+    with Authority(url, keys_dir=tmp_path, backend=backend, replay="memory") as party:
+        party.register_client("alice", public_key=keys.public, scopes=["read"])
+        until = int(time.time()) + 100
+        used = {"jti": "used", "exp": until}
+        assert answered(party, **used) == (200, "")
+        assert answered(party, **used) == (401, "invalid_client")
+        party.close()  # what follows opens it again, with an empty window
+        assert answered(party, **used) == (503, "temporarily_unavailable")
+        assert answered(party, jti="new", exp=until) == (503, "temporarily_unavailable")
+        assert answered(party, exp=until + 100) == (200, "")
 
 
 class Counting:

@@ -1,7 +1,13 @@
 import { misuse, result } from "../answers.js";
 import type { Backend, Core } from "../core.js";
 import { Engine, failed, type Needs } from "../engine.js";
-import type { AccessConfig, AccessVerifyResult, EngineKeyResult, EngineOpenResult } from "../generated.js";
+import type {
+  AccessConfig,
+  AccessServeResult,
+  AccessVerifyResult,
+  EngineKeyResult,
+  EngineOpenResult,
+} from "../generated.js";
 import { deriveOffLoop, KeyCache, rsaBy } from "../host-crypto.js";
 import { reason } from "../lines.js";
 import type { Logger } from "../logger.js";
@@ -68,8 +74,9 @@ export class AccessEngine {
     const used = new UsedTokens({ replay: plan.replay, leeway: plan.access.leeway });
     const configuration = () => ({ access: { ...members(plan), ...used.configuration() } }) as object;
     this.#engine = new Engine(core, configuration, this.#needs(plan, used), (ok) => {
-      const { bound, expires_at } = ok as Partial<AccessVerifyResult>;
+      const { bound, expires_at, used_until } = ok as Partial<AccessVerifyResult & AccessServeResult>;
       if (bound === true && expires_at !== undefined) used.accepted(expires_at);
+      if (used_until !== undefined) used.accepted(used_until);
     });
     this.identity = this.#engine.opened;
     this.buffers = new Buffers(this.identity);

@@ -158,6 +158,8 @@ class Party:
         self.close()
 
     def _served(self, answer: Answer) -> Served | None:
+        if "used_until" in answer and self._host.floor is not None:
+            self._host.floor.note(answer["used_until"])
         log = answer.get("log")
         if log:
             level = logging.WARNING if answer.get("level") == "warning" else logging.INFO
