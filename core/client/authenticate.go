@@ -32,7 +32,7 @@ type Attempt struct {
 	Once          *once.Guard // remembers assertions
 	RSA           signature.RSA
 	HostDerives   bool // the need derive
-	// Used is told when an assertion that was accepted expires, in seconds.
+	// Used is told when an assertion that was accepted expires, in seconds; nil: nobody is.
 	Used func(expires float64)
 }
 
