@@ -3,9 +3,9 @@
 package main
 
 import (
+	"github.com/tallystick/tallystick/core/pipeline"
 	"unsafe"
 
-	"github.com/tallystick/tallystick/core/signature"
 )
 
 // The import by which a host may check a signature while it is being called
@@ -32,19 +32,19 @@ var (
 )
 
 // checkNow asks the host. Only the answer that says so is Valid.
-func checkNow(key, input string, sig []byte) signature.Verdict {
+func checkNow(key, input string, sig []byte) pipeline.Verdict {
 	question = [...]vector{vectorOf(unsafe.StringData(key), len(key)), vectorOf(unsafe.StringData(input), len(input)), vectorOf(unsafe.SliceData(sig), len(sig))}
 	written = 0
 	if fdWrite(checkDescriptor, unsafe.Pointer(&question), uint32(len(question)), unsafe.Pointer(&written)) != 0 {
-		return signature.Unanswered
+		return pipeline.Unanswered
 	}
 	switch written {
 	case checkValid:
-		return signature.Valid
+		return pipeline.Valid
 	case checkInvalid:
-		return signature.Invalid
+		return pipeline.Invalid
 	}
-	return signature.Unanswered
+	return pipeline.Unanswered
 }
 
 func vectorOf(at *byte, length int) vector {

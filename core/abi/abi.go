@@ -4,12 +4,12 @@ package abi
 
 import (
 	"fmt"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"sync"
 
 	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
-	"github.com/tallystick/tallystick/core/signature"
 )
 
 const (
@@ -29,7 +29,7 @@ type Core struct {
 	engines map[uint64]*engine.Engine
 	last    uint64
 
-	checkNow      signature.CheckNow
+	checkNow      pipeline.CheckNow
 	verifications sync.Pool // of *verification
 }
 
@@ -37,7 +37,7 @@ type Core struct {
 func New() *Core { return NewImporting(nil) }
 
 // NewImporting returns a core whose engines with rsa "import" ask check first.
-func NewImporting(check signature.CheckNow) *Core {
+func NewImporting(check pipeline.CheckNow) *Core {
 	return &Core{engines: map[uint64]*engine.Engine{}, checkNow: check}
 }
 

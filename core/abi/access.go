@@ -2,6 +2,7 @@ package abi
 
 import (
 	"encoding/json"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"reflect"
 	"strings"
 	"unsafe"
@@ -10,19 +11,15 @@ import (
 
 	"github.com/tallystick/tallystick/core/access"
 	"github.com/tallystick/tallystick/core/agent"
-	"github.com/tallystick/tallystick/core/authorized"
-	"github.com/tallystick/tallystick/core/binding"
-	"github.com/tallystick/tallystick/core/claims"
-	"github.com/tallystick/tallystick/core/client"
+	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/keyring"
 	"github.com/tallystick/tallystick/core/need"
-	"github.com/tallystick/tallystick/core/once"
+	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/problem"
-	"github.com/tallystick/tallystick/core/ring"
 	"github.com/tallystick/tallystick/core/scope"
-	"github.com/tallystick/tallystick/core/signature"
 	"github.com/tallystick/tallystick/core/trust"
 	"github.com/tallystick/tallystick/core/weburl"
 )
@@ -44,9 +41,9 @@ type accessOpening struct {
 	core    *Core
 	c       *AccessConfig
 	config  access.Config
-	ring    *ring.Ring
-	keys    *authorized.Set
-	clients *client.Registry
+	ring    *keyring.Ring
+	keys    *authorizedkeys.Set
+	clients *oauthclient.Registry
 }
 
 func (c *Core) openAccess(config *AccessConfig, result *EngineOpenResult) (*engine.Engine, *problem.Problem) {
@@ -93,7 +90,7 @@ func (o *accessOpening) mode() *problem.Problem {
 		return p
 	}
 	if o.c.Signing == "" && o.config.RSA.Host {
-		o.config.Signing = signature.ByExternal
+		o.config.Signing = pipeline.ByExternal
 	}
 	if o.c.Derive != "" && o.c.Derive != choiceCore && o.c.Derive != choiceHost {
 		return badConfig("derive must be core or host")
@@ -144,13 +141,13 @@ func (o *accessOpening) numbers() *problem.Problem {
 	c := o.c
 	o.config.TokenTTL = orDefault(c.TokenTTL, defaultAccessTTL)
 	o.config.CacheTTL = orDefault(c.JWKSCacheTTL, defaultCacheTTL)
-	o.config.Forgiven = claims.Tolerance{Leeway: orDefault(c.Leeway, defaultAccessLeeway), ClockSkew: orDefault(c.ClockSkew, defaultAccessSkew)}
+	o.config.Forgiven = pipeline.Tolerance{Leeway: orDefault(c.Leeway, defaultAccessLeeway), ClockSkew: orDefault(c.ClockSkew, defaultAccessSkew)}
 	o.config.MaxLifetime = orDefault(c.MaxLifetime, defaultAccessLifetime)
 	o.config.MaxBody = orDefault(c.MaxBody, defaultMaxBody)
 	o.config.VerifyOnly = c.JWKSURI != ""
 	o.config.BoundOnly = c.RequireBinding
 	o.config.HostDerives = c.Derive == choiceHost
-	o.config.Once = once.Config{Host: c.Replay == choiceHost, Capacity: orDefault(c.ReplayCapacity, defaultCapacity), Floor: c.ReplayFloor}
+	o.config.Once = pipeline.ReplayConfig{Host: c.Replay == choiceHost, Capacity: orDefault(c.ReplayCapacity, defaultCapacity), Floor: c.ReplayFloor}
 	return checkBounds([]bound{
 		{"token_ttl", float64(o.config.TokenTTL), 1, access.MaxTTL},
 		{"jwks_cache_ttl", o.config.CacheTTL, 1, maxCacheTTL},
@@ -257,7 +254,7 @@ func (o *accessOpening) credentials() *problem.Problem {
 func (o *accessOpening) material() *problem.Problem {
 	var p *problem.Problem
 	if o.c.Ring != nil {
-		if o.ring, p = ring.Parse(string(o.c.Ring)); p != nil {
+		if o.ring, p = keyring.Parse(string(o.c.Ring)); p != nil {
 			return p
 		}
 	}
@@ -269,7 +266,7 @@ func (o *accessOpening) material() *problem.Problem {
 
 func (o *accessOpening) registry() (p *problem.Problem) {
 	configs := orDefault(o.c.Clients, nil)
-	if o.clients, p = client.New(configs); p != nil {
+	if o.clients, p = oauthclient.New(configs); p != nil {
 		return p
 	}
 	for _, c := range configs {
@@ -309,7 +306,7 @@ func feedAccess(a *access.Agent, r *EngineFeedRequest) (EngineFeedResult, *probl
 	if r.Clients != nil {
 		a.FeedClients(fed.clients)
 	}
-	return EngineFeedResult{Issuers: fed.keys.Len(), Warnings: []authorized.Warning{}, KeyID: a.KeyID()}, nil
+	return EngineFeedResult{Issuers: fed.keys.Len(), Warnings: []authorizedkeys.Warning{}, KeyID: a.KeyID()}, nil
 }
 
 var readAccessVerify = reader[AccessVerifyRequest]("access.verify", borrowing)
@@ -332,7 +329,7 @@ func accessVerify(c *Core, text, _, to []byte) []byte {
 	}
 	step := e.Access.Verify(&access.Input{
 		Now: r.Now, Authorization: r.Authorization, Token: r.Token, RequiredScopes: r.RequiredScopes, BoundOnly: r.RequireBinding,
-		Received: binding.Received{Method: r.Method, Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"), Query: r.Query,
+		Received: pipeline.Received{Method: r.Method, Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"), Query: r.Query,
 			PathDecoded: r.PathDecoded, RawTarget: r.RawTarget},
 	})
 	return settle(e, r.Now, step, finishAccessVerify, to)

@@ -2,18 +2,18 @@ package abi
 
 import (
 	"fmt"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"strings"
 	"testing"
 
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/jose"
-	"github.com/tallystick/tallystick/core/signature"
 )
 
 // BenchmarkVerifyHostRSA is what an accepted request costs beside the RSA
 // operation, which the host would do: here it believes any signature.
 func BenchmarkVerifyHostRSA(b *testing.B) {
-	believe := func(string, string, []byte) signature.Verdict { return signature.Valid }
+	believe := func(string, string, []byte) pipeline.Verdict { return pipeline.Valid }
 	c := NewImporting(believe)
 	engine := open(b, c, map[string]any{"rsa": "import"})
 	room := make([]byte, 4096)

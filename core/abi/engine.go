@@ -2,14 +2,13 @@ package abi
 
 import (
 	"encoding/json"
+	"github.com/tallystick/tallystick/core/pipeline"
 
-	"github.com/tallystick/tallystick/core/authorized"
-	"github.com/tallystick/tallystick/core/claims"
+	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/request"
-	"github.com/tallystick/tallystick/core/signature"
 )
 
 // Defaults and bounds of a configuration; abi.md states them for readers.
@@ -42,7 +41,7 @@ func badConfig(format string, args ...any) *problem.Problem {
 }
 
 func engineOpen(c *Core, r *EngineOpenRequest, _ []byte) (EngineOpenResult, *problem.Problem) {
-	result := EngineOpenResult{Warnings: []authorized.Warning{}}
+	result := EngineOpenResult{Warnings: []authorizedkeys.Warning{}}
 	if r.Access != nil {
 		if r.Verifier != nil || r.Signer != nil {
 			return EngineOpenResult{}, badConfig("engine.open: access stands alone, without verifier and signer")
@@ -124,7 +123,7 @@ func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Proble
 	policy := request.Policy{
 		BaseURL:       config.BaseURL,
 		RequireTarget: config.RequireTarget,
-		Forgiven:      claims.Tolerance{Leeway: config.Leeway, ClockSkew: orDefault(config.ClockSkew, defaultClockSkew)},
+		Forgiven:      pipeline.Tolerance{Leeway: config.Leeway, ClockSkew: orDefault(config.ClockSkew, defaultClockSkew)},
 		MaxLifetime:   orDefault(config.MaxLifetime, lifetime),
 		MaxBody:       orDefault(config.MaxBody, defaultMaxBody),
 		Development:   config.Development,
@@ -171,27 +170,27 @@ func checkBounds(bounds []bound) *problem.Problem {
 }
 
 // rsa says who verifies signatures.
-func (c *Core) rsa(choice string) (signature.RSA, *problem.Problem) {
+func (c *Core) rsa(choice string) (pipeline.RSA, *problem.Problem) {
 	switch choice {
 	case "", choiceCore:
-		return signature.RSA{}, nil
+		return pipeline.RSA{}, nil
 	case choiceHost:
-		return signature.RSA{Host: true}, nil
+		return pipeline.RSA{Host: true}, nil
 	case choiceImport:
-		return signature.RSA{Host: true, Now: c.checkNow}, nil
+		return pipeline.RSA{Host: true, Now: c.checkNow}, nil
 	}
-	return signature.RSA{}, badConfig("rsa must be core, host or import")
+	return pipeline.RSA{}, badConfig("rsa must be core, host or import")
 }
 
 // signingBy says who makes signatures.
-func signingBy(name, choice string) (signature.By, *problem.Problem) {
+func signingBy(name, choice string) (pipeline.By, *problem.Problem) {
 	switch choice {
 	case "", choiceCore:
-		return signature.ByCore, nil
+		return pipeline.ByCore, nil
 	case choiceHost:
-		return signature.ByHost, nil
+		return pipeline.ByHost, nil
 	case choiceExternal:
-		return signature.ByExternal, nil
+		return pipeline.ByExternal, nil
 	}
 	return 0, badConfig("%s must be core, host or external", name)
 }
@@ -219,7 +218,7 @@ func openSigner(c *SignerConfig) (*request.Signer, *problem.Problem) {
 	if p := checkTTL(config.TTL); p != nil {
 		return nil, p
 	}
-	if c.PrivateKey == "" && by == signature.ByCore {
+	if c.PrivateKey == "" && by == pipeline.ByCore {
 		return nil, badConfig("signer: private_key is missing (or rsa must be host or external)")
 	}
 	if c.PrivateKey != "" && c.PublicKey != "" {

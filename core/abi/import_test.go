@@ -4,20 +4,20 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/tallystick/tallystick/core/jose"
-	"github.com/tallystick/tallystick/core/signature"
 )
 
 // A host that is asked within the call: what it says is the answer, and where it
 // says nothing the need check comes, as in a core that nobody can be asked by.
 func TestImportRSA(t *testing.T) {
-	var verdict signature.Verdict
+	var verdict pipeline.Verdict
 	asked := 0
-	check := func(key, input string, sig []byte) signature.Verdict {
+	check := func(key, input string, sig []byte) pipeline.Verdict {
 		asked++
 		if key != pair().Public().Thumbprint() || !pair().Public().Verify(input, sig) {
 			t.Errorf("asked with key %q, %d bytes of input, %d of signature", key, len(input), len(sig))
@@ -27,14 +27,14 @@ func TestImportRSA(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		core    *Core
-		verdict signature.Verdict
+		verdict pipeline.Verdict
 		asked   int
 		want    string // code, "need" or ""
 	}{
-		{"valid", NewImporting(check), signature.Valid, 1, ""},
-		{"invalid", NewImporting(check), signature.Invalid, 1, "invalid_signature"},
-		{"no answer", NewImporting(check), signature.Unanswered, 1, "need"},
-		{"nobody to ask", New(), signature.Valid, 0, "need"},
+		{"valid", NewImporting(check), pipeline.Valid, 1, ""},
+		{"invalid", NewImporting(check), pipeline.Invalid, 1, "invalid_signature"},
+		{"no answer", NewImporting(check), pipeline.Unanswered, 1, "need"},
+		{"nobody to ask", New(), pipeline.Valid, 0, "need"},
 	} {
 		engine := open(t, c.core, map[string]any{"rsa": "import"})
 		request := sign(t, c.core, engine, "body")
@@ -63,23 +63,23 @@ func TestImportRSATriesEachKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := map[string]signature.Verdict{}
-	c := NewImporting(func(key, input string, sig []byte) signature.Verdict { return said[key] })
+	said := map[string]pipeline.Verdict{}
+	c := NewImporting(func(key, input string, sig []byte) pipeline.Verdict { return said[key] })
 	engine := open(t, c, map[string]any{"rsa": "import", "keys": map[string]any{"orchestrator": other.Public().PEM() + pair().Public().PEM()}})
 	input := jose.SigningInput([]byte(`{"alg":"RS256"}`), claimsOf("orchestrator", "two-keys"))
 	request := map[string]any{"engine": engine, "now": now, "authorization": []any{"Bearer " + input + "." + jose.Encode64(make([]byte, 256))}, "method": "GET", "path": "/"}
 	first, second := other.Public().Thumbprint(), pair().Public().Thumbprint()
 
-	said[first] = signature.Invalid
+	said[first] = pipeline.Invalid
 	a := call(t, c, "request.verify", request, "")
 	if a.Need.Kind != "check" || a.Need.Key != second {
 		t.Errorf("the second key is unknown to the host: %+v", a)
 	}
-	said[second] = signature.Invalid
+	said[second] = pipeline.Invalid
 	if a = call(t, c, "request.verify", request, ""); a.Error.Code != "invalid_signature" {
 		t.Errorf("neither: %+v", a)
 	}
-	said[second] = signature.Valid
+	said[second] = pipeline.Valid
 	if a = call(t, c, "request.verify", request, ""); a.OK["key_id"] != second {
 		t.Errorf("the second: %+v", a)
 	}
@@ -92,7 +92,7 @@ func claimsOf(issuer, jti string) []byte {
 // The memory of a verification is used again. Each of many at once, of which some
 // wait for an answer while others pass, must still be told of its own token alone.
 func TestVerificationsKeepApart(t *testing.T) {
-	c := NewImporting(func(key, input string, sig []byte) signature.Verdict { return signature.Verdict(sig[0]) })
+	c := NewImporting(func(key, input string, sig []byte) pipeline.Verdict { return pipeline.Verdict(sig[0]) })
 	engines := []uint64{open(t, c, map[string]any{"rsa": "import"}), open(t, c, map[string]any{"rsa": "import", "replay": "host"})}
 	var all sync.WaitGroup
 	for worker := range 4 {
@@ -115,19 +115,19 @@ func TestVerificationsKeepApart(t *testing.T) {
 				if err := json.Unmarshal(answer, &a); err != nil {
 					t.Error(err)
 				}
-				switch signature.Verdict(sig[0]) {
-				case signature.Valid:
+				switch pipeline.Verdict(sig[0]) {
+				case pipeline.Valid:
 					if worker%2 == 1 {
 						a.OK = a.Need.Claimed.OK
 					}
 					if a.OK.Claims.JTI != jti {
 						t.Errorf("%s: %s", jti, answer)
 					}
-				case signature.Invalid:
+				case pipeline.Invalid:
 					if a.Error.Code != "invalid_signature" {
 						t.Errorf("%s: %s", jti, answer)
 					}
-				case signature.Unanswered:
+				case pipeline.Unanswered:
 					if a.Need.Input+"."+a.Need.Signature != token {
 						t.Errorf("%s: %s", jti, answer)
 					}
@@ -166,7 +166,7 @@ type verified struct {
 // What one token says is forgotten before the next one is read: a claim that is
 // missing must not be found in the memory of a request that had it.
 func TestVerificationsForget(t *testing.T) {
-	c := NewImporting(func(string, string, []byte) signature.Verdict { return signature.Valid })
+	c := NewImporting(func(string, string, []byte) pipeline.Verdict { return pipeline.Valid })
 	engine := open(t, c, map[string]any{"rsa": "import", "require_target": true})
 	verify := func(claims map[string]any) answer {
 		payload, err := json.Marshal(claims)

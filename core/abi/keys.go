@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 
-	"github.com/tallystick/tallystick/core/authorized"
+	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/problem"
@@ -96,7 +96,7 @@ func keysLoad(_ *Core, r *KeysLoadRequest, _ []byte) (KeysLoadResult, *problem.P
 		return KeysLoadResult{}, p
 	}
 	result := KeysLoadResult{Issuers: map[string][]LoadedKey{}, Warnings: warnings}
-	set.Issuers(func(name string, issuer authorized.Issuer) {
+	set.Issuers(func(name string, issuer authorizedkeys.Issuer) {
 		for _, key := range issuer.Keys {
 			result.Issuers[name] = append(result.Issuers[name], LoadedKey{
 				Kid: key.Public.Thumbprint(), KeyID: key.ID, Bits: key.Public.Bits(),
@@ -108,21 +108,21 @@ func keysLoad(_ *Core, r *KeysLoadRequest, _ []byte) (KeysLoadResult, *problem.P
 }
 
 // loadKeys reads a folder's content or texts by issuer; neither means no keys.
-func loadKeys(files []authorized.File, texts map[string]string) (*authorized.Set, []authorized.Warning, *problem.Problem) {
+func loadKeys(files []authorizedkeys.File, texts map[string]string) (*authorizedkeys.Set, []authorizedkeys.Warning, *problem.Problem) {
 	switch {
 	case files != nil && texts != nil:
 		return nil, nil, problem.New(problem.InvalidConfig, "give files or keys, not both")
-	case len(files) > authorized.MaxFiles || len(texts) > authorized.MaxFiles:
-		return nil, nil, problem.Newf(problem.InvalidConfig, "at most %d files or issuers are read", authorized.MaxFiles)
+	case len(files) > authorizedkeys.MaxFiles || len(texts) > authorizedkeys.MaxFiles:
+		return nil, nil, problem.Newf(problem.InvalidConfig, "at most %d files or issuers are read", authorizedkeys.MaxFiles)
 	case texts == nil:
-		set, warnings := authorized.FromFiles(files)
+		set, warnings := authorizedkeys.FromFiles(files)
 		return set, warnings, nil
 	}
-	set, err := authorized.FromTexts(texts)
+	set, err := authorizedkeys.FromTexts(texts)
 	if err != nil {
 		return nil, nil, problem.New(problem.InvalidKey, err.Error())
 	}
-	return set, []authorized.Warning{}, nil
+	return set, []authorizedkeys.Warning{}, nil
 }
 
 var defaultHeader = []byte(`{"alg":"RS256","typ":"JWT"}`)

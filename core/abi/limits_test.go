@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tallystick/tallystick/core/authorized"
+	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/scope"
 )
@@ -93,10 +93,10 @@ func TestSizeOfAKeyFile(t *testing.T) {
 		file := map[string]any{"name": "alice.pem", "text": key + strings.Repeat("\n", size-len(key))}
 		return call(t, c, "keys.load", map[string]any{"files": []any{file}}, "")
 	}
-	if a := load(authorized.MaxText); len(a.OK["issuers"].(map[string]any)) != 1 {
+	if a := load(authorizedkeys.MaxText); len(a.OK["issuers"].(map[string]any)) != 1 {
 		t.Errorf("the largest file: %v", a)
 	}
-	if a := load(authorized.MaxText + 1); len(a.OK["issuers"].(map[string]any)) != 0 || len(a.OK["warnings"].([]any)) != 1 {
+	if a := load(authorizedkeys.MaxText + 1); len(a.OK["issuers"].(map[string]any)) != 0 || len(a.OK["warnings"].([]any)) != 1 {
 		t.Errorf("a file over the largest size: %v", a)
 	}
 }

@@ -1,19 +1,17 @@
 package abi
 
 import (
+	"github.com/tallystick/tallystick/core/pipeline"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/tallystick/tallystick/core/binding"
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/need"
-	"github.com/tallystick/tallystick/core/once"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/request"
 	"github.com/tallystick/tallystick/core/strictjson"
-	"github.com/tallystick/tallystick/core/word"
 )
 
 func requestEndpoint(_ *Core, r *RequestEndpointRequest, _ []byte) (RequestEndpointResult, *problem.Problem) {
@@ -109,7 +107,7 @@ var readVerify = reader[RequestVerifyRequest]("request.verify", borrowing)
 func (v *verification) answer(c *Core, text, body, to []byte) (answer []byte, ended bool) {
 	v.text = append(v.text[:0], text...)
 	r := &v.request
-	unread := readVerify(word.Text(v.text), r)
+	unread := readVerify(strictjson.TextOf(v.text), r)
 	if unread != nil && unread.Code != problem.MalformedRequest {
 		return refuse(unread), true
 	}
@@ -120,13 +118,13 @@ func (v *verification) answer(c *Core, text, body, to []byte) (answer []byte, en
 	if unread != nil {
 		return refuseWithResponse(unread, e.Realm), true
 	}
-	told := binding.Body{Bytes: body, SHA256: r.BodySHA256, TooLarge: r.BodyTooLarge, Unavailable: r.BodyUnavailable, Malformed: r.BodyMalformed}
+	told := need.ReceivedBody{Bytes: body, SHA256: r.BodySHA256, TooLarge: r.BodyTooLarge, Unavailable: r.BodyUnavailable, Malformed: r.BodyMalformed}
 	if n := told.Members(); n > 1 || n == 1 && r.BodyPending { //guard:body-one-thing never 2
 		return refuse(problem.New(problem.InvalidArgument, "request.verify: "+oneBody)), true
 	}
 	v.run.In = request.Input{
 		Now: r.Now, Authorization: r.Authorization,
-		Received: binding.Received{Method: r.Method, Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"), Query: r.Query,
+		Received: pipeline.Received{Method: r.Method, Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"), Query: r.Query,
 			PathDecoded: r.PathDecoded, RawTarget: r.RawTarget},
 		Body: told, BodyPending: r.BodyPending,
 	}
@@ -150,7 +148,7 @@ func claimRefuse(c *Core, text, _, _ []byte) []byte {
 	if e.Verifier == nil && e.Access == nil {
 		return refuse(problem.New(problem.InvalidArgument, "claim.refuse: the engine was opened without a verifier"))
 	}
-	return refuseWithResponse(once.NotClaimed(r.Issuer, r.JTI, need.Answer{Claim: r.Claim, Failed: r.Failed}).Problem, e.Realm)
+	return refuseWithResponse(pipeline.NotClaimed(r.Issuer, r.JTI, need.Answer{Claim: r.Claim, Failed: r.Failed}).Problem, e.Realm)
 }
 
 // oneBody is what is wrong with two tales of one body.
@@ -200,7 +198,7 @@ func engineResume(c *Core, text, body, to []byte) []byte {
 
 func answerOf(r *EngineResumeRequest, body []byte) (need.Answer, *problem.Problem) {
 	answer := need.Answer{Now: r.Now, Unchanged: r.Unchanged, Claim: r.Claim, HasFailed: r.Failed != nil, Signature: body,
-		Status: r.Status, Headers: r.Headers, Content: body, Body: binding.Body{
+		Status: r.Status, Headers: r.Headers, Content: body, Body: need.ReceivedBody{
 			Bytes: body, SHA256: r.BodySHA256, TooLarge: r.BodyTooLarge, Malformed: r.BodyMalformed, Overloaded: r.Overloaded,
 			Unavailable: r.BodyUnavailable || r.Failed != nil, //guard:body-given-up never 2
 		}}

@@ -3,23 +3,23 @@ package abi
 import (
 	"encoding/json"
 
-	"github.com/tallystick/tallystick/core/client"
 	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/keyring"
+	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/problem"
-	"github.com/tallystick/tallystick/core/ring"
 )
 
 func ringUpdate(_ *Core, r *RingUpdateRequest, _ []byte) (RingUpdateResult, *problem.Problem) {
-	var current *ring.Ring
+	var current *keyring.Ring
 	if r.Ring != nil {
 		var p *problem.Problem
-		if current, p = ring.Parse(string(r.Ring)); p != nil {
+		if current, p = keyring.Parse(string(r.Ring)); p != nil {
 			return RingUpdateResult{}, p
 		}
 	}
-	updated, p := ring.Update(current, ring.Options{
+	updated, p := keyring.Update(current, keyring.Options{
 		Now: r.Now, Rotate: r.Rotate, Force: r.Force, Revoke: r.Revoke, Lifetime: r.Lifetime,
-		Publish: orDefault(r.Publish, ring.DefaultPublish), Bits: r.Bits, Fresh: r.Fresh,
+		Publish: orDefault(r.Publish, keyring.DefaultPublish), Bits: r.Bits, Fresh: r.Fresh,
 	})
 	if p != nil {
 		return RingUpdateResult{}, p
@@ -31,7 +31,7 @@ func ringUpdate(_ *Core, r *RingUpdateRequest, _ []byte) (RingUpdateResult, *pro
 	return result, nil
 }
 
-func (r *RingUpdateResult) describe(described *ring.Ring) {
+func (r *RingUpdateResult) describe(described *keyring.Ring) {
 	r.Ring = json.RawMessage(described.Document())
 	r.Active = described.Active().ID
 	if next, there := described.Next(); there {
@@ -49,21 +49,21 @@ func clientSecret(_ *Core, r *ClientSecretRequest, derived []byte) (ClientSecret
 	if (r.Salt != nil || len(derived) > 0) && (r.Salt == nil || len(derived) == 0 || r.Secret == nil || r.Derive != choiceHost) {
 		return ClientSecretResult{}, problem.New(problem.InvalidArgument, "client.secret: salt, secret and what was derived go together, with derive host")
 	}
-	secret := client.NewSecret()
+	secret := oauthclient.NewSecret()
 	if r.Secret != nil {
 		secret = *r.Secret
 	}
-	if err := client.CheckSecret(secret); err != nil {
+	if err := oauthclient.CheckSecret(secret); err != nil {
 		return ClientSecretResult{}, problem.New(problem.InvalidArgument, "client.secret: "+err.Error())
 	}
 	switch {
 	case r.Salt != nil:
 		return storedSecret(secret, *r.Salt, derived)
 	case r.Derive == choiceHost:
-		asked := deriveNeed(client.NewDerivation(secret, client.NewSalt()))
+		asked := deriveNeed(oauthclient.NewDerivation(secret, oauthclient.NewSalt()))
 		return ClientSecretResult{Secret: secret, Derive: &asked}, nil
 	}
-	return ClientSecretResult{Secret: secret, SecretHash: client.HashSecret(secret, client.NewSalt())}, nil
+	return ClientSecretResult{Secret: secret, SecretHash: oauthclient.HashSecret(secret, oauthclient.NewSalt())}, nil
 }
 
 // storedSecret makes what is stored of what the host derived.
@@ -72,7 +72,7 @@ func storedSecret(secret, salt string, derived []byte) (ClientSecretResult, *pro
 	if !isBase64 {
 		return ClientSecretResult{}, problem.New(problem.InvalidArgument, "client.secret: salt must be base64url")
 	}
-	hash, err := client.HashDerived(bytes, derived)
+	hash, err := oauthclient.HashDerived(bytes, derived)
 	if err != nil {
 		return ClientSecretResult{}, problem.New(problem.InvalidArgument, "client.secret: "+err.Error())
 	}

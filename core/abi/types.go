@@ -3,8 +3,8 @@ package abi
 import (
 	"encoding/json"
 
-	"github.com/tallystick/tallystick/core/authorized"
-	"github.com/tallystick/tallystick/core/client"
+	"github.com/tallystick/tallystick/core/authorizedkeys"
+	"github.com/tallystick/tallystick/core/oauthclient"
 )
 
 // The requests and results of all operations. A member without omitempty is
@@ -89,7 +89,7 @@ type InspectedKey struct {
 // KeysLoadRequest is for keys.load.
 type KeysLoadRequest struct {
 	// the content of a folder of keys
-	Files []authorized.File `json:"files,omitempty"`
+	Files []authorizedkeys.File `json:"files,omitempty"`
 	// keys text by issuer, in place of a folder
 	Keys map[string]string `json:"keys,omitempty"`
 }
@@ -99,7 +99,7 @@ type KeysLoadResult struct {
 	// the usable keys by issuer
 	Issuers map[string][]LoadedKey `json:"issuers"`
 	// what is not used, and why
-	Warnings []authorized.Warning `json:"warnings"`
+	Warnings []authorizedkeys.Warning `json:"warnings"`
 }
 
 // LoadedKey is one public key of an issuer.
@@ -313,7 +313,7 @@ type EngineOpenRequest struct {
 // VerifierConfig is the policy of an agent. Pointers tell "not given" from zero.
 type VerifierConfig struct {
 	// the content of a folder of authorized keys
-	Files []authorized.File `json:"files,omitempty"`
+	Files []authorizedkeys.File `json:"files,omitempty"`
 	// keys text by issuer, in place of a folder. An unusable text is an error, not a warning
 	Keys map[string]string `json:"keys,omitempty"`
 	// the host answers the need keys; default false
@@ -385,7 +385,7 @@ type EngineOpenResult struct {
 	// how many callers have keys
 	Issuers int `json:"issuers"`
 	// keys that are not used
-	Warnings []authorized.Warning `json:"warnings"`
+	Warnings []authorizedkeys.Warning `json:"warnings"`
 	// the thumbprint of the key that signs, "" where nothing does
 	KeyID string `json:"key_id"`
 
@@ -410,13 +410,13 @@ type EngineFeedRequest struct {
 	// its number
 	Engine uint64 `json:"engine"`
 	// replaces all keys of a verifier
-	Files []authorized.File `json:"files,omitempty"`
+	Files []authorizedkeys.File `json:"files,omitempty"`
 	// replaces all keys of a verifier, or those that were given for issuers
 	Keys map[string]string `json:"keys,omitempty"`
 	// of an access engine: replaces its own keys
 	Ring json.RawMessage `json:"ring,omitempty"`
 	// of an access engine: replaces who may use its token endpoint
-	Clients *[]client.Config `json:"clients,omitempty"`
+	Clients *[]oauthclient.Config `json:"clients,omitempty"`
 }
 
 // EngineFeedResult answers engine.feed.
@@ -424,8 +424,8 @@ type EngineFeedResult struct {
 	// how many callers have keys
 	Issuers int `json:"issuers"`
 	// keys that are not used
-	Warnings []authorized.Warning `json:"warnings"`
-	KeyID    string               `json:"key_id,omitempty"` // of an access engine: the key that signs now
+	Warnings []authorizedkeys.Warning `json:"warnings"`
+	KeyID    string                   `json:"key_id,omitempty"` // of an access engine: the key that signs now
 }
 
 // EngineResumeRequest is for engine.resume.
@@ -437,7 +437,7 @@ type EngineResumeRequest struct {
 	// seconds since 1970
 	Now float64 `json:"now"`
 	// keys: the whole new content
-	Files []authorized.File `json:"files,omitempty"`
+	Files []authorizedkeys.File `json:"files,omitempty"`
 	// keys: the same, by issuer
 	Keys map[string]string `json:"keys,omitempty"`
 	// keys: nothing has changed

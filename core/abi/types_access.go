@@ -3,7 +3,7 @@ package abi
 import (
 	"encoding/json"
 
-	"github.com/tallystick/tallystick/core/client"
+	"github.com/tallystick/tallystick/core/oauthclient"
 )
 
 // AccessConfig is one identity of the access-token profile: what config.read
@@ -52,7 +52,7 @@ type AccessConfig struct {
 	// for the host; the core ignores it
 	KeysDir string `json:"keys_dir,omitempty"`
 	// who may use its own token endpoint
-	Clients *[]client.Config `json:"clients,omitempty"`
+	Clients *[]oauthclient.Config `json:"clients,omitempty"`
 	// plain http and loopback addresses are allowed for issuers that nobody configured; default
 	// false
 	DevMode bool `json:"dev_mode,omitempty"`

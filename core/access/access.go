@@ -5,20 +5,17 @@
 package access
 
 import (
+	"github.com/tallystick/tallystick/core/pipeline"
 	"sync/atomic"
 
 	"github.com/tallystick/tallystick/core/agent"
-	"github.com/tallystick/tallystick/core/authorized"
-	"github.com/tallystick/tallystick/core/binding"
-	"github.com/tallystick/tallystick/core/claims"
-	"github.com/tallystick/tallystick/core/client"
+	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/keyring"
 	"github.com/tallystick/tallystick/core/keyset"
-	"github.com/tallystick/tallystick/core/once"
+	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/problem"
-	"github.com/tallystick/tallystick/core/ring"
 	"github.com/tallystick/tallystick/core/scope"
-	"github.com/tallystick/tallystick/core/signature"
 	"github.com/tallystick/tallystick/core/trust"
 )
 
@@ -62,14 +59,14 @@ type Config struct {
 	ClientID      string
 	ClientSecret  string
 	ClientKey     *jose.PrivateKey
-	Forgiven      claims.Tolerance
+	Forgiven      pipeline.Tolerance
 	MaxLifetime   float64
 	MaxBody       int
 	BoundOnly     bool
-	RSA           signature.RSA
-	Signing       signature.By // with whose the need sign
-	HostDerives   bool         // the need derive
-	Once          once.Config
+	RSA           pipeline.RSA
+	Signing       pipeline.By // with whose the need sign
+	HostDerives   bool        // the need derive
+	Once          pipeline.ReplayConfig
 	VerifyOnly    bool // no ring is required
 	Inactive      []string
 
@@ -82,15 +79,15 @@ type Agent struct {
 	allowed  *scope.Patterns
 	name     string
 	external bool
-	places   []binding.Place // where it is reached: BaseURL, and audiences that are URLs
+	places   []pipeline.Place // where it is reached: BaseURL, and audiences that are URLs
 	audience map[string]struct{}
 
-	ring    atomic.Pointer[ring.Ring]
-	static  atomic.Pointer[authorized.Set] // keys of issuers given by configuration
-	clients atomic.Pointer[client.Registry]
+	ring    atomic.Pointer[keyring.Ring]
+	static  atomic.Pointer[authorizedkeys.Set] // keys of issuers given by configuration
+	clients atomic.Pointer[oauthclient.Registry]
 
 	keys     *keyset.Cache
-	guard    *once.Guard
+	guard    *pipeline.ReplayGuard
 	verified *generations[*remembered]
 	kept     *generations[*keptToken]
 	flights  *flights
@@ -98,7 +95,7 @@ type Agent struct {
 
 // New compiles a configuration whose numbers have been checked. ring is nil where
 // the agent signs nothing itself.
-func New(c Config, r *ring.Ring, static *authorized.Set, clients *client.Registry) (*Agent, *problem.Problem) {
+func New(c Config, r *keyring.Ring, static *authorizedkeys.Set, clients *oauthclient.Registry) (*Agent, *problem.Problem) {
 	name, err := agent.Name(c.BaseURL)
 	if err != nil {
 		return nil, problem.Newf(problem.InvalidConfig, "base_url: %s", err)
@@ -112,7 +109,7 @@ func New(c Config, r *ring.Ring, static *authorized.Set, clients *client.Registr
 	}
 	a := &Agent{
 		config: c, allowed: scope.Compile(c.AllowedScopes), name: name, external: true, places: places, audience: map[string]struct{}{},
-		keys: keyset.New(c.CacheTTL, maxIssuers), guard: once.New(c.Once),
+		keys: keyset.New(c.CacheTTL, maxIssuers), guard: pipeline.NewReplayGuard(c.Once),
 		verified: newGenerations[*remembered](maxVerified, maxVerifiedBytes),
 		kept:     newGenerations[*keptToken](maxKept, maxKeptBytes),
 		flights:  newFlights(),
@@ -133,14 +130,14 @@ func New(c Config, r *ring.Ring, static *authorized.Set, clients *client.Registr
 }
 
 // placesOf: a portal's agent has its URL at the portal, and may be served elsewhere.
-func placesOf(c Config) ([]binding.Place, error) {
-	place, err := binding.NewPlace(c.BaseURL)
+func placesOf(c Config) ([]pipeline.Place, error) {
+	place, err := pipeline.NewPlace(c.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	places := []binding.Place{place.Whole()}
+	places := []pipeline.Place{place.Whole()}
 	for _, audience := range c.Audience {
-		if place, err := binding.NewPlace(audience); err == nil {
+		if place, err := pipeline.NewPlace(audience); err == nil {
 			places = append(places, place.Whole())
 		}
 	}
@@ -188,19 +185,19 @@ func (a *Agent) KeyID() string {
 }
 
 // FeedRing replaces the own keys.
-func (a *Agent) FeedRing(r *ring.Ring) {
+func (a *Agent) FeedRing(r *keyring.Ring) {
 	a.ring.Store(r)
 	a.verified.clear()
 }
 
 // FeedKeys replaces the keys that were given for issuers.
-func (a *Agent) FeedKeys(keys *authorized.Set) {
+func (a *Agent) FeedKeys(keys *authorizedkeys.Set) {
 	a.static.Store(keys)
 	a.verified.clear()
 }
 
 // FeedClients replaces the clients of the token endpoint.
-func (a *Agent) FeedClients(clients *client.Registry) { a.clients.Store(clients) }
+func (a *Agent) FeedClients(clients *oauthclient.Registry) { a.clients.Store(clients) }
 
 // Key returns the public key with a thumbprint, whosever it is.
 func (a *Agent) Key(thumbprint string) *jose.PublicKey {
@@ -229,4 +226,4 @@ func (a *Agent) Stats() Stats {
 }
 
 // Guard returns the memory of used jtis.
-func (a *Agent) Guard() *once.Guard { return a.guard }
+func (a *Agent) Guard() *pipeline.ReplayGuard { return a.guard }

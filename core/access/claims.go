@@ -1,10 +1,9 @@
 package access
 
 import (
+	"github.com/tallystick/tallystick/core/pipeline"
 	"strings"
 
-	"github.com/tallystick/tallystick/core/binding"
-	"github.com/tallystick/tallystick/core/claims"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/scope"
 	"github.com/tallystick/tallystick/core/strictjson"
@@ -16,13 +15,13 @@ const maxAudiences = 64
 
 // tokenClaims are those members of an access token that this profile reads.
 type tokenClaims struct {
-	issuer, subject, jti, scope      claims.Claim
-	clientID, tokenType, agentPath   claims.Claim
-	agentURL                         claims.Claim // of aoauth
+	issuer, subject, jti, scope      pipeline.Claim
+	clientID, tokenType, agentPath   pipeline.Claim
+	agentURL                         pipeline.Claim // of aoauth
 	audience                         strictjson.Value
 	hasAudience, hasAOAuth, isObject bool
-	times                            claims.Times
-	bound                            binding.Claims
+	times                            pipeline.Times
+	bound                            pipeline.RequestClaims
 }
 
 // read gathers the claims of a payload, which count only where the error is nil.
@@ -43,7 +42,7 @@ func (c *tokenClaims) read(payload string) error {
 	return object.Err()
 }
 
-func (c *tokenClaims) claim(name string) *claims.Claim {
+func (c *tokenClaims) claim(name string) *pipeline.Claim {
 	switch name {
 	case "iss":
 		return &c.issuer
@@ -86,14 +85,14 @@ func (c *tokenClaims) extension(m *strictjson.Member) {
 // checkIdentity refuses an identity that step 4 could not read: there it counted
 // as absent.
 func (c *tokenClaims) checkIdentity() *problem.Problem {
-	if !c.subject.IsIdentifier(claims.MaxSubject) {
-		return claims.Invalid("sub must be a string of 1 to 512 bytes without control characters")
+	if !c.subject.IsIdentifier(pipeline.MaxSubject) {
+		return pipeline.InvalidClaim("sub must be a string of 1 to 512 bytes without control characters")
 	}
 	if c.agentPath.There() && !c.agentPath.IsText() {
-		return claims.Invalid("agent_path must be a string")
+		return pipeline.InvalidClaim("agent_path must be a string")
 	}
 	if c.hasAOAuth && !c.isObject || c.agentURL.There() && !c.agentURL.IsText() {
-		return claims.Invalid("aoauth must be an object, its agent_url a string")
+		return pipeline.InvalidClaim("aoauth must be an object, its agent_url a string")
 	}
 	return nil
 }
@@ -108,24 +107,24 @@ func (a *Agent) checkRequired(c *tokenClaims, now float64) ([]string, *problem.P
 	if p := c.times.CheckLifetime(now, a.config.MaxLifetime); p != nil { //guard:access-lifetime never
 		return nil, p
 	}
-	if p := claims.CheckIdentifiers(c.jti, c.subject); p != nil { //guard:access-jti-sub never
+	if p := pipeline.CheckIdentifiers(c.jti, c.subject); p != nil { //guard:access-jti-sub never
 		return nil, p
 	}
 	if !c.hasAudience {
-		return nil, claims.Invalid("aud is missing")
+		return nil, pipeline.InvalidClaim("aud is missing")
 	}
-	if c.clientID.There() && !c.clientID.IsIdentifier(claims.MaxSubject) { //guard:access-client-id never
-		return nil, claims.Invalid("client_id must be a string of 1 to 512 bytes without control characters")
+	if c.clientID.There() && !c.clientID.IsIdentifier(pipeline.MaxSubject) { //guard:access-client-id never
+		return nil, pipeline.InvalidClaim("client_id must be a string of 1 to 512 bytes without control characters")
 	}
 	if c.tokenType.There() && !strings.EqualFold(c.tokenType.Text, "Bearer") { //guard:access-token-type never
-		return nil, claims.Invalid("token_type must be Bearer")
+		return nil, pipeline.InvalidClaim("token_type must be Bearer")
 	}
 	if c.scope.There() && !c.scope.IsText() { //guard:access-scope-text never
-		return nil, claims.Invalid("scope must be a string")
+		return nil, pipeline.InvalidClaim("scope must be a string")
 	}
 	scopes, err := scope.Parse(c.scope.Text)
 	if err != nil {
-		return nil, claims.Invalid("scope must be words separated by single spaces (RFC 6749 section 3.3)")
+		return nil, pipeline.InvalidClaim("scope must be words separated by single spaces (RFC 6749 section 3.3)")
 	}
 	return scopes, nil
 }
@@ -134,7 +133,7 @@ func (a *Agent) checkRequired(c *tokenClaims, now float64) ([]string, *problem.P
 // such a token works once, so that it must have a jti, and names all of it.
 func (c *tokenClaims) checkBinding() *problem.Problem {
 	if !c.jti.There() { //guard:access-bound-jti never
-		return claims.Invalid("jti is missing")
+		return pipeline.InvalidClaim("jti is missing")
 	}
 	return c.bound.CheckTypes(true, true)
 }
@@ -149,16 +148,16 @@ func (a *Agent) checkAudience(c *tokenClaims) *problem.Problem {
 	case c.audience.IsArray():
 		entries := c.audience.Array()
 		if len(entries) > maxAudiences { //guard:access-aud-entries never
-			return claims.Invalid("aud has too many entries")
+			return pipeline.InvalidClaim("aud has too many entries")
 		}
 		for _, entry := range entries {
 			if !strictjson.IsString(entry) { //guard:access-aud-types never
-				return claims.Invalid("aud must be a string or an array of strings")
+				return pipeline.InvalidClaim("aud must be a string or an array of strings")
 			}
 			matches = matches || a.isAudience(entry.Str)
 		}
 	default:
-		return claims.Invalid("aud must be a string or an array of strings")
+		return pipeline.InvalidClaim("aud must be a string or an array of strings")
 	}
 	if !matches {
 		return problem.New(problem.InvalidAudience, "").WithLog("the token is for %s, this agent is %s (audience names others)", problem.Quote(strings.Trim(c.audience.Raw, `"`)), problem.Quote(a.config.BaseURL))

@@ -3,19 +3,17 @@ package access
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"math"
 	"strings"
 
 	"github.com/tallystick/tallystick/core/agent"
-	"github.com/tallystick/tallystick/core/binding"
-	"github.com/tallystick/tallystick/core/claims"
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/keyring"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
-	"github.com/tallystick/tallystick/core/ring"
 	"github.com/tallystick/tallystick/core/scope"
-	"github.com/tallystick/tallystick/core/signature"
 	"github.com/tallystick/tallystick/core/strictjson"
 	"github.com/tallystick/tallystick/core/trust"
 )
@@ -131,7 +129,7 @@ func (a *Agent) order(w *Wanted) (*order, *problem.Problem) {
 	if ttl < 1 || ttl > MaxTTL { //guard:issue-ttl never
 		return nil, problem.Newf(problem.InvalidArgument, "ttl must be from 1 to %d seconds", MaxTTL)
 	}
-	if w.JTI != "" && !jose.ValidIdentifier(w.JTI, claims.MaxJTI) {
+	if w.JTI != "" && !jose.ValidIdentifier(w.JTI, pipeline.MaxJTI) {
 		return nil, problem.New(problem.InvalidArgument, "jti must have 1 to 256 bytes and no control characters")
 	}
 	if w.Bind != nil && !digest.IsHex(w.Bind.BodySHA256) { //guard:issue-bind-digest never
@@ -215,7 +213,7 @@ func (a *Agent) sign(o *order) need.Step {
 		a.keep(o, issued)
 		return need.Done(&issued)
 	}
-	if a.config.Signing != signature.ByCore || key.Private == nil {
+	if a.config.Signing != pipeline.ByCore || key.Private == nil {
 		return need.Ask(&need.Need{Kind: need.Sign, Input: input, Key: key.ID}, a.signed(key, input, finish))
 	}
 	made, p := jose.Sign(input, key.Private)
@@ -226,7 +224,7 @@ func (a *Agent) sign(o *order) need.Step {
 }
 
 // signed lets no signature out that every receiver would refuse.
-func (a *Agent) signed(key ring.Key, input string, finish func([]byte) need.Step) func(need.Answer) need.Step {
+func (a *Agent) signed(key keyring.Key, input string, finish func([]byte) need.Step) func(need.Answer) need.Step {
 	return func(answer need.Answer) need.Step {
 		if p := a.config.Signing.CheckMade(key.Public, input, answer); p != nil {
 			return need.Refuse(p)
@@ -264,8 +262,8 @@ func (o *order) claims(issuer string, issuedAt int64) ([]byte, *problem.Problem)
 	b = append(b, o.extra...)
 	if o.bind != nil {
 		var p *problem.Problem
-		b = binding.AppendBody(b, o.bind.BodySHA256)
-		if b, p = binding.AppendTarget(b, o.bind.Method, o.bind.URL); p != nil {
+		b = pipeline.AppendBody(b, o.bind.BodySHA256)
+		if b, p = pipeline.AppendTarget(b, o.bind.Method, o.bind.URL); p != nil {
 			return nil, p
 		}
 	}

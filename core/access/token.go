@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"github.com/tallystick/tallystick/core/agent"
-	"github.com/tallystick/tallystick/core/client"
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/scope"
 	"github.com/tallystick/tallystick/core/strictjson"
@@ -30,35 +30,35 @@ const (
 type tokenRequest struct {
 	a    *Agent
 	form map[string]string
-	who  *client.Client
+	who  *oauthclient.Client
 }
 
 // token is the whole decision of the token endpoint (RFC 6749 section 4.4).
 func (a *Agent) token(r *HTTPRequest) need.Step {
 	if a.config.Mode == Portal {
-		return a.refuseToken(&client.Error{Code: unauthorizedClient, Status: 400, Description: "tokens for this agent are issued by its authority: " + a.config.Authority})
+		return a.refuseToken(&oauthclient.Error{Code: unauthorizedClient, Status: 400, Description: "tokens for this agent are issued by its authority: " + a.config.Authority})
 	}
 	if a.ring.Load() == nil {
-		return a.refuseToken(&client.Error{Code: unauthorizedClient, Status: 400, Description: "this agent issues no tokens"})
+		return a.refuseToken(&oauthclient.Error{Code: unauthorizedClient, Status: 400, Description: "this agent issues no tokens"})
 	}
 	if r.BodyTooLarge || len(r.Body) > MaxForm {
-		return a.refuseToken(&client.Error{Code: invalidRequest, Status: 413, Description: "the request is over 65536 bytes"})
+		return a.refuseToken(&oauthclient.Error{Code: invalidRequest, Status: 413, Description: "the request is over 65536 bytes"})
 	}
 	if r.BodyMalformed {
-		return a.refuseToken(&client.Error{Code: invalidRequest, Status: 400, Description: problem.Lookup(problem.MalformedRequest).Text})
+		return a.refuseToken(&oauthclient.Error{Code: invalidRequest, Status: 400, Description: problem.Lookup(problem.MalformedRequest).Text})
 	}
 	if r.Overloaded {
-		return a.refuseToken(&client.Error{Code: client.TemporarilyUnavailable, Status: 503, Description: problem.Lookup(problem.Overloaded).Text})
+		return a.refuseToken(&oauthclient.Error{Code: oauthclient.TemporarilyUnavailable, Status: 503, Description: problem.Lookup(problem.Overloaded).Text})
 	}
-	form, refused := client.ParseForm(r.ContentType, r.Body)
+	form, refused := oauthclient.ParseForm(r.ContentType, r.Body)
 	if refused != nil {
 		return a.refuseToken(refused)
 	}
 	usedUntil := int64(0)
-	attempt := client.Attempt{Authorization: r.Authorization, Form: form, TokenEndpoint: strings.TrimSuffix(a.Issuer(), "/") + tokenPath,
+	attempt := oauthclient.Attempt{Authorization: r.Authorization, Form: form, TokenEndpoint: strings.TrimSuffix(a.Issuer(), "/") + tokenPath,
 		Issuer: a.Issuer(), Forgiven: a.config.Forgiven, Once: a.guard, RSA: a.config.RSA, HostDerives: a.config.HostDerives,
 		Used: func(expires float64) { usedUntil = int64(math.Ceil(expires)) }}
-	answer := a.clients.Load().Authenticate(r.Now, attempt, func(now float64, who *client.Client, refused *client.Error) need.Step {
+	answer := a.clients.Load().Authenticate(r.Now, attempt, func(now float64, who *oauthclient.Client, refused *oauthclient.Error) need.Step {
 		if refused != nil {
 			return a.refuseToken(refused)
 		}
@@ -75,10 +75,10 @@ func (a *Agent) token(r *HTTPRequest) need.Step {
 // Overloaded is the token endpoint's answer where an operation finds no place to
 // wait for the host.
 func (a *Agent) Overloaded(p *problem.Problem) need.Step {
-	return a.refuseToken(client.Overloaded(p.Log))
+	return a.refuseToken(oauthclient.Overloaded(p.Log))
 }
 
-func (a *Agent) refuseToken(e *client.Error) need.Step {
+func (a *Agent) refuseToken(e *oauthclient.Error) need.Step {
 	log := "token request refused: " + e.Code + ": " + e.Description
 	if e.Log != "" {
 		log += " (" + e.Log + ")"
@@ -114,7 +114,7 @@ func (t *tokenRequest) grant(now float64) need.Step {
 }
 
 func (t *tokenRequest) refuse(code, description string) need.Step {
-	return t.a.refuseToken(&client.Error{Code: code, Status: 400, Description: description, Log: "client " + problem.Quote(t.who.ID)})
+	return t.a.refuseToken(&oauthclient.Error{Code: code, Status: 400, Description: description, Log: "client " + problem.Quote(t.who.ID)})
 }
 
 // name writes who the client is: an agent of the authority, or somebody below the
@@ -130,9 +130,9 @@ func (t *tokenRequest) name(o *order) {
 
 // target is the audience. An agent issues only for itself; an authority for
 // everybody that the client may talk to.
-func (t *tokenRequest) target() (string, *client.Error) {
-	wrong := func(code, description string) (string, *client.Error) {
-		return "", &client.Error{Code: code, Status: 400, Description: description, Log: "client " + problem.Quote(t.who.ID) + ", target " + problem.Quote(t.form["target"])}
+func (t *tokenRequest) target() (string, *oauthclient.Error) {
+	wrong := func(code, description string) (string, *oauthclient.Error) {
+		return "", &oauthclient.Error{Code: code, Status: 400, Description: description, Log: "client " + problem.Quote(t.who.ID) + ", target " + problem.Quote(t.form["target"])}
 	}
 	reference, self := t.form["target"], t.a.config.Mode != Authority
 	if reference == "" {
@@ -182,9 +182,9 @@ func (t *tokenRequest) mayReach(url string) bool {
 
 // scopes are those asked for, which the client must all be allowed, and those
 // that an authority assigns: a client never chooses its namespaces and labels.
-func (t *tokenRequest) scopes() ([]string, *client.Error) {
-	wrong := func(description string) ([]string, *client.Error) {
-		return nil, &client.Error{Code: invalidScope, Status: 400, Description: description, Log: "client " + problem.Quote(t.who.ID) + ", scope " + problem.Quote(t.form["scope"])}
+func (t *tokenRequest) scopes() ([]string, *oauthclient.Error) {
+	wrong := func(description string) ([]string, *oauthclient.Error) {
+		return nil, &oauthclient.Error{Code: invalidScope, Status: 400, Description: description, Log: "client " + problem.Quote(t.who.ID) + ", scope " + problem.Quote(t.form["scope"])}
 	}
 	wanted, err := scope.Parse(t.form["scope"])
 	if err != nil {
@@ -245,13 +245,13 @@ func (t *tokenRequest) assigned() []string {
 }
 
 // bind reads the one request that the token shall be for, if any.
-func (t *tokenRequest) bind() (*Bind, *client.Error) {
+func (t *tokenRequest) bind() (*Bind, *oauthclient.Error) {
 	bind := &Bind{Method: t.form["htm"], URL: t.form["htu"], BodySHA256: t.form["content_sha256"]}
 	if *bind == (Bind{}) {
 		return nil, nil
 	}
 	if bind.Method == "" || bind.URL == "" || !digest.IsHex(bind.BodySHA256) { //guard:endpoint-binding never
-		return nil, &client.Error{Code: invalidRequest, Status: 400, Description: "a bound token needs content_sha256 (64 lower-case hex digits), htm and htu"}
+		return nil, &oauthclient.Error{Code: invalidRequest, Status: 400, Description: "a bound token needs content_sha256 (64 lower-case hex digits), htm and htu"}
 	}
 	return bind, nil
 }
@@ -262,7 +262,7 @@ func (t *tokenRequest) answer(end need.Step) need.Step {
 		if end.Problem.Code == problem.InvalidArgument || end.Problem.Code == problem.InvalidURL {
 			return t.refuse(invalidRequest, end.Problem.Message)
 		}
-		return t.a.refuseToken(&client.Error{Code: serverError, Status: 500, Description: "the token could not be signed", Log: end.Problem.Message + " " + end.Problem.Log})
+		return t.a.refuseToken(&oauthclient.Error{Code: serverError, Status: 500, Description: "the token could not be signed", Log: end.Problem.Message + " " + end.Problem.Log})
 	}
 	issued := end.Result.(*Issued)
 	b := strictjson.AppendString([]byte(`{"access_token":`), issued.Token)

@@ -1,18 +1,15 @@
 package access
 
 import (
+	"github.com/tallystick/tallystick/core/pipeline"
 	"strings"
 
-	"github.com/tallystick/tallystick/core/authorized"
-	"github.com/tallystick/tallystick/core/bearer"
-	"github.com/tallystick/tallystick/core/binding"
-	"github.com/tallystick/tallystick/core/claims"
+	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/keyset"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/scope"
-	"github.com/tallystick/tallystick/core/signature"
 	"github.com/tallystick/tallystick/core/trust"
 )
 
@@ -21,7 +18,7 @@ type Input struct {
 	Now            float64
 	Authorization  []string // one entry for each header of that name
 	Token          *string  // in place of Authorization: there is no request
-	Received       binding.Received
+	Received       pipeline.Received
 	RequiredScopes []string // patterns: each must be met by a granted scope
 	BoundOnly      bool     // as Config.BoundOnly, for this request
 }
@@ -63,7 +60,7 @@ func (a *Agent) Verify(in *Input) need.Step {
 	}
 	opened, p := jose.Open(text)
 	if p != nil && in.Token == nil {
-		p = bearer.Refusal(text, p)
+		p = pipeline.BearerRefusal(text, p)
 	}
 	if p != nil {
 		return need.Refuse(p)
@@ -82,7 +79,7 @@ func (in *Input) text() (string, *problem.Problem) {
 	if in.Token != nil {
 		return *in.Token, nil
 	}
-	return bearer.Token(in.Authorization)
+	return pipeline.BearerToken(in.Authorization)
 }
 
 // keyStands reports whether the key that verified a token is still in use.
@@ -112,7 +109,7 @@ func (a *Agent) verifyAgain(known *remembered, in *Input) need.Step {
 // decideIssuer is step 4.
 func (r *verification) decideIssuer() need.Step {
 	c := r.claims
-	if p := claims.CheckIssuer(c.issuer); p != nil {
+	if p := pipeline.CheckIssuer(c.issuer); p != nil {
 		return need.Refuse(p)
 	}
 	caller, decision, reason := r.a.config.Issuers.Decide(c.identity())
@@ -155,7 +152,7 @@ func (r *verification) findKeys() need.Step {
 		// The issuer may have put another key under the same kid.
 		return r.judge(now, keys, func() need.Step {
 			tried := keyset.Tried{KeyID: kid, Keys: keys, Since: since}
-			refused := func() need.Step { return signature.Refused(issuer) }
+			refused := func() need.Step { return pipeline.SignatureRefused(issuer) }
 			return r.a.keys.FindOthers(r.in.Now, source, tried, r.keysFound, refused)
 		})
 	})
@@ -180,7 +177,7 @@ func (r *verification) judge(now float64, keys []*jose.PublicKey, none func() ne
 	if len(keys) == 0 { //guard:access-unknown-key never
 		return need.Refuse(problem.New(problem.UnknownKey, "").WithLog("issuer %s has no key with kid %s", problem.Quote(r.claims.issuer.Text), problem.Quote(r.token.KeyID)))
 	}
-	search := signature.Search{Token: r.token, Issuer: r.claims.issuer.Text, RSA: r.a.config.RSA, None: none, Found: func(keyID string) need.Step {
+	search := pipeline.KeySearch{Token: r.token, Issuer: r.claims.issuer.Text, RSA: r.a.config.RSA, None: none, Found: func(keyID string) need.Step {
 		r.keyID = keyID
 		return r.checkClaims()
 	}}
@@ -226,7 +223,7 @@ func (r *verification) checkClaims() need.Step {
 }
 
 // checkTarget: the request came to one of the places where this agent is reached.
-func (a *Agent) checkTarget(c *binding.Claims, in *binding.Received) *problem.Problem {
+func (a *Agent) checkTarget(c *pipeline.RequestClaims, in *pipeline.Received) *problem.Problem {
 	first := a.places[0].CheckTarget(c, in)
 	for _, place := range a.places[1:] {
 		if first == nil || place.CheckTarget(c, in) == nil {
@@ -340,7 +337,7 @@ func (a *Agent) localKeys(issuer, kid string, now float64) []*jose.PublicKey {
 			keys = append(keys, key)
 		}
 	}
-	return keys[:min(len(keys), authorized.MaxTried)]
+	return keys[:min(len(keys), authorizedkeys.MaxTried)]
 }
 
 // localKey reports whether a key is among them.

@@ -8,8 +8,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
-
-	"github.com/tallystick/tallystick/core/word"
+	"github.com/tallystick/tallystick/core/strictjson"
 )
 
 // Hex returns the SHA-256 of data in lower-case hex: the value of content_sha256
@@ -37,5 +36,5 @@ func Field(data []byte) string {
 
 // Equal compares two digests in constant time.
 func Equal(claimed, computed string) bool {
-	return subtle.ConstantTimeCompare(word.Bytes(claimed), word.Bytes(computed)) == 1
+	return subtle.ConstantTimeCompare(strictjson.BytesOf(claimed), strictjson.BytesOf(computed)) == 1
 }

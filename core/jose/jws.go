@@ -8,7 +8,6 @@ import (
 
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/strictjson"
-	"github.com/tallystick/tallystick/core/word"
 )
 
 const (
@@ -108,7 +107,7 @@ func (t *Token) split(token string, room []byte) (fault string) {
 	if !decode64(bytes[:headerLen], header) || !decode64(bytes[headerLen:headerLen+payloadLen], payload) || !decode64(signatureBytes, signature) {
 		return "a part of the token is not strict base64url"
 	}
-	decoded := word.Text(bytes)
+	decoded := strictjson.TextOf(bytes)
 	*t = Token{
 		SigningInput:  token[:len(header)+1+len(payload)],
 		Header:        decoded[:headerLen],
@@ -180,7 +179,7 @@ func ValidIdentifier(text string, max int) bool {
 	}
 	at := 0
 	for at+8 <= len(text) {
-		if w := word.Load(text, at); word.Below(w, 0x20)|word.Equal(w, 0x7F) != 0 {
+		if w := strictjson.LoadWord(text, at); strictjson.WordBelow(w, 0x20)|strictjson.WordEqual(w, 0x7F) != 0 {
 			break // or a character that is not ASCII
 		}
 		at += 8
@@ -203,7 +202,7 @@ func SigningInput(header, payload []byte) string {
 func AddPart(parts string, next []byte) string {
 	text := make([]byte, 0, len(parts)+1+base64.RawURLEncoding.EncodedLen(len(next)))
 	text = append(append(text, parts...), '.')
-	return word.Text(base64.RawURLEncoding.AppendEncode(text, next))
+	return strictjson.TextOf(base64.RawURLEncoding.AppendEncode(text, next))
 }
 
 // Sign makes the RS256 signature of a signing input. It is deterministic.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tallystick/tallystick/core/authorized"
+	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
@@ -32,7 +32,7 @@ type content struct {
 
 // set is a JWKS as far as it is used.
 type set struct {
-	issuer authorized.Issuer
+	issuer authorizedkeys.Issuer
 	url    string
 	etag   string
 	until  float64

@@ -277,7 +277,7 @@ func (s *search) answered(p *pending, a need.Answer) need.Step {
 	}
 	if s.cache.awaits(s.source.Issuer, p) {
 		p.once.Do(func() { p.content = p.read(s.source, s.cache.ttl, a) })
-		s.cache.arrive(a.Now, s.source.Issuer, p)
+		s.cache.install(a.Now, s.source.Issuer, p)
 	}
 	return s.run(a.Now)
 }

@@ -109,7 +109,7 @@ func TestFlightArrivesOnce(t *testing.T) {
 	p := h.cache.entries[issuer].pending
 	h.drive(step)
 	p.content = content{fault: "late"}
-	h.cache.arrive(h.now, issuer, p)
+	h.cache.install(h.now, issuer, p)
 	if e := h.cache.Entries(h.now)[0]; e.Note != "" || e.Keys != 1 {
 		t.Errorf("%+v", e)
 	}

@@ -4,8 +4,7 @@
 package need
 
 import (
-	"github.com/tallystick/tallystick/core/authorized"
-	"github.com/tallystick/tallystick/core/binding"
+	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/problem"
 )
 
@@ -73,17 +72,17 @@ type Answer struct {
 	Now       float64
 	Failed    string
 	HasFailed bool
-	Unchanged bool            // keys
-	Keys      *authorized.Set // keys: the whole new content
-	Claim     string          // claim: "claimed", "exists" or "unavailable"
-	Valid     bool            // check
-	HasValid  bool            // check: Valid was given
-	Signature []byte          // sign; borrowed for the length of the call
+	Unchanged bool                // keys
+	Keys      *authorizedkeys.Set // keys: the whole new content
+	Claim     string              // claim: "claimed", "exists" or "unavailable"
+	Valid     bool                // check
+	HasValid  bool                // check: Valid was given
+	Signature []byte              // sign; borrowed for the length of the call
 
 	Status  int               // fetch: the answer's HTTP status, 0 where there is none
 	Headers map[string]string // fetch: those that were asked for
 	Content []byte            // fetch, derive: the bytes; borrowed for the length of the call
-	Body    binding.Body      // body
+	Body    ReceivedBody      // body
 	NoBody  bool              // body: something was said that belongs to another need
 }
 

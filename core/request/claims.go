@@ -1,8 +1,7 @@
 package request
 
 import (
-	"github.com/tallystick/tallystick/core/binding"
-	"github.com/tallystick/tallystick/core/claims"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/strictjson"
 )
@@ -10,9 +9,9 @@ import (
 // requestClaims are those members of the payload that this profile reads, as they
 // stand in the token: which of them is checked first is the pipeline's affair.
 type requestClaims struct {
-	issuer, subject, jti, audience claims.Claim
-	times                          claims.Times
-	bound                          binding.Claims
+	issuer, subject, jti, audience pipeline.Claim
+	times                          pipeline.Times
+	bound                          pipeline.RequestClaims
 	issuerText                     string
 }
 
@@ -27,7 +26,7 @@ func (c *requestClaims) read(payload string) error {
 	return object.Err()
 }
 
-func (c *requestClaims) claim(name string) *claims.Claim {
+func (c *requestClaims) claim(name string) *pipeline.Claim {
 	switch name {
 	case "iss":
 		return &c.issuer
@@ -49,7 +48,7 @@ func (c *requestClaims) claim(name string) *claims.Claim {
 
 func (c *requestClaims) checkIssuer() *problem.Problem {
 	c.issuerText = c.issuer.Text
-	return claims.CheckIssuer(c.issuer)
+	return pipeline.CheckIssuer(c.issuer)
 }
 
 // checkRequired is step 8 for this profile.
@@ -57,11 +56,11 @@ func (v *Verifier) checkRequired(c *requestClaims, now float64) *problem.Problem
 	if p := c.times.CheckLifetime(now, v.policy.MaxLifetime); p != nil {
 		return p
 	}
-	if p := claims.CheckIdentifiers(c.jti, c.subject); p != nil {
+	if p := pipeline.CheckIdentifiers(c.jti, c.subject); p != nil {
 		return p
 	}
 	if !v.policy.Development && !c.jti.There() { //guard:request-jti never
-		return claims.Invalid("jti is missing")
+		return pipeline.InvalidClaim("jti is missing")
 	}
 	return c.bound.CheckTypes(!v.policy.Development, v.policy.RequireTarget) //guard:request-required-target never 2
 }

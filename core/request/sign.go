@@ -3,15 +3,13 @@ package request
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"math"
 
-	"github.com/tallystick/tallystick/core/authorized"
-	"github.com/tallystick/tallystick/core/binding"
-	"github.com/tallystick/tallystick/core/claims"
+	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
-	"github.com/tallystick/tallystick/core/signature"
 	"github.com/tallystick/tallystick/core/strictjson"
 )
 
@@ -27,7 +25,7 @@ type Signer struct {
 	issuer  string
 	private *jose.PrivateKey // nil where the host signs
 	public  *jose.PublicKey  // nil where nobody told
-	by      signature.By
+	by      pipeline.By
 	ttl     int64
 	header  string // base64url
 }
@@ -37,20 +35,20 @@ type SignerConfig struct {
 	Issuer  string
 	Private *jose.PrivateKey
 	Public  *jose.PublicKey
-	By      signature.By
+	By      pipeline.By
 	TTL     int64 // seconds
 }
 
 // NewSigner checks the issuer; keys and ttl have been checked.
 func NewSigner(c SignerConfig) (*Signer, *problem.Problem) {
-	if !jose.ValidIdentifier(c.Issuer, authorized.MaxIssuer) {
+	if !jose.ValidIdentifier(c.Issuer, authorizedkeys.MaxIssuer) {
 		return nil, problem.New(problem.InvalidConfig, "issuer must have 1 to 512 bytes and no control characters")
 	}
 	s := &Signer{issuer: c.Issuer, private: c.Private, public: c.Public, by: c.By, ttl: c.TTL}
 	if s.private != nil {
 		s.public = s.private.Public()
 	}
-	if c.By != signature.ByCore {
+	if c.By != pipeline.ByCore {
 		s.private = nil
 	}
 	s.header = jose.Encode64([]byte(s.headerText()))
@@ -145,9 +143,9 @@ func (r *signing) write(out *Outgoing) *problem.Problem {
 	text = strictjson.AppendInt(append(text, `,"iat":`...), issuedAt)
 	text = strictjson.AppendInt(append(text, `,"exp":`...), issuedAt+ttl)
 	text = strictjson.AppendString(append(text, `,"jti":`...), jti)
-	text = binding.AppendBody(text, out.BodySHA256)
+	text = pipeline.AppendBody(text, out.BodySHA256)
 	if !out.Unbound {
-		if text, p = binding.AppendTarget(text, out.Method, out.URL); p != nil {
+		if text, p = pipeline.AppendTarget(text, out.Method, out.URL); p != nil {
 			return p
 		}
 	}
@@ -165,7 +163,7 @@ func jtiOrRandom(jti string) (string, *problem.Problem) {
 		rand.Read(random[:]) //guard:request-jti-drawn skip // never fails: crypto/rand ends the program instead
 		return hex.EncodeToString(random[:]), nil
 	}
-	if !jose.ValidIdentifier(jti, claims.MaxJTI) {
+	if !jose.ValidIdentifier(jti, pipeline.MaxJTI) {
 		return "", problem.New(problem.InvalidArgument, "jti must have 1 to 256 bytes and no control characters")
 	}
 	return jti, nil

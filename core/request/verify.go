@@ -4,26 +4,22 @@
 package request
 
 import (
+	"github.com/tallystick/tallystick/core/pipeline"
 	"math"
 	"sync/atomic"
 
-	"github.com/tallystick/tallystick/core/authorized"
-	"github.com/tallystick/tallystick/core/bearer"
-	"github.com/tallystick/tallystick/core/binding"
-	"github.com/tallystick/tallystick/core/claims"
+	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
-	"github.com/tallystick/tallystick/core/once"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/replay"
-	"github.com/tallystick/tallystick/core/signature"
 )
 
 // Policy is what an agent decides once. Times are in seconds, sizes in bytes.
 type Policy struct {
 	BaseURL       string
 	RequireTarget bool
-	Forgiven      claims.Tolerance
+	Forgiven      pipeline.Tolerance
 	MaxLifetime   float64
 	MaxBody       int
 	Development   bool
@@ -32,30 +28,30 @@ type Policy struct {
 	HostReplay    bool    // the need claim, else the window
 	Capacity      int     // of the window
 	ReplayFloor   int64   // claims that expire then or before may have been made in a window that was lost
-	RSA           signature.RSA
+	RSA           pipeline.RSA
 }
 
 // Verifier holds a policy, the keys of callers and the replay window. Safe for
 // concurrent use.
 type Verifier struct {
 	policy Policy
-	place  binding.Place
-	guard  *once.Guard
+	place  pipeline.Place
+	guard  *pipeline.ReplayGuard
 
 	// The set and its age are stored apart: an "unchanged" that comes late must
 	// not bring back a set that was replaced meanwhile.
-	keys     atomic.Pointer[authorized.Set]
+	keys     atomic.Pointer[authorizedkeys.Set]
 	loadedAt atomic.Uint64 // bits of the float64: when the host last said that this is the present content
 }
 
 // NewVerifier checks the policy's base URL; all numbers have been checked.
-func NewVerifier(policy Policy, keys *authorized.Set) (*Verifier, *problem.Problem) {
-	place, err := binding.NewPlace(policy.BaseURL)
+func NewVerifier(policy Policy, keys *authorizedkeys.Set) (*Verifier, *problem.Problem) {
+	place, err := pipeline.NewPlace(policy.BaseURL)
 	if err != nil {
 		return nil, problem.New(problem.InvalidConfig, "base_url: "+err.Error())
 	}
 	v := &Verifier{policy: policy, place: place}
-	v.guard = once.New(once.Config{Host: policy.HostReplay || policy.Development, Capacity: policy.Capacity, Floor: policy.ReplayFloor})
+	v.guard = pipeline.NewReplayGuard(pipeline.ReplayConfig{Host: policy.HostReplay || policy.Development, Capacity: policy.Capacity, Floor: policy.ReplayFloor})
 	v.keys.Store(keys)
 	v.loadedAt.Store(math.Float64bits(math.Inf(-1)))
 	return v, nil
@@ -63,10 +59,10 @@ func NewVerifier(policy Policy, keys *authorized.Set) (*Verifier, *problem.Probl
 
 // Feed replaces all keys. It is not an answer to the need keys, so it does not
 // put the next one off.
-func (v *Verifier) Feed(keys *authorized.Set) { v.keys.Store(keys) }
+func (v *Verifier) Feed(keys *authorizedkeys.Set) { v.keys.Store(keys) }
 
 // Keys returns the present keys.
-func (v *Verifier) Keys() *authorized.Set { return v.keys.Load() }
+func (v *Verifier) Keys() *authorizedkeys.Set { return v.keys.Load() }
 
 // Window returns the replay window, nil where the host or nobody remembers.
 func (v *Verifier) Window() *replay.Window { return v.guard.Window() }
@@ -75,9 +71,9 @@ func (v *Verifier) Window() *replay.Window { return v.guard.Window() }
 type Input struct {
 	Now           float64
 	Authorization []string // one entry for each header of that name
-	Received      binding.Received
-	Body          binding.Body // its bytes are not read after the first suspension
-	BodyPending   bool         // the body is unread: asked for where all else is good
+	Received      pipeline.Received
+	Body          need.ReceivedBody // its bytes are not read after the first suspension
+	BodyPending   bool              // the body is unread: asked for where all else is good
 }
 
 // Accepted is a verified request.
@@ -98,7 +94,7 @@ type Verification struct {
 	opened   jose.Opened
 	token    *jose.Token
 	claims   requestClaims
-	search   signature.Search
+	search   pipeline.KeySearch
 	accepted Accepted
 	decoded  []byte // holds what the token says
 
@@ -125,12 +121,12 @@ func (r *Verification) Reset() {
 
 // Verify runs the pipeline over r.In until it ends or needs the host.
 func (v *Verifier) Verify(r *Verification) need.Step {
-	raw, p := bearer.Token(r.In.Authorization)
+	raw, p := pipeline.BearerToken(r.In.Authorization)
 	if p != nil {
 		return need.Refuse(p)
 	}
 	if p = r.opened.Read(raw, r.decoded); p != nil {
-		return need.Refuse(bearer.Refusal(raw, p))
+		return need.Refuse(pipeline.BearerRefusal(raw, p))
 	}
 	if r.token, p = r.opened.Token(r.claims.read(r.opened.Payload)); p != nil {
 		return need.Refuse(p)
@@ -191,7 +187,7 @@ func (r *Verification) findKeys() need.Step {
 	if r.v.policy.RSA.Host {
 		r.In.Body.LetGo(r.v.policy.MaxBody)
 	}
-	r.search = signature.Search{Token: r.token, Issuer: r.claims.issuerText, RSA: r.v.policy.RSA, Found: r.found}
+	r.search = pipeline.KeySearch{Token: r.token, Issuer: r.claims.issuerText, RSA: r.v.policy.RSA, Found: r.found}
 	return r.search.Among(keys)
 }
 

@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/tallystick/tallystick/core/agent"
-	"github.com/tallystick/tallystick/core/client"
+	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/trust"
 	"github.com/tallystick/tallystick/core/weburl"
 )
@@ -119,13 +119,13 @@ func (a *Access) checkClients() *fault {
 		}
 		seen[c.ID] = true
 	}
-	if _, p := client.New(a.Clients); p != nil {
+	if _, p := oauthclient.New(a.Clients); p != nil {
 		return wrong(p.Message)
 	}
 	return nil
 }
 
-func checkClient(c client.Config) *fault {
+func checkClient(c oauthclient.Config) *fault {
 	switch {
 	case c.ID == "":
 		return &fault{"client_id", "is missing", `write client_id: "caller"`}

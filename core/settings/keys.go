@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/tallystick/tallystick/core/agent"
-	"github.com/tallystick/tallystick/core/client"
 	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/scope"
 	"github.com/tallystick/tallystick/core/strictjson"
 	"github.com/tallystick/tallystick/core/trust"
@@ -93,17 +93,17 @@ var robutlerKeys = []key[Robutler]{
 	{"client_secret", `"${ROBUTLER_SECRET}"`, textKey(func(r *Robutler) *string { return &r.ClientSecret }, nil)},
 }
 
-var clientKeys = []key[client.Config]{
-	{"client_id", `"caller"`, textKey(func(c *client.Config) *string { return &c.ID }, checkClientID)},
-	{"secret_hash", "what client.secret gave", textKey(func(c *client.Config) *string { return &c.SecretHash }, nil)},
-	{"public_key", "a public key as PEM, JWK or JWKS", func(c *client.Config, v strictjson.Value) (f *fault) {
+var clientKeys = []key[oauthclient.Config]{
+	{"client_id", `"caller"`, textKey(func(c *oauthclient.Config) *string { return &c.ID }, checkClientID)},
+	{"secret_hash", "what client.secret gave", textKey(func(c *oauthclient.Config) *string { return &c.SecretHash }, nil)},
+	{"public_key", "a public key as PEM, JWK or JWKS", func(c *oauthclient.Config, v strictjson.Value) (f *fault) {
 		c.PublicKey, f = text(v, MaxKeyText, checkPublicKeys)
 		return f
 	}},
-	{"scopes", `["read"]`, textsKey(func(c *client.Config) *[]string { return &c.Scopes }, scope.CheckPattern)},
-	{"namespaces", `["production"]`, textsKey(func(c *client.Config) *[]string { return &c.Namespaces }, checkWord)},
-	{"trust", `["verified"]`, textsKey(func(c *client.Config) *[]string { return &c.Trust }, checkWord)},
-	{"targets", `["@partner.*"]`, textsKey(func(c *client.Config) *[]string { return &c.Targets }, checkPattern)},
+	{"scopes", `["read"]`, textsKey(func(c *oauthclient.Config) *[]string { return &c.Scopes }, scope.CheckPattern)},
+	{"namespaces", `["production"]`, textsKey(func(c *oauthclient.Config) *[]string { return &c.Namespaces }, checkWord)},
+	{"trust", `["verified"]`, textsKey(func(c *oauthclient.Config) *[]string { return &c.Trust }, checkWord)},
+	{"targets", `["@partner.*"]`, textsKey(func(c *oauthclient.Config) *[]string { return &c.Targets }, checkPattern)},
 }
 
 func textKey[T any](field func(*T) *string, check func(string) error) func(*T, strictjson.Value) *fault {

@@ -8,7 +8,7 @@ package settings
 import (
 	"encoding/json"
 
-	"github.com/tallystick/tallystick/core/client"
+	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/trust"
 )
@@ -36,35 +36,35 @@ const (
 // Access is a configuration with its defaults filled in: what engine.open takes.
 // Times are in seconds, sizes in bytes.
 type Access struct {
-	Authority      string          `json:"authority,omitempty"`
-	AgentID        string          `json:"agent_id,omitempty"`
-	BaseURL        string          `json:"base_url,omitempty"` // canonical
-	TokenTTL       int64           `json:"token_ttl"`
-	AllowedScopes  []string        `json:"allowed_scopes"`
-	TrustedIssuers []TrustedIssuer `json:"trusted_issuers"`
-	Allow          []string        `json:"allow"`
-	Deny           []string        `json:"deny"`
-	AcceptFrom     json.RawMessage `json:"accept_from,omitempty"`
-	TalkTo         json.RawMessage `json:"talk_to,omitempty"`
-	JWKSCacheTTL   int64           `json:"jwks_cache_ttl"`
-	Google         *Google         `json:"google,omitempty"`
-	Robutler       *Robutler       `json:"robutler,omitempty"`
-	ClientID       string          `json:"client_id,omitempty"`
-	ClientSecret   string          `json:"client_secret,omitempty"`
-	ClientKey      string          `json:"client_key,omitempty"`
-	Audience       []string        `json:"audience,omitempty"`
-	JWKSURI        string          `json:"jwks_uri,omitempty"`
-	Issuer         string          `json:"issuer,omitempty"` // always there with JWKSURI
-	KeysDir        string          `json:"keys_dir"`
-	Clients        []client.Config `json:"clients,omitempty"`
-	DevMode        bool            `json:"dev_mode"`
-	Leeway         float64         `json:"leeway"`
-	ClockSkew      float64         `json:"clock_skew"`
-	MaxLifetime    float64         `json:"max_lifetime"`
-	MaxBody        int64           `json:"max_body"`
-	MaxBuffered    int64           `json:"max_buffered,omitempty"` // 0: engine.open's default
-	RequireBinding bool            `json:"require_binding"`
-	Realm          string          `json:"realm"`
+	Authority      string               `json:"authority,omitempty"`
+	AgentID        string               `json:"agent_id,omitempty"`
+	BaseURL        string               `json:"base_url,omitempty"` // canonical
+	TokenTTL       int64                `json:"token_ttl"`
+	AllowedScopes  []string             `json:"allowed_scopes"`
+	TrustedIssuers []TrustedIssuer      `json:"trusted_issuers"`
+	Allow          []string             `json:"allow"`
+	Deny           []string             `json:"deny"`
+	AcceptFrom     json.RawMessage      `json:"accept_from,omitempty"`
+	TalkTo         json.RawMessage      `json:"talk_to,omitempty"`
+	JWKSCacheTTL   int64                `json:"jwks_cache_ttl"`
+	Google         *Google              `json:"google,omitempty"`
+	Robutler       *Robutler            `json:"robutler,omitempty"`
+	ClientID       string               `json:"client_id,omitempty"`
+	ClientSecret   string               `json:"client_secret,omitempty"`
+	ClientKey      string               `json:"client_key,omitempty"`
+	Audience       []string             `json:"audience,omitempty"`
+	JWKSURI        string               `json:"jwks_uri,omitempty"`
+	Issuer         string               `json:"issuer,omitempty"` // always there with JWKSURI
+	KeysDir        string               `json:"keys_dir"`
+	Clients        []oauthclient.Config `json:"clients,omitempty"`
+	DevMode        bool                 `json:"dev_mode"`
+	Leeway         float64              `json:"leeway"`
+	ClockSkew      float64              `json:"clock_skew"`
+	MaxLifetime    float64              `json:"max_lifetime"`
+	MaxBody        int64                `json:"max_body"`
+	MaxBuffered    int64                `json:"max_buffered,omitempty"` // 0: engine.open's default
+	RequireBinding bool                 `json:"require_binding"`
+	Realm          string               `json:"realm"`
 }
 
 // TrustedIssuer is an entry of trusted_issuers; its type is always filled in.

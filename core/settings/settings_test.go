@@ -6,8 +6,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/tallystick/tallystick/core/client"
 	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/strictjson"
 )
@@ -274,7 +274,7 @@ func TestRefused(t *testing.T) {
 }
 
 func secretHash() string {
-	return client.HashSecret("0123456789abcdef", []byte("0123456789abcdef"))
+	return oauthclient.HashSecret("0123456789abcdef", []byte("0123456789abcdef"))
 }
 
 func mustReadNamed(t *testing.T, why, config string) {

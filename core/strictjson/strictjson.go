@@ -9,8 +9,6 @@ import (
 	"errors"
 	"math/bits"
 	"unicode/utf8"
-
-	"github.com/tallystick/tallystick/core/word"
 )
 
 // MaxDepth is how deep objects and arrays may nest. 20,000 brackets overflow
@@ -43,7 +41,7 @@ func CheckObject(text []byte) error { return CheckObjectWithin(text, MaxDepth) }
 // are passed on and decide nothing.
 func CheckObjectWithin(text []byte, maxDepth int) error {
 	// Nothing of the text is kept, so it is looked at in place.
-	s := scanner{text: word.Text(text), maxDepth: maxDepth}
+	s := scanner{text: TextOf(text), maxDepth: maxDepth}
 	return s.topObject()
 }
 
@@ -238,8 +236,8 @@ func (s *scanner) str() (string, error) {
 // for itself in a string, or the text's length.
 func skipPlain(text string, at int) int {
 	for ; at+8 <= len(text); at += 8 {
-		w := word.Load(text, at)
-		if special := word.Below(w, 0x20) | word.Equal(w, '"') | word.Equal(w, '\\'); special != 0 {
+		w := LoadWord(text, at)
+		if special := WordBelow(w, 0x20) | WordEqual(w, '"') | WordEqual(w, '\\'); special != 0 {
 			return at + bits.TrailingZeros64(special)>>3
 		}
 	}

@@ -4,8 +4,6 @@ import (
 	"math/bits"
 	"strconv"
 	"unicode/utf8"
-
-	"github.com/tallystick/tallystick/core/word"
 )
 
 // AppendString appends a JSON string. There is one spelling for each text (the
@@ -29,8 +27,8 @@ func AppendString(to []byte, text string) []byte {
 func skipWritten(text string) int {
 	at := 0
 	for ; at+8 <= len(text); at += 8 {
-		w := word.Load(text, at)
-		if special := word.Below(w, 0x20) | word.Equal(w, '"') | word.Equal(w, '\\') | word.Equal(w, 0x7F); special != 0 {
+		w := LoadWord(text, at)
+		if special := WordBelow(w, 0x20) | WordEqual(w, '"') | WordEqual(w, '\\') | WordEqual(w, 0x7F); special != 0 {
 			return at + bits.TrailingZeros64(special)>>3
 		}
 	}

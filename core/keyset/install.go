@@ -1,0 +1,69 @@
+package keyset
+
+// awaits reports whether an issuer still waits for a fetch.
+func (c *Cache) awaits(issuer string, p *pending) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, there := c.entries[issuer]
+	return there && e.pending == p
+}
+
+// install takes in what a fetch gave, once.
+func (c *Cache) install(now float64, issuer string, p *pending) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, there := c.entries[issuer]
+	if !there || e.pending != p {
+		return
+	}
+	t := c.clock.read(now)
+	c.land(e)
+	if p.stage == discovery {
+		c.takeLocation(t, e, p.content)
+	} else {
+		c.takeKeys(t, e, p.content)
+	}
+	c.lighten()
+}
+
+func (c *Cache) takeLocation(t float64, e *entry, got content) {
+	next := got.located
+	switch {
+	case got.elsewhere:
+		next, got.lifetime = e.source.elsewhere(), c.ttl
+	case next == nil:
+		c.end(t, &e.asked, "discovery: "+got.fault)
+		c.end(t, &e.fetched, "discovery: "+got.fault)
+		return
+	}
+	next.until = t + got.lifetime
+	e.located = next
+	c.end(t, &e.asked, "")
+}
+
+func (c *Cache) takeKeys(t float64, e *entry, got content) {
+	switch {
+	case got.unchanged && e.set != nil:
+		renewed := *e.set
+		renewed.until = t + got.lifetime
+		e.set = &renewed
+		c.end(t, &e.fetched, "")
+	case got.set != nil:
+		got.set.until = t + got.lifetime
+		c.hold(e, got.set)
+		c.end(t, &e.fetched, "")
+	case got.elsewhere && e.source.JWKSURI == "" && e.located != nil && len(e.located.others) > 0:
+		e.located.url, e.located.others = e.located.others[0], e.located.others[1:]
+	default:
+		if got.elsewhere {
+			e.located = nil // the keys have moved: discovery knows where to
+		}
+		c.end(t, &e.fetched, "JWKS: "+got.fault)
+	}
+}
+
+// end notes how an attempt ended; without a reason it went well.
+func (c *Cache) end(t float64, a *attempt, reason string) {
+	c.events++
+	*a = attempt{event: c.events, at: t, failed: reason != "", reason: reason}
+}
