@@ -15,6 +15,7 @@ CC ?= gcc
 NODE_DIR := bindings/node
 PYTHON_DIR := bindings/python
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 GO_SOURCES := $(shell find core wasm cshared -name '*.go' -not -name '*_test.go') go.mod go.sum cshared/exports.map
 PYTHON_SOURCES := $(shell find $(PYTHON_DIR)/src $(PYTHON_DIR)/pyproject.toml $(PYTHON_DIR)/hatch_build.py -type f -not -path '*/_lib/*' -not -name '*.pyc' 2>/dev/null)
@@ -160,9 +161,10 @@ setup-runtimes: ## install Bun, Deno, workerd and Chromium for the conformance s
 
 .PHONY: fuzz-parity
 PARITY_CASES ?= 2000
-fuzz-parity: $(CONFORMANCE) ## mutate the vectors and compare the legs' answers (PARITY_CASES=100000 for a long run)
+PARITY_SEED ?= 1
+fuzz-parity: $(CONFORMANCE) ## mutate the vectors and compare the legs' answers (PARITY_CASES=100000 PARITY_SEED=random: a long run)
 	@go build -o $(BUILD)/conformance/fuzz-parity ./conformance/cmd/parity
-	@$(BUILD)/conformance/fuzz-parity --cases $(PARITY_CASES)
+	@$(BUILD)/conformance/fuzz-parity --cases $(PARITY_CASES) --seed $(PARITY_SEED)
 
 .PHONY: peers peers-check peers-ready
 PEERS := conformance/peers
@@ -209,10 +211,22 @@ generate: ## write the generated files
 	go run ./cmd/generate
 	go run ./conformance/cmd/generate
 
+# What GitHub reads: workflows (actionlint: form and shell; zizmor: permissions, pinned actions),
+# forms, and dependabot's folders.
+.PHONY: lint-github
+SCHEMA := $(VENV)/bin/check-jsonschema --builtin-schema
+lint-github: python
+	go run $(ACTIONLINT)
+	$(VENV)/bin/zizmor --offline --quiet --min-severity medium .github
+	$(SCHEMA) vendor.dependabot .github/dependabot.yml
+	$(SCHEMA) vendor.github-actions .github/actions/*/action.yml
+	$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(SCHEMA) vendor.github-issue-forms .github/ISSUE_TEMPLATE/{bug,idea}.yml
+
 # Biome's configuration is the package's; the vectors' JSON is the generator's to format.
 SCRIPTS = git ls-files -z 'cmd/*.mjs' 'conformance/*.mjs' 'conformance/*.js' | xargs -0 $(NODE_DIR)/node_modules/.bin/biome check --config-path=$(NODE_DIR)
 .PHONY: lint
-lint: python node links cmd/bench/node_modules/.package-lock.json ## lint, type-check and cross-build everything; change nothing
+lint: python node links lint-github cmd/bench/node_modules/.package-lock.json ## lint, type-check and cross-build everything; change nothing
 	go vet ./...
 	GOOS=wasip1 GOARCH=wasm go vet ./wasm
 	go run $(STATICCHECK) ./...

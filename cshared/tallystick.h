@@ -25,6 +25,9 @@ extern "C" {
 /* The ABI version that this header describes. */
 #define TALLY_ABI_VERSION 1
 
+/* The release that this header belongs to; the operation "version" has the library's. */
+#define TALLY_VERSION "0.1.0"
+
 /* tally_abi_version returns the library's ABI version; refuse to go on when it
  * is not TALLY_ABI_VERSION. */
 uint32_t tally_abi_version(void);

@@ -1,7 +1,8 @@
 // Command generate writes what Python and TypeScript know of the core: the error
 // table with one class per code, and those types of requests and results that a
-// binding uses. It also fills the generated blocks of the pages in docs/. Run it
-// from the repository's root: `go run ./cmd/generate`.
+// binding uses. It also fills the generated blocks of the pages in docs/ and writes
+// the project's version where it is named outside of Go. Run it from the
+// repository's root: `go run ./cmd/generate`.
 package main
 
 import (
@@ -27,7 +28,10 @@ func outputs(root string) (map[string]string, error) {
 		nodeSources + "/codes.ts":                      typescriptCodes(),
 		nodeSources + "/generated.ts":                  types,
 	}
-	return files, addPages(files, root)
+	if err := addPages(files, root); err != nil {
+		return nil, err
+	}
+	return files, addVersions(files, root)
 }
 
 // addPages adds the pages, with their blocks as they should be.

@@ -11,7 +11,7 @@ func misuse() *area {
 	good := object{"pattern": "a", "scope": "a"}
 	a.accept("call", "a call as it should be", "abi.md", call("scope.match", good, "", ok(object{"match": true})))
 	a.accept("white-space", "white space around the request", "RFC 8259 section 2", callText("scope.match", " {\n\"pattern\" : \"a\",\t\"scope\":\"a\"}\r\n", ok(object{"match": true})))
-	a.accept("version", "the version and all operations", "abi.md version", call("version", object{}, "", okIncludes(object{"abi": 1, "version": "0.1.0", "operations": []string{
+	a.accept("version", "the version of the ABI and all operations", "abi.md version", call("version", object{}, "", okIncludes(object{"abi": 1, "operations": []string{
 		"access.command", "access.issue", "access.serve", "access.verify", "address.check", "agent.covers", "agent.match", "agent.resolve", "claim.refuse", "client.secret", "config.read", "config.variables",
 		"digest.body", "engine.close", "engine.feed", "engine.key", "engine.open", "engine.resume", "engine.stats", "jws.sign", "jws.verify", "key.generate", "key.inspect", "keys.load",
 		"request.endpoint", "request.outcome", "request.sign", "request.verify", "ring.update", "scope.filter", "scope.match", "trust.issuer", "trust.rules", "version"}})))

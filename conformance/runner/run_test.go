@@ -354,7 +354,7 @@ func TestUnsupportedFailsTheVectorAlone(t *testing.T) {
 // TestExpectationsOnly: another implementation has its own texts and version.
 func TestExpectationsOnly(t *testing.T) {
 	for only, code := range map[bool]int{true: ExitPassed, false: ExitBroken} {
-		other := changedCore("0.1.0", "9.9.9")
+		other := changedCore(abi.Release, "9.9.9")
 		report := Run(t.Context(), Plan{Vectors: vectors(t, "body/changed"), Reference: CoreSource(), Legs: []Source{other}, StepLimit: testLimit, ExpectationsOnly: only})
 		demandExit(t, report, code)
 	}
