@@ -3,9 +3,9 @@
 package main
 
 import (
-	"github.com/tallystick/tallystick/core/pipeline"
 	"unsafe"
 
+	"github.com/tallystick/tallystick/core/pipeline"
 )
 
 // The import by which a host may check a signature while it is being called

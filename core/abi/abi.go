@@ -4,11 +4,11 @@ package abi
 
 import (
 	"fmt"
-	"github.com/tallystick/tallystick/core/pipeline"
 	"sync"
 
 	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 )
 

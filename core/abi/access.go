@@ -2,7 +2,6 @@ package abi
 
 import (
 	"encoding/json"
-	"github.com/tallystick/tallystick/core/pipeline"
 	"reflect"
 	"strings"
 	"unsafe"
@@ -18,6 +17,7 @@ import (
 	"github.com/tallystick/tallystick/core/keyring"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/oauthclient"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/scope"
 	"github.com/tallystick/tallystick/core/trust"

@@ -2,12 +2,12 @@ package abi
 
 import (
 	"fmt"
-	"github.com/tallystick/tallystick/core/pipeline"
 	"strings"
 	"testing"
 
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/pipeline"
 )
 
 // BenchmarkVerifyHostRSA is what an accepted request costs beside the RSA

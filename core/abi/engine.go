@@ -2,11 +2,11 @@ package abi
 
 import (
 	"encoding/json"
-	"github.com/tallystick/tallystick/core/pipeline"
 
 	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/request"
 )

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"github.com/tallystick/tallystick/core/pipeline"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/pipeline"
 )
 
 // A host that is asked within the call: what it says is the answer, and where it

@@ -1,7 +1,6 @@
 package abi
 
 import (
-	"github.com/tallystick/tallystick/core/pipeline"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/request"
 	"github.com/tallystick/tallystick/core/strictjson"

@@ -5,7 +5,6 @@
 package access
 
 import (
-	"github.com/tallystick/tallystick/core/pipeline"
 	"sync/atomic"
 
 	"github.com/tallystick/tallystick/core/agent"
@@ -14,6 +13,7 @@ import (
 	"github.com/tallystick/tallystick/core/keyring"
 	"github.com/tallystick/tallystick/core/keyset"
 	"github.com/tallystick/tallystick/core/oauthclient"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/scope"
 	"github.com/tallystick/tallystick/core/trust"

@@ -1,9 +1,9 @@
 package access
 
 import (
-	"github.com/tallystick/tallystick/core/pipeline"
 	"strings"
 
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/scope"
 	"github.com/tallystick/tallystick/core/strictjson"

@@ -3,7 +3,6 @@ package access
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"github.com/tallystick/tallystick/core/pipeline"
 	"math"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/keyring"
 	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/scope"
 	"github.com/tallystick/tallystick/core/strictjson"

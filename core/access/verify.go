@@ -1,13 +1,13 @@
 package access
 
 import (
-	"github.com/tallystick/tallystick/core/pipeline"
 	"strings"
 
 	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/keyset"
 	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/scope"
 	"github.com/tallystick/tallystick/core/trust"

@@ -8,6 +8,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
+
 	"github.com/tallystick/tallystick/core/strictjson"
 )
 

@@ -2,10 +2,10 @@ package oauthclient
 
 import (
 	"encoding/base64"
-	"github.com/tallystick/tallystick/core/pipeline"
 	"strings"
 
 	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 )
 

@@ -3,13 +3,13 @@ package oauthclient
 import (
 	"encoding/base64"
 	"encoding/json"
-	"github.com/tallystick/tallystick/core/pipeline"
 	"maps"
 	"strings"
 	"testing"
 
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 )
 

@@ -1,12 +1,12 @@
 package pipeline
 
 import (
-	"github.com/tallystick/tallystick/core/need"
 	"strings"
 	"testing"
 	"unicode"
 
 	"github.com/tallystick/tallystick/core/digest"
+	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/strictjson"
 )

@@ -3,12 +3,12 @@ package request
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"github.com/tallystick/tallystick/core/pipeline"
 	"math"
 
 	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/strictjson"
 )

@@ -4,13 +4,13 @@
 package request
 
 import (
-	"github.com/tallystick/tallystick/core/pipeline"
 	"math"
 	"sync/atomic"
 
 	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/replay"
 )
