@@ -5,7 +5,7 @@ package main
 import (
 	"unsafe"
 
-	"github.com/tallystick/tallystick/core/pipeline"
+	"github.com/tallystick/tallystick/core/abi"
 )
 
 // The import by which a host may check a signature while it is being called
@@ -32,19 +32,19 @@ var (
 )
 
 // checkNow asks the host. Only the answer that says so is Valid.
-func checkNow(key, input string, sig []byte) pipeline.Verdict {
+func checkNow(key, input string, sig []byte) abi.Verdict {
 	question = [...]vector{vectorOf(unsafe.StringData(key), len(key)), vectorOf(unsafe.StringData(input), len(input)), vectorOf(unsafe.SliceData(sig), len(sig))}
 	written = 0
 	if fdWrite(checkDescriptor, unsafe.Pointer(&question), uint32(len(question)), unsafe.Pointer(&written)) != 0 {
-		return pipeline.Unanswered
+		return abi.Unanswered
 	}
 	switch written {
 	case checkValid:
-		return pipeline.Valid
+		return abi.Valid
 	case checkInvalid:
-		return pipeline.Invalid
+		return abi.Invalid
 	}
-	return pipeline.Unanswered
+	return abi.Unanswered
 }
 
 func vectorOf(at *byte, length int) vector {

@@ -23,6 +23,16 @@ const (
 	maxEngines = 4096
 )
 
+// Verdict is what a host says of a signature while it is being called.
+type Verdict = pipeline.Verdict
+
+// The verdicts: only Valid lets a token pass.
+const (
+	Unanswered = pipeline.Unanswered
+	Valid      = pipeline.Valid
+	Invalid    = pipeline.Invalid
+)
+
 // Core is one instance of the core with its engines. Safe for concurrent use.
 type Core struct {
 	mu      sync.RWMutex
