@@ -25,7 +25,7 @@ const unread = () => {
 };
 /** @param {string} token */
 const verify = (token) =>
-  bob.verifyRequest({ authorization: [`Bearer ${token}`], method: "GET", path: "/chat" }, {}, unread);
+  bob.verify({ authorization: [`Bearer ${token}`], method: "GET", path: "/chat", body: unread });
 
 const token = await issue();
 await verify(token); // fetches the key set

@@ -42,7 +42,7 @@ const contestants = {
       {
         count: VERIFICATIONS,
         run: (/** @type {number} */ n) =>
-          auth.verify({ authorization: [token(n)], method: "POST", path: "/agent" }, bytes),
+          auth.verify({ authorization: [token(n)], method: "POST", path: "/agent", body: bytes }),
       },
     ]),
   ),
@@ -80,7 +80,7 @@ const instant = new OrchestratorClient({ issuerId: "orchestrator", signer: () =>
 for (let n = 0; n < WARM_UP; n++) {
   await instant.sign("POST", url, body);
   for (const auth of Object.values(verifiers)) {
-    await auth.verify({ authorization: [nth(0)], method: "POST", path: "/agent" }, bytes).catch(() => {});
+    await auth.verify({ authorization: [nth(0)], method: "POST", path: "/agent", body: bytes }).catch(() => {});
   }
 }
 

@@ -6,7 +6,7 @@ import type { Logger } from "./logger.js";
 import { within } from "./time-limit.js";
 
 /** A folder on a network may hang; requests shall not hang with it. */
-const READ_LIMIT_MS = 10_000;
+const READ_LIMIT = 10;
 
 const UNCHANGED: Reply = { members: { unchanged: true } };
 
@@ -46,7 +46,7 @@ export class AuthorizedKeys {
       this.#reading = undefined;
     });
     const reading = this.#reading;
-    return within(READ_LIMIT_MS, `the keys folder ${this.#folder.path}`, () => reading).catch((error) =>
+    return within(READ_LIMIT, `the keys folder ${this.#folder.path}`, () => reading).catch((error) =>
       failed(reason(error)),
     );
   }

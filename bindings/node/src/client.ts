@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { misuse, result } from "./answers.js";
-import { readStream } from "./body.js";
 import { type Backend, type Core, sharedCore } from "./core.js";
 import { Engine, failed, isLater, type Needs } from "./engine.js";
 import { TallystickError } from "./errors.js";
 import type { RequestEndpointResult, RequestSignResult } from "./generated.js";
 import { bodyDigest } from "./host-crypto.js";
+import { readStream } from "./http/body.js";
 import { jsonText } from "./json.js";
 import { reason } from "./lines.js";
 import {
@@ -17,6 +17,7 @@ import {
   type Rules,
   SIZE,
   STRING,
+  seconds,
   TEXT,
   URL_TEXT,
   WHOLE,
@@ -24,6 +25,7 @@ import {
 import { outgoing, type SignedRequestInit } from "./outgoing.js";
 import { sentBody, sentUrl } from "./sent.js";
 import { resolveSigner, SIGNER_RULES, type Signer, type SignerOptions } from "./signer.js";
+import type { SignedHeaders } from "./types.js";
 
 /** Who signs, and how. */
 export interface OrchestratorClientOptions extends SignerOptions {
@@ -46,7 +48,7 @@ export interface OrchestratorClientOptions extends SignerOptions {
 export interface SendOptions {
   /** Gives the call up: it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** How long the agent may take, in milliseconds. Default: 30,000. */
+  /** How long the agent may take, in seconds, at most 3,600. Default: 30. */
   readonly timeout?: number | undefined;
 }
 
@@ -67,11 +69,6 @@ export interface AgentAnswer {
   readonly [member: string]: unknown;
 }
 
-/** The headers to add to a request. */
-export interface SignedHeaders {
-  readonly authorization: string;
-}
-
 const OPTIONS: Rules<OrchestratorClientOptions> = {
   ...SIGNER_RULES,
   issuerId: TEXT,
@@ -83,15 +80,12 @@ const OPTIONS: Rules<OrchestratorClientOptions> = {
 };
 const REQUIRED = ["issuerId", "signer"] as const;
 const TEN_MIB = 10_485_760;
-const DEFAULT_TIMEOUT_MS = 30_000;
-const MAX_TIMEOUT_MS = 86_400_000;
+const DEFAULT_TIMEOUT = 30;
+const MAX_TIMEOUT = 3_600;
 
 const SEND: Rules<SendOptions> = {
   signal: { must: "an AbortSignal", holds: (value) => value instanceof AbortSignal },
-  timeout: {
-    must: `1 to ${MAX_TIMEOUT_MS} milliseconds`,
-    holds: (value) => typeof value === "number" && value >= 1 && value <= MAX_TIMEOUT_MS,
-  },
+  timeout: seconds(MAX_TIMEOUT),
 };
 /** Whether there are texts, and whether they are right, is looked at where they are used. */
 const SECURE: Rules<SecureRequest> = {
@@ -202,7 +196,7 @@ export class OrchestratorClient {
   async send(url: string, payload: unknown, options: SendOptions = {}): Promise<AgentAnswer> {
     checkOptions("send", options, SEND);
     checkValue("send: url", url, STRING);
-    const timeout = options.timeout ?? DEFAULT_TIMEOUT_MS;
+    const timeout = options.timeout ?? DEFAULT_TIMEOUT;
     const body = Buffer.from(jsonText(payload));
     const { core } = await this.#started;
     const endpoint = result<RequestEndpointResult>(core.call("request.endpoint", JSON.stringify({ url }))).url;
@@ -210,7 +204,7 @@ export class OrchestratorClient {
     const deadline = new AbortController();
     const signals = options.signal === undefined ? [] : [options.signal];
     const signal = AbortSignal.any([deadline.signal, ...signals]);
-    const timer = setTimeout(() => deadline.abort(), timeout);
+    const timer = setTimeout(() => deadline.abort(), timeout * 1000);
     try {
       const headers = { authorization, "content-type": "application/json" };
       const response = await fetch(endpoint, { method: "POST", headers, body, signal, redirect: "manual" });

@@ -27,6 +27,13 @@ export const SIZE: Rule = {
   must: "a whole number of bytes, 0 or more",
   holds: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
 };
+/** A time that something may take. */
+export function seconds(most: number): Rule {
+  return {
+    must: `over 0, up to ${most} seconds`,
+    holds: (value) => typeof value === "number" && value > 0 && value <= most,
+  };
+}
 export const FUNCTION: Rule = { must: "a function", holds: (value) => typeof value === "function" };
 export const URL_TEXT: Rule = {
   must: "a URL, as text or as an object",
@@ -101,8 +108,17 @@ export function knownOptions(what: string, options: unknown, known: readonly str
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown === undefined) return;
   const name = JSON.stringify(oneLine(unknown).slice(0, 100));
-  const advice = `write ${nearest(unknown, known)} or remove it`;
+  const advice = `write ${newName(unknown, known) ?? nearest(unknown, known)} or remove it`;
   throw misuse("invalid_argument", `${what}: unknown option ${name}: ${advice}; there are ${known.join(", ")}`);
+}
+
+/** What options are called now that had another name. */
+const RENAMED: Readonly<Record<string, string>> = { bits: "keyBits", bodyTooLarge: "body", bodyUnavailable: "body" };
+
+/** What an option of those that are known was renamed to; undefined where it was not. */
+export function newName(old: string, known: readonly string[]): string | undefined {
+  const name = Object.hasOwn(RENAMED, old) ? RENAMED[old] : undefined;
+  return name !== undefined && known.includes(name) ? name : undefined;
 }
 
 /** A name of the core as the user writes it: `maxBody` for `max_body`. */

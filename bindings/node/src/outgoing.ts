@@ -1,5 +1,5 @@
 import { misuse } from "./answers.js";
-import { readStream } from "./body.js";
+import { readStream } from "./http/body.js";
 import { jsonText } from "./json.js";
 
 /** What {@link OrchestratorClient.fetch} takes besides what `fetch` does. */

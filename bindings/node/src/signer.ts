@@ -5,7 +5,7 @@ import { failed, type Reply } from "./engine.js";
 import type { InspectedKey, KeyInspectRequest, KeyInspectResult, SignerConfig } from "./generated.js";
 import { signOffLoop } from "./host-crypto.js";
 import { reason } from "./lines.js";
-import { CRYPTO, type Rules, TEXT } from "./options.js";
+import { CRYPTO, type Rules, seconds, TEXT } from "./options.js";
 import { within } from "./time-limit.js";
 
 /**
@@ -31,15 +31,15 @@ export interface ResolvedSigner {
 export interface SignerOptions {
   /** The public half as PEM or JWK text: lets the core check what a function signed before it is sent. */
   readonly publicKey?: string | undefined;
-  /** How long a function may take, in milliseconds. Default: 10,000; at most 50,000. */
+  /** How long a function may take, in seconds. Default: 10; at most 50. */
   readonly signerTimeout?: number | undefined;
   /** Who does the RSA operation: `node:crypto` off the event loop ("host", default) or the core on it. */
   readonly crypto?: "host" | "core" | undefined;
 }
 
-const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_TIMEOUT = 10;
 // A ticket of the core lives 60 s.
-const MAX_TIMEOUT_MS = 50_000;
+const MAX_TIMEOUT = 50;
 
 /** What a signer and the choices that go with it must be, whoever takes them. */
 export const SIGNER_RULES: Rules<SignerOptions & { readonly signer: Signer }> = {
@@ -48,10 +48,7 @@ export const SIGNER_RULES: Rules<SignerOptions & { readonly signer: Signer }> = 
     holds: (value) => typeof value === "string" || typeof value === "function" || value instanceof KeyObject,
   },
   publicKey: TEXT,
-  signerTimeout: {
-    must: `1 to ${MAX_TIMEOUT_MS} milliseconds`,
-    holds: (value) => typeof value === "number" && value >= 1 && value <= MAX_TIMEOUT_MS,
-  },
+  signerTimeout: seconds(MAX_TIMEOUT),
   crypto: CRYPTO,
 };
 
@@ -113,7 +110,7 @@ function functionSigner(sign: SignFunction, options: SignerOptions): ResolvedSig
   if (options.crypto === "core") {
     throw misuse("invalid_argument", 'crypto: "core" needs a private key as signer, not a function');
   }
-  const limit = options.signerTimeout ?? DEFAULT_TIMEOUT_MS;
+  const limit = options.signerTimeout ?? DEFAULT_TIMEOUT;
   return {
     configuration: { public_key: options.publicKey, rsa: "external" },
     sign: (input) => reply(() => within(limit, "the signer", async () => sign(new TextEncoder().encode(input)))),

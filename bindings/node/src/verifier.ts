@@ -1,15 +1,20 @@
-import type { AgentAuthOptions } from "./agent-auth.js";
+import type { AgentAuthOptions } from "./agent-options.js";
 import { AuthorizedKeys } from "./authorized-keys.js";
 import { type Core, sharedCore } from "./core.js";
-import { Engine, type Needs } from "./engine.js";
+import { Engine, isLater, type Needs } from "./engine.js";
 import type { EngineKeyResult, RequestVerifyResult } from "./generated.js";
-import { KeyCache, rsaBy } from "./host-crypto.js";
+import { bodyDigest, KeyCache, rsaBy } from "./host-crypto.js";
+import { type BodySource, Buffers, bodyNeed, type HostBodyReader, taken } from "./http/body.js";
+import { factMembers } from "./http/facts.js";
+import { Guard, Refusals } from "./http/refusal.js";
+import { reason } from "./lines.js";
 import type { Logger } from "./logger.js";
 import { openWithOptions } from "./options.js";
 import { isStore, UsedTokens, warnOfMemory } from "./replay.js";
+import type { BodyReader, Caller, RequestFacts } from "./types.js";
 
 /** What the core answers for an accepted request; it has checked the types of these claims. */
-export interface Verified extends Pick<RequestVerifyResult, "key_id" | "development"> {
+interface Verified extends Pick<RequestVerifyResult, "key_id" | "development"> {
   readonly claims: {
     readonly iss: string;
     readonly jti?: string;
@@ -19,8 +24,80 @@ export interface Verified extends Pick<RequestVerifyResult, "key_id" | "developm
   };
 }
 
+interface Started {
+  readonly engine: Engine;
+  readonly buffers: Buffers;
+}
+
+/** Verifies signed requests, from its start, which takes a while, to its end. */
+export class Verifier {
+  /** What stands before handlers. */
+  readonly guard: Guard<Caller>;
+  readonly #start: Promise<Started>;
+  #started: Started | undefined;
+
+  constructor(options: AgentAuthOptions, logger: Logger) {
+    this.guard = new Guard((facts, body) => this.#verifyFrom(facts, body), new Refusals(logger, options.onError));
+    this.#start = start(options, logger).then((engine) => ({ engine, buffers: new Buffers(engine.opened) }));
+    this.#start.then(
+      (started) => {
+        this.#started = started;
+      },
+      (error: unknown) => logger.error(`AgentAuth cannot start: ${reason(error)}`),
+    );
+  }
+
+  /** Waits for the start. */
+  async engine(): Promise<Engine> {
+    return (await this.#start).engine;
+  }
+
+  /** @throws {@link TallystickError} of the code that says why the request is refused. */
+  async verify(facts: RequestFacts, body: Uint8Array | BodyReader | HostBodyReader | undefined): Promise<Caller> {
+    const started = this.#started ?? (await this.#start);
+    return this.#verify(started, facts, body);
+  }
+
+  /** Of a request that a server received: its body may be read before the core is asked. */
+  async #verifyFrom(facts: RequestFacts, body: BodySource): Promise<Caller> {
+    const started = this.#started ?? (await this.#start);
+    const early = await body.atOnce(started.buffers);
+    return this.#verify(started, facts, early === undefined ? body.read : taken(early));
+  }
+
+  async #verify(
+    { engine, buffers }: Started,
+    facts: RequestFacts,
+    body: Uint8Array | BodyReader | HostBodyReader | undefined,
+  ): Promise<Caller> {
+    const members = `${factMembers(facts)},${bodyMember(body, engine.opened.max_body)}}`;
+    const own = typeof body === "function" ? bodyNeed(body, buffers.asked) : undefined;
+    const verified = engine.run<Verified>("request.verify", members, undefined, own);
+    return callerOf(isLater(verified) ? await verified : verified);
+  }
+}
+
+/** What `request.verify` is told of a body. */
+function bodyMember(body: Uint8Array | BodyReader | HostBodyReader | undefined, maxBody: number): string {
+  if (typeof body === "function") return '"body_pending":true';
+  if (body !== undefined && body.length > maxBody) return '"body_too_large":true';
+  return `"body_sha256":"${bodyDigest(body)}"`;
+}
+
+function callerOf({ claims, key_id, development }: Verified): Caller {
+  return {
+    issuer: claims.iss,
+    jti: claims.jti ?? "",
+    issuedAt: claims.iat ?? null,
+    expiresAt: claims.exp,
+    keyId: key_id,
+    development,
+    claims,
+  };
+}
+
 /** Opens the verifier of an agent, with its keys. */
-export async function startVerifier(options: AgentAuthOptions, logger: Logger): Promise<Engine> {
+async function start(options: AgentAuthOptions, logger: Logger): Promise<Engine> {
   const core = await sharedCore({ backend: options.backend, library: options.library });
   const development = options.devMode ?? process.env["APP_ENV"] === "development";
   const keys =

@@ -139,7 +139,7 @@ for (const [name, host] of Object.entries(hosts)) {
 
     test("without one, or with a wrong one, it is not", async () => {
       const { url, logger } = await start();
-      const { authorization } = await alice.authorization(url);
+      const { authorization } = await alice.authorize(url);
       const missing = await send(`${url}/run`);
       assert.deepEqual([missing.status, missing.json["code"]], [401, "missing_authorization"]);
       assert.equal(missing.headers["www-authenticate"], 'Bearer realm="tallystick"');
@@ -158,7 +158,7 @@ for (const [name, host] of Object.entries(hosts)) {
     test("a scope that is missing is answered with 403 and the scopes needed", async () => {
       const { url } = await start({ scopes: ["write"] });
       const as = async (scopes: string[]) =>
-        send(`${url}/run`, { headers: ["authorization", (await alice.authorization(url, { scopes })).authorization] });
+        send(`${url}/run`, { headers: ["authorization", (await alice.authorize(url, { scopes })).authorization] });
       const refused = await as(["read"]);
       assert.deepEqual([refused.status, refused.json["code"]], [403, "insufficient_scope"]);
       assert.match(refused.headers["www-authenticate"] ?? "", /error="insufficient_scope".*scope="write"/);
@@ -170,7 +170,7 @@ for (const [name, host] of Object.entries(hosts)) {
       const body = '{"query":"bound"}';
       const json = ["content-type", "application/json"];
       const token = async () =>
-        (await alice.authorization(url, { bind: true, method: "POST", url: `${url}/run?x=1`, body })).authorization;
+        (await alice.authorize(url, { bind: true, method: "POST", url: `${url}/run?x=1`, body })).authorization;
       const wrong: readonly [string, string, string, string][] = [
         ["PUT", "/run?x=1", body, "wrong_target"],
         ["POST", "/run", body, "wrong_target"],
@@ -282,7 +282,7 @@ describe("several agents on one server", () => {
 describe("hooks", () => {
   test("an incoming connection is identified, refused or left alone", async () => {
     const { at, skill } = await site({ x: {} });
-    const { authorization } = await alice.authorization(at("x"));
+    const { authorization } = await alice.authorize(at("x"));
     const forms = [
       { request: new Request(`${at("x")}/run`, { headers: { authorization } }) },
       { headers: { Authorization: authorization } },
@@ -305,7 +305,7 @@ describe("hooks", () => {
     const { at, skill } = await site({ x: {} });
     const url = `${at("x")}/run`;
     const bound = { bind: true, method: "POST", url, body: "hello" };
-    const { authorization } = await alice.authorization(at("x"), bound);
+    const { authorization } = await alice.authorize(at("x"), bound);
     await assert.rejects(skill("x").onConnection({ headers: { authorization } }));
     const request = new Request(url, { method: "POST", body: "hello", headers: { authorization } });
     const context = await skill("x").onConnection({ request });

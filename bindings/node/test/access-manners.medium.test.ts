@@ -81,7 +81,7 @@ test("a secret for the clients of a configuration is the one that the token endp
 describe("a connection", () => {
   test("with another scheme than Bearer is left alone, with a token that is refused it is not", async () => {
     const bob = skill("bob");
-    const { authorization } = await alice.authorization(at("bob"));
+    const { authorization } = await alice.authorize(at("bob"));
     const connections = (value: string) => [
       { headers: { Authorization: value } },
       { headers: new Headers({ authorization: value }) },
@@ -116,7 +116,7 @@ describe("a connection", () => {
         );
       response.end(JSON.stringify({ outcome }));
     });
-    const { authorization } = await alice.authorization(at("bob"));
+    const { authorization } = await alice.authorize(at("bob"));
     const outcome = async (...values: string[]) =>
       (await send(url, { headers: values.flatMap((value) => ["authorization", value]) })).json["outcome"];
     assert.equal(await outcome(), "nobody");
@@ -136,7 +136,7 @@ describe("the log", () => {
     listen((request, response) => endpoints(request, response, () => void guard(request, response)));
     await agent.ready();
     const before = logger.warnings.length;
-    const { authorization } = await alice.authorization(url);
+    const { authorization } = await alice.authorize(url);
     assert.equal((await send(url, { headers: ["authorization", authorization] })).status, 200);
     assert.equal(logger.warnings.length, before);
     await send(url);

@@ -75,7 +75,7 @@ describe("a guard", () => {
       if (guard === undefined) early.endpoints()(request, response);
       else void guard(request, response);
     });
-    const headers = ["authorization", (await alice.authorization(url, { scopes: ["read"] })).authorization];
+    const headers = ["authorization", (await alice.authorize(url, { scopes: ["read"] })).authorization];
     assert.equal((await send(`${url}/wrong`, { headers })).status, 500);
     assert.ok(logger.errors.some((line) => /handler: scopes: "re ad".*scope pattern/.test(line)));
     assert.equal((await send(`${url}/right`, { headers })).status, 200);
@@ -89,7 +89,7 @@ describe("a guard", () => {
     listen(agent.handler(echo, requirements));
     requirements.scopes.length = 0;
     const as = async (scopes: string[]) =>
-      send(url, { headers: ["authorization", (await alice.authorization(url, { scopes })).authorization] });
+      send(url, { headers: ["authorization", (await alice.authorize(url, { scopes })).authorization] });
     assert.equal((await as(["read"])).status, 403);
     assert.equal((await as(["write"])).status, 200);
   });
@@ -102,13 +102,13 @@ describe("a guard", () => {
 
   test("of a single request is checked as well", async () => {
     const facts = {
-      authorization: [(await alice.authorization(at("bob"))).authorization],
+      authorization: [(await alice.authorize(at("bob"))).authorization],
       method: "GET",
       path: "/bob",
     };
-    const error = await rejectsWith("invalid_argument", bob.verifyRequest(facts, any({ scope: ["admin"] })));
+    const error = await rejectsWith("invalid_argument", bob.verify(any({ ...facts, scope: ["admin"] })));
     assert.match(error.message, /scopes/);
-    assert.equal((await bob.verifyRequest(facts, { scopes: ["read"] })).agentId, "alice");
+    assert.equal((await bob.verify({ ...facts, scopes: ["read"] })).agentId, "alice");
   });
 });
 
@@ -116,19 +116,14 @@ describe("the options of a call", () => {
   const to = at("bob");
   const calls: readonly [string, () => Promise<unknown>, () => Promise<unknown>, RegExp][] = [
     [
-      "authorization, an unknown one",
-      () => alice.authorization(to, any({ scopes: ["read"], bnd: true })),
-      () => alice.authorization(to, { scopes: ["read"], bind: false }),
+      "authorize, an unknown one",
+      () => alice.authorize(to, any({ scopes: ["read"], bnd: true })),
+      () => alice.authorize(to, { scopes: ["read"], bind: false }),
       /"bnd": write bind/,
     ],
-    [
-      "authorization, scope",
-      () => alice.authorization(to, any({ scope: ["read"] })),
-      () => alice.authorization(to),
-      /scopes/,
-    ],
-    ["authorization, null", () => alice.authorization(to, any(null)), () => alice.authorization(to, {}), /null/],
-    ["authorization, a target", () => alice.authorization(any(5)), () => alice.authorization(to), /target must be/],
+    ["authorize, scope", () => alice.authorize(to, any({ scope: ["read"] })), () => alice.authorize(to), /scopes/],
+    ["authorize, null", () => alice.authorize(to, any(null)), () => alice.authorize(to, {}), /null/],
+    ["authorize, a target", () => alice.authorize(any(5)), () => alice.authorize(to), /target must be/],
     [
       "generateToken, a text",
       () => alice.generateToken(to, any("read")),
@@ -269,7 +264,7 @@ describe("an AuthSkill", () => {
       { logger: 5 },
       { logger: { warn() {} } },
       { crypto: "hots" },
-      { bits: 1024 },
+      { keyBits: 1024 },
       { backend: "jvm" },
     ];
     for (const options of [...wrong, { onError: {} }, { keys: { a: 5 } }, { publicKey: 5 }, { signer: 5 }]) {
@@ -278,11 +273,23 @@ describe("an AuthSkill", () => {
     const made = new AuthSkill(config, {
       logger: quiet,
       crypto: "host",
-      bits: 2048,
+      keyBits: 2048,
       keys: {},
       onError: () => undefined,
     });
     after(() => made.close());
+  });
+
+  test("is told the new name of an option that had another", async () => {
+    const options = { bits: 2048 };
+    const renamed = refusal("invalid_argument", /unknown option "bits": write keyBits/);
+    assert.throws(() => new AuthSkill(config, any(options)), renamed);
+    assert.throws(() => new Authority("https://portal.example", any(options)), renamed);
+    const misplaced = refusal("invalid_config", /bits belongs to no configuration: .*\{ keyBits \}/);
+    assert.throws(() => new AuthSkill(any({ ...config, ...options })), misplaced);
+    const made = new AuthSkill(config, { logger: quiet, keyBits: 2048 });
+    after(() => made.close());
+    await made.ready();
   });
 
   test("is told where an option of the host belongs", async () => {

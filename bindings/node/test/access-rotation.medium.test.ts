@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Authority, type AuthSkill } from "tallystick";
-import { portal, portalAgent, SECRET, site } from "./access-support.js";
+import { ask, portal, portalAgent, SECRET, site } from "./access-support.js";
 import { quiet, temporaryFolder } from "./support.js";
 
 /** Calls `work` at least so many times, eight at once, all the while that three rotations take; gives what failed. */
@@ -40,7 +40,7 @@ async function during(
 
 describe("a key rotated under load", () => {
   test("of an agent that issues its own tokens loses none", async () => {
-    const { at, skill } = await site({ alice: { bits: 2048 }, bob: {}, carol: {} });
+    const { at, skill } = await site({ alice: { keyBits: 2048 }, bob: {}, carol: {} });
     const alice = skill("alice");
     const targets = ["bob", "carol"];
     const seen = new Set<string>();
@@ -64,7 +64,7 @@ describe("a key rotated under load", () => {
       const from = agents[index % 3] as string;
       const to = agents[(index + 1) % 3] as string;
       // Most calls reuse a token, as calls do; every tenth gets a new one.
-      const { authorization } = await (skills[from] as AuthSkill).authorization(`@${to}`, {
+      const { authorization } = await (skills[from] as AuthSkill).authorize(`@${to}`, {
         scopes: ["read"],
         reuse: index % 10 !== 0,
       });
@@ -92,7 +92,7 @@ test("an authority of two processes signs with what either of them rotated", asy
     contentType: "",
     ifNoneMatch: "",
   };
-  const answer = await two.serve({ ...request, body: async () => ({ bytes: Buffer.alloc(0) }) });
+  const answer = await ask(two, { ...request, body: async () => ({ bytes: Buffer.alloc(0) }) });
   assert.equal((await two.ready()).keyId, active);
   assert.ok(answer?.body.includes(active));
   await Promise.all([one.close(), two.close()]);

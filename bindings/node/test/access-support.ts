@@ -7,6 +7,8 @@ import {
   type AuthorityOptions,
   AuthSkill,
   type AuthSkillOptions,
+  type Endpoint,
+  type HttpAnswer,
   type NewClient,
   nodeEndpoints,
   type Requirements,
@@ -66,6 +68,17 @@ export async function echo(
   const { name, scopes, bound } = request.auth;
   response.setHeader("content-type", "application/json");
   response.end(JSON.stringify({ name, scopes, bound, body: body.toString() }));
+}
+
+type Endpoints = typeof import("../dist/cjs/hosts/endpoints.js");
+type EndpointRequest = import("../dist/cjs/hosts/endpoints.js").EndpointRequest;
+type EndpointService = import("../dist/cjs/hosts/endpoints.js").EndpointService;
+const { ENDPOINT }: Endpoints = await import(new URL("../../dist/cjs/hosts/endpoints.js", import.meta.url).href);
+
+/** What an agent or an authority answers to one question for an endpoint, below the hosts. */
+export function ask(endpoint: Endpoint, request: EndpointRequest): Promise<HttpAnswer | undefined> {
+  const services = endpoint as unknown as Record<symbol, EndpointService>;
+  return (services[ENDPOINT] as EndpointService).answer(request, undefined);
 }
 
 export interface Portal {

@@ -137,10 +137,10 @@ describe("a self-issued token", () => {
 
   test("is kept and reused, unless it shall not be", async () => {
     const [first, again, fresh, other] = [
-      await skill("alice").authorization(at("bob")),
-      await skill("alice").authorization(at("bob")),
-      await skill("alice").authorization(at("bob"), { reuse: false }),
-      await skill("alice").authorization(at("bob"), { scopes: ["read"] }),
+      await skill("alice").authorize(at("bob")),
+      await skill("alice").authorize(at("bob")),
+      await skill("alice").authorize(at("bob"), { reuse: false }),
+      await skill("alice").authorize(at("bob"), { scopes: ["read"] }),
     ];
     assert.equal(first.authorization, again.authorization);
     assert.notEqual(first.authorization, fresh.authorization);
@@ -224,12 +224,16 @@ test("whatever is bound is accepted once, and with another body or query never",
     fc.asyncProperty(methods, fc.webPath(), fc.webQueryParameters(), bodies, async (method, below, query, body) => {
       const url = `${me}/x${below}?${query}`;
       const { pathname, search } = new URL(url);
-      const { authorization } = await own.authorization(me, { bind: true, method, url, body });
+      const { authorization } = await own.authorize(me, { bind: true, method, url, body });
       const outcome = (asked: string, bytes: Uint8Array) =>
         own
-          .verifyRequest({ authorization: [authorization], method, path: pathname, query: asked }, {}, async () => ({
-            bytes: Buffer.from(bytes),
-          }))
+          .verify({
+            authorization: [authorization],
+            method,
+            path: pathname,
+            query: asked,
+            body: async () => ({ bytes }),
+          })
           .then(
             () => "accepted",
             (error) => error.code,

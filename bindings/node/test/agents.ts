@@ -48,7 +48,7 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   },
   express: (auth) => {
     const app = express();
-    app.use(auth.middleware());
+    app.use(auth.requireAuth());
     app.use(express.json());
     app.all("/{*any}", (request, response) => {
       const { auth: caller, rawBody } = request as unknown as VerifiedNodeRequest;

@@ -5,7 +5,7 @@ import { after, describe, test } from "node:test";
 import { inspect } from "node:util";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { Authority, AuthSkill, KeyManager } from "tallystick";
-import { echo, lateServer, portal, portalAgent, SECRET } from "./access-support.js";
+import { ask, echo, lateServer, portal, portalAgent, SECRET } from "./access-support.js";
 import { known, Lines, newest, quiet, rejectsWith, serve, temporaryFolder } from "./support.js";
 
 const CLIENTS = [
@@ -41,12 +41,12 @@ describe("an authority", () => {
   test("is asked once for a token that many want, and not again while it lives", async () => {
     const { url, asked } = await portal(CLIENTS);
     const alice = portalAgent(url, "alice");
-    const all = await Promise.all(Array.from({ length: 64 }, () => alice.authorization("@bob")));
+    const all = await Promise.all(Array.from({ length: 64 }, () => alice.authorize("@bob")));
     assert.equal(new Set(all.map(({ authorization }) => authorization)).size, 1);
     assert.equal(asked.get("/auth/token"), 1);
-    await alice.authorization("@bob");
+    await alice.authorize("@bob");
     assert.equal(asked.get("/auth/token"), 1);
-    await alice.authorization("@carol");
+    await alice.authorize("@carol");
     assert.equal(asked.get("/auth/token"), 2);
   });
 
@@ -84,7 +84,7 @@ describe("an authority", () => {
     const post = (id: string, secret: string) => {
       const form = new URLSearchParams({ grant_type: "client_credentials", client_id: id, client_secret: secret });
       const body = async () => ({ bytes: Buffer.from(`${form}&target=@bob`) });
-      return authority.serve({ ...request, method: "POST", path: "/auth/token", body });
+      return ask(authority, { ...request, method: "POST", path: "/auth/token", body });
     };
     assert.equal((await post("alice", SECRET))?.status, 200);
     assert.equal(derived, 2);
@@ -99,7 +99,7 @@ describe("an authority", () => {
     for (let turn = 0; turn < 100; turn++) await undefined;
     const document = { ...request, method: "GET", path: "/.well-known/jwks.json", body: async () => assert.fail() };
     const waited = ended.filter((status) => status !== 503).length;
-    assert.equal((await authority.serve(document))?.status, 200);
+    assert.equal((await ask(authority, document))?.status, 200);
     assert.ok(ended.filter((status) => status !== 503).length < 64, "the document came after all of them");
     await Promise.all(attempts);
     const refused = ended.filter((status) => status === 401).length;

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { after, describe, test } from "node:test";
-import { AuthSkill } from "tallystick";
+import { AuthSkill, type RequestFacts } from "tallystick";
 import { site } from "./access-support.js";
 import { agent } from "./agents.js";
 import { Lines, rejectsWith, send, token } from "./support.js";
@@ -222,14 +222,14 @@ describe("a body that is broken", () => {
       ]) {
         for (const work of [
           auth.verify({ authorization: null, ...facts }),
-          skill.verifyRequest({ authorization: null, ...facts }),
+          skill.verify({ authorization: null, ...facts }),
         ]) {
           assert.equal((await rejectsWith("malformed_request", work)).response?.status, 400);
         }
       }
       for (const work of [
         auth.verify({ authorization: `Bearer ${bad}`, method: "GET", path: "/" }),
-        skill.verifyRequest({ authorization: `Bearer ${bad}`, method: "GET", path: "/" }),
+        skill.verify({ authorization: `Bearer ${bad}`, method: "GET", path: "/" }),
       ]) {
         assert.equal((await rejectsWith("malformed_token", work)).response?.status, 401);
       }
@@ -256,10 +256,10 @@ test("a bound access token: its body is read late, kept within a bound, and 400 
   const url = at("bob");
   const caller = skill("alice");
   const bound = async (body: string) =>
-    (await caller.authorization(url, { bind: true, method: "POST", url, body })).authorization;
+    (await caller.authorize(url, { bind: true, method: "POST", url, body })).authorization;
   const facts = { method: "POST", path: "/", mount: "/bob" };
-  const verify = async (read: Parameters<AuthSkill["verifyRequest"]>[2]) =>
-    skill("bob").verifyRequest({ ...facts, path: "", authorization: await bound("x") }, {}, read);
+  const verify = async (body: RequestFacts["body"]) =>
+    skill("bob").verify({ ...facts, path: "", authorization: await bound("x"), body });
   const none = { bytes: Buffer.alloc(0) };
   assert.equal((await verify(Buffer.from("x"))).bound, true);
   await rejectsWith(

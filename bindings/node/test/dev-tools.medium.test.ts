@@ -31,10 +31,12 @@ describe("setupPersistentKeys", () => {
     const { token, body } = JSON.parse(made.stdout) as { token: string; body: string };
     assert.equal(body, '{"query":"ä?"}');
     const of = (devMode: boolean) =>
-      new AgentAuth({ keysDir: join(folder, "authorized_keys"), devMode, logger: quiet }).verify(
-        { authorization: [`Bearer ${token}`], method: "POST", path: "/agent" },
-        Buffer.from(body),
-      );
+      new AgentAuth({ keysDir: join(folder, "authorized_keys"), devMode, logger: quiet }).verify({
+        authorization: [`Bearer ${token}`],
+        method: "POST",
+        path: "/agent",
+        body: Buffer.from(body),
+      });
     const caller = await of(true);
     assert.deepEqual([caller.issuer, caller.development], ["dev_postman", true]);
     assert.equal(caller.expiresAt - (caller.issuedAt ?? 0), 21_600);

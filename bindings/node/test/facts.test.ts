@@ -16,15 +16,16 @@ for (const backend of ["wasm", "native"] as const) {
     const auth = new AgentAuth({ keys: { orchestrator: known.publicPem }, backend, library: LIBRARY });
     const code = async (facts: unknown, body: unknown = BODY) => {
       try {
-        await auth.verify(facts as RequestFacts, body as Uint8Array);
+        await auth.verify({ ...(facts as RequestFacts), body: body as Uint8Array });
         return "accepted";
       } catch (error) {
         assert.ok(error instanceof TallystickError, String(error));
         return error.code;
       }
     };
-    const refusal = async (facts: unknown, body: unknown, message: RegExp) => {
-      await assert.rejects(auth.verify(facts as RequestFacts, body as Uint8Array), (error: TallystickError) => {
+    const refusal = async (facts: object | null | undefined, body: unknown, message: RegExp) => {
+      const given = facts && { ...facts, body };
+      await assert.rejects(auth.verify(given as RequestFacts), (error: TallystickError) => {
         assert.equal(error.code, "invalid_argument");
         assert.match(error.message, message);
         return true;
@@ -34,23 +35,24 @@ for (const backend of ["wasm", "native"] as const) {
     test("names what it does not know", async () => {
       const good = await signed();
       await refusal({ ...good, querry: "x=1" }, BODY, /AgentAuth.verify: unknown option "querry": write query/);
-      await refusal({ ...good, bodyTooLarge: false, querry: "x=1" }, BODY, /unknown option "querry"/);
+      await refusal({ ...good, query: "x=1", querry: "x=1" }, BODY, /unknown option "querry"/);
+      for (const old of ["bodyTooLarge", "bodyUnavailable"]) {
+        await refusal({ ...good, [old]: false }, BODY, new RegExp(`unknown option "${old}": write body`));
+      }
       assert.equal(await code({ ...good, query: "x=1" }), "wrong_target");
       assert.equal(await code({ ...good, query: "" }), "accepted");
     });
 
     test("names what has a wrong type", async () => {
       const good = await signed();
-      await refusal(undefined, BODY, /the facts must be an object \(it is undefined\)/);
-      await refusal(null, BODY, /the facts must be an object/);
+      await refusal(undefined, BODY, /the request must be an object \(it is undefined\)/);
+      await refusal(null, BODY, /the request must be an object/);
       for (const [name, values] of Object.entries({
         authorization: [5, [1], ["Bearer x", undefined], [["a"]], { 0: "Bearer x", length: 1 }],
         method: [undefined, null, 5, ["POST"]],
         path: [undefined, null, 5],
         query: [null, 5, ["a"]],
         mount: [null, 5],
-        bodyTooLarge: [null, 1, "true"],
-        bodyUnavailable: [null, 0],
       })) {
         for (const value of values) {
           await refusal({ ...good, [name]: value }, BODY, new RegExp(`AgentAuth.verify: ${name} must be `));
@@ -67,7 +69,7 @@ for (const backend of ["wasm", "native"] as const) {
         forged,
         Object.create(Uint8Array.prototype),
       ]) {
-        await refusal(good, body, /the body must be a Uint8Array, a function that reads one, or left out/);
+        await refusal(good, body, /body must be a Uint8Array, a function that reads one, or left out/);
       }
       assert.equal(await code(good), "accepted", "none of these has used the token");
     });
@@ -121,14 +123,22 @@ for (const backend of ["wasm", "native"] as const) {
 
     test("bodies: too large, unavailable, changed, none", async () => {
       const good = await signed();
-      assert.equal(await code({ ...good, bodyTooLarge: true }), "body_too_large");
-      assert.equal(await code({ ...good, bodyUnavailable: true }), "body_unavailable");
+      const bytes = new Uint8Array(0);
+      assert.equal(await code(good, async () => ({ bytes, tooLarge: true })), "body_too_large");
+      assert.equal(await code(good, async () => ({ bytes, unavailable: true })), "body_unavailable");
       assert.equal(await code(good, Buffer.from("x")), "body_tampered");
       assert.equal(await code(good, new Uint8Array(0)), "body_tampered");
-      assert.equal(
-        await code({ ...good, bodyTooLarge: false, bodyUnavailable: false, query: "", mount: "" }),
-        "accepted",
-      );
+      assert.equal(await code({ ...good, query: "", mount: "" }), "accepted");
+    });
+
+    test("a body in the second place, where nobody reads it, is refused", async () => {
+      const verify = auth.verify.bind(auth) as (...given: readonly unknown[]) => Promise<unknown>;
+      const good = await signed();
+      await assert.rejects(verify(good, BODY), {
+        code: "invalid_argument",
+        message: /give the body as its member body/,
+      });
+      await verify({ ...good, body: BODY });
     });
 
     test("texts of the request line, one after the other", async () => {

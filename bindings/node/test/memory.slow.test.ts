@@ -21,7 +21,7 @@ const SCRIPT = `
     return { heap: heapUsed, outside: external + arrayBuffers, rss };
   };
   async function verify(times) {
-    for (let count = 0; count < times; count++) await auth.verify(facts, body);
+    for (let count = 0; count < times; count++) await auth.verify({ ...facts, body });
     return measure();
   }
   console.log(JSON.stringify([await verify(20_000), await verify(80_000)]));

@@ -19,7 +19,7 @@ describe("Express", () => {
   test("callerOf refuses to name the caller of a request that nothing verified", async () => {
     const app = express();
     app.post("/open", (req, res) => void res.json({ issuer: callerOf(req).issuer }));
-    app.use(agent().middleware());
+    app.use(agent().requireAuth());
     app.post("/agent", (req, res) => void res.json({ issuer: callerOf(req).issuer }));
     app.use(((error: { code: string }, _req: unknown, res: express.Response, _next: unknown) => {
       res.status(500).json({ code: error.code });
@@ -32,7 +32,7 @@ describe("Express", () => {
 
   test("sets req.auth, req.rawBody and req.body, and express.json() afterwards does not hang", async () => {
     const app = express();
-    app.use(agent().middleware());
+    app.use(agent().requireAuth());
     app.use(express.json());
     app.post("/agent", (req, res) => {
       res.json({ issuer: callerOf(req).issuer, raw: rawBody(req), body: req.body });
@@ -44,7 +44,7 @@ describe("Express", () => {
 
   test("leaves a body that is not JSON to the listener", async () => {
     const app = express();
-    app.use(agent().middleware());
+    app.use(agent().requireAuth());
     app.use(express.text());
     app.post("/agent", (req, res) => {
       res.json({ raw: rawBody(req), parsed: req.body ?? null });
@@ -59,7 +59,7 @@ describe("Express", () => {
 
   test("sees the URL as the caller does, below mount points and nested ones", async () => {
     const inner = express.Router();
-    inner.use(agent().middleware());
+    inner.use(agent().requireAuth());
     inner.all("/{*any}", (_req, res) => void res.json({ ok: true }));
     const outer = express.Router().use("/v1", inner);
     const app = express().use("/api", outer);
@@ -74,7 +74,7 @@ describe("Express", () => {
 
   test("does not let errors of later handlers look like its own", async () => {
     const app = express();
-    app.use(agent().middleware());
+    app.use(agent().requireAuth());
     app.post("/agent", () => {
       throw new Error("of the handler");
     });
@@ -96,7 +96,7 @@ describe("Express", () => {
     ] as const) {
       const lines = new Lines();
       const app = express();
-      app.use(parser, agent({ logger: lines }).middleware());
+      app.use(parser, agent({ logger: lines }).requireAuth());
       app.post("/agent", (req, res) => void res.json(req.body));
       const url = await serve(app);
       const answer = await send(`${url}/agent`, { headers: signed(`${url}/agent`), body: BODY });

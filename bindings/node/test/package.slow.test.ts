@@ -15,9 +15,9 @@ const USE = `
   const client = new OrchestratorClient({ issuerId: "me", signer: privatePem });
   const { authorization } = await client.sign("POST", "http://a.example/agent", "{}");
   const auth = new AgentAuth({ keys: { me: publicPem }, devMode: false });
-  const facts = { authorization: [authorization], method: "POST", path: "/agent" };
-  const caller = await auth.verify(facts, Buffer.from("{}"));
-  const error = await auth.verify(facts, Buffer.from("{}")).catch((error) => error);
+  const facts = { authorization: [authorization], method: "POST", path: "/agent", body: Buffer.from("{}") };
+  const caller = await auth.verify(facts);
+  const error = await auth.verify(facts).catch((error) => error);
   const skill = new AuthSkill({ baseUrl: "https://a.example/me" }, { signer: privatePem, logger: { warn() {}, error() {} } });
   await skill.verifyToken(await skill.generateToken("https://a.example/me", ["read"]));
   await AuthSkill.fromFile("auth.yaml").catch(({ message }) => { if (!/npm install yaml/.test(message)) throw message; });

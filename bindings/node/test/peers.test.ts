@@ -16,10 +16,13 @@ const publicKey = createPublicKey(known.publicPem);
 
 const ours = async () => (await client.sign("POST", URL_OF_AGENT, BODY)).authorization.slice("Bearer ".length);
 const verify = (token: string) =>
-  agent().verify(
-    { authorization: [`Bearer ${token}`], method: "POST", path: "/agent", query: "x=1" },
-    Buffer.from(BODY),
-  );
+  agent().verify({
+    authorization: [`Bearer ${token}`],
+    method: "POST",
+    path: "/agent",
+    query: "x=1",
+    body: Buffer.from(BODY),
+  });
 
 const claims = () => {
   const iat = Math.floor(Date.now() / 1000);

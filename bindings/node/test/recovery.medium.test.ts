@@ -6,6 +6,7 @@ import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { importPKCS8, SignJWT } from "jose";
 import { AgentAuth, Authority, AuthSkill, loadCore, OrchestratorClient } from "tallystick";
+import { ask } from "./access-support.js";
 import { agent } from "./agents.js";
 import { known, quiet, rejectsWith, temporaryFolder, token } from "./support.js";
 
@@ -149,7 +150,7 @@ describe("a core that died", () => {
       client_secret: String(clientSecret),
       target: "@me",
     };
-    const answer = await authority.serve({
+    const answer = await ask(authority, {
       method: "POST",
       path: "/auth/token",
       authorization: [],
@@ -165,11 +166,14 @@ describe("a core that died", () => {
   test("does not make a bound access token usable again", async () => {
     const skill = new AuthSkill({ baseUrl: ME }, { signer: known.privatePem, logger: quiet });
     const bound = { bind: true, method: "POST", url: `${ME}/run`, body: "hello" };
-    const [unused, used] = [await skill.authorization(ME, bound), await skill.authorization(ME, bound)];
+    const [unused, used] = [await skill.authorize(ME, bound), await skill.authorize(ME, bound)];
     const verified = ({ authorization }: { authorization: string }) =>
-      skill.verifyRequest({ authorization: [authorization], method: "POST", path: "/me/run" }, {}, async () => ({
-        bytes: Buffer.from("hello"),
-      }));
+      skill.verify({
+        authorization: [authorization],
+        method: "POST",
+        path: "/me/run",
+        body: async () => Buffer.from("hello"),
+      });
     await verified(used);
     await rejectsWith("replay_detected", verified(used));
     await killCore();
@@ -183,7 +187,7 @@ describe("a core that died", () => {
     const authority = new Authority(url, { keysDir: await temporaryFolder(), logger: quiet });
     await authority.registerClient({ clientId: "me", publicKey: known.publicPem, scopes: ["read"] });
     const until = Math.floor(Date.now() / 1000) + 100;
-    const ask = async (jti: string, exp: number) => {
+    const claim = async (jti: string, exp: number) => {
       const iat = Math.floor(Date.now() / 1000);
       const claims = { iss: "me", sub: "me", aud: `${url}/auth/token`, jti, iat, exp };
       const form = {
@@ -192,7 +196,7 @@ describe("a core that died", () => {
         client_assertion: await new SignJWT(claims).setProtectedHeader({ alg: "RS256" }).sign(key),
         target: "@you",
       };
-      const answer = await authority.serve({
+      const answer = await ask(authority, {
         method: "POST",
         path: "/auth/token",
         authorization: [],
@@ -202,11 +206,11 @@ describe("a core that died", () => {
       });
       return answer?.status;
     };
-    assert.equal(await ask("used", until), 200);
-    assert.equal(await ask("used", until), 401);
+    assert.equal(await claim("used", until), 200);
+    assert.equal(await claim("used", until), 401);
     await killCore();
-    for (const jti of ["used", "unused"]) assert.equal(await ask(jti, until), 503);
-    assert.equal(await ask("later", until + 100), 200);
+    for (const jti of ["used", "unused"]) assert.equal(await claim(jti, until), 503);
+    assert.equal(await claim("later", until + 100), 200);
     await authority.close();
   });
 
@@ -232,19 +236,17 @@ describe("bodies that come slowly", () => {
 
   test("keep nobody else waiting; what is too many of them is refused", async () => {
     const skill = new AuthSkill({ baseUrl: ME }, { signer: known.privatePem, logger: quiet });
-    const bound = await skill.authorization(ME, { bind: true, method: "POST", url: `${ME}/run`, body: "hello" });
+    const bound = await skill.authorize(ME, { bind: true, method: "POST", url: `${ME}/run`, body: "hello" });
     const facts = { authorization: [bound.authorization], method: "POST", path: "/me/run" };
     let arrive = () => {};
     const body = new Promise<void>((resolve) => {
       arrive = resolve;
     });
-    const verify = () => skill.verifyRequest(facts, {}, async () => body.then(() => ({ bytes: Buffer.from("hello") })));
+    const verify = () => skill.verify({ ...facts, body: () => body.then(() => ({ bytes: Buffer.from("hello") })) });
     const slow = Array.from({ length: ADMITTED }, verify);
     await rejectsWith("overloaded", verify());
-    const other = await skill.authorization(ME, { scopes: ["read"] });
-    const caller = await skill.verifyRequest({ ...facts, authorization: [other.authorization] }, {}, async () => ({
-      bytes: Buffer.alloc(0),
-    }));
+    const other = await skill.authorize(ME, { scopes: ["read"] });
+    const caller = await skill.verify({ ...facts, authorization: [other.authorization] });
     assert.equal(caller.agentUrl, ME);
     arrive();
     const ends = await Promise.allSettled(slow);

@@ -86,7 +86,7 @@ describe("sendSecureRequest", () => {
     const never = await serve(() => {});
     const half = await serve((_request, response) => void response.write("{"));
     for (const url of [never, half]) {
-      const answer = await post(url, {}, { timeout: 100 });
+      const answer = await post(url, {}, { timeout: 0.1 });
       assert.deepEqual(answer, { error: "The agent did not answer in time", agent_url: url });
     }
   });
@@ -96,7 +96,7 @@ describe("sendSecureRequest", () => {
     for (const timeout of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
       await rejectsWith("invalid_argument", post(url, {}, { timeout }));
     }
-    assert.deepEqual(await post(url, {}, { timeout: 86_400_000 }), { agent_url: url });
+    assert.deepEqual(await post(url, {}, { timeout: 3_600 }), { agent_url: url });
   });
 
   test("an agent that answers without end", async () => {

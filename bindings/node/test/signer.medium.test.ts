@@ -103,15 +103,15 @@ describe("signers that fail", () => {
   ];
   for (const [name, signer, log] of failures) {
     test(name, async () => {
-      const error = await rejectsWith("signer_failed", authorization(signer as Signer, { signerTimeout: 50 }));
+      const error = await rejectsWith("signer_failed", authorization(signer as Signer, { signerTimeout: 0.05 }));
       assert.match(error.log ?? "", log);
     });
   }
   test("a time limit that no ticket outlives is refused", async () => {
-    for (const signerTimeout of [0, 60_000, Number.NaN]) {
+    for (const signerTimeout of [0, 60, Number.NaN]) {
       await rejectsWith("invalid_argument", authorization(kms, { signerTimeout }));
     }
-    await accepted(await authorization(kms, { signerTimeout: 50_000 }));
+    await accepted(await authorization(kms, { signerTimeout: 50 }));
   });
 });
 

@@ -34,8 +34,8 @@ new AgentAuth({ replay: "redis" });
 new AgentAuth({ keys_dir: "." });
 
 createServer(auth.handler((request, response) => void response.end(request.auth.issuer)));
-express().use(auth.middleware());
-express().post("/agent", auth.middleware(), (_request, response) => void response.end());
+express().use(auth.requireAuth());
+express().post("/agent", auth.requireAuth(), (_request, response) => void response.end());
 const listener: (request: IncomingMessage, response: ServerResponse) => unknown = auth.handler(() => {});
 const handler = auth.fetchHandler((request, caller, id: number) => new Response(`${request.url}${caller.issuer}${id}`));
 same<Equal<typeof handler, (request: Request, id: number) => Promise<Response>>>();

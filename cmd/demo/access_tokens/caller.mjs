@@ -40,21 +40,21 @@ async function scene(mode, { caller, mallory }, { name, seen, rotate }) {
 
   const call = caller.fetchFor(agent, { scopes: ["read"] });
   tell("token with the scope read", accepted, (await post(`${agent}/read`, {}, { via: call })).said);
-  const elsewhere = await caller.authorization("https://other-agent.example/agent", { scopes: ["read"] });
+  const elsewhere = await caller.authorize("https://other-agent.example/agent", { scopes: ["read"] });
   tell("token for another agent", "401 invalid_audience", (await post(`${agent}/read`, elsewhere)).said);
-  const reading = await caller.authorization(agent, { scopes: ["read"] });
+  const reading = await caller.authorize(agent, { scopes: ["read"] });
   tell(
     "the same scope where write is required",
     "403 insufficient_scope",
     (await post(`${agent}/write`, reading)).said,
   );
-  const writing = await caller.authorization(agent, { scopes: ["read", "write"] });
+  const writing = await caller.authorize(agent, { scopes: ["read", "write"] });
   tell("token with the scopes read and write there", accepted, (await post(`${agent}/write`, writing)).said);
-  const denied = await mallory.authorization(agent, { scopes: ["read"] });
+  const denied = await mallory.authorize(agent, { scopes: ["read"] });
   tell("token of mallory, whom the agent denies", "403 issuer_denied", (await post(`${agent}/read`, denied)).said);
 
   const bind = async () =>
-    caller.authorization(agent, { bind: true, method: "POST", url: `${agent}/bound`, body: BODY, scopes: ["read"] });
+    caller.authorize(agent, { bind: true, method: "POST", url: `${agent}/bound`, body: BODY, scopes: ["read"] });
   const bound = await bind();
   tell("token that is bound to its request", accepted, (await post(`${agent}/bound`, bound)).said);
   const again = await byEveryWorker(workers, () => post(`${agent}/bound`, bound));
@@ -76,7 +76,7 @@ async function scene(mode, { caller, mallory }, { name, seen, rotate }) {
   );
 
   const fresh = async () =>
-    post(`${agent}/read`, await caller.authorization(agent, { scopes: ["read"], reuse: false }));
+    post(`${agent}/read`, await caller.authorize(agent, { scopes: ["read"], reuse: false }));
   const { count, got } = await throughRotation(workers, fresh, rotate);
   tell(
     `${count} tokens and calls while the signing key is rotated, ${all}`,
@@ -87,8 +87,8 @@ async function scene(mode, { caller, mallory }, { name, seen, rotate }) {
 
 async function authorityDown() {
   const agent = `${agents}/portal`;
-  const kept = await portal.caller.authorization(agent, { scopes: ["read"] });
-  const unknown = await portal.caller.authorization(`${agents}/late`, { scopes: ["read"] });
+  const kept = await portal.caller.authorize(agent, { scopes: ["read"] });
+  const unknown = await portal.caller.authorize(`${agents}/late`, { scopes: ["read"] });
   await have("stop the authority");
   /** @type {typeof report} */
   const tell = (sent, expected, got) => report(`authority down: ${sent}`, expected, got);
@@ -99,13 +99,13 @@ async function authorityDown() {
   const late = await post(`${agents}/late/read`, unknown);
   tell("token of the authority at an agent that does not know its keys", "503 keys_unavailable", late.said);
   const stranger = selfIssued("newcomer", await closedPort());
-  const unreachable = await stranger.authorization(`${agents}/self`, { scopes: ["read"] });
+  const unreachable = await stranger.authorize(`${agents}/self`, { scopes: ["read"] });
   tell(
     "token of a new issuer, which cannot be reached either",
     "503 keys_unavailable",
     (await post(`${agents}/self/read`, unreachable)).said,
   );
-  const reachable = await own.caller.authorization(`${agents}/self`, { scopes: ["read"] });
+  const reachable = await own.caller.authorize(`${agents}/self`, { scopes: ["read"] });
   tell("self-issued token", "200 caller (agent)", (await post(`${agents}/self/read`, reachable)).said);
 }
 

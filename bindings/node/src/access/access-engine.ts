@@ -9,10 +9,10 @@ import type {
   EngineOpenResult,
 } from "../generated.js";
 import { deriveOffLoop, KeyCache, rsaBy } from "../host-crypto.js";
+import { Buffers } from "../http/body.js";
 import { reason } from "../lines.js";
 import type { Logger } from "../logger.js";
 import { type ReplayStore, UsedTokens } from "../replay.js";
-import { Buffers } from "../room.js";
 import type { Signer, SignerOptions } from "../signer.js";
 import type { ClientEntry } from "./documents.js";
 import { Flights } from "./flights.js";
@@ -29,7 +29,7 @@ export interface HostOptions extends SignerOptions {
    */
   readonly crypto?: "host" | "core" | undefined;
   /** Size of the keys that are made, in bits. Default: 2048. */
-  readonly bits?: 2048 | 3072 | 4096 | undefined;
+  readonly keyBits?: 2048 | 3072 | 4096 | undefined;
   /** Values for `${NAME}` in the configuration. Default: the environment. */
   readonly variables?: Readonly<Record<string, string | undefined>> | undefined;
   /** Default: refusals, warnings and errors on the console. */
@@ -98,7 +98,7 @@ export class AccessEngine {
   }
 
   /** An operation on what others signed. */
-  run<T>(op: string, request: object, body?: Uint8Array, own?: Needs): T | Promise<T> {
+  run<T>(op: string, request: object | string, body?: Uint8Array, own?: Needs): T | Promise<T> {
     return this.#engine.run<T>(op, request, body, own);
   }
 

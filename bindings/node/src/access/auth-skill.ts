@@ -1,13 +1,28 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { inspect } from "node:util";
 import { misuse } from "../answers.js";
-import { type BodyReader, bodyNeed, NO_BODY } from "../body.js";
 import type { Core } from "../core.js";
-import { type HttpAnswer, TallystickError } from "../errors.js";
-import type { AccessCommandResult, AccessIssueResult, AccessVerifyResult } from "../generated.js";
+import type { AccessCommandResult, AccessIssueResult } from "../generated.js";
+import { ENDPOINT, type Endpoint, type EndpointService, type MountOptions } from "../hosts/endpoints.js";
+import { type AuthMiddleware, middleware } from "../hosts/express.js";
+import {
+  type FetchEndpoints,
+  type FetchHandler,
+  fetchEndpoints,
+  fetchHandler,
+  type IdentifiedFetchHandler,
+} from "../hosts/fetch.js";
+import {
+  type IdentifiedHandler,
+  type NodeEndpoints,
+  type NodeHandler,
+  nodeEndpoints,
+  nodeHandler,
+} from "../hosts/node.js";
+import { NO_BODY } from "../http/body.js";
+import { checkFacts, FACTS, REQUIREMENTS } from "../http/facts.js";
+import { isVerdict, type OnError, Refusals } from "../http/refusal.js";
 import { jsonText } from "../json.js";
-import { reason } from "../lines.js";
-import { consoleLogger, type Logger } from "../logger.js";
+import { consoleLogger } from "../logger.js";
 import {
   BOOLEAN,
   checkOptions,
@@ -17,31 +32,21 @@ import {
   ISSUER_KEYS,
   isPlain,
   kindOf,
+  newName,
   type Rules,
   TEXT,
   TEXTS,
 } from "../options.js";
-import { isVerdict, type OnError, Refusals } from "../refusals.js";
 import { checkReplay, type ReplayStore } from "../replay.js";
 import { shownAs } from "../shown.js";
+import type { AuthContext, BodyReader, RequestFacts, Requirements, SignedHeaders } from "../types.js";
 import type { AccessEngine, HostOptions } from "./access-engine.js";
-import type { MountOptions } from "./agents.js";
-import { AuthContext } from "./auth-context.js";
-import { type AuthorizationHeaders, type AuthorizationOptions, issueRequest } from "./authorization.js";
+import { type AuthorizeOptions, issueRequest } from "./authorization.js";
 import { type AuthConfig, type AuthConfigInput, ConfigSource } from "./config.js";
 import { readConfigFile } from "./config-file.js";
 import { type CoveredFetch, checkedFetchFor, coveredFetch, type FetchForOptions } from "./covered-fetch.js";
-import { answerEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.js";
-import { type FetchEndpoints, fetchEndpoints } from "./fetch-endpoints.js";
-import { type AuthFetchHandler, authFetchHandler, type IdentifiedFetchHandler } from "./fetch-guard.js";
-import {
-  type AccessFacts,
-  accessRequest,
-  checkedRequirements,
-  type Guard,
-  noBody,
-  type Requirements,
-} from "./guard.js";
+import { endpointService } from "./endpoint.js";
+import { TokenVerifier } from "./guard.js";
 import {
   type ConnectionContext,
   type Identified,
@@ -50,12 +55,9 @@ import {
   type OutgoingContext,
   readIdentity,
 } from "./hooks.js";
-import { checkConfig, HOST, refuseHostOptions } from "./host-options.js";
+import { checkConfig, HOST, HOST_NAMES, refuseHostOptions } from "./host-options.js";
 import type { Rotation, RotationOptions } from "./key-ring.js";
 import { Life } from "./life.js";
-import { type NodeEndpoints, nodeEndpoints } from "./node-endpoints.js";
-import { type AuthMiddleware, authHandler, authMiddleware, type IdentifiedHandler } from "./node-guard.js";
-import { checkPatterns } from "./patterns.js";
 import { open, readFor } from "./start.js";
 import { type AccessStatistics, type Identity, identityOf, statisticsOf } from "./status.js";
 import { Targets } from "./targets.js";
@@ -89,9 +91,10 @@ export interface CommandResult {
  * endpoints. One object serves any number of requests at once.
  */
 export class AuthSkill implements Endpoint {
-  readonly #logger: Logger;
+  readonly [ENDPOINT]: EndpointService;
   readonly #refusals: Refusals;
   readonly #life: Life<Started>;
+  readonly #verifier: TokenVerifier;
 
   /**
    * Starts at once to load the core and the keys; everything waits for it. What only the core can judge, such as a
@@ -105,9 +108,11 @@ export class AuthSkill implements Endpoint {
    */
   constructor(config: AuthConfigInput = {}, options: AuthSkillOptions = {}) {
     checkConstruction(config, options);
-    this.#logger = options.logger ?? consoleLogger;
-    this.#refusals = new Refusals(this.#logger, options.onError);
-    this.#life = new Life("AuthSkill", start(config, options), this.#logger);
+    const logger = options.logger ?? consoleLogger;
+    this.#refusals = new Refusals(logger, options.onError);
+    this.#life = new Life("AuthSkill", start(config, options), logger);
+    this.#verifier = new TokenVerifier(this.#life, this.#refusals, logger);
+    this[ENDPOINT] = endpointService(async () => (await this.#life.running()).engine, logger, this.#refusals);
   }
 
   /**
@@ -157,14 +162,14 @@ export class AuthSkill implements Endpoint {
   }
 
   /**
-   * The header to send to another agent, for any HTTP client. A token is kept and reused until shortly before it
+   * The headers to add to a request to another agent, for any HTTP client. A token is kept and reused until shortly before it
    * expires, and fetched once when many ask at the same time; one that is bound is good for one request.
    *
    * @param target - `@name`, a dotted name or a URL.
    * @throws {@link TallystickError} as {@link AuthSkill.generateToken}; `invalid_url` with `bind`.
    */
-  async authorization(target: string, options: AuthorizationOptions = {}): Promise<AuthorizationHeaders> {
-    checkValue("authorization: target", target, TEXT);
+  async authorize(target: string, options: AuthorizeOptions = {}): Promise<SignedHeaders> {
+    checkValue("authorize: target", target, TEXT);
     const request = issueRequest(target, options);
     const { engine } = await this.#life.running();
     const { authorization } = await engine.runWithKeys<AccessIssueResult>("access.issue", request);
@@ -186,8 +191,7 @@ export class AuthSkill implements Endpoint {
       covers: async (url: string) => (await this.#life.running()).targets.covers(target, url, sendTo),
       authorization: async (hop: { method: string; url: string; bytes?: Uint8Array }, fresh: boolean) => {
         const { method, url, bytes } = hop;
-        return (await this.authorization(target, { scopes, bind, method, url, body: bytes, reuse: !fresh }))
-          .authorization;
+        return (await this.authorize(target, { scopes, bind, method, url, body: bytes, reuse: !fresh })).authorization;
       },
     };
     return coveredFetch(source, own);
@@ -213,8 +217,7 @@ export class AuthSkill implements Endpoint {
 
   /** @throws {@link TallystickError} of the code that says why the token is not good. */
   async verifyToken(token: string): Promise<AuthContext> {
-    const { engine } = await this.#life.running();
-    return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", { token }));
+    return this.#verifier.token(token);
   }
 
   /**
@@ -229,21 +232,16 @@ export class AuthSkill implements Endpoint {
   /**
    * Verifies one request from its parts; the adapters below do it for whole requests.
    *
-   * @param body - The exact bytes, or what reads them, which is asked where the token is bound to its request. Default:
-   *   there is none to be had.
-   * @throws {@link TallystickError} with `response`, the HTTP answer for the caller.
+   * @param request - Its facts, what it must bring, and the body: its exact bytes, or what reads them, which is asked
+   *   where the token is bound to its request.
+   * @throws {@link TallystickError} with `response`, the HTTP answer for the caller; `invalid_argument` without one for
+   *   what has a wrong type or a name that does not exist.
    */
-  async verifyRequest(
-    facts: AccessFacts,
-    requirements: Requirements = {},
-    body: Uint8Array | BodyReader = noBody,
-  ): Promise<AuthContext> {
-    const { scopes, bind } = checkedRequirements("verifyRequest", requirements);
-    const { engine } = await this.#life.running();
-    const request = { ...accessRequest(facts), required_scopes: scopes, require_binding: bind };
-    const read = typeof body === "function" ? body : known(body);
-    const own = bodyNeed(read, engine.buffers.asked);
-    return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", request, undefined, own));
+  async verify(request: RequestFacts & Requirements): Promise<AuthContext>;
+  async verify(request: RequestFacts & Requirements, ...more: readonly unknown[]): Promise<AuthContext> {
+    checkFacts("AuthSkill.verify", request, VERIFY, more);
+    const { body = NO_BODY.bytes } = request;
+    return this.#verifier.request(request, request, typeof body === "function" ? body : known(body));
   }
 
   /**
@@ -255,16 +253,13 @@ export class AuthSkill implements Endpoint {
    *   it is logged, and the guard answers every request with 500.
    */
   requireAuth(requirements: Requirements = {}): AuthMiddleware {
-    return authMiddleware(this.#guard("requireAuth", requirements));
+    return middleware(this.#verifier.guard("requireAuth", requirements));
   }
 
   /** Protects a listener of `node:http`; the request has `auth`. Throws as {@link AuthSkill.requireAuth}. */
-  handler(
-    listener: IdentifiedHandler,
-    requirements: Requirements = {},
-  ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  handler(listener: IdentifiedHandler, requirements: Requirements = {}): NodeHandler {
     checkValue("handler: listener", listener, FUNCTION);
-    return authHandler(this.#guard("handler", requirements), listener);
+    return nodeHandler(this.#verifier.guard("handler", requirements), listener);
   }
 
   /**
@@ -274,9 +269,9 @@ export class AuthSkill implements Endpoint {
   fetchHandler<Rest extends unknown[]>(
     handler: IdentifiedFetchHandler<Rest>,
     requirements: Requirements = {},
-  ): AuthFetchHandler<Rest> {
+  ): FetchHandler<Rest> {
     checkValue("fetchHandler: handler", handler, FUNCTION);
-    return authFetchHandler(this.#guard("fetchHandler", requirements), handler);
+    return fetchHandler(this.#verifier.guard("fetchHandler", requirements), handler);
   }
 
   /** The OAuth endpoints of this agent for `node:http` and Express; see {@link nodeEndpoints} for several agents. */
@@ -289,16 +284,12 @@ export class AuthSkill implements Endpoint {
     return fetchEndpoints(this, options);
   }
 
-  async serve(request: EndpointRequest): Promise<HttpAnswer | undefined> {
-    return answerEndpoint((await this.#life.running()).engine, this.#logger, request);
-  }
-
   /** Hook: puts a token into an outgoing request's headers, where the context names a target. */
   async onRequestOutgoing<Context extends OutgoingContext>(context: Context): Promise<Context & Injected> {
     const injector = {
       covers: async (target: string, url: string) => (await this.#life.running()).targets.covers(target, url),
       authorizationFor: async (target: string, scopes: readonly string[] | undefined) =>
-        (await this.authorization(target, { scopes })).authorization,
+        (await this.authorize(target, { scopes })).authorization,
     };
     return injectToken(injector, context);
   }
@@ -310,7 +301,7 @@ export class AuthSkill implements Endpoint {
    * @throws {@link TallystickError} with `response` where the token is not good, or there are two Authorization headers.
    */
   async onConnection<Context extends ConnectionContext>(context: Context): Promise<Context & Identified> {
-    return readIdentity(this.#guard("onConnection", {}), context);
+    return readIdentity(this.#verifier, context);
   }
 
   /** A slash command: `/auth`, `/auth/token <target> [scope …] [--show]`, `/auth/validate <token>`, `/auth/jwks`. */
@@ -338,49 +329,6 @@ export class AuthSkill implements Endpoint {
     return statisticsOf((await this.#life.running()).engine.call("engine.stats"));
   }
 
-  /** The HTTP answer for an error of a verification: logs it, asks `onError`. */
-  refusal(error: unknown, request: unknown): HttpAnswer {
-    return this.#refusals.answer(error, request);
-  }
-
-  /** Logs what a listener of {@link AuthSkill.handler} threw, and gives the bare 500 for the caller. */
-  handlerFailed(error: unknown): HttpAnswer {
-    return this.#refusals.handlerFailed(error);
-  }
-
-  /** A guard whose requirements are checked now: what is misspelt must not let in. */
-  #guard(what: string, given: Requirements): Guard {
-    const requirements = checkedRequirements(what, given);
-    const checked = this.#checked(what, requirements.scopes);
-    return {
-      verify: async (facts, read) => {
-        await checked;
-        return this.verifyRequest(facts, requirements, read);
-      },
-      refusal: (error, request) => this.refusal(error, request),
-      handlerFailed: (error) => this.handlerFailed(error),
-    };
-  }
-
-  /** Where the core is still loading, a guard with a wrong pattern refuses everybody. */
-  #checked(what: string, patterns: readonly string[] | undefined): Promise<void> | undefined {
-    const core = this.#life.now?.core;
-    if (core !== undefined) {
-      checkPatterns(core, what, patterns);
-      return undefined;
-    }
-    const checked = this.#life.running().then(({ core }) => {
-      try {
-        checkPatterns(core, what, patterns);
-      } catch (error) {
-        this.#logger.error(reason(error));
-        throw error;
-      }
-    });
-    checked.catch(() => {});
-    return checked;
-  }
-
   /** Frees what the core holds and closes connections; later calls fail with `invalid_argument`, requests get 500. */
   async close(): Promise<void> {
     await this.#life.close();
@@ -406,6 +354,8 @@ function known(bytes: Uint8Array): BodyReader {
   return async (limit) => (bytes.length > limit ? { ...NO_BODY, tooLarge: true } : body);
 }
 
+const VERIFY: Rules<RequestFacts & Requirements> = { ...FACTS, ...REQUIREMENTS };
+
 const ROTATION: Rules<RotationOptions> = { force: BOOLEAN, revoke: BOOLEAN };
 
 interface Started {
@@ -420,7 +370,7 @@ async function start(config: AuthConfigInput | ConfigSource, options: AuthSkillO
     publicKey,
     signerTimeout,
     crypto,
-    bits,
+    keyBits,
     variables,
     logger = consoleLogger,
     backend,
@@ -443,6 +393,10 @@ function checkConstruction(config: unknown, options: AuthSkillOptions): void {
   if (!isPlain(options)) {
     const found = kindOf(options);
     throw misuse("invalid_argument", `AuthSkill: the options must be a plain object (there is ${found})`);
+  }
+  const old = Object.keys(options).find((name) => newName(name, HOST_NAMES) !== undefined);
+  if (old !== undefined) {
+    throw misuse("invalid_argument", `AuthSkill: unknown option "${old}": write ${newName(old, HOST_NAMES)}`);
   }
   checkReplay("AuthSkill", options.replay);
   // Members that are none of the host's are keys of the configuration, which the core judges.

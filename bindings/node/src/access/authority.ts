@@ -1,24 +1,23 @@
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { misuse } from "../answers.js";
-import type { HttpAnswer } from "../errors.js";
+import { ENDPOINT, type Endpoint, type EndpointService, type MountOptions } from "../hosts/endpoints.js";
+import { type FetchEndpoints, fetchEndpoints } from "../hosts/fetch.js";
+import { type NodeEndpoints, nodeEndpoints } from "../hosts/node.js";
+import { Refusals } from "../http/refusal.js";
 import { reason } from "../lines.js";
 import { consoleLogger, type Logger } from "../logger.js";
 import { BOOLEAN, checkOptions, checkValue, NUMBER, type Rules, TEXT, TEXTS } from "../options.js";
-import { Refusals } from "../refusals.js";
 import { REPLAY, type ReplayStore } from "../replay.js";
 import type { AccessEngine, HostOptions } from "./access-engine.js";
-import type { MountOptions } from "./agents.js";
 import { type ClientSecret, makeSecret } from "./client-secret.js";
 import { clientsFile } from "./clients-file.js";
 import { ConfigSource, expandHome } from "./config.js";
 import type { ClientEntry, ClientsDocument } from "./documents.js";
-import { answerEndpoint, type Endpoint, type EndpointRequest } from "./endpoint.js";
-import { type FetchEndpoints, fetchEndpoints } from "./fetch-endpoints.js";
+import { endpointService } from "./endpoint.js";
 import { HOST } from "./host-options.js";
 import type { Rotation, RotationOptions } from "./key-ring.js";
 import { Life } from "./life.js";
-import { type NodeEndpoints, nodeEndpoints } from "./node-endpoints.js";
 import type { SharedDocument } from "./shared-document.js";
 import { open, readFor } from "./start.js";
 import { type AccessStatistics, type Identity, identityOf, statisticsOf } from "./status.js";
@@ -90,8 +89,8 @@ export interface Registration {
  * trust labels. Several processes may serve one, with the same files.
  */
 export class Authority implements Endpoint {
+  readonly [ENDPOINT]: EndpointService;
   readonly #logger: Logger;
-  readonly #refusals: Refusals;
   readonly #life: Life<Started>;
 
   /**
@@ -105,8 +104,9 @@ export class Authority implements Endpoint {
     checkValue("Authority: issuer", issuer, TEXT);
     checkOptions("Authority", options, OPTIONS);
     this.#logger = options.logger ?? consoleLogger;
-    this.#refusals = new Refusals(this.#logger, undefined);
     this.#life = new Life("Authority", start(issuer, options, this.#logger), this.#logger);
+    const refusals = new Refusals(this.#logger, undefined);
+    this[ENDPOINT] = endpointService(() => this.#current(), this.#logger, refusals);
   }
 
   /**
@@ -198,16 +198,6 @@ export class Authority implements Endpoint {
     return fetchEndpoints(this, options);
   }
 
-  async serve(request: EndpointRequest): Promise<HttpAnswer | undefined> {
-    const { engine, clients } = await this.#life.running();
-    if (clients.due && (await clients.refresh())) this.#feed(engine, clients.current);
-    return answerEndpoint(engine, this.#logger, request);
-  }
-
-  refusal(error: unknown, request: unknown): HttpAnswer {
-    return this.#refusals.answer(error, request);
-  }
-
   /** How much is held at this moment. */
   async stats(): Promise<AccessStatistics> {
     return statisticsOf((await this.#life.running()).engine.call("engine.stats"));
@@ -229,6 +219,13 @@ export class Authority implements Endpoint {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** The engine, with the clients that the file has now. */
+  async #current(): Promise<AccessEngine> {
+    const { engine, clients } = await this.#life.running();
+    if (clients.due && (await clients.refresh())) this.#feed(engine, clients.current);
+    return engine;
   }
 
   async #change(change: (clients: readonly ClientEntry[]) => readonly ClientEntry[]): Promise<void> {

@@ -2,8 +2,8 @@ import { bodyDigest } from "../host-crypto.js";
 import { BOOLEAN, BYTES, checkOptions, type Rules, TEXT, TEXTS, URL_TEXT } from "../options.js";
 import { sentBody, sentUrl } from "../sent.js";
 
-/** What {@link AuthSkill.authorization} takes. */
-export interface AuthorizationOptions {
+/** What {@link AuthSkill.authorize} takes. */
+export interface AuthorizeOptions {
   /** Default: those of `allowedScopes` that are no patterns; with an authority, what that gives. */
   readonly scopes?: readonly string[] | undefined;
   /** Bind the token to the one request that `method`, `url` and `body` say. Default: false. */
@@ -18,12 +18,7 @@ export interface AuthorizationOptions {
   readonly reuse?: boolean | undefined;
 }
 
-/** Headers that carry a token. */
-export interface AuthorizationHeaders {
-  readonly authorization: string;
-}
-
-const OPTIONS: Rules<AuthorizationOptions> = {
+const OPTIONS: Rules<AuthorizeOptions> = {
   scopes: TEXTS,
   bind: BOOLEAN,
   method: TEXT,
@@ -37,8 +32,8 @@ const OPTIONS: Rules<AuthorizationOptions> = {
  *
  * @throws {@link TallystickError} `invalid_argument` for an unknown option or a wrong type.
  */
-export function issueRequest(target: string, options: AuthorizationOptions): object {
-  checkOptions("authorization", options, OPTIONS);
+export function issueRequest(target: string, options: AuthorizeOptions): object {
+  checkOptions("authorize", options, OPTIONS);
   const { scopes, bind, method, url, body, reuse = true } = options;
   if (bind !== true) return { target, scopes, reuse };
   const body_sha256 = bodyDigest(body === undefined ? undefined : sentBody(body));

@@ -1,38 +1,37 @@
 import { misuse } from "../answers.js";
-import type { Body, HostBodyReader } from "../body.js";
 import type { HttpAnswer } from "../errors.js";
 import type { AccessServeResult } from "../generated.js";
+import type { EndpointRequest, EndpointService } from "../hosts/endpoints.js";
+import { headerValues, wireText } from "../http/facts.js";
+import type { Refusals } from "../http/refusal.js";
 import type { Logger } from "../logger.js";
-import { headerLines, wireText } from "../verify-request.js";
+import type { Body } from "../types.js";
 import type { AccessEngine } from "./access-engine.js";
 
-/** One request that may be for an OAuth endpoint. */
-export interface EndpointRequest {
-  readonly method: string;
-  /** Below the agent's own URL, as it was sent. */
-  readonly path: string;
-  /** The value of each `Authorization` header. One text is one header; null or undefined is none. */
-  readonly authorization: string | readonly string[] | null | undefined;
-  readonly contentType: string;
-  readonly ifNoneMatch: string;
-  /** Reads the body, up to a limit in bytes; called only where an endpoint wants it. */
-  readonly body: HostBodyReader;
-}
-
-/** Whatever answers the OAuth endpoints: an agent or an authority. */
-export interface Endpoint {
-  /**
-   * @returns the answer; undefined where the path is none of the endpoints: the body is then unread.
-   */
-  serve(request: EndpointRequest): Promise<HttpAnswer | undefined>;
-  /** The answer for an error of {@link Endpoint.serve}, which it logs. */
-  refusal(error: unknown, request: unknown): HttpAnswer;
+/**
+ * Lets the core answer the OAuth endpoints of an agent or an authority.
+ *
+ * @param running - The engine, once it has started.
+ */
+export function endpointService(
+  running: () => Promise<AccessEngine>,
+  logger: Logger,
+  refusals: Refusals,
+): EndpointService {
+  return {
+    answer: async (request, original) => {
+      try {
+        return await answerEndpoint(await running(), logger, request);
+      } catch (error) {
+        return refusals.answer(error, original);
+      }
+    },
+  };
 }
 
 const DOCUMENT_METHODS: readonly string[] = ["GET", "HEAD"];
 
-/** Lets the core answer a request. */
-export async function answerEndpoint(
+async function answerEndpoint(
   engine: AccessEngine,
   logger: Logger,
   request: EndpointRequest,
@@ -43,7 +42,7 @@ export async function answerEndpoint(
     request.contentType,
     request.ifNoneMatch,
   ].map((text) => wireText(text)) as [string, string, string, string];
-  const authorization = headerLines(request.authorization).map(wireText);
+  const authorization = headerValues(request.authorization).map(wireText);
   if (DOCUMENT_METHODS.includes(method)) {
     const members = { method, path, authorization, if_none_match: ifNoneMatch };
     return told(logger, await engine.runWithKeys<AccessServeResult>("access.serve", members));

@@ -1,77 +1,93 @@
-import { type BodyReader, NO_BODY } from "../body.js";
-import type { HttpAnswer } from "../errors.js";
-import { BOOLEAN, checkOptions, type Rules, STRING, TEXTS } from "../options.js";
-import { AUTHORIZATION, headerLines, wireText } from "../verify-request.js";
-import type { AuthContext } from "./auth-context.js";
+import { misuse } from "../answers.js";
+import type { Core } from "../core.js";
+import type { AccessVerifyResult } from "../generated.js";
+import { type BodySource, bodyNeed, type HostBodyReader } from "../http/body.js";
+import { factMembers, REQUIREMENTS } from "../http/facts.js";
+import { Guard, type Refusals } from "../http/refusal.js";
+import { reason } from "../lines.js";
+import type { Logger } from "../logger.js";
+import { checkOptions } from "../options.js";
+import { AuthContext, type BodyReader, type RequestFacts, type Requirements } from "../types.js";
+import type { AccessEngine } from "./access-engine.js";
+import type { Life } from "./life.js";
+import { ask } from "./start.js";
 
-/** What a request must bring besides a valid token. */
-export interface Requirements {
-  /** Scope patterns: each must match a granted scope, else the answer is 403 and names them. Default: none. */
-  readonly scopes?: readonly string[] | undefined;
-  /** The token must be bound to the request: its method, URL and body. Default: as configured. */
-  readonly bind?: boolean | undefined;
+/** Verifies access tokens, alone or with the requests that bring them. */
+export class TokenVerifier {
+  readonly #life: Life<{ readonly core: Core; readonly engine: AccessEngine }>;
+  readonly #refusals: Refusals;
+  readonly #logger: Logger;
+
+  constructor(life: Life<{ readonly core: Core; readonly engine: AccessEngine }>, refusals: Refusals, logger: Logger) {
+    this.#life = life;
+    this.#refusals = refusals;
+    this.#logger = logger;
+  }
+
+  /** @throws {@link TallystickError} of the code that says why the token is not good. */
+  async token(token: string): Promise<AuthContext> {
+    const { engine } = await this.#life.running();
+    return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", { token }));
+  }
+
+  /** @throws {@link TallystickError} of the code that says why the request is refused. */
+  async request(
+    facts: RequestFacts,
+    { scopes, bind }: Requirements,
+    read: BodyReader | HostBodyReader,
+  ): Promise<AuthContext> {
+    const { engine } = await this.#life.running();
+    const required = JSON.stringify({ required_scopes: scopes, require_binding: bind });
+    const members = factMembers(facts) + (required === "{}" ? "}" : `,${required.slice(1)}`);
+    const own = bodyNeed(read, engine.buffers.asked);
+    return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", members, undefined, own));
+  }
+
+  /**
+   * What stands before a handler. Its requirements are checked now, and copied: what is misspelt must not let in.
+   *
+   * @param what - How errors call it.
+   * @throws {@link TallystickError} `invalid_argument` for an unknown requirement or a wrong type; `invalid_config` for
+   *   a scope that is no pattern. While the core still loads, that is logged, and the guard refuses everybody.
+   */
+  guard(what: string, given: Requirements): Guard<AuthContext> {
+    checkOptions(what, given, REQUIREMENTS);
+    const requirements = { scopes: given.scopes && [...given.scopes], bind: given.bind };
+    const checked = this.#checked(what, requirements.scopes);
+    // Read only where the token is bound to it; else whatever comes later finds the stream as it was.
+    return new Guard(async (facts: RequestFacts, body: BodySource) => {
+      await checked;
+      return this.request(facts, requirements, body.read);
+    }, this.#refusals);
+  }
+
+  #checked(what: string, patterns: readonly string[] | undefined): Promise<void> | undefined {
+    const core = this.#life.now?.core;
+    if (core !== undefined) {
+      checkPatterns(core, what, patterns);
+      return undefined;
+    }
+    const checked = this.#life.running().then(({ core }) => {
+      try {
+        checkPatterns(core, what, patterns);
+      } catch (error) {
+        this.#logger.error(reason(error));
+        throw error;
+      }
+    });
+    checked.catch(() => {});
+    return checked;
+  }
 }
 
-const REQUIREMENTS: Rules<Requirements> = { scopes: TEXTS, bind: BOOLEAN };
-
-/**
- * A copy that nobody can change later.
- *
- * @throws {@link TallystickError} `invalid_argument` for an unknown member or a wrong type: a requirement that is not
- *   understood would let everybody in.
- */
-export function checkedRequirements(what: string, requirements: Requirements): Requirements {
-  checkOptions(what, requirements, REQUIREMENTS);
-  const { scopes, bind } = requirements;
-  return { scopes: scopes === undefined ? undefined : [...scopes], bind };
-}
-
-/** One request as it was received. Texts hold one character per byte, as `node:http` gives them. */
-export interface AccessFacts {
-  /** The value of each `Authorization` header. One text is one header; null or undefined is none. */
-  readonly authorization: string | readonly string[] | null | undefined;
-  readonly method: string;
-  /** Path below `mount`, as it was sent: percent-encoded. */
-  readonly path: string;
-  /** The text after `?`, without it. Default: none. */
-  readonly query?: string | undefined;
-  /** Where the application is mounted. Default: at the root. */
-  readonly mount?: string | undefined;
-}
-
-const FACTS: Rules<AccessFacts> = {
-  authorization: AUTHORIZATION,
-  method: STRING,
-  path: STRING,
-  query: STRING,
-  mount: STRING,
-};
-
-/**
- * Members of `access.verify`.
- *
- * @throws {@link TallystickError} `invalid_argument` for an unknown fact or a wrong type.
- */
-export function accessRequest(facts: AccessFacts): object {
-  checkOptions("verifyRequest: the facts", facts, FACTS);
-  const { authorization, method, path, query, mount } = facts;
-  const text = (given: string | undefined) => (given === undefined ? undefined : wireText(given));
-  return {
-    authorization: headerLines(authorization).map(wireText),
-    method: text(method),
-    path: text(path),
-    query: text(query),
-    mount: text(mount),
-  };
-}
-
-/** For a request whose body is not to be had: a token that is bound to it is refused. */
-export const noBody: BodyReader = async () => ({ ...NO_BODY, unavailable: true });
-
-/** What stands before a handler. */
-export interface Guard {
-  /** Lets in, or throws; what it requires was checked when it was made. */
-  verify(facts: AccessFacts, read: BodyReader): Promise<AuthContext>;
-  refusal(error: unknown, request: unknown): HttpAnswer;
-  handlerFailed(error: unknown): HttpAnswer;
+/** Has the core judge scope patterns, once, when a guard is made. */
+function checkPatterns(core: Core, what: string, patterns: readonly string[] = []): void {
+  for (const pattern of patterns) {
+    try {
+      ask(core, "scope.match", { pattern, scope: "any" });
+    } catch (cause) {
+      const text = JSON.stringify(pattern.slice(0, 300));
+      throw misuse("invalid_config", `${what}: scopes: ${text}: ${reason(cause)}`, { cause });
+    }
+  }
 }

@@ -1,11 +1,10 @@
 import { IncomingMessage } from "node:http";
 import { TallystickError } from "../errors.js";
-import { Taking } from "../fetch-handler.js";
-import { facts, handOn, takeBody } from "../node-request.js";
-import { Held, type Room } from "../room.js";
-import type { AuthContext } from "./auth-context.js";
-import { identify } from "./fetch-guard.js";
-import { type AccessFacts, type Guard, noBody } from "./guard.js";
+import { noBody } from "../http/body.js";
+import { FetchBody, factsOf } from "../http/fetch.js";
+import { facts, NodeBody } from "../http/node.js";
+import type { AuthContext } from "../types.js";
+import type { TokenVerifier } from "./guard.js";
 
 /** What `onRequestOutgoing` reads and fills: webagents' context, in either spelling of its names. */
 export interface OutgoingContext {
@@ -73,10 +72,10 @@ function setHeader(headers: Headers | Record<string, string>, authorization: str
 
 /** Sets `context.auth` where the connection brings a token; a token that is not good is an error. */
 export async function readIdentity<Context extends ConnectionContext>(
-  guard: Guard,
+  verifier: TokenVerifier,
   context: Context,
 ): Promise<Context & Identified> {
-  const auth = await identityOf(guard, context);
+  const auth = await identityOf(verifier, context);
   if (auth !== undefined) context.auth = auth;
   return context;
 }
@@ -93,32 +92,33 @@ async function unlessAbsent(authorization: readonly string[], verified: Promise<
   }
 }
 
-async function identityOf(guard: Guard, { request, headers }: ConnectionContext): Promise<AuthContext | undefined> {
+async function identityOf(
+  verifier: TokenVerifier,
+  { request, headers }: ConnectionContext,
+): Promise<AuthContext | undefined> {
   if (request instanceof Request) {
     if (!request.headers.has("authorization")) return undefined;
     // A copy, so that the request can still be read by whoever handles it.
     const copy = request.bodyUsed ? request : request.clone();
-    const taking = new Taking(copy);
-    const identified = identify(guard, copy, taking).finally(() => taking.release());
-    return unlessAbsent(authorizationIn(request.headers), identified);
+    const body = new FetchBody(copy);
+    const verified = verifier.request(factsOf(copy), {}, body.read).finally(() => body.release());
+    return unlessAbsent(authorizationIn(request.headers), verified);
   }
   if (request instanceof IncomingMessage) {
     const given = facts(request);
     if (given.authorization.length === 0) return undefined;
-    const read = async (limit: number, room: Room) => {
-      const held = new Held(room);
-      request.socket.once("close", () => held.release());
-      const body = await takeBody(request, limit, held);
-      handOn(request, body);
-      return body;
-    };
-    return unlessAbsent(given.authorization, guard.verify(given, read));
+    const body = new NodeBody(request, request.socket);
+    const verified = verifier.request(given, {}, async (limit, room) => {
+      const read = await body.read(limit, room);
+      body.handOn();
+      return read;
+    });
+    return unlessAbsent(given.authorization, verified);
   }
   const authorization = authorizationIn(request?.headers ?? headers ?? {});
   if (authorization.length === 0) return undefined;
   // Nothing is known of the request itself: a token that is bound to one is refused for want of a body.
-  const unknown: AccessFacts = { authorization, method: "GET", path: "/" };
-  return unlessAbsent(authorization, guard.verify(unknown, noBody));
+  return unlessAbsent(authorization, verifier.request({ authorization, method: "GET", path: "/" }, {}, noBody));
 }
 
 function authorizationIn(headers: HeaderBag): string[] {

@@ -1,19 +1,21 @@
 import { misuse } from "../answers.js";
-import { BACKEND, BITS, camelCase, isPlain, kindOf, LOGGER, OBJECT, type Rules, TEXT } from "../options.js";
+import { BACKEND, BITS, camelCase, isPlain, kindOf, LOGGER, newName, OBJECT, type Rules, TEXT } from "../options.js";
 import { SIGNER_RULES } from "../signer.js";
 import type { HostOptions } from "./access-engine.js";
 
 /** The types of what a host brings. */
 export const HOST: Rules<HostOptions> = {
   ...SIGNER_RULES,
-  bits: BITS,
+  keyBits: BITS,
   variables: OBJECT,
   logger: LOGGER,
   backend: BACKEND,
   library: TEXT,
 };
 
-const HOST_ONLY: readonly string[] = [...Object.keys(HOST), "keys", "replay", "onError"];
+export const HOST_NAMES: readonly string[] = Object.keys(HOST);
+
+const HOST_ONLY: readonly string[] = [...HOST_NAMES, "keys", "replay", "onError"];
 
 /**
  * Refuses what can be no configuration, before anything is loaded.
@@ -38,12 +40,13 @@ export function checkConfig(config: unknown): void {
  */
 export function refuseHostOptions(config: unknown, name: string | undefined): void {
   const misplaced = Object.keys(authOf(config)).map(camelCase);
-  const found = misplaced.find((key) => HOST_ONLY.includes(key));
-  if (found === undefined) return;
+  const written = misplaced.find((key) => HOST_ONLY.includes(newName(key, HOST_NAMES) ?? key));
+  if (written === undefined) return;
+  const found = newName(written, HOST_NAMES) ?? written;
   const call = name === undefined ? "new AuthSkill(config, " : "AuthSkill.fromFile(path, ";
   throw misuse(
     "invalid_config",
-    `${name ?? "AuthSkill"}: ${found} belongs to no configuration: write it in the second argument, ${call}{ ${found} })`,
+    `${name ?? "AuthSkill"}: ${written} belongs to no configuration: write it in the second argument, ${call}{ ${found} })`,
   );
 }
 

@@ -3,8 +3,8 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type 
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import type { Need } from "../answers.js";
-import { Collector } from "../body.js";
 import { failed, type Reply } from "../engine.js";
+import { Collector } from "../http/body.js";
 import { reason } from "../lines.js";
 
 type FetchNeed = Extract<Need, { kind: "fetch" }>;

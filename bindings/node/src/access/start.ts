@@ -45,7 +45,7 @@ async function signingKeys(
   keysDir: string,
   options: HostOptions,
 ): Promise<SigningKeys | undefined> {
-  const { signer, publicKey, signerTimeout, bits } = options;
+  const { signer, publicKey, signerTimeout, keyBits: bits } = options;
   if (signer !== undefined) return new ExternalKey(core, signer, { publicKey, signerTimeout });
   const { agent_id: agentId } = access;
   // Without a name there is nobody to sign for: such a skill only verifies, and leaves no file behind.

@@ -1,6 +1,35 @@
 import { misuse } from "../answers.js";
+import type { HttpAnswer } from "../errors.js";
+import type { HostBodyReader } from "../http/body.js";
 import { checkOptions, isPlain, kindOf, type Rules } from "../options.js";
-import type { Endpoint } from "./endpoint.js";
+import type { RequestFacts } from "../types.js";
+
+/** Under this name, which users do not have, an agent or an authority answers its OAuth endpoints. */
+export const ENDPOINT: unique symbol = Symbol("endpoint");
+
+/** An AuthSkill or an Authority: it has OAuth endpoints. */
+export interface Endpoint {
+  readonly [ENDPOINT]: EndpointService;
+}
+
+/** One request that may be for an OAuth endpoint; its path lies below the agent's own URL. */
+export interface EndpointRequest extends Omit<RequestFacts, "body"> {
+  readonly contentType: string;
+  readonly ifNoneMatch: string;
+  /** Called only where an endpoint wants the body. */
+  readonly body: HostBodyReader;
+}
+
+/** Answers the OAuth endpoints of one agent or authority. */
+export interface EndpointService {
+  /**
+   * Never rejects.
+   *
+   * @param original - As the host has it, for `onError`.
+   * @returns the answer; undefined where the path is none of the endpoints: the body is then unread.
+   */
+  answer(request: EndpointRequest, original: unknown): Promise<HttpAnswer | undefined>;
+}
 
 /** One agent or authority at the root, or several by the name below which each lies. */
 export type Endpoints = Endpoint | Readonly<Record<string, Endpoint>>;
@@ -38,7 +67,7 @@ export function checkMount(what: string, endpoints: Endpoints, options: MountOpt
 }
 
 /** Which agent a path is for, and what of the path lies below it. */
-export function agentAt(
+export function endpointAt(
   endpoints: Endpoints,
   path: string,
   { mount = "" }: MountOptions,
@@ -54,6 +83,5 @@ export function agentAt(
 }
 
 function isEndpoint(value: unknown): value is Endpoint {
-  const { serve, refusal } = (value ?? {}) as Partial<Endpoint>;
-  return typeof serve === "function" && typeof refusal === "function";
+  return typeof value === "object" && value !== null && ENDPOINT in value;
 }

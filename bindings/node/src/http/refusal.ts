@@ -1,11 +1,13 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
-import { misuse } from "./answers.js";
-import { CODES } from "./codes.js";
-import { isLater } from "./engine.js";
-import { type HttpAnswer, TallystickError } from "./errors.js";
-import { reason } from "./lines.js";
-import type { Logger } from "./logger.js";
-import { camelCase, checkValue, isPlain, OBJECT, type Rule, STRING } from "./options.js";
+import { misuse } from "../answers.js";
+import { CODES } from "../codes.js";
+import { isLater } from "../engine.js";
+import { type HttpAnswer, TallystickError } from "../errors.js";
+import { reason } from "../lines.js";
+import type { Logger } from "../logger.js";
+import { camelCase, checkValue, isPlain, OBJECT, type Rule, STRING } from "../options.js";
+import type { RequestFacts } from "../types.js";
+import type { BodySource } from "./body.js";
 
 /**
  * Sees each refusal; what it returns, at once, is sent instead of the answer that the core worded. Undefined, or what is
@@ -52,6 +54,41 @@ export class Refusals {
       `the handler of a verified request failed: ${error instanceof Error ? error.stack : reason(error)}`,
     );
     return bareAnswer(misuse("internal", "the handler failed"));
+  }
+}
+
+/** The caller of a request, or the answer of a refusal. */
+export type Admission<Auth> =
+  | { readonly auth: Auth; readonly refusal?: undefined }
+  | { readonly auth?: undefined; readonly refusal: HttpAnswer };
+
+/** What stands before a handler: a request's facts go in, its caller or a refusal comes out. */
+export class Guard<Auth> {
+  readonly #verify: (facts: RequestFacts, body: BodySource) => Promise<Auth>;
+  readonly #refusals: Refusals;
+
+  /** @param verify - Gives the caller, or throws what is then worded as a refusal. */
+  constructor(verify: (facts: RequestFacts, body: BodySource) => Promise<Auth>, refusals: Refusals) {
+    this.#verify = verify;
+    this.#refusals = refusals;
+  }
+
+  /**
+   * Never rejects.
+   *
+   * @param request - As the host has it, for `onError`.
+   */
+  async admit(facts: RequestFacts, body: BodySource, request: unknown): Promise<Admission<Auth>> {
+    try {
+      return { auth: await this.#verify(facts, body) };
+    } catch (error) {
+      return { refusal: this.#refusals.answer(error, request) };
+    }
+  }
+
+  /** The answer where the handler of a request that was let in failed; logs it. */
+  handlerFailed(error: unknown): HttpAnswer {
+    return this.#refusals.handlerFailed(error);
   }
 }
 

@@ -1,12 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { RequestFacts } from "./agent-auth.js";
-import { type Body, Collector, NO_BODY } from "./body.js";
-import type { HttpAnswer } from "./errors.js";
-import { type Buffers, Held, type Room } from "./room.js";
+import type { HttpAnswer } from "../errors.js";
+import type { RequestFacts } from "../types.js";
+import { type BodySource, type Buffers, Collector, Held, NO_BODY, type Room, type TakenBody } from "./body.js";
 
 /** What a request of `node:http`, Express or connect may carry besides itself. */
 export interface IncomingRequest extends IncomingMessage {
-  /** The exact bytes of the body. Set it before the middleware where something else must read the stream first. */
+  /** The exact bytes of the body. Set it before the guard where something else must read the stream first. */
   rawBody?: Buffer;
   /** The parsed body where it is JSON. */
   body?: unknown;
@@ -48,48 +47,73 @@ function declaredLength({ headers }: IncomingMessage): number | undefined {
   return headers["transfer-encoding"] === undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
 }
 
-/** Room that is given back when a request was answered, or its caller went away. */
-export function heldFor(response: ServerResponse, held: Held): Held {
-  if (response.closed || response.destroyed) held.release();
-  else response.once("close", () => held.release());
-  return held;
-}
+/** What says that nobody needs a request's body any more: it was answered, or its caller went away. */
+type Ending = Pick<ServerResponse, "closed" | "destroyed"> & { once(event: "close", listener: () => void): unknown };
 
-/** Reads a body before the core is asked, where that may be; undefined: it is asked first. */
-export function takeBodyAtOnce(
-  request: IncomingRequest,
-  response: ServerResponse,
-  buffers: Buffers,
-): Promise<Body> | undefined {
-  // Bytes that somebody keeps already take no room.
-  if (Buffer.isBuffer(request.rawBody)) return Promise.resolve({ bytes: request.rawBody });
-  if (request.readableDidRead) return undefined;
-  const held = buffers.atOnce(request.headers.authorization !== undefined, declaredLength(request));
-  return held === undefined ? undefined : read(request, buffers.maxBody, heldFor(response, held));
-}
+/** The body of a request of `node:http`. */
+export class NodeBody implements BodySource {
+  readonly #request: IncomingRequest;
+  readonly #ending: Ending;
+  #taken: TakenBody | undefined;
 
-/** The body, unless it is over the limit (in bytes), there is no room for it or something else has read it. */
-export async function takeBody(request: IncomingRequest, limit: number, held: Held): Promise<Body> {
-  if (Buffer.isBuffer(request.rawBody)) return { bytes: request.rawBody };
-  if (request.readableDidRead || request.readableEnded) return { ...NO_BODY, unavailable: true };
-  if ((declaredLength(request) ?? 0) > limit) return { ...NO_BODY, tooLarge: true };
-  return read(request, limit, held);
-}
+  /** @param ending - The response, or the socket where there is none. */
+  constructor(request: IncomingRequest, ending: Ending) {
+    this.#request = request;
+    this.#ending = ending;
+  }
 
-/** Reads a body once somebody asks for it, and says then what was read. */
-export function readsFor(request: IncomingRequest, response: ServerResponse, done: (body: Body) => void) {
-  return async (limit: number, room: Room): Promise<Body> => {
-    const body = await takeBody(request, limit, heldFor(response, new Held(room)));
-    done(body);
-    return body;
+  atOnce(buffers: Buffers): Promise<TakenBody> | undefined {
+    const request = this.#request;
+    // Bytes that somebody keeps already take no room.
+    if (Buffer.isBuffer(request.rawBody)) return Promise.resolve(this.#keep({ bytes: request.rawBody }));
+    if (request.readableDidRead) return undefined;
+    const held = buffers.atOnce(request.headers.authorization !== undefined, declaredLength(request));
+    return held === undefined ? undefined : this.#read(buffers.maxBody, held);
+  }
+
+  readonly read = async (limit: number, room: Room): Promise<TakenBody> => {
+    const request = this.#request;
+    if (Buffer.isBuffer(request.rawBody)) return this.#keep({ bytes: request.rawBody });
+    if (request.readableDidRead || request.readableEnded) return this.#keep({ ...NO_BODY, unavailable: true });
+    if ((declaredLength(request) ?? 0) > limit) return this.#keep({ ...NO_BODY, tooLarge: true });
+    return this.#read(limit, new Held(room));
   };
+
+  /** Leaves what was read where later handlers look for it; what nobody has read is left as it is. */
+  handOn(): void {
+    const [request, body] = [this.#request, this.#taken];
+    if (body === undefined) return;
+    request.rawBody = body.bytes;
+    if (body.consumed !== true) return;
+    // Tells body-parser 1.x, which would wait for a stream that has ended; 2.x sees that for itself.
+    Object.assign(request, { _body: true });
+    const type = request.headers["content-type"] ?? "";
+    if (!/^\s*application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type) || body.bytes.length === 0) return;
+    try {
+      request.body = JSON.parse(body.bytes.toString("utf8"));
+    } catch {
+      // Not JSON after all: the caller was verified, so what to answer is the listener's decision; it has rawBody.
+    }
+  }
+
+  #keep(body: TakenBody): TakenBody {
+    this.#taken = body;
+    return body;
+  }
+
+  /** The room is given back when the request was answered, or its caller went away. */
+  async #read(limit: number, held: Held): Promise<TakenBody> {
+    if (this.#ending.closed || this.#ending.destroyed) held.release();
+    else this.#ending.once("close", () => held.release());
+    return this.#keep(await read(this.#request, limit, held));
+  }
 }
 
 /** The stream is left where it is as soon as there is more than the limit, or no room. */
-function read(request: IncomingMessage, limit: number, held: Held): Promise<Body> {
+function read(request: IncomingMessage, limit: number, held: Held): Promise<TakenBody> {
   const collector = new Collector(limit);
   return new Promise((resolve) => {
-    const settle = (body: Body) => {
+    const end = (body: TakenBody) => {
       request.off("data", onData).off("end", onEnd).off("error", onBroken).off("close", onBroken);
       if (body.consumed !== true) held.release();
       resolve(body);
@@ -98,33 +122,19 @@ function read(request: IncomingMessage, limit: number, held: Held): Promise<Body
       const fits = collector.add(piece);
       if (fits && held.grow(piece.length)) return;
       request.pause();
-      settle({ ...NO_BODY, ...(fits ? { overloaded: true } : { tooLarge: true }) });
+      end({ ...NO_BODY, ...(fits ? { overloaded: true } : { tooLarge: true }) });
     };
-    const onEnd = () => settle({ bytes: collector.bytes(), consumed: true });
+    const onEnd = () => end({ bytes: collector.bytes(), consumed: true });
     // A chunk that is none, or the caller went away before its body was complete.
-    const onBroken = () => settle({ ...NO_BODY, malformed: true });
+    const onBroken = () => end({ ...NO_BODY, malformed: true });
     if (request.destroyed) return onBroken();
     request.on("data", onData).on("end", onEnd).on("error", onBroken).on("close", onBroken);
   });
 }
 
-/** Leaves what was read where later handlers look for it. */
-export function handOn(request: IncomingRequest, body: Body): void {
-  request.rawBody = body.bytes;
-  if (body.consumed !== true) return;
-  // Tells body-parser 1.x, which would wait for a stream that has ended; 2.x sees that for itself.
-  Object.assign(request, { _body: true });
-  const type = request.headers["content-type"] ?? "";
-  if (!/^\s*application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type) || body.bytes.length === 0) return;
-  try {
-    request.body = JSON.parse(body.bytes.toString("utf8"));
-  } catch {
-    // Not JSON after all: the caller was verified, so what to answer is the listener's decision; it has rawBody.
-  }
-}
-
 /** Answers a request that goes no further. */
 export function refuse(request: IncomingMessage, response: ServerResponse, answer: HttpAnswer): void {
+  if (request.socket.destroyed) return;
   if (response.headersSent) return void response.destroy();
   const headers = { ...answer.headers, "content-length": Buffer.byteLength(answer.body) };
   // What Node does with a small rest, it reads past it, keeps the connection usable.

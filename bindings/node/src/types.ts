@@ -1,4 +1,67 @@
-import type { AccessVerifyResult } from "../generated.js";
+import type { AccessVerifyResult } from "./generated.js";
+
+/** One request as it was received. Texts hold one character per byte, as `node:http` gives them. */
+export interface RequestFacts {
+  /** The value of each `Authorization` header. One text is one header; null or undefined is none. */
+  readonly authorization: string | readonly string[] | null | undefined;
+  readonly method: string;
+  /** Path below `mount`, as it was sent: percent-encoded. */
+  readonly path: string;
+  /** The text after `?`, without it. Default: none. */
+  readonly query?: string | undefined;
+  /** Where the application is mounted. Default: at the root. */
+  readonly mount?: string | undefined;
+  /**
+   * The exact bytes after transfer decoding and before content decoding; or what reads them, which
+   * is asked only where the body is wanted. Default: the request has no body.
+   */
+  readonly body?: Uint8Array | BodyReader | undefined;
+}
+
+/** What a request must bring besides a valid access token. */
+export interface Requirements {
+  /** Scope patterns: each must match a granted scope, else the answer is 403. Default: none. */
+  readonly scopes?: readonly string[] | undefined;
+  /** The token must be bound to the request: its method, URL and body. Default: as configured. */
+  readonly bind?: boolean | undefined;
+}
+
+/** What was read of a request's body. */
+export interface Body {
+  readonly bytes: Uint8Array;
+  /** It is over the limit. */
+  readonly tooLarge?: boolean;
+  /** Something else read it before. */
+  readonly unavailable?: boolean;
+  /** Its transfer was broken, or ended too early. */
+  readonly malformed?: boolean;
+  /** There is no room for it now. */
+  readonly overloaded?: boolean;
+}
+
+/** Reads the body of a request, up to a limit in bytes; asked only where it is wanted, and once. */
+export type BodyReader = (limit: number) => Body | Uint8Array | Promise<Body | Uint8Array>;
+
+/** The headers to add to a request. */
+export interface SignedHeaders {
+  readonly authorization: string;
+}
+
+/** Who signed a request, as far as it was verified. */
+export interface Caller {
+  readonly issuer: string;
+  /** "" in development mode where the token has none. */
+  readonly jti: string;
+  /** Seconds since 1970, null where the token does not say. */
+  readonly issuedAt: number | null;
+  /** Seconds since 1970. */
+  readonly expiresAt: number;
+  /** RFC 7638 thumbprint of the key that signed. */
+  readonly keyId: string;
+  readonly development: boolean;
+  /** All claims of the token. */
+  readonly claims: Readonly<Record<string, unknown>>;
+}
 
 /** What {@link AuthContext.toJSON} gives: the seed's names. */
 export interface AuthContextJson {

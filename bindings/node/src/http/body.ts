@@ -1,0 +1,210 @@
+import { isUint8Array } from "node:util/types";
+import { misuse } from "../answers.js";
+import type { Needs, Reply } from "../engine.js";
+import type { EngineOpenResult } from "../generated.js";
+import { bodyDigest } from "../host-crypto.js";
+import type { Body, BodyReader } from "../types.js";
+
+/** What this package read of a request's body. */
+export interface TakenBody extends Body {
+  readonly bytes: Buffer;
+  /** The stream was read here. */
+  readonly consumed?: boolean;
+}
+
+/** A reader of this package, which says why there are no bytes. */
+export type HostBodyReader = (limit: number, room: Room) => Promise<TakenBody>;
+
+/** The body of a request that a server received, before anybody has read it. */
+export interface BodySource {
+  /** Reads it before the verdict, where that may be; undefined: it is read when the core asks. */
+  atOnce(buffers: Buffers): Promise<TakenBody> | undefined;
+  /** Reads it, unless it is over the limit (in bytes), there is no room or something else has read it. */
+  readonly read: HostBodyReader;
+}
+
+export const NO_BODY: TakenBody = { bytes: Buffer.alloc(0) };
+
+/** For a request whose body is not to be had: a token that is bound to it is refused. */
+export const noBody: HostBodyReader = async () => ({ ...NO_BODY, unavailable: true });
+
+/** Bytes that are at hand, or a reader that says why there are none. */
+export function taken(body: TakenBody): Uint8Array | BodyReader {
+  return body.malformed === true || body.overloaded === true || body.tooLarge === true ? async () => body : body.bytes;
+}
+
+/** How many bytes of bodies may lie in memory at one time. */
+export class Room {
+  #left: number;
+
+  /** @param bytes - All of it. */
+  constructor(bytes: number) {
+    this.#left = bytes;
+  }
+
+  /** Takes some; false where there is not as much. */
+  take(bytes: number): boolean {
+    if (!(bytes >= 0 && bytes <= this.#left)) return false;
+    this.#left -= bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#left += bytes;
+  }
+}
+
+/** The room that one body holds: as much as has come of it. */
+export class Held {
+  readonly #room: Room;
+  #taken: number;
+  #came = 0;
+  #released = false;
+
+  /** @param taken - Bytes that were taken for it already. */
+  constructor(room: Room, taken = 0) {
+    this.#room = room;
+    this.#taken = taken;
+  }
+
+  /** Makes room for a piece that has come; false: there is none. */
+  grow(bytes: number): boolean {
+    this.#came += bytes;
+    const more = this.#came - this.#taken;
+    if (more <= 0) return true;
+    if (this.#released || !this.#room.take(more)) return false;
+    this.#taken += more;
+    return true;
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#room.give(this.#taken);
+  }
+}
+
+/** How bodies are read, as the core says it when an engine is opened (abi.md, the need `body`). Sizes in bytes. */
+export class Buffers {
+  readonly maxBody: number;
+  /** Of bodies that are read before the core is asked. */
+  readonly early: Room;
+  /** Of bodies that the core has asked for. */
+  readonly asked: Room;
+  readonly #atOnce: number;
+
+  constructor({ max_body, body_at_once, buffer_at_once, buffer_asked }: EngineOpenResult) {
+    this.maxBody = max_body;
+    this.#atOnce = body_at_once;
+    this.early = new Room(buffer_at_once);
+    this.asked = new Room(buffer_asked);
+  }
+
+  /**
+   * The room for a body that may be read before the core is asked; undefined: it waits for the verdict.
+   *
+   * @param authorized - The request has an Authorization header.
+   * @param length - As declared; undefined for a body that ends by itself.
+   */
+  atOnce(authorized: boolean, length: number | undefined): Held | undefined {
+    if (!authorized || length === undefined || length > this.#atOnce || !this.early.take(length)) return undefined;
+    return new Held(this.early, length);
+  }
+}
+
+/** What the core is told of a body. */
+function bodyReply({ bytes, tooLarge, unavailable, malformed, overloaded }: Body): Reply {
+  if (tooLarge === true) return { members: { body_too_large: true } };
+  if (malformed === true) return { members: { body_malformed: true } };
+  if (overloaded === true) return { members: { overloaded: true } };
+  if (unavailable === true) return { members: { body_unavailable: true } };
+  return { members: { body_sha256: bodyDigest(bytes) } };
+}
+
+/**
+ * What a reader gave: anything else must not pass for a request without a body.
+ *
+ * @throws {@link TallystickError} `invalid_argument`
+ */
+function checkedBody(given: unknown, limit: number): Body {
+  const body = isUint8Array(given) ? { bytes: given } : given;
+  const { bytes } = (body ?? {}) as Partial<Body>;
+  // The core sees a digest, not the length.
+  if (isUint8Array(bytes)) return bytes.length > limit ? { ...NO_BODY, tooLarge: true } : (body as Body);
+  throw misuse("invalid_argument", "the function that reads the body must give its bytes, or { bytes, tooLarge, … }");
+}
+
+/** The need `body` of one operation. It is read once, however often its verification has to start again. */
+export function bodyNeed(read: BodyReader | HostBodyReader, room: Room): Needs {
+  let reply: Promise<Reply> | undefined;
+  return {
+    body: ({ max_bytes }) => {
+      reply ??= Promise.resolve(read(max_bytes, room)).then((body) => bodyReply(checkedBody(body, max_bytes)));
+      return reply;
+    },
+  };
+}
+
+/** Bytes that came in pieces, up to a limit. */
+export class Collector {
+  readonly #limit: number;
+  readonly #pieces: Uint8Array[] = [];
+  #length = 0;
+
+  /** @param limit - Most bytes that are kept. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Takes one piece; false: that was too much, and nothing more must be read. */
+  add(piece: Uint8Array): boolean {
+    this.#length += piece.length;
+    if (this.#length > this.#limit) return false;
+    this.#pieces.push(piece);
+    return true;
+  }
+
+  bytes(): Buffer {
+    const [first] = this.#pieces;
+    if (this.#pieces.length === 1 && first !== undefined) {
+      return Buffer.from(first.buffer, first.byteOffset, first.byteLength);
+    }
+    return Buffer.concat(this.#pieces, this.#length);
+  }
+}
+
+/** Reads the body of a `Request` to its end, or gives it up; `limit` is in bytes. */
+export async function readRequest({ body }: Request, limit: number, held: Held): Promise<TakenBody> {
+  let full = false;
+  const bytes = await readStream(body, limit, (piece) => {
+    full = !held.grow(piece.length);
+    return !full;
+  }).catch(() => null);
+  if (bytes === null) return { ...NO_BODY, malformed: true };
+  if (bytes !== undefined) return { bytes, consumed: true };
+  return { ...NO_BODY, ...(full ? { overloaded: true } : { tooLarge: true }) };
+}
+
+/**
+ * Reads a web stream to its end, or gives it up beyond the limit.
+ *
+ * @param limit - In bytes.
+ * @param roomFor - Whether there is room for a piece, too.
+ * @returns the bytes; undefined where there are more than that.
+ */
+export async function readStream(
+  stream: ReadableStream<Uint8Array> | null,
+  limit: number,
+  roomFor: (piece: Uint8Array) => boolean = () => true,
+): Promise<Buffer<ArrayBuffer> | undefined> {
+  const collector = new Collector(limit);
+  if (stream === null) return Buffer.alloc(0);
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return collector.bytes() as Buffer<ArrayBuffer>;
+    if (collector.add(value) && roomFor(value)) continue;
+    reader.cancel().catch(() => {});
+    return undefined;
+  }
+}

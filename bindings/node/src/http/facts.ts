@@ -1,0 +1,106 @@
+import { isUint8Array } from "node:util/types";
+import { misuse } from "../answers.js";
+import {
+  BOOLEAN,
+  checkTypes,
+  checkValue,
+  knownOptions,
+  OBJECT,
+  type Rule,
+  type Rules,
+  STRING,
+  TEXTS,
+} from "../options.js";
+import type { RequestFacts, Requirements } from "../types.js";
+
+const AUTHORIZATION: Rule = {
+  must: "a text or an array of texts: the value of each Authorization header",
+  holds: (value) =>
+    value === null || STRING.holds(value) || (Array.isArray(value) && Array.from(value).every(STRING.holds)),
+};
+const BODY: Rule = {
+  must: "a Uint8Array, a function that reads one, or left out",
+  holds: (value) => isUint8Array(value) || typeof value === "function",
+};
+
+/** What the facts of a request must be. */
+export const FACTS: Rules<RequestFacts> = {
+  authorization: AUTHORIZATION,
+  method: STRING,
+  path: STRING,
+  query: STRING,
+  mount: STRING,
+  body: BODY,
+};
+
+export const REQUIREMENTS: Rules<Requirements> = { scopes: TEXTS, bind: BOOLEAN };
+
+const REQUIRED = ["method", "path"] as const;
+
+/**
+ * Refuses facts that nobody reads and values of a wrong type.
+ *
+ * @param more - What came after the facts: nothing is taken there.
+ * @throws {@link TallystickError} `invalid_argument`, which names what is wrong.
+ */
+export function checkFacts<T extends RequestFacts>(
+  what: string,
+  facts: T,
+  rules: Rules<T>,
+  more: readonly unknown[],
+): void {
+  // A body that nobody reads would be a check that is not made.
+  if (more.length > 0) throw misuse("invalid_argument", `${what} takes one object: give the body as its member body`);
+  checkValue(`${what}: the request`, facts, OBJECT);
+  if (!hasKnownNames(facts, rules)) knownOptions(what, facts, Object.keys(rules));
+  for (const name of REQUIRED) checkValue(`${what}: ${name}`, facts[name], FACTS[name]);
+  // One that is not there may be undefined; one that is misspelt is found by its name.
+  if (!("authorization" in facts)) checkValue(`${what}: authorization`, undefined, AUTHORIZATION);
+  checkTypes(what, facts, rules);
+}
+
+/** A misspelt `query` would be a request without one, to which another token fits. */
+function hasKnownNames(facts: object, rules: object): boolean {
+  for (const name in facts) if (!Object.hasOwn(rules, name)) return false;
+  return true;
+}
+
+/** Nearly every request, told without the loops of the rules. */
+export function isUsual(facts: RequestFacts): boolean {
+  return (
+    typeof facts === "object" &&
+    facts !== null &&
+    typeof facts.method === "string" &&
+    typeof facts.path === "string" &&
+    Array.isArray(facts.authorization) &&
+    facts.authorization.length === 1 &&
+    typeof facts.authorization[0] === "string" &&
+    (facts.query === undefined || typeof facts.query === "string") &&
+    (facts.mount === undefined || typeof facts.mount === "string") &&
+    (facts.body === undefined || typeof facts.body === "function" || isUint8Array(facts.body)) &&
+    hasKnownNames(facts, FACTS)
+  );
+}
+
+/** The value of each header of a name: one text is one, null and undefined are none. */
+export function headerValues(given: string | readonly string[] | null | undefined): readonly string[] {
+  if (given === null || given === undefined) return [];
+  return typeof given === "string" ? [given] : given;
+}
+
+/** A text of a request, for JSON: half a character, which JSON does not have, becomes one that no request has either. */
+export function wireText(text: string): string {
+  return /\p{Surrogate}/u.test(text) ? text.replace(/\p{Surrogate}/gu, "\uFFFD") : text;
+}
+
+/**
+ * The facts as members of an operation's request: a JSON object whose end is still open. It is put together by hand:
+ * `JSON.stringify` of the whole would take three times as long.
+ */
+export function factMembers(facts: RequestFacts): string {
+  let members = `{"authorization":${JSON.stringify(headerValues(facts.authorization).map(wireText))}`;
+  members += `,"method":${JSON.stringify(wireText(facts.method))},"path":${JSON.stringify(wireText(facts.path))}`;
+  if (facts.query !== undefined) members += `,"query":${JSON.stringify(wireText(facts.query))}`;
+  if (facts.mount !== undefined) members += `,"mount":${JSON.stringify(wireText(facts.mount))}`;
+  return members;
+}
