@@ -97,7 +97,7 @@ def measure(folder: str) -> dict[str, float]:
         header = [f"Bearer {token}"]
 
         def verify(authorization: list[str]) -> None:
-            bob.verify_request(authorization, method="GET", path="/chat")
+            bob.verify(authorization, method="GET", path="/chat")
 
         verify(header)  # fetches the key set
         key = loaded_key(alice, token)

@@ -22,5 +22,5 @@ def whoami() -> Response:
 
 @app.get("/alice/ask")
 def ask() -> bytes:
-    authorization = alice.authorization(f"{URL}/bob", ["read", "admin"])
-    return httpx.get(f"{URL}/bob/whoami", headers={"Authorization": authorization}).content
+    headers = alice.authorize(f"{URL}/bob", ["read", "admin"])
+    return httpx.get(f"{URL}/bob/whoami", headers=headers).content

@@ -43,6 +43,11 @@ class Late:
         return None
 
 
+def bearer(skill: AuthSkill, target: str, *scopes: list[str], **options: Any) -> str:
+    """Return the value of the ``Authorization`` header for a call."""
+    return skill.authorize(target, *scopes, **options)["Authorization"]
+
+
 @contextlib.contextmanager
 def agent(folder: Path, name: str, **options: Any) -> Iterator[tuple[AuthSkill, Site]]:
     """Serve an agent at the root of a server of its own."""

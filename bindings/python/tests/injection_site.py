@@ -64,7 +64,7 @@ class Site:
             return 200, {}, json.dumps({"anonymous": True})
         parts = urlsplit(seen.target)
         try:
-            caller = self.skill.verify_request(
+            caller = self.skill.verify(
                 [seen.authorization],
                 method=seen.method,
                 path=parts.path.removeprefix(AGENT),

@@ -47,11 +47,11 @@ def test_a_refusal_of_ones_own(
     app = Flask("bob")
     app.get("/x")(skill.require_scopes("read")(lambda: g.auth.agent_id))
     client = app.test_client()
-    header = {"Authorization": alice.authorization(BOB, ["read"])}
+    header = alice.authorize(BOB, ["read"])
     assert client.get("/x", headers=header).text == "alice"
     refused = client.get("/x")
     assert (refused.status_code, refused.text) == (418, "no: missing_authorization")
-    unscoped = {"Authorization": alice.authorization(BOB, ["write"])}
+    unscoped = alice.authorize(BOB, ["write"])
     assert client.get("/x", headers=unscoped).text == "no: insufficient_scope"
     assert "refused: insufficient_scope" in caplog.text
     assert header["Authorization"][40:] not in caplog.text
@@ -69,11 +69,13 @@ def test_a_body_is_left_to_the_view_unless_a_token_is_bound_to_it(
         return f"{g.auth.bound} {len(request.stream.read())}"
 
     client = app.test_client()
-    header = {"Authorization": alice.authorization(BOB)}
+    header = alice.authorize(BOB)
     assert client.post("/x", data=b"x" * 10, headers=header).text == "False 10"
 
     def bound(body: bytes) -> dict[str, str]:
-        value = alice.authorization(BOB, method="POST", url=f"{BOB}/x", body=body, bind=True)
+        value = alice.authorize(BOB, method="POST", url=f"{BOB}/x", body=body, bind=True)[
+            "Authorization"
+        ]
         return {"Authorization": value}
 
     assert client.post("/x", data=b"x" * 10, headers=bound(b"x" * 10)).text == "True 10"
@@ -85,10 +87,12 @@ def test_a_body_that_was_read_before_cannot_be_checked(tmp_path: Path, alice: Au
     app = Flask("bob")
     app.before_request(lambda: request.stream.read() and None)
     app.post("/x")(skill.require_auth(lambda: "ok"))
-    value = alice.authorization(BOB, method="POST", url=f"{BOB}/x", body=b"x", bind=True)
+    value = alice.authorize(BOB, method="POST", url=f"{BOB}/x", body=b"x", bind=True)[
+        "Authorization"
+    ]
     refused = app.test_client().post("/x", data=b"x", headers={"Authorization": value})
     assert refused.status_code >= 400
-    header = {"Authorization": alice.authorization(BOB)}
+    header = alice.authorize(BOB)
     assert app.test_client().post("/x", data=b"x", headers=header).text == "ok"
 
 

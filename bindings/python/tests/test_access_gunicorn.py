@@ -104,7 +104,7 @@ def test_two_headers_are_refused_at_the_token_endpoint(server: Server) -> None:
 
 def test_two_headers_are_refused(server: Server, carol: AuthSkill) -> None:
     path = "/bob/whoami"
-    header = carol.authorization(server.url + "/bob", ["read"])
+    header = carol.authorize(server.url + "/bob", ["read"])["Authorization"]
     for other in (header, "Basic eDp5", 'Digest a="b", c=d'):
         for pair in ((header, other), (other, header)):
             refused = post_twice(server.port, path, *pair)
@@ -117,7 +117,7 @@ def test_two_headers_are_refused(server: Server, carol: AuthSkill) -> None:
 def test_a_caller_is_known_and_a_stranger_is_not(
     server: Server, carol: AuthSkill, path: str
 ) -> None:
-    header = carol.authorization(server.url + "/bob", ["read", "write"])
+    header = carol.authorize(server.url + "/bob", ["read", "write"])["Authorization"]
     found = ask(server, "GET", path, authorization=header)
     assert (found.status, found.json["agent"], found.json["scopes"]) == (200, "carol", ["read"])
     assert found.json["forked"]
@@ -126,12 +126,12 @@ def test_a_caller_is_known_and_a_stranger_is_not(
     assert nobody.headers["www-authenticate"].startswith("Bearer")
     wrong = ask(server, "GET", path, authorization=header[:-2] + "AA")
     assert (wrong.status, wrong.code) == (401, "invalid_signature")
-    elsewhere = carol.authorization(server.url + "/alice")
+    elsewhere = carol.authorize(server.url + "/alice")["Authorization"]
     assert ask(server, "GET", path, authorization=elsewhere).code == "invalid_audience"
 
 
 def test_a_missing_scope_is_said(server: Server, carol: AuthSkill) -> None:
-    header = carol.authorization(server.url + "/bob", ["read", "write"])
+    header = carol.authorize(server.url + "/bob", ["read", "write"])["Authorization"]
     refused = ask(server, "GET", "/bob/write", authorization=header)
     assert (refused.status, refused.code) == (403, "insufficient_scope")
     assert 'scope="write"' in refused.headers["www-authenticate"]
@@ -140,9 +140,11 @@ def test_a_missing_scope_is_said(server: Server, carol: AuthSkill) -> None:
 def test_a_bound_token_works_once_in_all_workers(server: Server, carol: AuthSkill) -> None:
     def sign(body: bytes = b"{}") -> str:
         url = server.url + "/bound"
-        return carol.authorization(server.url, method="POST", url=url, body=body, bind=True)
+        return carol.authorize(server.url, method="POST", url=url, body=body, bind=True)[
+            "Authorization"
+        ]
 
-    unbound = carol.authorization(server.url)
+    unbound = carol.authorize(server.url)["Authorization"]
     assert ask(server, "POST", "/bound", b"{}", authorization=unbound).status == 401
     assert ask(server, "POST", "/bound", b"[]", authorization=sign()).code == "body_tampered"
     big = b"x" * (10 << 20)
@@ -163,7 +165,7 @@ def test_a_bound_token_works_once_in_all_workers(server: Server, carol: AuthSkil
 
 
 def test_a_body_of_an_unbound_request_is_the_views(server: Server, carol: AuthSkill) -> None:
-    header = carol.authorization(server.url + "/bob")
+    header = carol.authorize(server.url + "/bob")["Authorization"]
     found = ask(server, "POST", "/bob/whoami", b"x" * 100_000, authorization=header)
     assert len(found.json["body"]) == 100_000
 

@@ -15,7 +15,7 @@ from flask.views import MethodView
 
 import tallystick
 from support import BODY, ORIGIN, KeyPair, agent_app, call, signed_call
-from tallystick import AgentAuth, OrchestratorClient
+from tallystick import AgentAuth, InvalidArgumentError, InvalidConfigError, OrchestratorClient
 from tallystick._generated import CODES
 
 if TYPE_CHECKING:
@@ -370,6 +370,29 @@ def test_wrong_options_are_named(
 ) -> None:
     with pytest.raises(error, match=says):
         AgentAuth(keys_dir, **options)
+
+
+def test_keys_are_given_in_place_of_a_folder(
+    keys_dir: Path, keys: KeyPair, client: OrchestratorClient, backend: str
+) -> None:
+    auth = AgentAuth(keys={"orchestrator": keys.public}, backend=backend)
+    assert auth.keys_dir is None
+    assert signed_call(agent_app(auth), client).status == 200
+    auth.close()
+    assert signed_call(agent_app(auth), client).status == 200
+    other = AgentAuth(keys={"somebody": keys.public}, backend=backend)
+    assert signed_call(agent_app(other), client).code == "unknown_issuer"
+    with pytest.raises(InvalidConfigError, match="keys_dir or keys, not both"):
+        AgentAuth(keys_dir, keys={"orchestrator": keys.public})
+    wrong: Any = [keys.public]
+    with pytest.raises(InvalidArgumentError, match=r"^keys takes a mapping"):
+        AgentAuth(keys=wrong)
+
+
+def test_a_text_that_is_no_key_is_refused(keys: KeyPair) -> None:
+    AgentAuth(keys={"orchestrator": keys.public}, replay="memory")
+    with pytest.raises(tallystick.InvalidKeyError, match="mallory"):
+        AgentAuth(keys={"orchestrator": keys.public, "mallory": "no key"}, replay="memory")
 
 
 def test_the_default_folder_is_authorized_keys_of_the_working_directory(

@@ -25,6 +25,7 @@ from tallystick import (
     WrongTargetError,
 )
 from tallystick.access.asgi_request import describe, path_below_mount
+from tallystick.access.party import host_of
 from tallystick.body import Body
 from test_access_gunicorn import ask
 
@@ -93,7 +94,7 @@ def test_the_documents(server: Server, mount: str) -> None:
 
 
 def test_two_headers_are_refused(server: Server, carol: AuthSkill) -> None:
-    header = carol.authorization(server.url, ["read"])
+    header = carol.authorize(server.url, ["read"])["Authorization"]
     for other in (header, "Basic eDp5"):
         for pair in ((header, other), (other, header)):
             refused = post_twice(server.port, "/whoami", *pair)
@@ -104,15 +105,15 @@ def test_two_headers_are_refused(server: Server, carol: AuthSkill) -> None:
 
 
 def test_a_caller_is_in_the_scope(server: Server, carol: AuthSkill) -> None:
-    header = carol.authorization(server.url, ["read"])
+    header = carol.authorize(server.url, ["read"])["Authorization"]
     found = ask(server, "POST", "/whoami?x=1", b"x" * 100_000, authorization=header)
     assert found.json == {"agent": "carol", "same": True, "length": 100_000, "up": ["started"]}
     nobody = ask(server, "GET", "/whoami")
     assert (nobody.status, nobody.headers["www-authenticate"][:6]) == (401, "Bearer")
-    unscoped = carol.authorization(server.url, ["write"])
+    unscoped = carol.authorize(server.url, ["write"])["Authorization"]
     refused = ask(server, "GET", "/whoami", authorization=unscoped)
     assert (refused.status, refused.code) == (403, "insufficient_scope")
-    other = carol.authorization(server.url + "/alice")
+    other = carol.authorize(server.url + "/alice")["Authorization"]
     assert ask(server, "GET", "/alice/x", authorization=other).json["agent"] == "carol"
     assert ask(server, "GET", "/whoami", authorization=other).code == "invalid_audience"
 
@@ -120,7 +121,9 @@ def test_a_caller_is_in_the_scope(server: Server, carol: AuthSkill) -> None:
 def test_a_bound_body_is_read_and_given_again(server: Server, carol: AuthSkill) -> None:
     def sign(body: bytes) -> str:
         url = server.url + "/bound"
-        return carol.authorization(server.url, method="POST", url=url, body=body, bind=True)
+        return carol.authorize(server.url, method="POST", url=url, body=body, bind=True)[
+            "Authorization"
+        ]
 
     body = b"x" * 300_000
     header = sign(body)
@@ -129,7 +132,7 @@ def test_a_bound_body_is_read_and_given_again(server: Server, carol: AuthSkill) 
     assert ask(server, "POST", "/bound", body, authorization=header).code == "replay_detected"
     changed = ask(server, "POST", "/bound", body + b"y", authorization=sign(body))
     assert changed.code == "body_tampered"
-    unbound = carol.authorization(server.url)
+    unbound = carol.authorize(server.url)["Authorization"]
     assert ask(server, "POST", "/bound", body, authorization=unbound).status == 401
 
 
@@ -150,7 +153,7 @@ def handshake(server: Server, **headers: str) -> bytes:
 
 
 def test_a_websocket_is_verified_by_its_handshake(server: Server, carol: AuthSkill) -> None:
-    header = carol.authorization(server.url)
+    header = carol.authorize(server.url)["Authorization"]
     accepted = handshake(server, Authorization=header)
     assert accepted.startswith(b"HTTP/1.1 101")
     assert b"carol" in accepted
@@ -168,7 +171,7 @@ def test_alone_it_answers_404_and_lives(tmp_path: Path) -> None:
 def test_below_a_root_path(tmp_path: Path, carol: AuthSkill) -> None:
     with uvicorn(tmp_path, "--root-path", "/api") as server:
         assert ask(server, "GET", "/.well-known/jwks.json").status == 200
-        header = carol.authorization(server.url)
+        header = carol.authorize(server.url)["Authorization"]
         assert ask(server, "GET", "/whoami", authorization=header).status == 200
 
 
@@ -196,13 +199,13 @@ def test_where_an_application_is_mounted(
     with AuthSkill(agent_id="bob", base_url=url, keys_dir=str(tmp_path / "k")) as bob:
         for bound_to, fits in ((target, True), (target + "y", False)):
             there = f"https://bob.example{bound_to}"
-            header = bob.authorization(url, method="GET", url=there, bind=True)
+            header = bob.authorize(url, method="GET", url=there, bind=True)["Authorization"]
             scope["headers"] = [(b"authorization", header.encode())]
             if fits:
-                assert bob.verify_members(describe(scope), lambda _: Body()).bound
+                assert host_of(bob).verify(describe(scope), lambda _: Body()).bound
             else:
                 with pytest.raises(WrongTargetError):
-                    bob.verify_members(describe(scope), lambda _: Body())
+                    host_of(bob).verify(describe(scope), lambda _: Body())
 
 
 def test_the_guard_takes_a_skill() -> None:
@@ -228,7 +231,7 @@ def test_the_guard_fits_the_types_of_starlette(tmp_path: Path) -> None:
 
     with AuthSkill(base_url="https://bob.example/bob", keys_dir=str(tmp_path)) as skill:
         app: ForeignApp = AuthEndpoints(skill, AuthMiddleware(inner, skill))
-        header = skill.authorization("https://bob.example/bob").encode()
+        header = skill.authorize("https://bob.example/bob")["Authorization"].encode()
         scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/x", "headers": []}
         asyncio.run(connect(app, scope))
         assert seen[0]["status"] == 401
@@ -240,7 +243,9 @@ def test_the_guard_fits_the_types_of_starlette(tmp_path: Path) -> None:
 
 def test_a_caller_that_hangs_up_amid_its_body(server: Server, carol: AuthSkill) -> None:
     url = server.url + "/bound"
-    header = carol.authorization(server.url, method="POST", url=url, body=b"x" * 100, bind=True)
+    header = carol.authorize(server.url, method="POST", url=url, body=b"x" * 100, bind=True)[
+        "Authorization"
+    ]
     head = (
         f"POST /bound HTTP/1.1\r\nHost: h\r\nAuthorization: {header}\r\nContent-Length: 100\r\n\r\n"
     )
@@ -252,7 +257,7 @@ def test_a_caller_that_hangs_up_amid_its_body(server: Server, carol: AuthSkill) 
 
 
 def test_many_requests_at_once(server: Server, carol: AuthSkill) -> None:
-    header = carol.authorization(server.url)
+    header = carol.authorize(server.url)["Authorization"]
 
     async def all_of_them() -> list[int]:
         calls = [

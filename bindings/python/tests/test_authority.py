@@ -29,6 +29,7 @@ from tallystick import (
     InvalidArgumentError,
     InvalidConfigError,
     KeysUnavailableError,
+    RegisteredClient,
     TallystickError,
     TokenRefusedError,
     TokenUnavailableError,
@@ -55,6 +56,12 @@ def portal(tmp_path: Path, backend: str) -> Iterator[Portal]:
         yield found
 
 
+def registered(party: Authority, site: Site, backend: str) -> AuthSkill:
+    return member(
+        site, "alice", party.register_client("alice", scopes=["read"]).client_secret, backend
+    )
+
+
 def member(site: Site, name: str, secret: str | None, backend: str, **options: Any) -> AuthSkill:
     options = {"authority": site.url, "agent_id": name, "client_secret": secret, **options}
     given = {name: value for name, value in options.items() if value is not None}
@@ -65,8 +72,8 @@ def test_agents_of_a_portal(portal: Portal, backend: str) -> None:
     party, site = portal
     secret = party.register_client(
         "alice", scopes=["read", "tools:*"], namespaces=["production"], trust=["verified"]
-    )
-    bobs = party.register_client("bob", scopes=["read"])
+    ).client_secret
+    bobs = party.register_client("bob", scopes=["read"]).client_secret
     allowed = ["read", "tools:*", "namespace:*"]
     alice = member(site, "alice", secret, backend)
     bob = member(site, "bob", bobs, backend, allowed_scopes=allowed)
@@ -79,8 +86,8 @@ def test_agents_of_a_portal(portal: Portal, backend: str) -> None:
     assert found.trust_labels == ["verified"]
     assert found.agent_url == f"{site.url}/agents/alice"
     assert asyncio.run(alice.agenerate_token("bob", ["read"]))
-    kept = alice.authorization("@bob", ["read"])
-    assert alice.authorization(f"{site.url}/agents/bob", ["read"]) == kept
+    kept = alice.authorize("@bob", ["read"])["Authorization"]
+    assert alice.authorize(f"{site.url}/agents/bob", ["read"])["Authorization"] == kept
     rotated = party.rotate_keys()
     after = bob.verify_token(alice.generate_token("@bob", ["read"]))
     assert after.key_id == rotated["active"]
@@ -89,17 +96,21 @@ def test_agents_of_a_portal(portal: Portal, backend: str) -> None:
 
 def test_a_portals_token_is_bound_to_its_request(portal: Portal, backend: str) -> None:
     party, site = portal
-    alice = member(site, "alice", party.register_client("alice", scopes=["read"]), backend)
+    alice = member(
+        site, "alice", party.register_client("alice", scopes=["read"]).client_secret, backend
+    )
     bob = member(site, "bob", None, backend, require_binding=True)
     url = f"{site.url}/agents/bob/x"
     request: dict[str, Any] = {"method": "POST", "path": "/x"}
     scopes = ["read"]
-    header = alice.authorization("@bob", scopes, method="POST", url=url, body=b"{}", bind=True)
+    header = alice.authorize("@bob", scopes, method="POST", url=url, body=b"{}", bind=True)[
+        "Authorization"
+    ]
     with pytest.raises(TallystickError):
-        bob.verify_request([header], **request, body=b"[]")
-    assert bob.verify_request([header], **request, body=b"{}").bound
+        bob.verify([header], **request, body=b"[]")
+    assert bob.verify([header], **request, body=b"{}").bound
     with pytest.raises(TallystickError) as unbound:
-        bob.verify_request([alice.authorization("@bob", scopes)], **request)
+        bob.verify([alice.authorize("@bob", scopes)["Authorization"]], **request)
     assert unbound.value.response is not None
 
 
@@ -115,7 +126,7 @@ def test_an_authority_says_no(
     portal: Portal, backend: str, change: dict[str, str], words: str
 ) -> None:
     party, site = portal
-    secret = party.register_client("alice", scopes=["read"])
+    secret = party.register_client("alice", scopes=["read"]).client_secret
     assert member(site, "alice", secret, backend).generate_token("@bob", ["read"])
     refused_member = member(site, "alice", secret, backend, **change)
     with pytest.raises(TokenRefusedError, match=words):
@@ -124,7 +135,7 @@ def test_an_authority_says_no(
 
 def test_scopes_and_targets_that_a_client_may_not_have(portal: Portal, backend: str) -> None:
     party, site = portal
-    secret = party.register_client("alice", scopes=["read"], targets=["@bob"])
+    secret = party.register_client("alice", scopes=["read"], targets=["@bob"]).client_secret
     alice = member(site, "alice", secret, backend)
     assert alice.generate_token("@bob", ["read"])
     with pytest.raises(TokenRefusedError, match="invalid_scope"):
@@ -135,7 +146,7 @@ def test_scopes_and_targets_that_a_client_may_not_have(portal: Portal, backend: 
 
 def test_an_authority_that_is_down(tmp_path: Path, backend: str) -> None:
     with authority(tmp_path, backend=backend) as (party, site):
-        secret = party.register_client("alice", scopes=["read"])
+        secret = party.register_client("alice", scopes=["read"]).client_secret
         alice, bob = member(site, "alice", secret, backend), member(site, "bob", None, backend)
         token = alice.generate_token("@bob", ["read"])
         assert bob.verify_token(token)
@@ -162,7 +173,10 @@ def test_an_authority_that_answers_nonsense(backend: str, body: bytes) -> None:
 
 def test_private_key_jwt(portal: Portal, keys: KeyPair, other_keys: KeyPair, backend: str) -> None:
     party, site = portal
-    assert party.register_client("alice", public_key=keys.public, scopes=["read"]) is None
+    assert (
+        party.register_client("alice", public_key=keys.public, scopes=["read"]).client_secret
+        is None
+    )
     alice = member(site, "alice", None, backend, client_key=keys.private)
     assert alice.generate_token("@bob", ["read"])
     assert asyncio.run(alice.agenerate_token("@bob", ["read"]))
@@ -224,24 +238,27 @@ def test_64_threads_and_64_tasks_get_one_token(tmp_path: Path, backend: str) -> 
     counting = Counting(late)
     with serving(counting) as site, Authority(site.url, keys_dir=tmp_path / "a") as party:
         late.party = party
-        secret = party.register_client("alice", scopes=["read"])
+        secret = party.register_client("alice", scopes=["read"]).client_secret
         alice = member(site, "alice", secret, backend)
 
-        async def tasks() -> list[str]:
-            wanted = (alice.aauthorization("@bob", ["read"]) for _ in range(64))
+        async def tasks() -> list[dict[str, str]]:
+            wanted = (alice.aauthorize("@bob", ["read"]) for _ in range(64))
             return await asyncio.gather(*wanted)
 
         with ThreadPoolExecutor(65) as pool:
             loop = pool.submit(asyncio.run, tasks())
-            threads = list(pool.map(lambda _: alice.authorization("@bob", ["read"]), range(64)))
-            assert len(set(threads + loop.result(DEADLINE))) == 1
+            threads = list(pool.map(lambda _: alice.authorize("@bob", ["read"]), range(64)))
+            found = threads + loop.result(DEADLINE)
+            assert len({each["Authorization"] for each in found}) == 1
         assert counting.tokens == 1
 
 
 def test_a_client_registered_twice_has_the_new_secret(portal: Portal, backend: str) -> None:
     party, site = portal
-    old = party.register_client("alice", scopes=["read"])
-    new = party.register_client("alice", scopes=["read"], secret="s3cret-s3cret-s3cret")
+    old = party.register_client("alice", scopes=["read"]).client_secret
+    new = party.register_client(
+        "alice", scopes=["read"], secret="s3cret-s3cret-s3cret"
+    ).client_secret
     assert new == "s3cret-s3cret-s3cret"
     with pytest.raises(TokenRefusedError):
         member(site, "alice", old, backend).generate_token("@bob", ["read"])
@@ -260,7 +277,7 @@ def test_replacing_a_client_is_logged(portal: Portal, caplog: pytest.LogCaptureF
     with pytest.raises(TallystickError):
         party.register_client("alice", scopes=["a b"])
     assert "replaced" not in caplog.text
-    secret = party.register_client("alice")
+    secret = party.register_client("alice").client_secret
     replaced = [entry for entry in caplog.records if "replaced" in entry.getMessage()]
     assert [entry.getMessage() for entry in replaced] == ["the client 'alice' is replaced"]
     assert replaced[0].levelno == logging.INFO
@@ -269,7 +286,7 @@ def test_replacing_a_client_is_logged(portal: Portal, caplog: pytest.LogCaptureF
 
 def test_the_file_of_clients(portal: Portal, tmp_path: Path) -> None:
     party, _ = portal
-    secret = party.register_client("alice", scopes=["read"], trust=["verified"])
+    secret = party.register_client("alice", scopes=["read"], trust=["verified"]).client_secret
     path = newest(tmp_path / "authority" / "clients.json")
     assert path.stat().st_mode & 0o777 == 0o600
     assert secret is not None
@@ -277,13 +294,14 @@ def test_the_file_of_clients(portal: Portal, tmp_path: Path) -> None:
     entry = json.loads(path.read_text())["clients"][0]
     assert re.fullmatch(r"pbkdf2-sha256\$\d+\$[^$]+\$[^$]+", entry["secret_hash"])
     assert party.list_clients() == [
-        {
-            "client_id": "alice",
-            "scopes": ["read"],
-            "namespaces": [],
-            "trust": ["verified"],
-            "authentication": "secret",
-        }
+        RegisteredClient(
+            client_id="alice",
+            scopes=["read"],
+            namespaces=[],
+            trust=["verified"],
+            targets=None,
+            authentication="secret",
+        )
     ]
     assert repr(party).startswith("<Authority 'http://")
 
@@ -309,7 +327,7 @@ def test_what_the_core_refuses_never_gets_into_the_file(
     with pytest.raises(TallystickError):
         party.register_client(**{"client_id": "bob", **wrong})
     assert path.read_text() == before
-    assert party.register_client("bob", scopes=["a:b"])
+    assert party.register_client("bob", scopes=["a:b"]).client_secret
 
 
 def test_a_secret_and_a_key_at_once(portal: Portal, keys: KeyPair) -> None:
@@ -323,11 +341,11 @@ def test_several_processes_serve_one_authority(
     monkeypatch.setattr(watched, "LOOK_EVERY", 0)
     party, site = portal
     with Authority(site.url, keys_dir=tmp_path / "authority", backend=backend) as other:
-        secret = other.register_client("alice", scopes=["read"])
+        secret = other.register_client("alice", scopes=["read"]).client_secret
     assert member(site, "alice", secret, backend).generate_token("@bob", ["read"])
-    second = in_child(lambda: party.register_client("bob", scopes=["read"]))
+    second = in_child(lambda: party.register_client("bob", scopes=["read"]).client_secret)
     assert member(site, "bob", second, backend).generate_token("@bob", ["read"])
-    assert [client["client_id"] for client in party.list_clients()] == ["alice", "bob"]
+    assert [client.client_id for client in party.list_clients()] == ["alice", "bob"]
 
 
 def test_clients_stay_when_their_file_vanishes(
@@ -341,7 +359,7 @@ def test_clients_stay_when_their_file_vanishes(
     party, site = portal
     folder = tmp_path / "authority"
     assert party.remove_client("nobody") is False  # no document yet: none is gone
-    secret = party.register_client("alice", scopes=["read"])
+    secret = party.register_client("alice", scopes=["read"]).client_secret
     aside = newest(folder / "clients.json").rename(tmp_path / "aside")
     alice = member(site, "alice", secret, backend)
     assert alice.generate_token("@bob", ["read"])
@@ -387,7 +405,9 @@ def test_a_damaged_file_of_clients(tmp_path: Path, text: str) -> None:
 
 def test_pyjwt_reads_what_an_authority_writes(portal: Portal, backend: str) -> None:
     party, site = portal
-    alice = member(site, "alice", party.register_client("alice", scopes=["read"]), backend)
+    alice = member(
+        site, "alice", party.register_client("alice", scopes=["read"]).client_secret, backend
+    )
     token = alice.generate_token("@bob", ["read"])
     key = jwt.PyJWKClient(site.url + "/api/auth/jwks").get_signing_key_from_jwt(token).key
     claims = jwt.decode(token, key, ["RS256"], audience=f"{site.url}/agents/bob", issuer=site.url)
@@ -397,7 +417,7 @@ def test_pyjwt_reads_what_an_authority_writes(portal: Portal, backend: str) -> N
 
 def test_an_agents_own_token_endpoint(tmp_path: Path, backend: str) -> None:
     with Authority("https://x.example", keys_dir=tmp_path / "a") as maker:
-        secret = maker.register_client("carol")
+        secret = maker.register_client("carol").client_secret
         path = newest(tmp_path / "a" / "clients.json")
         client = {**json.loads(path.read_text())["clients"][0], "scopes": ["read"]}
     with agent(tmp_path, "bob", backend=backend, clients=[client]) as (bob, _):
@@ -585,7 +605,7 @@ def test_the_development_server(tmp_path: Path) -> None:
 def test_under_gunicorn(tmp_path: Path) -> None:
     folder = str(tmp_path / "a")
     with Authority("https://portal.example", keys_dir=folder) as party:
-        secret = party.register_client("alice", scopes=["read"])
+        secret = party.register_client("alice", scopes=["read"]).client_secret
     environment = {"TALLYSTICK_ISSUER": "https://portal.example", "TALLYSTICK_KEYS_DIR": folder}
     with gunicorn("authority_app", environment, "--preload", "--workers", "2") as server:
         form = f"grant_type=client_credentials&client_id=alice&client_secret={secret}&target=@bob"
@@ -603,7 +623,7 @@ def test_secrets_are_derived_off_the_event_loop_while_others_are_served(
     form = "grant_type=client_credentials&target=@bob&client_id=%s&client_secret=%s"
     kind = "application/x-www-form-urlencoded"
     with Authority("https://portal.example", keys_dir=tmp_path / "a", backend=backend) as party:
-        secret = party.register_client("alice", scopes=["read"])
+        secret = party.register_client("alice", scopes=["read"]).client_secret
         right = (form % ("alice", secret)).encode()
         first = party.serve("POST", "/auth/token", content_type=kind, body=right)
         assert first is not None

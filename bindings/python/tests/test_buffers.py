@@ -169,7 +169,7 @@ def test_one_header_may_be_one_text_and_two_are_two(
 def test_what_no_request_can_have_is_refused_with_an_answer(
     auth: AgentAuth, skill: AuthSkill, name: str, bad: str
 ) -> None:
-    for verify in (auth.verify, skill.verify_request):
+    for verify in (auth.verify, skill.verify):
         refused = refusal(partial(verify, None, **{**REQUEST, name: bad}))
         assert refused.code == "malformed_request"
         assert refused.response is not None

@@ -17,7 +17,13 @@ from werkzeug.serving import make_server
 
 import tallystick
 from support import BODY, KeyPair, agent_app, call
-from tallystick import AgentAuth, InvalidArgumentError, InvalidURLError, OrchestratorClient
+from tallystick import (
+    AgentAuth,
+    BodyTooLargeError,
+    InvalidArgumentError,
+    InvalidURLError,
+    OrchestratorClient,
+)
 from tallystick import client as client_module
 
 if TYPE_CHECKING:
@@ -27,10 +33,12 @@ if TYPE_CHECKING:
 PAYLOAD = {"query": "What movies are playing?", "größe": [1, 2.5, None, True]}
 
 
-def send(orchestrator: OrchestratorClient, url: str, payload: Any = PAYLOAD) -> dict[str, Any]:
+def send(
+    orchestrator: OrchestratorClient, url: str, payload: Any = PAYLOAD, **options: Any
+) -> dict[str, Any]:
     async def once() -> dict[str, Any]:
         async with aiohttp.ClientSession() as session:
-            return await orchestrator.send(session, url, payload)
+            return await orchestrator.send(session, url, payload, **options)
 
     return asyncio.run(once())
 
@@ -160,26 +168,41 @@ def test_a_redirect_is_not_followed(client: OrchestratorClient) -> None:
         assert send(client, url) == {"error": "Status 308", "agent_url": url}
 
 
-def test_a_huge_answer_is_not_read(
-    client: OrchestratorClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_huge_answer_is_not_read(keys: KeyPair) -> None:
     fits = b'{"a":"' + b"x" * 992 + b'"}'
     with stranger(answering(200, fits)) as url:
-        monkeypatch.setattr(client_module, "MAX_ANSWER", 1000)
+        client = OrchestratorClient("orchestrator", keys.private, max_answer=1000)
         assert len(send(client, url)["a"]) == 992
-        monkeypatch.setattr(client_module, "MAX_ANSWER", 999)
+        client = OrchestratorClient("orchestrator", keys.private, max_answer=999)
         assert "over 999 bytes" in send(client, url)["error"]
 
 
-def test_a_slow_agent_is_an_error(
-    client: OrchestratorClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_huge_body_is_not_signed(keys: KeyPair) -> None:
+    client = OrchestratorClient("orchestrator", keys.private, max_body=10)
+    for size in (0, 10):
+        assert client.sign("POST", "https://a.example/agent", b"x" * size)
+    with pytest.raises(BodyTooLargeError, match=r"over max_body \(10 bytes\)"):
+        client.sign("POST", "https://a.example/agent", b"x" * 11)
+    with pytest.raises(BodyTooLargeError):
+        asyncio.run(client.asign("POST", "https://a.example/agent", b"x" * 11))
+    with pytest.raises(BodyTooLargeError):
+        send(client, "https://a.example", "x" * 9)
+    with stranger(answering(200, b'{"a":1}')) as url:
+        assert send(client, url, "x" * 8)["a"] == 1
+
+
+def test_a_slow_agent_is_an_error(client: OrchestratorClient) -> None:
     done = threading.Event()
-    monkeypatch.setattr(client_module, "TIME_LIMIT", 0.2)
     with stranger(lambda handler: done.wait(60)) as url:
-        answer = send(client, url)
+        answer = send(client, url, timeout=0.2)
         done.set()
     assert answer == {"error": "no answer within 0.2 seconds", "agent_url": url}
+
+
+@pytest.mark.parametrize("wrong", [0, -1, "1", None, 86_401, float("nan")])
+def test_a_time_limit_is_seconds(client: OrchestratorClient, wrong: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^timeout "):
+        send(client, "http://127.0.0.1:9", timeout=wrong)
 
 
 def test_an_agent_that_is_down_is_an_error(client: OrchestratorClient) -> None:
@@ -287,7 +310,10 @@ def test_an_international_host_is_signed_as_it_is_sent(client: OrchestratorClien
         ({"ttl": 0}, tallystick.InvalidConfigError),
         ({"ttl": 86_401}, tallystick.InvalidConfigError),
         ({"signer_timeout": 0}, InvalidArgumentError),
-        ({"signer_timeout": 61}, InvalidArgumentError),
+        ({"signer_timeout": 51}, InvalidArgumentError),
+        ({"max_body": -1}, InvalidArgumentError),
+        ({"max_body": 1.5}, InvalidArgumentError),
+        ({"max_answer": None}, InvalidArgumentError),
         ({"backend": "jvm"}, InvalidArgumentError),
     ],
 )

@@ -192,6 +192,7 @@ def test_an_instance_lost_while_the_keys_are_read_does_not_stop_the_agent(
 ) -> None:
     auth = AgentAuth(keys_dir, backend="wasm")
     app = agent_app(auth)
+    assert auth._folder is not None
     read = auth._folder._read
     reads: list[int] = []
 

@@ -55,6 +55,6 @@ def test_fetching_names_its_extra(tmp_path: Path) -> None:
 def test_yaml_names_its_extra(tmp_path: Path) -> None:
     (tmp_path / "auth.yaml").write_text("base_url: '@a'\n")
     program = "import sys; sys.modules['yaml'] = None; from tallystick import AuthSkill;"
-    done = run(program + "AuthSkill(file=sys.argv[1])", str(tmp_path / "auth.yaml"))
+    done = run(program + "AuthSkill.from_file(sys.argv[1])", str(tmp_path / "auth.yaml"))
     assert done.returncode == 1
     assert "auth.yaml: reading YAML needs PyYAML: install tallystick[access]" in done.stderr

@@ -111,7 +111,7 @@ def test_a_token_is_not_sent_to_somebody_else(
 @pytest.mark.parametrize("place", ["request", "context", "lower"])
 def test_a_caller_comes_in(alice: AuthSkill, bob: AuthSkill, receive: Any, place: str) -> None:
     name = "authorization" if place == "lower" else "Authorization"
-    headers = {"x": "y", name: alice.authorization(BOB)}
+    headers = {"x": "y", name: alice.authorize(BOB)["Authorization"]}
     if place == "request":
         context = Context(request=SimpleNamespace(headers=headers), headers={})
     else:
@@ -133,7 +133,7 @@ def test_nobody_comes_in(bob: AuthSkill, receive: Any, headers: dict[str, str] |
 def test_an_invalid_token_is_refused(alice: AuthSkill, bob: AuthSkill, receive: Any) -> None:
     with pytest.raises(MalformedTokenError):
         receive(bob, Context(headers={"Authorization": "Bearer x"}))
-    other = alice.authorization("https://other.example/agents/x")
+    other = alice.authorize("https://other.example/agents/x")["Authorization"]
     context = Context(headers={"Authorization": other})
     with pytest.raises(InvalidAudienceError):
         receive(bob, context)
@@ -143,7 +143,7 @@ def test_an_invalid_token_is_refused(alice: AuthSkill, bob: AuthSkill, receive: 
 @BOTH_IN
 def test_a_bound_token_needs_its_request(alice: AuthSkill, bob: AuthSkill, receive: Any) -> None:
     def bound() -> str:
-        return alice.authorization(BOB, method="GET", url=f"{BOB}/x", bind=True)
+        return alice.authorize(BOB, method="GET", url=f"{BOB}/x", bind=True)["Authorization"]
 
     with pytest.raises(Exception, match="another method"):
         receive(bob, Context(headers={"Authorization": bound()}))
@@ -160,7 +160,7 @@ def test_a_bound_token_needs_its_request(alice: AuthSkill, bob: AuthSkill, recei
     with pytest.raises(Exception, match="body"):
         # Its body is the application's: a hook cannot read it, and so cannot check it.
         receive(bob, Context(request=request))
-    unbound = alice.authorization(BOB)
+    unbound = alice.authorize(BOB)["Authorization"]
     scope["headers"] = [(b"authorization", unbound.encode())]
     request = SimpleNamespace(scope=scope, headers={"authorization": unbound})
     assert receive(bob, Context(request=request)).auth.agent_id == "alice"
@@ -185,7 +185,7 @@ def test_a_caller_comes_in_by_a_plain_dict(
             return {"request": SimpleNamespace(headers=headers)}
         return {"headers": headers}
 
-    good = context(alice.authorization(BOB))
+    good = context(alice.authorize(BOB)["Authorization"])
     assert receive(bob, good)["auth"].agent_id == "alice"
     bad = context("Bearer x")
     with pytest.raises(MalformedTokenError):
@@ -199,7 +199,7 @@ def test_a_caller_comes_in_by_a_plain_dict(
 def test_a_header_that_is_meant_as_a_token_is_one(
     alice: AuthSkill, bob: AuthSkill, receive: Any
 ) -> None:
-    value = alice.authorization(BOB)
+    value = alice.authorize(BOB)["Authorization"]
     assert receive(bob, {"headers": {"Authorization": value}})["auth"]
     for wrong in ("Bearer", "bearer "):
         with pytest.raises(MissingAuthorizationError):
@@ -241,7 +241,7 @@ def test_what_are_no_headers(bob: AuthSkill, receive: Any, headers: Any) -> None
 
 @BOTH_IN
 def test_a_context_that_takes_no_caller(alice: AuthSkill, bob: AuthSkill, receive: Any) -> None:
-    context = {"headers": {"Authorization": alice.authorization(BOB)}}
+    context = {"headers": alice.authorize(BOB)}
     with pytest.raises(InvalidArgumentError, match="auth cannot be set"):
         receive(bob, MappingProxyType(context))
     assert receive(bob, context)["auth"].agent_id == "alice"

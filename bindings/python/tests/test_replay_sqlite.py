@@ -35,10 +35,10 @@ from support import (
     signed_call,
     unprivileged,
 )
-from tallystick import AgentAuth, OrchestratorClient, SQLiteReplay
+from tallystick import AgentAuth, OrchestratorClient
 from tallystick.replay import StoreUnavailableError
 from tallystick.replay import sqlite as sqlite_module
-from tallystick.replay.sqlite import PRUNE_EVERY, PRUNE_ROWS, default_path
+from tallystick.replay.sqlite import PRUNE_EVERY, PRUNE_ROWS, ReplayFile, default_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +55,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[SQLiteReplay]:
-    store = SQLiteReplay(path)
+def store(path: Path) -> Iterator[ReplayFile]:
+    store = ReplayFile(path)
     yield store
     store.close()
 
@@ -74,16 +74,16 @@ def rows(path: Path) -> int:
         connection.close()
 
 
-def test_a_claim_is_made_once(store: SQLiteReplay) -> None:
+def test_a_claim_is_made_once(store: ReplayFile) -> None:
     assert store.claim_id(token(1), NOW + 60, NOW)
     assert not store.claim_id(token(1), NOW + 60, NOW)
     assert not store.claim_id(token(1), NOW + 90, NOW)
     assert store.claim_id(token(2), NOW + 60, NOW)
 
 
-def test_another_process_and_a_restart_see_it(store: SQLiteReplay, path: Path) -> None:
+def test_another_process_and_a_restart_see_it(store: ReplayFile, path: Path) -> None:
     assert store.claim_id(token(1), NOW + 60, NOW)
-    other = SQLiteReplay(path)
+    other = ReplayFile(path)
     assert not other.claim_id(token(1), NOW + 60, NOW)
     assert other.claim_id(token(2), NOW + 60, NOW)
     store.close()
@@ -92,9 +92,10 @@ def test_another_process_and_a_restart_see_it(store: SQLiteReplay, path: Path) -
     other.close()
 
 
-def test_exactly_one_of_many_threads_and_processes_wins(store: SQLiteReplay, path: Path) -> None:
+def test_exactly_one_of_many_threads_and_processes_wins(store: ReplayFile, path: Path) -> None:
     script = (
-        "import sys; from tallystick import SQLiteReplay; store = SQLiteReplay(sys.argv[1])\n"
+        "import sys; from tallystick.replay.sqlite import ReplayFile\n"
+        "store = ReplayFile(sys.argv[1])\n"
         "store.check(); print(flush=True); sys.stdin.readline()\n"
         "print(*(int(store.claim_id(n.to_bytes(16, 'big'), 2**40, 0)) for n in range(200)))"
     )
@@ -119,7 +120,7 @@ def test_exactly_one_of_many_threads_and_processes_wins(store: SQLiteReplay, pat
     assert wins == [1] * 200
 
 
-def test_expired_claims_are_forgotten_in_bounded_batches(store: SQLiteReplay, path: Path) -> None:
+def test_expired_claims_are_forgotten_in_bounded_batches(store: ReplayFile, path: Path) -> None:
     for number in range(600):
         assert store.claim_id(token(number), NOW + number % 7, NOW)
     assert rows(path) == 600
@@ -144,7 +145,7 @@ def test_expired_claims_are_forgotten_in_bounded_batches(store: SQLiteReplay, pa
 def test_nothing_is_ever_claimed_twice_whatever_the_clock_does(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int, int]]
 ) -> None:
-    store = SQLiteReplay(tmp_path_factory.mktemp("clock") / "replay.sqlite3")
+    store = ReplayFile(tmp_path_factory.mktemp("clock") / "replay.sqlite3")
     store._claims = PRUNE_EVERY - 3  # so that pruning happens early and late
     claimed: set[tuple[int, int]] = set()
     now = NOW
@@ -157,7 +158,7 @@ def test_nothing_is_ever_claimed_twice_whatever_the_clock_does(
     store.close()
 
 
-def test_a_clock_that_steps_back_reopens_nothing(store: SQLiteReplay) -> None:
+def test_a_clock_that_steps_back_reopens_nothing(store: ReplayFile) -> None:
     assert store.claim_id(token(1), NOW + 60, NOW)
     for number in range(2, 2 + PRUNE_EVERY):
         store.claim_id(token(number), NOW + 10_000, NOW + 5_000)
@@ -166,7 +167,7 @@ def test_a_clock_that_steps_back_reopens_nothing(store: SQLiteReplay) -> None:
     assert store.claim_id(token(998), NOW + 61, NOW)
 
 
-def test_file_and_folder_are_for_the_user_alone(store: SQLiteReplay, path: Path) -> None:
+def test_file_and_folder_are_for_the_user_alone(store: ReplayFile, path: Path) -> None:
     previous = os.umask(0)
     try:
         assert store.claim_id(token(1), NOW + 60, NOW)
@@ -178,9 +179,10 @@ def test_file_and_folder_are_for_the_user_alone(store: SQLiteReplay, path: Path)
     assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
 
 
-def test_it_survives_kill_minus_nine(store: SQLiteReplay, path: Path) -> None:
+def test_it_survives_kill_minus_nine(store: ReplayFile, path: Path) -> None:
     script = (
-        "import os, sys; from tallystick import SQLiteReplay; store = SQLiteReplay(sys.argv[1])\n"
+        "import os, sys; from tallystick.replay.sqlite import ReplayFile\n"
+        "store = ReplayFile(sys.argv[1])\n"
         f"assert store.claim_id(bytes(15) + b'\\x01', {NOW + 60}, {NOW})\n"
         "os.kill(os.getpid(), 9)"
     )
@@ -191,7 +193,7 @@ def test_it_survives_kill_minus_nine(store: SQLiteReplay, path: Path) -> None:
 
 
 def test_a_full_file_refuses_and_recovers_when_claims_expire(path: Path) -> None:
-    store = SQLiteReplay(path, max_bytes=64 << 10)
+    store = ReplayFile(path, max_bytes=64 << 10)
     number = 0
     with pytest.raises(StoreUnavailableError, match="max_bytes") as refused:
         for number in range(10_000):
@@ -207,10 +209,10 @@ def test_a_full_file_refuses_and_recovers_when_claims_expire(path: Path) -> None
 def test_a_disk_that_takes_no_more_refuses_and_recovers(path: Path) -> None:
     # The operating system's limit on a file's size is what a full disk looks like.
     script = (
-        "import resource, signal, sys; from tallystick import SQLiteReplay\n"
+        "import resource, signal, sys; from tallystick.replay.sqlite import ReplayFile\n"
         "from tallystick.replay import StoreUnavailableError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "store = SQLiteReplay(sys.argv[1]); store.claim_id(bytes(16), 2**40, 0)\n"
+        "store = ReplayFile(sys.argv[1]); store.claim_id(bytes(16), 2**40, 0)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))\n"
         "for n in range(1, 10_000):\n"
         "    try: store.claim_id(n.to_bytes(16, 'big'), 2**40, 0)\n"
@@ -290,7 +292,7 @@ def test_a_file_deleted_under_us_is_503_once_and_reopens_no_token(
     for file in list(path.parent.iterdir()):
         file.unlink()
     if how == "replace":
-        fresh = SQLiteReplay(path)
+        fresh = ReplayFile(path)
         fresh.check()
     assert agent_status(app, client) == (503, "replay_store_unavailable")
     assert "was deleted or replaced" in caplog.text
@@ -334,12 +336,12 @@ def test_the_log_says_once_until_when_fresh_tokens_are_refused_after_a_loss(
 
 
 def test_a_floor_that_could_not_be_written_is_raised_at_the_next_opening(path: Path) -> None:
-    store = SQLiteReplay(path, busy_timeout=0.05)
+    store = ReplayFile(path, busy_timeout=0.05)
     assert store.claim_id(token(1), NOW + 60, NOW)
     store.close()
     for file in list(path.parent.iterdir()):
         file.unlink()
-    SQLiteReplay(path).check()
+    ReplayFile(path).check()
     real = sqlite_module._transaction
 
     @contextlib.contextmanager
@@ -360,7 +362,7 @@ def test_a_floor_that_could_not_be_written_is_raised_at_the_next_opening(path: P
     store.close()
 
 
-def test_garbage_written_over_the_file_reopens_no_token(store: SQLiteReplay, path: Path) -> None:
+def test_garbage_written_over_the_file_reopens_no_token(store: ReplayFile, path: Path) -> None:
     assert store.claim_id(token(1), NOW + 60, NOW)
     store.close()
     shutil.copy(sys.executable, path)
@@ -372,7 +374,7 @@ def test_garbage_written_over_the_file_reopens_no_token(store: SQLiteReplay, pat
 
 
 def test_a_database_that_is_held_refuses_after_a_bounded_time(path: Path) -> None:
-    store = SQLiteReplay(path, busy_timeout=0.05)
+    store = ReplayFile(path, busy_timeout=0.05)
     assert store.claim_id(token(1), NOW + 60, NOW)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
@@ -384,7 +386,7 @@ def test_a_database_that_is_held_refuses_after_a_bounded_time(path: Path) -> Non
     store.close()
 
 
-def test_no_connection_crosses_a_fork(store: SQLiteReplay) -> None:
+def test_no_connection_crosses_a_fork(store: ReplayFile) -> None:
     assert store.claim_id(token(1), NOW + 60, NOW)
     assert store._connection is not None
 
@@ -400,7 +402,7 @@ def test_no_connection_crosses_a_fork(store: SQLiteReplay) -> None:
 def test_a_fork_waits_for_a_claim_and_the_child_can_claim(path: Path) -> None:
     # SQLite's locks are not fair: a loop that never pauses starves whoever waits, until
     # the bounded time is over and the claim is refused.
-    store = SQLiteReplay(path, busy_timeout=60)
+    store = ReplayFile(path, busy_timeout=60)
     stop = threading.Event()
 
     def claim_on() -> None:
@@ -421,7 +423,7 @@ def test_a_fork_waits_for_a_claim_and_the_child_can_claim(path: Path) -> None:
         thread.join()
 
 
-def test_a_connection_that_crossed_a_fork_is_not_used(store: SQLiteReplay, path: Path) -> None:
+def test_a_connection_that_crossed_a_fork_is_not_used(store: ReplayFile, path: Path) -> None:
     def child() -> str:
         with pytest.raises(StoreUnavailableError) as refused:
             store.claim_id(token(2), NOW + 60, NOW)
@@ -447,17 +449,17 @@ def test_the_default_path_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path:
 @pytest.mark.parametrize("options", [{"max_bytes": 1000}, {"busy_timeout": -1}])
 def test_wrong_options_are_refused(path: Path, options: dict[str, int]) -> None:
     with pytest.raises(tallystick.InvalidArgumentError, match=r"max_bytes.*busy_timeout"):
-        SQLiteReplay(path, **options)
+        ReplayFile(path, **options)
 
 
-def test_time_is_the_needs_and_not_the_stores(store: SQLiteReplay) -> None:
+def test_time_is_the_needs_and_not_the_stores(store: ReplayFile) -> None:
     need = {"kind": "claim", "id": token(7).hex(), "expires_at": NOW + 60, "now": NOW + 0.5}
     assert store.claim_need(need)
     assert not store.claim_need(need)
 
 
 def test_what_others_claimed_in_a_deleted_file_stays_claimed(path: Path) -> None:
-    here, there = SQLiteReplay(path), SQLiteReplay(path)
+    here, there = ReplayFile(path), ReplayFile(path)
     assert here.claim_id(token(1), NOW + 60, NOW)
     assert there.claim_id(token(2), NOW + 90, NOW)
     for file in list(path.parent.iterdir()):
@@ -469,7 +471,7 @@ def test_what_others_claimed_in_a_deleted_file_stays_claimed(path: Path) -> None
 
 
 def test_an_older_copy_in_place_of_the_file_reopens_nothing(path: Path) -> None:
-    here = SQLiteReplay(path)
+    here = ReplayFile(path)
     assert here.claim_id(token(1), NOW + 60, NOW)
     copy = path.with_name("copy")
     with (
@@ -485,23 +487,23 @@ def test_an_older_copy_in_place_of_the_file_reopens_nothing(path: Path) -> None:
     with pytest.raises(StoreUnavailableError, match="was deleted or replaced"):
         here.claim_id(token(2), NOW + 90, NOW)
     assert not here.claim_id(token(2), NOW + 90, NOW)
-    assert not SQLiteReplay(path).claim_id(token(2), NOW + 90, NOW)
+    assert not ReplayFile(path).claim_id(token(2), NOW + 90, NOW)
     assert here.claim_id(token(3), NOW + 91, NOW)
 
 
 def test_a_file_that_is_replaced_while_it_is_opened_is_not_used(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here, there = SQLiteReplay(path), SQLiteReplay(path)
-    prepare = SQLiteReplay._prepare
+    here, there = ReplayFile(path), ReplayFile(path)
+    prepare = ReplayFile._prepare
 
-    def slowly(store: SQLiteReplay, connection: sqlite3.Connection) -> None:
+    def slowly(store: ReplayFile, connection: sqlite3.Connection) -> None:
         prepare(store, connection)
         for file in list(path.parent.iterdir()):
             file.unlink()
         path.touch(0o600)
 
-    monkeypatch.setattr(SQLiteReplay, "_prepare", slowly)
+    monkeypatch.setattr(ReplayFile, "_prepare", slowly)
     with pytest.raises(StoreUnavailableError, match="replaced while it was being opened"):
         here.claim_id(token(1), NOW + 60, NOW)
     monkeypatch.undo()
@@ -514,19 +516,19 @@ def test_a_link_in_place_of_the_file_is_not_followed(path: Path, tmp_path: Path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(target)
     with pytest.raises(StoreUnavailableError, match="symbolic links"):
-        SQLiteReplay(path).check()
+        ReplayFile(path).check()
     assert not target.exists()
     path.unlink()
-    SQLiteReplay(path).check()
+    ReplayFile(path).check()
 
 
 def test_a_file_that_everybody_may_write_is_refused(path: Path) -> None:
-    SQLiteReplay(path).check()
+    ReplayFile(path).check()
     path.chmod(0o666)
     with pytest.raises(StoreUnavailableError, match="every user may write"):
-        SQLiteReplay(path).check()
+        ReplayFile(path).check()
     path.chmod(0o600)
-    SQLiteReplay(path).check()
+    ReplayFile(path).check()
 
 
 class RequestTimeout(Exception):  # noqa: N818
@@ -569,12 +571,12 @@ def held(path: Path, seconds: float) -> Iterator[None]:
 def test_an_interruption_while_it_waits_leaves_no_transaction_open(
     path: Path, opened: bool
 ) -> None:
-    earlier = SQLiteReplay(path)
+    earlier = ReplayFile(path)
     for number in range(2 * PRUNE_ROWS):
         earlier.claim_id(token(number), NOW + 300, NOW)
     earlier.claim_id(token(1 << 120), NOW + 1, NOW)  # expired where the second sweep looks
     earlier.close()
-    store = SQLiteReplay(path)
+    store = ReplayFile(path)
     if opened:
         # The next claim but these prunes, and begins a transaction for it.
         for number in range(2 * PRUNE_EVERY):
@@ -584,21 +586,19 @@ def test_an_interruption_while_it_waits_leaves_no_transaction_open(
     # Raised after the wait: SQLite goes on waiting when a signal comes.
     fresh = [token((1 << 123) + number) for number in range(30)]
     assert all(store.claim_id(each, NOW + 300, NOW + 2) for each in fresh)
-    other = SQLiteReplay(path, busy_timeout=0.1)
+    other = ReplayFile(path, busy_timeout=0.1)
     assert not any(other.claim_id(each, NOW + 300, NOW + 2) for each in fresh)
     assert not any(store.claim_id(each, NOW + 300, NOW + 2) for each in fresh)
     store.close()
     other.close()
 
 
-def test_a_transaction_that_was_left_open_is_not_claimed_in(
-    store: SQLiteReplay, path: Path
-) -> None:
+def test_a_transaction_that_was_left_open_is_not_claimed_in(store: ReplayFile, path: Path) -> None:
     assert store.claim_id(token(1), NOW + 60, NOW)
     connection = store._connection
     assert connection is not None
     connection.execute("BEGIN IMMEDIATE")
     assert store.claim_id(token(2), NOW + 60, NOW)
-    other = SQLiteReplay(path, busy_timeout=0.1)
+    other = ReplayFile(path, busy_timeout=0.1)
     assert not any(other.claim_id(token(number), NOW + 60, NOW) for number in (1, 2))
     other.close()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support import DEADLINE
-from tallystick import InvalidArgumentError, InvalidConfigError
+from tallystick import AuthSkill, InvalidArgumentError, InvalidConfigError
 from tallystick.access.documents import MAX_SIZE, read_document
 from tallystick.access.settings import Settings, read_settings
 from tallystick.core import load_core
@@ -59,8 +59,12 @@ VARIABLES = {
 }
 
 
-def read(config: Any = None, file: Path | None = None, **options: Any) -> Settings:
-    return read_settings(load_core(), config, file, options, logging.getLogger("tallystick"))
+def read(config: Any = None, **options: Any) -> Settings:
+    return read_settings(load_core(), config, options, logging.getLogger("tallystick"))
+
+
+def read_file(path: Path) -> Settings:
+    return read(read_document(path))
 
 
 def document(tmp_path: Path, text: str, name: str = "auth.yaml") -> dict[str, Any]:
@@ -92,15 +96,15 @@ def test_the_seeds_reference_is_read_from_each_form(
     yaml_file.write_text(SEED)
     nested = read_document(yaml_file)
     json_file.write_text(json.dumps(nested))
-    found = read(file=yaml_file)
+    found = read_file(yaml_file)
     assert found.mode == "portal"
     assert found.access["robutler"]["client_secret"] == "robutler-secret"
     assert found.access["trusted_issuers"][0]["issuer"] == "https://partner.ai"
     assert "google" in caplog.text
     assert "google-secret" not in caplog.text
     others = [
-        read(yaml_file),
-        read(str(json_file)),
+        read_file(json_file),
+        read(read_document(str(json_file))),
         read(nested),
         read(nested["skills"]["auth"]),
     ]
@@ -123,9 +127,9 @@ def test_a_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     path.write_text('base_url: "@a"\nclient_secret: "${NOT_THERE}"\n')
     monkeypatch.delenv("NOT_THERE", raising=False)
     with pytest.raises(InvalidConfigError, match=r"auth\.yaml: client_secret: .*NOT_THERE"):
-        read(path)
+        read_file(path)
     monkeypatch.setenv("NOT_THERE", "0123456789abcdef")
-    assert read(path).access["client_secret"] == "0123456789abcdef"
+    assert read_file(path).access["client_secret"] == "0123456789abcdef"
 
 
 @pytest.mark.parametrize(
@@ -145,17 +149,21 @@ def test_a_wrong_setting_names_the_file_the_key_and_the_fix(
     path = tmp_path / "auth.yaml"
     path.write_text(text)
     with pytest.raises(InvalidConfigError, match=rf"auth\.yaml: .*{named}.*write|remove"):
-        read(path)
+        read_file(path)
 
 
-def test_a_configuration_is_given_once(tmp_path: Path) -> None:
+def test_a_file_has_a_method_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "auth.json"
-    path.write_text("{}")
-    both: list[Any] = [{}, path]
-    for given in both:
-        with pytest.raises(InvalidArgumentError, match="not both"):
-            read(given, path)
-    assert read(None, path).mode == "self-issued"
+    path.write_text('{"base_url": "@file", "token_ttl": 60}')
+    given: list[Any] = [path, str(path)]
+    for each in given:
+        with pytest.raises(InvalidArgumentError, match=r"use AuthSkill.from_file\(path\)"):
+            AuthSkill(each, keys_dir=str(tmp_path / "keys"))
+        with AuthSkill.from_file(each, keys_dir=str(tmp_path / "keys"), token_ttl=90) as skill:
+            assert skill.agent_id == "file"
+    wrong: Any = {"base_url": "@file"}
+    with pytest.raises(InvalidArgumentError, match=r"^path takes a path, not dict"):
+        AuthSkill.from_file(wrong)
 
 
 @pytest.mark.parametrize("config", [5, ["a"], object()])
@@ -313,7 +321,7 @@ SECRET = "5ecret-5ecret-5ecret"
 )
 def test_no_error_shows_what_the_file_holds(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    program = f"import tallystick; tallystick.AuthSkill({str(tmp_path / name)!r})"
+    program = f"import tallystick; tallystick.AuthSkill.from_file({str(tmp_path / name)!r})"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, timeout=DEADLINE, check=False
     )

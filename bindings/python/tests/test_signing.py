@@ -307,7 +307,7 @@ def test_calls_of_sync_functions_that_are_out_at_once_are_bounded(
         return bytes(256)
 
     async def calls() -> list[Any]:
-        client = OrchestratorClient("orchestrator", waits, signer_timeout=60)
+        client = OrchestratorClient("orchestrator", waits, signer_timeout=50)
         asked = [asyncio.ensure_future(client.asign("POST", URL)) for _ in range(MAX_OUT + 3)]
         refused, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
         assert all(isinstance(each.exception(), SignerFailedError) for each in refused)
@@ -331,7 +331,7 @@ def test_calls_that_wait_for_an_async_function_are_bounded() -> None:
             await released.wait()
             return bytes(256)
 
-        client = OrchestratorClient("orchestrator", waits, signer_timeout=60)
+        client = OrchestratorClient("orchestrator", waits, signer_timeout=50)
         asked = [asyncio.ensure_future(client.asign("POST", URL)) for _ in range(1024 + 3)]
         await asyncio.sleep(0)
         released.set()
@@ -433,7 +433,7 @@ def test_the_event_loop_runs_on_while_a_function_signs(keys: KeyPair) -> None:
         ticked.set()
 
     async def both() -> None:
-        client = OrchestratorClient("orchestrator", waits_for_the_loop, signer_timeout=60)
+        client = OrchestratorClient("orchestrator", waits_for_the_loop, signer_timeout=50)
         await asyncio.gather(client.asign("POST", URL), tick())
 
     asyncio.run(both())

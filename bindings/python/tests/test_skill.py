@@ -37,6 +37,7 @@ from tallystick import (
     UnknownKeyError,
     WrongTargetError,
 )
+from tallystick.access.party import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,13 +104,13 @@ def test_every_form_of_the_verification_agrees(alice: AuthSkill, bob: AuthSkill)
     found = bob.verify_token(token)
     header = [f"bearer {token}"]
     assert bob.validate_token(token) == found
-    assert bob.verify_request(header, method="GET", path="/x") == found
+    assert bob.verify(header, method="GET", path="/x") == found
 
     async def others() -> list[AuthContext | None]:
         return [
             await bob.averify_token(token),
             await bob.avalidate_token(token),
-            await bob.averify_request(header, method="GET", path="/x"),
+            await bob.averify(header, method="GET", path="/x"),
         ]
 
     assert asyncio.run(others()) == [found] * 3
@@ -131,17 +132,17 @@ def test_a_token_for_somebody_else(alice: AuthSkill, bob: AuthSkill) -> None:
 
 
 def test_what_a_receiver_requires(alice: AuthSkill, bob: AuthSkill) -> None:
-    header = [alice.authorization(BOB, ["read"])]
+    header = [alice.authorize(BOB, ["read"])["Authorization"]]
     request: dict[str, Any] = {"method": "GET", "path": "/x"}
-    assert bob.verify_request(header, **request, scopes=["read"])
+    assert bob.verify(header, **request, scopes=["read"])
     with pytest.raises(InsufficientScopeError) as refused:
-        bob.verify_request(header, **request, scopes=["read", "write"])
+        bob.verify(header, **request, scopes=["read", "write"])
     answer = refused.value.response
     assert answer is not None
     assert answer.status == 403
     assert 'scope="read write"' in answer.headers["www-authenticate"]
     with pytest.raises(TallystickError) as unbound:
-        bob.verify_request(header, **request, bind=True)
+        bob.verify(header, **request, bind=True)
     assert unbound.value.response is not None
 
 
@@ -150,22 +151,22 @@ def test_a_bound_token_is_for_one_request_and_once(alice: AuthSkill, bob: AuthSk
 
     def sign(body: bytes = b"{}") -> list[str]:
         url = f"{BOB}/x?a=1"
-        return [alice.authorization(BOB, method="POST", url=url, body=body, bind=True)]
+        return [alice.authorize(BOB, method="POST", url=url, body=body, bind=True)["Authorization"]]
 
     header = sign()
     assert sign() != header
     with pytest.raises(TallystickError, match="body"):
-        bob.verify_request(header, **request, body=b"[]")
+        bob.verify(header, **request, body=b"[]")
     with pytest.raises(WrongTargetError):
-        bob.verify_request(header, **{**request, "path": "/y"}, body=b"{}")
-    assert bob.verify_request(header, **request, body=b"{}", bind=True).bound
+        bob.verify(header, **{**request, "path": "/y"}, body=b"{}")
+    assert bob.verify(header, **request, body=b"{}", bind=True).bound
     with pytest.raises(ReplayDetectedError):
-        bob.verify_request(header, **request, body=b"{}")
+        bob.verify(header, **request, body=b"{}")
     with pytest.raises(TallystickError):
         bob.verify_token(sign()[0].removeprefix("Bearer "))
 
     async def slowly() -> AuthContext:
-        return await bob.averify_request(sign(), **request, body=b"{}")
+        return await bob.averify(sign(), **request, body=b"{}")
 
     assert asyncio.run(slowly()).bound
 
@@ -181,38 +182,38 @@ def test_a_body_is_read_for_a_bound_token_alone(alice: AuthSkill, bob: AuthSkill
 
     url = f"{BOB}/x"
     request: dict[str, Any] = {"method": "POST", "path": "/x", "body": read}
-    bob.verify_request([alice.authorization(BOB)], **request)
+    bob.verify([alice.authorize(BOB)["Authorization"]], **request)
     assert asked == []
-    bound = alice.authorization(BOB, method="POST", url=url, body="x", bind=True)
-    assert bob.verify_request([bound], **request).bound
+    bound = alice.authorize(BOB, method="POST", url=url, body="x", bind=True)["Authorization"]
+    assert bob.verify([bound], **request).bound
     assert asked == [10 << 20]
 
 
 def test_bind_needs_the_request(alice: AuthSkill) -> None:
     with pytest.raises(InvalidArgumentError, match="method and the URL"):
-        alice.authorization(BOB, bind=True)
+        alice.authorize(BOB, bind=True)
     with pytest.raises(InvalidArgumentError, match=r"json\.dumps"):
-        alice.authorization(BOB, method="GET", url=BOB, body={}, bind=True)  # type: ignore[arg-type]
+        alice.authorize(BOB, method="GET", url=BOB, body={}, bind=True)  # type: ignore[arg-type]
 
 
 def test_a_token_is_kept_for_the_same_target_and_scopes(alice: AuthSkill) -> None:
-    kept = alice.authorization(BOB, ["read"])
-    assert alice.authorization(BOB, ["read"]) == kept
-    assert asyncio.run(alice.aauthorization(BOB, ["read"])) == kept
-    assert alice.authorization(BOB, ["write"]) != kept
-    assert alice.authorization(BOB + "2", ["read"]) != kept
-    assert alice.authorization(BOB, ["read"], reuse=False) != kept
+    kept = alice.authorize(BOB, ["read"])
+    assert alice.authorize(BOB, ["read"]) == kept
+    assert asyncio.run(alice.aauthorize(BOB, ["read"])) == kept
+    assert alice.authorize(BOB, ["write"]) != kept
+    assert alice.authorize(BOB + "2", ["read"]) != kept
+    assert alice.authorize(BOB, ["read"], reuse=False) != kept
     assert alice.generate_token(BOB, ["read"]) not in kept
     assert asyncio.run(alice.agenerate_token(BOB, ["read"])) not in kept
 
 
 def test_scopes_are_a_list(alice: AuthSkill) -> None:
-    for wrong in (alice.generate_token, alice.authorization):
+    for wrong in (alice.generate_token, alice.authorize):
         with pytest.raises(InvalidArgumentError, match="not one text"):
             wrong(BOB, "read")
     with pytest.raises(InvalidArgumentError, match="not one text"):
         alice.require_scopes  # noqa: B018
-        alice.verify_request([], method="GET", path="/", scopes="read")
+        alice.verify([], method="GET", path="/", scopes="read")
 
 
 def test_talk_to_and_deny_and_allow(tmp_path: Path, backend: str) -> None:
@@ -447,13 +448,13 @@ def test_many_threads_and_tasks_fetch_a_strangers_keys_once(tmp_path: Path, keys
 
 
 def test_rotation_loses_no_token(alice: AuthSkill, bob: AuthSkill) -> None:
-    old = alice.authorization(BOB)
+    old = alice.authorize(BOB)["Authorization"]
     request: dict[str, Any] = {"method": "GET", "path": "/x"}
-    assert bob.verify_request([old], **request)
+    assert bob.verify([old], **request)
     rotated = alice.rotate_keys(force=True)
-    new = alice.authorization(BOB, reuse=False)
-    assert bob.verify_request([new], **request).key_id == rotated["active"]
-    assert bob.verify_request([old], **request).key_id == rotated["retired"][0]
+    new = alice.authorize(BOB, reuse=False)["Authorization"]
+    assert bob.verify([new], **request).key_id == rotated["active"]
+    assert bob.verify([old], **request).key_id == rotated["retired"][0]
 
 
 def test_rotation_waits_until_the_next_key_is_known(alice: AuthSkill) -> None:
@@ -582,16 +583,17 @@ def test_commands(alice: AuthSkill, bob: AuthSkill) -> None:
 
 
 def test_references_and_what_a_token_may_be_sent_to(alice: AuthSkill) -> None:
-    assert alice.resolve("@bob") == "https://robutler.ai/agents/bob"
-    assert alice.resolve(BOB) == BOB
-    assert alice.covers(BOB, BOB + "/chat?x=1")
-    assert not alice.covers(BOB, BOB + "by")
-    assert not alice.covers(BOB, "https://evil.example/agents/bob")
+    host = host_of(alice)
+    assert host.resolve("@bob") == "https://robutler.ai/agents/bob"
+    assert host.resolve(BOB) == BOB
+    assert host.covers(BOB, BOB + "/chat?x=1")
+    assert not host.covers(BOB, BOB + "by")
+    assert not host.covers(BOB, "https://evil.example/agents/bob")
 
 
 def test_what_is_held_is_told(alice: AuthSkill, bob: AuthSkill) -> None:
     bob.verify_token(alice.generate_token(BOB))
-    alice.authorization(BOB)
+    alice.authorize(BOB)
     assert bob.stats()["access"]["issuers"]["cached"] == 1
     assert alice.stats()["access"]["tokens"] == 1
 
@@ -606,7 +608,7 @@ def test_nothing_shows_a_secret(
         assert repr(p) == "<AuthSkill 'p' (portal)>"
         assert secret not in repr(vars(p))
         assert secret not in repr(vars(p._host.engine))
-    alice.authorization(BOB)
+    alice.authorize(BOB)
     alice.rotate_keys(force=True)
     for held in (alice, alice._host, alice._host._ring, alice._host.signing, alice._host.engine):
         assert PRIVATE not in repr(held)
@@ -677,15 +679,15 @@ def test_signers_that_do_not_fit(options: dict[str, Any]) -> None:
 
 def test_a_replay_memory_in_the_process(tmp_path: Path, alice: AuthSkill, backend: str) -> None:
     with receiver(tmp_path, backend=backend, replay="memory") as bob:
-        bound = alice.authorization(BOB, method="GET", url=BOB + "/x", bind=True)
+        bound = alice.authorize(BOB, method="GET", url=BOB + "/x", bind=True)["Authorization"]
         request: dict[str, Any] = {"method": "GET", "path": "/x"}
-        assert bob.verify_request([bound], **request).bound
+        assert bob.verify([bound], **request).bound
         with pytest.raises(ReplayDetectedError):
-            bob.verify_request([bound], **request)
+            bob.verify([bound], **request)
         # The window is lost with the engine: what may have been in it is refused.
         bob.close()
         with pytest.raises(TallystickError) as refused:
-            bob.verify_request([bound], **request)
+            bob.verify([bound], **request)
         assert refused.value.code == "replay_store_unavailable"
 
 

@@ -240,7 +240,9 @@ def test_a_bound_token(ours: Served, alice: AuthSkill) -> None:
 
     def headers() -> dict[str, str]:
         url = f"{target}/tell?x=1"
-        bound = alice.authorization(target, method="POST", url=url, body=body, bind=True)
+        bound = alice.authorize(target, method="POST", url=url, body=body, bind=True)[
+            "Authorization"
+        ]
         return {"Authorization": bound, "Content-Type": "application/json"}
 
     once = headers()
@@ -255,9 +257,9 @@ def test_a_bound_token(ours: Served, alice: AuthSkill) -> None:
 def test_a_bound_token_starts_one_turn(ours: Served, alice: AuthSkill) -> None:
     body = json.dumps(MESSAGES).encode()
     target = f"{ours.url}/bob"
-    bound = alice.authorization(
+    bound = alice.authorize(
         target, method="POST", url=f"{target}/chat/completions", body=body, bind=True
-    )
+    )["Authorization"]
     headers = {"Authorization": bound, "Content-Type": "application/json"}
     answer = ours.ask("POST", "/bob/chat/completions", headers, body)
     assert (answer.status, said_by(answer)["agent"]) == (200, "alice")
@@ -267,7 +269,9 @@ def test_a_bound_token_starts_one_turn(ours: Served, alice: AuthSkill) -> None:
 def test_a_bound_token_is_used_up_once_in_a_request(ours: Served, alice: AuthSkill) -> None:
     """A scoped endpoint that runs the agent: both ask for the caller."""
     target = f"{ours.url}/bob"
-    bound = alice.authorization(target, method="POST", url=f"{target}/turn", body="{}", bind=True)
+    bound = alice.authorize(target, method="POST", url=f"{target}/turn", body="{}", bind=True)[
+        "Authorization"
+    ]
     headers = {"Authorization": bound, "Content-Type": "application/json"}
     answer = ours.ask("POST", "/bob/turn", headers, b"{}")
     assert (answer.status, said_by(answer)["agent"]) == (200, "alice")
@@ -279,7 +283,7 @@ def test_a_bound_token_is_not_for_another_spelling(ours: Served, alice: AuthSkil
     target = f"{ours.url}/bob"
     for path, code in (("/bob%2Fwho", "wrong_target"), ("/bob/who", None)):
         signed = target if code else f"{target}/who"
-        bound = alice.authorization(target, method="GET", url=signed, bind=True)
+        bound = alice.authorize(target, method="GET", url=signed, bind=True)["Authorization"]
         answer = ours.ask("GET", path, {"Authorization": bound})
         assert (answer.status, answer.json.get("code")) == (401 if code else 200, code)
 
@@ -409,7 +413,7 @@ def bob_reader(ours: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 )
 def test_the_hook_attaches_a_token(ours: Served, bob_reader: AuthSkill, asked: str) -> None:
     header = ours.get(f"/bob/outgoing?{asked}").json["Authorization"]
-    caller = bob_reader.verify_request([header], method="GET", path="/")
+    caller = bob_reader.verify([header], method="GET", path="/")
     assert (caller.agent_url, caller.scopes) == (f"{ours.url}/bob", ["read"])
 
 
@@ -443,7 +447,7 @@ def test_a_bound_token_below_a_prefix(
     server = serve("tallystick", {**config, "base_url": None}, server=options)
     target = f"{server.url}/agents/bob"
     for signed, status in ((f"{target}/who", 200), (f"{server.url}/bob/who", 401)):
-        bound = alice.authorization(target, method="GET", url=signed, bind=True)
+        bound = alice.authorize(target, method="GET", url=signed, bind=True)["Authorization"]
         answer = server.ask("GET", "/agents/bob/who", {"Authorization": bound})
         assert answer.status == status
 
@@ -455,9 +459,9 @@ def test_an_agent_at_the_root(serve: Serve, config: dict[str, Any], alice: AuthS
     answer = server.post("/chat/completions", MESSAGES, alice.generate_token(server.url))
     assert said_by(answer)["agent"] == "alice"
     body = json.dumps(MESSAGES).encode()
-    bound = alice.authorization(
+    bound = alice.authorize(
         server.url, method="POST", url=f"{server.url}/chat/completions", body=body, bind=True
-    )
+    )["Authorization"]
     headers = {"Authorization": bound, "Content-Type": "application/json"}
     assert server.ask("POST", "/chat/completions", headers, body).status == 200
 

@@ -15,6 +15,7 @@ import pytest
 
 from servers import Handler, serving
 from tallystick import AuthSkill
+from tallystick.access.party import host_of
 from tallystick.errors import TallystickError
 from webagents_support import Peer, peer, publish, webagents_interpreter
 
@@ -112,7 +113,7 @@ def test_each_side_wants_its_own_audience(theirs: Peer, ours: AuthSkill) -> None
 def test_both_name_an_agent_the_same(theirs: Peer, ours: AuthSkill) -> None:
     for reference in ("@bob", "bob", "https://x.example/agents/bob"):
         token = theirs.do("generate", skill="theo", target=reference)
-        assert claims_of(token)["aud"] == ours.resolve(reference)
+        assert claims_of(token)["aud"] == host_of(ours).resolve(reference)
         assert claims_of(token)["aud"] == claims_of(ours.generate_token(reference))["aud"]
 
 
@@ -301,10 +302,10 @@ def test_going_on_without_identity(theirs: Peer, tmp_path: Path, their_jwks: str
     assert connected == {"authenticated": False}
     with ours:
         with pytest.raises(TallystickError) as refused:
-            ours.verify_request([header], method="GET", path="/agents/olga")
+            ours.verify([header], method="GET", path="/agents/olga")
         assert refused.value.code == "token_expired"
         accepted = f"Bearer {their_token(theirs)}"
-        assert ours.verify_request([accepted], method="GET", path="/agents/olga").authenticated
+        assert ours.verify([accepted], method="GET", path="/agents/olga").authenticated
 
 
 def test_any_secret_at_the_token_endpoint(theirs: Peer, ours: AuthSkill) -> None:

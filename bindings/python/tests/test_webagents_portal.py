@@ -41,7 +41,7 @@ class Portal:
                     scopes=["read", "write"],
                     namespaces=["production"],
                     trust=["verified"],
-                )
+                ).client_secret
             )
             for name in ("theo", "olga", "bob")
         }
@@ -138,7 +138,7 @@ def test_the_drop_in_in_portal_mode(
         elsewhere = server.get("/bob/who", ours.generate_token("@theo", ["read"]))
         assert (elsewhere.status, elsewhere.code) == (401, "invalid_audience")
         made = server.get("/bob/outgoing?target_agent=@olga").json["Authorization"]
-        assert ours.verify_request([made], method="GET", path="/").agent_id == "bob"
+        assert ours.verify([made], method="GET", path="/").agent_id == "bob"
         keys = server.get("/bob/.well-known/jwks.json").json["keys"]
         assert [key["kty"] for key in keys] == ["OKP"]
         discovery = server.get("/bob/.well-known/openid-configuration").json

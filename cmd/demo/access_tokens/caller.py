@@ -67,22 +67,22 @@ class Caller:
             accepted,
             await self.said(f"{agent}/read", middlewares=middlewares),
         )
-        elsewhere = await caller.aauthorization("https://other-agent.example/agent", ["read"])
+        elsewhere = await authorization(caller, "https://other-agent.example/agent", ["read"])
         tell(
             "token for another agent",
             "401 invalid_audience",
             await self.said(f"{agent}/read", elsewhere),
         )
-        reading = await caller.aauthorization(agent, ["read"])
+        reading = await authorization(caller, agent, ["read"])
         refused = await self.said(f"{agent}/write", reading)
         tell("the same scope where write is required", "403 insufficient_scope", refused)
-        writing = await caller.aauthorization(agent, ["read", "write"])
+        writing = await authorization(caller, agent, ["read", "write"])
         tell(
             "token with the scopes read and write there",
             accepted,
             await self.said(f"{agent}/write", writing),
         )
-        denied = await mallory.aauthorization(agent, ["read"])
+        denied = await authorization(mallory, agent, ["read"])
         tell(
             "token of mallory, whom the agent denies",
             "403 issuer_denied",
@@ -101,7 +101,7 @@ class Caller:
         )
 
         async def call() -> Answer:
-            fresh = await caller.aauthorization(agent, ["read"], reuse=False)
+            fresh = await authorization(caller, agent, ["read"], reuse=False)
             return await post(self.session, f"{agent}/read", fresh)
 
         count, got = await through_rotation(self.workers, call, rotate)
@@ -112,8 +112,8 @@ class Caller:
         url = f"{agent}/bound"
 
         async def bind() -> str:
-            return await caller.aauthorization(
-                agent, ["read"], method="POST", url=url, body=BODY, bind=True
+            return await authorization(
+                caller, agent, ["read"], method="POST", url=url, body=BODY, bind=True
             )
 
         bound = await bind()
@@ -129,8 +129,8 @@ class Caller:
 
     async def authority_down(self, self_issued: Callable[[str, int], AuthSkill]) -> None:
         agent, caller = f"{self.agents}/portal", self.portal["caller"]
-        kept = await caller.aauthorization(agent, ["read"])
-        unknown = await caller.aauthorization(f"{self.agents}/late", ["read"])
+        kept = await authorization(caller, agent, ["read"])
+        unknown = await authorization(caller, f"{self.agents}/late", ["read"])
         await have("stop the authority")
 
         def tell(sent: str, expected: str, got: str | None) -> None:
@@ -150,13 +150,17 @@ class Caller:
         )
         agent = f"{self.agents}/self"
         with self_issued("newcomer", closed_port()) as stranger:
-            unreachable = await stranger.aauthorization(agent, ["read"])
+            unreachable = await authorization(stranger, agent, ["read"])
         refused = await self.said(f"{agent}/read", unreachable)
         tell(
             "token of a new issuer, which cannot be reached either", "503 keys_unavailable", refused
         )
-        reachable = await self.own["caller"].aauthorization(agent, ["read"])
+        reachable = await authorization(self.own["caller"], agent, ["read"])
         tell("self-issued token", "200 caller (agent)", await self.said(f"{agent}/read", reachable))
+
+
+async def authorization(caller: AuthSkill, agent: str, *scopes: list[str], **options: Any) -> str:
+    return (await caller.aauthorize(agent, *scopes, **options))["Authorization"]
 
 
 async def code_of(caller: AuthSkill, agent: str) -> str:

@@ -60,7 +60,7 @@ def python_authority(keys_dir: Path, log: IO[str]) -> Iterator[tuple[Site, Secre
         secrets = {
             name: authority.register_client(
                 name, scopes=["read", "write"], namespaces=["demo"], trust=["verified"]
-            )
+            ).client_secret
             for name in CLIENTS
         }
         deeds = {

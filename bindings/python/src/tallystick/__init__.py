@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from tallystick.access.flask_endpoints import auth_blueprint
     from tallystick.access.skill import AuthSkill
     from tallystick.agent import AgentAuth
-    from tallystick.authority import Authority
+    from tallystick.authority import Authority, RegisteredClient, Registration
     from tallystick.authority.secret import ClientSecret, new_client_secret
     from tallystick.body import Body
     from tallystick.caller import Caller
@@ -105,6 +105,8 @@ __all__ = [
     "OrchestratorClient",
     "OverloadedError",
     "PublicKey",
+    "RegisteredClient",
+    "Registration",
     "ReplayDetectedError",
     "ReplayStore",
     "ReplayStoreUnavailableError",
@@ -148,6 +150,8 @@ _HOMES = {
     "KeyManager": "keys",
     "OrchestratorClient": "client",
     "PublicKey": "keys",
+    "RegisteredClient": "authority",
+    "Registration": "authority",
     "ReplayStore": "replay",
     "SQLiteReplay": "replay.sqlite",
     "StoreUnavailableError": "replay",

@@ -11,6 +11,7 @@ from tallystick.arguments import (
     body_bytes,
     choose_logger,
     header_lines,
+    issuer_keys,
     must_be_callable,
     must_be_flag,
     must_be_number,
@@ -34,7 +35,7 @@ from tallystick.room import Buffers
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from flask import Request
 
@@ -55,6 +56,9 @@ class AgentAuth:
     ``keys_dir``
         folder of callers' public keys, ``ISSUER.pem`` each (default
         ``./authorized_keys``). Read again when it changed, at most once a second.
+    ``keys``
+        ``{"issuer": "PEM, JWK or JWKS"}``: callers' public keys in place of a folder; with
+        ``keys_dir`` it is ``invalid_config``.
     ``dev_mode``
         skip the replay and body checks. ``None``: only when the environment variable
         ``APP_ENV`` is exactly ``development``.
@@ -99,6 +103,7 @@ class AgentAuth:
         keys_dir: str | os.PathLike[str] | None = None,
         dev_mode: bool | None = None,
         *,
+        keys: Mapping[str, str] | None = None,
         base_url: str | None = None,
         require_target: bool = False,
         leeway: float = 0,
@@ -116,6 +121,8 @@ class AgentAuth:
         self._logger = choose_logger(logger)
         must_be_callable("on_error", on_error)
         must_be_path("keys_dir", keys_dir)
+        if keys is not None and keys_dir is not None:
+            raise error("invalid_config", "give keys_dir or keys, not both")
         must_be_flag("require_target", require_target)
         for name, text in _given(base_url=base_url, realm=realm).items():
             must_be_utf8(name, text)
@@ -132,25 +139,36 @@ class AgentAuth:
         for name, value in sizes.items():
             must_be_whole(name, value)
         self._refusals = Refusals(on_error, self._logger)
-        self.keys_dir = os.path.abspath("authorized_keys" if keys_dir is None else keys_dir)
-        self.dev_mode = _development(dev_mode)
-        self._folder = KeysFolder(self.keys_dir, self._logger)
-        store = None if self.dev_mode else choose_replay(replay)
+        self._dev_mode = _development(dev_mode)
+        self._keys = None if keys is None else issuer_keys("keys", keys)
+        path = os.path.abspath("authorized_keys" if keys_dir is None else keys_dir)
+        self._folder = KeysFolder(path, self._logger) if keys is None else None
+        store = None if self._dev_mode else choose_replay(replay)
         self._claims = None if store is None else Claims(store, self._logger)
-        in_core = store is None and not self.dev_mode
+        in_core = store is None and not self._dev_mode
         self._floor = ReplayFloor(leeway) if in_core else None
         self._policy = _given(
-            reload=True,
+            reload=keys is None,
             base_url=base_url,
             require_target=require_target,
             **numbers,
-            development=self.dev_mode,
+            development=self._dev_mode,
             replay="memory" if store is None else "host",
             realm=realm,
         )
         self._warned: list[str] = []
         self._engine = Engine(core, self._configure, self._opened)
         self._announce()
+
+    @property
+    def dev_mode(self) -> bool:
+        """Whether the replay and body checks are skipped."""
+        return self._dev_mode
+
+    @property
+    def keys_dir(self) -> str | None:
+        """The folder of keys as an absolute path; ``None`` where ``keys`` were given."""
+        return None if self._folder is None else self._folder.path
 
     def require_auth(self, view: View) -> View:
         """Let the view run for verified requests alone; the caller is ``flask.g.auth``.
@@ -263,6 +281,8 @@ class AgentAuth:
         raise error("internal", f"the core asked for {need['kind']!r}, which nothing here answers")
 
     def _refresh(self) -> str:
+        if self._folder is None:
+            return members_of({"unchanged": True})
         try:
             return members_of(self._folder.refresh(self._deliver))
         except InstanceReplacedError:
@@ -273,7 +293,9 @@ class AgentAuth:
         self._warn(self._engine.feed({"files": files}))
 
     def _configure(self) -> Configuration:
-        policy = {**self._policy, "files": self._folder.load()}
+        folder = self._folder
+        keys = {"keys": self._keys} if folder is None else {"files": folder.load()}
+        policy = {**self._policy, **keys}
         if self._floor is not None:
             policy["replay_floor"] = self._floor.seconds
         return {"verifier": policy}
@@ -288,11 +310,11 @@ class AgentAuth:
         messages = [warning["message"] for warning in answer["warnings"]]
         for message in messages:
             if message not in self._warned:
-                self._logger.warning("%s: %s", self.keys_dir, message)
+                self._logger.warning("%s: %s", self.keys_dir or "keys", message)
         self._warned = messages
 
     def _announce(self) -> None:
-        if self.dev_mode:
+        if self._dev_mode:
             self._logger.warning(
                 "development mode: replayed requests and changed bodies are accepted"
             )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tallystick.errors import TallystickError
 
 __all__ = [
+    "MAX_SIGNER_TIMEOUT",
     "body_bytes",
     "choose_logger",
     "header_lines",
@@ -29,6 +30,7 @@ __all__ = [
     "must_be_number",
     "must_be_path",
     "must_be_seconds",
+    "must_be_size",
     "must_be_text",
     "must_be_texts",
     "must_be_trust",
@@ -38,7 +40,8 @@ __all__ = [
     "wrong_type",
 ]
 
-MAX_SIGNER_TIMEOUT = 60
+MAX_SIGNER_TIMEOUT = 50
+"""Seconds: the core gives up on a signature after a minute."""
 
 MAX_NUMBER = 1 << 53
 """The core reads numbers up to this one, and JSON has no word for nan and infinity."""
@@ -182,13 +185,18 @@ def must_be_whole(name: str, value: Any) -> None:
         raise wrong_type(name, "a whole number", value)
 
 
-def must_be_seconds(name: str, value: Any) -> None:
-    """Refuse what is no time that a signing function may take."""
+def must_be_size(name: str, value: Any) -> None:
+    """Refuse what is no whole number of bytes."""
+    must_be_whole(name, value)
+    if value < 0:
+        raise error("invalid_argument", f"{name} must be 0 bytes or more")
+
+
+def must_be_seconds(name: str, value: Any, most: float) -> None:
+    """Refuse what is no time limit, in seconds up to ``most``."""
     must_be_number(name, value)
-    if not 0 < value <= MAX_SIGNER_TIMEOUT:
-        raise error(
-            "invalid_argument", f"{name} must be over 0, up to {MAX_SIGNER_TIMEOUT} seconds"
-        )
+    if not 0 < value <= most:
+        raise error("invalid_argument", f"{name} must be over 0, up to {most:,} seconds")
 
 
 def must_be_bits(name: str, value: object) -> None:

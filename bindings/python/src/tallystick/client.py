@@ -10,8 +10,10 @@ from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any
 
 from tallystick.arguments import (
+    MAX_SIGNER_TIMEOUT,
     body_bytes,
     must_be_seconds,
+    must_be_size,
     must_be_text,
     must_be_utf8,
     must_be_whole,
@@ -34,8 +36,11 @@ __all__ = ["OrchestratorClient"]
 TIME_LIMIT = 30
 """Seconds that one call of an agent may take (rotagent)."""
 
-MAX_ANSWER = 10 << 20
-"""Bytes of an agent's answer that are read."""
+MAX_TIMEOUT = 86_400
+"""Seconds: a day."""
+
+MAX_BODY = MAX_ANSWER = 10 << 20
+"""Bytes."""
 
 MAX_CACHED = 128
 """Clients that :meth:`OrchestratorClient.send_secure_request` keeps ready."""
@@ -60,9 +65,13 @@ class OrchestratorClient:
         with a function: its public key, PEM or JWK. Recommended: a wrong signature
         is then found here and not at the agent.
     ``ttl``
-        seconds that a token lives, 1 to 86,400.
+        seconds that a token lives, 1 to 86,400 (default 60).
     ``signer_timeout``
-        seconds that a signing function may take, up to 60.
+        seconds that a signing function may take, up to 50 (default 10).
+    ``max_body``
+        bytes of a body that is signed (default 10 MiB); more is ``body_too_large``.
+    ``max_answer``
+        bytes of an agent's answer that :meth:`send` reads (default 10 MiB).
     ``backend``
         ``"native"`` or ``"wasm"``, see :func:`tallystick.core.load_core`.
 
@@ -78,17 +87,23 @@ class OrchestratorClient:
         public_key: str | None = None,
         ttl: int = 60,
         signer_timeout: float = 10,
+        max_body: int = MAX_BODY,
+        max_answer: int = MAX_ANSWER,
         backend: str | None = None,
     ) -> None:
         must_be_utf8("issuer_id", issuer_id)
         if public_key is not None:
             must_be_utf8("public_key", public_key)
         must_be_whole("ttl", ttl)
-        must_be_seconds("signer_timeout", signer_timeout)
+        must_be_seconds("signer_timeout", signer_timeout, MAX_SIGNER_TIMEOUT)
+        must_be_size("max_body", max_body)
+        must_be_size("max_answer", max_answer)
         self._core = load_core(backend)
         self._means = choose_means(self._core, signer, public_key, signer_timeout)
         self._issuer_id = issuer_id
         self._ttl = ttl
+        self._max_body = max_body
+        self._max_answer = max_answer
         self._engine = Engine(self._core, self._configure)
 
     def sign(self, method: str, url: str | yarl.URL, body: bytes | str = b"") -> dict[str, str]:
@@ -97,11 +112,10 @@ class OrchestratorClient:
         ``method`` is as it will be sent: HTTP clients send ``post`` as ``POST``, and case
         counts. ``url`` is absolute and ASCII, as it will be sent (for aiohttp
         ``str(yarl.URL(url))``); ``body`` the exact bytes, a text stands for its UTF-8.
-        Each call makes a new token, which works once. Raises ``invalid_url`` and
-        ``signer_failed``. Blocks for the signature's time.
+        Each call makes a new token, which works once. Raises ``invalid_url``,
+        ``body_too_large`` and ``signer_failed``. Blocks for the signature's time.
         """
-        digest, data = self._engine.hand_over(body_bytes(body))
-        members = _target(method, url) + digest
+        members, data = self._request(method, url, body)
         asked = _Asked(self._means)
         try:
             return _signed(self._engine.run("request.sign", members, data, asked.answer))
@@ -120,34 +134,42 @@ class OrchestratorClient:
         if self._means.in_core:
             return await asyncio.to_thread(self.sign, method, url, body)
         asked = _Asked(self._means)
-        digest, data = self._engine.hand_over(body_bytes(body))
-        members = _target(method, url) + digest
+        members, data = self._request(method, url, body)
         try:
             return _signed(await self._engine.arun("request.sign", members, data, asked.aanswer))
         except TallystickError as refused:
             raise refused from asked.failure
 
-    async def send(self, session: aiohttp.ClientSession, url: str, payload: Any) -> dict[str, Any]:
+    async def send(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        payload: Any,
+        *,
+        timeout: float = TIME_LIMIT,
+    ) -> dict[str, Any]:
         """POST ``payload`` as JSON to ``{url}/agent`` and return the agent's JSON object.
 
         Its ``agent_url`` is set to ``url``. What goes wrong on the way or at the agent is
         returned and never raised: ``{"error": ..., "agent_url": url}``, with ``Auth
-        Failed``, ``Replay Detected`` or ``Status N`` (rotagent). The time limit is 30
-        seconds, an answer of over 10 MiB is an error, redirects are not followed: a
-        signed request is for one receiver. Raises ``invalid_url``, ``signer_failed``
-        and, for a payload that is not JSON, ``invalid_argument``.
+        Failed``, ``Replay Detected`` or ``Status N`` (rotagent). ``timeout`` is in seconds
+        (default 30). An answer of over ``max_answer`` bytes is an error, redirects are not
+        followed: a signed request is for one receiver. Raises ``invalid_url``,
+        ``body_too_large``, ``signer_failed`` and, for a payload that is not JSON,
+        ``invalid_argument``.
         """
         if isinstance(session, type) or not callable(getattr(session, "post", None)):
             raise wrong_type("session", "an aiohttp.ClientSession", session)
         must_be_text("url", url)
+        must_be_seconds("timeout", timeout, MAX_TIMEOUT)
         body = _json(payload)
         target = _endpoint(self._core, url)
         headers = await self.asign("POST", target, body)
         headers["Content-Type"] = "application/json"
         try:
-            return await self._deliver(session, target, headers, body, url)
+            return await self._deliver(session, target, headers, body, url, timeout)
         except asyncio.TimeoutError:
-            return _failure(f"no answer within {TIME_LIMIT} seconds", url)
+            return _failure(f"no answer within {timeout} seconds", url)
         except Exception as reason:
             return _failure(str(reason) or type(reason).__name__, url)
 
@@ -174,6 +196,13 @@ class OrchestratorClient:
         """Free what is held in the core; a later call opens it again."""
         self._engine.close()
 
+    def _request(self, method: str, url: str | yarl.URL, body: bytes | str) -> tuple[str, bytes]:
+        exact = body_bytes(body)
+        if len(exact) > self._max_body:
+            raise error("body_too_large", f"the body is over max_body ({self._max_body} bytes)")
+        digest, data = self._engine.hand_over(exact)
+        return _target(method, url) + digest, data
+
     def _configure(self) -> Configuration:
         signer = {"issuer": self._issuer_id, "ttl": self._ttl}
         return {"signer": {**signer, **self._means.configuration}}
@@ -185,6 +214,7 @@ class OrchestratorClient:
         headers: dict[str, str],
         body: bytes,
         url: str,
+        seconds: float,
     ) -> dict[str, Any]:
         import aiohttp
 
@@ -192,12 +222,13 @@ class OrchestratorClient:
             target,
             data=body,
             headers=headers,
-            timeout=aiohttp.ClientTimeout(total=TIME_LIMIT),
+            timeout=aiohttp.ClientTimeout(total=seconds),
             allow_redirects=False,
         ) as response:
-            answer = await _read(response) if response.status == 200 else b""
+            limit = self._max_answer
+            answer = await _read(response, limit) if response.status == 200 else b""
             if answer is None:
-                return _failure(f"the agent's answer is over {MAX_ANSWER} bytes", url)
+                return _failure(f"the agent's answer is over {limit} bytes", url)
             outcome = {"agent_url": url, "status": response.status}
             result: dict[str, Any] = call_json(self._core, "request.outcome", outcome, answer)
             return dict(result["result"])
@@ -261,13 +292,13 @@ def _endpoint(core: Core, url: str) -> yarl.URL:
         raise error("invalid_url", f"aiohttp cannot send to this URL: {reason}") from reason
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes | None:
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
     """Return the answer's bytes, or ``None`` when they are over the limit."""
     parts: list[bytes] = []
     size = 0
     async for part in response.content.iter_chunked(64 << 10):
         size += len(part)
-        if size > MAX_ANSWER:
+        if size > limit:
             return None
         parts.append(part)
     return b"".join(parts)

@@ -45,6 +45,9 @@ class TallystickError(Exception):
     """
 
     code: str = "internal"
+    message: str
+    log: str
+    response: ErrorResponse | None
 
     def __init__(
         self,

@@ -71,7 +71,7 @@ app.add_url_rule("/bob/view", view_func=View.as_view("view"))
 @app.get("/alice/call")
 def call() -> ResponseReturnValue:
     """Have alice call bob, who has to fetch her keys from this very server."""
-    header = skills["alice"].authorization(f"{ORIGIN}/bob", reuse=False)
+    header = skills["alice"].authorize(f"{ORIGIN}/bob", reuse=False)["Authorization"]
     asked = urllib.request.Request(f"{ORIGIN}/bob/whoami", headers={"Authorization": header})
     try:
         with urllib.request.urlopen(asked, timeout=60) as answer:

@@ -76,7 +76,7 @@ def main(folder: str) -> None:
     with Authority(portal, keys_dir=os.path.join(folder, "a")) as authority:
         for number in range(KEEP + 3):
             authority.register_client("alice", public_key=public, scopes=[f"read{number}"])
-        print("authority", authority.list_clients()[0]["scopes"])
+        print("authority", authority.list_clients()[0].scopes)
     print("async", asyncio.run(asyncio.sleep(0, "works")))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Union, cast
 
 from tallystick.access.asgi_request import BodyReader, describe, header_values, path_below_mount
-from tallystick.access.party import PATHS, Party, Served, must_be_parties
+from tallystick.access.party import PATHS, Party, Served, host_of, must_be_parties
 from tallystick.access.skill import AuthSkill
 from tallystick.arguments import must_be_callable
 from tallystick.body import UNAVAILABLE, Body
@@ -97,8 +97,8 @@ class AuthMiddleware:
             raise error("invalid_argument", "AuthMiddleware takes an application and an AuthSkill")
         must_be_callable("on_error", on_error)
         self._app = app
-        self._skill = skill
-        self._required = skill.requirement(scopes, bind)
+        self._host = host_of(skill)
+        self._required = self._host.requirement(scopes, bind)
         self._on_error = on_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,11 +111,11 @@ class AuthMiddleware:
             # A handshake has no body to be bound to.
             if scope["type"] != "http":
                 return UNAVAILABLE
-            return await reader.read(limit, self._skill.buffers.asked)
+            return await reader.read(limit, self._host.buffers.asked)
 
         try:
             try:
-                auth = await self._skill.averify_members(describe(scope) + self._required, read)
+                auth = await self._host.averify(describe(scope) + self._required, read)
             except TallystickError as refused:
                 return await self._refuse(refused, scope, receive, send)
             state = {**scope.get("state", {}), "auth": auth}
@@ -126,7 +126,7 @@ class AuthMiddleware:
     async def _refuse(
         self, refused: TallystickError, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        log_refusal(self._skill.logger, refused)
+        log_refusal(self._host.logger, refused)
         if self._on_error is not None:
             self._on_error(refused)
         if scope["type"] == "websocket":
@@ -160,7 +160,8 @@ async def _serve(party: Party, path: str, scope: Scope, reader: BodyReader) -> S
     if path not in PATHS:
         return None
     try:
-        body = await reader.read(party.max_form, party.buffers.early)
+        host = host_of(party)
+        body = await reader.read(host.max_form, host.buffers.early)
         return await party.aserve(scope["method"], path, **asked, body=body)
     finally:
         reader.release()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tallystick.engine import Answer
 
-__all__ = ["AuthContext", "CommandResult"]
+__all__ = ["AuthContext", "CommandResult", "context_of"]
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,17 @@ class AuthContext:
         del members["raw_claims"]
         return members
 
-    @classmethod
-    def of(cls, answer: Answer) -> AuthContext:
-        """Wrap the answer of ``access.verify``, which is used up.
 
-        A frozen dataclass sets each field through a call: on every request that would
-        cost more than reading the whole answer.
-        """
-        context = object.__new__(cls)
-        answer["token_id"] = answer.pop("jti")
-        context.__dict__.update(answer)
-        return context
+def context_of(answer: Answer) -> AuthContext:
+    """Wrap the answer of ``access.verify``, which is used up.
+
+    A frozen dataclass sets each field through a call: on every request that would
+    cost more than reading the whole answer.
+    """
+    context = object.__new__(AuthContext)
+    answer["token_id"] = answer.pop("jti")
+    context.__dict__.update(answer)
+    return context
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,19 @@ from typing import Any, NoReturn
 
 from tallystick.errors import TallystickError, error
 
-__all__ = ["read_document"]
+__all__ = ["Document", "read_document"]
 
 MAX_SIZE = 1 << 20
 """Bytes of a configuration file."""
 
 
-def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
+class Document(dict[str, Any]):
+    """What a configuration file holds; ``source`` names it in errors."""
+
+    source = ""
+
+
+def read_document(path: str | os.PathLike[str]) -> Document:
     """Return the mapping that a ``.json`` file, or any other as YAML, holds.
 
     Raises ``invalid_config`` that names the file, the line where there is one, and
@@ -23,11 +29,11 @@ def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
     name = os.fspath(path)
     text = _text(name)
     document = _json(name, text) if name.endswith(".json") else _yaml(name, text)
-    if document is None:
-        return {}
-    if not isinstance(document, dict):
+    if document is not None and not isinstance(document, dict):
         raise _wrong(name, "it must be a mapping of settings, such as base_url: '@my-agent'")
-    return document
+    found = Document(document or {})
+    found.source = os.path.basename(name)
+    return found
 
 
 def _text(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Union
 
 from flask import Blueprint, Response, abort, request
 
-from tallystick.access.party import PATHS, Party, must_be_parties
+from tallystick.access.party import PATHS, Party, host_of, must_be_parties
 from tallystick.body import FlaskBody
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def auth_blueprint(parties: Parties, *, name: str = "tallystick") -> Blueprint:
 
 
 def _answer(party: Party, path: str) -> Response:
+    host = host_of(party)
     current = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     body = FlaskBody(current)
     headers = current.headers
@@ -58,7 +59,7 @@ def _answer(party: Party, path: str) -> Response:
             authorization=headers.getlist("Authorization"),
             content_type=headers.get("Content-Type", ""),
             if_none_match=headers.get("If-None-Match", ""),
-            body=body.read(party.max_form, party.buffers.early),
+            body=body.read(host.max_form, host.buffers.early),
         )
     finally:
         body.release()

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tallystick.guarding import Refusals, describe, guard
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Callable
 
     from flask import Request
 
     from tallystick.access.context import AuthContext
-    from tallystick.access.skill import AuthSkill
+    from tallystick.access.host import AccessHost
     from tallystick.body import Body, FlaskBody
     from tallystick.errors import TallystickError
 
@@ -23,19 +22,16 @@ View = TypeVar("View", bound="Callable[..., Any]")
 
 
 def require(
-    skill: AuthSkill,
-    logger: logging.Logger,
-    on_error: Callable[[TallystickError], Any] | None,
-    requirement: str,
+    host: AccessHost, requirement: str, on_error: Callable[[TallystickError], Any] | None
 ) -> Callable[[View], View]:
     """Return a decorator for views; ``requirement`` has further members of ``access.verify``."""
-    refusals = Refusals(on_error, logger)
+    refusals = Refusals(on_error, host.logger)
 
     def verify(request: Request, body: FlaskBody) -> AuthContext:
         def read(limit: int) -> Body:
-            return body.read(limit, skill.buffers.asked)
+            return body.read(limit, host.buffers.asked)
 
-        return skill.verify_members(describe(request.environ) + requirement, read)
+        return host.verify(describe(request.environ) + requirement, read)
 
     def decorate(view: View) -> View:
         return guard(view, verify, refusals.answer)

@@ -50,8 +50,8 @@ def authorization_in(headers: Any) -> list[str]:
     return found
 
 
-def put_authorization(context: Any, authorization: str) -> None:
-    """Put the one ``Authorization`` header into ``headers``, made where there are none."""
+def put_authorization(context: Any, made: dict[str, str]) -> None:
+    """Put what was made into ``headers``, which are made where there are none."""
     headers = member(context, "headers")
     if headers is None:
         headers = {}
@@ -61,7 +61,7 @@ def put_authorization(context: Any, authorization: str) -> None:
     # Two of them would be refused at the other end.
     for name in [name for name in headers if _text(name).lower() == HEADER]:
         del headers[name]
-    headers["Authorization"] = authorization
+    headers.update(made)
 
 
 def put_auth(context: Any, caller: object) -> None:

@@ -21,7 +21,6 @@ from tallystick.errors import TallystickError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tallystick.access.context import AuthContext
     from tallystick.access.host import AccessHost
 
 __all__ = ["Hooks"]
@@ -37,14 +36,6 @@ class Hooks:
 
     _host: AccessHost
 
-    if TYPE_CHECKING:
-
-        def authorization(self, target: str, scopes: Sequence[str] | None = None) -> str: ...
-        async def aauthorization(self, target: str, scopes: Sequence[str] | None = None) -> str: ...
-        def covers(self, target: str, url: str) -> bool: ...
-        def verify_members(self, members: str, read: None) -> AuthContext: ...
-        async def averify_members(self, members: str, read: None) -> AuthContext: ...
-
     def on_request_outgoing(self, context: Any) -> Any:
         """Put a token for ``target_agent`` (or ``target_url``) into the context's ``headers``.
 
@@ -57,14 +48,14 @@ class Hooks:
         """
         wanted = self._wanted(context)
         if wanted is not None:
-            put_authorization(context, self.authorization(*wanted))
+            put_authorization(context, self._host.authorize(*wanted))
         return context
 
     async def aon_request_outgoing(self, context: Any) -> Any:
         """Do the same without blocking the event loop."""
         wanted = self._wanted(context)
         if wanted is not None:
-            put_authorization(context, await self.aauthorization(*wanted))
+            put_authorization(context, await self._host.aauthorize(*wanted))
         return context
 
     def on_connection(self, context: Any) -> Any:
@@ -79,7 +70,7 @@ class Hooks:
         members, values = _describe(context)
         if values:
             try:
-                put_auth(context, self.verify_members(members, None))
+                put_auth(context, self._host.verify(members, None))
             except TallystickError as refused:
                 _unless_absent(refused, values)
         return context
@@ -89,7 +80,7 @@ class Hooks:
         members, values = _describe(context)
         if values:
             try:
-                put_auth(context, await self.averify_members(members, None))
+                put_auth(context, await self._host.averify(members, None))
             except TallystickError as refused:
                 _unless_absent(refused, values)
         return context
@@ -99,7 +90,7 @@ class Hooks:
         agent, url = member(context, "target_agent"), member(context, "target_url")
         if not agent and not url:
             return None
-        if agent and url and not self.covers(agent, str(url)):
+        if agent and url and not self._host.covers(self._host.resolve(agent), str(url)):
             self._host.logger.log(
                 logging.WARNING,
                 "no token was put into a request: its target_url is not below its target_agent",

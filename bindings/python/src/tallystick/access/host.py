@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
+from tallystick.access import wording
+from tallystick.access.context import context_of
 from tallystick.access.derivation import answer_derive
 from tallystick.access.fetching import Fetcher
 from tallystick.access.ring_signing import RingSigning
+from tallystick.arguments import body_bytes, must_be_text, must_be_texts
 from tallystick.body import Body, read_by, told
-from tallystick.core import Core, InstanceReplacedError
+from tallystick.core import Core, InstanceReplacedError, call_json
 from tallystick.engine import Engine, members_of
 from tallystick.errors import TallystickError, error
 from tallystick.replay import choose_replay, warn_of_memory
@@ -23,16 +26,18 @@ if TYPE_CHECKING:
     import logging
     import os
     import ssl
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from tallystick.access.context import AuthContext
     from tallystick.access.ring import Ring
     from tallystick.access.watched import Source
     from tallystick.engine import Answer, Configuration, Need, Reply
     from tallystick.replay import ReplayStore
     from tallystick.signing import SigningMeans
 
-    ReadBody = Callable[[int], Body]
-    AReadBody = Callable[[int], Awaitable[Body]]
+    ReadBody = Callable[[int], Union[Body, bytes]]
+    AReadBody = Callable[[int], Awaitable[Union[Body, bytes]]]
+    Binding = tuple[Union[str, None], Union[str, None], Union[bytes, str, None]]
 
 __all__ = ["AccessHost", "Means"]
 
@@ -71,6 +76,7 @@ class AccessHost:
     ) -> None:
         self.core = core
         self.logger = logger
+        self.role: str = access["role"]
         self.opened: Answer = {}
         self._ring = means.ring
         self._sources = means.sources if means.ring is None else (means.ring, *means.sources)
@@ -90,6 +96,11 @@ class AccessHost:
             self.claims.check()
         elif not access.get("dev_mode"):
             warn_of_memory(logger)
+
+    @property
+    def max_form(self) -> int:
+        """Bytes of a body that the token endpoint takes."""
+        return int(self.opened["max_form"])
 
     @property
     def signs_in_core(self) -> bool:
@@ -118,6 +129,67 @@ class AccessHost:
         except TallystickError as refused:
             raise refused from asked.failure
 
+    def verify(self, members: str, read: ReadBody | None) -> AuthContext:
+        """Run ``access.verify`` with members as :mod:`tallystick.access.wording` has them."""
+        return self._verified(self.run("access.verify", members, b"", read))
+
+    async def averify(self, members: str, read: AReadBody | None) -> AuthContext:
+        """Do the same without blocking the event loop."""
+        return self._verified(await self.arun("access.verify", members, b"", read))
+
+    def authorize(
+        self,
+        target: str,
+        scopes: Sequence[str] | None,
+        binding: Binding | None = None,
+        *,
+        reuse: bool = True,
+    ) -> dict[str, str]:
+        """Return the headers for a call of ``target``; ``binding`` is the request's parts."""
+        members, data = self._issued(target, scopes, binding, reuse)
+        return _headers(self.run("access.issue", members, data))
+
+    async def aauthorize(
+        self,
+        target: str,
+        scopes: Sequence[str] | None,
+        binding: Binding | None = None,
+        *,
+        reuse: bool = True,
+    ) -> dict[str, str]:
+        """Do the same without blocking the event loop."""
+        members, data = self._issued(target, scopes, binding, reuse)
+        if self.signs_in_core and (binding is not None or not reuse):
+            return _headers(await asyncio.to_thread(self.run, "access.issue", members, data))
+        return _headers(await self.arun("access.issue", members, data))
+
+    def requirement(self, scopes: Sequence[str], bind: bool) -> str:
+        """Word what an endpoint requires once, for :meth:`verify`.
+
+        Raises ``invalid_config`` for what is no pattern: now, and not at each request.
+        """
+        for pattern in must_be_texts("scopes", scopes):
+            call_json(self.core, "scope.match", {"pattern": pattern, "scope": "any"})
+        return wording.required(scopes, bind)
+
+    def resolve(self, reference: str) -> str:
+        """Return the URL of an agent from a reference: ``@name``, a name or a URL."""
+        must_be_text("reference", reference)
+        request = {"reference": reference}
+        authority = self._access.get("authority")
+        if authority:
+            request["authority"] = authority
+        return str(call_json(self.core, "agent.resolve", request)["url"])
+
+    def covers(self, agent_url: str, url: str) -> bool:
+        """Tell whether a token for the agent at ``agent_url`` may be sent to ``url``.
+
+        It may below that URL alone: whoever else gets it can use it there.
+        """
+        must_be_text("url", url)
+        asked = {"agent_url": agent_url, "url": url}
+        return call_json(self.core, "agent.covers", asked)["covers"] is True
+
     def rotate_keys(self, *, force: bool, revoke: bool) -> dict[str, Any]:
         """Rotate the ring; ``invalid_argument`` where there is none."""
         if self._ring is None:
@@ -145,6 +217,25 @@ class AccessHost:
         """Free what is held; a later call opens it again."""
         self.engine.close()
         self.fetcher.close()
+
+    def _verified(self, answer: Answer) -> AuthContext:
+        if answer["bound"] and self.floor is not None:
+            self.floor.note(answer["expires_at"])
+        return context_of(answer)
+
+    def _issued(
+        self, target: str, scopes: Sequence[str] | None, binding: Binding | None, reuse: bool
+    ) -> tuple[str, bytes]:
+        members = wording.wanted(target, scopes)
+        if binding is None:
+            return (members + ',"reuse":true' if reuse else members), b""
+        method, url, body = binding
+        if method is None or url is None:
+            raise error("invalid_argument", "bind=True needs the method and the URL of the request")
+        must_be_text("method", method)
+        digest, data = self.engine.hand_over(b"" if body is None else body_bytes(body))
+        bound = members_of({"method": method, "url": str(url)})
+        return f'{members},"bind":{{{bound}{digest}}}', data
 
     def _configure(self) -> Configuration:
         access = dict(self._access)
@@ -236,3 +327,7 @@ class _Asked:
 
 
 _UNREAD = Body(unavailable=True)
+
+
+def _headers(answer: Answer) -> dict[str, str]:
+    return {"Authorization": answer["authorization"]}

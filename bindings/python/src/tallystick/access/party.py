@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from tallystick.access.host import AccessHost
     from tallystick.body import Body
     from tallystick.engine import Answer
-    from tallystick.room import Buffers
 
-__all__ = ["PATHS", "Party", "Served", "must_be_parties"]
+__all__ = ["PATHS", "Party", "Served", "host_of", "must_be_parties"]
 
 PATHS = (
     "/.well-known/openid-configuration",
@@ -60,21 +59,6 @@ class Party:
         """The own URL: the audience that is accepted."""
         return str(self._host.opened["base_url"])
 
-    @property
-    def logger(self) -> logging.Logger:
-        """Where refusals are logged."""
-        return self._host.logger
-
-    @property
-    def max_form(self) -> int:
-        """Bytes of a body that :meth:`serve` takes."""
-        return int(self._host.opened["max_form"])
-
-    @property
-    def buffers(self) -> Buffers:
-        """How bodies are read, for adapters."""
-        return self._host.buffers
-
     def serve(
         self,
         method: str,
@@ -84,17 +68,16 @@ class Party:
         content_type: str = "",
         if_none_match: str = "",
         body: bytes | Body = b"",
-        body_too_large: bool = False,
     ) -> Served | None:
         """Answer one request to the documents or the token endpoint.
 
         ``path`` is the path below where the party is mounted, ``authorization`` has the
         value of each header of that name (one text is one header, ``None`` none), ``body``
-        at most ``max_form`` bytes, or a :class:`tallystick.Body` that says why there are
-        none. ``None`` for a path that is not served here.
+        the bytes of the form, or a :class:`tallystick.Body` that says why there are none.
+        ``None`` for a path that is not served here.
         """
         members = wording.served(method, path, authorization, content_type, if_none_match)
-        asked, data = wording.form(body, body_too_large)
+        asked, data = wording.form(body)
         return self._served(self._host.run("access.serve", members + asked, data))
 
     async def aserve(
@@ -106,11 +89,10 @@ class Party:
         content_type: str = "",
         if_none_match: str = "",
         body: bytes | Body = b"",
-        body_too_large: bool = False,
     ) -> Served | None:
         """Do the same without blocking the event loop."""
         members = wording.served(method, path, authorization, content_type, if_none_match)
-        asked, data = wording.form(body, body_too_large)
+        asked, data = wording.form(body)
         return self._served(await self._host.arun("access.serve", members + asked, data))
 
     def blueprint(self, name: str = "tallystick") -> Blueprint:
@@ -165,6 +147,11 @@ class Party:
             level = logging.WARNING if answer.get("level") == "warning" else logging.INFO
             self._host.logger.log(level, "%s", log)
         return Served(**answer["response"]) if answer["handled"] else None
+
+
+def host_of(party: Party) -> AccessHost:
+    """Return what an adapter works with."""
+    return party._host  # noqa: SLF001
 
 
 def must_be_parties(parties: object) -> None:

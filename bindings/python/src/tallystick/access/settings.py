@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
-from tallystick.access.documents import read_document
+from tallystick.access.documents import Document
 from tallystick.core import Core, call_json
 from tallystick.errors import error
 
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping
 
-    Config = Union[Mapping[str, Any], str, os.PathLike[str], None]
-
 __all__ = ["Settings", "read_settings"]
+
+
+RENAMED = {"file": "AuthSkill.from_file(path)", "bits": "key_bits"}
+"""Options of before, and what they became."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,8 +33,7 @@ class Settings:
 
 def read_settings(
     core: Core,
-    config: Config,
-    file: str | os.PathLike[str] | None,
+    config: Mapping[str, Any] | None,
     options: dict[str, Any],
     logger: logging.Logger,
 ) -> Settings:
@@ -41,29 +42,22 @@ def read_settings(
     ``${NAME}`` is taken from the environment. What is accepted but not active is
     logged. Raises ``invalid_config`` that names the file, the key and the fix.
     """
-    mapping, source = _mapping(config, file)
+    for old, new in RENAMED.items():
+        if old in options:
+            raise error("invalid_argument", f"{old} is now {new}")
+    mapping = _plain(config, "the configuration")
     names = call_json(core, "config.variables", {"config": mapping})["names"]
     request: dict[str, Any] = {
         "config": mapping,
         "variables": {name: os.environ[name] for name in names if name in os.environ},
-        "options": _plain(options, "what the options give"),
+        "options": _plain(options, "the options"),
     }
-    if source:
-        request["source"] = source
+    if isinstance(config, Document):
+        request["source"] = config.source
     answer = call_json(core, "config.read", request)
     for inactive in answer["inactive"]:
         logger.warning("%s: not active: %s", inactive["key"], inactive["reason"])
     return Settings(answer["access"], answer["mode"], os.path.expanduser(answer["keys_dir"]))
-
-
-def _mapping(config: Config, file: str | os.PathLike[str] | None) -> tuple[Mapping[str, Any], str]:
-    if file is not None and config is not None:
-        raise error("invalid_argument", "give either a configuration or a file, not both")
-    if isinstance(config, (str, os.PathLike)):
-        file = config
-    elif file is None:
-        return _plain(config, "the configuration"), ""
-    return read_document(file), os.path.basename(file)
 
 
 def _plain(config: Mapping[str, Any] | None, what: str) -> dict[str, Any]:
@@ -73,7 +67,8 @@ def _plain(config: Mapping[str, Any] | None, what: str) -> dict[str, Any]:
     if not hasattr(config, "keys"):
         raise error(
             "invalid_argument",
-            f"{what} is a mapping or a file's path, not {type(config).__name__}",
+            f"{what} must be a mapping, not {type(config).__name__}: "
+            "use AuthSkill.from_file(path) for a file",
         )
     mapping = dict(config)
     if isinstance(mapping.get("keys_dir"), os.PathLike):

@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tallystick.access import wording
 from tallystick.access.context import AuthContext, CommandResult
+from tallystick.access.documents import read_document
 from tallystick.access.hooks import Hooks
 from tallystick.access.host import AccessHost
 from tallystick.access.opening import open_means
 from tallystick.access.party import Party
 from tallystick.access.settings import read_settings
 from tallystick.arguments import (
+    MAX_SIGNER_TIMEOUT,
     body_bytes,
     choose_logger,
     issuer_keys,
     must_be_bits,
     must_be_callable,
-    must_be_path,
+    must_be_folder,
     must_be_seconds,
     must_be_text,
-    must_be_texts,
     must_be_trust,
 )
 from tallystick.body import aknown_body, known_body
-from tallystick.core import call_json, load_core
-from tallystick.engine import members_of
+from tallystick.core import load_core
 from tallystick.errors import TallystickError, error
 from tallystick.refusals import is_verdict, log_refusal
 
@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     import logging
     import os
     import ssl
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from tallystick.access.settings import Config
+    from typing_extensions import Self
+
     from tallystick.body import Body
     from tallystick.replay import ReplayStore
     from tallystick.signing import SigningFunction
@@ -50,9 +51,8 @@ class AuthSkill(Hooks, Party):
     """Issues, gets and verifies access tokens for one agent.
 
     ``config``
-        a mapping with the seed's keys, plain or as ``{"skills": {"auth": ...}}``; or
-        the path of a YAML or JSON file with it, which ``file`` gives as well.
-        ``${NAME}`` stands for an environment variable.
+        a mapping with the seed's keys, plain or as ``{"skills": {"auth": ...}}``; for a
+        file see :meth:`from_file`. ``${NAME}`` stands for an environment variable.
     ``options``
         any key of the configuration (table below), overriding it.
     ``signer``, ``public_key``
@@ -63,16 +63,16 @@ class AuthSkill(Hooks, Party):
         with the same ``agent_id`` (or last segment of ``base_url``) in one ``keys_dir``
         share one key ring: give each a ``keys_dir`` or an ``agent_id`` of its own.
     ``signer_timeout``
-        seconds that such a function may take, up to 60.
+        seconds that such a function may take, up to 50 (default 10).
     ``key_bits``
-        of keys that are made: 2048, 3072 or 4096.
+        bits of keys that are made: 2048 (default), 3072 or 4096.
     ``keys``
         ``{"issuer": "PEM, JWK or JWKS"}``: keys of issuers that are not fetched. These
         issuers are thereby trusted: they pass without being on ``allow``; ``deny`` and
         ``accept_from`` still hold for them.
     ``replay``
         where used tokens are remembered that are bound to one request, as of
-        :class:`tallystick.AgentAuth`.
+        :class:`tallystick.AgentAuth` (default ``"sqlite"``).
     ``ssl_context``
         for fetching; default: Python's own trust.
     ``on_error``
@@ -128,9 +128,8 @@ class AuthSkill(Hooks, Party):
 
     def __init__(
         self,
-        config: Config = None,
+        config: Mapping[str, Any] | None = None,
         *,
-        file: str | os.PathLike[str] | None = None,
         signer: SigningFunction | None = None,
         public_key: str | None = None,
         signer_timeout: float = 10,
@@ -144,17 +143,15 @@ class AuthSkill(Hooks, Party):
         **options: Any,
     ) -> None:
         logger = choose_logger(logger)
-        must_be_path("file", file)
         if public_key is not None:
             must_be_text("public_key", public_key)
-        must_be_seconds("signer_timeout", signer_timeout)
+        must_be_seconds("signer_timeout", signer_timeout, MAX_SIGNER_TIMEOUT)
         must_be_bits("key_bits", key_bits)
         must_be_callable("on_error", on_error)
         must_be_trust("ssl_context", ssl_context)
         core = load_core(backend)
-        settings = read_settings(core, config, file, options, logger)
+        settings = read_settings(core, config, options, logger)
         self._on_error = on_error
-        self._authority = settings.access.get("authority")
         means = open_means(
             core,
             settings,
@@ -170,6 +167,17 @@ class AuthSkill(Hooks, Party):
         if keys is not None:
             access["keys"] = issuer_keys("keys", keys)
         self._host = AccessHost(core, access, means, logger)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], **options: Any) -> Self:
+        """Return a skill with the configuration of a file: strict JSON (``.json``) or YAML 1.2.
+
+        ``options`` are those of the class, without ``config``, and override the file. YAML
+        needs the extra ``[access]``. Raises ``invalid_config`` that names the file, the line
+        or key, and the fix.
+        """
+        must_be_folder("path", path)
+        return cls(read_document(path), **options)
 
     @property
     def mode(self) -> str:
@@ -215,7 +223,7 @@ class AuthSkill(Hooks, Party):
         members = wording.wanted(target, scopes, extra_claims)
         return str((await self._host.arun("access.issue", members))["token"])
 
-    def authorization(
+    def authorize(
         self,
         target: str,
         scopes: Sequence[str] | None = None,
@@ -225,18 +233,18 @@ class AuthSkill(Hooks, Party):
         body: bytes | str | None = None,
         bind: bool = False,
         reuse: bool = True,
-    ) -> str:
-        """Return the value of an ``Authorization`` header for a call of ``target``.
+    ) -> dict[str, str]:
+        """Return the headers that authorize a call of ``target``: ``{"Authorization": ...}``.
 
         A token is kept and given again until shortly before it expires, unless
         ``reuse`` is false. ``bind`` makes one that works once and for one request
         alone: ``method``, ``url`` (absolute, as it will be sent) and the exact bytes
         of ``body``. Errors as of :meth:`generate_token`.
         """
-        members, data = self._bound(wording.wanted(target, scopes), method, url, body, bind, reuse)
-        return str(self._host.run("access.issue", members, data)["authorization"])
+        binding = (method, url, body) if bind else None
+        return self._host.authorize(target, scopes, binding, reuse=reuse)
 
-    async def aauthorization(
+    async def aauthorize(
         self,
         target: str,
         scopes: Sequence[str] | None = None,
@@ -246,14 +254,10 @@ class AuthSkill(Hooks, Party):
         body: bytes | str | None = None,
         bind: bool = False,
         reuse: bool = True,
-    ) -> str:
+    ) -> dict[str, str]:
         """Do the same without blocking the event loop."""
-        members, data = self._bound(wording.wanted(target, scopes), method, url, body, bind, reuse)
-        if self._host.signs_in_core and (bind or not reuse):
-            answer = await asyncio.to_thread(self._host.run, "access.issue", members, data)
-        else:
-            answer = await self._host.arun("access.issue", members, data)
-        return str(answer["authorization"])
+        binding = (method, url, body) if bind else None
+        return await self._host.aauthorize(target, scopes, binding, reuse=reuse)
 
     def validate_token(self, token: str | None) -> AuthContext | None:
         """Return who the token is from, or ``None`` for one that is refused.
@@ -281,15 +285,15 @@ class AuthSkill(Hooks, Party):
         """Return who the token is from, or raise the error of its refusal.
 
         A token that is bound to a request is refused here: it needs
-        :meth:`verify_request`.
+        :meth:`verify`.
         """
-        return AuthContext.of(self._host.run("access.verify", wording.token(token)))
+        return self._host.verify(wording.token(token), None)
 
     async def averify_token(self, token: str) -> AuthContext:
         """Do the same without blocking the event loop."""
-        return AuthContext.of(await self._host.arun("access.verify", wording.token(token)))
+        return await self._host.averify(wording.token(token), None)
 
-    def verify_request(
+    def verify(
         self,
         authorization: Sequence[str] | str | None,
         *,
@@ -297,26 +301,25 @@ class AuthSkill(Hooks, Party):
         path: str,
         query: str = "",
         mount: str = "",
+        body: bytes | Callable[[int], Body | bytes] = b"",
         scopes: Sequence[str] = (),
         bind: bool = False,
-        body: bytes | Callable[[int], Body] = b"",
     ) -> AuthContext:
         """Verify one request from its parts, for hosts other than Flask and ASGI.
 
         ``authorization`` has the value of each header of that name (one text is one
-        header, ``None`` none); ``path`` is the path
-        below ``mount`` as it was sent (percent-encoded), ``query`` the text after ``?``.
-        Texts hold one character per byte (latin-1). ``scopes`` are patterns of which
+        header, ``None`` none); ``path`` is the path below ``mount`` as it was sent
+        (percent-encoded), ``query`` the text after ``?``. Texts hold one character per
+        byte (latin-1). ``body`` has the exact bytes, or reads them: it is called with the
+        most bytes to read, and only for a bound token. ``scopes`` are patterns of which
         each must be granted; ``bind`` takes only tokens that are bound to the request.
-        ``body`` has the exact bytes, or reads them: it is called with the most bytes to
-        read, and only for a bound token. Raises the error of the refusal; its
-        ``response`` is the HTTP answer for the caller.
+        Raises the error of the refusal; its ``response`` is the HTTP answer for the caller.
         """
         members = wording.verified(authorization, method, path, query, mount)
-        read = body if callable(body) else known_body(body)
-        return self.verify_members(members + wording.required(scopes, bind), read)
+        read = body if callable(body) else known_body(body_bytes(body))
+        return self._host.verify(members + wording.required(scopes, bind), read)
 
-    async def averify_request(
+    async def averify(
         self,
         authorization: Sequence[str] | str | None,
         *,
@@ -324,25 +327,14 @@ class AuthSkill(Hooks, Party):
         path: str,
         query: str = "",
         mount: str = "",
+        body: bytes | Callable[[int], Awaitable[Body | bytes]] = b"",
         scopes: Sequence[str] = (),
         bind: bool = False,
-        body: bytes | Callable[[int], Awaitable[Body]] = b"",
     ) -> AuthContext:
         """Do the same without blocking the event loop; ``body`` may be a coroutine function."""
         members = wording.verified(authorization, method, path, query, mount)
-        read = body if callable(body) else aknown_body(body)
-        return await self.averify_members(members + wording.required(scopes, bind), read)
-
-    def verify_members(self, members: str, read: Callable[[int], Body] | None) -> AuthContext:
-        """Run ``access.verify`` with members that an adapter has worded already."""
-        return self._verified(AuthContext.of(self._host.run("access.verify", members, b"", read)))
-
-    async def averify_members(
-        self, members: str, read: Callable[[int], Awaitable[Body]] | None
-    ) -> AuthContext:
-        """Do the same without blocking the event loop."""
-        answer = await self._host.arun("access.verify", members, b"", read)
-        return self._verified(AuthContext.of(answer))
+        read = body if callable(body) else aknown_body(body_bytes(body))
+        return await self._host.averify(members + wording.required(scopes, bind), read)
 
     def require_auth(self, view: View) -> View:
         """Let a Flask view run for verified callers alone; the caller is ``flask.g.auth``.
@@ -367,16 +359,7 @@ class AuthSkill(Hooks, Party):
                     'require_scopes takes names as separate arguments: require_scopes("read", '
                     f'"write"), not {type(scope).__name__}',
                 )
-        return require(self, self._host.logger, self._on_error, self.requirement(scopes, bind))
-
-    def requirement(self, scopes: Sequence[str], bind: bool) -> str:
-        """Word what an endpoint requires once, for :meth:`verify_members`.
-
-        Raises ``invalid_config`` for what is no pattern: now, and not at each request.
-        """
-        for pattern in must_be_texts("scopes", scopes):
-            call_json(self._host.core, "scope.match", {"pattern": pattern, "scope": "any"})
-        return wording.required(scopes, bind)
+        return require(self._host, self._host.requirement(scopes, bind), self._on_error)
 
     def run_command(self, line: str) -> CommandResult:
         """Run a slash command of the seed, such as ``/auth/token @bob read``.
@@ -389,51 +372,10 @@ class AuthSkill(Hooks, Party):
         """Do the same without blocking the event loop."""
         return CommandResult(**await self._host.arun("access.command", wording.command(line)))
 
-    def resolve(self, reference: str) -> str:
-        """Return the URL of an agent from a reference: ``@name``, a name or a URL."""
-        must_be_text("reference", reference)
-        request = {"reference": reference}
-        if self._authority:
-            request["authority"] = self._authority
-        return str(call_json(self._host.core, "agent.resolve", request)["url"])
-
-    def covers(self, target: str, url: str) -> bool:
-        """Tell whether a token for ``target`` may be sent to ``url``.
-
-        It may below the agent's own URL alone: whoever else gets it can use it there.
-        """
-        must_be_text("target", target)
-        must_be_text("url", url)
-        request = {"agent_url": self.resolve(target), "url": url}
-        return call_json(self._host.core, "agent.covers", request)["covers"] is True
-
     def __repr__(self) -> str:
         return f"<AuthSkill {self.agent_id!r} ({self.mode})>"
-
-    def _bound(
-        self,
-        members: str,
-        method: str | None,
-        url: str | None,
-        body: bytes | str | None,
-        bind: bool,
-        reuse: bool,
-    ) -> tuple[str, bytes]:
-        if not bind:
-            return (members + ',"reuse":true' if reuse else members), b""
-        if method is None or url is None:
-            raise error("invalid_argument", "bind=True needs the method and the URL of the request")
-        must_be_text("method", method)
-        digest, data = self._host.engine.hand_over(b"" if body is None else body_bytes(body))
-        target = members_of({"method": method, "url": str(url)})
-        return f'{members},"bind":{{{target}{digest}}}', data
 
     def _refused(self, refused: TallystickError) -> None:
         if not is_verdict(refused):
             raise refused
         log_refusal(self._host.logger, refused)
-
-    def _verified(self, context: AuthContext) -> AuthContext:
-        if context.bound and self._host.floor is not None:
-            self._host.floor.note(context.expires_at)
-        return context

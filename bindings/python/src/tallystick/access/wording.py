@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any
 
-from tallystick.arguments import header_lines, must_be_text, must_be_texts, wire, wrong_type
+from tallystick.arguments import (
+    body_bytes,
+    header_lines,
+    must_be_text,
+    must_be_texts,
+    wire,
+    wrong_type,
+)
 from tallystick.body import Body
 from tallystick.engine import members_of
 from tallystick.errors import error
@@ -90,17 +97,17 @@ def served(
     )
 
 
-def form(body: bytes | Body, too_large: bool) -> tuple[str, bytes]:
+def form(body: bytes | Body) -> tuple[str, bytes]:
     """Word what ``access.serve`` is told of a body, and its bytes."""
     if not isinstance(body, Body):
-        body = Body(body, too_large=too_large)
+        body = Body(body_bytes(body))
     if body.unavailable:
         raise error(
             "body_unavailable",
             "something read the token request's body before: answer the endpoints first",
         )
     for said, name in (
-        (body.too_large or too_large, "body_too_large"),
+        (body.too_large, "body_too_large"),
         (body.malformed, "body_malformed"),
         (body.overloaded, "overloaded"),
     ):

@@ -17,7 +17,7 @@ from tallystick.arguments import (
     must_be_text,
     must_be_texts,
 )
-from tallystick.authority.clients import ClientsFile
+from tallystick.authority.clients import ClientsFile, RegisteredClient, Registration
 from tallystick.core import load_core
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tallystick.replay import ReplayStore
 
-__all__ = ["Authority"]
+__all__ = ["Authority", "RegisteredClient", "Registration"]
 
 DEFAULT_KEYS_DIR = "~/.tallystick/authority"
 
@@ -44,7 +44,9 @@ class Authority(Party):
     ``options``
         any key of the configuration that an authority has a use for, such as
         ``token_ttl``, ``allowed_scopes`` or ``realm``.
-    ``key_bits``, ``replay``, ``backend``, ``logger``
+    ``key_bits``
+        bits of keys that are made: 2048 (default), 3072 or 4096.
+    ``replay``, ``backend``, ``logger``
         as of :class:`tallystick.AuthSkill`.
 
     Thread-safe and fork-safe; a context manager. Raises ``invalid_config`` and
@@ -70,7 +72,7 @@ class Authority(Party):
         core = load_core(backend)
         logger = choose_logger(logger)
         config = {"base_url": issuer, "agent_id": "authority", "keys_dir": os.fspath(keys_dir)}
-        settings = read_settings(core, config, None, options, logger)
+        settings = read_settings(core, config, options, logger)
         default = Path(settings.keys_dir) / "clients.json"
         file = default if clients_file is None else Path(clients_file).expanduser()
         self._clients = ClientsFile(core, file, logger)
@@ -91,7 +93,7 @@ class Authority(Party):
         namespaces: Sequence[str] = (),
         trust: Sequence[str] = (),
         targets: Sequence[str] | None = None,
-    ) -> str | None:
+    ) -> Registration:
         """Register a client, or replace one of that id; return its secret, this once.
 
         It counts at once here, and within a second at other processes that serve this
@@ -103,7 +105,7 @@ class Authority(Party):
             hash is stored.
         ``public_key``
             PEM, JWK or JWKS in place of a secret: the client authenticates with
-            ``private_key_jwt`` (RFC 7523), and ``None`` is returned.
+            ``private_key_jwt`` (RFC 7523), and there is no ``client_secret``.
         ``scopes``
             patterns of what it may ask for.
         ``namespaces``, ``trust``
@@ -115,7 +117,7 @@ class Authority(Party):
         for name, value in (("secret", secret), ("public_key", public_key)):
             if value is not None:
                 must_be_text(name, value)
-        return self._clients.register(
+        made = self._clients.register(
             self._host.feed,
             client_id,
             secret=secret,
@@ -125,6 +127,7 @@ class Authority(Party):
             trust=must_be_texts("trust", trust),
             targets=None if targets is None else must_be_texts("targets", targets),
         )
+        return Registration(client_id, made)
 
     def remove_client(self, client_id: str) -> bool:
         """Forget a client; ``False`` when there was none of that id.
@@ -134,11 +137,8 @@ class Authority(Party):
         must_be_text("client_id", client_id)
         return self._clients.remove(self._host.feed, client_id)
 
-    def list_clients(self) -> list[dict[str, Any]]:
-        """Return the clients without their secrets' hashes.
-
-        ``authentication`` says how each authenticates: ``"secret"`` or ``"public_key"``.
-        """
+    def list_clients(self) -> list[RegisteredClient]:
+        """Return the clients, without their secrets."""
         return self._clients.listed()
 
     def __repr__(self) -> str:

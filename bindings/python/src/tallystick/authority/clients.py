@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tallystick.access.derivation import make_secret
@@ -18,11 +19,46 @@ if TYPE_CHECKING:
     from tallystick.access.watched import Deliver
     from tallystick.core import Core
 
-__all__ = ["ClientsFile"]
+__all__ = ["ClientsFile", "RegisteredClient", "Registration"]
 
 Client = dict[str, Any]
 
 _NO_CLIENTS = "no list of clients"
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What registering a client gives.
+
+    ``client_secret``
+        the client's secret, which is shown this once and not in the ``repr``; ``None`` for a
+        client with a public key.
+    """
+
+    client_id: str
+    client_secret: str | None = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RegisteredClient:
+    """A client that an authority knows, without its secret.
+
+    ``scopes``
+        patterns of what it may ask for.
+    ``namespaces``, ``trust``
+        what its tokens get as ``namespace:`` scopes and ``trust:`` labels.
+    ``targets``
+        patterns of the agents that it may get tokens for; ``None`` is all.
+    ``authentication``
+        how it authenticates: ``"secret"`` or ``"public_key"``.
+    """
+
+    client_id: str
+    scopes: list[str]
+    namespaces: list[str]
+    trust: list[str]
+    targets: list[str] | None
+    authentication: str
 
 
 class ClientsFile:
@@ -40,9 +76,9 @@ class ClientsFile:
     def refresh(self, deliver: Deliver) -> None:
         self._watched.refresh(lambda text: deliver({"clients": self._parsed(text)}))
 
-    def listed(self) -> list[Client]:
+    def listed(self) -> list[RegisteredClient]:
         """Return the clients as one may show them."""
-        return [_shown(client) for client in self._parsed(self._file.read().text)]
+        return [_registered(client) for client in self._parsed(self._file.read().text)]
 
     def register(
         self,
@@ -115,6 +151,12 @@ def _without(clients: list[Client], client_id: str) -> list[Client]:
     return [client for client in clients if client["client_id"] != client_id]
 
 
-def _shown(client: Client) -> Client:
-    shown = {name: value for name, value in client.items() if name != "secret_hash"}
-    return {**shown, "authentication": "secret" if "secret_hash" in client else "public_key"}
+def _registered(client: Client) -> RegisteredClient:
+    return RegisteredClient(
+        client["client_id"],
+        client.get("scopes", []),
+        client.get("namespaces", []),
+        client.get("trust", []),
+        client.get("targets"),
+        "secret" if "secret_hash" in client else "public_key",
+    )

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,7 @@ def _register(options: argparse.Namespace) -> None:
     secret = _given_secret(options)
     key = Path(options.public_key).read_text("utf-8") if options.public_key else None
     authority = _open(options)
-    known = {client["client_id"] for client in authority.list_clients()}
+    known = {client.client_id for client in authority.list_clients()}
     replaced = options.client_id in known
     made = authority.register_client(
         options.client_id,
@@ -100,7 +101,7 @@ def _register(options: argparse.Namespace) -> None:
         targets=options.target or None,
     )
     # What was given is known already.
-    shown = made if secret is None else None
+    shown = made.client_secret if secret is None else None
     words = f"{options.client_id} is {'replaced' if replaced else 'registered'}"
     if shown is not None:
         words += f"; its secret, which is shown this once: {shown}"
@@ -125,8 +126,9 @@ def _given_secret(options: argparse.Namespace) -> str | None:
 
 def _list(options: argparse.Namespace) -> None:
     clients = _open(options).list_clients()
-    lines = [f"{client['client_id']}: {' '.join(client['scopes'])}" for client in clients]
-    _say(options, {"clients": clients}, "\n".join(lines) or "no clients are registered")
+    lines = [f"{client.client_id}: {' '.join(client.scopes)}" for client in clients]
+    told = {"clients": [asdict(client) for client in clients]}
+    _say(options, told, "\n".join(lines) or "no clients are registered")
 
 
 def _remove(options: argparse.Namespace) -> None:

@@ -43,15 +43,16 @@ if TYPE_CHECKING:
 
     from aiohttp.client_middlewares import ClientMiddlewareType
 
+    from tallystick.access.skill import AuthSkill
     from tallystick.injection.httpx import HttpxAuth
-    from tallystick.injection.plan import Target, TokenSource
+    from tallystick.injection.plan import Target
     from tallystick.injection.requests import RequestsAuth
 
 __all__ = ["aiohttp_middleware", "httpx_auth", "requests_auth"]
 
 
 def httpx_auth(
-    skill: TokenSource,
+    skill: AuthSkill,
     target: Target,
     scopes: Sequence[str] | None = None,
     *,
@@ -69,7 +70,7 @@ def httpx_auth(
 
 
 def requests_auth(
-    skill: TokenSource,
+    skill: AuthSkill,
     target: Target,
     scopes: Sequence[str] | None = None,
     *,
@@ -86,7 +87,7 @@ def requests_auth(
 
 
 def aiohttp_middleware(
-    skill: TokenSource,
+    skill: AuthSkill,
     target: Target,
     scopes: Sequence[str] | None = None,
     *,
@@ -97,7 +98,7 @@ def aiohttp_middleware(
 
     It is asked anew for each hop of a redirect. Needs aiohttp 3.12, which brought
     middlewares, else raises ``invalid_config``. With an older one, give each request the
-    header ``await skill.aauthorization(target)`` and ``allow_redirects=False``.
+    headers ``await skill.aauthorize(target)`` and ``allow_redirects=False``.
     """
     from tallystick.injection.aiohttp import middleware
 

@@ -24,7 +24,7 @@ def middleware(plan: Plan) -> ClientMiddlewareType:
         raise error(
             "invalid_config",
             f"aiohttp {aiohttp.__version__} has no client middlewares: install aiohttp>=3.12, or "
-            "send the header that skill.aauthorization(target) returns, without redirects",
+            "send the headers that skill.aauthorize(target) returns, without redirects",
         )
 
     async def attach_token(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:

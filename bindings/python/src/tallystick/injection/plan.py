@@ -4,52 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Union
+from typing import TYPE_CHECKING, Union
 
-from tallystick.arguments import choose_logger, must_be_text, must_be_texts, wrong_type
-from tallystick.core import call_json, load_core
+from tallystick.access.party import Party, host_of
+from tallystick.arguments import must_be_text, must_be_texts, wrong_type
 from tallystick.errors import TallystickError, error
 from tallystick.injection.left_off import LeftOff
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Attached", "Plan", "Target", "TokenSource"]
+    from tallystick.access.host import AccessHost, Binding
+    from tallystick.access.skill import AuthSkill
+
+__all__ = ["Attached", "Plan", "Target"]
 
 Target = Union[str, Callable[[str], Union[str, None]]]
-
-
-class TokenSource(Protocol):
-    """What of an ``AuthSkill`` the adapters use."""
-
-    def authorization(
-        self,
-        target: str,
-        scopes: Sequence[str] | None = None,
-        *,
-        method: str | None = None,
-        url: str | None = None,
-        body: bytes | str | None = None,
-        bind: bool = False,
-        reuse: bool = True,
-    ) -> str:
-        """Return ``"Bearer ..."`` for a target."""
-
-    async def aauthorization(
-        self,
-        target: str,
-        scopes: Sequence[str] | None = None,
-        *,
-        method: str | None = None,
-        url: str | None = None,
-        body: bytes | str | None = None,
-        bind: bool = False,
-        reuse: bool = True,
-    ) -> str:
-        """Do the same without blocking the event loop."""
-
-    def resolve(self, reference: str) -> str:
-        """Return the URL of the agent that a reference names."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,27 +36,25 @@ class Plan:
 
     def __init__(
         self,
-        skill: TokenSource,
+        skill: AuthSkill,
         target: Target,
         scopes: Sequence[str] | None,
         bind: bool,
         send_to: str | None,
     ) -> None:
-        _must_be_source(skill)
+        self._host = _agent(skill)
         if not isinstance(target, str) and not callable(target):
             raise wrong_type("target", "a reference, a URL or a function", target)
         if send_to is not None:
             must_be_text("send_to", send_to)
         self.bind = bind
-        self._skill = skill
         self._target = target
         self._scopes = None if scopes is None else must_be_texts("scopes", scopes)
         self._send_to = send_to
-        self._core = load_core()
-        self._left_off = LeftOff(choose_logger(getattr(skill, "logger", None)))
+        self._left_off = LeftOff(self._host.logger)
         self._fixed: tuple[str, str] | None = None
         if isinstance(target, str):
-            self._fixed = (target, send_to or skill.resolve(target))
+            self._fixed = (target, send_to or self._host.resolve(target))
             self._expect_a_place(self._fixed[1])
 
     def attach(
@@ -100,9 +68,10 @@ class Plan:
         found = self._whom(url)
         if found is None:
             return None
-        options = self._options(method, url, body, fresh)
-        header = self._skill.authorization(found[0], self._scopes, **options)
-        return Attached(header, *found)
+        binding = self._binding(method, url, body)
+        reuse = not (fresh or self.bind)
+        made = self._host.authorize(found[0], self._scopes, binding, reuse=reuse)
+        return Attached(made["Authorization"], *found)
 
     async def aattach(
         self, method: str, url: str, body: bytes | None, *, fresh: bool = False
@@ -111,14 +80,14 @@ class Plan:
         found = self._whom(url)
         if found is None:
             return None
-        options = self._options(method, url, body, fresh)
-        header = await self._skill.aauthorization(found[0], self._scopes, **options)
-        return Attached(header, *found)
+        binding = self._binding(method, url, body)
+        reuse = not (fresh or self.bind)
+        made = await self._host.aauthorize(found[0], self._scopes, binding, reuse=reuse)
+        return Attached(made["Authorization"], *found)
 
     def covers(self, send_to: str, url: str) -> bool:
-        """Ask the core whether a token for what is at ``send_to`` may be sent to ``url``."""
-        asked = {"agent_url": send_to, "url": url}
-        return bool(call_json(self._core, "agent.covers", asked)["covers"])
+        """Tell whether a token for what is at ``send_to`` may be sent to ``url``."""
+        return self._host.covers(send_to, url)
 
     def may_retry(self, status: int, challenges: Iterable[str]) -> bool:
         """Tell whether an answer says that a fresh token is worth a try (RFC 6750, 3.1)."""
@@ -150,20 +119,21 @@ class Plan:
         target = self._target(url)
         if target is None:
             return None
-        return target, self._send_to or self._skill.resolve(target)
+        return target, self._send_to or self._host.resolve(target)
 
-    def _options(self, method: str, url: str, body: bytes | None, fresh: bool) -> dict[str, Any]:
+    def _binding(self, method: str, url: str, body: bytes | None) -> Binding | None:
         if not self.bind:
-            return {"reuse": not fresh}
+            return None
         if body is None:
             raise _not_in_memory()
-        return {"bind": True, "method": method, "url": url, "body": body, "reuse": False}
+        return method, url, body
 
 
-def _must_be_source(skill: object) -> None:
-    for method in ("authorization", "aauthorization", "resolve"):
-        if not callable(getattr(skill, method, None)):
-            raise wrong_type("skill", "an AuthSkill", skill)
+def _agent(skill: object) -> AccessHost:
+    host = host_of(skill) if isinstance(skill, Party) else None
+    if host is None or host.role != "agent":
+        raise wrong_type("skill", "an AuthSkill", skill)
+    return host
 
 
 def _not_in_memory() -> TallystickError:

@@ -41,14 +41,14 @@ _warned = False
 class ReplayStore(Protocol):
     """What ``AgentAuth(replay=...)`` takes: any object with this method.
 
-    ``claim`` takes (issuer, jti) until ``expires_at`` (integer seconds since 1970)
-    and returns ``True`` when it was free, ``False`` when it was taken before. It
-    must be one atomic step among everything that shares the store. An ``Exception``,
-    or any other result, refuses the request with 503. Called from any thread.
+    ``claim`` takes (issuer, jti) until ``expires_at`` and returns ``True`` when it was free,
+    ``False`` when it was taken before. It must be one atomic step among everything that
+    shares the store. An ``Exception``, or any other result, refuses the request with 503.
+    Called from any thread.
     """
 
     def claim(self, issuer: str, jti: str, expires_at: int) -> bool:
-        """Claim once; see the class."""
+        """Claim once; ``expires_at`` is in whole seconds since 1970."""
 
 
 class StoreUnavailableError(Exception):
@@ -115,9 +115,9 @@ def choose_replay(
             "claim(issuer, jti, expires_at) that talks to that store",
         )
     if isinstance(replay, (str, os.PathLike)):
-        from tallystick.replay.sqlite import SQLiteReplay
+        from tallystick.replay.sqlite import ReplayFile
 
-        return SQLiteReplay(None if replay == "sqlite" else replay)
+        return ReplayFile(None if replay == "sqlite" else replay)
     return _custom(replay)
 
 
@@ -139,12 +139,12 @@ def _is_path(text: str) -> bool:
 
 
 def _custom(store: ReplayStore | SQLiteReplay) -> ClaimAnswerer:
-    from tallystick.replay.sqlite import SQLiteReplay
+    from tallystick.replay.sqlite import SQLiteReplay, file_of
 
     claim = getattr(store, "claim", None)
     # A subclass of it that has a claim is an application's own store.
     if isinstance(store, SQLiteReplay) and claim is None:
-        return store
+        return file_of(store)
     if isinstance(store, type) or not callable(claim) or inspect.iscoroutinefunction(claim):
         raise error(
             "invalid_argument",

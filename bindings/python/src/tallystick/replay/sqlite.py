@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tallystick.engine import Need
 
-__all__ = ["SQLiteReplay", "default_path"]
+__all__ = ["ReplayFile", "SQLiteReplay", "default_path", "file_of"]
 
 PRUNE_EVERY = 64
 """Claims of one process between two prunings."""
@@ -108,22 +108,8 @@ def _home() -> Path:
         ) from reason
 
 
-class SQLiteReplay(LockedAcrossForks):
-    """The replay memory that holds with several workers, by default.
-
-    ``path``
-        the file, created 0600 (its folder 0700); ``None`` is :func:`default_path`.
-    ``max_bytes``
-        size of the file over which it refuses new claims rather than forget live ones.
-        The write-ahead log beside it is not counted: it is moved into the file every
-        4,000 pages of 1 KiB, and grows further while several processes claim without a
-        pause.
-    ``busy_timeout``
-        seconds that a claim waits for other processes; after that it refuses.
-
-    Thread-safe. Fork-safe: no connection is open while a process forks, because
-    SQLite's locks belong to a process and not to its children.
-    """
+class ReplayFile(LockedAcrossForks):
+    """The file behind a :class:`SQLiteReplay`: answers the need ``claim`` (abi.md)."""
 
     _connection: sqlite3.Connection | None = None
     _cursor: sqlite3.Cursor | None = None
@@ -364,6 +350,48 @@ class SQLiteReplay(LockedAcrossForks):
             f"this process was forked while the replay file {self._path} was in use: "
             "load the application after the fork, or fork through os.fork()"
         )
+
+
+class SQLiteReplay:
+    """The replay memory that holds with several workers, by default.
+
+    ``path``
+        the file, created 0600 (its folder 0700); ``None`` is :func:`default_path`.
+    ``max_bytes``
+        bytes of the file over which it refuses new claims rather than forget live ones
+        (default 1 GiB).
+        The write-ahead log beside it is not counted: it is moved into the file every
+        4,000 pages of 1 KiB, and grows further while several processes claim without a
+        pause.
+    ``busy_timeout``
+        seconds that a claim waits for other processes (default 2); after that it refuses.
+
+    Thread-safe. Fork-safe: no connection is open while a process forks, because
+    SQLite's locks belong to a process and not to its children.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        max_bytes: int = MAX_BYTES,
+        busy_timeout: float = 2.0,
+    ) -> None:
+        self._file = ReplayFile(path, max_bytes=max_bytes, busy_timeout=busy_timeout)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._file.path
+
+    def close(self) -> None:
+        """Close the file; the next claim opens it again."""
+        self._file.close()
+
+
+def file_of(store: SQLiteReplay) -> ReplayFile:
+    """Return what claims in the file of a store."""
+    return store._file  # noqa: SLF001
 
 
 def _insert(cursor: sqlite3.Cursor, identifier: bytes, expires_at: int) -> bool:

@@ -15,6 +15,7 @@ from webagents.agents.skills.base import Skill
 from webagents.agents.tools.decorators import command, hook, http
 
 from tallystick._generated import CODES
+from tallystick.access.party import host_of
 from tallystick.access.settings import read_settings
 from tallystick.access.skill import AuthSkill as Tokens
 from tallystick.body import Body
@@ -74,7 +75,7 @@ class AuthSkill(Skill):
         self.logger = options.setdefault("logger", logging.getLogger(__name__))
         self._options = options
         # A mistake is heard of here, not at the first request.
-        read_settings(load_core(options.get("backend")), self.config, None, {}, _UNHEARD)
+        read_settings(load_core(options.get("backend")), self.config, {}, _UNHEARD)
         self._identities: dict[str, Tokens] = {}
         self._lock = threading.Lock()
 
@@ -133,7 +134,8 @@ class AuthSkill(Skill):
         tokens = await self._ready(agent)
         method = request.scope["method"]
         wanted = method == "POST"
-        body = await read(tokens.max_form, tokens.buffers.early) if wanted else Body()
+        host = host_of(tokens)
+        body = await read(host.max_form, host.buffers.early) if wanted else Body()
         return await tokens.aserve(
             method,
             path,
@@ -295,7 +297,7 @@ async def _caller(tokens: Tokens, request: Any, authorization: list[str]) -> Aut
         # Not from HTTP: a token that is bound to a request has none here.
         values = ",".join(map(quote, authorization))
         members = f'"now":{time.time()!r},"authorization":[{values}]'
-        return AuthContext.from_verified(await tokens.averify_members(members, None))
+        return AuthContext.from_verified(await host_of(tokens).averify(members, None))
     kept = scope.setdefault(_VERIFIED, {})
     name = (tokens, *authorization)
     if name not in kept:
@@ -306,7 +308,7 @@ async def _caller(tokens: Tokens, request: Any, authorization: list[str]) -> Aut
 
 async def _verify(tokens: Tokens, request: HTTPConnection, authorization: list[str]) -> Any:
     scope = request.scope
-    return await tokens.averify_request(
+    return await tokens.averify(
         authorization,
         method=scope.get("method", "GET"),
         # What is below the agent: its base URL says what callers see in front of that.
