@@ -121,6 +121,9 @@ func numbers(a *area) {
 	bad("exp-huge", "an exp of 1e300", "exp", `1e300`)
 	bad("exp-infinite", "an exp over every float64", "exp", `1e999`)
 	bad("exp-over-2-53", "an exp of 2^53+2", "exp", `9007199254740994`)
+	// Digits that are a small number, or none, once they overflow 64 bits.
+	bad("exp-digits-wrap", "an exp whose digits are 2^64 more than those of a good one", "exp", `18446745773709611.616`)
+	bad("exp-digits-wrap-long", "an exp whose digits are a multiple of 2^64", "exp", `18446744073709551.61600000000000000000000000`)
 	bad("nbf-huge", "an nbf of 1e300", "nbf", `1e300`)
 	bad("nbf-string", "an nbf that is a string", "nbf", `"0"`)
 	bad("iat-huge", "an iat of -1e300", "iat", `-1e300`)

@@ -182,7 +182,7 @@ func exactNumber(raw string) (float64, bool) {
 		switch {
 		case raw[i] == '.':
 			point = i + 1
-		case digit > 9 || i == manyDigits:
+		case digit > 9 || i >= manyDigits: // also behind a point in that place
 			return 0, false
 		default:
 			n = n*10 + uint64(digit)
