@@ -140,6 +140,10 @@ func accessKeys(a *area) {
 	asksCheck := call("access.verify", asked(t.String(), nil), "", need("check", object{"input": t.input(), "key": alice.kid()})).save("ticket", "ticket")
 	a.accept("check", "rsa host: the host checks the signature", "abi.md needs: check", check, asksCheck, resume(object{"valid": true}, "", okIncludes(object{"key_id": alice.kid()})))
 	a.reject("check-invalid", "check", "and says that it is bad", "abi.md needs: check", check, asksCheck, resume(object{"valid": false}, "", refusal("invalid_signature")))
+	feed := call("engine.feed", object{"engine": "$engine", "keys": object{}}, "", okIncludes(object{}))
+	portal := openAccess(object{"rsa": "host", "ring": remove, "authority": "https://portal.example", "allow": []string{"@nobody"}})
+	a.reject("check-keys-removed", "check", "keys that are taken away while the host checks: the token is not remembered beyond", "abi.md engine.feed", portal, asksCheck, feed,
+		resume(object{"valid": true}, "", okIncludes(object{"key_id": alice.kid()})), keepsOutIssuer(t, nil))
 	a.reject("check-failed", "check", "or that it could not: fail closed", "abi.md needs: check", check, asksCheck, resume(object{"failed": "no key"}, "", errorCode("check_failed")))
 	a.accept("check-key", "engine.key gives the key to check with", "abi.md engine.key", check, call("engine.key", object{"engine": "$engine", "key": alice.kid()}, "", okIncludes(object{"public_pem": alice.spki()})))
 }

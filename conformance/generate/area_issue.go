@@ -225,6 +225,13 @@ func reuse(a *area) {
 	other("extra", "further claims", object{"extra_claims": object{"x": 1}})
 	other("bound", "a token for one request", object{"bind": object{"method": "GET", "url": bobURL, "body_sha256": hexSHA256("")}})
 	other("unasked", "without reuse a new one each time", object{"reuse": false})
+	feed := func(ring object) step {
+		return call("engine.feed", object{"engine": "$engine", "ring": ring}, "", okIncludes(object{}))
+	}
+	a.accept("reuse-rotated", "its key has retired, and is published until it is dead", source, openSigning(nil), first,
+		feed(ringOf(ringEntry(aliceNext, "active", nil), ringEntry(alice, "retired", object{"dead_at": now + 1000}))), again(1))
+	a.accept("reuse-not-revoked", "its key was revoked: every receiver would refuse it", "protocol.md section 2: own keys", openSigning(nil), first,
+		feed(ringOf(ringEntry(aliceNext, "active", nil), ringEntry(bob, "next", nil))), keeps(nil, false))
 	anew := keeps(object{"reuse": false, "now": now + 10}, false).save("token", "ok.token")
 	newest := keeps(later(20), true)
 	newest.Expect = okIncludes(object{"reused": true, "token": "$token", "issued_at": now + 10})

@@ -3,6 +3,7 @@ package abi
 import (
 	"encoding/json"
 	"maps"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -290,4 +291,28 @@ func TestCommands(t *testing.T) {
 	}
 	t.Log(command(to, "/auth")["display"], "\n", command(to, "/auth/jwks")["display"])
 	w.refused("invalid_argument", "access.command", object{"engine": from, "now": w.now, "line": "/auth/tokens"}, "")
+}
+
+// What is remembered of a token must not keep the request that it came with.
+func TestARememberedTokenIsAllThatIsKept(t *testing.T) {
+	w := newWorld(t)
+	from, to := w.agent(alice, nil), w.agent(bob, nil)
+	const requests, size = 64, 256 << 10
+	held := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := held()
+	for range requests {
+		w.ok("access.verify", w.verify(to, w.token(from, bob, nil), object{"query": strings.Repeat("q", size)}), "")
+	}
+	if grown := int64(held()) - int64(before); grown > requests*size/4 {
+		t.Errorf("%d bytes are held after %d requests of %d", grown, requests, size)
+	}
+	stats := w.ok("engine.stats", object{"engine": to}, "")["access"].(object)
+	if stats["verified"] != float64(requests) {
+		t.Error(stats)
+	}
 }

@@ -70,7 +70,7 @@ func (a *Agent) Issue(w *Wanted) need.Step {
 	}
 	if w.Reuse && order.kept != "" {
 		order.flight = order.kept
-		if known, there := a.kept.get(order.kept); there && w.Now >= known.from && w.Now < known.until { //guard:issue-kept-expires drop 3
+		if known, there := a.kept.get(order.kept); there && a.maySend(known, w.Now) {
 			again := known.issued
 			again.Reused = true
 			return need.Done(&again)
@@ -281,6 +281,19 @@ func randomID() string {
 type keptToken struct {
 	issued      Issued
 	from, until float64
+}
+
+// maySend reports whether a kept token is good as far as is known here: a revoked key
+// is in the ring no more, a retired one stays until its last token is dead.
+func (a *Agent) maySend(known *keptToken, now float64) bool {
+	if now < known.from || now >= known.until { //guard:issue-kept-expires drop 2
+		return false
+	}
+	if a.config.Mode == Portal {
+		return true
+	}
+	_, there := a.ring.Load().Key(known.issued.KeyID)
+	return there //guard:issue-kept-revoked always
 }
 
 // keep remembers a token until shortly before it expires: a tenth of its life,

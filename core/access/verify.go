@@ -320,7 +320,8 @@ func (r *verification) claimOnce(caller *Caller) need.Step {
 	}
 	// Without iat the cap on the lifetime moves with the clock: judged each time.
 	if len(r.text) <= maxRemembered && r.claims.times.IssuedAt.There() {
-		r.a.verified.set(r.text, &remembered{caller: caller, claims: r.claims, issuer: r.claims.issuer.Text,
+		// A copy, so that the rest of the request is not kept with it.
+		r.a.verified.set(strings.Clone(r.text), &remembered{caller: caller, claims: r.claims, issuer: r.claims.issuer.Text,
 			keyID: r.keyID, local: r.local, answer: answer, granted: r.granted})
 	}
 	return need.Done(&Accepted{JSON: answer})
@@ -331,8 +332,12 @@ func (a *Agent) localKeys(issuer, kid string, now float64) []*jose.PublicKey {
 	if given, there := a.static.Load().Issuer(issuer); there {
 		return given.Candidates(kid)
 	}
+	ring := a.ring.Load()
+	if ring == nil || issuer != a.config.BaseURL { // its keys were taken away meanwhile
+		return nil
+	}
 	var keys []*jose.PublicKey
-	for _, key := range a.ring.Load().Public(now) {
+	for _, key := range ring.Public(now) {
 		if kid == "" || kid == key.Thumbprint() {
 			keys = append(keys, key)
 		}
