@@ -2,6 +2,7 @@ package keyset
 
 import (
 	"container/list"
+	"strings"
 
 	"github.com/tallystick/tallystick/core/jose"
 )
@@ -33,6 +34,7 @@ func (c *Cache) enter(t float64, s Source) *entry {
 	if len(c.entries) >= c.capacity && !c.evict(t, s.Configured) {
 		return nil
 	}
+	s.Issuer = strings.Clone(s.Issuer) // else the entry keeps the whole token that named it
 	e = &entry{source: s, missedAt: never}
 	c.entries[s.Issuer] = e
 	c.settle(e)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
@@ -214,5 +215,20 @@ func TestEqualKeysAreOneObject(t *testing.T) {
 	first, second := h.cache.entries[name(0)].set, h.cache.entries[name(1)].set
 	if first.issuer.Keys[0].Public != second.issuer.Keys[0].Public {
 		t.Error("one key is in memory twice")
+	}
+}
+
+// An issuer is a part of a token's text, all of which its entry would keep in memory.
+func TestAnEntryKeepsNoToken(t *testing.T) {
+	h := newHost(t, 3600, 10)
+	s := Source{Issuer: name(0)}
+	h.find(s, "")
+	for key, e := range h.cache.entries {
+		if key != s.Issuer || e.source != s {
+			t.Fatal(key, e.source)
+		}
+		if token := unsafe.StringData(s.Issuer); unsafe.StringData(key) == token || unsafe.StringData(e.source.Issuer) == token {
+			t.Error("the entry shares the token's memory")
+		}
 	}
 }
