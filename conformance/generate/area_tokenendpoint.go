@@ -250,6 +250,7 @@ func basicHeaders(a *area) {
 	bad("line-break", "a line break, which Go's decoder skips", 401, "invalid_client", form, header(good[:10]+"\n"+good[10:]))
 	bad("two-headers", "two headers", 400, "invalid_request", form, header(good, good))
 	bad("two-headers-joined", "two headers that a server joined with a comma", 400, "invalid_request", form, header(good+","+good))
+	bad("two-headers-joined-to-bearer", "two headers of which the first has a token, joined", 400, "invalid_request", form, header("Bearer x, "+good))
 	bad("two-headers-bearer-joined", "two headers of which the second has a token, joined", 400, "invalid_request", form, header(good+", Bearer x"))
 	bad("parameters", "one header of another scheme, whose parameters are separated by commas", 401, "invalid_client", form, header(`Digest username="carol", realm="a, b"`))
 	bad("other-id", "another client_id in the form", 400, "invalid_request", form+"&client_id=alice", header(good))

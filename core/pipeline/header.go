@@ -11,18 +11,17 @@ const separators = " \t," //guard:header-comma letter 3; header-space letter 1
 // BearerToken returns the token of the one header (RFC 6750 section 2.1). What follows the
 // scheme is not looked into: see BearerRefusal.
 func BearerToken(headers []string) (string, *problem.Problem) {
-	const scheme = "bearer"
-	if SeveralCredentials(headers) {
-		return "", ambiguous("the request has more than one Authorization header")
-	}
 	if len(headers) == 0 {
 		return "", missing("there is no Authorization header")
 	}
 	header := headers[0]
-	if len(header) <= len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) || header[len(scheme)] != ' ' { //guard:header-scheme drop 2; header-scheme-space drop 3
+	if len(headers) > 1 || !isBearer(header) && isJoined(header) { //guard:header-one drop 1; header-joined never 3
+		return "", ambiguous("the request has more than one Authorization header")
+	}
+	if !isBearer(header) {
 		return "", missing("the Authorization header has another scheme than Bearer or no token")
 	}
-	token := strings.TrimLeft(header[len(scheme):], " ")
+	token := strings.TrimLeft(header[len(bearer):], " ")
 	if token == "" {
 		return "", missing("the Authorization header has no token")
 	}
@@ -46,12 +45,14 @@ func BearerRefusal(token string, p *problem.Problem) *problem.Problem {
 // so WSGI, has one variable for all headers of a name, in which a server joins them
 // with commas (RFC 3875 section 4.1.18); so does the Fetch API.
 func SeveralCredentials(headers []string) bool {
-	return len(headers) > 1 || len(headers) == 1 && !isBearer(headers[0]) && isJoined(headers[0]) //guard:header-one drop 1; header-joined never 4
+	return len(headers) > 1 || len(headers) == 1 && isJoined(headers[0]) //guard:credentials-one drop 1; credentials-joined never 3
 }
+
+const bearer = "bearer " //guard:header-scheme-space letter 7
 
 // isBearer: what follows is one token or more, for BearerRefusal to tell apart.
 func isBearer(header string) bool {
-	return len(header) > 7 && strings.EqualFold(header[:7], "bearer ")
+	return len(header) > len(bearer) && strings.EqualFold(header[:len(bearer)], bearer) //guard:header-scheme drop 2
 }
 
 // isJoined looks for a second credential. A comma also separates the parameters of
