@@ -140,6 +140,9 @@ func accessKeys(a *area) {
 	asksCheck := call("access.verify", asked(t.String(), nil), "", need("check", object{"input": t.input(), "key": alice.kid()})).save("ticket", "ticket")
 	a.accept("check", "rsa host: the host checks the signature", "abi.md needs: check", check, asksCheck, resume(object{"valid": true}, "", okIncludes(object{"key_id": alice.kid()})))
 	a.reject("check-invalid", "check", "and says that it is bad", "abi.md needs: check", check, asksCheck, resume(object{"valid": false}, "", refusal("invalid_signature")))
+	lateCheck := call("access.verify", asked(t.String(), at(now+300)), "", need("check", object{"key": alice.kid()})).save("ticket", "ticket")
+	a.accept("check-slow", "a host that takes its time", step7+"; abi.md needs: check", check, lateCheck, resume(object{"valid": true, "now": now + 329}, "", okIncludes(object{"key_id": alice.kid()})))
+	a.reject("check-too-slow", "check-slow", "the token died while the host checked", step7+"; abi.md needs: check", check, lateCheck, resume(object{"valid": true, "now": now + 330}, "", refusal("token_expired")))
 	feed := call("engine.feed", object{"engine": "$engine", "keys": object{}}, "", okIncludes(object{}))
 	portal := openAccess(object{"rsa": "host", "ring": remove, "authority": "https://portal.example", "allow": []string{"@nobody"}})
 	a.reject("check-keys-removed", "check", "keys that are taken away while the host checks: the token is not remembered beyond", "abi.md engine.feed", portal, asksCheck, feed,

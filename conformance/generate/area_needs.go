@@ -134,6 +134,8 @@ func needCheck(a *area) {
 		refused(token{t.header, t.payload, t.signature[:255]}, nil, "invalid_signature"))
 	a.reject("check-before-expiry", "check-valid", "an expired token is expired only when its signature is good", "protocol.md section 3: one order", host,
 		asks(t, at(now+100), "check", object{}), resume(valid(true).with(at(now+100)), "", refusal("token_expired")))
+	a.accept("check-slow", "a host that takes its time", source, host, asksCheck, resume(valid(true).with(at(json.Number("1700000059.9"))), "", okIncludes(object{"key_id": alice.kid()})))
+	a.reject("check-too-slow", "check-slow", "the token died while the host checked", step7+"; "+abiNeeds, host, asksCheck, resume(valid(true).with(at(now+60)), "", refusal("token_expired")))
 	next := sign(aliceNext, rotagentClaims())
 	a.accept("check-next-key", "two keys without kid: the second is asked for when the first did not fit", step5,
 		open(object{"rsa": "host", "keys": object{"alice": alice.spki() + aliceNext.spki()}}),
@@ -160,10 +162,11 @@ func tickets(a *area) {
 		open(object{"rsa": "host"}), resume(valid, "", errorCode("unknown_ticket")), resume(valid.with(object{"engine": "$first"}), "", fine))
 	a.reject("ticket-after-close", "check-valid", "a ticket dies with its engine", source, host, asksCheck,
 		call("engine.close", object{"engine": "$engine"}, "", ok(object{})), resume(valid, "", errorCode("unknown_engine")))
-	a.accept("ticket-a-minute-old", "a ticket of 60 seconds", source, host, asksCheck, resume(valid.with(at(now+61)), "", fine))
-	a.reject("ticket-too-old", "ticket-a-minute-old", "a ticket of 61 seconds", source, host, asksCheck, resume(valid.with(at(now+62)), "", errorCode("unknown_ticket")))
-	a.accept("ticket-clock-back", "a clock that stepped back by 60 seconds", source, host, asksCheck, resume(valid.with(at(now-59)), "", fine))
-	a.reject("ticket-clock-further-back", "ticket-clock-back", "a clock that stepped back by 61 seconds: a ticket that waits for it to catch up would live longer than a minute", source, host, asksCheck,
+	lasting := asks(sign(alice, rotagentClaims().with(object{"iat": now - 100, "exp": now + 100})), nil, "check", object{}) // longer than any ticket
+	a.accept("ticket-a-minute-old", "a ticket of 60 seconds", source, host, lasting, resume(valid.with(at(now+61)), "", fine))
+	a.reject("ticket-too-old", "ticket-a-minute-old", "a ticket of 61 seconds", source, host, lasting, resume(valid.with(at(now+62)), "", errorCode("unknown_ticket")))
+	a.accept("ticket-clock-back", "a clock that stepped back by 60 seconds", source, host, lasting, resume(valid.with(at(now-59)), "", fine))
+	a.reject("ticket-clock-further-back", "ticket-clock-back", "a clock that stepped back by 61 seconds: a ticket that waits for it to catch up would live longer than a minute", source, host, lasting,
 		resume(valid.with(at(now-60)), "", errorCode("unknown_ticket")))
 	a.accept("ticket-abandoned", "an abandoned ticket leaves no trace: the jti is unused", source, open(object{"reload": true}),
 		asks(t, nil, "keys", object{}), asks(t, nil, "keys", object{}), resume(object{"unchanged": true}, "", fine))

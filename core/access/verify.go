@@ -177,7 +177,7 @@ func (r *verification) judge(now float64, keys []*jose.PublicKey, none func() ne
 	if len(keys) == 0 { //guard:access-unknown-key never
 		return need.Refuse(problem.New(problem.UnknownKey, "").WithLog("issuer %s has no key with kid %s", problem.Quote(r.claims.issuer.Text), problem.Quote(r.token.KeyID)))
 	}
-	search := pipeline.KeySearch{Token: r.token, Issuer: r.claims.issuer.Text, RSA: r.a.config.RSA, None: none, Found: func(keyID string) need.Step {
+	search := pipeline.KeySearch{Token: r.token, Issuer: r.claims.issuer.Text, RSA: r.a.config.RSA, Now: &r.in.Now, None: none, Found: func(keyID string) need.Step {
 		r.keyID = keyID
 		return r.checkClaims()
 	}}

@@ -79,7 +79,7 @@ func (r *Registry) byAssertion(now float64, a Attempt, done Done) need.Step {
 	if !known && r.decoy != nil {
 		candidates = append(candidates, r.decoy)
 	}
-	search := pipeline.KeySearch{Token: token, Issuer: s.subject.Text, RSA: a.RSA, Found: func(string) need.Step {
+	search := pipeline.KeySearch{Token: token, Issuer: s.subject.Text, RSA: a.RSA, Now: &s.now, Found: func(string) need.Step {
 		if !known { //guard:assertion-known never
 			return s.refuse("the assertion is signed by another client's key")
 		}

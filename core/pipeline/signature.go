@@ -13,6 +13,7 @@ type KeySearch struct {
 	Token  *jose.Token
 	Issuer string // for the log
 	RSA    RSA
+	Now    *float64                     // the operation's moment, in seconds: later once the host has answered
 	Found  func(keyID string) need.Step // goes on with the pipeline
 	None   func() need.Step             // where no key made the signature; nil: it is refused
 
@@ -98,6 +99,7 @@ func (s *KeySearch) ask(key *jose.PublicKey, rest []*jose.PublicKey) need.Step {
 }
 
 func (s *KeySearch) answered(a need.Answer) need.Step {
+	*s.Now = a.Now // a host that is busy checks for longer than a token lives
 	switch {
 	case a.HasFailed: //guard:check-failed never
 		return need.Refuse(problem.New(problem.CheckFailed, "").WithLog("the host could not check a signature: %s", problem.Quote(a.Failed)))

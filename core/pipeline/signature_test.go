@@ -39,7 +39,7 @@ func signedToken(t *testing.T) *jose.Token {
 
 // search looks for the key, by whomever checks, and ends in the id of the key.
 func search(t *testing.T, rsa RSA) *KeySearch {
-	return &KeySearch{Token: signedToken(t), Issuer: "a", RSA: rsa, Found: func(id string) need.Step { return need.Done(id) }}
+	return &KeySearch{Token: signedToken(t), Issuer: "a", RSA: rsa, Now: new(float64), Found: func(id string) need.Step { return need.Done(id) }}
 }
 
 func TestTheCoreFindsTheKey(t *testing.T) {
