@@ -140,6 +140,13 @@ cmd/docs/node_modules/.package-lock.json: cmd/docs/package-lock.json
 	cd cmd/docs && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+.PHONY: imports-node
+imports-node: cmd/imports/node_modules/.package-lock.json ## check that no files of the Node package import each other in a circle or out of their room
+	cd $(NODE_DIR) && $(CURDIR)/cmd/imports/node_modules/.bin/depcruise --config $(CURDIR)/cmd/imports/rules.json --output-type err-long src
+cmd/imports/node_modules/.package-lock.json: cmd/imports/package-lock.json
+	cd cmd/imports && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 ## ---- conformance
 
 CONFORMANCE := $(BUILD)/conformance/conformance
@@ -254,5 +261,5 @@ check: generate python node ## format, generate, lint, then demand a clean tree
 
 .PHONY: clean
 clean: ## remove everything that was built or installed
-	rm -rf $(BUILD) $(NODE_DIR)/node_modules $(NODE_DIR)/dist $(PYTHON_DIR)/src/tallystick/_lib cmd/bench/node_modules cmd/docs/node_modules $(PEERS)/node/node_modules
+	rm -rf $(BUILD) $(NODE_DIR)/node_modules $(NODE_DIR)/dist $(PYTHON_DIR)/src/tallystick/_lib cmd/bench/node_modules cmd/docs/node_modules cmd/imports/node_modules $(PEERS)/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -26,7 +26,8 @@ func outputs(root string) (map[string]string, error) {
 	files := map[string]string{
 		"bindings/python/src/tallystick/_generated.py": python(),
 		nodeSources + "/codes.ts":                      typescriptCodes(),
-		nodeSources + "/generated.ts":                  types,
+		nodeSources + "/error-classes.ts":              typescriptErrors(),
+		nodeSources + "/core/operations.ts":            types,
 	}
 	if err := addPages(files, root); err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func shapesOf(names []string) ([]shape, error) {
 	for _, name := range names {
 		t, known := types[name]
 		if !known {
-			return nil, fmt.Errorf("%s is imported of generated.ts, and no operation has such a type", name)
+			return nil, fmt.Errorf("%s is imported of operations.ts, and no operation has such a type", name)
 		}
 		all = collect(all, t, seen)
 	}

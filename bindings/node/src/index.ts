@@ -1,4 +1,3 @@
-export type { HostOptions } from "./access/access-engine.js";
 export { AuthSkill, type AuthSkillOptions, type CommandResult } from "./access/auth-skill.js";
 export {
   Authority,
@@ -7,27 +6,20 @@ export {
   type RegisteredClient,
   type Registration,
 } from "./access/authority.js";
-export type { AuthorizeOptions } from "./access/authorization.js";
-export { type ClientSecret, newClientSecret } from "./access/client-secret.js";
+export type { AuthorizeOptions } from "./access/authorize.js";
+export { type ClientSecret, newClientSecret } from "./access/clients.js";
 export type { AuthConfig, AuthConfigInput, ClientConfig, Snake, TrustedIssuer, TrustRules } from "./access/config.js";
-export type { CoveredFetch, FetchForOptions } from "./access/covered-fetch.js";
+export type { AccessStatistics, Identity } from "./access/engine.js";
 export type { ConnectionContext, HeaderBag, Identified, Injected, OutgoingContext } from "./access/hooks.js";
-export type { Rotation, RotationOptions } from "./access/key-ring.js";
-export type { AccessStatistics, Identity } from "./access/status.js";
-export { AgentAuth } from "./agent-auth.js";
-export type { AgentAuthOptions } from "./agent-options.js";
-export {
-  type AgentAnswer,
-  OrchestratorClient,
-  type OrchestratorClientOptions,
-  type SecureRequest,
-  type SendOptions,
-} from "./client.js";
+export type { HostOptions } from "./access/options.js";
+export type { Rotation, RotationOptions } from "./access/signing-keys.js";
 export * from "./codes.js";
-export { type Backend, type Core, type CoreOptions, loadCore } from "./core.js";
-export { type DevToken, DevTools, type SetupOptions, type TokenOptions } from "./dev-tools.js";
+export type { Logger } from "./core/console.js";
+export { type Backend, type Core, type CoreOptions, loadCore } from "./core/load.js";
+export { ABI_VERSION } from "./core/operations.js";
+export type { Signer, SignerOptions, SignFunction } from "./core/signer.js";
+export * from "./error-classes.js";
 export { type HttpAnswer, type Problem, TallystickError } from "./errors.js";
-export { ABI_VERSION } from "./generated.js";
 export type { Endpoint, Endpoints, MountOptions } from "./hosts/endpoints.js";
 export type { AuthMiddleware, Middleware } from "./hosts/express.js";
 export {
@@ -50,11 +42,20 @@ export {
   type VerifiedNodeHandler,
   type VerifiedNodeRequest,
 } from "./hosts/node.js";
-export { KeyManager, type KeyPair, type PublicKey } from "./keys.js";
-export type { Logger } from "./logger.js";
-export type { SignedRequestInit } from "./outgoing.js";
-export type { ReplayStore } from "./replay.js";
-export type { Signer, SignerOptions, SignFunction } from "./signer.js";
+export type { CoveredFetch, FetchForOptions } from "./outbound/fetch.js";
+export type { SignedRequestInit } from "./outbound/request.js";
+export { AgentAuth } from "./request/agent-auth.js";
+export type { AgentAuthOptions } from "./request/agent-options.js";
+export { type DevToken, DevTools, type SetupOptions, type TokenOptions } from "./request/dev-tools.js";
+export { KeyManager, type KeyPair, type PublicKey } from "./request/keys.js";
+export {
+  type AgentAnswer,
+  OrchestratorClient,
+  type OrchestratorClientOptions,
+  type SecureRequest,
+  type SendOptions,
+} from "./request/orchestrator-client.js";
+export type { ReplayStore } from "./stores/replay.js";
 export {
   AuthContext,
   type AuthContextJson,

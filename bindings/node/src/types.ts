@@ -1,4 +1,4 @@
-import type { AccessVerifyResult } from "./generated.js";
+import type { AccessVerifyResult } from "./core/operations.js";
 
 /** One request as it was received. Texts hold one character per byte, as `node:http` gives them. */
 export interface RequestFacts {

@@ -6,9 +6,9 @@ import { AgentAuth, KeyManager, OrchestratorClient } from "tallystick";
 
 // Below the package's public surface.
 const inside = (file: string) => import(new URL(`../../dist/cjs/${file}`, import.meta.url).href);
-const { KeyCache, checkNow } = await inside("host-crypto.js");
-const { WasmCore } = await inside("portable/wasm-core.js");
-const { web } = await inside("portable/platform.js");
+const { KeyCache, checkNow } = await inside("core/host-crypto.js");
+const { WasmCore } = await inside("core/portable/wasm-core.js");
+const { web } = await inside("core/portable/platform.js");
 
 const DIGEST_INFO = Buffer.from("3031300d060960864801650304020105000420", "hex");
 const INPUT = Buffer.from("header.payload");

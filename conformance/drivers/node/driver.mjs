@@ -13,8 +13,8 @@ import { exchange } from "./exchange.mjs";
  * @typedef {{ engine: number, ticket: number, now: number, verifier?: object, signer?: { private_key?: string },
  *   access?: { ring?: Ring, signing?: string }, ring?: Ring, bind?: object }} Request
  *
- * @typedef {import("../../../bindings/node/dist/cjs/answers.js").Need} Need
- * @typedef {typeof import("../../../bindings/node/dist/cjs/host-crypto.js")} HostCrypto
+ * @typedef {import("../../../bindings/node/dist/cjs/core/need.js").Need} Need
+ * @typedef {typeof import("../../../bindings/node/dist/cjs/core/host-crypto.js")} HostCrypto
  * @typedef {import("node:crypto").KeyObject} KeyObject
  * @typedef {[id: string, text: string]} PrivateKey
  */
@@ -28,7 +28,7 @@ const dist = join(options.installed === undefined ? ofCheckout() : installedIn(o
 const { loadCore } = await import(pathToFileURL(join(dist, "index.js")).href);
 // How the package hashes bodies and meets the needs "check" and "sign", below its public surface.
 /** @type {HostCrypto} */
-const hostCrypto = createRequire(import.meta.url)(join(dist, "cjs", "host-crypto.js"));
+const hostCrypto = createRequire(import.meta.url)(join(dist, "cjs", "core", "host-crypto.js"));
 const { bodyDigest, KeyCache, signOffLoop } = hostCrypto;
 const backend = /** @type {import("../../../bindings/node/dist/index.js").Backend | undefined} */ (options.backend);
 const core = await loadCore({ backend, library: options.library });

@@ -1,6 +1,6 @@
 // A worker over "tallystick/core". A question is a POST: the operation and the request's length in the query, the
 // request and then the body as the content. Its answer is the core's.
-import { openCore } from "tallystick/esm/portable/index.js";
+import { openCore } from "tallystick/esm/core/portable/index.js";
 import module from "tallystick/tallystick.wasm";
 
 // The core refuses a byte order mark: it must reach it.
@@ -8,7 +8,7 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * Opened by the first question: a worker has no random bytes while it is loaded.
- * @type {import("tallystick/esm/portable/index.js").Core | undefined}
+ * @type {import("tallystick/esm/core/portable/index.js").Core | undefined}
  */
 let core;
 

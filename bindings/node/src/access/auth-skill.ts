@@ -1,7 +1,23 @@
 import { inspect } from "node:util";
-import { misuse } from "../answers.js";
-import type { Core } from "../core.js";
-import type { AccessCommandResult, AccessIssueResult } from "../generated.js";
+import { misuse } from "../core/answers.js";
+import { consoleLogger, shownAs } from "../core/console.js";
+import { jsonText } from "../core/json.js";
+import type { AccessCommandResult, AccessIssueResult } from "../core/operations.js";
+import {
+  BOOLEAN,
+  checkOptions,
+  checkTypes,
+  checkValue,
+  FUNCTION,
+  ISSUER_KEYS,
+  isPlain,
+  kindOf,
+  newName,
+  type Rules,
+  TEXT,
+  TEXTS,
+} from "../core/options.js";
+import type { Core } from "../core/portable/core.js";
 import { ENDPOINT, type Endpoint, type EndpointService, type MountOptions } from "../hosts/endpoints.js";
 import { type AuthMiddleware, middleware } from "../hosts/express.js";
 import {
@@ -21,32 +37,14 @@ import {
 import { NO_BODY } from "../http/body.js";
 import { checkFacts, FACTS, REQUIREMENTS } from "../http/facts.js";
 import { isVerdict, type OnError, Refusals } from "../http/refusal.js";
-import { jsonText } from "../json.js";
-import { consoleLogger } from "../logger.js";
-import {
-  BOOLEAN,
-  checkOptions,
-  checkTypes,
-  checkValue,
-  FUNCTION,
-  ISSUER_KEYS,
-  isPlain,
-  kindOf,
-  newName,
-  type Rules,
-  TEXT,
-  TEXTS,
-} from "../options.js";
-import { checkReplay, type ReplayStore } from "../replay.js";
-import { shownAs } from "../shown.js";
+import { type CoveredFetch, checkedFetchFor, coveredFetch, type FetchForOptions } from "../outbound/fetch.js";
+import { checkReplay, type ReplayStore } from "../stores/replay.js";
 import type { AuthContext, BodyReader, RequestFacts, Requirements, SignedHeaders } from "../types.js";
-import type { AccessEngine, HostOptions } from "./access-engine.js";
-import { type AuthorizeOptions, issueRequest } from "./authorization.js";
+import { type AuthorizeOptions, issueRequest } from "./authorize.js";
 import { type AuthConfig, type AuthConfigInput, ConfigSource } from "./config.js";
 import { readConfigFile } from "./config-file.js";
-import { type CoveredFetch, checkedFetchFor, coveredFetch, type FetchForOptions } from "./covered-fetch.js";
 import { endpointService } from "./endpoint.js";
-import { TokenVerifier } from "./guard.js";
+import { type AccessEngine, type AccessStatistics, type Identity, identityOf, statisticsOf } from "./engine.js";
 import {
   type ConnectionContext,
   type Identified,
@@ -55,12 +53,11 @@ import {
   type OutgoingContext,
   readIdentity,
 } from "./hooks.js";
-import { checkConfig, HOST, HOST_NAMES, refuseHostOptions } from "./host-options.js";
-import type { Rotation, RotationOptions } from "./key-ring.js";
-import { Life } from "./life.js";
-import { open, readFor } from "./start.js";
-import { type AccessStatistics, type Identity, identityOf, statisticsOf } from "./status.js";
+import { checkConfig, HOST, HOST_NAMES, type HostOptions, refuseHostOptions } from "./options.js";
+import type { Rotation, RotationOptions } from "./signing-keys.js";
+import { Life, open, readFor } from "./startup.js";
 import { Targets } from "./targets.js";
+import { TokenVerifier } from "./verifier.js";
 
 /** What a skill is given besides its configuration. Members of the configuration go before those of `config`. */
 export interface AuthSkillOptions extends HostOptions, AuthConfig {

@@ -1,26 +1,22 @@
 import { join } from "node:path";
 import { inspect } from "node:util";
-import { misuse } from "../answers.js";
+import { misuse } from "../core/answers.js";
+import { consoleLogger, type Logger } from "../core/console.js";
+import { BOOLEAN, checkOptions, checkValue, NUMBER, type Rules, TEXT, TEXTS } from "../core/options.js";
+import { reason } from "../core/text.js";
+import type { SharedDocument } from "../files/shared-document.js";
 import { ENDPOINT, type Endpoint, type EndpointService, type MountOptions } from "../hosts/endpoints.js";
 import { type FetchEndpoints, fetchEndpoints } from "../hosts/fetch.js";
 import { type NodeEndpoints, nodeEndpoints } from "../hosts/node.js";
 import { Refusals } from "../http/refusal.js";
-import { reason } from "../lines.js";
-import { consoleLogger, type Logger } from "../logger.js";
-import { BOOLEAN, checkOptions, checkValue, NUMBER, type Rules, TEXT, TEXTS } from "../options.js";
-import { REPLAY, type ReplayStore } from "../replay.js";
-import type { AccessEngine, HostOptions } from "./access-engine.js";
-import { type ClientSecret, makeSecret } from "./client-secret.js";
-import { clientsFile } from "./clients-file.js";
+import { REPLAY, type ReplayStore } from "../stores/replay.js";
+import { type ClientEntry, type ClientSecret, type ClientsDocument, clientsFile, makeSecret } from "./clients.js";
 import { ConfigSource, expandHome } from "./config.js";
-import type { ClientEntry, ClientsDocument } from "./documents.js";
 import { endpointService } from "./endpoint.js";
-import { HOST } from "./host-options.js";
-import type { Rotation, RotationOptions } from "./key-ring.js";
-import { Life } from "./life.js";
-import type { SharedDocument } from "./shared-document.js";
-import { open, readFor } from "./start.js";
-import { type AccessStatistics, type Identity, identityOf, statisticsOf } from "./status.js";
+import { type AccessEngine, type AccessStatistics, type Identity, identityOf, statisticsOf } from "./engine.js";
+import { HOST, type HostOptions } from "./options.js";
+import type { Rotation, RotationOptions } from "./signing-keys.js";
+import { Life, open, readFor } from "./startup.js";
 
 const DEFAULT_KEYS_DIR = "~/.tallystick/authority";
 

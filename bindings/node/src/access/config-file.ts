@@ -1,10 +1,9 @@
 import { basename, extname } from "node:path";
-import { misuse } from "../answers.js";
-import { oneLine, reason } from "../lines.js";
-import { isPlain } from "../options.js";
+import { misuse } from "../core/answers.js";
+import { isPlain } from "../core/options.js";
+import { oneLine, reason } from "../core/text.js";
+import { readText } from "../files/private-text.js";
 import { ConfigSource } from "./config.js";
-import { keyTwice } from "./json-twice.js";
-import { readText } from "./private-text.js";
 
 const MAX_SIZE = 1_048_576;
 const MAX_DEPTH = 64;
@@ -144,4 +143,25 @@ function refuseMagic(yaml: Yaml, document: import("yaml").Document.Parsed, refus
 
 function offsetOf(node: unknown): number {
   return (node as { range?: readonly number[] | null } | null)?.range?.[0] ?? 0;
+}
+
+const TOKEN = /"(?:[^"\\]+|\\.)*"|[{}[\],:\n]/gs;
+
+/** The first key that a JSON text has twice in one object, and its line. The text must be JSON. */
+function keyTwice(text: string): { readonly key: string; readonly line: number } | undefined {
+  const objects: Set<string>[] = [];
+  let line = 1;
+  let last = "";
+  for (const [token] of text.matchAll(TOKEN)) {
+    if (token === "\n") line += 1;
+    else if (token === "{" || token === "[") objects.push(new Set());
+    else if (token === "}" || token === "]") objects.pop();
+    else if (token === ":") {
+      const key = JSON.parse(last) as string;
+      if (objects.at(-1)?.has(key) === true) return { key, line };
+      objects.at(-1)?.add(key);
+    }
+    if (token !== "\n") last = token;
+  }
+  return undefined;
 }

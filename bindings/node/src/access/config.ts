@@ -1,10 +1,10 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { misuse, result } from "../answers.js";
-import type { Core } from "../core.js";
-import type { ConfigReadResult, ConfigVariablesResult } from "../generated.js";
-import { jsonText } from "../json.js";
-import { reason } from "../lines.js";
+import { misuse, result } from "../core/answers.js";
+import { jsonText } from "../core/json.js";
+import type { ConfigReadResult, ConfigVariablesResult } from "../core/operations.js";
+import type { Core } from "../core/portable/core.js";
+import { reason } from "../core/text.js";
 
 /** An issuer that an agent trusts by configuration. */
 export interface TrustedIssuer {

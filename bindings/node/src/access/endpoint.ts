@@ -1,12 +1,12 @@
-import { misuse } from "../answers.js";
+import { misuse } from "../core/answers.js";
+import type { Logger } from "../core/console.js";
+import type { AccessServeResult } from "../core/operations.js";
 import type { HttpAnswer } from "../errors.js";
-import type { AccessServeResult } from "../generated.js";
 import type { EndpointRequest, EndpointService } from "../hosts/endpoints.js";
 import { headerValues, wireText } from "../http/facts.js";
 import type { Refusals } from "../http/refusal.js";
-import type { Logger } from "../logger.js";
 import type { Body } from "../types.js";
-import type { AccessEngine } from "./access-engine.js";
+import type { AccessEngine } from "./engine.js";
 
 /**
  * Lets the core answer the OAuth endpoints of an agent or an authority.

@@ -1,5 +1,5 @@
-import { misuse, type Need } from "../answers.js";
-import { failed, type Reply } from "../engine.js";
+import { misuse } from "../core/answers.js";
+import { failed, type Need, type Reply } from "../core/need.js";
 
 type FetchNeed = Extract<Need, { kind: "fetch" }>;
 

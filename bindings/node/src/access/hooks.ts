@@ -4,7 +4,7 @@ import { noBody } from "../http/body.js";
 import { FetchBody, factsOf } from "../http/fetch.js";
 import { facts, NodeBody } from "../http/node.js";
 import type { AuthContext } from "../types.js";
-import type { TokenVerifier } from "./guard.js";
+import type { TokenVerifier } from "./verifier.js";
 
 /** What `onRequestOutgoing` reads and fills: webagents' context, in either spelling of its names. */
 export interface OutgoingContext {

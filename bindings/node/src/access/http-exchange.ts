@@ -2,10 +2,9 @@ import { lookup as resolveName } from "node:dns";
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
-import type { Need } from "../answers.js";
-import { failed, type Reply } from "../engine.js";
+import { failed, type Need, type Reply } from "../core/need.js";
+import { reason } from "../core/text.js";
 import { Collector } from "../http/body.js";
-import { reason } from "../lines.js";
 
 type FetchNeed = Extract<Need, { kind: "fetch" }>;
 

@@ -1,17 +1,16 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { join } from "node:path";
-import { misuse, result } from "../answers.js";
-import type { Core } from "../core.js";
-import { failed, now, type Reply } from "../engine.js";
+import { ask, misuse } from "../core/answers.js";
+import type { Logger } from "../core/console.js";
+import { makeKeyPair, signOffLoop } from "../core/host-crypto.js";
+import { failed, now, type Reply } from "../core/need.js";
+import type { RingUpdateResult } from "../core/operations.js";
+import type { Core } from "../core/portable/core.js";
+import { reason } from "../core/text.js";
 import { TallystickError } from "../errors.js";
-import type { RingUpdateResult } from "../generated.js";
-import { signOffLoop } from "../host-crypto.js";
-import { KeyManager } from "../keys.js";
-import { reason } from "../lines.js";
-import type { Logger } from "../logger.js";
-import type { RingDocument, RingKey } from "./documents.js";
-import { isMissing, readSecret } from "./private-text.js";
-import { SharedDocument } from "./shared-document.js";
+import { isMissing, readSecret } from "../files/private-text.js";
+import { SharedDocument } from "../files/shared-document.js";
+import type { RingDocument, RingKey, Rotation, RotationOptions, SigningKeys } from "./signing-keys.js";
 
 // Keys are made, then offered; a ring that still wants more is one that the core does not know.
 const MAX_ROUNDS = 3;
@@ -29,39 +28,6 @@ export interface KeyRingOptions {
   /** How long a token that a key signed may be used, in seconds: so long is the key published. */
   readonly lifetime: number;
   readonly bits?: KeyBits | undefined;
-}
-
-/** What an engine that signs needs of its keys, wherever they lie. */
-export interface SigningKeys {
-  /** The ring for the core: what it publishes and decides by, without private halves. */
-  readonly document: RingDocument;
-  /** Who makes the signatures: this host by its own crypto, or somebody whose signatures the core checks. */
-  readonly signing: "host" | "external";
-  /** Whether {@link SigningKeys.refresh} should be called before the keys are used. */
-  readonly due: boolean;
-  /** Looks whether others changed the keys: true then. */
-  refresh(): Promise<boolean>;
-  /** The need `sign`; never throws. */
-  sign(input: string, kid: string): Promise<Reply>;
-  rotate(options: RotationOptions): Promise<Rotation>;
-}
-
-/** How keys are replaced. */
-export interface RotationOptions {
-  /** Rotate although the next key may not be known everywhere yet. */
-  readonly force?: boolean | undefined;
-  /** Drop every key at once, the next one too: they were stolen. Tokens of theirs are refused wherever the set is fetched anew. */
-  readonly revoke?: boolean | undefined;
-}
-
-/** What a rotation did. */
-export interface Rotation {
-  /** Thumbprint of the key that signs now. */
-  readonly active: string;
-  /** Thumbprint of the key that is published and signs next. */
-  readonly next: string;
-  /** Thumbprints of keys that are published until their last token is dead. */
-  readonly retired: readonly string[];
 }
 
 /**
@@ -164,7 +130,7 @@ export class KeyRing implements SigningKeys {
   async #imported(): Promise<string[]> {
     try {
       const text = await readSecret(this.#legacy);
-      result(this.#core.call("key.inspect", JSON.stringify({ text, want: "private" })));
+      ask(this.#core, "key.inspect", { text, want: "private" });
       return [text];
     } catch (cause) {
       if (isMissing(cause)) return [];
@@ -178,7 +144,7 @@ export class KeyRing implements SigningKeys {
       const updated = this.#ask({ ...members, fresh });
       if (updated.missing === 0) return updated as Updated;
       for (let made = 0; made < updated.missing; made++) {
-        fresh.push((await KeyManager.generateRsaKeypair({ bits: this.#options.bits ?? 2048 })).privatePem);
+        fresh.push((await makeKeyPair(this.#options.bits)).privateKey);
       }
     }
     throw misuse("internal", "the core asked for new keys again and again");
@@ -187,7 +153,7 @@ export class KeyRing implements SigningKeys {
   #ask(members: object): RingUpdateResult {
     const { lifetime, bits } = this.#options;
     const request = { ...members, now: now(), lifetime, bits };
-    return result<RingUpdateResult>(this.#core.call("ring.update", JSON.stringify(request)));
+    return ask<RingUpdateResult>(this.#core, "ring.update", request);
   }
 
   #withoutPrivate({ private_pem, ...key }: RingKey): RingKey {

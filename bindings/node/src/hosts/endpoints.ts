@@ -1,7 +1,7 @@
-import { misuse } from "../answers.js";
+import { misuse } from "../core/answers.js";
+import { checkOptions, isPlain, kindOf, type Rules } from "../core/options.js";
 import type { HttpAnswer } from "../errors.js";
 import type { HostBodyReader } from "../http/body.js";
-import { checkOptions, isPlain, kindOf, type Rules } from "../options.js";
 import type { RequestFacts } from "../types.js";
 
 /** Under this name, which users do not have, an agent or an authority answers its OAuth endpoints. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { misuse } from "../answers.js";
+import { misuse } from "../core/answers.js";
 import { authorizations, facts, fail, type IncomingRequest, NodeBody, refuse } from "../http/node.js";
 import type { Guard } from "../http/refusal.js";
 import { AuthContext, type Caller } from "../types.js";

@@ -1,8 +1,8 @@
 import { isUint8Array } from "node:util/types";
-import { misuse } from "../answers.js";
-import type { Needs, Reply } from "../engine.js";
-import type { EngineOpenResult } from "../generated.js";
-import { bodyDigest } from "../host-crypto.js";
+import { misuse } from "../core/answers.js";
+import { bodyDigest } from "../core/host-crypto.js";
+import type { Needs, Reply } from "../core/need.js";
+import type { EngineOpenResult } from "../core/operations.js";
 import type { Body, BodyReader } from "../types.js";
 
 /** What this package read of a request's body. */

@@ -1,5 +1,5 @@
 import { isUint8Array } from "node:util/types";
-import { misuse } from "../answers.js";
+import { misuse } from "../core/answers.js";
 import {
   BOOLEAN,
   checkTypes,
@@ -10,7 +10,7 @@ import {
   type Rules,
   STRING,
   TEXTS,
-} from "../options.js";
+} from "../core/options.js";
 import type { RequestFacts, Requirements } from "../types.js";
 
 const AUTHORIZATION: Rule = {

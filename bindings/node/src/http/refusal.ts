@@ -1,11 +1,11 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
-import { misuse } from "../answers.js";
 import { CODES } from "../codes.js";
-import { isLater } from "../engine.js";
+import { misuse } from "../core/answers.js";
+import type { Logger } from "../core/console.js";
+import { isLater } from "../core/engine.js";
+import { camelCase, checkValue, isPlain, OBJECT, type Rule, STRING } from "../core/options.js";
+import { reason } from "../core/text.js";
 import { type HttpAnswer, TallystickError } from "../errors.js";
-import { reason } from "../lines.js";
-import type { Logger } from "../logger.js";
-import { camelCase, checkValue, isPlain, OBJECT, type Rule, STRING } from "../options.js";
 import type { RequestFacts } from "../types.js";
 import type { BodySource } from "./body.js";
 

@@ -1,0 +1,201 @@
+import { ask, misuse } from "../core/answers.js";
+import type { Logger } from "../core/console.js";
+import { Engine } from "../core/engine.js";
+import { deriveOffLoop, KeyCache, rsaBy } from "../core/host-crypto.js";
+import { failed, type Needs } from "../core/need.js";
+import type {
+  AccessConfig,
+  AccessServeResult,
+  AccessVerifyResult,
+  EngineKeyResult,
+  EngineOpenResult,
+  EngineStatsResult,
+} from "../core/operations.js";
+import type { Core } from "../core/portable/core.js";
+import { reason } from "../core/text.js";
+import { Buffers } from "../http/body.js";
+import { type ReplayStore, UsedTokens } from "../stores/replay.js";
+import type { ClientEntry } from "./clients.js";
+import { Flights } from "./flights.js";
+import { HttpExchange } from "./http-exchange.js";
+import type { Rotation, RotationOptions, SigningKeys } from "./signing-keys.js";
+
+/** What an engine for access tokens is opened with. */
+export interface AccessPlan {
+  readonly role: "agent" | "authority";
+  readonly access: AccessConfig;
+  readonly keys?: SigningKeys | undefined;
+  /** Public keys of issuers, as text. */
+  readonly issuerKeys?: Readonly<Record<string, string>> | undefined;
+  /** Who may ask for tokens, where a file says it. */
+  readonly clients?: (() => readonly ClientEntry[]) | undefined;
+  readonly replay?: "memory" | ReplayStore | undefined;
+  readonly crypto?: "host" | "core" | undefined;
+  readonly logger: Logger;
+}
+
+/** The core's engine for access tokens with all that the host does for it: keys, RSA, HTTP, used tokens. */
+export class AccessEngine {
+  /** What the core said of the engine when it was opened. */
+  readonly identity: EngineOpenResult;
+  /** How bodies are read. */
+  readonly buffers: Buffers;
+  readonly #engine: Engine;
+  readonly #http: HttpExchange;
+  readonly #keys: SigningKeys | undefined;
+  readonly #logger: Logger;
+  #refreshing: Promise<void> | undefined;
+
+  /** @throws {@link TallystickError} what the core says of the configuration. */
+  constructor(core: Core, plan: AccessPlan) {
+    this.#keys = plan.keys;
+    this.#logger = plan.logger;
+    this.#http = new HttpExchange((address) => isPublic(core, address));
+    const used = new UsedTokens({ replay: plan.replay, leeway: plan.access.leeway });
+    const configuration = () => ({ access: { ...members(plan), ...used.configuration() } }) as object;
+    this.#engine = new Engine(core, configuration, this.#needs(plan, used), (ok) => {
+      const { bound, expires_at, used_until } = ok as Partial<AccessVerifyResult & AccessServeResult>;
+      if (bound === true && expires_at !== undefined) used.accepted(expires_at);
+      if (used_until !== undefined) used.accepted(used_until);
+    });
+    this.identity = this.#engine.opened;
+    this.buffers = new Buffers(this.identity);
+  }
+
+  /** What the core says of the engine. */
+  get opened(): EngineOpenResult {
+    return this.#engine.opened;
+  }
+
+  /** Thumbprint of the key that signs; "" where an authority does. */
+  get keyId(): string {
+    return this.#keys?.document.keys.find(({ state }) => state === "active")?.kid ?? "";
+  }
+
+  /** An operation without needs. */
+  call<T>(op: string, request: object = {}): T {
+    return this.#engine.call<T>(op, request);
+  }
+
+  /** An operation on what others signed. */
+  run<T>(op: string, request: object | string, body?: Uint8Array, own?: Needs): T | Promise<T> {
+    return this.#engine.run<T>(op, request, body, own);
+  }
+
+  /** An operation that uses or publishes the agent's own keys: those that its other processes use, too. */
+  async runWithKeys<T>(op: string, request: object, body?: Uint8Array): Promise<T> {
+    if (this.#keys?.due === true) await this.#refresh(this.#keys);
+    return this.#engine.run<T>(op, request, body);
+  }
+
+  /** Tells the core what has changed: the ring, the clients. */
+  feed(members: object): void {
+    this.#engine.call("engine.feed", members);
+  }
+
+  async rotate(options: RotationOptions): Promise<Rotation> {
+    if (this.#keys === undefined) {
+      throw misuse("invalid_argument", "this agent has no keys of its own: its authority signs, or it only verifies");
+    }
+    const rotation = await this.#keys.rotate(options);
+    this.feed({ ring: this.#keys.document });
+    return rotation;
+  }
+
+  close(): void {
+    this.#engine.close();
+    this.#http.close();
+  }
+
+  #refresh(keys: SigningKeys): Promise<void> {
+    this.#refreshing ??= keys
+      .refresh()
+      .then((changed) => {
+        if (changed) this.#feedRing(keys);
+      })
+      .finally(() => {
+        this.#refreshing = undefined;
+      });
+    return this.#refreshing;
+  }
+
+  /** A ring that somebody made wrong costs a warning, not the keys that are known. */
+  #feedRing(keys: SigningKeys): void {
+    try {
+      this.feed({ ring: keys.document });
+    } catch (error) {
+      this.#logger.warn(`the key ring: ${reason(error)}; the keys in memory go on`);
+    }
+  }
+
+  #needs(plan: AccessPlan, used: UsedTokens): Needs {
+    const flights = new Flights((need) => this.#http.fetch(need));
+    const cache = new KeyCache((key) => this.#engine.call<EngineKeyResult>("engine.key", { key }).public_pem);
+    return {
+      check: (need) => cache.check(need),
+      claim: (need) => used.claim(need),
+      derive: (need) => deriveOffLoop(need),
+      sign: (need) => plan.keys?.sign(need.input, need.key) ?? failed("this agent has no keys of its own"),
+      fetch: (need) => flights.join(this.#engine.opened, need),
+    };
+  }
+}
+
+function members({ role, access, keys, issuerKeys, clients, crypto }: AccessPlan): object {
+  return {
+    ...access,
+    role,
+    ring: keys?.document,
+    keys: issuerKeys,
+    ...(clients === undefined ? {} : { clients: clients() }),
+    rsa: rsaBy(crypto),
+    signing: keys?.signing,
+    derive: "host", // in WebAssembly, on the event loop, it would hold up everybody
+  };
+}
+
+// Fails closed: what the core cannot judge is not public.
+function isPublic(core: Core, address: string): boolean {
+  try {
+    return ask<{ public: boolean }>(core, "address.check", { address }).public === true;
+  } catch {
+    return false;
+  }
+}
+
+/** Who an agent or an authority is. */
+export interface Identity {
+  /** "portal": its authority signs its tokens; "self-issued": it does. */
+  readonly mode: "portal" | "self-issued" | "authority";
+  /** Claim `iss` of its tokens. */
+  readonly issuer: string;
+  readonly agentId: string;
+  /** The audience that it accepts. */
+  readonly baseUrl: string;
+  /** Its dotted name. */
+  readonly name: string;
+  /** Thumbprint of the key that signs; "" where the authority does. */
+  readonly keyId: string;
+}
+
+/** How much is held at a moment. */
+export interface AccessStatistics {
+  /** Issuers whose keys are kept, and how many may be. */
+  readonly issuers: { readonly cached: number; readonly capacity: number };
+  /** Tokens to send that are kept for reuse. */
+  readonly tokens: number;
+  /** Tokens of others that are remembered as verified. */
+  readonly verified: number;
+  /** Bound tokens that were used, and how many may be remembered. */
+  readonly replay: { readonly live: number; readonly capacity: number };
+}
+
+export function identityOf(opened: EngineOpenResult, keyId: string): Identity {
+  const { mode, issuer = "", agent_id = "", base_url = "", name = "" } = opened;
+  return { mode: mode as Identity["mode"], issuer, agentId: agent_id, baseUrl: base_url, name, keyId };
+}
+
+export function statisticsOf({ access, replay }: EngineStatsResult): AccessStatistics {
+  const { issuers = { cached: 0, capacity: 0 }, tokens = 0, verified = 0 } = access ?? {};
+  return { issuers, tokens, verified, replay };
+}

@@ -1,0 +1,101 @@
+import { ask, misuse } from "../core/answers.js";
+import { failed, type Reply } from "../core/need.js";
+import type { KeyInspectResult } from "../core/operations.js";
+import type { Core } from "../core/portable/core.js";
+import { type ResolvedSigner, resolveSigner, type Signer, type SignerOptions } from "../core/signer.js";
+
+/** What an engine that signs needs of its keys, wherever they lie. */
+export interface SigningKeys {
+  /** The ring for the core: what it publishes and decides by, without private halves. */
+  readonly document: RingDocument;
+  /** Who makes the signatures: this host by its own crypto, or somebody whose signatures the core checks. */
+  readonly signing: "host" | "external";
+  /** Whether {@link SigningKeys.refresh} should be called before the keys are used. */
+  readonly due: boolean;
+  /** Looks whether others changed the keys: true then. */
+  refresh(): Promise<boolean>;
+  /** The need `sign`; never throws. */
+  sign(input: string, kid: string): Promise<Reply>;
+  rotate(options: RotationOptions): Promise<Rotation>;
+}
+
+/** How keys are replaced. */
+export interface RotationOptions {
+  /** Rotate although the next key may not be known everywhere yet. */
+  readonly force?: boolean | undefined;
+  /** Drop every key at once, the next one too: they were stolen. Tokens of theirs are refused wherever the set is fetched anew. */
+  readonly revoke?: boolean | undefined;
+}
+
+/** What a rotation did. */
+export interface Rotation {
+  /** Thumbprint of the key that signs now. */
+  readonly active: string;
+  /** Thumbprint of the key that is published and signs next. */
+  readonly next: string;
+  /** Thumbprints of keys that are published until their last token is dead. */
+  readonly retired: readonly string[];
+}
+
+/** One key of a ring. */
+export interface RingKey {
+  /** RFC 7638 thumbprint. */
+  readonly kid: string;
+  readonly state: "next" | "active" | "retired";
+  readonly private_pem?: string;
+  /** Instead of the private half, where another holds it. */
+  readonly public_pem?: string;
+  /** Seconds since 1970. */
+  readonly published_at: number;
+  /** Seconds since 1970: when the last token of a retired key is dead. */
+  readonly dead_at?: number;
+}
+
+/** `{agent}.ring.json` */
+export interface RingDocument {
+  readonly version: number;
+  readonly keys: readonly RingKey[];
+}
+
+/** One key that lies elsewhere (a KMS, an HSM, the caller's own store): there is no file, and rotating it is not ours. */
+export class ExternalKey implements SigningKeys {
+  readonly document: RingDocument;
+  readonly due = false;
+  readonly signing: "host" | "external";
+  /** RFC 7638 thumbprint. */
+  readonly kid: string;
+  readonly #signer: ResolvedSigner;
+
+  /** @throws {@link TallystickError} `invalid_key`, or `invalid_argument` for a function without its public key. */
+  constructor(core: Core, signer: Signer, options: SignerOptions) {
+    // The core's own RSA would want the private key inside; this key is only ever used by its holder.
+    this.#signer = resolveSigner(core, signer, { ...options, crypto: "host" });
+    const { public_key: publicKey, rsa } = this.#signer.configuration;
+    this.signing = rsa === "external" ? "external" : "host";
+    if (publicKey === undefined) {
+      throw misuse(
+        "invalid_argument",
+        "a signing function needs publicKey beside it, which is what the agent publishes",
+      );
+    }
+    const request = { text: publicKey, want: "public" };
+    const { keys } = ask<KeyInspectResult>(core, "key.inspect", request);
+    const [key] = keys;
+    if (key === undefined || keys.length > 1) throw misuse("invalid_key", "publicKey must be one public key");
+    this.kid = key.kid;
+    const active = { kid: key.kid, state: "active" as const, public_pem: key.public_pem, published_at: 0 };
+    this.document = { version: 1, keys: [active] };
+  }
+
+  async refresh(): Promise<boolean> {
+    return false;
+  }
+
+  async sign(input: string, kid: string): Promise<Reply> {
+    return kid === this.kid ? this.#signer.sign(input) : failed(`there is no private key ${kid}`);
+  }
+
+  async rotate(): Promise<Rotation> {
+    throw misuse("invalid_argument", "the key of a signer is rotated where it lies: start again with the new signer");
+  }
+}

@@ -1,0 +1,92 @@
+import { ask, misuse } from "../core/answers.js";
+import type { Logger } from "../core/console.js";
+import type { AccessVerifyResult } from "../core/operations.js";
+import { checkOptions } from "../core/options.js";
+import type { Core } from "../core/portable/core.js";
+import { reason } from "../core/text.js";
+import { type BodySource, bodyNeed, type HostBodyReader } from "../http/body.js";
+import { factMembers, REQUIREMENTS } from "../http/facts.js";
+import { Guard, type Refusals } from "../http/refusal.js";
+import { AuthContext, type BodyReader, type RequestFacts, type Requirements } from "../types.js";
+import type { AccessEngine } from "./engine.js";
+import type { Life } from "./startup.js";
+
+/** Verifies access tokens, alone or with the requests that bring them. */
+export class TokenVerifier {
+  readonly #life: Life<{ readonly core: Core; readonly engine: AccessEngine }>;
+  readonly #refusals: Refusals;
+  readonly #logger: Logger;
+
+  constructor(life: Life<{ readonly core: Core; readonly engine: AccessEngine }>, refusals: Refusals, logger: Logger) {
+    this.#life = life;
+    this.#refusals = refusals;
+    this.#logger = logger;
+  }
+
+  /** @throws {@link TallystickError} of the code that says why the token is not good. */
+  async token(token: string): Promise<AuthContext> {
+    const { engine } = await this.#life.running();
+    return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", { token }));
+  }
+
+  /** @throws {@link TallystickError} of the code that says why the request is refused. */
+  async request(
+    facts: RequestFacts,
+    { scopes, bind }: Requirements,
+    read: BodyReader | HostBodyReader,
+  ): Promise<AuthContext> {
+    const { engine } = await this.#life.running();
+    const required = JSON.stringify({ required_scopes: scopes, require_binding: bind });
+    const members = factMembers(facts) + (required === "{}" ? "}" : `,${required.slice(1)}`);
+    const own = bodyNeed(read, engine.buffers.asked);
+    return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", members, undefined, own));
+  }
+
+  /**
+   * What stands before a handler. Its requirements are checked now, and copied: what is misspelt must not let in.
+   *
+   * @param what - How errors call it.
+   * @throws {@link TallystickError} `invalid_argument` for an unknown requirement or a wrong type; `invalid_config` for
+   *   a scope that is no pattern. While the core still loads, that is logged, and the guard refuses everybody.
+   */
+  guard(what: string, given: Requirements): Guard<AuthContext> {
+    checkOptions(what, given, REQUIREMENTS);
+    const requirements = { scopes: given.scopes && [...given.scopes], bind: given.bind };
+    const checked = this.#checked(what, requirements.scopes);
+    // Read only where the token is bound to it; else whatever comes later finds the stream as it was.
+    return new Guard(async (facts: RequestFacts, body: BodySource) => {
+      await checked;
+      return this.request(facts, requirements, body.read);
+    }, this.#refusals);
+  }
+
+  #checked(what: string, patterns: readonly string[] | undefined): Promise<void> | undefined {
+    const core = this.#life.now?.core;
+    if (core !== undefined) {
+      checkPatterns(core, what, patterns);
+      return undefined;
+    }
+    const checked = this.#life.running().then(({ core }) => {
+      try {
+        checkPatterns(core, what, patterns);
+      } catch (error) {
+        this.#logger.error(reason(error));
+        throw error;
+      }
+    });
+    checked.catch(() => {});
+    return checked;
+  }
+}
+
+/** Has the core judge scope patterns, once, when a guard is made. */
+function checkPatterns(core: Core, what: string, patterns: readonly string[] = []): void {
+  for (const pattern of patterns) {
+    try {
+      ask(core, "scope.match", { pattern, scope: "any" });
+    } catch (cause) {
+      const text = JSON.stringify(pattern.slice(0, 300));
+      throw misuse("invalid_config", `${what}: scopes: ${text}: ${reason(cause)}`, { cause });
+    }
+  }
+}

@@ -1,0 +1,170 @@
+import {
+  constants,
+  createPublicKey,
+  sign as cryptoSign,
+  verify as cryptoVerify,
+  generateKeyPair,
+  hash,
+  type KeyObject,
+  pbkdf2,
+  publicDecrypt,
+} from "node:crypto";
+import { promisify } from "node:util";
+import { isUint8Array } from "node:util/types";
+import { failed, type Need, type Reply } from "./need.js";
+import type { DeriveNeed } from "./operations.js";
+import { reason } from "./text.js";
+
+/** How many public keys are kept ready. */
+const MAX_KEYS = 1024;
+
+/** A key, and what an encoding of RFC 8017 section 9.2 for its size holds before the digest. */
+interface ReadyKey {
+  readonly key: KeyObject;
+  readonly raw: { readonly key: KeyObject; readonly padding: number };
+  readonly prefix: Buffer;
+}
+
+/** The keys of this thread by their RFC 7638 thumbprint, which says all about a key: whoever asks gets the same one. */
+const ready = new Map<string, ReadyKey>();
+
+const DIGEST_LENGTH = 32;
+const DIGEST_INFO = Buffer.from("3031300d060960864801650304020105000420", "hex"); // RFC 8017 section 9.2, note 1
+
+function makeReady(key: KeyObject): ReadyKey {
+  const size = Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8);
+  const prefix = Buffer.alloc(size - DIGEST_LENGTH, 0xff);
+  prefix.set([0, 1]);
+  prefix.set([0, ...DIGEST_INFO], prefix.length - DIGEST_INFO.length - 1);
+  return { key, raw: { key, padding: constants.RSA_NO_PADDING }, prefix };
+}
+
+/**
+ * RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 section 8.2.2). The whole encoding is compared, which takes a tenth less time
+ * than `verify`: that one looks its algorithms up at each call. What differs, `verify` judges.
+ */
+function verifies({ key, raw, prefix }: ReadyKey, input: Uint8Array, signature: Uint8Array): boolean {
+  const digestAt = prefix.length;
+  try {
+    const encoded = publicDecrypt(raw, signature);
+    const same = encoded.compare(prefix, 0, digestAt, 0, digestAt) === 0;
+    if (same && encoded.toString("latin1", digestAt) === hash("sha256", input, "binary")) return true;
+  } catch {
+    // Not below the modulus; or this build of OpenSSL or this runtime does not do it.
+  }
+  return cryptoVerify("sha256", input, key, signature);
+}
+
+/** How the core's configuration says who verifies signatures. */
+export function rsaBy(crypto: "host" | "core" | undefined): "import" | "core" {
+  return crypto === undefined || crypto === "host" ? "import" : crypto;
+}
+
+/** What {@link Platform.check} is in Node: it knows the keys that some {@link KeyCache} was asked for. */
+export function checkNow(thumbprint: string, input: Uint8Array, signature: Uint8Array): boolean | undefined {
+  const key = ready.get(thumbprint);
+  if (key === undefined) return undefined;
+  try {
+    return verifies(key, input, signature);
+  } catch {
+    return undefined; // for the need `check`, which tells the core why
+  }
+}
+
+/** The need `check` by `node:crypto`. */
+export class KeyCache {
+  readonly #publicPem: (thumbprint: string) => string;
+
+  /** @param publicPem - SPKI text of a thumbprint's key; throws where there is none. */
+  constructor(publicPem: (thumbprint: string) => string) {
+    this.#publicPem = publicPem;
+  }
+
+  /** The need `check`. */
+  check(need: Extract<Need, { kind: "check" }>): Reply {
+    try {
+      const input = Buffer.from(need.input, "latin1");
+      const signature = Buffer.from(need.signature, "base64url");
+      return { members: { valid: verifies(this.#key(need.key), input, signature) } };
+    } catch (error) {
+      return failed(reason(error));
+    }
+  }
+
+  #key(thumbprint: string): ReadyKey {
+    let key = ready.get(thumbprint);
+    if (key === undefined) {
+      key = makeReady(createPublicKey(this.#publicPem(thumbprint)));
+      if (ready.size >= MAX_KEYS) ready.delete(ready.keys().next().value as string);
+      ready.set(thumbprint, key);
+    }
+    return key;
+  }
+}
+
+const NOTHING = {};
+const EMPTY = Buffer.alloc(0);
+
+// Most requests without a body need no hashing.
+const HASH_OF_NOTHING = hash("sha256", "", "hex");
+
+/** SHA-256 of a body, text as UTF-8, as `body_sha256` takes it: in WebAssembly it would take some 20 times as long. */
+export function bodyDigest(body: string | Uint8Array | undefined): string {
+  return body === undefined || body.length === 0 ? HASH_OF_NOTHING : hash("sha256", body, "hex");
+}
+
+/**
+ * PBKDF2 with HMAC-SHA-256 in libuv's thread pool: what is stored of a client's secret.
+ *
+ * @throws Error, which never quotes the secret.
+ */
+export function derive({ secret, salt, iterations, length }: DeriveNeed): Promise<Buffer> {
+  return promisify(pbkdf2)(secret, Buffer.from(salt, "base64url"), iterations, length, "sha256");
+}
+
+/** How many threads of libuv's four may derive for strangers: files and names are read by the others. */
+const DERIVERS = 2;
+
+let deriving = 0;
+const turns: (() => void)[] = [];
+
+/** The need `derive`, in its turn. Never rejects. */
+export async function deriveOffLoop(need: DeriveNeed): Promise<Reply> {
+  if (deriving < DERIVERS) deriving++;
+  else await new Promise<void>((resolve) => turns.push(resolve));
+  try {
+    return { members: NOTHING, body: await derive(need) };
+  } catch (error) {
+    return failed((error as NodeJS.ErrnoException).code ?? "PBKDF2 failed");
+  } finally {
+    const next = turns.shift(); // takes over this one's place
+    if (next === undefined) deriving--;
+    else next();
+  }
+}
+
+const generate = promisify(generateKeyPair);
+
+/** A new RSA key pair as PEM text, PKCS#8 and SPKI, made in libuv's thread pool. `bits`: 2048, 3072 or 4096. */
+export function makeKeyPair(bits = 2048): Promise<{ readonly privateKey: string; readonly publicKey: string }> {
+  return generate("rsa", {
+    modulusLength: bits,
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" },
+  });
+}
+
+/** Signs in libuv's thread pool, so that the event loop goes on: the need `sign`. Never rejects. */
+export function signOffLoop(input: string, key: KeyObject): Promise<Reply> {
+  return new Promise((resolve) => {
+    const done = (error: Error | null, signature: Buffer) => {
+      if (error) resolve({ ...failed(reason(error)), cause: error });
+      else resolve(isUint8Array(signature) ? { members: NOTHING, body: signature } : failed("no signature was made"));
+    };
+    try {
+      cryptoSign("sha256", Buffer.from(input, "latin1"), key, done);
+    } catch (error) {
+      done(error as Error, EMPTY);
+    }
+  });
+}

@@ -1,0 +1,172 @@
+import { TallystickError } from "../errors.js";
+import { errorFrom, misuse } from "./answers.js";
+import { oneLine } from "./text.js";
+
+/** What a member must be. */
+export interface Rule {
+  /** For the error: `a text`. */
+  readonly must: string;
+  readonly holds: (value: unknown) => boolean;
+}
+
+/** A rule for each member that there is; the compiler sees to it that none is forgotten. */
+export type Rules<T> = { readonly [Name in keyof T]-?: Rule };
+
+const isText = (value: unknown) => typeof value === "string" && value !== "";
+
+export const STRING: Rule = { must: "a text", holds: (value) => typeof value === "string" };
+export const TEXT: Rule = { must: "a text that is not empty", holds: isText };
+export const TEXTS: Rule = {
+  must: "an array of texts, none of them empty",
+  holds: (value) => Array.isArray(value) && Array.from(value).every(isText),
+};
+export const BOOLEAN: Rule = { must: "true or false", holds: (value) => typeof value === "boolean" };
+export const NUMBER: Rule = { must: "a number", holds: Number.isFinite };
+export const WHOLE: Rule = { must: "a whole number", holds: Number.isSafeInteger };
+export const SIZE: Rule = {
+  must: "a whole number of bytes, 0 or more",
+  holds: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+};
+/** A time that something may take. */
+export function seconds(most: number): Rule {
+  return {
+    must: `over 0, up to ${most} seconds`,
+    holds: (value) => typeof value === "number" && value > 0 && value <= most,
+  };
+}
+export const FUNCTION: Rule = { must: "a function", holds: (value) => typeof value === "function" };
+export const URL_TEXT: Rule = {
+  must: "a URL, as text or as an object",
+  holds: (value) => isText(value) || value instanceof URL,
+};
+export const BYTES: Rule = {
+  must: "a text, a Uint8Array or an ArrayBuffer",
+  holds: (value) => typeof value === "string" || value instanceof Uint8Array || value instanceof ArrayBuffer,
+};
+export const OBJECT: Rule = { must: "an object", holds: (value) => isObject(value) };
+export const LOGGER: Rule = {
+  must: "an object with the functions warn and error, such as console",
+  holds: (value) =>
+    isObject(value) &&
+    ["warn", "error"].every((name) => typeof value[name] === "function") &&
+    ["undefined", "function"].includes(typeof value["debug"]),
+};
+
+/** One of a few values. */
+export function oneOf(...values: readonly (string | number)[]): Rule {
+  return {
+    must: values.map((value) => JSON.stringify(value)).join(" or "),
+    holds: (value) => values.includes(value as string | number),
+  };
+}
+
+export const CRYPTO: Rule = oneOf("host", "core");
+export const BACKEND: Rule = oneOf("wasm", "native");
+export const BITS: Rule = oneOf(2048, 3072, 4096);
+export const ISSUER_KEYS: Rule = {
+  must: "a plain object of texts by issuer",
+  holds: (value) => isPlain(value) && Object.values(value).every(STRING.holds),
+};
+
+/** Whether a value is an object with members of its own making: no array, and of no class. */
+export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (!isObject(value) || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // Object.prototype of another realm is one, too: its own prototype is null.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/**
+ * Refuses options that nobody reads, and values of a wrong type: a misspelt `scopes` would be a check that is not made.
+ *
+ * @throws {@link TallystickError} `invalid_argument`, which names the option.
+ */
+export function checkOptions<T>(what: string, options: unknown, rules: Rules<T>): void {
+  const known = Object.keys(rules);
+  knownOptions(what, options, known);
+  checkTypes(what, options as object, rules);
+}
+
+/** Refuses values of a wrong type, and leaves members that have no rule to others. */
+export function checkTypes<T>(what: string, options: object, rules: Rules<T>): void {
+  for (const [name, rule] of Object.entries<Rule>(rules)) {
+    const value = (options as Readonly<Record<string, unknown>>)[name];
+    if (value !== undefined) checkValue(`${what}: ${name}`, value, rule);
+  }
+}
+
+/** Refuses a value of a wrong type. The value itself is never quoted: it may be a secret in the wrong place. */
+export function checkValue(what: string, value: unknown, rule: Rule): void {
+  if (!rule.holds(value)) throw misuse("invalid_argument", `${what} must be ${rule.must} (it is ${kindOf(value)})`);
+}
+
+/** Refuses what is no plain object, and an option that nobody reads: a misspelt one would be a check that is not made. */
+export function knownOptions(what: string, options: unknown, known: readonly string[]): void {
+  if (!isPlain(options)) {
+    throw misuse("invalid_argument", `${what}: the options must be a plain object (there is ${kindOf(options)})`);
+  }
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const name = JSON.stringify(oneLine(unknown).slice(0, 100));
+  const advice = `write ${newName(unknown, known) ?? nearest(unknown, known)} or remove it`;
+  throw misuse("invalid_argument", `${what}: unknown option ${name}: ${advice}; there are ${known.join(", ")}`);
+}
+
+/** What options are called now that had another name. */
+const RENAMED: Readonly<Record<string, string>> = { bits: "keyBits", bodyTooLarge: "body", bodyUnavailable: "body" };
+
+/** What an option of those that are known was renamed to; undefined where it was not. */
+export function newName(old: string, known: readonly string[]): string | undefined {
+  const name = Object.hasOwn(RENAMED, old) ? RENAMED[old] : undefined;
+  return name !== undefined && known.includes(name) ? name : undefined;
+}
+
+/** A name of the core as the user writes it: `maxBody` for `max_body`. */
+export function camelCase(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** Opens an engine: where the core refuses an option's value, the error names it as the user writes it. */
+export function openWithOptions<T>(open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    if (!(error instanceof TallystickError)) throw error;
+    const message = error.message.replace(/^[a-z]+(_[a-z]+)+/, camelCase);
+    throw message === error.message ? error : errorFrom({ code: error.code, log: error.log, message });
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+/** What a value is, without the value. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (value === "") return "an empty text";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "string") return "a text";
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+function nearest(written: string, known: readonly string[]): string {
+  const text = written.slice(0, 40).toLowerCase();
+  const distances = known.map((name) => distance(text, name.toLowerCase()));
+  return known[distances.indexOf(Math.min(...distances))] ?? "";
+}
+
+/** Levenshtein's. */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (const [line, character] of [...from].entries()) {
+    const next = [line + 1];
+    for (let column = 1; column <= to.length; column++) {
+      const replaced = (row[column - 1] ?? 0) + (to[column - 1] === character ? 0 : 1);
+      next.push(Math.min(replaced, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
+}

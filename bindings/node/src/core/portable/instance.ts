@@ -1,0 +1,87 @@
+import { ABI_VERSION } from "../operations.js";
+import type { Platform, View } from "./platform.js";
+import { Wasi } from "./wasi.js";
+
+/** One buffer inside the module serves every call whose operation, request and body fit, in bytes. */
+const SCRATCH = 65_536;
+
+interface Exports {
+  readonly memory: WebAssembly.Memory;
+  _initialize(): void;
+  tally_abi_version(): number;
+  tally_alloc(size: number): number;
+  tally_free(pointer: number): void;
+  tally_call(
+    op: number,
+    opLength: number,
+    request: number,
+    requestLength: number,
+    body: number,
+    bodyLength: number,
+  ): bigint;
+}
+
+/** The module is none of this package's version; its `message` says which versions met. */
+export class WrongModule extends Error {}
+
+/** One running copy of the module. After a trap its state is broken and it must not be called again. */
+export class Instance {
+  readonly wasi: Wasi;
+  readonly #exports: Exports;
+  readonly #platform: Platform;
+  readonly #scratch: number;
+
+  constructor(module: WebAssembly.Module, platform: Platform) {
+    this.#platform = platform;
+    this.wasi = new Wasi(platform);
+    const instance = new WebAssembly.Instance(module, this.wasi.imports(module));
+    this.#exports = instance.exports as unknown as Exports;
+    this.wasi.attach(this.#exports.memory);
+    this.#exports._initialize();
+    const version = this.#exports.tally_abi_version();
+    if (version !== ABI_VERSION) {
+      throw new WrongModule(`the WebAssembly core speaks ABI ${version}, this package ABI ${ABI_VERSION}`);
+    }
+    this.#scratch = this.#exports.tally_alloc(SCRATCH) >>> 0;
+  }
+
+  /** Bytes of memory that the instance has taken; it never gives any back. */
+  get size(): number {
+    return this.#exports.memory.buffer.byteLength;
+  }
+
+  call(op: string, request: string, body: Uint8Array): string {
+    // A character takes at most three bytes, so what passes this test fits without counting.
+    if ((op.length + request.length) * 3 + body.length <= SCRATCH) {
+      return this.#callAt(this.#scratch, op, request, request.length * 3, body);
+    }
+    const requestRoom = this.#platform.byteLength(request);
+    const at = this.#exports.tally_alloc(op.length * 3 + requestRoom + body.length) >>> 0;
+    const answer = this.#callAt(at, op, request, requestRoom, body);
+    this.#exports.tally_free(at);
+    return answer;
+  }
+
+  // A room beyond the memory's end is an error of some platforms, however short the text is.
+  #callAt(at: number, op: string, request: string, requestRoom: number, body: Uint8Array): string {
+    const { view } = this.wasi.seen();
+    const opLength = writeOperation(view, op, at);
+    const requestAt = at + opLength;
+    const requestLength = view.write(request, requestAt, requestRoom);
+    const bodyAt = requestAt + requestLength;
+    if (body.length > 0) view.bytes.set(body, bodyAt);
+    const packed = this.#exports.tally_call(at, opLength, requestAt, requestLength, bodyAt, body.length);
+    const pointer = Number((packed >> 32n) & 0xffff_ffffn);
+    return this.wasi.seen().view.read(pointer, pointer + Number(packed & 0xffff_ffffn));
+  }
+}
+
+/** Operations are ASCII, which is quick to write; others are told as they are, in UTF-8, for the core to refuse. */
+function writeOperation(view: View, op: string, at: number): number {
+  for (let index = 0; index < op.length; index++) {
+    const code = op.charCodeAt(index);
+    if (code > 0x7f) return view.write(op, at, op.length * 3);
+    view.bytes[at + index] = code;
+  }
+  return op.length;
+}

@@ -1,0 +1,128 @@
+import { createPrivateKey, createPublicKey, KeyObject } from "node:crypto";
+import { ask, misuse } from "./answers.js";
+import { signOffLoop } from "./host-crypto.js";
+import { failed, type Reply, within } from "./need.js";
+import type { InspectedKey, KeyInspectRequest, KeyInspectResult, SignerConfig } from "./operations.js";
+import { CRYPTO, type Rules, seconds, TEXT } from "./options.js";
+import type { Core } from "./portable/core.js";
+import { reason } from "./text.js";
+
+/**
+ * Signs with a key that this process need not hold (a KMS, an HSM): RSASSA-PKCS1-v1_5 with SHA-256 over the bytes.
+ *
+ * @param input - The bytes to sign.
+ * @returns the raw signature.
+ */
+export type SignFunction = (input: Uint8Array) => Uint8Array | ArrayBuffer | Promise<Uint8Array | ArrayBuffer>;
+
+/** A private RSA key as PEM or JWK text, as an object of `node:crypto`, or behind a function. */
+export type Signer = string | KeyObject | SignFunction;
+
+/** How a signer is made known to the core, and who does the RSA operation. */
+export interface ResolvedSigner {
+  /** Members of `signer` in `engine.open`. */
+  readonly configuration: Omit<SignerConfig, "issuer" | "ttl">;
+  /** The need `sign`; never throws. */
+  sign(input: string): Promise<Reply>;
+}
+
+/** Choices that go with a signer. */
+export interface SignerOptions {
+  /** The public half as PEM or JWK text: lets the core check what a function signed before it is sent. */
+  readonly publicKey?: string | undefined;
+  /** How long a function may take, in seconds. Default: 10; at most 50. */
+  readonly signerTimeout?: number | undefined;
+  /** Who does the RSA operation: `node:crypto` off the event loop ("host", default) or the core on it. */
+  readonly crypto?: "host" | "core" | undefined;
+}
+
+const DEFAULT_TIMEOUT = 10;
+// A ticket of the core lives 60 s.
+const MAX_TIMEOUT = 50;
+
+/** What a signer and the choices that go with it must be, whoever takes them. */
+export const SIGNER_RULES: Rules<SignerOptions & { readonly signer: Signer }> = {
+  signer: {
+    must: "PEM or JWK text, a KeyObject or a function",
+    holds: (value) => typeof value === "string" || typeof value === "function" || value instanceof KeyObject,
+  },
+  publicKey: TEXT,
+  signerTimeout: seconds(MAX_TIMEOUT),
+  crypto: CRYPTO,
+};
+
+/**
+ * Makes a signer ready, which {@link SIGNER_RULES} has let through.
+ *
+ * @throws {@link TallystickError} `invalid_key` where the core refuses the key, `invalid_argument` for choices that do
+ *   not go with it.
+ */
+export function resolveSigner(core: Core, signer: Signer, options: SignerOptions): ResolvedSigner {
+  if (typeof signer === "function") return functionSigner(signer, options);
+  if (options.publicKey !== undefined) {
+    throw misuse("invalid_argument", "publicKey goes with a signing function; a private key has its own");
+  }
+  if (options.crypto === "core") return coreSigner(core, typeof signer === "string" ? signer : keyText(signer));
+  return typeof signer === "string" ? textSigner(core, signer) : objectSigner(core, signer);
+}
+
+function coreSigner(core: Core, text: string): ResolvedSigner {
+  inspect(core, { text, want: "private" });
+  return { configuration: { private_key: text, rsa: "core" }, sign: async () => failed("the core signs itself") };
+}
+
+function textSigner(core: Core, text: string): ResolvedSigner {
+  const key = inspect(core, { text, want: "private", include_private: true });
+  return hostSigner(createPrivateKey(key.private_pem ?? ""), key.public_pem);
+}
+
+// The private half of an object stays where it is; the public one tells the core whether it may sign.
+function objectSigner(core: Core, key: KeyObject): ResolvedSigner {
+  if (key.type !== "private") inspect(core, { text: keyText(key), want: "private" });
+  const { public_pem } = inspect(core, { text: keyText(createPublicKey(key)), want: "public" });
+  return hostSigner(key, public_pem);
+}
+
+/** The core, not OpenSSL, says which keys may sign. */
+function inspect(core: Core, request: KeyInspectRequest): InspectedKey {
+  const { keys } = ask<KeyInspectResult>(core, "key.inspect", request);
+  const [key] = keys;
+  if (keys.length === 1 && key !== undefined) return key;
+  throw misuse("invalid_key", `the signer must be one private key, the text holds ${keys.length}`);
+}
+
+function hostSigner(key: KeyObject, publicPem: string): ResolvedSigner {
+  return {
+    // OpenSSL checks its own signatures against faults, so the core need not do it again.
+    configuration: { public_key: publicPem, rsa: "host" },
+    sign: (input) => signOffLoop(input, key),
+  };
+}
+
+function keyText(key: KeyObject): string {
+  if (key.type === "secret") throw misuse("invalid_key", "the signer is a secret key; an RSA private key is needed");
+  if (key.type === "public") return key.export({ format: "pem", type: "spki" }).toString();
+  return key.export({ format: "pem", type: "pkcs8" }).toString();
+}
+
+function functionSigner(sign: SignFunction, options: SignerOptions): ResolvedSigner {
+  if (options.crypto === "core") {
+    throw misuse("invalid_argument", 'crypto: "core" needs a private key as signer, not a function');
+  }
+  const limit = options.signerTimeout ?? DEFAULT_TIMEOUT;
+  return {
+    configuration: { public_key: options.publicKey, rsa: "external" },
+    sign: (input) => reply(() => within(limit, "the signer", async () => sign(new TextEncoder().encode(input)))),
+  };
+}
+
+async function reply(sign: () => Promise<unknown>): Promise<Reply> {
+  try {
+    const signature = await sign();
+    if (signature instanceof Uint8Array) return { members: {}, body: signature };
+    if (signature instanceof ArrayBuffer) return { members: {}, body: new Uint8Array(signature) };
+    return failed(`the signer gave ${signature === null ? "null" : typeof signature}, not bytes`);
+  } catch (error) {
+    return { ...failed(reason(error)), cause: error };
+  }
+}

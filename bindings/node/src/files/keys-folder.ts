@@ -1,0 +1,143 @@
+import { constants } from "node:fs";
+import { open, readdir, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { File } from "../core/operations.js";
+import { reason } from "../core/text.js";
+
+const MAX_FILES = 10_000;
+const MAX_FILE = 262_144;
+// The ABI takes requests of at most 16 MiB; escaping in JSON makes texts longer.
+const MAX_TOTAL = 12_582_912;
+const AT_ONCE = 32;
+
+/** The content of a folder and a mark that changes with it. */
+export interface Listing {
+  readonly mark: string;
+  readonly names: readonly string[];
+  /** There is no folder, which is otherwise as if it were empty. */
+  readonly missing: boolean;
+}
+
+/**
+ * A folder of authorized keys, as files: what a name or a text means is for the core to say.
+ * Bounded: 10,000 files, 256 KiB each, 12 MiB altogether.
+ */
+export class KeysFolder {
+  /** The absolute path. */
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = resolve(path);
+  }
+
+  /**
+   * What lies in the folder, without reading it. A folder that does not exist is an empty one.
+   *
+   * @throws Error where the folder cannot be listed or holds too many files.
+   */
+  async list(): Promise<Listing> {
+    const found = await this.#names();
+    const names = found ?? [];
+    if (names.length > MAX_FILES) {
+      throw new Error(`the keys folder ${this.path} holds ${names.length} files, at most ${MAX_FILES} are read`);
+    }
+    const marks = await inGroups(names, (name) => markOf(this.path, name));
+    const present = names.filter((_, index) => marks[index] !== undefined);
+    return {
+      mark: marks.filter((mark) => mark !== undefined).join("\n"),
+      names: present,
+      missing: found === undefined,
+    };
+  }
+
+  /**
+   * Reads the files of a listing. A file that cannot be read this time says so in `failed`, one that is no text of keys
+   * in `unusable`; one that has gone is left out.
+   *
+   * @throws Error where the files are too large altogether.
+   */
+  async read(listing: Listing): Promise<File[]> {
+    let total = 0;
+    const files = await inGroups(listing.names, async (name) => {
+      const file = await readKeyFile(this.path, name);
+      total += file?.text?.length ?? 0;
+      if (total > MAX_TOTAL) {
+        throw new Error(`the files of the keys folder ${this.path} are over ${MAX_TOTAL} bytes altogether`);
+      }
+      return file;
+    });
+    return files.filter((file) => file !== undefined);
+  }
+
+  /** Whether files that could not be read say the same now: no listing would show it. */
+  async stillUnread(unread: readonly File[]): Promise<boolean> {
+    const now = await inGroups(unread, ({ name }) => readKeyFile(this.path, name));
+    return now.every((file, index) => file?.failed !== undefined && file.failed === unread[index]?.failed);
+  }
+
+  async #names(): Promise<string[] | undefined> {
+    try {
+      return (await readdir(this.path)).sort();
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw new Error(`the keys folder ${this.path} cannot be read: ${reason(error)}`, { cause: error });
+    }
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
+/** Undefined for what is no file or has gone; a changed file has another mark. */
+async function markOf(folder: string, name: string): Promise<string | undefined> {
+  try {
+    const found = await stat(join(folder, name), { bigint: true });
+    const { mtimeNs, ctimeNs, size, ino } = found;
+    return found.isFile() ? JSON.stringify([name, `${mtimeNs} ${ctimeNs} ${size} ${ino}`]) : undefined;
+  } catch (error) {
+    return isMissing(error) ? undefined : JSON.stringify([name, reason(error)]);
+  }
+}
+
+async function readKeyFile(folder: string, name: string): Promise<File | undefined> {
+  try {
+    return { name, ...(await readText(join(folder, name))) };
+  } catch (error) {
+    return isMissing(error) ? undefined : { name, failed: reason(error) };
+  }
+}
+
+async function readText(path: string): Promise<Pick<File, "text" | "unusable">> {
+  // Without O_NONBLOCK a named pipe that took the file's place would hang the reader.
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const bytes = Buffer.alloc(MAX_FILE + 1);
+    let length = 0;
+    while (length < bytes.length) {
+      const { bytesRead } = await file.read(bytes, length, bytes.length - length, null);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    if (length > MAX_FILE) return { unusable: `it is over ${MAX_FILE} bytes` };
+    return decode(bytes.subarray(0, length));
+  } finally {
+    await file.close();
+  }
+}
+
+function decode(bytes: Uint8Array): Pick<File, "text" | "unusable"> {
+  try {
+    return { text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
+  } catch {
+    return { unusable: "it is not UTF-8 text" };
+  }
+}
+
+async function inGroups<T, U>(items: readonly T[], work: (item: T) => Promise<U>): Promise<U[]> {
+  const results: U[] = [];
+  for (let start = 0; start < items.length; start += AT_ONCE) {
+    results.push(...(await Promise.all(items.slice(start, start + AT_ONCE).map(work))));
+  }
+  return results;
+}

@@ -1,0 +1,96 @@
+import { misuse } from "../core/answers.js";
+import type { Logger } from "../core/console.js";
+import {
+  BACKEND,
+  BOOLEAN,
+  CRYPTO,
+  checkTypes,
+  FUNCTION,
+  ISSUER_KEYS,
+  knownOptions,
+  LOGGER,
+  NUMBER,
+  type Rules,
+  STRING,
+  TEXT,
+  WHOLE,
+} from "../core/options.js";
+import type { Backend } from "../core/portable/core.js";
+import type { OnError } from "../http/refusal.js";
+import { checkReplay, type ReplayStore } from "../stores/replay.js";
+
+/** How an agent decides who may call it. Nothing is required. */
+export interface AgentAuthOptions {
+  /** Folder with one file of public keys for each caller (`ISSUER.pem`). Default: `./authorized_keys`. */
+  readonly keysDir?: string | undefined;
+  /** Public keys by issuer, PEM, JWK or JWKS text, instead of a folder. */
+  readonly keys?: Readonly<Record<string, string>> | undefined;
+  /** No replay check and no body check; signature and expiry stay. Default: `APP_ENV` is exactly `development`. */
+  readonly devMode?: boolean | undefined;
+  /** URL under which callers reach the root of this server. With it a token must name this origin. */
+  readonly baseUrl?: string | undefined;
+  /** Refuse tokens that name no method and URL, as rotagent's do. Default: false. */
+  readonly requireTarget?: boolean | undefined;
+  /** Forgiven after a token's `exp`, in seconds, 0 to 300. Default: 0. */
+  readonly leeway?: number | undefined;
+  /** How far a caller's clock may run ahead (`iat` and `nbf` in the future), in seconds, 0 to 300. Default: 5. */
+  readonly clockSkew?: number | undefined;
+  /** Longest lifetime that a token may have, in seconds. Default: 3,600; in development 21,600. */
+  readonly maxLifetime?: number | undefined;
+  /** Largest body that is read, in bytes. Default: 10 MiB. */
+  readonly maxBody?: number | undefined;
+  /** What all bodies may hold in memory at one time, in bytes. Default: 64 MiB, or four times `maxBody`. */
+  readonly maxBuffered?: number | undefined;
+  /**
+   * "memory": this process alone remembers used tokens, which the log says once in production. A store: whoever shares it
+   * does. Default: "memory".
+   */
+  readonly replay?: "memory" | ReplayStore | undefined;
+  /** Name in the challenge of a refusal (RFC 6750). Default: `tallystick`. */
+  readonly realm?: string | undefined;
+  /** Sees each refusal; what it returns is sent instead of the answer that the core worded. */
+  readonly onError?: OnError | undefined;
+  /** Default: refusals, warnings and errors on the console. */
+  readonly logger?: Logger | undefined;
+  /** Who does the RSA operation: `node:crypto` ("host", default, faster) or the core itself. */
+  readonly crypto?: "host" | "core" | undefined;
+  /** Default: `TALLYSTICK_BACKEND`, else "wasm". */
+  readonly backend?: Backend | undefined;
+  /** Path of libtallystick for the native backend. Default: `TALLYSTICK_LIBRARY`. */
+  readonly library?: string | undefined;
+}
+
+/** What the options must be. `replay` has another code for what is wrong with it, and a check of its own. */
+const OPTIONS: Rules<Omit<AgentAuthOptions, "replay">> = {
+  keysDir: TEXT,
+  keys: ISSUER_KEYS,
+  devMode: BOOLEAN,
+  // An empty one would be no check of the origin where one was meant.
+  baseUrl: TEXT,
+  requireTarget: BOOLEAN,
+  leeway: NUMBER,
+  clockSkew: NUMBER,
+  maxLifetime: NUMBER,
+  maxBody: WHOLE,
+  maxBuffered: WHOLE,
+  realm: STRING,
+  onError: FUNCTION,
+  logger: LOGGER,
+  crypto: CRYPTO,
+  backend: BACKEND,
+  library: TEXT,
+};
+
+/**
+ * @throws {@link TallystickError} `invalid_argument` for an unknown option or a wrong type, `invalid_config` where
+ *   options contradict each other.
+ */
+export function checkAgentOptions(options: AgentAuthOptions): void {
+  knownOptions("AgentAuth", options, [...Object.keys(OPTIONS), "replay"]);
+  checkTypes("AgentAuth", options, OPTIONS);
+  const { keys, keysDir, replay } = options;
+  if (keys !== undefined && keysDir !== undefined) {
+    throw misuse("invalid_config", "AgentAuth: give keysDir or keys, not both");
+  }
+  checkReplay("AgentAuth", replay);
+}

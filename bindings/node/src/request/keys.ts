@@ -1,0 +1,94 @@
+import { createPublicKey, type KeyObject } from "node:crypto";
+import { ask, misuse } from "../core/answers.js";
+import { consoleLogger, type Logger } from "../core/console.js";
+import { makeKeyPair } from "../core/host-crypto.js";
+import { sharedCore } from "../core/load.js";
+import type { File, KeyInspectResult, KeysLoadResult, LoadedKey } from "../core/operations.js";
+import { BITS, checkOptions, checkValue, LOGGER, TEXT } from "../core/options.js";
+import { reason } from "../core/text.js";
+import { KeysFolder } from "../files/keys-folder.js";
+
+/** A new RSA key pair. */
+export interface KeyPair {
+  /** PKCS#8. A secret: store it readable for its owner alone. */
+  readonly privatePem: string;
+  /** SPKI. */
+  readonly publicPem: string;
+  /** RFC 7638 thumbprint. */
+  readonly kid: string;
+}
+
+/** A public key of a caller. */
+export interface PublicKey {
+  /** RFC 7638 thumbprint. */
+  readonly kid: string;
+  /** The `kid` that the key's own JWK gives, else "". */
+  readonly keyId: string;
+  readonly bits: number;
+  /** SPKI. */
+  readonly publicPem: string;
+  readonly publicJwk: Readonly<Record<string, unknown>>;
+  readonly keyObject: KeyObject;
+}
+
+/** RSA keys: making them and reading those of callers. */
+export const KeyManager = {
+  /**
+   * Makes a key pair in the thread pool (rotagent's `generate_rsa_keypair`).
+   *
+   * @param options - `bits`: 2048 (default), 3072 or 4096.
+   * @throws {@link TallystickError} `invalid_argument` for another size, or another option.
+   */
+  async generateRsaKeypair(options: { readonly bits?: 2048 | 3072 | 4096 } = {}): Promise<KeyPair> {
+    checkOptions("generateRsaKeypair", options, { bits: BITS });
+    const { privateKey, publicKey } = await makeKeyPair(options.bits);
+    const core = await sharedCore();
+    const { keys } = ask<KeyInspectResult>(core, "key.inspect", { text: publicKey, want: "public" });
+    return { privatePem: privateKey, publicPem: publicKey, kid: keys[0]?.kid ?? "" };
+  },
+
+  /**
+   * The keys of a folder as {@link AgentAuth} would use them (rotagent's `load_public_keys`).
+   *
+   * @param directory - A folder that does not exist is an empty one, with a warning.
+   * @param options - `logger`: who is told of files that cannot be used. Default: the console.
+   * @returns the keys by issuer.
+   * @throws {@link TallystickError} `keys_unavailable` where the folder cannot be read, `invalid_argument` for arguments
+   *   of a wrong type.
+   */
+  async loadPublicKeys(
+    directory: string,
+    options: { readonly logger?: Logger } = {},
+  ): Promise<Map<string, readonly PublicKey[]>> {
+    checkValue("loadPublicKeys: directory", directory, TEXT);
+    checkOptions("loadPublicKeys", options, { logger: LOGGER });
+    const logger = options.logger ?? consoleLogger;
+    const folder = new KeysFolder(directory);
+    const files = await readAll(folder);
+    const core = await sharedCore();
+    const { issuers, warnings } = ask<KeysLoadResult>(core, "keys.load", { files });
+    for (const { message } of warnings) logger.warn(`keys: ${message}`);
+    const keys = new Map(Object.entries(issuers).map(([issuer, loaded]) => [issuer, loaded.map(publicKey)]));
+    if (keys.size === 0) logger.warn(`the keys folder ${folder.path} is missing or holds no usable key`);
+    return keys;
+  },
+};
+
+async function readAll(folder: KeysFolder): Promise<File[]> {
+  try {
+    return await folder.read(await folder.list());
+  } catch (cause) {
+    throw misuse("keys_unavailable", `${reason(cause)}: let this user list and read it`, { cause });
+  }
+}
+
+function publicKey(key: LoadedKey): PublicKey {
+  return {
+    kid: key.kid,
+    keyId: key.key_id,
+    bits: key.bits,
+    publicPem: key.public_pem,
+    publicJwk: key.public_jwk,
+    keyObject: createPublicKey(key.public_pem),
+  };
+}

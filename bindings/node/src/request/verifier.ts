@@ -1,0 +1,141 @@
+import type { Logger } from "../core/console.js";
+import { Engine, isLater } from "../core/engine.js";
+import { bodyDigest, KeyCache, rsaBy } from "../core/host-crypto.js";
+import { sharedCore } from "../core/load.js";
+import type { Needs } from "../core/need.js";
+import type { EngineKeyResult, RequestVerifyResult } from "../core/operations.js";
+import { openWithOptions } from "../core/options.js";
+import type { Core } from "../core/portable/core.js";
+import { reason } from "../core/text.js";
+import { AuthorizedKeys } from "../files/authorized-keys.js";
+import { type BodySource, Buffers, bodyNeed, type HostBodyReader, taken } from "../http/body.js";
+import { factMembers } from "../http/facts.js";
+import { Guard, Refusals } from "../http/refusal.js";
+import { isStore, UsedTokens, warnOfMemory } from "../stores/replay.js";
+import type { BodyReader, Caller, RequestFacts } from "../types.js";
+import type { AgentAuthOptions } from "./agent-options.js";
+
+/** What the core answers for an accepted request; it has checked the types of these claims. */
+interface Verified extends Pick<RequestVerifyResult, "key_id" | "development"> {
+  readonly claims: {
+    readonly iss: string;
+    readonly jti?: string;
+    readonly iat?: number;
+    readonly exp: number;
+    readonly [name: string]: unknown;
+  };
+}
+
+interface Started {
+  readonly engine: Engine;
+  readonly buffers: Buffers;
+}
+
+/** Verifies signed requests, from its start, which takes a while, to its end. */
+export class Verifier {
+  /** What stands before handlers. */
+  readonly guard: Guard<Caller>;
+  readonly #start: Promise<Started>;
+  #started: Started | undefined;
+
+  constructor(options: AgentAuthOptions, logger: Logger) {
+    this.guard = new Guard((facts, body) => this.#verifyFrom(facts, body), new Refusals(logger, options.onError));
+    this.#start = start(options, logger).then((engine) => ({ engine, buffers: new Buffers(engine.opened) }));
+    this.#start.then(
+      (started) => {
+        this.#started = started;
+      },
+      (error: unknown) => logger.error(`AgentAuth cannot start: ${reason(error)}`),
+    );
+  }
+
+  /** Waits for the start. */
+  async engine(): Promise<Engine> {
+    return (await this.#start).engine;
+  }
+
+  /** @throws {@link TallystickError} of the code that says why the request is refused. */
+  async verify(facts: RequestFacts, body: Uint8Array | BodyReader | HostBodyReader | undefined): Promise<Caller> {
+    const started = this.#started ?? (await this.#start);
+    return this.#verify(started, facts, body);
+  }
+
+  /** Of a request that a server received: its body may be read before the core is asked. */
+  async #verifyFrom(facts: RequestFacts, body: BodySource): Promise<Caller> {
+    const started = this.#started ?? (await this.#start);
+    const early = await body.atOnce(started.buffers);
+    return this.#verify(started, facts, early === undefined ? body.read : taken(early));
+  }
+
+  async #verify(
+    { engine, buffers }: Started,
+    facts: RequestFacts,
+    body: Uint8Array | BodyReader | HostBodyReader | undefined,
+  ): Promise<Caller> {
+    const members = `${factMembers(facts)},${bodyMember(body, engine.opened.max_body)}}`;
+    const own = typeof body === "function" ? bodyNeed(body, buffers.asked) : undefined;
+    const verified = engine.run<Verified>("request.verify", members, undefined, own);
+    return callerOf(isLater(verified) ? await verified : verified);
+  }
+}
+
+/** What `request.verify` is told of a body. */
+function bodyMember(body: Uint8Array | BodyReader | HostBodyReader | undefined, maxBody: number): string {
+  if (typeof body === "function") return '"body_pending":true';
+  if (body !== undefined && body.length > maxBody) return '"body_too_large":true';
+  return `"body_sha256":"${bodyDigest(body)}"`;
+}
+
+function callerOf({ claims, key_id, development }: Verified): Caller {
+  return {
+    issuer: claims.iss,
+    jti: claims.jti ?? "",
+    issuedAt: claims.iat ?? null,
+    expiresAt: claims.exp,
+    keyId: key_id,
+    development,
+    claims,
+  };
+}
+
+/** Opens the verifier of an agent, with its keys. */
+async function start(options: AgentAuthOptions, logger: Logger): Promise<Engine> {
+  const core = await sharedCore({ backend: options.backend, library: options.library });
+  const development = options.devMode ?? process.env["APP_ENV"] === "development";
+  const keys =
+    options.keys === undefined ? new AuthorizedKeys(options.keysDir ?? "authorized_keys", logger) : undefined;
+  const engine = openVerifier(core, options, development, keys);
+  if (development) logger.warn("development mode: used tokens and changed bodies are NOT refused");
+  else if (!isStore(options.replay)) warnOfMemory(logger);
+  await keys?.load(engine);
+  return engine;
+}
+
+function openVerifier(core: Core, options: AgentAuthOptions, development: boolean, keys: AuthorizedKeys | undefined) {
+  const used = new UsedTokens(options);
+  const cache = new KeyCache((key) => engine.call<EngineKeyResult>("engine.key", { key }).public_pem);
+  const needs: Needs = {
+    check: (need) => cache.check(need),
+    claim: (need) => used.claim(need),
+    ...(keys === undefined ? {} : { keys: () => keys.refresh(engine) }),
+  };
+  const configuration = () => ({
+    verifier: {
+      ...(keys === undefined ? { keys: options.keys } : { reload: true }),
+      base_url: options.baseUrl,
+      require_target: options.requireTarget,
+      leeway: options.leeway,
+      clock_skew: options.clockSkew,
+      max_lifetime: options.maxLifetime,
+      max_body: options.maxBody,
+      max_buffered: options.maxBuffered,
+      development,
+      ...used.configuration(),
+      rsa: rsaBy(options.crypto),
+      realm: options.realm,
+    },
+  });
+  const accepted = (result: unknown) => used.accepted((result as Verified).claims.exp);
+  const engine = openWithOptions(() => new Engine(core, configuration, needs, accepted));
+  return engine;
+}

@@ -1,0 +1,110 @@
+import { misuse } from "../core/answers.js";
+import type { Logger } from "../core/console.js";
+import { failed, type Reply, within } from "../core/need.js";
+import type { Rule } from "../core/options.js";
+import { reason } from "../core/text.js";
+
+/**
+ * A memory of used tokens that others share: processes, machines, restarts.
+ */
+export interface ReplayStore {
+  /**
+   * Takes a token once. Must be one atomic step: of two callers with the same token exactly one is told true.
+   *
+   * @param issuer - Who signed.
+   * @param jti - Id of the token, at most 256 bytes.
+   * @param expiresAt - Until when it must be remembered, in seconds since 1970.
+   * @param id - 32 hex digits, one for each (issuer, jti): a key for stores that want a short one.
+   * @returns true: taken now; false: it was there. Anything else, a throw or no answer within 5 s refuses the request.
+   */
+  claim(issuer: string, jti: string, expiresAt: number, id: string): boolean | Promise<boolean>;
+}
+
+/** What the need `claim` says. */
+export interface Claim {
+  readonly issuer: string;
+  readonly jti: string;
+  readonly id: string;
+  readonly expires_at: number;
+  readonly now: number;
+}
+
+const STORE_LIMIT = 5;
+
+/** The need `claim` by a store of the host: fails closed. */
+export async function claimIn(store: ReplayStore, claim: Claim): Promise<Reply> {
+  try {
+    const taken = await within(STORE_LIMIT, "the store", async () =>
+      store.claim(claim.issuer, claim.jti, claim.expires_at, claim.id),
+    );
+    if (typeof taken === "boolean") return { members: { claim: taken ? "claimed" : "exists" } };
+    return unavailable(`claim() must return true or false, not ${typeof taken}`);
+  } catch (error) {
+    return unavailable(reason(error));
+  }
+}
+
+function unavailable(why: string): Reply {
+  return { members: { claim: "unavailable", failed: why } };
+}
+
+/** Where the used tokens of one engine are remembered: in the core's own window or in a store that others share. */
+export class UsedTokens {
+  readonly #store: ReplayStore | undefined;
+  readonly #leeway: number;
+  #latestExpiry = 0;
+
+  /** @param leeway - Of the engine, in seconds. */
+  constructor({ replay, leeway }: { replay?: "memory" | ReplayStore | undefined; leeway?: number | undefined }) {
+    this.#store = isStore(replay) ? replay : undefined;
+    this.#leeway = leeway ?? 0;
+  }
+
+  /** For `engine.open`; a second opening means that the window of the first is lost with all that it held. */
+  configuration(): { readonly replay: "memory" | "host"; readonly replay_floor?: number } {
+    return this.#store === undefined
+      ? { replay: "memory", replay_floor: Math.ceil(this.#latestExpiry + this.#leeway) }
+      : { replay: "host" };
+  }
+
+  /** A token that can be used once was used; it expires then, in seconds since 1970. */
+  accepted(expiresAt: number): void {
+    this.#latestExpiry = Math.max(this.#latestExpiry, expiresAt);
+  }
+
+  claim(claim: Claim): Reply | Promise<Reply> {
+    return this.#store === undefined ? failed("this agent has no replay store") : claimIn(this.#store, claim);
+  }
+}
+
+export function isStore(replay: "memory" | ReplayStore | undefined): replay is ReplayStore {
+  return typeof replay === "object";
+}
+
+/** The same text in every language. */
+const MEMORY_OF_ONE_PROCESS =
+  "used tokens are remembered in the memory of this process alone: a token works once in each process (worker, " +
+  "container, machine), and again after a restart; give the option replay a store that all of them share";
+
+let warned = false;
+
+/** Says once in each process that a restart and other processes know nothing of the tokens that were used. */
+export function warnOfMemory(logger: Logger): void {
+  if (warned) return;
+  warned = true;
+  logger.warn(MEMORY_OF_ONE_PROCESS);
+}
+
+/** What may remember used tokens. */
+export const REPLAY: Rule = {
+  must: '"memory" or an object with claim(issuer, jti, expiresAt)',
+  holds: (value) =>
+    value === "memory" ||
+    (typeof value === "object" && value !== null && typeof (value as ReplayStore).claim === "function"),
+};
+
+/** @throws {@link TallystickError} `invalid_config` for a `replay` that is none. */
+export function checkReplay(what: string, replay: unknown): void {
+  if (replay === undefined || REPLAY.holds(replay)) return;
+  throw misuse("invalid_config", `${what}: replay must be ${REPLAY.must}`);
+}
