@@ -233,7 +233,7 @@ lint-github: python
 # Biome's configuration is the package's; the vectors' JSON is the generator's to format.
 SCRIPTS = git ls-files -z 'cmd/*.mjs' 'conformance/*.mjs' 'conformance/*.js' | xargs -0 $(NODE_DIR)/node_modules/.bin/biome check --config-path=$(NODE_DIR)
 .PHONY: lint
-lint: python node links lint-github cmd/bench/node_modules/.package-lock.json ## lint, type-check and cross-build everything; change nothing
+lint: python node links lint-github imports-node cmd/bench/node_modules/.package-lock.json ## lint, type-check and cross-build everything; change nothing
 	go vet ./...
 	GOOS=wasip1 GOARCH=wasm go vet ./wasm
 	go run $(STATICCHECK) ./...
