@@ -47,7 +47,7 @@ export type { SignedRequestInit } from "./outbound/request.js";
 export { AgentAuth } from "./request/agent-auth.js";
 export type { AgentAuthOptions } from "./request/agent-options.js";
 export { type DevToken, DevTools, type SetupOptions, type TokenOptions } from "./request/dev-tools.js";
-export { KeyManager, type KeyPair, type PublicKey } from "./request/keys.js";
+export { KeyManager, type KeyPair, type KeyPairOptions, type PublicKey } from "./request/keys.js";
 export {
   type AgentAnswer,
   OrchestratorClient,

@@ -22,13 +22,16 @@ export interface RequestFacts {
 export interface Requirements {
   /** Scope patterns: each must match a granted scope, else the answer is 403. Default: none. */
   readonly scopes?: readonly string[] | undefined;
-  /** The token must be bound to the request: its method, URL and body. Default: as configured. */
+  /**
+   * The token must be bound to the request: its method, URL and body. Default: false, unless the
+   * configuration has `requireBinding`.
+   */
   readonly bind?: boolean | undefined;
 }
 
 /** What was read of a request's body. */
 export interface Body {
-  readonly bytes: Uint8Array;
+  readonly data: Uint8Array;
   /** It is over the limit. */
   readonly tooLarge?: boolean;
   /** Something else read it before. */

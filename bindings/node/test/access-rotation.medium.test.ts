@@ -92,7 +92,7 @@ test("an authority of two processes signs with what either of them rotated", asy
     contentType: "",
     ifNoneMatch: "",
   };
-  const answer = await ask(two, { ...request, body: async () => ({ bytes: Buffer.alloc(0) }) });
+  const answer = await ask(two, { ...request, body: async () => ({ data: Buffer.alloc(0) }) });
   assert.equal((await two.ready()).keyId, active);
   assert.ok(answer?.body.includes(active));
   await Promise.all([one.close(), two.close()]);

@@ -232,7 +232,7 @@ test("whatever is bound is accepted once, and with another body or query never",
             method,
             path: pathname,
             query: asked,
-            body: async () => ({ bytes }),
+            body: async () => ({ data: bytes }),
           })
           .then(
             () => "accepted",

@@ -83,7 +83,7 @@ describe("an authority", () => {
     const request = { authorization: [], ifNoneMatch: "", contentType: "application/x-www-form-urlencoded" };
     const post = (id: string, secret: string) => {
       const form = new URLSearchParams({ grant_type: "client_credentials", client_id: id, client_secret: secret });
-      const body = async () => ({ bytes: Buffer.from(`${form}&target=@bob`) });
+      const body = async () => ({ data: Buffer.from(`${form}&target=@bob`) });
       return ask(authority, { ...request, method: "POST", path: "/auth/token", body });
     };
     assert.equal((await post("alice", SECRET))?.status, 200);

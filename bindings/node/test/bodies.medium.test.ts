@@ -260,7 +260,7 @@ test("a bound access token: its body is read late, kept within a bound, and 400 
   const facts = { method: "POST", path: "/", mount: "/bob" };
   const verify = async (body: RequestFacts["body"]) =>
     skill("bob").verify({ ...facts, path: "", authorization: await bound("x"), body });
-  const none = { bytes: Buffer.alloc(0) };
+  const none = { data: Buffer.alloc(0) };
   assert.equal((await verify(Buffer.from("x"))).bound, true);
   await rejectsWith(
     "malformed_request",

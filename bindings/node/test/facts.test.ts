@@ -110,12 +110,12 @@ for (const backend of ["wasm", "native"] as const) {
     test("a function gives the body, and what is none is no empty one", async () => {
       assert.equal(await code(await signed(), async () => BODY), "accepted");
       assert.equal(await code(await signed(), () => new Uint8Array(BODY)), "accepted");
-      assert.equal(await code(await signed(), async () => ({ bytes: BODY })), "accepted");
+      assert.equal(await code(await signed(), async () => ({ data: BODY })), "accepted");
       assert.equal(await code(await signed(), async () => Buffer.from("x")), "body_tampered");
       assert.equal(await code(await signed(), async () => Buffer.alloc(11_000_000)), "body_too_large");
       const { authorization } = await client.sign("POST", "https://a.example/agent");
       const empty = { authorization, method: "POST", path: "/agent" };
-      for (const wrong of [undefined, null, 0, "evil", {}, { bytes: "evil" }, []]) {
+      for (const wrong of [undefined, null, 0, "evil", {}, { data: "evil" }, []]) {
         await refusal(empty, async () => wrong, /must give its bytes/);
       }
       assert.equal(await code(empty, async () => Buffer.alloc(0)), "accepted");
@@ -123,9 +123,9 @@ for (const backend of ["wasm", "native"] as const) {
 
     test("bodies: too large, unavailable, changed, none", async () => {
       const good = await signed();
-      const bytes = new Uint8Array(0);
-      assert.equal(await code(good, async () => ({ bytes, tooLarge: true })), "body_too_large");
-      assert.equal(await code(good, async () => ({ bytes, unavailable: true })), "body_unavailable");
+      const data = new Uint8Array(0);
+      assert.equal(await code(good, async () => ({ data, tooLarge: true })), "body_too_large");
+      assert.equal(await code(good, async () => ({ data, unavailable: true })), "body_unavailable");
       assert.equal(await code(good, Buffer.from("x")), "body_tampered");
       assert.equal(await code(good, new Uint8Array(0)), "body_tampered");
       assert.equal(await code({ ...good, query: "", mount: "" }), "accepted");

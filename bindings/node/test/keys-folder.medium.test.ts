@@ -311,11 +311,11 @@ describe("keys given as text", () => {
   const withKeys = (keys: Record<string, string>) => new AgentAuth({ keys, devMode: false, logger: new Lines() });
 
   test("PEM, JWK and JWKS", async () => {
-    const { keyObject, publicJwk } =
+    const { keyObject, jwk } =
       (await KeyManager.loadPublicKeys(await temporaryFolder({ "a.pem": known.publicPem }))).get("a")?.[0] ??
       assert.fail("no key");
     assert.equal(keyObject.asymmetricKeyType, "rsa");
-    for (const text of [known.publicPem, JSON.stringify(publicJwk), JSON.stringify({ keys: [publicJwk] })]) {
+    for (const text of [known.publicPem, JSON.stringify(jwk), JSON.stringify({ keys: [jwk] })]) {
       await call(withKeys({ orchestrator: text }));
     }
   });

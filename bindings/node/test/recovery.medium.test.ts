@@ -156,7 +156,7 @@ describe("a core that died", () => {
       authorization: [],
       contentType: "application/x-www-form-urlencoded",
       ifNoneMatch: "",
-      body: async () => ({ bytes: Buffer.from(new URLSearchParams(form).toString()) }),
+      body: async () => ({ data: Buffer.from(new URLSearchParams(form).toString()) }),
     });
     assert.equal(answer?.status, 200, answer?.body);
     assert.equal((await authority.ready()).keyId, keyId);
@@ -202,7 +202,7 @@ describe("a core that died", () => {
         authorization: [],
         contentType: "application/x-www-form-urlencoded",
         ifNoneMatch: "",
-        body: async () => ({ bytes: Buffer.from(new URLSearchParams(form).toString()) }),
+        body: async () => ({ data: Buffer.from(new URLSearchParams(form).toString()) }),
       });
       return answer?.status;
     };
@@ -242,7 +242,7 @@ describe("bodies that come slowly", () => {
     const body = new Promise<void>((resolve) => {
       arrive = resolve;
     });
-    const verify = () => skill.verify({ ...facts, body: () => body.then(() => ({ bytes: Buffer.from("hello") })) });
+    const verify = () => skill.verify({ ...facts, body: () => body.then(() => ({ data: Buffer.from("hello") })) });
     const slow = Array.from({ length: ADMITTED }, verify);
     await rejectsWith("overloaded", verify());
     const other = await skill.authorize(ME, { scopes: ["read"] });

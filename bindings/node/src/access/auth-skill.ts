@@ -237,7 +237,7 @@ export class AuthSkill implements Endpoint {
   async verify(request: RequestFacts & Requirements): Promise<AuthContext>;
   async verify(request: RequestFacts & Requirements, ...more: readonly unknown[]): Promise<AuthContext> {
     checkFacts("AuthSkill.verify", request, VERIFY, more);
-    const { body = NO_BODY.bytes } = request;
+    const { body = NO_BODY.data } = request;
     return this.#verifier.request(request, request, typeof body === "function" ? body : known(body));
   }
 
@@ -347,7 +347,7 @@ export class AuthSkill implements Endpoint {
 
 /** Reads a body that is at hand. */
 function known(bytes: Uint8Array): BodyReader {
-  const body = { bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+  const body = { data: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
   return async (limit) => (bytes.length > limit ? { ...NO_BODY, tooLarge: true } : body);
 }
 

@@ -53,9 +53,9 @@ export interface NewClient {
   readonly secret?: string | undefined;
   /** Scope patterns that it may ask for. Default: none. */
   readonly scopes?: readonly string[] | undefined;
-  /** Its tokens say `namespace:NAME` for each. */
+  /** Its tokens say `namespace:NAME` for each. Default: none. */
   readonly namespaces?: readonly string[] | undefined;
-  /** Trust labels: its tokens say `trust:LABEL` for each. */
+  /** Trust labels: its tokens say `trust:LABEL` for each. Default: none. */
   readonly trust?: readonly string[] | undefined;
   /** Patterns of agents that it may ask tokens for. Default: all. */
   readonly targets?: readonly string[] | undefined;

@@ -57,7 +57,7 @@ async function answerEndpoint(
       "something read the token request's body before: put the endpoints before body parsers",
     );
   const members = { method, path, authorization, content_type: contentType, ...stateOf(body) };
-  return told(logger, await engine.runWithKeys<AccessServeResult>("access.serve", members, body.bytes));
+  return told(logger, await engine.runWithKeys<AccessServeResult>("access.serve", members, body.data));
 }
 
 function stateOf({ tooLarge, malformed, overloaded }: Body): object {

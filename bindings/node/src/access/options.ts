@@ -20,8 +20,8 @@ export interface HostOptions extends SignerOptions {
   /** Signs instead of the key ring in `keysDir`: PEM or JWK text, a `KeyObject`, or a function (a KMS) with `publicKey`. */
   readonly signer?: Signer | undefined;
   /**
-   * Who verifies signatures: `node:crypto` ("host", default, faster) or the core itself. Own keys always sign in
-   * `node:crypto`, off the event loop, and are not given to the core.
+   * Who verifies signatures: `node:crypto`, which is faster, or the core. Own keys always sign in
+   * `node:crypto`, off the event loop, and are not given to the core. Default: "host".
    */
   readonly crypto?: "host" | "core" | undefined;
   /** Size of the keys that are made, in bits. Default: 2048. */

@@ -21,9 +21,12 @@ export interface SigningKeys {
 
 /** How keys are replaced. */
 export interface RotationOptions {
-  /** Rotate although the next key may not be known everywhere yet. */
+  /** Rotate although the next key may not be known everywhere yet. Default: false. */
   readonly force?: boolean | undefined;
-  /** Drop every key at once, the next one too: they were stolen. Tokens of theirs are refused wherever the set is fetched anew. */
+  /**
+   * Drop every key at once, the next one too: they were stolen. Their tokens are refused wherever
+   * the set is fetched anew. Default: false.
+   */
   readonly revoke?: boolean | undefined;
 }
 

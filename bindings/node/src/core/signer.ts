@@ -32,7 +32,7 @@ export interface SignerOptions {
   readonly publicKey?: string | undefined;
   /** How long a function may take, in seconds. Default: 10; at most 50. */
   readonly signerTimeout?: number | undefined;
-  /** Who does the RSA operation: `node:crypto` off the event loop ("host", default) or the core on it. */
+  /** Who does the RSA operation: `node:crypto` off the event loop, or the core on it. Default: "host". */
   readonly crypto?: "host" | "core" | undefined;
 }
 

@@ -7,7 +7,7 @@ import type { Body, BodyReader } from "../types.js";
 
 /** What this package read of a request's body. */
 export interface TakenBody extends Body {
-  readonly bytes: Buffer;
+  readonly data: Buffer;
   /** The stream was read here. */
   readonly consumed?: boolean;
 }
@@ -23,14 +23,14 @@ export interface BodySource {
   readonly read: HostBodyReader;
 }
 
-export const NO_BODY: TakenBody = { bytes: Buffer.alloc(0) };
+export const NO_BODY: TakenBody = { data: Buffer.alloc(0) };
 
 /** For a request whose body is not to be had: a token that is bound to it is refused. */
 export const noBody: HostBodyReader = async () => ({ ...NO_BODY, unavailable: true });
 
 /** Bytes that are at hand, or a reader that says why there are none. */
 export function taken(body: TakenBody): Uint8Array | BodyReader {
-  return body.malformed === true || body.overloaded === true || body.tooLarge === true ? async () => body : body.bytes;
+  return body.malformed === true || body.overloaded === true || body.tooLarge === true ? async () => body : body.data;
 }
 
 /** How many bytes of bodies may lie in memory at one time. */
@@ -113,12 +113,12 @@ export class Buffers {
 }
 
 /** What the core is told of a body. */
-function bodyReply({ bytes, tooLarge, unavailable, malformed, overloaded }: Body): Reply {
+function bodyReply({ data, tooLarge, unavailable, malformed, overloaded }: Body): Reply {
   if (tooLarge === true) return { members: { body_too_large: true } };
   if (malformed === true) return { members: { body_malformed: true } };
   if (overloaded === true) return { members: { overloaded: true } };
   if (unavailable === true) return { members: { body_unavailable: true } };
-  return { members: { body_sha256: bodyDigest(bytes) } };
+  return { members: { body_sha256: bodyDigest(data) } };
 }
 
 /**
@@ -127,11 +127,11 @@ function bodyReply({ bytes, tooLarge, unavailable, malformed, overloaded }: Body
  * @throws {@link TallystickError} `invalid_argument`
  */
 function checkedBody(given: unknown, limit: number): Body {
-  const body = isUint8Array(given) ? { bytes: given } : given;
-  const { bytes } = (body ?? {}) as Partial<Body>;
+  const body = isUint8Array(given) ? { data: given } : given;
+  const { data } = (body ?? {}) as Partial<Body>;
   // The core sees a digest, not the length.
-  if (isUint8Array(bytes)) return bytes.length > limit ? { ...NO_BODY, tooLarge: true } : (body as Body);
-  throw misuse("invalid_argument", "the function that reads the body must give its bytes, or { bytes, tooLarge, … }");
+  if (isUint8Array(data)) return data.length > limit ? { ...NO_BODY, tooLarge: true } : (body as Body);
+  throw misuse("invalid_argument", "the function that reads the body must give its bytes, or { data, tooLarge, … }");
 }
 
 /** The need `body` of one operation. It is read once, however often its verification has to start again. */
@@ -176,12 +176,12 @@ export class Collector {
 /** Reads the body of a `Request` to its end, or gives it up; `limit` is in bytes. */
 export async function readRequest({ body }: Request, limit: number, held: Held): Promise<TakenBody> {
   let full = false;
-  const bytes = await readStream(body, limit, (piece) => {
+  const data = await readStream(body, limit, (piece) => {
     full = !held.grow(piece.length);
     return !full;
   }).catch(() => null);
-  if (bytes === null) return { ...NO_BODY, malformed: true };
-  if (bytes !== undefined) return { bytes, consumed: true };
+  if (data === null) return { ...NO_BODY, malformed: true };
+  if (data !== undefined) return { data, consumed: true };
   return { ...NO_BODY, ...(full ? { overloaded: true } : { tooLarge: true }) };
 }
 

@@ -55,7 +55,7 @@ export class FetchBody implements BodySource {
     const body = await readRequest(this.#request, limit, held);
     if (body.consumed !== true) held.release();
     else if (this.#request.body !== null) {
-      this.#after = new Request(this.#request, { body: body.bytes as Buffer<ArrayBuffer> });
+      this.#after = new Request(this.#request, { body: body.data as Buffer<ArrayBuffer> });
     }
     return body;
   }

@@ -65,7 +65,7 @@ export class NodeBody implements BodySource {
   atOnce(buffers: Buffers): Promise<TakenBody> | undefined {
     const request = this.#request;
     // Bytes that somebody keeps already take no room.
-    if (Buffer.isBuffer(request.rawBody)) return Promise.resolve(this.#keep({ bytes: request.rawBody }));
+    if (Buffer.isBuffer(request.rawBody)) return Promise.resolve(this.#keep({ data: request.rawBody }));
     if (request.readableDidRead) return undefined;
     const held = buffers.atOnce(request.headers.authorization !== undefined, declaredLength(request));
     return held === undefined ? undefined : this.#read(buffers.maxBody, held);
@@ -73,7 +73,7 @@ export class NodeBody implements BodySource {
 
   readonly read = async (limit: number, room: Room): Promise<TakenBody> => {
     const request = this.#request;
-    if (Buffer.isBuffer(request.rawBody)) return this.#keep({ bytes: request.rawBody });
+    if (Buffer.isBuffer(request.rawBody)) return this.#keep({ data: request.rawBody });
     if (request.readableDidRead || request.readableEnded) return this.#keep({ ...NO_BODY, unavailable: true });
     if ((declaredLength(request) ?? 0) > limit) return this.#keep({ ...NO_BODY, tooLarge: true });
     return this.#read(limit, new Held(room));
@@ -83,14 +83,14 @@ export class NodeBody implements BodySource {
   handOn(): void {
     const [request, body] = [this.#request, this.#taken];
     if (body === undefined) return;
-    request.rawBody = body.bytes;
+    request.rawBody = body.data;
     if (body.consumed !== true) return;
     // Tells body-parser 1.x, which would wait for a stream that has ended; 2.x sees that for itself.
     Object.assign(request, { _body: true });
     const type = request.headers["content-type"] ?? "";
-    if (!/^\s*application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type) || body.bytes.length === 0) return;
+    if (!/^\s*application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type) || body.data.length === 0) return;
     try {
-      request.body = JSON.parse(body.bytes.toString("utf8"));
+      request.body = JSON.parse(body.data.toString("utf8"));
     } catch {
       // Not JSON after all: the caller was verified, so what to answer is the listener's decision; it has rawBody.
     }
@@ -124,7 +124,7 @@ function read(request: IncomingMessage, limit: number, held: Held): Promise<Take
       request.pause();
       end({ ...NO_BODY, ...(fits ? { overloaded: true } : { tooLarge: true }) });
     };
-    const onEnd = () => end({ bytes: collector.bytes(), consumed: true });
+    const onEnd = () => end({ data: collector.bytes(), consumed: true });
     // A chunk that is none, or the caller went away before its body was complete.
     const onBroken = () => end({ ...NO_BODY, malformed: true });
     if (request.destroyed) return onBroken();

@@ -52,7 +52,7 @@ export interface AgentAuthOptions {
   readonly onError?: OnError | undefined;
   /** Default: refusals, warnings and errors on the console. */
   readonly logger?: Logger | undefined;
-  /** Who does the RSA operation: `node:crypto` ("host", default, faster) or the core itself. */
+  /** Who does the RSA operation: `node:crypto`, which is faster, or the core. Default: "host". */
   readonly crypto?: "host" | "core" | undefined;
   /** Default: `TALLYSTICK_BACKEND`, else "wasm". */
   readonly backend?: Backend | undefined;

@@ -18,6 +18,12 @@ export interface KeyPair {
   readonly kid: string;
 }
 
+/** How a key pair is made. */
+export interface KeyPairOptions {
+  /** Size of the keys, in bits. Default: 2048. */
+  readonly bits?: 2048 | 3072 | 4096 | undefined;
+}
+
 /** A public key of a caller. */
 export interface PublicKey {
   /** RFC 7638 thumbprint. */
@@ -27,7 +33,7 @@ export interface PublicKey {
   readonly bits: number;
   /** SPKI. */
   readonly publicPem: string;
-  readonly publicJwk: Readonly<Record<string, unknown>>;
+  readonly jwk: Readonly<Record<string, unknown>>;
   readonly keyObject: KeyObject;
 }
 
@@ -36,10 +42,9 @@ export const KeyManager = {
   /**
    * Makes a key pair in the thread pool (rotagent's `generate_rsa_keypair`).
    *
-   * @param options - `bits`: 2048 (default), 3072 or 4096.
    * @throws {@link TallystickError} `invalid_argument` for another size, or another option.
    */
-  async generateRsaKeypair(options: { readonly bits?: 2048 | 3072 | 4096 } = {}): Promise<KeyPair> {
+  async generateRsaKeypair(options: KeyPairOptions = {}): Promise<KeyPair> {
     checkOptions("generateRsaKeypair", options, { bits: BITS });
     const { privateKey, publicKey } = await makeKeyPair(options.bits);
     const core = await sharedCore();
@@ -88,7 +93,7 @@ function publicKey(key: LoadedKey): PublicKey {
     keyId: key.key_id,
     bits: key.bits,
     publicPem: key.public_pem,
-    publicJwk: key.public_jwk,
+    jwk: key.public_jwk,
     keyObject: createPublicKey(key.public_pem),
   };
 }
