@@ -276,7 +276,9 @@ func boundOnce(a *area) {
 	full := openAccess(object{"replay_capacity": 1})
 	second := boundToken(object{"jti": "jti-2"})
 	a.reject("window-full", "bound", "a full window refuses rather than forgets", "protocol.md section 8: replay", append(append([]step{full}, one...), asksBody(second, nil), resume(nil, body, refusal("replay_store_unavailable")))...)
-	a.reject("window-floor", "bound", "a token that may have been used in a window that was lost", "abi.md engine.open: replay_floor", openAccess(object{"replay_floor": now + 330}),
+	a.accept("window-over-floor", "a token that expires later than all that a lost window held", "abi.md engine.open: replay_floor", openAccess(object{"replay_floor": now + 299}),
+		asksBody(t, nil), resume(nil, body, okIncludes(object{"bound": true})))
+	a.reject("window-floor", "window-over-floor", "a token that may have been used in a window that was lost", "abi.md engine.open: replay_floor", openAccess(object{"replay_floor": now + 300}),
 		asksBody(t, nil), resume(nil, body, refusal("replay_store_unavailable")))
 }
 

@@ -53,6 +53,9 @@ func lostWindow(a *area, once token) {
 	source := "abi.md engine.open, replay_floor; protocol.md section 8: refuse rather than forget"
 	a.accept("after-lost-window", "the token expires later than anything that the lost window held", source, open(object{"replay_floor": now + 59}), accepted(once, nil))
 	a.reject("before-lost-window", "after-lost-window", "the token may have been used in the lost window", source, open(object{"replay_floor": now + 60}), refused(once, nil, "replay_store_unavailable"))
+	lenient := func(floor int) step { return open(object{"replay_floor": floor, "leeway": 10}) }
+	a.accept("after-lost-window-leeway", "the same with leeway", source, lenient(now+59), accepted(once, nil))
+	a.reject("before-lost-window-leeway", "after-lost-window-leeway", "the floor is an exp: leeway does not lift a used token above it", source, lenient(now+60), refused(once, nil, "replay_store_unavailable"))
 }
 
 func clock(a *area, once token) {

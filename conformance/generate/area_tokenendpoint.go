@@ -321,8 +321,8 @@ func assertions(a *area) {
 	used.Expect.OKIncludes = raw(object{"handled": true, "used_until": now + 60, "response": object{"status": 400}})
 	floor := "abi.md access.serve: used_until"
 	a.accept("assertion-used-until", "the answer says until when the window must remember the assertion, though the scope is refused", floor, open(nil), used)
-	a.accept("assertion-after-lost-window", "an assertion that expires later than all that a lost window held", floor, open(object{"replay_floor": now + 89}), granted(form(of(nil)), nil))
-	a.reject("assertion-before-lost-window", "assertion-after-lost-window", "an assertion that may have been used in a window that was lost", floor, open(object{"replay_floor": now + 90}),
+	a.accept("assertion-after-lost-window", "an assertion that expires later than all that a lost window held", floor, open(object{"replay_floor": now + 59}), granted(form(of(nil)), nil))
+	a.reject("assertion-before-lost-window", "assertion-after-lost-window", "an assertion that may have been used in a window that was lost", floor, open(object{"replay_floor": now + 60}),
 		declines(form(of(nil)), nil, 503, "temporarily_unavailable"))
 	asksClaim := tokenFor(form(of(nil)), nil, need("claim", object{"jti": "assertion-1", "expires_at": now + 90})).save("ticket", "ticket")
 	claim := func(word string, expect conformance.Expect) []step {

@@ -143,7 +143,7 @@ func (o *accessOpening) numbers() *problem.Problem {
 	o.config.VerifyOnly = c.JWKSURI != ""
 	o.config.BoundOnly = c.RequireBinding
 	o.config.HostDerives = c.Derive == choiceHost
-	o.config.Once = pipeline.ReplayConfig{Host: c.Replay == choiceHost, Capacity: orDefault(c.ReplayCapacity, defaultCapacity), Floor: c.ReplayFloor}
+	o.config.Once = pipeline.ReplayConfig{Host: c.Replay == choiceHost, Capacity: orDefault(c.ReplayCapacity, defaultCapacity), Floor: c.ReplayFloor, Leeway: o.config.Forgiven.Leeway}
 	return checkBounds([]bound{
 		{"token_ttl", float64(o.config.TokenTTL), 1, access.MaxTTL},
 		{"jwks_cache_ttl", o.config.CacheTTL, 1, maxCacheTTL},

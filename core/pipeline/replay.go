@@ -24,12 +24,22 @@ type ReplayGuard struct {
 	config ReplayConfig
 }
 
-// ReplayConfig has the window's capacity in jtis; claims that expire at Floor or before
-// (seconds) may have been made in a window that was lost.
+// ReplayConfig has the window's capacity in jtis. Tokens that expire at Floor or before
+// (exp, in seconds) may have been used in a window that was lost; 0: none was. They are
+// dead Leeway later, in seconds.
 type ReplayConfig struct {
 	Host     bool
 	Capacity int
 	Floor    int64
+	Leeway   float64
+}
+
+// floor is the latest claim that a lost window may have held.
+func (c ReplayConfig) floor() int64 {
+	if c.Floor == 0 {
+		return 0
+	}
+	return int64(math.Ceil(float64(c.Floor) + c.Leeway)) //guard:window-floor-leeway term
 }
 
 // NewReplayGuard returns a guard that remembers nothing yet.
@@ -37,7 +47,7 @@ func NewReplayGuard(c ReplayConfig) *ReplayGuard {
 	if c.Host {
 		return &ReplayGuard{config: c}
 	}
-	return &ReplayGuard{window: replay.New(c.Capacity, c.Floor), config: c}
+	return &ReplayGuard{window: replay.New(c.Capacity, c.floor()), config: c}
 }
 
 // Window returns the core's own window, nil where the host remembers.

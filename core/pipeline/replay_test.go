@@ -13,7 +13,7 @@ func accepted() need.Step { return need.Done("accepted") }
 func TestTheWindowAcceptsOnce(t *testing.T) {
 	const now, later = 1000.0, int64(1060)
 	for _, last := range []bool{false, true} {
-		guard := NewReplayGuard(ReplayConfig{Capacity: 2, Floor: 1050})
+		guard := NewReplayGuard(ReplayConfig{Capacity: 2, Floor: 1040, Leeway: 9.5})
 		claim := func(jti string, expiresAt int64) need.Step {
 			if last {
 				return guard.ClaimLast(now, "a", jti, expiresAt, accepted)

@@ -27,7 +27,7 @@ type Policy struct {
 	ReloadSeconds float64 // and is asked when the keys are this old
 	HostReplay    bool    // the need claim, else the window
 	Capacity      int     // of the window
-	ReplayFloor   int64   // claims that expire then or before may have been made in a window that was lost
+	ReplayFloor   int64   // tokens that expire then or before may have been used in a window that was lost
 	RSA           pipeline.RSA
 }
 
@@ -51,7 +51,8 @@ func NewVerifier(policy Policy, keys *authorizedkeys.Set) (*Verifier, *problem.P
 		return nil, problem.New(problem.InvalidConfig, "base_url: "+err.Error())
 	}
 	v := &Verifier{policy: policy, place: place}
-	v.guard = pipeline.NewReplayGuard(pipeline.ReplayConfig{Host: policy.HostReplay || policy.Development, Capacity: policy.Capacity, Floor: policy.ReplayFloor})
+	v.guard = pipeline.NewReplayGuard(pipeline.ReplayConfig{Host: policy.HostReplay || policy.Development, Capacity: policy.Capacity,
+		Floor: policy.ReplayFloor, Leeway: policy.Forgiven.Leeway})
 	v.keys.Store(keys)
 	v.loadedAt.Store(math.Float64bits(math.Inf(-1)))
 	return v, nil

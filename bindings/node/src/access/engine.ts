@@ -51,7 +51,7 @@ export class AccessEngine {
     this.#keys = plan.keys;
     this.#logger = plan.logger;
     this.#http = new HttpExchange((address) => isPublic(core, address));
-    const used = new UsedTokens({ replay: plan.replay, leeway: plan.access.leeway });
+    const used = new UsedTokens(plan.replay);
     const configuration = () => ({ access: { ...members(plan), ...used.configuration() } }) as object;
     this.#engine = new Engine(core, configuration, this.#needs(plan, used), (ok) => {
       const { bound, expires_at, used_until } = ok as Partial<AccessVerifyResult & AccessServeResult>;

@@ -112,7 +112,7 @@ async function start(options: AgentAuthOptions, logger: Logger): Promise<Engine>
 }
 
 function openVerifier(core: Core, options: AgentAuthOptions, development: boolean, keys: AuthorizedKeys | undefined) {
-  const used = new UsedTokens(options);
+  const used = new UsedTokens(options.replay);
   const cache = new KeyCache((key) => engine.call<EngineKeyResult>("engine.key", { key }).public_pem);
   const needs: Needs = {
     check: (need) => cache.check(need),

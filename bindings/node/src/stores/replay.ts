@@ -51,19 +51,16 @@ function unavailable(why: string): Reply {
 /** Where the used tokens of one engine are remembered: in the core's own window or in a store that others share. */
 export class UsedTokens {
   readonly #store: ReplayStore | undefined;
-  readonly #leeway: number;
   #latestExpiry = 0;
 
-  /** @param leeway - Of the engine, in seconds. */
-  constructor({ replay, leeway }: { replay?: "memory" | ReplayStore | undefined; leeway?: number | undefined }) {
+  constructor(replay: "memory" | ReplayStore | undefined) {
     this.#store = isStore(replay) ? replay : undefined;
-    this.#leeway = leeway ?? 0;
   }
 
   /** For `engine.open`; a second opening means that the window of the first is lost with all that it held. */
   configuration(): { readonly replay: "memory" | "host"; readonly replay_floor?: number } {
     return this.#store === undefined
-      ? { replay: "memory", replay_floor: Math.ceil(this.#latestExpiry + this.#leeway) }
+      ? { replay: "memory", replay_floor: Math.ceil(this.#latestExpiry) }
       : { replay: "host" };
   }
 

@@ -146,7 +146,7 @@ class AgentAuth:
         store = None if self._dev_mode else choose_replay(replay)
         self._claims = None if store is None else Claims(store, self._logger)
         in_core = store is None and not self._dev_mode
-        self._floor = ReplayFloor(leeway) if in_core else None
+        self._floor = ReplayFloor() if in_core else None
         self._policy = _given(
             reload=keys is None,
             base_url=base_url,

@@ -84,7 +84,7 @@ class AccessHost:
         self.fetcher = Fetcher(core, means.trust)
         store = choose_replay(means.replay)
         self.claims = None if store is None else Claims(store, logger)
-        self.floor = ReplayFloor(access.get("leeway", 0)) if store is None else None
+        self.floor = ReplayFloor() if store is None else None
         self._access = {
             **access,
             **self.signing.configuration,

@@ -18,9 +18,8 @@ class ReplayFloor(ForkAware):
     Thread-safe and fork-safe.
     """
 
-    def __init__(self, leeway: float) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._leeway = leeway
         self._latest = 0.0
         self._lock = threading.Lock()
 
@@ -32,7 +31,7 @@ class ReplayFloor(ForkAware):
     @property
     def seconds(self) -> int:
         """The floor for a new window; 0 when nothing was accepted yet."""
-        return math.ceil(self._latest + self._leeway) if self._latest else 0
+        return math.ceil(self._latest)
 
     def after_fork_in_child(self) -> None:
         self._lock = threading.Lock()
