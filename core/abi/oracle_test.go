@@ -13,8 +13,9 @@ import (
 	"github.com/tallystick/tallystick/core/strictjson"
 )
 
-// decode is another reader of requests, by encoding/json, to compare with: it fills a struct from a strict JSON object. encoding/json takes "ISSUER"
-// for "issuer" and null for nothing, so the members are compared exactly first.
+// decode is another reader of requests, by encoding/json, to compare with: it fills a
+// struct from a strict JSON object. encoding/json takes "ISSUER" for "issuer" and null for
+// nothing, so the members are compared exactly first.
 func decode(text []byte, into any) error {
 	if err := checkMembers(text, reflect.TypeOf(into).Elem()); err != nil {
 		return err

@@ -138,7 +138,7 @@ func (c *tokenClaims) checkBinding() *problem.Problem {
 	return c.bound.CheckTypes(true, true)
 }
 
-// forAudience is step 9: one of the token's audiences is this agent (RFC 7519
+// checkAudience is step 9: one of the token's audiences is this agent (RFC 7519
 // section 4.1.3).
 func (a *Agent) checkAudience(c *tokenClaims) *problem.Problem {
 	matches := false

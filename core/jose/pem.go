@@ -76,7 +76,8 @@ func parseBlock(block *pem.Block) (Key, error) {
 	return Key{}, fmt.Errorf("a PEM block of type %.40q: expected PUBLIC KEY, RSA PUBLIC KEY, PRIVATE KEY or RSA PRIVATE KEY", block.Type)
 }
 
-// oidRSA is rsaEncryption (RFC 8017 appendix C). RSASSA-PSS keys have another: they must not make PKCS#1 v1.5 signatures.
+// oidRSA is rsaEncryption (RFC 8017 appendix C). RSASSA-PSS keys have another: they must
+// not make PKCS#1 v1.5 signatures.
 var oidRSA = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
 
 type algorithmIdentifier struct {

@@ -119,7 +119,8 @@ func (k *PublicKey) exponentBytes() []byte {
 	return new(big.Int).SetUint64(uint64(k.exponent)).Bytes()
 }
 
-// JWK returns the public key as a JWK text with its thumbprint as kid (RFC 7517, RFC 7518 section 6.3.1).
+// JWK returns the public key as a JWK text with its thumbprint as kid (RFC 7517, RFC 7518
+// section 6.3.1).
 func (k *PublicKey) JWK() string {
 	return `{"kty":"RSA","use":"sig","alg":"RS256","kid":"` + k.thumbprint + `","n":"` + Encode64(k.n) + `","e":"` + Encode64(k.exponentBytes()) + `"}`
 }

@@ -35,7 +35,7 @@ type search struct {
 }
 
 // Find goes on with the keys that a token with this kid may be signed by: at
-// least one, at most 8 (authorized.Issuer.Candidates). Else the problem is
+// least one, at most 8 (authorizedkeys.Issuer.Candidates). Else the problem is
 // unknown_key, keys_unavailable, or unknown_issuer where iss is no URL that may
 // be asked.
 //

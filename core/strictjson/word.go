@@ -25,7 +25,7 @@ func LoadWord(text string, at int) uint64 {
 func WordBelow(w uint64, limit byte) uint64 { return (w | (w - uint64(limit)*each)) & high }
 
 // WordEqual marks the highest bit of bytes that are c, which is below 0x80, and of
-// bytes from 0x80 on, as exactly as Below.
+// bytes from 0x80 on, as exactly as WordBelow.
 func WordEqual(w uint64, c byte) uint64 { return WordBelow(w^(uint64(c)*each), 1) }
 
 // TextOf looks at bytes that nobody changes while the text is in use.
