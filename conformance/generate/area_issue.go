@@ -140,6 +140,7 @@ func issueTimes(a *area) {
 		a.reject("time-"+name, "time-"+twin, says, source, openSelf(nil), noToken(changes, "invalid_argument"))
 	}
 	bad("over", "longest", "a token of over a day", object{"ttl": 86401})
+	bad("zero", "ttl", "a ttl of 0 s is not one that was left out", object{"ttl": 0})
 	bad("negative", "ttl", "a negative ttl", object{"ttl": -1})
 	bad("of-a-text", "ttl", "a ttl that is a text", object{"ttl": "60"})
 	a.reject("jti-long", "self", "a jti of 257 bytes", "abi.md access.issue", openSelf(nil), noToken(object{"jti": strings.Repeat("j", 257)}, "invalid_argument"))

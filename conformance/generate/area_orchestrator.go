@@ -43,6 +43,11 @@ func outcomes(a *area) {
 	gives("outcome-429", "429", 429, ``, object{"error": "Replay Detected"})
 	gives("outcome-500", "another status", 500, `{}`, object{"error": "Status 500"})
 	gives("outcome-201", "200 alone is success", 201, `{"x":1}`, object{"error": "Status 201"})
+	noStatus := func(name, says string, status int) {
+		a.reject(name, "outcome-500", says, "abi.md request.outcome", call("request.outcome", object{"agent_url": url, "status": status}, "{}", errorCode("invalid_argument")))
+	}
+	noStatus("outcome-status-short", "a status of two digits", 99)
+	noStatus("outcome-status-long", "a status of four digits", 1000)
 	notObject := object{"error": "The agent's answer is not a JSON object"}
 	gives("outcome-array", "an array is no object", 200, `[1]`, notObject)
 	gives("outcome-html", "a page is no JSON", 200, `<html>`, notObject)

@@ -48,7 +48,7 @@ const plainForm = "grant_type=client_credentials&target=https%3A%2F%2Fportal.exa
 
 func asksPortal(a *area) {
 	source := "RFC 6749 section 4.4.2; AOAuth skill Token Endpoint"
-	post := object{"flight": 2, "redirects": 0, "address": "any", "max_bytes": 65536, "timeout": 10, "read": []string{"content-type"}, "body": plainForm,
+	post := object{"flight": 2, "redirects": 0, "address": "any", "max_bytes": 65536, "timeout": 10, "read": []string{}, "body": plainForm,
 		"headers": object{"accept": "application/json", "content-type": "application/x-www-form-urlencoded", "authorization": basic("alice", clientPassword)}}
 	granted := answered(200, nil, text(object{"access_token": "abc.def.ghi", "token_type": "Bearer", "expires_in": 300, "scope": "read"}), nil, ok(object{
 		"token": "abc.def.ghi", "authorization": "Bearer abc.def.ghi", "audience": portalURL + "/agents/bob", "scope": "read", "issued_at": now + 1, "expires_at": now + 301, "key_id": "", "reused": false}))

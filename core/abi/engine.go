@@ -215,7 +215,7 @@ func openSigner(c *SignerConfig) (*request.Signer, *problem.Problem) {
 		return nil, p
 	}
 	config := request.SignerConfig{Issuer: c.Issuer, By: by, TTL: orDefault(c.TTL, request.DefaultTTL)}
-	if p := checkTTL(config.TTL); p != nil {
+	if p := checkTTL(problem.InvalidConfig, config.TTL); p != nil {
 		return nil, p
 	}
 	if c.PrivateKey == "" && by == pipeline.ByCore {
@@ -241,9 +241,9 @@ func openSigner(c *SignerConfig) (*request.Signer, *problem.Problem) {
 	return request.NewSigner(config)
 }
 
-func checkTTL(ttl int64) *problem.Problem {
+func checkTTL(code problem.Code, ttl int64) *problem.Problem {
 	if ttl < 1 || ttl > request.MaxTTL {
-		return badConfig("ttl must be from 1 to %d seconds", request.MaxTTL)
+		return problem.Newf(code, "ttl must be from 1 to %d seconds", request.MaxTTL)
 	}
 	return nil
 }

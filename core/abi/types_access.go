@@ -190,7 +190,7 @@ type AccessIssueRequest struct {
 	// more claims, at most 8 KiB; not where an authority signs
 	ExtraClaims json.RawMessage `json:"extra_claims,omitempty"`
 	// seconds, 1 to 86,400; default token_ttl
-	TTL int64 `json:"ttl,omitempty"`
+	TTL *int64 `json:"ttl,omitempty"`
 	// 1 to 256 bytes; default 128 random bits in hex
 	JTI string `json:"jti,omitempty"`
 	// a token that was kept will do, until shortly before it expires; default false

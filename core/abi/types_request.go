@@ -21,7 +21,7 @@ type RequestOutcomeRequest struct {
 	// as the caller gave it
 	AgentURL string `json:"agent_url"`
 	// of the agent's answer
-	Status int `json:"status"`
+	Status int `json:"status" abi:"status"`
 }
 
 // RequestOutcomeResult answers request.outcome.

@@ -32,7 +32,7 @@ type Wanted struct {
 	Scopes      []string // nil: what is allowed here, as far as it has no wildcard; of an authority: all that it gives
 	ExtraClaims string   // JSON object or ""
 	JTI         string   // "": drawn at random
-	TTL         int64    // seconds; 0: the configuration's
+	TTL         *int64   // seconds; nil: the configuration's
 	Reuse       bool     // a token that was issued before will do
 	Bind        *Bind
 }
@@ -65,7 +65,7 @@ func (a *Agent) Issue(w *Wanted) need.Step {
 	if p != nil {
 		return need.Refuse(p)
 	}
-	if order.bind == nil && order.extra == "" && w.JTI == "" && w.TTL == 0 {
+	if order.bind == nil && order.extra == "" && w.JTI == "" && w.TTL == nil {
 		order.kept = order.audience + " " + order.scope // a token that is wanted anew replaces the kept one
 	}
 	if w.Reuse && order.kept != "" {
@@ -122,9 +122,9 @@ func (a *Agent) order(w *Wanted) (*order, *problem.Problem) {
 	if extra != "" && a.config.Mode == Portal { //guard:issue-extra-portal never
 		return nil, problem.New(problem.InvalidArgument, "extra_claims: the authority signs the tokens of this agent and takes none")
 	}
-	ttl := w.TTL
-	if ttl == 0 {
-		ttl = a.config.TokenTTL
+	ttl := a.config.TokenTTL
+	if w.TTL != nil {
+		ttl = *w.TTL
 	}
 	if ttl < 1 || ttl > MaxTTL { //guard:issue-ttl never
 		return nil, problem.Newf(problem.InvalidArgument, "ttl must be from 1 to %d seconds", MaxTTL)

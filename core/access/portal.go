@@ -85,7 +85,7 @@ func (a *Agent) post(o *order, endpoint string, headers map[string]string, crede
 	headers["content-type"] = "application/x-www-form-urlencoded"
 	question := &need.Need{Kind: need.Fetch, Request: &need.HTTP{
 		Flight: a.flights.number(o.flight, o.now, a.keys.NextFlight), Method: "POST", URL: endpoint, Headers: headers, Body: encodeForm(form),
-		MaxBytes: maxTokenAnswer, Timeout: tokenTimeout, Read: []string{"content-type"},
+		MaxBytes: maxTokenAnswer, Timeout: tokenTimeout, Read: []string{},
 	}}
 	return need.Ask(question, func(answer need.Answer) need.Step {
 		if !answer.HasFailed && answer.Status == 0 {
