@@ -40,7 +40,7 @@ func accessOpens(a *area) {
 	a.accept("rsa-import", "the host may check within a call, and signs", source+": rsa", openSelf(object{"rsa": "import", "ring": private}), call("access.issue", wanted(nil), "", need("sign", object{"input": t.input(), "key": alice.kid()})))
 	a.accept("close", "closed", "abi.md engine.close", openAccess(nil), letsIn(accessToken(nil), nil), call("engine.close", object{"engine": "$engine"}, "", ok(object{})))
 	a.reject("used-after-close", "close", "used after it was closed", "abi.md engine.close", openAccess(nil), call("engine.close", object{"engine": "$engine"}, "", ok(object{})), call("access.verify", asked(accessToken(nil).String(), nil), "", errorCode("unknown_engine")))
-	a.accept("stats", "what it holds", "abi.md engine.stats", openAccess(nil), call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"tickets": 0, "replay": object{"live": 0, "capacity": 1000000},
+	a.accept("stats", "what it holds", "abi.md engine.stats", openAccess(nil), call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"issuers": 1, "keys": 1, "tickets": 0, "replay": object{"live": 0, "capacity": 1000000},
 		"access": object{"issuers": object{"cached": 0, "capacity": 1000}, "tokens": 0, "verified": 0}})))
 	a.accept("key-of-ring", "engine.key knows the own keys", "abi.md engine.key", openAccess(nil), call("engine.key", object{"engine": "$engine", "key": bob.kid()}, "", okIncludes(object{"public_pem": bob.spki()})))
 	a.reject("key-unknown", "key-of-ring", "and no others", "abi.md engine.key", openAccess(nil), call("engine.key", object{"engine": "$engine", "key": mallory.kid()}, "", errorCode("unknown_key")))
@@ -104,6 +104,10 @@ func accessFeeds(a *area) {
 	a.reject("feed-keys-unusable", "feed-keys", "unusable text: the old keys stay", source, openAccess(nil), feed(object{"keys": object{aliceURL: "x"}}, "invalid_key"), letsIn(t, nil))
 	a.reject("feed-ring-unusable", "feed-keys", "an unusable ring: the old one stays", source, openSelf(nil), feed(object{"ring": ringOf()}, "invalid_config"), call("access.issue", wanted(nil), "", need("sign", object{"key": alice.kid()})))
 	a.accept("feed-ring", "a new ring: the answer names the key that signs now", source, openSelf(nil), call("engine.feed", object{"engine": "$engine", "ring": publicRing(aliceNext)}, "", okIncludes(object{"key_id": aliceNext.kid()})))
+	a.accept("feed-counts", "the answer counts the callers that have keys, of which a new ring takes none away", source,
+		call("engine.open", object{"access": object{"base_url": bobURL, "ring": publicRing(bob), "keys": object{aliceURL: alice.spki()}}}, "", okIncludes(object{"issuers": 1})).save("engine", "ok.engine"),
+		call("engine.feed", object{"engine": "$engine", "ring": publicRing(aliceNext)}, "", okIncludes(object{"issuers": 1})),
+		call("engine.feed", object{"engine": "$engine", "keys": object{}}, "", okIncludes(object{"issuers": 0})))
 	a.reject("feed-ring-of-portal", "feed-keys", "an agent of a portal has no ring", source, openPortal(nil), feed(object{"ring": publicRing(alice)}, "invalid_argument"))
 	a.reject("feed-nothing", "feed-keys", "nothing", source, openAccess(nil), feed(nil, "invalid_argument"))
 	a.reject("feed-files", "feed-keys", "files are a verifier's", source, openAccess(nil), feed(object{"files": []object{}}, "invalid_argument"))

@@ -45,7 +45,7 @@ func feedAccess(a *access.Agent, r *EngineFeedRequest) (EngineFeedResult, *probl
 	if r.Clients != nil {
 		a.FeedClients(fed.clients)
 	}
-	return EngineFeedResult{Issuers: fed.keys.Len(), Warnings: []authorizedkeys.Warning{}, KeyID: a.KeyID()}, nil
+	return EngineFeedResult{Issuers: a.Given().Len(), Warnings: []authorizedkeys.Warning{}, KeyID: a.KeyID()}, nil
 }
 
 var readAccessVerify = reader[AccessVerifyRequest]("access.verify", borrowing)

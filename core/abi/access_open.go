@@ -53,7 +53,7 @@ func (c *Core) openAccess(config *AccessConfig, result *EngineOpenResult) (*engi
 	if p != nil {
 		return nil, p
 	}
-	result.MaxBody, result.KeyID = o.config.MaxBody, a.KeyID()
+	result.MaxBody, result.KeyID, result.Issuers = o.config.MaxBody, a.KeyID(), o.keys.Len()
 	if p := result.buffers(config.MaxBuffered); p != nil {
 		return nil, p
 	}

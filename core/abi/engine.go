@@ -306,11 +306,12 @@ func engineStats(c *Core, r *EngineRequest, _ []byte) (EngineStatsResult, *probl
 		keys := e.Verifier.Keys()
 		result.Issuers, result.Keys = keys.Len(), keys.Keys()
 		if window := e.Verifier.Window(); window != nil {
-			stats := window.Stats()
-			result.Replay = ReplayStats(stats)
+			result.Replay = ReplayStats(window.Stats())
 		}
 	}
 	if e.Access != nil {
+		keys := e.Access.Given()
+		result.Issuers, result.Keys = keys.Len(), keys.Keys()
 		stats := e.Access.Stats()
 		result.Access = &AccessStats{IssuerStats{stats.Issuers, stats.IssuerCapacity}, stats.Kept, stats.Verified}
 		if window := e.Access.Guard().Window(); window != nil {

@@ -89,7 +89,7 @@ type EngineOpenResult struct {
 	// bytes that all bodies which a need body asks for may hold together
 	BufferAsked int `json:"buffer_asked"`
 
-	// how many callers have keys
+	// how many callers have keys that were given, not fetched
 	Issuers int `json:"issuers"`
 	// keys that are not used
 	Warnings []authorizedkeys.Warning `json:"warnings"`
@@ -128,7 +128,7 @@ type EngineFeedRequest struct {
 
 // EngineFeedResult answers engine.feed.
 type EngineFeedResult struct {
-	// how many callers have keys
+	// how many callers have keys that were given, not fetched
 	Issuers int `json:"issuers"`
 	// keys that are not used
 	Warnings []authorizedkeys.Warning `json:"warnings"`
@@ -195,7 +195,7 @@ type EngineRequest struct {
 
 // EngineStatsResult answers engine.stats.
 type EngineStatsResult struct {
-	// how many callers have keys
+	// how many callers have keys that were given, not fetched
 	Issuers int `json:"issuers"`
 	// how many keys they have
 	Keys int `json:"keys"`

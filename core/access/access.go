@@ -215,6 +215,9 @@ func (a *Agent) Key(thumbprint string) *jose.PublicKey {
 	return a.keys.Key(thumbprint)
 }
 
+// Given returns the keys that were given for issuers.
+func (a *Agent) Given() *authorizedkeys.Set { return a.static.Load() }
+
 // Stats tells how much is held.
 type Stats struct {
 	Issuers, IssuerCapacity, Kept, Verified int
