@@ -35,7 +35,7 @@ import {
   nodeHandler,
 } from "../hosts/node.js";
 import { NO_BODY } from "../http/body.js";
-import { checkFacts, FACTS, REQUIREMENTS } from "../http/facts.js";
+import { checkFacts, FACTS, isUsual, REQUIREMENTS } from "../http/facts.js";
 import { isVerdict, type OnError, Refusals } from "../http/refusal.js";
 import { type CoveredFetch, checkedFetchFor, coveredFetch, type FetchForOptions } from "../outbound/fetch.js";
 import { checkReplay, type ReplayStore } from "../stores/replay.js";
@@ -236,7 +236,7 @@ export class AuthSkill implements Endpoint {
    */
   async verify(request: RequestFacts & Requirements): Promise<AuthContext>;
   async verify(request: RequestFacts & Requirements, ...more: readonly unknown[]): Promise<AuthContext> {
-    checkFacts("AuthSkill.verify", request, VERIFY, more);
+    if (more.length > 0 || !isUsual(request, VERIFY)) checkFacts("AuthSkill.verify", request, VERIFY, more);
     const { body = NO_BODY.data } = request;
     return this.#verifier.request(request, request, typeof body === "function" ? body : known(body));
   }

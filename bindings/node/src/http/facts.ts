@@ -65,8 +65,8 @@ function hasKnownNames(facts: object, rules: object): boolean {
   return true;
 }
 
-/** Nearly every request, told without the loops of the rules. */
-export function isUsual(facts: RequestFacts): boolean {
+/** Nearly every request, told without the loops of the rules, whose names are all that it may have. */
+export function isUsual(facts: RequestFacts & Requirements, rules: object): boolean {
   return (
     typeof facts === "object" &&
     facts !== null &&
@@ -78,7 +78,9 @@ export function isUsual(facts: RequestFacts): boolean {
     (facts.query === undefined || typeof facts.query === "string") &&
     (facts.mount === undefined || typeof facts.mount === "string") &&
     (facts.body === undefined || typeof facts.body === "function" || isUint8Array(facts.body)) &&
-    hasKnownNames(facts, FACTS)
+    (facts.scopes === undefined || TEXTS.holds(facts.scopes)) &&
+    (facts.bind === undefined || typeof facts.bind === "boolean") &&
+    hasKnownNames(facts, rules)
   );
 }
 
@@ -90,7 +92,7 @@ export function headerValues(given: string | readonly string[] | null | undefine
 
 /** A text of a request, for JSON: half a character, which JSON does not have, becomes one that no request has either. */
 export function wireText(text: string): string {
-  return /\p{Surrogate}/u.test(text) ? text.replace(/\p{Surrogate}/gu, "\uFFFD") : text;
+  return text.isWellFormed() ? text : text.toWellFormed();
 }
 
 /**

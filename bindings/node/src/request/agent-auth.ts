@@ -48,7 +48,7 @@ export class AgentAuth {
    */
   async verify(request: RequestFacts): Promise<Caller>;
   async verify(request: RequestFacts, ...more: readonly unknown[]): Promise<Caller> {
-    if (more.length > 0 || !isUsual(request)) checkFacts("AgentAuth.verify", request, FACTS, more);
+    if (more.length > 0 || !isUsual(request, FACTS)) checkFacts("AgentAuth.verify", request, FACTS, more);
     return this.#verifier.verify(request, request.body);
   }
 
