@@ -19,6 +19,9 @@ import (
 
 var core = abi.New()
 
+// maxName is longer than the name of any operation, in bytes.
+const maxName = 256
+
 func main() {}
 
 //export tally_abi_version
@@ -30,7 +33,7 @@ func tally_call(op *C.char, opLen C.size_t, request *C.char, requestLen C.size_t
 	defer buffers.Put(buffer)
 	answer := core.CallInto(
 		*buffer,
-		string(view(unsafe.Pointer(op), opLen)),
+		string(view(unsafe.Pointer(op), min(opLen, maxName))),
 		view(unsafe.Pointer(request), requestLen),
 		view(body, bodyLen))
 	*answerLen = C.size_t(len(answer))
@@ -43,10 +46,15 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b 
 //export tally_free
 func tally_free(answer unsafe.Pointer) { C.free(answer) }
 
+// most is more than the core takes, of whatever kind, in bytes: what is longer is refused
+// by its length, and nobody looks at it. A program's mistake, such as a length of -1, must
+// not end the process.
+const most = 1 << 30
+
 // view borrows the caller's bytes for the length of the call.
 func view(pointer unsafe.Pointer, length C.size_t) []byte {
 	if pointer == nil || length == 0 {
 		return nil
 	}
-	return unsafe.Slice((*byte)(pointer), length)
+	return unsafe.Slice((*byte)(pointer), min(length, most))
 }

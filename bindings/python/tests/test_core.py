@@ -118,6 +118,19 @@ def test_two_processes_never_draw_the_same_secret(backend: str) -> None:
     assert first != second
 
 
+def test_a_length_that_no_memory_has_is_refused_and_does_not_end_the_process() -> None:
+    script = (
+        "import ctypes; from tallystick.backends import native\n"
+        "library = native._Library(str(native.LIBRARY)); size = ctypes.c_size_t()\n"
+        "for length in (1, 2**64 - 1):\n"
+        "    at = library.call(b'version', 7, b'{}', 2, b'x', length, ctypes.byref(size))\n"
+        "    print(ctypes.string_at(at, size.value)[:30])\n"
+    )
+    fine, refused = run(script).splitlines()
+    assert fine.startswith('b\'{"ok":')
+    assert refused.startswith('b\'{"error":{"code":"invalid_arg')
+
+
 def test_importing_the_package_loads_nothing() -> None:
     script = (
         "import sys, tallystick; dir(tallystick)\n"
