@@ -16,20 +16,14 @@ import (
 	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/scope"
+	"github.com/tallystick/tallystick/core/settings"
 	"github.com/tallystick/tallystick/core/trust"
 	"github.com/tallystick/tallystick/core/weburl"
 )
 
-// Defaults and bounds of an access engine, in seconds; abi.md states them.
 const (
-	defaultAccessTTL      = 300
-	defaultAccessLeeway   = 30
-	defaultAccessSkew     = 30
-	defaultAccessLifetime = 24 * 60 * 60
-	defaultCacheTTL       = 3600
-	maxCacheTTL           = 7 * 24 * 60 * 60
-	roleAuthority         = "authority"
-	roleAgent             = "agent"
+	roleAuthority = "authority"
+	roleAgent     = "agent"
 )
 
 // accessOpening gathers what an identity is compiled from; the first problem ends it.
@@ -59,7 +53,7 @@ func (c *Core) openAccess(config *AccessConfig, result *EngineOpenResult) (*engi
 	}
 	result.Mode, result.Issuer, result.AgentID, result.BaseURL, result.Name = string(a.Mode()), a.Issuer(), a.ID(), a.BaseURL(), a.Name()
 	result.MaxForm, result.Inactive = access.MaxForm, o.config.Inactive
-	e := engine.New(nil, nil, orDefault(config.Realm, defaultRealm))
+	e := engine.New(nil, nil, orDefault(config.Realm, settings.DefaultRealm))
 	e.Access = a
 	return e, nil
 }
@@ -94,7 +88,7 @@ func (o *accessOpening) mode() *problem.Problem {
 	if o.c.Replay != "" && o.c.Replay != choiceMemory && o.c.Replay != choiceHost {
 		return badConfig("replay must be memory or host")
 	}
-	return checkRealm(orDefault(o.c.Realm, defaultRealm))
+	return checkRealm(orDefault(o.c.Realm, settings.DefaultRealm))
 }
 
 // identity settles base_url and agent_id: each gives the other when it is missing.
@@ -135,22 +129,22 @@ func lastSegment(url string) string {
 
 func (o *accessOpening) numbers() *problem.Problem {
 	c := o.c
-	o.config.TokenTTL = orDefault(c.TokenTTL, defaultAccessTTL)
-	o.config.CacheTTL = orDefault(c.JWKSCacheTTL, defaultCacheTTL)
-	o.config.Forgiven = pipeline.Tolerance{Leeway: orDefault(c.Leeway, defaultAccessLeeway), ClockSkew: orDefault(c.ClockSkew, defaultAccessSkew)}
-	o.config.MaxLifetime = orDefault(c.MaxLifetime, defaultAccessLifetime)
-	o.config.MaxBody = orDefault(c.MaxBody, defaultMaxBody)
+	o.config.TokenTTL = orDefault(c.TokenTTL, settings.DefaultTokenTTL)
+	o.config.CacheTTL = orDefault(c.JWKSCacheTTL, settings.DefaultJWKSCacheTTL)
+	o.config.Forgiven = pipeline.Tolerance{Leeway: orDefault(c.Leeway, settings.DefaultLeeway), ClockSkew: orDefault(c.ClockSkew, settings.DefaultClockSkew)}
+	o.config.MaxLifetime = orDefault(c.MaxLifetime, settings.DefaultMaxLifetime)
+	o.config.MaxBody = orDefault(c.MaxBody, settings.DefaultMaxBody)
 	o.config.VerifyOnly = c.JWKSURI != ""
 	o.config.BoundOnly = c.RequireBinding
 	o.config.HostDerives = c.Derive == choiceHost
 	o.config.Once = pipeline.ReplayConfig{Host: c.Replay == choiceHost, Capacity: orDefault(c.ReplayCapacity, defaultCapacity), Floor: c.ReplayFloor, Leeway: o.config.Forgiven.Leeway}
 	return checkBounds([]bound{
-		{"token_ttl", float64(o.config.TokenTTL), 1, access.MaxTTL},
-		{"jwks_cache_ttl", o.config.CacheTTL, 1, maxCacheTTL},
-		{"leeway", o.config.Forgiven.Leeway, 0, maxLeeway},
-		{"clock_skew", o.config.Forgiven.ClockSkew, 0, maxClockSkew},
-		{"max_lifetime", o.config.MaxLifetime, 1, 365 * 24 * 60 * 60},
-		{"max_body", float64(o.config.MaxBody), 0, maxBody},
+		{"token_ttl", float64(o.config.TokenTTL), 1, settings.MaxTokenTTL},
+		{"jwks_cache_ttl", o.config.CacheTTL, 1, settings.MaxCacheTTL},
+		{"leeway", o.config.Forgiven.Leeway, 0, settings.MaxLeeway},
+		{"clock_skew", o.config.Forgiven.ClockSkew, 0, settings.MaxClockSkew},
+		{"max_lifetime", o.config.MaxLifetime, 1, settings.MaxLifetime},
+		{"max_body", float64(o.config.MaxBody), 0, settings.MaxBody},
 		{"replay_floor", float64(o.config.Once.Floor), 0, 1 << 53},
 		{"replay_capacity", float64(o.config.Once.Capacity), 1, maxCapacity},
 	})

@@ -9,25 +9,20 @@ import (
 	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/request"
+	"github.com/tallystick/tallystick/core/settings"
 )
 
 // Defaults and bounds of a configuration; abi.md states them for readers.
 const (
-	defaultMaxBody     = 10 << 20
 	defaultMaxBuffered = 64 << 20
-	maxMaxBuffered     = 1 << 40
 	bodyAtOnce         = 64 << 10
 	defaultLifetime    = 60 * 60
 	developmentTTL     = 6 * 60 * 60 // a development token of rotagent lives 6 hours
 	maxLifetime        = 24 * 60 * 60
-	maxLeeway          = 300
 	defaultClockSkew   = 5
-	maxClockSkew       = 300
 	maxReloadSeconds   = 3600
 	defaultCapacity    = 1_000_000
 	maxCapacity        = 10_000_000
-	defaultRealm       = "tallystick"
-	maxRealm           = 128
 	choiceCore         = "core"
 	choiceHost         = "host"
 	choiceImport       = "import"
@@ -58,13 +53,13 @@ func engineOpen(c *Core, r *EngineOpenRequest, _ []byte) (EngineOpenResult, *pro
 	}
 	var verifier *request.Verifier
 	var signer *request.Signer
-	realm := defaultRealm
+	realm := settings.DefaultRealm
 	if r.Verifier != nil {
 		var p *problem.Problem
 		if verifier, p = c.openVerifier(r.Verifier, &result); p != nil {
 			return EngineOpenResult{}, p
 		}
-		realm = orDefault(r.Verifier.Realm, defaultRealm)
+		realm = orDefault(r.Verifier.Realm, settings.DefaultRealm)
 	}
 	if r.Signer != nil {
 		var p *problem.Problem
@@ -106,7 +101,7 @@ func (c *Core) openVerifier(config *VerifierConfig, result *EngineOpenResult) (*
 // strangers fill that, bodies wait for the verdict and nobody else does.
 func (r *EngineOpenResult) buffers(given *int) *problem.Problem {
 	room := orDefault(given, max(defaultMaxBuffered, 4*r.MaxBody))
-	if p := checkBounds([]bound{{"max_buffered", float64(room), float64(max(r.MaxBody, 1)), maxMaxBuffered}}); p != nil {
+	if p := checkBounds([]bound{{"max_buffered", float64(room), float64(max(r.MaxBody, 1)), settings.MaxBuffered}}); p != nil {
 		return p
 	}
 	r.BodyAtOnce = min(bodyAtOnce, r.MaxBody)
@@ -125,7 +120,7 @@ func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Proble
 		RequireTarget: config.RequireTarget,
 		Forgiven:      pipeline.Tolerance{Leeway: config.Leeway, ClockSkew: orDefault(config.ClockSkew, defaultClockSkew)},
 		MaxLifetime:   orDefault(config.MaxLifetime, lifetime),
-		MaxBody:       orDefault(config.MaxBody, defaultMaxBody),
+		MaxBody:       orDefault(config.MaxBody, settings.DefaultMaxBody),
 		Development:   config.Development,
 		Reload:        config.Reload,
 		ReloadSeconds: orDefault(config.ReloadSeconds, defaultReloadAfter),
@@ -134,8 +129,8 @@ func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Proble
 		ReplayFloor:   config.ReplayFloor,
 	}
 	if p := checkBounds([]bound{
-		{"leeway", policy.Forgiven.Leeway, 0, maxLeeway},
-		{"clock_skew", policy.Forgiven.ClockSkew, 0, maxClockSkew},
+		{"leeway", policy.Forgiven.Leeway, 0, settings.MaxLeeway},
+		{"clock_skew", policy.Forgiven.ClockSkew, 0, settings.MaxClockSkew},
 		{"max_lifetime", policy.MaxLifetime, 1, maxLifetime},
 		{"max_body", float64(policy.MaxBody), 0, maxBody},
 		{"reload_seconds", policy.ReloadSeconds, 1, maxReloadSeconds},
@@ -151,7 +146,7 @@ func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Proble
 	if policy.RSA, p = c.rsa(config.RSA); p != nil {
 		return policy, p
 	}
-	return policy, checkRealm(orDefault(config.Realm, defaultRealm))
+	return policy, checkRealm(orDefault(config.Realm, settings.DefaultRealm))
 }
 
 // bound is a number and the range that it must lie in.
@@ -195,16 +190,9 @@ func signingBy(name, choice string) (pipeline.By, *problem.Problem) {
 	return 0, badConfig("%s must be core, host or external", name)
 }
 
-// checkRealm keeps the challenge well formed: a quoted string of RFC 9110
-// section 5.6.4 without escapes.
 func checkRealm(realm string) *problem.Problem {
-	for i := 0; i < len(realm); i++ {
-		if c := realm[i]; c < 0x20 || c > 0x7E || c == '"' || c == '\\' { //guard:realm-characters drop 2 4; realm-backslash drop 4
-			return badConfig("realm must be printable ASCII without \" and \\")
-		}
-	}
-	if len(realm) > maxRealm { //guard:realm-size never
-		return badConfig("realm may have %d characters", maxRealm)
+	if err := settings.CheckRealm(realm); err != nil {
+		return badConfig("realm %s", err)
 	}
 	return nil
 }

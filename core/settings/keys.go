@@ -13,16 +13,7 @@ import (
 	"github.com/tallystick/tallystick/core/trust"
 )
 
-// Bounds of numbers, in seconds and bytes.
 const (
-	maxTokenTTL  = 24 * 60 * 60
-	maxCacheTTL  = 7 * 24 * 60 * 60
-	maxLeeway    = 300
-	maxClockSkew = 300
-	maxLifetime  = 365 * 24 * 60 * 60
-	maxBody      = 64 << 20
-	maxBuffered  = 1 << 40
-	maxRealm     = 128
 	exampleURL   = `"https://partner.example"`
 	exampleKeys  = `"https://partner.example/.well-known/jwks.json"`
 	exampleRules = `["family", "@partner.*"]`
@@ -33,7 +24,7 @@ var accessKeys = []key[Access]{
 	{"authority", `"https://robutler.ai"`, textKey(func(a *Access) *string { return &a.Authority }, trust.CheckIssuer)},
 	{"agent_id", `"my-agent"`, textKey(func(a *Access) *string { return &a.AgentID }, agent.CheckName)},
 	{"base_url", `"@my-agent"`, textKey(func(a *Access) *string { return &a.BaseURL }, nil)},
-	{"token_ttl", "300", integerKey(func(a *Access) *int64 { return &a.TokenTTL }, 1, maxTokenTTL)},
+	{"token_ttl", "300", integerKey(func(a *Access) *int64 { return &a.TokenTTL }, 1, MaxTokenTTL)},
 	{"allowed_scopes", `["read", "write"]`, textsKey(func(a *Access) *[]string { return &a.AllowedScopes }, scope.CheckPattern)},
 	{"trusted_issuers", `[{issuer: "https://partner.example"}]`, func(a *Access, v strictjson.Value) (f *fault) {
 		a.TrustedIssuers, f = objects(v, issuerKeys)
@@ -43,7 +34,7 @@ var accessKeys = []key[Access]{
 	{"deny", `["@banned.**"]`, textsKey(func(a *Access) *[]string { return &a.Deny }, checkPattern)},
 	{"accept_from", exampleRules, rulesKey(func(a *Access) *json.RawMessage { return &a.AcceptFrom })},
 	{"talk_to", exampleRules, rulesKey(func(a *Access) *json.RawMessage { return &a.TalkTo })},
-	{"jwks_cache_ttl", "3600", integerKey(func(a *Access) *int64 { return &a.JWKSCacheTTL }, 1, maxCacheTTL)},
+	{"jwks_cache_ttl", "3600", integerKey(func(a *Access) *int64 { return &a.JWKSCacheTTL }, 1, MaxCacheTTL)},
 	{"google", `{client_id: "${GOOGLE_CLIENT_ID}", client_secret: "${GOOGLE_CLIENT_SECRET}"}`, func(a *Access, v strictjson.Value) *fault {
 		a.Google = &Google{}
 		return readObject(a.Google, v, googleKeys)
@@ -67,13 +58,13 @@ var accessKeys = []key[Access]{
 		return f
 	}},
 	{"dev_mode", "true", flagKey(func(a *Access) *bool { return &a.DevMode })},
-	{"leeway", "30", numberKey(func(a *Access) *float64 { return &a.Leeway }, 0, maxLeeway)},
-	{"clock_skew", "30", numberKey(func(a *Access) *float64 { return &a.ClockSkew }, 0, maxClockSkew)},
-	{"max_lifetime", "86400", numberKey(func(a *Access) *float64 { return &a.MaxLifetime }, 1, maxLifetime)},
-	{"max_body", "10485760", integerKey(func(a *Access) *int64 { return &a.MaxBody }, 0, maxBody)},
-	{"max_buffered", "67108864", integerKey(func(a *Access) *int64 { return &a.MaxBuffered }, 1, maxBuffered)},
+	{"leeway", "30", numberKey(func(a *Access) *float64 { return &a.Leeway }, 0, MaxLeeway)},
+	{"clock_skew", "30", numberKey(func(a *Access) *float64 { return &a.ClockSkew }, 0, MaxClockSkew)},
+	{"max_lifetime", "86400", numberKey(func(a *Access) *float64 { return &a.MaxLifetime }, 1, MaxLifetime)},
+	{"max_body", "10485760", integerKey(func(a *Access) *int64 { return &a.MaxBody }, 0, MaxBody)},
+	{"max_buffered", "67108864", integerKey(func(a *Access) *int64 { return &a.MaxBuffered }, 1, MaxBuffered)},
 	{"require_binding", "true", flagKey(func(a *Access) *bool { return &a.RequireBinding })},
-	{"realm", `"tallystick"`, textKey(func(a *Access) *string { return &a.Realm }, checkRealm)},
+	{"realm", `"tallystick"`, textKey(func(a *Access) *string { return &a.Realm }, CheckRealm)},
 }
 
 var issuerKeys = []key[TrustedIssuer]{
@@ -194,8 +185,10 @@ func checkWord(word string) error {
 	return nil
 }
 
-func checkRealm(realm string) error {
-	if len(realm) > maxRealm || strings.ContainsFunc(realm, func(r rune) bool { return r < 0x20 || r > 0x7E || r == '"' || r == '\\' }) { //guard:config-realm-characters drop 4 6; config-realm-size drop 1
+// CheckRealm keeps the challenge well formed: a quoted string of RFC 9110 section 5.6.4
+// without escapes.
+func CheckRealm(realm string) error {
+	if len(realm) > maxRealm || strings.ContainsFunc(realm, func(r rune) bool { return r < 0x20 || r > 0x7E || r == '"' || r == '\\' }) { //guard:realm-characters drop 4 6; realm-backslash drop 6; realm-size drop 1
 		return errors.New("must be at most 128 characters of printable ASCII without \" and \\")
 	}
 	return nil

@@ -25,6 +25,18 @@ const (
 	DefaultKeysDir      = "~/.webagents/keys"
 )
 
+// Bounds of numbers, in seconds and bytes: engine.open takes what config.read gives.
+const (
+	MaxTokenTTL  = 24 * 60 * 60
+	MaxCacheTTL  = 7 * 24 * 60 * 60
+	MaxLeeway    = 300
+	MaxClockSkew = 300
+	MaxLifetime  = 365 * 24 * 60 * 60
+	MaxBody      = 64 << 20
+	MaxBuffered  = 1 << 40
+	maxRealm     = 128
+)
+
 // Bounds of a configuration, in bytes and entries.
 const (
 	MaxConfig  = 1 << 20 // as JSON, before and after ${NAME} is replaced
