@@ -133,9 +133,9 @@ test-slow: python node $(LIBRARY) ## what starts servers for long, installs pack
 
 # New pages are looked at before they are committed, too.
 .PHONY: links
-links: python cmd/docs/node_modules/.package-lock.json ## check the links of the Markdown files and the sections that code cites
+links: python cmd/docs/node_modules/.package-lock.json ## check links, width and length of the Markdown files, and the sections that code cites
 	git ls-files -z --cached --others --exclude-standard '*.md' | xargs -0 cmd/docs/node_modules/.bin/remark --no-stdout --quiet --frail --no-config --rc-path cmd/docs/links.json
-	$(VENV_PYTHON) -m pytest -q cmd/docs/test_references.py
+	$(VENV_PYTHON) -m pytest -q cmd/docs/test_references.py cmd/docs/test_prose.py
 cmd/docs/node_modules/.package-lock.json: cmd/docs/package-lock.json
 	cd cmd/docs && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -251,7 +251,7 @@ lint: python node links lint-github imports-node cmd/bench/node_modules/.package
 
 .PHONY: check
 check: generate python node ## format, generate, lint, then demand a clean tree
-	gofmt -w core wasm cshared cmd conformance
+	gofmt -w core wasm cshared cmd conformance internal
 	$(VENV)/bin/ruff format .
 	cd $(NODE_DIR) && npm run --silent format
 	$(SCRIPTS) --write

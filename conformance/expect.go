@@ -10,7 +10,7 @@ import (
 	"unicode"
 )
 
-// Answer is what a core answers: one of the four forms (docs/abi.md).
+// Answer is what a core answers: one of the four forms (abi.md).
 type Answer struct {
 	OK     json.RawMessage `json:"ok"`
 	Need   json.RawMessage `json:"need"`

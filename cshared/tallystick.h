@@ -3,7 +3,7 @@
  *
  * One function does everything: an operation's name, a JSON request and raw body
  * bytes in, a JSON answer out. The operations, their members, the needs and the
- * error codes are described in docs/abi.md.
+ * error codes are described in docs/reference/abi.md.
  *
  * Threads: every function may be called from any thread at any time.
  * Forks: a process that forks after its first call must not call in the child;

@@ -9,7 +9,7 @@ import (
 )
 
 // The import by which a host may check a signature while it is being called
-// (docs/abi.md): fd_write of WASI, which every host has, on a descriptor that
+// (abi.md): fd_write of WASI, which every host has, on a descriptor that
 // none has. What it reports as written is the answer, out of reach of a host that
 // counts bytes or does nothing.
 const (

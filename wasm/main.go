@@ -1,7 +1,7 @@
 //go:build wasip1
 
 // Command wasm is the core as a WebAssembly reactor: memory in, memory out
-// (docs/abi.md). One instance serves one call at a time.
+// (abi.md). One instance serves one call at a time.
 package main
 
 import (

@@ -1,4 +1,4 @@
-"""Runs the worked example of conformance/README.md, a driver in Perl, over all vectors."""
+"""Runs the worked example of conformance/DRIVERS.md, a driver in Perl, over all vectors."""
 
 import base64
 import json

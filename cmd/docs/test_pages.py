@@ -15,9 +15,9 @@ from tallystick import KeyManager, TokenExpiredError
 from tallystick.core import call_json, load_core
 
 DOCS = Path(__file__).parents[2] / "docs"
-PROTOCOL = (DOCS / "protocol.md").read_text()
-ABI = (DOCS / "abi.md").read_text()
-ERRORS = (DOCS / "errors.md").read_text()
+PROTOCOL = (DOCS / "explanation" / "protocol.md").read_text()
+ABI = (DOCS / "reference" / "abi.md").read_text()
+ERRORS = (DOCS / "reference" / "errors.md").read_text()
 NOW = 1700000000
 PRIVATE, PUBLIC = KeyManager.generate_rsa_keypair()
 OTHER, _ = KeyManager.generate_rsa_keypair()

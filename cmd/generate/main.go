@@ -1,8 +1,8 @@
 // Command generate writes what Python and TypeScript know of the core: the error
 // table with one class per code, and those types of requests and results that a
-// binding uses. It also fills the generated blocks of the pages in docs/ and writes
-// the project's version where it is named outside of Go. Run it from the
-// repository's root: `go run ./cmd/generate`.
+// binding uses. It also fills the generated blocks of the pages in docs/, draws the
+// picture of a call, and writes the project's version where it is named outside of
+// Go. Run it from the repository's root: `go run ./cmd/generate`.
 package main
 
 import (
@@ -28,6 +28,7 @@ func outputs(root string) (map[string]string, error) {
 		nodeSources + "/codes.ts":                      typescriptCodes(),
 		nodeSources + "/error-classes.ts":              typescriptErrors(),
 		nodeSources + "/core/operations.ts":            types,
+		picturePath:                                    picture(),
 	}
 	if err := addPages(files, root); err != nil {
 		return nil, err

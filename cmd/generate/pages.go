@@ -15,9 +15,14 @@ func pages(root string) (map[string]map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	surface, err := surfaceBlocks(root)
+	if err != nil {
+		return nil, err
+	}
 	return map[string]map[string]string{
-		"docs/abi.md": reference,
-		"docs/errors.md": {
+		"docs/reference/abi.md":     reference,
+		"docs/reference/options.md": surface,
+		"docs/reference/errors.md": {
 			"refusals": errorSections(problem.Refusals()),
 			"misuses":  errorSections(problem.Misuses()),
 		},

@@ -9,17 +9,17 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/tallystick/tallystick/core/abi"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/internal/prose"
 )
 
 // module is what the import path of each of the project's packages begins with.
 const module = "github.com/tallystick/tallystick/"
 
-// reference writes the lists of docs/abi.md. What a member means is said by the
+// reference writes the lists of docs/reference/abi.md. What a member means is said by the
 // comment of its field in the source.
 type reference struct {
 	root     string
@@ -74,7 +74,7 @@ func codes() string {
 		for _, row := range kind.rows {
 			links = append(links, fmt.Sprintf("[%s](errors.md#%[1]s)", row.Code))
 		}
-		text += "\n" + wrap(kind.name+": "+strings.Join(links, ", ")+".", "", "")
+		text += "\n" + prose.Wrap(kind.name+": "+strings.Join(links, ", ")+".", "", "")
 	}
 	return text + "\n"
 }
@@ -93,7 +93,7 @@ func (r *reference) needs() (string, error) {
 }
 
 func (r *reference) operation(o abi.Operation) (string, error) {
-	text := "\n### " + o.Name + "\n\n" + wrap(o.Doc, "", "") + "\n"
+	text := "\n### " + o.Name + "\n\n" + prose.Wrap(o.Doc, "", "") + "\n"
 	for _, part := range [...]struct {
 		name   string
 		goType reflect.Type
@@ -128,7 +128,7 @@ func (r *reference) members(t reflect.Type) (string, error) {
 		if said := s.fields[t.Name()][f.Name]; said != "" {
 			member += ": " + said
 		}
-		text += wrap(member, "- ", "  ")
+		text += prose.Wrap(member, "- ", "  ")
 	}
 	return text, nil
 }
@@ -219,23 +219,4 @@ func jsonType(t reflect.Type, optional bool) string {
 		return "[" + typeName(t) + "](#" + strings.ToLower(typeName(t)) + ")"
 	}
 	panic("no JSON type for " + t.String())
-}
-
-// width is that of a line of prose, in columns.
-const width = 100
-
-// wrap breaks a text into lines, of which the first begins with first.
-func wrap(text, first, rest string) string {
-	done, line, empty := "", first, true
-	for _, word := range strings.Fields(text) {
-		if !empty && utf8.RuneCountInString(line+" "+word) > width {
-			done += line + "\n"
-			line, empty = rest, true
-		}
-		if !empty {
-			line += " "
-		}
-		line, empty = line+word, false
-	}
-	return done + line + "\n"
 }

@@ -12,7 +12,7 @@ import (
 	"strconv"
 )
 
-// operators is the closed set of what a marker can ask for; conformance/README.md
+// operators is the closed set of what a marker can ask for; conformance/TOOLS.md
 // says what each does. What is switched off mostly stays in the mutant, so that no
 // variable and no import becomes unused and a check that moves on still does.
 var operators = map[string]func(*line, []int) error{

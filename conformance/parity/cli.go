@@ -91,7 +91,7 @@ func parseFlags(arguments []string, stderr io.Writer) (settings, error) {
 		flags.PrintDefaults()
 	}
 	flags.StringVar(&s.legs, "leg", "", "compare these legs only with the core (separate with commas; default: the eight and the installed runtimes)")
-	flags.StringVar(&s.driver, "driver", "", `one more leg, "driver": a command that speaks the exchange of conformance/README.md`)
+	flags.StringVar(&s.driver, "driver", "", `one more leg, "driver": a command that speaks the exchange of conformance/DRIVERS.md`)
 	flags.Var(&s.seed, "seed", "what cases are made from: a number, or random")
 	flags.IntVar(&s.cases, "cases", 2000, "how many cases to play")
 	flags.IntVar(&s.one, "case", -1, "play the case with this number alone")

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tallystick/tallystick/internal/prose"
 )
 
 func command(t *testing.T, arguments ...string) (int, string) {
@@ -84,7 +86,8 @@ func TestPeersFileIsOfThisTable(t *testing.T) {
 		t.Errorf("PEERS.md has %d classes, the table %d: run make peers", headings, len(classes))
 	}
 	for _, class := range Classes() {
-		if !strings.Contains(string(text), "\n### "+class.ID+"\n\n"+class.Reason+"\n\n- Source: "+class.Source+"\n") {
+		want := "\n### " + class.ID + "\n\n" + prose.Wrap(class.Reason, "", "") + "\n" + prose.Wrap("Source: "+class.Source, "- ", "  ")
+		if !strings.Contains(string(text), want) {
 			t.Errorf("PEERS.md does not say class %s as the table does: run make peers", class.ID)
 		}
 	}

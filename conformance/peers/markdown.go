@@ -3,6 +3,8 @@ package peers
 import (
 	"fmt"
 	"strings"
+
+	"github.com/tallystick/tallystick/internal/prose"
 )
 
 // mostExamples is how many vectors are named for a class.
@@ -10,18 +12,24 @@ const mostExamples = 3
 
 const introduction = `# Peers: where other libraries agree, and where they do not
 
-Written by ` + "`make peers`" + `, not by hand. Every question below is taken from the conformance vectors and put to this project's
-core and to the libraries: the same token with the same key, restricted to RS256, at the same time, with the leeway, audience,
-issuer and required claims of the vector as far as the library's interface takes them; otherwise the library is used with its defaults.
-Compared are accepted or refused, and what was read: payload bytes where the library gives them, else header and claims.
+Written by ` + "`make peers`" + `, not by hand. Every question below is taken from the conformance vectors and
+put to this project's core and to the libraries: the same token with the same key, restricted to
+RS256, at the same time, with the leeway, audience, issuer and required claims of the vector as far
+as the library's interface takes them; otherwise the library is used with its defaults. Compared are
+accepted or refused, and what was read: payload bytes where the library gives them, else header and
+claims.
 
-- A token that the core refuses later than any JWT library could (target, body digest, scope, trust, replay) must be accepted by a peer.
-- Tokens that the core signs are verified by all peers. What peers sign from the headers and payloads of accepted tokens, the
-  core verifies, and signs to the same bytes.
-- Patterns are compared with Python's ` + "`fnmatch.fnmatchcase`" + ` only where both grammars mean the same by definition.
-- A question that several vectors ask counts once. A difference without a class below fails the run, and so does a class without a difference.
+- A token that the core refuses later than any JWT library could (target, body digest, scope, trust,
+  replay) must be accepted by a peer.
+- Tokens that the core signs are verified by all peers. What peers sign from the headers and
+  payloads of accepted tokens, the core verifies, and signs to the same bytes.
+- Patterns are compared with Python's ` + "`fnmatch.fnmatchcase`" + ` only where both grammars mean the same
+  by definition.
+- A question that several vectors ask counts once. A difference without a class below fails the run,
+  and so does a class without a difference.
 
-A class is information about a library's defaults for those who use it, not a claim that the library is wrong.
+A class is information about a library's defaults for those who use it, not a claim that the library
+is wrong.
 `
 
 // Markdown writes PEERS.md: the same findings give the same bytes.
@@ -42,7 +50,9 @@ func (r *Report) versions(out *strings.Builder) {
 }
 
 func (r *Report) counts(out *strings.Builder) {
-	out.WriteString("\n## Counts\n\n| peer | task | cases | agree | we refuse, the peer accepts | the peer refuses, we accept | both accept, read different things |\n")
+	out.WriteString("\n## Counts\n\n")
+	out.WriteString(prose.Wrap("We refuse: and the peer accepts. It refuses: and we accept. Reads other: both accept, and read different things.", "", ""))
+	out.WriteString("\n| peer | task | cases | agree | we refuse | it refuses | reads other |\n")
 	out.WriteString("| --- | --- | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, peer := range r.Peers {
 		total := r.tally(peer.Name, "")
@@ -71,7 +81,8 @@ func (r *Report) composition(out *strings.Builder) {
 			refused++
 		}
 	}
-	fmt.Fprintf(out, "\nOf the tokens of %s the core accepts %d, refuses %d for what a JWT library decides too, and refuses %d later.\n", VerifyJWT, accepted, refused, later)
+	said := fmt.Sprintf("Of the tokens of %s the core accepts %d, refuses %d for what a JWT library decides too, and refuses %d later.", VerifyJWT, accepted, refused, later)
+	out.WriteString("\n" + prose.Wrap(said, "", ""))
 }
 
 type tally struct {
@@ -107,7 +118,9 @@ func (r *Report) classes(out *strings.Builder) {
 }
 
 func (r *Report) class(out *strings.Builder, class Class) {
-	fmt.Fprintf(out, "\n### %s\n\n%s\n\n- Source: %s\n", class.ID, class.Reason, class.Source)
+	fmt.Fprintf(out, "\n### %s\n\n%s\n", class.ID, prose.Wrap(class.Reason, "", ""))
+	item := func(text string) { out.WriteString(prose.Wrap(text, "- ", "  ")) }
+	item("Source: " + class.Source)
 	var examples, peers []string
 	for _, peer := range class.Peers {
 		count := 0
@@ -120,7 +133,8 @@ func (r *Report) class(out *strings.Builder, class Class) {
 		}
 		peers = append(peers, fmt.Sprintf("%s %d", peer, count))
 	}
-	fmt.Fprintf(out, "- Cases: %s\n- For example: %s\n", strings.Join(peers, ", "), strings.Join(examples, ", "))
+	item("Cases: " + strings.Join(peers, ", "))
+	item("For example: " + strings.Join(examples, ", "))
 }
 
 func addExample(examples []string, name string) []string {

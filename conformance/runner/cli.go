@@ -88,7 +88,7 @@ func parse(arguments []string, stderr io.Writer) (settings, error) {
 	flags.BoolVar(&s.digests, "digests", false, "print each vector's digest, as a release keeps them, and run nothing")
 	flags.StringVar(&s.out, "out", "", "folder of report.json and junit.xml (default ROOT/build/conformance, outside a checkout conformance-report)")
 	flags.StringVar(&s.reference, "reference", "", "leg that the others are compared with (default wazero, where there is no WASM module go)")
-	flags.StringVar(&s.driver, "driver", "", `one more leg, "driver": a command that speaks the exchange of conformance/README.md`)
+	flags.StringVar(&s.driver, "driver", "", `one more leg, "driver": a command that speaks the exchange of conformance/DRIVERS.md`)
 	flags.StringVar(&s.knownFailing, "known-failing", "", "file of vectors that are known to fail: lines of LEG VECTOR CAUSE")
 	flags.DurationVar(&s.stepLimit, "step-timeout", time.Minute, "how long one call may take")
 	flags.IntVar(&s.parallel, "parallel", runtime.NumCPU(), "how many legs run at the same time")

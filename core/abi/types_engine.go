@@ -81,7 +81,7 @@ type EngineOpenResult struct {
 	// bytes
 	MaxBody int `json:"max_body"`
 
-	// how a host reads bodies (docs/abi.md, the need body): one of at most so many bytes may be
+	// how a host reads bodies (abi.md, the need body): one of at most so many bytes may be
 	// read before request.verify is called
 	BodyAtOnce int `json:"body_at_once"`
 	// bytes that all bodies which are read so may hold together

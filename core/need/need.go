@@ -11,7 +11,7 @@ import (
 // Kind is a closed set.
 type Kind string
 
-// The kinds. What each asks for is written in docs/abi.md.
+// The kinds. What each asks for is written in abi.md.
 const (
 	Keys   Kind = "keys"   // the keys of callers, read again
 	Claim  Kind = "claim"  // a token's id, claimed once in the replay memory

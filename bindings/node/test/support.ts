@@ -63,7 +63,7 @@ export async function temporaryFolder(files: Readonly<Record<string, string | Ui
   return folder;
 }
 
-/** The file of a shared document's newest version (docs/files.md). */
+/** The file of a shared document's newest version (files.md). */
 export async function newest(folder: string, name: string): Promise<string> {
   const numbers = (await readdir(folder))
     .filter((entry) => entry.startsWith(`${name}.`))

@@ -53,7 +53,7 @@ def agent_app(auth: AgentAuth) -> Flask:
 
 
 def newest(path: Path) -> Path:
-    """Return the file of a shared document's newest version (docs/files.md)."""
+    """Return the file of a shared document's newest version (files.md)."""
     numbers = [int(entry.suffix[1:]) for entry in path.parent.glob(path.name + ".[1-9]*")]
     return path.with_name(f"{path.name}.{max(numbers)}")
 

@@ -2,7 +2,7 @@
  * driver.c - the leg "c" of the conformance suite: questions on standard input,
  * answers of libtallystick on standard output, one JSON object a line.
  *
- * conformance/README.md describes the exchange. Its members come in a fixed
+ * conformance/DRIVERS.md describes the exchange. Its members come in a fixed
  * order, without spaces, and everything that could need unescaping is base64, so
  * a line is read from left to right without a JSON library.
  */

@@ -10,7 +10,7 @@ import { asker, serve } from "./site.mjs";
 const RUNTIMES = fileURLToPath(new URL("../../../build/runtimes", import.meta.url));
 const HELP = `Usage: node conformance/drivers/chromium/driver.mjs [--chromium FILE] [--runtimes FOLDER]
 
-Answers the questions of the conformance suite with a page in headless Chromium (conformance/README.md describes the
+Answers the questions of the conformance suite with a page in headless Chromium (conformance/DRIVERS.md describes the
 exchange). The Node package must be built (make node).
 
   --chromium FILE    Chromium 140 or later; default: TALLYSTICK_CHROMIUM, else /usr/bin/chromium

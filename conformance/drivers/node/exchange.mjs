@@ -1,4 +1,4 @@
-// The exchange of conformance/README.md for drivers in JavaScript: questions on standard input, answers on standard output.
+// The exchange of conformance/DRIVERS.md for drivers in JavaScript: questions on standard input, answers on standard output.
 import { createInterface } from "node:readline";
 
 /**

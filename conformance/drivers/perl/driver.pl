@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# The worked example of conformance/README.md: a driver of one's own, in Perl.
+# The worked example of conformance/DRIVERS.md: a driver of one's own, in Perl.
 # It answers digest.body by itself and hands every other question, as it is, to
 # another driver, whose command line it is given. So an implementation can grow
 # one operation at a time, and all vectors run from the first day on:

@@ -1,7 +1,7 @@
 """The legs "python-native" and "python-wasm" of the conformance suite.
 
 Questions on standard input, answers of the package's core on standard output,
-one JSON object a line; conformance/README.md describes the exchange.
+one JSON object a line; conformance/DRIVERS.md describes the exchange.
 """
 
 from __future__ import annotations

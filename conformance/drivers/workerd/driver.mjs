@@ -12,7 +12,7 @@ const INSTALLED = fileURLToPath(new URL("../../../build/runtimes/bin/workerd", i
 const CONFIG = fileURLToPath(new URL("config.capnp", import.meta.url));
 const HELP = `Usage: node conformance/drivers/workerd/driver.mjs [--workerd FILE]
 
-Answers the questions of the conformance suite with workerd (conformance/README.md describes the exchange).
+Answers the questions of the conformance suite with workerd (conformance/DRIVERS.md describes the exchange).
 The Node package must be built (make node).
 
   --workerd FILE  the program workerd itself, not npm's wrapper; default: TALLYSTICK_WORKERD, else

@@ -1,5 +1,5 @@
 // Asks jose and jsonwebtoken, for package peers. The exchange is the one of
-// conformance/README.md: one JSON object a line, until standard input is closed.
+// conformance/DRIVERS.md: one JSON object a line, until standard input is closed.
 // The operation is "peer.task", the request a question and the answer a reply of
 // package peers (question.go).
 import { createPrivateKey, createPublicKey } from "node:crypto";

@@ -1,6 +1,6 @@
 """Asks PyJWT, joserfc and fnmatch, for package peers.
 
-The exchange is the one of conformance/README.md: one JSON object a line, until
+The exchange is the one of conformance/DRIVERS.md: one JSON object a line, until
 standard input is closed. The operation is "peer.task", the request a question
 and the answer a reply of package peers (question.go).
 """

@@ -33,7 +33,7 @@ export interface KeyRingOptions {
 /**
  * The keys that an agent or an authority signs with, in one file that all its processes share: made once, read again
  * when another process changed it, and changed without a
- * lock (`docs/files.md`).
+ * lock (`files.md`).
  */
 export class KeyRing implements SigningKeys {
   readonly signing = "host";

@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 /** Bytes of a document or a key: what fits, escaped, into one request of the ABI. */
 export const MAX_SIZE = 8 << 20;
 
-// Not "move it away": what is older than the newest version of a document is empty (docs/files.md).
+// Not "move it away": what is older than the newest version of a document is empty (files.md).
 const RESTORE = "restore it from a copy";
 
 /** Reads a file that is for its owner alone; what others could read or write is no secret and no authority. */

@@ -40,7 +40,7 @@ export interface Look {
 
 /**
  * A text that processes of several languages share and change without a lock: numbered versions, `NAME.1`, `NAME.2`, …,
- * 0600 in a folder of 0700. The protocol is `docs/files.md`; the Python binding follows the same page.
+ * 0600 in a folder of 0700. The protocol is `files.md`; the Python binding follows the same page.
  *
  * It holds no state. Its errors are plain ones, which say what to do.
  */

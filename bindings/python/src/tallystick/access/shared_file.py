@@ -1,6 +1,6 @@
 """Documents that processes of several languages share and change without a lock.
 
-The protocol is ``docs/files.md``; the Node binding follows the same page.
+The protocol is ``files.md``; the Node binding follows the same page.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ PAUSE = 0.004
 ABANDONED = 3600.0
 """Seconds after which a writer's temporary file is taken for a dead writer's."""
 
-# Not "move it away": what is older than the newest version of a document is empty (docs/files.md).
+# Not "move it away": what is older than the newest version of a document is empty (files.md).
 _RESTORE = "restore it from a copy"
 
 _NO_HARD_LINKS = {
