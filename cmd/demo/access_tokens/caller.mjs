@@ -75,8 +75,7 @@ async function scene(mode, { caller, mallory }, { name, seen, rotate }) {
     `${from?.agentId} (${from?.issuerType})`,
   );
 
-  const fresh = async () =>
-    post(`${agent}/read`, await caller.authorize(agent, { scopes: ["read"], reuse: false }));
+  const fresh = async () => post(`${agent}/read`, await caller.authorize(agent, { scopes: ["read"], reuse: false }));
   const { count, got } = await throughRotation(workers, fresh, rotate);
   tell(
     `${count} tokens and calls while the signing key is rotated, ${all}`,
