@@ -57,6 +57,8 @@ func needKeys(a *area) {
 		asksKeys(t, "alice", object{"body": "changed"}), resume(unchanged, "", refusal("body_tampered")))
 	a.reject("keys-wrong-answer", "keys-unchanged", "an answer for another kind of need", abiNeeds, reload, asksKeys(t, "alice", nil),
 		resume(object{"claim": "claimed"}, "", errorCode("invalid_argument")))
+	a.reject("keys-and-unchanged", "keys-unchanged", "new keys, and nothing has changed: which of the two?", abiNeeds, reload, asksKeys(t, "alice", nil),
+		resume(keysOf(object{"alice": alice.spki()}).with(unchanged), "", errorCode("invalid_argument")))
 	a.reject("keys-private-in-folder", "keys-added-file", "a private key among the new files is not used", "protocol.md section 1", reload, asksKeys(t, "alice", nil),
 		resume(object{"files": []object{file("alice.pem", alice.pkcs8())}}, "", unknownIssuer("alice")))
 }

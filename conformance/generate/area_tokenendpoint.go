@@ -127,6 +127,15 @@ func tokenForms(a *area) {
 	a.reject("form-too-large", "granted", "a body over 64 KiB that the host did not read", "abi.md access.serve", openAuthority(nil), declines("", object{"body_too_large": true}, 413, "invalid_request"))
 	a.reject("form-malformed", "granted", "a body whose transfer is broken", "abi.md access.serve", openAuthority(nil), declines("", object{"body_malformed": true}, 400, "invalid_request"))
 	a.reject("form-overloaded", "granted", "a body for which the host has no room", "abi.md access.serve", openAuthority(nil), declines("", object{"overloaded": true}, 503, "temporarily_unavailable"))
+	for _, tale := range []struct {
+		name, says, form string
+		members          object
+	}{
+		{"states", "too large, and no room for it", "", object{"body_too_large": true, "overloaded": true}},
+		{"state-and-bytes", "broken, and its bytes", good, object{"body_malformed": true}},
+	} {
+		a.reject("form-two-"+tale.name, "granted", "two tales of one body: "+tale.says, "abi.md access.serve", openAuthority(nil), tokenFor(tale.form, tale.members, errorCode("invalid_argument")))
+	}
 	a.reject("form-too-large-read", "granted", "a body over 64 KiB that it did", "abi.md access.serve", openAuthority(nil), declines("x="+strings.Repeat("x", 65536), nil, 413, "invalid_request"))
 }
 
@@ -337,6 +346,7 @@ func assertions(a *area) {
 		a.reject("assertion-claim-"+name, "assertion-claimed", says, abiNeeds, open(object{"replay": "host"}), asksClaim, resume(members, "", errorCode("invalid_argument")))
 	}
 	word("other-word", "an answer that is none of the three", object{"claim": "maybe"})
+	word("claimed-and-failed", "claimed, and it failed: which of the two?", object{"claim": "claimed", "failed": "disk full"})
 	word("empty", "an answer that says nothing", nil)
 	word("as-check", "valid true is no answer to a claim", object{"valid": true})
 	a.reject("secret-of-key-client", "assertion", "a client with a key has no secret", source, open(nil), declines(secretForm("target=@bob"), nil, 401, "invalid_client"))

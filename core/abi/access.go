@@ -178,6 +178,10 @@ var accessIssue = steps[AccessIssueRequest, AccessIssueResult]{
 
 var accessServe = steps[AccessServeRequest, AccessServeResult]{
 	begin: func(a *access.Agent, r *AccessServeRequest, body []byte) (need.Step, *problem.Problem) {
+		told := need.ReceivedBody{Bytes: body, TooLarge: r.BodyTooLarge, Malformed: r.BodyMalformed, Overloaded: r.Overloaded}
+		if told.Members() > 1 { //guard:body-one-thing-served never
+			return need.Step{}, problem.New(problem.InvalidArgument, "access.serve: "+oneBody)
+		}
 		return a.Serve(&access.HTTPRequest{Now: r.Now, Method: r.Method, Path: r.Path, Authorization: r.Authorization,
 			ContentType: r.ContentType, IfNoneMatch: r.IfNoneMatch, BodyTooLarge: r.BodyTooLarge,
 			BodyMalformed: r.BodyMalformed, Overloaded: r.Overloaded, Body: body}), nil

@@ -61,7 +61,7 @@ func (g *ReplayGuard) Claim(now float64, issuer, jti string, expiresAt int64, ac
 	}
 	question := ask(now, issuer, jti, expiresAt)
 	return need.Ask(question, func(a need.Answer) need.Step {
-		if a.Claim == Claimed { //guard:claim-claimed always
+		if a.Claim == Claimed && !a.HasFailed { //guard:claim-claimed always; claim-failed drop 2
 			return accepted()
 		}
 		return NotClaimed(issuer, jti, a)

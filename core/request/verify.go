@@ -158,11 +158,10 @@ func (r *Verification) keysAnswered(a need.Answer) need.Step {
 	switch {
 	case a.HasFailed: //guard:request-keys-failed never
 		return need.Refuse(problem.New(problem.KeysUnavailable, "").WithLog("the keys could not be read: %s", problem.Quote(a.Failed)))
+	case (a.Keys != nil) == a.Unchanged: //guard:request-keys-answer never
+		return need.WrongAnswer(need.Keys)
 	case a.Keys != nil:
 		r.v.keys.Store(a.Keys)
-	case a.Unchanged:
-	default:
-		return need.WrongAnswer(need.Keys)
 	}
 	r.v.loadedAt.Store(math.Float64bits(a.Now))
 	r.In.Now = a.Now
