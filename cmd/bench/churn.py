@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tallystick.core import call_json, load_core
+from tallystick._core.core import call_json
+from tallystick._core.loading import load_core
 
 AGENT = "https://bob.example/agents/bob"
 ISSUERS = 10_000

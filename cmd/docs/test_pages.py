@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 import pytest
 
 from tallystick import KeyManager, TokenExpiredError
-from tallystick.core import call_json, load_core
+from tallystick._core.core import call_json
+from tallystick._core.loading import load_core
 
 DOCS = Path(__file__).parents[2] / "docs"
 PROTOCOL = (DOCS / "explanation" / "protocol.md").read_text()

@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tallystick.access.party import Party
+    from tallystick._access.token_endpoint import TokenEndpoint
 
 
 class Late:
-    """Serves a party that is made after its server, whose port is in its URL."""
+    """Serves a endpoint that is made after its server, whose port is in its URL."""
 
     def __init__(self) -> None:
-        self.party: Party | None = None
+        self.endpoint: TokenEndpoint | None = None
 
     def __call__(self, handler: Handler) -> None:
-        assert self.party is not None
+        assert self.endpoint is not None
         path = handler.path.partition("?")[0]
-        served = self.party.serve(
+        served = self.endpoint.serve(
             handler.command,
             path,
             authorization=handler.headers.get_all("authorization") or [],
@@ -55,7 +55,7 @@ def agent(folder: Path, name: str, **options: Any) -> Iterator[tuple[AuthSkill, 
     with serving(late) as site:
         options = {"agent_id": name, "base_url": site.url, "dev_mode": True, **options}
         with AuthSkill(keys_dir=str(folder / name), **options) as skill:
-            late.party = skill
+            late.endpoint = skill
             yield skill, site
 
 
@@ -65,10 +65,10 @@ def authority(folder: Path, **options: Any) -> Iterator[tuple[Authority, Site]]:
     late = Late()
     with (
         serving(late) as site,
-        Authority(site.url, keys_dir=folder / "authority", **options) as party,
+        Authority(site.url, keys_dir=folder / "authority", **options) as endpoint,
     ):
-        late.party = party
-        yield party, site
+        late.endpoint = endpoint
+        yield endpoint, site
 
 
 def receiver(

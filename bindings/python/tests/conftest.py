@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import KeyPair
-from tallystick import KeyManager, OrchestratorClient, replay
+from tallystick import KeyManager, OrchestratorClient
+from tallystick.stores import memory
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -40,7 +41,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", CACHE)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     # Once in a process: whichever test is the first must not see it.
-    monkeypatch.setattr(replay, "_warned", True)
+    monkeypatch.setattr(memory, "_warned", True)
 
 
 @pytest.fixture(params=["native", pytest.param("wasm", marks=pytest.mark.medium)])

@@ -33,9 +33,9 @@ from tallystick import (
     StoreUnavailableError,
     auth_blueprint,
 )
-from tallystick.access.party import host_of
-from tallystick.injection import aiohttp_middleware, httpx_auth, requests_auth
-from tallystick.replay.sqlite import ReplayFile
+from tallystick._access.token_endpoint import engine_of
+from tallystick.outbound import aiohttp_middleware, httpx_auth, requests_auth
+from tallystick.stores.sqlite import ReplayFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,8 +55,8 @@ def bob(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuthSkill]:
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
     folder = tmp_path_factory.mktemp("portal")
-    with Authority("https://portal.example", keys_dir=folder) as party:
-        yield party
+    with Authority("https://portal.example", keys_dir=folder) as endpoint:
+        yield endpoint
 
 
 LISTS = [("scopes", ["read"]), ("namespaces", ["prod"]), ("trust", ["verified"])]
@@ -100,23 +100,28 @@ CALLS: list[tuple[Callable[[AuthSkill, Any], Any], Any, Any, str]] = [
     (lambda skill, scopes: skill.generate_token(BOB, scopes), 5, ("read",), "scopes"),
     (lambda skill, claims: skill.generate_token(BOB, None, claims), [], {"a": 1}, "extra_claims"),
     (lambda skill, claims: skill.generate_token(BOB, None, claims), {"a": b""}, {}, "extra_claims"),
-    (lambda skill, reference: host_of(skill).resolve(reference), b"x", "@x", "reference"),
-    (lambda skill, url: host_of(skill).covers(BOB, url), None, BOB, "url"),
+    (lambda skill, reference: engine_of(skill).resolve(reference), b"x", "@x", "reference"),
+    (lambda skill, url: engine_of(skill).covers(BOB, url), None, BOB, "url"),
     (lambda skill, line: skill.run_command(line), None, "/auth", "line"),
     (lambda skill, scope: skill.require_scopes(scope), ["read"], "read", "separate arguments"),
-    (lambda skill, scopes: host_of(skill).requirement(scopes, False), "read", ["read"], "scopes"),
+    (lambda skill, scopes: engine_of(skill).requirement(scopes, False), "read", ["read"], "scopes"),
     (lambda _, skill: httpx_auth(skill, BOB), None, "skill", "skill"),
     (lambda _, skill: requests_auth(skill, BOB), "x", "skill", "skill"),
     (lambda _, skill: aiohttp_middleware(skill, BOB), 5, "skill", "skill"),
     (lambda skill, target: httpx_auth(skill, target), None, BOB, "target"),
     (lambda skill, scopes: httpx_auth(skill, BOB, scopes), "read", ["read"], "scopes"),
     (lambda skill, url: httpx_auth(skill, BOB, send_to=url), b"x", BOB, "send_to"),
-    (lambda _, parties: auth_blueprint(parties), None, "skill", "parties"),
-    (lambda skill, wrong: auth_blueprint(wrong or {"a": skill}), ["me"], None, "parties"),
-    (lambda skill, party: auth_blueprint({"a": party or skill}), 5, None, r"parties\['a'\]"),
+    (lambda _, endpoints: auth_blueprint(endpoints), None, "skill", "endpoints"),
+    (lambda skill, wrong: auth_blueprint(wrong or {"a": skill}), ["me"], None, "endpoints"),
+    (
+        lambda skill, endpoint: auth_blueprint({"a": endpoint or skill}),
+        5,
+        None,
+        r"endpoints\['a'\]",
+    ),
     (lambda skill, name: auth_blueprint({name: skill}), "a/b", "ab", "'a/b' is no name"),
-    (lambda _, parties: AuthEndpoints(parties), None, "skill", "parties"),
-    (lambda skill, name: AuthEndpoints({name: skill}), "", "ab", "parties"),
+    (lambda _, endpoints: AuthEndpoints(endpoints), None, "skill", "endpoints"),
+    (lambda skill, name: AuthEndpoints({name: skill}), "", "ab", "endpoints"),
     (lambda skill, app: AuthEndpoints(skill, app), 5, None, "app"),
 ]
 
@@ -131,7 +136,7 @@ def test_a_call_names_the_argument(
 
 
 def test_a_party_of_nothing_is_named() -> None:
-    with pytest.raises(InvalidArgumentError, match=r"parties\['a'\] takes .*not NoneType"):
+    with pytest.raises(InvalidArgumentError, match=r"endpoints\['a'\] takes .*not NoneType"):
         auth_blueprint({"a": None})  # type: ignore[dict-item]
 
 

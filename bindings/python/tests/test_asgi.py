@@ -24,9 +24,9 @@ from tallystick import (
     InvalidArgumentError,
     WrongTargetError,
 )
-from tallystick.access.asgi_request import describe, path_below_mount
-from tallystick.access.party import host_of
-from tallystick.body import Body
+from tallystick._access.token_endpoint import engine_of
+from tallystick._http.asgi import facts_of, path_below_mount
+from tallystick.types import Body
 from test_access_gunicorn import ask
 
 if TYPE_CHECKING:
@@ -202,10 +202,10 @@ def test_where_an_application_is_mounted(
             header = bob.authorize(url, method="GET", url=there, bind=True)["Authorization"]
             scope["headers"] = [(b"authorization", header.encode())]
             if fits:
-                assert host_of(bob).verify(describe(scope), lambda _: Body()).bound
+                assert engine_of(bob).verify(facts_of(scope), lambda *_: Body()).bound
             else:
                 with pytest.raises(WrongTargetError):
-                    host_of(bob).verify(describe(scope), lambda _: Body())
+                    engine_of(bob).verify(facts_of(scope), lambda *_: Body())
 
 
 def test_the_guard_takes_a_skill() -> None:

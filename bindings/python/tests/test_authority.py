@@ -36,7 +36,7 @@ from tallystick import (
     UnknownIssuerError,
     new_client_secret,
 )
-from tallystick.access import watched
+from tallystick._files import watched_file
 from test_access_gunicorn import ask
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ def portal(tmp_path: Path, backend: str) -> Iterator[Portal]:
         yield found
 
 
-def registered(party: Authority, site: Site, backend: str) -> AuthSkill:
+def registered(endpoint: Authority, site: Site, backend: str) -> AuthSkill:
     return member(
-        site, "alice", party.register_client("alice", scopes=["read"]).client_secret, backend
+        site, "alice", endpoint.register_client("alice", scopes=["read"]).client_secret, backend
     )
 
 
@@ -69,11 +69,11 @@ def member(site: Site, name: str, secret: str | None, backend: str, **options: A
 
 
 def test_agents_of_a_portal(portal: Portal, backend: str) -> None:
-    party, site = portal
-    secret = party.register_client(
+    endpoint, site = portal
+    secret = endpoint.register_client(
         "alice", scopes=["read", "tools:*"], namespaces=["production"], trust=["verified"]
     ).client_secret
-    bobs = party.register_client("bob", scopes=["read"]).client_secret
+    bobs = endpoint.register_client("bob", scopes=["read"]).client_secret
     allowed = ["read", "tools:*", "namespace:*"]
     alice = member(site, "alice", secret, backend)
     bob = member(site, "bob", bobs, backend, allowed_scopes=allowed)
@@ -88,16 +88,16 @@ def test_agents_of_a_portal(portal: Portal, backend: str) -> None:
     assert asyncio.run(alice.agenerate_token("bob", ["read"]))
     kept = alice.authorize("@bob", ["read"])["Authorization"]
     assert alice.authorize(f"{site.url}/agents/bob", ["read"])["Authorization"] == kept
-    rotated = party.rotate_keys()
+    rotated = endpoint.rotate_keys()
     after = bob.verify_token(alice.generate_token("@bob", ["read"]))
     assert after.key_id == rotated["active"]
     assert bob.verify_token(token).key_id == rotated["retired"][0]
 
 
 def test_a_portals_token_is_bound_to_its_request(portal: Portal, backend: str) -> None:
-    party, site = portal
+    endpoint, site = portal
     alice = member(
-        site, "alice", party.register_client("alice", scopes=["read"]).client_secret, backend
+        site, "alice", endpoint.register_client("alice", scopes=["read"]).client_secret, backend
     )
     bob = member(site, "bob", None, backend, require_binding=True)
     url = f"{site.url}/agents/bob/x"
@@ -125,8 +125,8 @@ def test_a_portals_token_is_bound_to_its_request(portal: Portal, backend: str) -
 def test_an_authority_says_no(
     portal: Portal, backend: str, change: dict[str, str], words: str
 ) -> None:
-    party, site = portal
-    secret = party.register_client("alice", scopes=["read"]).client_secret
+    endpoint, site = portal
+    secret = endpoint.register_client("alice", scopes=["read"]).client_secret
     assert member(site, "alice", secret, backend).generate_token("@bob", ["read"])
     refused_member = member(site, "alice", secret, backend, **change)
     with pytest.raises(TokenRefusedError, match=words):
@@ -134,8 +134,8 @@ def test_an_authority_says_no(
 
 
 def test_scopes_and_targets_that_a_client_may_not_have(portal: Portal, backend: str) -> None:
-    party, site = portal
-    secret = party.register_client("alice", scopes=["read"], targets=["@bob"]).client_secret
+    endpoint, site = portal
+    secret = endpoint.register_client("alice", scopes=["read"], targets=["@bob"]).client_secret
     alice = member(site, "alice", secret, backend)
     assert alice.generate_token("@bob", ["read"])
     with pytest.raises(TokenRefusedError, match="invalid_scope"):
@@ -145,8 +145,8 @@ def test_scopes_and_targets_that_a_client_may_not_have(portal: Portal, backend: 
 
 
 def test_an_authority_that_is_down(tmp_path: Path, backend: str) -> None:
-    with authority(tmp_path, backend=backend) as (party, site):
-        secret = party.register_client("alice", scopes=["read"]).client_secret
+    with authority(tmp_path, backend=backend) as (endpoint, site):
+        secret = endpoint.register_client("alice", scopes=["read"]).client_secret
         alice, bob = member(site, "alice", secret, backend), member(site, "bob", None, backend)
         token = alice.generate_token("@bob", ["read"])
         assert bob.verify_token(token)
@@ -172,9 +172,9 @@ def test_an_authority_that_answers_nonsense(backend: str, body: bytes) -> None:
 
 
 def test_private_key_jwt(portal: Portal, keys: KeyPair, other_keys: KeyPair, backend: str) -> None:
-    party, site = portal
+    endpoint, site = portal
     assert (
-        party.register_client("alice", public_key=keys.public, scopes=["read"]).client_secret
+        endpoint.register_client("alice", public_key=keys.public, scopes=["read"]).client_secret
         is None
     )
     alice = member(site, "alice", None, backend, client_key=keys.private)
@@ -190,7 +190,7 @@ def test_a_used_assertion_stays_used_when_the_window_is_lost(
 ) -> None:
     url = "https://portal.example"
 
-    def answered(party: Authority, **claims: Any) -> tuple[int, str]:
+    def answered(endpoint: Authority, **claims: Any) -> tuple[int, str]:
         now = int(time.time())
         fresh = {"iat": now, "exp": now + 60, "jti": uuid.uuid4().hex}
         names = {"iss": "alice", "sub": "alice", "aud": f"{url}/auth/token"}
@@ -201,20 +201,20 @@ def test_a_used_assertion_stays_used_when_the_window_is_lost(
             "client_assertion": jwt.encode({**names, **fresh, **claims}, keys.private, "RS256"),
         }
         kind, body = "application/x-www-form-urlencoded", urlencode(form).encode()
-        answer = party.serve("POST", "/auth/token", content_type=kind, body=body)
+        answer = endpoint.serve("POST", "/auth/token", content_type=kind, body=body)
         assert answer is not None
         return answer.status, json.loads(answer.body).get("error", "")
 
-    with Authority(url, keys_dir=tmp_path, backend=backend, replay="memory") as party:
-        party.register_client("alice", public_key=keys.public, scopes=["read"])
+    with Authority(url, keys_dir=tmp_path, backend=backend, replay="memory") as endpoint:
+        endpoint.register_client("alice", public_key=keys.public, scopes=["read"])
         until = int(time.time()) + 100
         used = {"jti": "used", "exp": until}
-        assert answered(party, **used) == (200, "")
-        assert answered(party, **used) == (401, "invalid_client")
-        party.close()  # what follows opens it again, with an empty window
-        assert answered(party, **used) == (503, "temporarily_unavailable")
-        assert answered(party, jti="new", exp=until) == (503, "temporarily_unavailable")
-        assert answered(party, exp=until + 100) == (200, "")
+        assert answered(endpoint, **used) == (200, "")
+        assert answered(endpoint, **used) == (401, "invalid_client")
+        endpoint.close()  # what follows opens it again, with an empty window
+        assert answered(endpoint, **used) == (503, "temporarily_unavailable")
+        assert answered(endpoint, jti="new", exp=until) == (503, "temporarily_unavailable")
+        assert answered(endpoint, exp=until + 100) == (200, "")
 
 
 class Counting:
@@ -236,9 +236,9 @@ def test_64_threads_and_64_tasks_get_one_token(tmp_path: Path, backend: str) -> 
 
     late = Late()
     counting = Counting(late)
-    with serving(counting) as site, Authority(site.url, keys_dir=tmp_path / "a") as party:
-        late.party = party
-        secret = party.register_client("alice", scopes=["read"]).client_secret
+    with serving(counting) as site, Authority(site.url, keys_dir=tmp_path / "a") as endpoint:
+        late.endpoint = endpoint
+        secret = endpoint.register_client("alice", scopes=["read"]).client_secret
         alice = member(site, "alice", secret, backend)
 
         async def tasks() -> list[dict[str, str]]:
@@ -254,30 +254,30 @@ def test_64_threads_and_64_tasks_get_one_token(tmp_path: Path, backend: str) -> 
 
 
 def test_a_client_registered_twice_has_the_new_secret(portal: Portal, backend: str) -> None:
-    party, site = portal
-    old = party.register_client("alice", scopes=["read"]).client_secret
-    new = party.register_client(
+    endpoint, site = portal
+    old = endpoint.register_client("alice", scopes=["read"]).client_secret
+    new = endpoint.register_client(
         "alice", scopes=["read"], secret="s3cret-s3cret-s3cret"
     ).client_secret
     assert new == "s3cret-s3cret-s3cret"
     with pytest.raises(TokenRefusedError):
         member(site, "alice", old, backend).generate_token("@bob", ["read"])
     assert member(site, "alice", new, backend).generate_token("@bob", ["read"])
-    assert party.remove_client("alice")
-    assert not party.remove_client("alice")
+    assert endpoint.remove_client("alice")
+    assert not endpoint.remove_client("alice")
     with pytest.raises(TokenRefusedError):
         member(site, "alice", new, backend).generate_token("@bob", ["read"])
 
 
 def test_replacing_a_client_is_logged(portal: Portal, caplog: pytest.LogCaptureFixture) -> None:
-    party, _ = portal
+    endpoint, _ = portal
     caplog.set_level(logging.INFO, "tallystick")
-    party.register_client("alice")
+    endpoint.register_client("alice")
     assert "replaced" not in caplog.text
     with pytest.raises(TallystickError):
-        party.register_client("alice", scopes=["a b"])
+        endpoint.register_client("alice", scopes=["a b"])
     assert "replaced" not in caplog.text
-    secret = party.register_client("alice").client_secret
+    secret = endpoint.register_client("alice").client_secret
     replaced = [entry for entry in caplog.records if "replaced" in entry.getMessage()]
     assert [entry.getMessage() for entry in replaced] == ["the client 'alice' is replaced"]
     assert replaced[0].levelno == logging.INFO
@@ -285,15 +285,15 @@ def test_replacing_a_client_is_logged(portal: Portal, caplog: pytest.LogCaptureF
 
 
 def test_the_file_of_clients(portal: Portal, tmp_path: Path) -> None:
-    party, _ = portal
-    secret = party.register_client("alice", scopes=["read"], trust=["verified"]).client_secret
+    endpoint, _ = portal
+    secret = endpoint.register_client("alice", scopes=["read"], trust=["verified"]).client_secret
     path = newest(tmp_path / "authority" / "clients.json")
     assert path.stat().st_mode & 0o777 == 0o600
     assert secret is not None
     assert secret not in path.read_text()
     entry = json.loads(path.read_text())["clients"][0]
     assert re.fullmatch(r"pbkdf2-sha256\$\d+\$[^$]+\$[^$]+", entry["secret_hash"])
-    assert party.list_clients() == [
+    assert endpoint.list_clients() == [
         RegisteredClient(
             client_id="alice",
             scopes=["read"],
@@ -303,7 +303,7 @@ def test_the_file_of_clients(portal: Portal, tmp_path: Path) -> None:
             authentication="secret",
         )
     ]
-    assert repr(party).startswith("<Authority 'http://")
+    assert repr(endpoint).startswith("<Authority 'http://")
 
 
 @pytest.mark.parametrize(
@@ -320,14 +320,14 @@ def test_the_file_of_clients(portal: Portal, tmp_path: Path) -> None:
 def test_what_the_core_refuses_never_gets_into_the_file(
     portal: Portal, tmp_path: Path, wrong: dict[str, Any]
 ) -> None:
-    party, _ = portal
-    party.register_client("alice", scopes=["read"])
+    endpoint, _ = portal
+    endpoint.register_client("alice", scopes=["read"])
     path = newest(tmp_path / "authority" / "clients.json")
     before = path.read_text()
     with pytest.raises(TallystickError):
-        party.register_client(**{"client_id": "bob", **wrong})
+        endpoint.register_client(**{"client_id": "bob", **wrong})
     assert path.read_text() == before
-    assert party.register_client("bob", scopes=["a:b"]).client_secret
+    assert endpoint.register_client("bob", scopes=["a:b"]).client_secret
 
 
 def test_a_secret_and_a_key_at_once(portal: Portal, keys: KeyPair) -> None:
@@ -338,14 +338,14 @@ def test_a_secret_and_a_key_at_once(portal: Portal, keys: KeyPair) -> None:
 def test_several_processes_serve_one_authority(
     portal: Portal, tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watched, "LOOK_EVERY", 0)
-    party, site = portal
+    monkeypatch.setattr(watched_file, "LOOK_EVERY", 0)
+    endpoint, site = portal
     with Authority(site.url, keys_dir=tmp_path / "authority", backend=backend) as other:
         secret = other.register_client("alice", scopes=["read"]).client_secret
     assert member(site, "alice", secret, backend).generate_token("@bob", ["read"])
-    second = in_child(lambda: party.register_client("bob", scopes=["read"]).client_secret)
+    second = in_child(lambda: endpoint.register_client("bob", scopes=["read"]).client_secret)
     assert member(site, "bob", second, backend).generate_token("@bob", ["read"])
-    assert [client.client_id for client in party.list_clients()] == ["alice", "bob"]
+    assert [client.client_id for client in endpoint.list_clients()] == ["alice", "bob"]
 
 
 def test_clients_stay_when_their_file_vanishes(
@@ -355,11 +355,11 @@ def test_clients_stay_when_their_file_vanishes(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(watched, "LOOK_EVERY", 0)
-    party, site = portal
+    monkeypatch.setattr(watched_file, "LOOK_EVERY", 0)
+    endpoint, site = portal
     folder = tmp_path / "authority"
-    assert party.remove_client("nobody") is False  # no document yet: none is gone
-    secret = party.register_client("alice", scopes=["read"]).client_secret
+    assert endpoint.remove_client("nobody") is False  # no document yet: none is gone
+    secret = endpoint.register_client("alice", scopes=["read"]).client_secret
     aside = newest(folder / "clients.json").rename(tmp_path / "aside")
     alice = member(site, "alice", secret, backend)
     assert alice.generate_token("@bob", ["read"])
@@ -367,15 +367,15 @@ def test_clients_stay_when_their_file_vanishes(
     (line,) = [text for text in caplog.messages if "clients.json" in text]
     assert "is gone: put it back; what was read goes on" in line
     aside.rename(folder / "clients.json.1")
-    assert party.remove_client("alice")
+    assert endpoint.remove_client("alice")
     with pytest.raises(TokenRefusedError):
         alice.generate_token("@bob", ["read"])
 
 
 def register_many(url: str, folder: str, number: int) -> None:
-    with Authority(url, keys_dir=folder) as party:
+    with Authority(url, keys_dir=folder) as endpoint:
         for index in range(10):
-            party.register_client(f"client-{number}-{index}", scopes=["read"])
+            endpoint.register_client(f"client-{number}-{index}", scopes=["read"])
 
 
 def test_no_registration_is_lost(tmp_path: Path) -> None:
@@ -387,8 +387,8 @@ def test_no_registration_is_lost(tmp_path: Path) -> None:
     for process in processes:
         process.join(DEADLINE)
         assert process.exitcode == 0
-    with Authority("https://portal.example", keys_dir=tmp_path / "a") as party:
-        assert len(party.list_clients()) == 40
+    with Authority("https://portal.example", keys_dir=tmp_path / "a") as endpoint:
+        assert len(endpoint.list_clients()) == 40
 
 
 @pytest.mark.parametrize(
@@ -396,17 +396,17 @@ def test_no_registration_is_lost(tmp_path: Path) -> None:
 )
 def test_a_damaged_file_of_clients(tmp_path: Path, text: str) -> None:
     folder = tmp_path / "a"
-    with Authority("https://portal.example", keys_dir=folder) as party:
-        party.register_client("alice")
+    with Authority("https://portal.example", keys_dir=folder) as endpoint:
+        endpoint.register_client("alice")
     newest(folder / "clients.json").write_text(text)
     with pytest.raises(InvalidConfigError, match=r"clients\.json is no list of clients"):
         Authority("https://portal.example", keys_dir=folder)
 
 
 def test_pyjwt_reads_what_an_authority_writes(portal: Portal, backend: str) -> None:
-    party, site = portal
+    endpoint, site = portal
     alice = member(
-        site, "alice", party.register_client("alice", scopes=["read"]).client_secret, backend
+        site, "alice", endpoint.register_client("alice", scopes=["read"]).client_secret, backend
     )
     token = alice.generate_token("@bob", ["read"])
     key = jwt.PyJWKClient(site.url + "/api/auth/jwks").get_signing_key_from_jwt(token).key
@@ -535,13 +535,15 @@ def test_a_secret_for_the_setting_clients(tmp_path: Path, backend: str) -> None:
         {"client_id": name, "secret_hash": found[1], "scopes": ["read"]}
         for name, found in known.items()
     ]
-    with agent(tmp_path, "portal", backend=backend, clients=clients) as (party, _):
+    with agent(tmp_path, "portal", backend=backend, clients=clients) as (endpoint, _):
         for name, (secret, _) in known.items():
             statuses = []
             for tried in (secret, secret + "x"):
-                form = urlencode({"grant_type": "client_credentials", "resource": party.base_url})
+                form = urlencode(
+                    {"grant_type": "client_credentials", "resource": endpoint.base_url}
+                )
                 basic = base64.b64encode(f"{name}:{tried}".encode()).decode()
-                served = party.serve(
+                served = endpoint.serve(
                     "POST",
                     "/auth/token",
                     authorization=f"Basic {basic}",
@@ -604,8 +606,8 @@ def test_the_development_server(tmp_path: Path) -> None:
 
 def test_under_gunicorn(tmp_path: Path) -> None:
     folder = str(tmp_path / "a")
-    with Authority("https://portal.example", keys_dir=folder) as party:
-        secret = party.register_client("alice", scopes=["read"]).client_secret
+    with Authority("https://portal.example", keys_dir=folder) as endpoint:
+        secret = endpoint.register_client("alice", scopes=["read"]).client_secret
     environment = {"TALLYSTICK_ISSUER": "https://portal.example", "TALLYSTICK_KEYS_DIR": folder}
     with gunicorn("authority_app", environment, "--preload", "--workers", "2") as server:
         form = f"grant_type=client_credentials&client_id=alice&client_secret={secret}&target=@bob"
@@ -622,24 +624,24 @@ def test_secrets_are_derived_off_the_event_loop_while_others_are_served(
 ) -> None:
     form = "grant_type=client_credentials&target=@bob&client_id=%s&client_secret=%s"
     kind = "application/x-www-form-urlencoded"
-    with Authority("https://portal.example", keys_dir=tmp_path / "a", backend=backend) as party:
-        secret = party.register_client("alice", scopes=["read"]).client_secret
+    with Authority("https://portal.example", keys_dir=tmp_path / "a", backend=backend) as endpoint:
+        secret = endpoint.register_client("alice", scopes=["read"]).client_secret
         right = (form % ("alice", secret)).encode()
-        first = party.serve("POST", "/auth/token", content_type=kind, body=right)
+        first = endpoint.serve("POST", "/auth/token", content_type=kind, body=right)
         assert first is not None
         assert first.status == 200
         wrong = [(form % (name, "wrong-" * 4)).encode() for name in ("alice", "nobody")] * 40
         ended: list[int] = []
 
         async def attempt(body: bytes) -> None:
-            served = await party.aserve("POST", "/auth/token", content_type=kind, body=body)
+            served = await endpoint.aserve("POST", "/auth/token", content_type=kind, body=body)
             assert served is not None
             ended.append(served.status)
 
         async def attempts() -> list[int]:
             tasks = [asyncio.create_task(attempt(body)) for body in wrong]
             await asyncio.sleep(0)  # each gets as far as it comes without a thread
-            document = await party.aserve("GET", "/.well-known/jwks.json")
+            document = await endpoint.aserve("GET", "/.well-known/jwks.json")
             assert document is not None
             assert document.status == 200
             waited = list(ended)
@@ -649,6 +651,6 @@ def test_secrets_are_derived_off_the_event_loop_while_others_are_served(
         # 64 derivations at a time; those above are asked to come again.
         assert asyncio.run(attempts()) == [503] * 16
         assert sorted(ended) == [401] * 64 + [503] * 16
-        again = party.serve("POST", "/auth/token", content_type=kind, body=right)
+        again = endpoint.serve("POST", "/auth/token", content_type=kind, body=right)
         assert again is not None
         assert again.status == 200

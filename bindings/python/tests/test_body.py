@@ -15,8 +15,9 @@ from werkzeug.wrappers import Request
 
 from support import BODY, ORIGIN, agent_app, call, signed_call
 from tallystick import AgentAuth, OrchestratorClient
-from tallystick.body import Body, FlaskBody
-from tallystick.room import Room
+from tallystick._http.room import Room
+from tallystick._http.wsgi import WSGIBody
+from tallystick.types import Body
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ FORM = b"query=movies&query=series"
 
 
 def read_body(request: Request, limit: int, room: int = 1 << 20) -> Body:
-    return FlaskBody(request).read(limit, Room(room))
+    return WSGIBody(request).read(limit, Room(room))
 
 
 def chunked(data: bytes) -> Request:

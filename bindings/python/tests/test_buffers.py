@@ -13,7 +13,7 @@ from flask import Flask, request
 
 from support import BODY, DEADLINE, ORIGIN, Answer, call, in_child
 from tallystick import AgentAuth, AuthSkill, Body, OrchestratorClient, TallystickError
-from tallystick.room import Held, Room
+from tallystick._http.room import Held, Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,15 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tallystick
-from tallystick import _generated, errors
-from tallystick.backends import native, wasm
-from tallystick.core import (
-    BackendUnavailableError,
-    InstanceReplacedError,
-    call_json,
-    check_abi,
-    load_core,
-)
+from tallystick import _generated
+from tallystick._core import native, problems, wasm
+from tallystick._core.core import InstanceReplacedError, call_json, check_abi
+from tallystick._core.loading import load_core
+from tallystick.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,9 +78,9 @@ def test_calls_from_many_threads_do_not_mix(backend: str) -> None:
 
 def test_a_call_for_another_epoch_is_not_made(backend: str) -> None:
     core = load_core(backend)
-    assert core.call("version", b"{}", b"", core.epoch)
+    assert core.call("version", b"{}", b"", core.generation)
     with pytest.raises(InstanceReplacedError):
-        core.call("version", b"{}", b"", core.epoch - 1)
+        core.call("version", b"{}", b"", core.generation - 1)
 
 
 def test_the_backend_is_chosen_by_argument_then_environment_then_native(
@@ -109,7 +105,7 @@ def run(script: str) -> str:
 
 def test_two_processes_never_draw_the_same_secret(backend: str) -> None:
     script = (
-        "from tallystick.core import load_core;"
+        "from tallystick._core.loading import load_core;"
         f"core = load_core({backend!r});"
         "print(core.call('client.secret', b'{}').decode())"
     )
@@ -143,8 +139,8 @@ def test_importing_the_package_loads_nothing() -> None:
 def test_without_native_the_wasm_backend_serves() -> None:
     script = (
         "from pathlib import Path\n"
-        "from tallystick.backends import native; native.LIBRARY = Path('/nowhere')\n"
-        "from tallystick.core import load_core; print(load_core().name)"
+        "from tallystick._core import native; native.LIBRARY = Path('/nowhere')\n"
+        "from tallystick._core.loading import load_core; print(load_core().name)"
     )
     assert run(script) == "wasm"
 
@@ -153,9 +149,9 @@ def test_without_any_backend_the_error_says_what_to_install() -> None:
     script = (
         "import sys; sys.modules['wasmtime'] = None\n"
         "from pathlib import Path\n"
-        "from tallystick.backends import native; native.LIBRARY = Path('/nowhere')\n"
+        "from tallystick._core import native; native.LIBRARY = Path('/nowhere')\n"
         "from tallystick import BackendUnavailableError\n"
-        "from tallystick.core import load_core\n"
+        "from tallystick._core.loading import load_core\n"
         "try: load_core()\n"
         "except BackendUnavailableError as reason: print(reason)"
     )
@@ -205,6 +201,6 @@ def test_names_that_are_not_public_are_not_there() -> None:
 
 
 def test_a_code_of_a_newer_core_is_still_an_error() -> None:
-    made = errors.error_from({"code": "brand_new", "message": "something new"})
+    made = problems.error_from({"code": "brand_new", "message": "something new"})
     assert type(made) is tallystick.TallystickError
     assert made.code == "brand_new"

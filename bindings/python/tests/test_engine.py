@@ -14,9 +14,9 @@ import pytest
 import tallystick
 from support import BODY, DEADLINE, ORIGIN, KeyPair, agent_app, call, in_child, signed_call
 from tallystick import AgentAuth, OrchestratorClient, OverloadedError
-from tallystick.backends.wasm import WasmCore
-from tallystick.core import load_core
-from tallystick.engine import CLAIMED, Engine
+from tallystick._core.engine import CLAIMED, Engine
+from tallystick._core.loading import load_core
+from tallystick._core.wasm import WasmCore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,9 +118,9 @@ def test_a_trap_retires_the_instance_and_engines_open_again(
     app = agent_app(AgentAuth(keys_dir, backend="wasm"))
     client = OrchestratorClient("orchestrator", keys.private, backend="wasm")
     assert signed_call(app, client).status == 200
-    before = core.epoch
+    before = core.generation
     retire(core)
-    assert core.epoch == before + 1
+    assert core.generation == before + 1
     assert "replaced" in caplog.text
     assert signed_call(app, client).status == 200
 
@@ -130,7 +130,7 @@ def test_an_instance_lost_between_need_and_answer_starts_the_operation_over(
 ) -> None:
     core = load_core("wasm")
     engine = signer(keys, core)
-    real = OrchestratorClient("me", keys.private)._means
+    real = OrchestratorClient("me", keys.private)._signing
     asked = []
 
     def host(need: dict[str, Any]) -> Any:
@@ -183,7 +183,7 @@ def test_a_store_that_is_interrupted_leaves_nothing_behind(
     client = OrchestratorClient("orchestrator", keys.private)
     with pytest.raises(KeyboardInterrupt):
         signed_call(app, client)
-    assert auth._engine.call("engine.stats", {})["tickets"] == 0
+    assert auth._verifier._engine.call("engine.stats", {})["tickets"] == 0
     assert signed_call(app, client).status == 200
 
 
@@ -267,19 +267,19 @@ def test_a_memory_over_its_ceiling_is_replaced(
     assert signed_call(app, client).status == 200
     instance = core._instance
     assert instance is not None
-    monkeypatch.setattr("tallystick.backends.wasm.MEMORY_CEILING", instance.memory_size + (8 << 20))
-    before = core.epoch
+    monkeypatch.setattr("tallystick._core.wasm.MEMORY_CEILING", instance.memory_size + (8 << 20))
+    before = core.generation
     core.call("digest.body", b"{}", b"x" * 1000)
-    assert core.epoch == before
+    assert core.generation == before
     core.call("digest.body", b"{}", b"x" * (20 << 20))
-    assert core.epoch == before + 1
+    assert core.generation == before + 1
     assert signed_call(app, client).status == 200
 
 
 def test_open_claims_of_tasks_are_bounded(
     keys: KeyPair, monkeypatch: pytest.MonkeyPatch, backend: str
 ) -> None:
-    monkeypatch.setattr("tallystick.engine.MAX_OPEN_CLAIMS", 2)
+    monkeypatch.setattr("tallystick._core.engine.MAX_OPEN_CLAIMS", 2)
     verifier = {"keys": {"me": keys.public}, "replay": "host"}
     engine = Engine(load_core(backend), lambda: {"verifier": verifier})
     client = OrchestratorClient("me", keys.private)

@@ -20,15 +20,15 @@ import trustme
 
 from servers import Handler, serving, trusting
 from support import DEADLINE, in_child
-from tallystick.access.addresses import AddressRefusedError, PublicBackend
-from tallystick.access.fetching import Fetcher
-from tallystick.access.flights import Flights
-from tallystick.core import load_core
+from tallystick._access.addresses import AddressRefusedError, PublicBackend
+from tallystick._access.fetching import Fetcher
+from tallystick._access.flights import Flights
+from tallystick._core.loading import load_core
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tallystick.engine import Reply
+    from tallystick._core.engine import Reply
 
 pytestmark = pytest.mark.medium
 
@@ -356,8 +356,8 @@ def test_a_closed_fetcher_opens_again(fetcher: Fetcher) -> None:
 def test_a_program_ends_while_a_fetch_is_under_way() -> None:
     program = """
 import socket, threading
-from tallystick.access.fetching import Fetcher
-from tallystick.core import load_core
+from tallystick._access.fetching import Fetcher
+from tallystick._core.loading import load_core
 silent = socket.create_server(("127.0.0.1", 0))
 url = f"http://127.0.0.1:{silent.getsockname()[1]}"
 need = {"flight": 1, "method": "GET", "url": url, "redirects": 0, "address": "any",

@@ -11,8 +11,9 @@ import pytest
 
 from support import KeyPair, agent_app, fork_without_hooks, in_child, signed_call
 from tallystick import AgentAuth, KeyManager, OrchestratorClient
-from tallystick.backends import native
-from tallystick.core import call_json, load_core
+from tallystick._core import native
+from tallystick._core.core import call_json
+from tallystick._core.loading import load_core
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,12 +123,12 @@ def test_parent_and_children_draw_different_random_bytes(backend: str) -> None:
 def test_a_child_gets_an_epoch_of_its_own(backend: str) -> None:
     core = load_core(backend)
     core.call("version", b"{}")
-    before = core.epoch
-    assert in_child(lambda: [core.epoch, len(core.call("version", b"{}")) > 0]) == [
+    before = core.generation
+    assert in_child(lambda: [core.generation, len(core.call("version", b"{}")) > 0]) == [
         before + 1,
         True,
     ]
-    assert core.epoch == before
+    assert core.generation == before
 
 
 def test_a_fork_without_pythons_hooks_is_noticed(

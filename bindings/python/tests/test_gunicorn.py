@@ -183,9 +183,10 @@ def test_a_chunked_body_is_hashed_after_transfer_decoding(
 
 
 def test_a_body_of_ten_mebibytes_is_taken_and_one_byte_more_is_not(
-    server: Server, client: OrchestratorClient
+    server: Server, keys: KeyPair
 ) -> None:
     body = b"x" * (10 << 20)
+    client = OrchestratorClient("orchestrator", keys.private, max_body=len(body) + 1)
     fits = client.sign("POST", server.url + "/agent", body)
     assert post(server.port, fits, body).json["length"] == len(body)
     over = client.sign("POST", server.url + "/agent", body + b"x")

@@ -18,7 +18,8 @@ from werkzeug.serving import make_server
 
 import tallystick
 from support import BODY, ORIGIN, KeyPair, agent_app, call
-from tallystick.core import call_json, load_core
+from tallystick._core.core import call_json
+from tallystick._core.loading import load_core
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

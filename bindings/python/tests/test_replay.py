@@ -15,8 +15,8 @@ from tallystick import (
     InvalidArgumentError,
     OrchestratorClient,
     SQLiteReplay,
-    replay,
 )
+from tallystick.stores import memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,7 +153,7 @@ def test_a_memory_of_one_process_says_so_once_in_production(
     names = {"AgentAuth": AgentAuth, "AuthSkill": AuthSkill, "Authority": Authority}
 
     def twice() -> int:
-        replay._warned = False
+        memory._warned = False
         for _ in range(2):
             eval(made, {**names, "folder": str(tmp_path / "keys")})
         said = [record.getMessage() for record in caplog.records]

@@ -36,9 +36,9 @@ from support import (
     unprivileged,
 )
 from tallystick import AgentAuth, OrchestratorClient
-from tallystick.replay import StoreUnavailableError
-from tallystick.replay import sqlite as sqlite_module
-from tallystick.replay.sqlite import PRUNE_EVERY, PRUNE_ROWS, ReplayFile, default_path
+from tallystick.errors import StoreUnavailableError
+from tallystick.stores import sqlite as sqlite_module
+from tallystick.stores.sqlite import PRUNE_EVERY, PRUNE_ROWS, ReplayFile, default_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +94,7 @@ def test_another_process_and_a_restart_see_it(store: ReplayFile, path: Path) -> 
 
 def test_exactly_one_of_many_threads_and_processes_wins(store: ReplayFile, path: Path) -> None:
     script = (
-        "import sys; from tallystick.replay.sqlite import ReplayFile\n"
+        "import sys; from tallystick.stores.sqlite import ReplayFile\n"
         "store = ReplayFile(sys.argv[1])\n"
         "store.check(); print(flush=True); sys.stdin.readline()\n"
         "print(*(int(store.claim_id(n.to_bytes(16, 'big'), 2**40, 0)) for n in range(200)))"
@@ -181,7 +181,7 @@ def test_file_and_folder_are_for_the_user_alone(store: ReplayFile, path: Path) -
 
 def test_it_survives_kill_minus_nine(store: ReplayFile, path: Path) -> None:
     script = (
-        "import os, sys; from tallystick.replay.sqlite import ReplayFile\n"
+        "import os, sys; from tallystick.stores.sqlite import ReplayFile\n"
         "store = ReplayFile(sys.argv[1])\n"
         f"assert store.claim_id(bytes(15) + b'\\x01', {NOW + 60}, {NOW})\n"
         "os.kill(os.getpid(), 9)"
@@ -209,8 +209,8 @@ def test_a_full_file_refuses_and_recovers_when_claims_expire(path: Path) -> None
 def test_a_disk_that_takes_no_more_refuses_and_recovers(path: Path) -> None:
     # The operating system's limit on a file's size is what a full disk looks like.
     script = (
-        "import resource, signal, sys; from tallystick.replay.sqlite import ReplayFile\n"
-        "from tallystick.replay import StoreUnavailableError\n"
+        "import resource, signal, sys; from tallystick.stores.sqlite import ReplayFile\n"
+        "from tallystick.stores import StoreUnavailableError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "store = ReplayFile(sys.argv[1]); store.claim_id(bytes(16), 2**40, 0)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))\n"

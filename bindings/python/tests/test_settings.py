@@ -12,9 +12,9 @@ import pytest
 
 from support import DEADLINE
 from tallystick import AuthSkill, InvalidArgumentError, InvalidConfigError
-from tallystick.access.documents import MAX_SIZE, read_document
-from tallystick.access.settings import Settings, read_settings
-from tallystick.core import load_core
+from tallystick._access.config_file import MAX_SIZE, read_document
+from tallystick._access.settings import Settings, read_settings
+from tallystick._core.loading import load_core
 
 if TYPE_CHECKING:
     from pathlib import Path

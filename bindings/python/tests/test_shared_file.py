@@ -16,7 +16,8 @@ import pytest
 from disks import can_forbid, forbid_hard_links
 from support import in_child, newest, unprivileged
 from tallystick import InvalidConfigError
-from tallystick.access.shared_file import KEEP, MAX_SIZE, Document, SharedFile, read_private
+from tallystick._files.private_text import MAX_SIZE, read_private
+from tallystick._files.shared_file import KEEP, Document, SharedFile
 
 
 @pytest.fixture
@@ -346,7 +347,7 @@ def test_no_change_is_lost_among_processes_and_threads(file: SharedFile) -> None
 def test_a_change_that_others_are_always_faster_than_gives_up(
     file: SharedFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tallystick.access.shared_file.PATIENCE", 0)
+    monkeypatch.setattr("tallystick._files.shared_file.PATIENCE", 0)
     tries = 0
 
     def too_slow(_: str | None) -> str:

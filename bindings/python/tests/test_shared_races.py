@@ -19,7 +19,7 @@ import pytest
 from disks import can_forbid, forbid_hard_links
 from support import APPS, newest
 from tallystick import new_client_secret
-from tallystick.access.shared_file import KEEP, SharedFile
+from tallystick._files.shared_file import KEEP, SharedFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -22,9 +22,9 @@ from tallystick import (
     OrchestratorClient,
     OverloadedError,
     SignerFailedError,
-    signing,
 )
-from tallystick.signing import MAX_OUT, CoreMeans
+from tallystick._core import signing
+from tallystick._core.signing import MAX_OUT, CoreSigning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +107,7 @@ def test_every_signer_signs_sync_and_async(
 
 def test_without_cryptography_the_core_signs(app: Flask, keys: KeyPair, backend: str) -> None:
     client = OrchestratorClient("orchestrator", keys.private, backend=backend)
-    client._means = CoreMeans(keys.private)
+    client._signing = CoreSigning(keys.private)
     client.close()
     assert call(app, client.sign("POST", URL, BODY)).status == 200
     assert call(app, asyncio.run(client.asign("POST", URL, BODY))).status == 200

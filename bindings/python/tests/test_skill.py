@@ -37,7 +37,7 @@ from tallystick import (
     UnknownKeyError,
     WrongTargetError,
 )
-from tallystick.access.party import host_of
+from tallystick._access.token_endpoint import engine_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -175,7 +175,7 @@ def test_a_body_is_read_for_a_bound_token_alone(alice: AuthSkill, bob: AuthSkill
     asked: list[int] = []
 
     def read(limit: int) -> Any:
-        from tallystick.body import Body
+        from tallystick.types import Body
 
         asked.append(limit)
         return Body(b"x")
@@ -583,12 +583,12 @@ def test_commands(alice: AuthSkill, bob: AuthSkill) -> None:
 
 
 def test_references_and_what_a_token_may_be_sent_to(alice: AuthSkill) -> None:
-    host = host_of(alice)
-    assert host.resolve("@bob") == "https://robutler.ai/agents/bob"
-    assert host.resolve(BOB) == BOB
-    assert host.covers(BOB, BOB + "/chat?x=1")
-    assert not host.covers(BOB, BOB + "by")
-    assert not host.covers(BOB, "https://evil.example/agents/bob")
+    engine = engine_of(alice)
+    assert engine.resolve("@bob") == "https://robutler.ai/agents/bob"
+    assert engine.resolve(BOB) == BOB
+    assert engine.covers(BOB, BOB + "/chat?x=1")
+    assert not engine.covers(BOB, BOB + "by")
+    assert not engine.covers(BOB, "https://evil.example/agents/bob")
 
 
 def test_what_is_held_is_told(alice: AuthSkill, bob: AuthSkill) -> None:
@@ -607,10 +607,16 @@ def test_nothing_shows_a_secret(
         assert p.mode == "portal"
         assert repr(p) == "<AuthSkill 'p' (portal)>"
         assert secret not in repr(vars(p))
-        assert secret not in repr(vars(p._host.engine))
+        assert secret not in repr(vars(p._engine.engine))
     alice.authorize(BOB)
     alice.rotate_keys(force=True)
-    for held in (alice, alice._host, alice._host._ring, alice._host.signing, alice._host.engine):
+    for held in (
+        alice,
+        alice._engine,
+        alice._engine._ring,
+        alice._engine.signing,
+        alice._engine.engine,
+    ):
         assert PRIVATE not in repr(held)
     assert PRIVATE not in caplog.text
     assert secret not in caplog.text

@@ -13,8 +13,8 @@ import pytest
 
 import tallystick
 from tallystick import Authority, AuthSkill, InvalidArgumentError, TallystickError
-from tallystick.access.settings import read_settings
-from tallystick.core import load_core
+from tallystick._access.settings import read_settings
+from tallystick._core.loading import load_core
 
 SURFACE = json.loads((Path(__file__).parents[3] / "conformance" / "surface.json").read_text())
 UNITS = {"seconds", "bytes", "bits"}

@@ -15,7 +15,8 @@ import pytest
 
 from support import DEADLINE
 from tallystick import AuthSkill
-from tallystick.core import call_json, load_core
+from tallystick._core.core import call_json
+from tallystick._core.loading import load_core
 from webagents_support import Served, publish, run_in, served, webagents_interpreter
 
 if TYPE_CHECKING:

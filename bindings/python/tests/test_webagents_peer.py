@@ -15,7 +15,7 @@ import pytest
 
 from servers import Handler, serving
 from tallystick import AuthSkill
-from tallystick.access.party import host_of
+from tallystick._access.token_endpoint import engine_of
 from tallystick.errors import TallystickError
 from webagents_support import Peer, peer, publish, webagents_interpreter
 
@@ -113,7 +113,7 @@ def test_each_side_wants_its_own_audience(theirs: Peer, ours: AuthSkill) -> None
 def test_both_name_an_agent_the_same(theirs: Peer, ours: AuthSkill) -> None:
     for reference in ("@bob", "bob", "https://x.example/agents/bob"):
         token = theirs.do("generate", skill="theo", target=reference)
-        assert claims_of(token)["aud"] == host_of(ours).resolve(reference)
+        assert claims_of(token)["aud"] == engine_of(ours).resolve(reference)
         assert claims_of(token)["aud"] == claims_of(ours.generate_token(reference))["aud"]
 
 

@@ -23,7 +23,7 @@ from access_tokens.calls import (
     through_rotation,
 )
 from tallystick import AuthSkill, TallystickError, auth_blueprint
-from tallystick.injection import aiohttp_middleware
+from tallystick.outbound import aiohttp_middleware
 
 Skills = Mapping[str, AuthSkill]
 Tell = Callable[[str, str, str | None], None]

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from tallystick import KeyManager, OrchestratorClient
-from tallystick.core import load_core
+from tallystick._core.loading import load_core
 
 BODY = json.dumps({"query": "What movies are playing?"}).encode()
 

@@ -10,8 +10,12 @@ import argparse
 import json
 import sys
 from base64 import b64decode, b64encode
+from typing import TYPE_CHECKING
 
-from tallystick.core import Core, load_core
+from tallystick._core.loading import load_core
+
+if TYPE_CHECKING:
+    from tallystick._core.core import Core
 
 
 def answer(core: Core, line: str) -> str:

@@ -48,23 +48,32 @@ if TYPE_CHECKING:
         UnsupportedAlgorithmError,
         WrongTargetError,
     )
-    from tallystick.access.asgi import AuthEndpoints, AuthMiddleware
-    from tallystick.access.context import AuthContext, CommandResult
-    from tallystick.access.flask_endpoints import auth_blueprint
-    from tallystick.access.skill import AuthSkill
     from tallystick.agent import AgentAuth
-    from tallystick.authority import Authority, RegisteredClient, Registration
-    from tallystick.authority.secret import ClientSecret, new_client_secret
-    from tallystick.body import Body
-    from tallystick.caller import Caller
+    from tallystick.asgi import AuthEndpoints, AuthMiddleware
+    from tallystick.authority import Authority, new_client_secret
     from tallystick.client import OrchestratorClient
-    from tallystick.core import BackendUnavailableError
     from tallystick.dev_tools import DevTools
-    from tallystick.errors import ErrorResponse, TallystickError
-    from tallystick.injection import aiohttp_middleware, httpx_auth, requests_auth
+    from tallystick.errors import (
+        BackendUnavailableError,
+        ErrorResponse,
+        StoreUnavailableError,
+        TallystickError,
+    )
+    from tallystick.flask import auth_blueprint
     from tallystick.keys import KeyManager, PublicKey
-    from tallystick.replay import ReplayStore, StoreUnavailableError
-    from tallystick.replay.sqlite import SQLiteReplay
+    from tallystick.outbound import aiohttp_middleware, httpx_auth, requests_auth
+    from tallystick.skill import AuthSkill
+    from tallystick.stores.sqlite import SQLiteReplay
+    from tallystick.types import (
+        AuthContext,
+        Body,
+        Caller,
+        ClientSecret,
+        CommandResult,
+        RegisteredClient,
+        Registration,
+        ReplayStore,
+    )
 
 __version__ = "0.1.0"
 
@@ -135,32 +144,32 @@ __all__ = [
 
 _HOMES = {
     "AgentAuth": "agent",
-    "AuthContext": "access.context",
-    "AuthEndpoints": "access.asgi",
-    "AuthMiddleware": "access.asgi",
-    "AuthSkill": "access.skill",
+    "AuthContext": "types",
+    "AuthEndpoints": "asgi",
+    "AuthMiddleware": "asgi",
+    "AuthSkill": "skill",
     "Authority": "authority",
-    "BackendUnavailableError": "core",
-    "Body": "body",
-    "Caller": "caller",
-    "ClientSecret": "authority.secret",
-    "CommandResult": "access.context",
+    "BackendUnavailableError": "errors",
+    "Body": "types",
+    "Caller": "types",
+    "ClientSecret": "types",
+    "CommandResult": "types",
     "DevTools": "dev_tools",
     "ErrorResponse": "errors",
     "KeyManager": "keys",
     "OrchestratorClient": "client",
     "PublicKey": "keys",
-    "RegisteredClient": "authority",
-    "Registration": "authority",
-    "ReplayStore": "replay",
-    "SQLiteReplay": "replay.sqlite",
-    "StoreUnavailableError": "replay",
+    "RegisteredClient": "types",
+    "Registration": "types",
+    "ReplayStore": "types",
+    "SQLiteReplay": "stores.sqlite",
+    "StoreUnavailableError": "errors",
     "TallystickError": "errors",
-    "aiohttp_middleware": "injection",
-    "auth_blueprint": "access.flask_endpoints",
-    "httpx_auth": "injection",
-    "new_client_secret": "authority.secret",
-    "requests_auth": "injection",
+    "aiohttp_middleware": "outbound",
+    "auth_blueprint": "flask",
+    "httpx_auth": "outbound",
+    "new_client_secret": "authority",
+    "requests_auth": "outbound",
 }
 
 

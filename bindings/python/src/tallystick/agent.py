@@ -1,49 +1,44 @@
-"""``AgentAuth``: a Flask decorator that lets only signed requests through."""
+"""``AgentAuth``: lets only signed requests through."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tallystick.arguments import (
-    body_bytes,
+from tallystick._core.arguments import (
     choose_logger,
-    header_lines,
     issuer_keys,
     must_be_callable,
     must_be_flag,
     must_be_number,
     must_be_path,
-    must_be_text,
     must_be_utf8,
     must_be_whole,
-    wire,
 )
-from tallystick.body import Body, aknown_body, known_body, read_by, told
-from tallystick.caller import caller_of
-from tallystick.core import InstanceReplacedError, load_core
-from tallystick.engine import Engine, members_of
-from tallystick.errors import TallystickError, error
-from tallystick.folder import KeysFolder
-from tallystick.guarding import Refusals, describe, guard
-from tallystick.replay import choose_replay, warn_of_memory
-from tallystick.replay.claims import Claims
-from tallystick.replay.floor import ReplayFloor
-from tallystick.room import Buffers
+from tallystick._core.core import InstanceReplacedError
+from tallystick._core.engine import Engine, members_of
+from tallystick._core.loading import load_core
+from tallystick._core.problems import error
+from tallystick._files.keys_folder import KeysFolder
+from tallystick._http.body import BodyNeed, GivenBody, agiven_body, told
+from tallystick._http.facts import given_facts
+from tallystick._http.room import Buffers
+from tallystick.stores import choose_store
+from tallystick.types import caller_of
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from flask import Request
-
-    from tallystick.body import FlaskBody
-    from tallystick.caller import Caller
-    from tallystick.engine import Answer, Configuration, Need, Reply
-    from tallystick.replay import ReplayStore
-    from tallystick.replay.sqlite import SQLiteReplay
+    from tallystick._core.core import Core
+    from tallystick._core.engine import Answer, Configuration, Need, Reply
+    from tallystick._core.used_tokens import UsedTokens
+    from tallystick._http.body import ARead, RequestBody
+    from tallystick._http.facts import Facts
+    from tallystick.errors import TallystickError
+    from tallystick.stores.sqlite import SQLiteReplay
+    from tallystick.types import Body, Caller, ReplayStore
 
 __all__ = ["AgentAuth"]
 
@@ -57,8 +52,8 @@ class AgentAuth:
         folder of callers' public keys, ``ISSUER.pem`` each (default
         ``./authorized_keys``). Read again when it changed, at most once a second.
     ``keys``
-        ``{"issuer": "PEM, JWK or JWKS"}``: callers' public keys in place of a folder; with
-        ``keys_dir`` it is ``invalid_config``.
+        ``{"issuer": "PEM, JWK or JWKS"}``: callers' public keys instead of a folder. Both
+        together raise ``invalid_config``.
     ``dev_mode``
         skip the replay and body checks. ``None``: only when the environment variable
         ``APP_ENV`` is exactly ``development``.
@@ -90,7 +85,8 @@ class AgentAuth:
         called with the :class:`TallystickError` of a refused request, sync or async;
         returns what the view would return. Default: ``error.response`` as it is.
     ``backend``
-        ``"native"`` or ``"wasm"``, see :func:`tallystick.core.load_core`.
+        ``"native"`` or ``"wasm"``; default: the environment variable ``TALLYSTICK_BACKEND``,
+        else native where it loads.
     ``logger``
         default ``logging.getLogger("tallystick")``.
 
@@ -118,7 +114,7 @@ class AgentAuth:
         logger: logging.Logger | None = None,
     ) -> None:
         core = load_core(backend)
-        self._logger = choose_logger(logger)
+        logger = choose_logger(logger)
         must_be_callable("on_error", on_error)
         must_be_path("keys_dir", keys_dir)
         if keys is not None and keys_dir is not None:
@@ -138,27 +134,23 @@ class AgentAuth:
             must_be_number(name, value)
         for name, value in sizes.items():
             must_be_whole(name, value)
-        self._refusals = Refusals(on_error, self._logger)
         self._dev_mode = _development(dev_mode)
-        self._keys = None if keys is None else issuer_keys("keys", keys)
+        given = None if keys is None else issuer_keys("keys", keys)
         path = os.path.abspath("authorized_keys" if keys_dir is None else keys_dir)
-        self._folder = KeysFolder(path, self._logger) if keys is None else None
-        store = None if self._dev_mode else choose_replay(replay)
-        self._claims = None if store is None else Claims(store, self._logger)
-        in_core = store is None and not self._dev_mode
-        self._floor = ReplayFloor() if in_core else None
-        self._policy = _given(
+        self._folder = KeysFolder(path, logger) if keys is None else None
+        policy = _given(
+            keys=given,
             reload=keys is None,
             base_url=base_url,
             require_target=require_target,
             **numbers,
             development=self._dev_mode,
-            replay="memory" if store is None else "host",
             realm=realm,
         )
-        self._warned: list[str] = []
-        self._engine = Engine(core, self._configure, self._opened)
-        self._announce()
+        used = None if self._dev_mode else choose_store(replay, logger)
+        self._logger = logger
+        self._on_error = on_error
+        self._verifier = Verifier(core, policy, self._folder, used, logger)
 
     @property
     def dev_mode(self) -> bool:
@@ -171,12 +163,14 @@ class AgentAuth:
         return None if self._folder is None else self._folder.path
 
     def require_auth(self, view: View) -> View:
-        """Let the view run for verified requests alone; the caller is ``flask.g.auth``.
+        """Run the view for verified requests only; the caller is ``flask.g.auth``.
 
         Takes sync and async views, methods of class-based views, and serves as an entry
         of a class-based view's ``decorators``.
         """
-        return guard(view, self._verify, self._refusals.answer)
+        from tallystick.flask import guard
+
+        return guard(view, self._verifier, self._logger, self._on_error)
 
     def verify(
         self,
@@ -194,14 +188,11 @@ class AgentAuth:
         header, ``None`` none); ``path`` is the path below ``mount`` as it was sent
         (percent-encoded), ``query`` the text after ``?``. Texts hold one character per
         byte (latin-1). ``body`` has the exact bytes, or reads them: it is called with
-        the most bytes to read, and only where all but the body is good. Raises the error
+        the most bytes to read, and only if everything but the body is right. Raises the error
         of the refusal; its ``response`` is the HTTP answer for the caller.
         """
-        members = _worded(authorization, method, path, query, mount)
-        if callable(body):
-            return self._judge_late(members, body)
-        read = known_body(body if type(body) is bytes else body_bytes(body))
-        return self._judge(members, read(self._buffers.max_body))
+        facts = given_facts(authorization, method, path, query, mount)
+        return self._verifier.verify(facts, GivenBody(body))
 
     async def averify(
         self,
@@ -214,135 +205,134 @@ class AgentAuth:
         body: bytes | Callable[[int], Awaitable[Body | bytes]] = b"",
     ) -> Caller:
         """Do the same without blocking the event loop; ``body`` may be a coroutine function."""
-        members = _worded(authorization, method, path, query, mount)
-        read = body if callable(body) else aknown_body(body_bytes(body))
-        asked = _Asked()
-
-        async def answer(need: Need) -> Reply:
-            if need["kind"] != "body":
-                # The folder of keys and the file of used tokens.
-                return await asyncio.to_thread(self._answer, need)
-            if asked.told is None:
-                limit = need["max_bytes"]
-                asked.told = told(read_by(await read(limit), limit), self._engine)
-            return asked.told
-
-        pending = members + ',"body_pending":true'
-        return self._accepted(await self._engine.arun("request.verify", pending, b"", answer))
+        facts = given_facts(authorization, method, path, query, mount)
+        return await self._verifier.averify(facts, agiven_body(body))
 
     def close(self) -> None:
         """Free what is held in the core; a later request opens it again.
 
-        With ``replay="memory"`` the memory is among it: afterwards tokens that expire no
-        later than those that were used before are refused with 503.
+        With ``replay="memory"`` this frees the memory of used tokens: afterwards tokens that
+        expire no later than those that were used are refused with 503.
         """
-        self._engine.close()
+        self._verifier.close()
 
-    def _verify(self, request: Request, body: FlaskBody) -> Caller:
-        # First a small body, which may come slowly, then the time.
-        early = body.at_once(self._buffers)
-        members = describe(request.environ)
+
+class Verifier:
+    """The engine of one agent, and the answers to its needs.
+
+    ``policy``
+        members of ``verifier`` in ``engine.open`` that do not change.
+    ``folder``
+        its keys, if they are not in the policy.
+    ``used``
+        ``None``: replay is not checked.
+
+    Thread-safe and fork-safe.
+    """
+
+    buffers: Buffers
+
+    def __init__(
+        self,
+        core: Core,
+        policy: dict[str, Any],
+        folder: KeysFolder | None,
+        used: UsedTokens | None,
+        logger: logging.Logger,
+    ) -> None:
+        self._policy = policy
+        self._folder = folder
+        self._used = used
+        self._logger = logger
+        self._warned: list[str] = []
+        self._engine = Engine(core, self._configure, self._opened)
+        if used is None:
+            logger.warning("development mode: replayed requests and changed bodies are accepted")
+        else:
+            used.start()
+
+    def verify(self, facts: Facts, body: RequestBody) -> Caller:
+        """Verify one request, or raise the error of its refusal."""
+        # First the body, which may come slowly, then the time.
+        early = body.at_once(self.buffers)
         if early is not None:
-            return self._judge(members, early)
-        return self._judge_late(members, lambda limit: body.read(limit, self._buffers.asked))
-
-    def _judge(self, members: str, body: Body) -> Caller:
-        said, data = told(body, self._engine)
-        if said:
-            members = f"{members},{said}"
-        return self._accepted(self._engine.run("request.verify", members, data, self._answer))
-
-    def _judge_late(self, members: str, read: Callable[[int], Body | bytes]) -> Caller:
-        asked = _Asked()
+            return self._verify_with(facts, early)
+        wanted = BodyNeed(self._engine, self.buffers.asked)
 
         def answer(need: Need) -> Reply:
-            if need["kind"] != "body":
-                return self._answer(need)
-            # Once, however often the verification has to start again.
-            if asked.told is None:
-                limit = need["max_bytes"]
-                asked.told = told(read_by(read(limit), limit), self._engine)
-            return asked.told
+            if need["kind"] == "body":
+                return wanted.answer(need, body.read)
+            return self._answer(need)
 
-        pending = members + ',"body_pending":true'
-        return self._accepted(self._engine.run("request.verify", pending, b"", answer))
+        members = facts.members() + ',"body_pending":true'
+        return self._accepted(self._engine.run("request.verify", members, b"", answer))
+
+    async def averify(self, facts: Facts, read: ARead) -> Caller:
+        """Do the same without blocking the event loop."""
+        wanted = BodyNeed(self._engine, self.buffers.asked)
+
+        async def answer(need: Need) -> Reply:
+            if need["kind"] == "body":
+                return await wanted.aanswer(need, read)
+            # Both read files: the folder of keys, the file of used tokens.
+            return await asyncio.to_thread(self._answer, need)
+
+        members = facts.members() + ',"body_pending":true'
+        return self._accepted(await self._engine.arun("request.verify", members, b"", answer))
+
+    def close(self) -> None:
+        """Free what is held in the core; a later request opens it again."""
+        self._engine.close()
+
+    def _verify_with(self, facts: Facts, body: Body) -> Caller:
+        said, data = told(body, self._engine)
+        members = f"{facts.members()},{said}" if said else facts.members()
+        return self._accepted(self._engine.run("request.verify", members, data, self._answer))
 
     def _accepted(self, result: Answer) -> Caller:
         caller = caller_of(result)
-        if self._floor is not None:
-            self._floor.note(caller.expires_at)
+        if self._used is not None:
+            self._used.note(caller.expires_at)
         return caller
 
     def _answer(self, need: Need) -> Reply:
-        if need["kind"] == "keys":
-            return self._refresh(), b""
-        if need["kind"] == "claim" and self._claims is not None:
-            return self._claims.answer(need)
+        if need["kind"] == "keys" and self._folder is not None:
+            return self._refresh(self._folder), b""
+        if need["kind"] == "claim" and self._used is not None:
+            return self._used.answer(need)
         raise error("internal", f"the core asked for {need['kind']!r}, which nothing here answers")
 
-    def _refresh(self) -> str:
-        if self._folder is None:
-            return members_of({"unchanged": True})
+    def _refresh(self, folder: KeysFolder) -> str:
         try:
-            return members_of(self._folder.refresh(self._deliver))
+            return members_of(folder.refresh(self._deliver))
         except InstanceReplacedError:
-            # Whoever asked is gone, and starts over in an instance that has read it all.
+            # The engine that asked is gone; the next one reads all keys.
             return members_of({"unchanged": True})
 
     def _deliver(self, files: list[dict[str, str]]) -> None:
         self._warn(self._engine.feed({"files": files}))
 
     def _configure(self) -> Configuration:
-        folder = self._folder
-        keys = {"keys": self._keys} if folder is None else {"files": folder.load()}
-        policy = {**self._policy, **keys}
-        if self._floor is not None:
-            policy["replay_floor"] = self._floor.seconds
+        policy = {**self._policy, "replay": "memory"}
+        if self._folder is not None:
+            policy["files"] = self._folder.load()
+        if self._used is not None:
+            policy.update(self._used.configuration())
         return {"verifier": policy}
 
     def _opened(self, answer: Answer) -> None:
-        # Opened again, it is the same policy, and bodies of before may be under way.
-        if not hasattr(self, "_buffers"):
-            self._buffers = Buffers(answer)
+        # Opened again, the policy is the same, and earlier bodies may still be read.
+        if not hasattr(self, "buffers"):
+            self.buffers = Buffers(answer)
         self._warn(answer)
 
     def _warn(self, answer: Answer) -> None:
         messages = [warning["message"] for warning in answer["warnings"]]
+        where = "keys" if self._folder is None else self._folder.path
         for message in messages:
             if message not in self._warned:
-                self._logger.warning("%s: %s", self.keys_dir or "keys", message)
+                self._logger.warning("%s: %s", where, message)
         self._warned = messages
-
-    def _announce(self) -> None:
-        if self._dev_mode:
-            self._logger.warning(
-                "development mode: replayed requests and changed bodies are accepted"
-            )
-        elif self._claims is None:
-            warn_of_memory(self._logger)
-        if self._claims is not None:
-            self._claims.check()
-
-
-class _Asked:
-    """What the core was told of the body that it asked for."""
-
-    __slots__ = ("told",)
-
-    def __init__(self) -> None:
-        self.told: Reply | None = None
-
-
-def _worded(
-    authorization: Sequence[str] | str | None, method: str, path: str, query: str, mount: str
-) -> str:
-    headers = ",".join(map(wire, header_lines("authorization", authorization)))
-    for name, text in (("method", method), ("path", path), ("query", query), ("mount", mount)):
-        must_be_text(name, text)
-    return (
-        f'"now":{time.time()!r},"authorization":[{headers}],"method":{wire(method)},'
-        f'"path":{wire(path)},"query":{wire(query)},"mount":{wire(mount)}'
-    )
 
 
 def _development(dev_mode: bool | None) -> bool:
@@ -355,5 +345,5 @@ def _development(dev_mode: bool | None) -> bool:
 
 
 def _given(**members: Any) -> dict[str, Any]:
-    """Leave out what was not given: the core has the defaults."""
+    """Leave out members that were not given: the core has the defaults."""
     return {name: value for name, value in members.items() if value is not None}

@@ -9,7 +9,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any
 
-from tallystick.arguments import (
+from tallystick._core.arguments import (
     MAX_SIGNER_TIMEOUT,
     body_bytes,
     must_be_seconds,
@@ -19,17 +19,19 @@ from tallystick.arguments import (
     must_be_whole,
     wrong_type,
 )
-from tallystick.core import Core, call_json, load_core
-from tallystick.engine import Engine, members_of
-from tallystick.errors import TallystickError, error
-from tallystick.signing import SigningFailure, choose_means
+from tallystick._core.core import Core, call_json
+from tallystick._core.engine import Engine, members_of
+from tallystick._core.loading import load_core
+from tallystick._core.problems import error
+from tallystick._core.signing import SigningFailure, choose_signing
+from tallystick.errors import TallystickError
 
 if TYPE_CHECKING:
     import aiohttp
     import yarl
 
-    from tallystick.engine import Answer, Configuration, Need, Reply
-    from tallystick.signing import Signer, SigningMeans
+    from tallystick._core.engine import Answer, Configuration, Need, Reply
+    from tallystick._core.signing import Signer, Signing
 
 __all__ = ["OrchestratorClient"]
 
@@ -43,11 +45,11 @@ MAX_BODY = MAX_ANSWER = 10 << 20
 """Bytes."""
 
 MAX_CACHED = 128
-"""Clients that :meth:`OrchestratorClient.send_secure_request` keeps ready."""
+"""Clients that :meth:`OrchestratorClient.send_secure_request` keeps."""
 
 
 class OrchestratorClient:
-    """Signs requests for one issuer, and sends rotagent's kind of them.
+    """Signs requests for one issuer, and sends JSON to agents as rotagent does.
 
     ``issuer_id``
         who the agents know the key as.
@@ -57,10 +59,10 @@ class OrchestratorClient:
         SHA-256), sync or async, such as a KMS. Text is loaded into ``cryptography``
         where that is installed (extra ``[fast]``), else the core signs.
 
-        In one process at most 64 calls of such functions are out at once, of all
-        clients and skills together; with :meth:`asign` an async function does not
-        count. The next call fails at once with ``signer_failed``. A function that is
-        slower than ``signer_timeout`` keeps its place until it returns.
+        In one process at most 64 calls of such functions run at once, for all clients and
+        skills together; one more fails with ``signer_failed``. An async function does not count
+        with :meth:`asign`. A function that is slower than ``signer_timeout`` keeps its place
+        until it returns.
     ``public_key``
         with a function: its public key, PEM or JWK. Recommended: a wrong signature
         is then found here and not at the agent.
@@ -73,7 +75,8 @@ class OrchestratorClient:
     ``max_answer``
         bytes of an agent's answer that :meth:`send` reads (default 10 MiB).
     ``backend``
-        ``"native"`` or ``"wasm"``, see :func:`tallystick.core.load_core`.
+        ``"native"`` or ``"wasm"``; default: the environment variable ``TALLYSTICK_BACKEND``,
+        else native where it loads.
 
     Thread-safe and fork-safe. Raises ``invalid_key``, ``invalid_config`` and
     ``invalid_argument``; no error, ``repr`` or log holds the key.
@@ -99,7 +102,7 @@ class OrchestratorClient:
         must_be_size("max_body", max_body)
         must_be_size("max_answer", max_answer)
         self._core = load_core(backend)
-        self._means = choose_means(self._core, signer, public_key, signer_timeout)
+        self._signing = choose_signing(self._core, signer, public_key, signer_timeout)
         self._issuer_id = issuer_id
         self._ttl = ttl
         self._max_body = max_body
@@ -112,15 +115,15 @@ class OrchestratorClient:
         ``method`` is as it will be sent: HTTP clients send ``post`` as ``POST``, and case
         counts. ``url`` is absolute and ASCII, as it will be sent (for aiohttp
         ``str(yarl.URL(url))``); ``body`` the exact bytes, a text stands for its UTF-8.
-        Each call makes a new token, which works once. Raises ``invalid_url``,
+        Each call makes a new token. A token works once. Raises ``invalid_url``,
         ``body_too_large`` and ``signer_failed``. Blocks for the signature's time.
         """
         members, data = self._request(method, url, body)
-        asked = _Asked(self._means)
+        need = _SignNeed(self._signing)
         try:
-            return _signed(self._engine.run("request.sign", members, data, asked.answer))
+            return _signed(self._engine.run("request.sign", members, data, need.answer))
         except TallystickError as refused:
-            raise refused from asked.failure
+            raise refused from need.failure
 
     async def asign(
         self, method: str, url: str | yarl.URL, body: bytes | str = b""
@@ -131,14 +134,14 @@ class OrchestratorClient:
         raises ``overloaded`` and can be made again later. Where the core signs, the calls
         wait for threads instead, without a bound.
         """
-        if self._means.in_core:
+        if self._signing.in_core:
             return await asyncio.to_thread(self.sign, method, url, body)
-        asked = _Asked(self._means)
+        need = _SignNeed(self._signing)
         members, data = self._request(method, url, body)
         try:
-            return _signed(await self._engine.arun("request.sign", members, data, asked.aanswer))
+            return _signed(await self._engine.arun("request.sign", members, data, need.aanswer))
         except TallystickError as refused:
-            raise refused from asked.failure
+            raise refused from need.failure
 
     async def send(
         self,
@@ -188,7 +191,7 @@ class OrchestratorClient:
         must_be_text("issuer_id", issuer_id)
         if not isinstance(private_key_pem, bytes):
             must_be_text("private_key_pem", private_key_pem)
-        # Loading a key checks its primes, for tens of milliseconds.
+        # Loading a key checks its primes, which takes tens of milliseconds.
         client = await asyncio.to_thread(_cached_client, issuer_id, private_key_pem)
         return await client.send(session, url, payload)
 
@@ -205,7 +208,7 @@ class OrchestratorClient:
 
     def _configure(self) -> Configuration:
         signer = {"issuer": self._issuer_id, "ttl": self._ttl}
-        return {"signer": {**signer, **self._means.configuration}}
+        return {"signer": {**signer, **self._signing.configuration}}
 
     async def _deliver(
         self,
@@ -234,22 +237,22 @@ class OrchestratorClient:
             return dict(result["result"])
 
 
-class _Asked:
+class _SignNeed:
     """Answers the need ``sign`` of one call and remembers why it could not."""
 
-    def __init__(self, means: SigningMeans) -> None:
-        self._means = means
+    def __init__(self, signing: Signing) -> None:
+        self._signing = signing
         self.failure: SigningFailure | None = None
 
     def answer(self, need: Need) -> Reply:
         try:
-            return "", self._means.sign(need["input"].encode())
+            return "", self._signing.sign(need["input"].encode())
         except SigningFailure as reason:
             return self._failed(reason)
 
     async def aanswer(self, need: Need) -> Reply:
         try:
-            return "", await self._means.asign(need["input"].encode())
+            return "", await self._signing.asign(need["input"].encode())
         except SigningFailure as reason:
             return self._failed(reason)
 
@@ -304,5 +307,5 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
     return b"".join(parts)
 
 
-def _failure(words: str, url: str) -> dict[str, Any]:
-    return {"error": words, "agent_url": url}
+def _failure(text: str, url: str) -> dict[str, Any]:
+    return {"error": text, "agent_url": url}

@@ -8,9 +8,11 @@ import os
 import tempfile
 import time
 
-from tallystick.arguments import must_be_folder, must_be_text
-from tallystick.core import call_json, load_core
-from tallystick.errors import TallystickError, error
+from tallystick._core.arguments import must_be_folder, must_be_text
+from tallystick._core.core import call_json
+from tallystick._core.loading import load_core
+from tallystick._core.problems import error
+from tallystick.errors import TallystickError
 from tallystick.keys import KeyManager
 
 __all__ = ["DevTools"]

@@ -1,20 +1,24 @@
-"""The base of every exception that the core's error table becomes.
+"""The base of all errors that the core decides, and two errors of the host.
 
-One class per code is generated from the core's table into
-:mod:`tallystick._generated`; bindings translate by code, never by text.
+One class per code is generated from the core's table into :mod:`tallystick._generated`, which
+``tallystick`` exports; bindings translate by code, never by text.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-__all__ = ["ErrorResponse", "TallystickError"]
+__all__ = [
+    "BackendUnavailableError",
+    "ErrorResponse",
+    "StoreUnavailableError",
+    "TallystickError",
+]
 
 
 @dataclass(frozen=True)
 class ErrorResponse:
-    """The HTTP answer to a refused request, worded by the core and ready to send.
+    """The HTTP answer to a refused request, made by the core and ready to send.
 
     ``status`` is the HTTP status, ``headers`` has lower-case names, ``body`` is
     JSON text (RFC 6750 section 3, protocol table). It names no key, path or
@@ -27,7 +31,7 @@ class ErrorResponse:
 
 
 class TallystickError(Exception):
-    """Something the core, or the host on its behalf, refused.
+    """An error that the core, or the host on its behalf, has found.
 
     ``code``
         the stable name of the cause; one subclass for each.
@@ -65,23 +69,9 @@ class TallystickError(Exception):
             self.code = code
 
 
-def error_from(problem: dict[str, Any]) -> TallystickError:
-    """Make the exception for the ``error`` member of a core's answer."""
-    # Imported here because the generated classes derive from the base above.
-    from tallystick._generated import ERRORS
-
-    response = problem.get("response")
-    code = problem["code"]
-    return ERRORS.get(code, TallystickError)(
-        problem["message"],
-        code=code,
-        log=problem.get("log", ""),
-        response=None
-        if response is None
-        else ErrorResponse(response["status"], response["headers"], response["body"]),
-    )
+class BackendUnavailableError(ImportError):
+    """The core cannot be loaded here. The message says what to install."""
 
 
-def error(code: str, message: str, *, log: str = "") -> TallystickError:
-    """Make the exception for a cause that the host itself found."""
-    return error_from({"code": code, "message": message, "log": log})
+class StoreUnavailableError(Exception):
+    """A store of used tokens does not work. The text is for the operator's log."""

@@ -6,10 +6,11 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from tallystick.arguments import must_be_bits, must_be_folder
-from tallystick.core import call_json, load_core
-from tallystick.errors import error
-from tallystick.folder import FolderUnreadableError, read_files
+from tallystick._core.arguments import must_be_bits, must_be_folder
+from tallystick._core.core import call_json
+from tallystick._core.loading import load_core
+from tallystick._core.problems import error
+from tallystick._files.keys_folder import FolderUnreadableError, read_files
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -18,7 +19,7 @@ __all__ = ["KeyManager", "PublicKey"]
 
 
 class PublicKey(str):
-    """An issuer's public key: its SPKI PEM text, with what it says as attributes.
+    """The public key of an issuer: its SPKI PEM text, with details as attributes.
 
     ``kid``
         RFC 7638 thumbprint.

@@ -1,4 +1,4 @@
-"""``Authority``: a portal of one's own, which signs for the agents it knows."""
+"""``Authority``: a portal of your own, which signs tokens for registered agents."""
 
 from __future__ import annotations
 
@@ -6,33 +6,37 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tallystick.access.host import AccessHost, Means
-from tallystick.access.opening import file_ring
-from tallystick.access.party import Party
-from tallystick.access.settings import read_settings
-from tallystick.arguments import (
+from tallystick._access.client_secret import make_secret
+from tallystick._access.engine import AccessEngine, Host
+from tallystick._access.settings import read_settings
+from tallystick._access.startup import file_ring
+from tallystick._access.token_endpoint import TokenEndpoint
+from tallystick._core.arguments import (
     choose_logger,
     must_be_bits,
     must_be_path,
     must_be_text,
     must_be_texts,
 )
-from tallystick.authority.clients import ClientsFile, RegisteredClient, Registration
-from tallystick.core import load_core
+from tallystick._core.loading import load_core
+from tallystick.authority.clients import ClientsFile
+from tallystick.stores import choose_store
+from tallystick.types import ClientSecret, Registration
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Sequence
 
-    from tallystick.replay import ReplayStore
+    from tallystick.flask import Blueprint
+    from tallystick.types import RegisteredClient, ReplayStore
 
-__all__ = ["Authority", "RegisteredClient", "Registration"]
+__all__ = ["Authority", "new_client_secret"]
 
 DEFAULT_KEYS_DIR = "~/.tallystick/authority"
 
 
-class Authority(Party):
-    """Registers clients, gives them access tokens and publishes its keys.
+class Authority(TokenEndpoint):
+    """Registers clients, issues access tokens to them and publishes its keys.
 
     ``issuer``
         its URL: ``iss`` of what it signs, and the agents' ``authority``.
@@ -42,8 +46,8 @@ class Authority(Party):
         JSON file of the registered clients (mode 0600; default
         ``{keys_dir}/clients.json``). Several processes may use it at once.
     ``options``
-        any key of the configuration that an authority has a use for, such as
-        ``token_ttl``, ``allowed_scopes`` or ``realm``.
+        any key of the configuration that an authority uses, such as ``token_ttl``,
+        ``allowed_scopes`` or ``realm``.
     ``key_bits``
         bits of keys that are made: 2048 (default), 3072 or 4096.
     ``replay``, ``backend``, ``logger``
@@ -76,12 +80,13 @@ class Authority(Party):
         default = Path(settings.keys_dir) / "clients.json"
         file = default if clients_file is None else Path(clients_file).expanduser()
         self._clients = ClientsFile(core, file, logger)
-        means = Means(
-            replay=replay,
+        access = settings.access
+        host = Host(
+            choose_store(replay, logger, development=access.get("dev_mode", False)),
             ring=file_ring(core, settings, key_bits, logger),
             sources=(self._clients,),
         )
-        self._host = AccessHost(core, {**settings.access, "role": "authority"}, means, logger)
+        self._engine = AccessEngine(core, {**access, "role": "authority"}, host, logger)
 
     def register_client(
         self,
@@ -94,11 +99,11 @@ class Authority(Party):
         trust: Sequence[str] = (),
         targets: Sequence[str] | None = None,
     ) -> Registration:
-        """Register a client, or replace one of that id; return its secret, this once.
+        """Register a client, or replace one of that id. Only this call returns its secret.
 
-        It counts at once here, and within a second at other processes that serve this
-        authority. A client that is replaced has none of its old secret and permissions;
-        that is logged (INFO).
+        It counts at once here, and within a second in other processes that serve this
+        authority. A client that is replaced loses its old secret and permissions, which is
+        logged (INFO).
 
         ``secret``
             at least 16 characters; drawn at random when not given. Only its salted
@@ -118,7 +123,7 @@ class Authority(Party):
             if value is not None:
                 must_be_text(name, value)
         made = self._clients.register(
-            self._host.feed,
+            self._engine.feed,
             client_id,
             secret=secret,
             public_key=public_key,
@@ -132,14 +137,35 @@ class Authority(Party):
     def remove_client(self, client_id: str) -> bool:
         """Forget a client; ``False`` when there was none of that id.
 
-        Tokens that it has live on until they expire.
+        Its tokens stay valid until they expire.
         """
         must_be_text("client_id", client_id)
-        return self._clients.remove(self._host.feed, client_id)
+        return self._clients.remove(self._engine.feed, client_id)
 
     def list_clients(self) -> list[RegisteredClient]:
         """Return the clients, without their secrets."""
         return self._clients.listed()
 
+    def blueprint(self, name: str = "tallystick") -> Blueprint:
+        """Return a Flask blueprint with the documents and the token endpoint.
+
+        ``name`` tells several blueprints of one application apart.
+        """
+        from tallystick.flask import auth_blueprint
+
+        return auth_blueprint(self, name=name)
+
     def __repr__(self) -> str:
         return f"<Authority {self.issuer!r}>"
+
+
+def new_client_secret(secret: str | None = None) -> ClientSecret:
+    """Return a secret with its hash. Without an argument it is drawn at random (256 bits).
+
+    A given one has at least 16 characters, else ``invalid_argument``. Each call makes
+    another salt and so another hash. Thread-safe and fork-safe.
+    """
+    if secret is not None:
+        must_be_text("secret", secret)
+    answer = make_secret(load_core(), secret)
+    return ClientSecret(answer["secret"], answer["secret_hash"])

@@ -3,66 +3,32 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tallystick.access.derivation import make_secret
-from tallystick.access.shared_file import SharedFile
-from tallystick.access.watched import WatchedFile
-from tallystick.errors import TallystickError, error
+from tallystick._access.client_secret import make_secret
+from tallystick._core.problems import error
+from tallystick._files.shared_file import SharedFile
+from tallystick._files.watched_file import WatchedFile
+from tallystick.errors import TallystickError
+from tallystick.types import RegisteredClient
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
     from pathlib import Path
 
-    from tallystick.access.watched import Deliver
-    from tallystick.core import Core
+    from tallystick._core.core import Core
+    from tallystick._files.watched_file import Deliver
 
-__all__ = ["ClientsFile", "RegisteredClient", "Registration"]
+__all__ = ["ClientsFile"]
 
 Client = dict[str, Any]
 
 _NO_CLIENTS = "no list of clients"
 
 
-@dataclass(frozen=True)
-class Registration:
-    """What registering a client gives.
-
-    ``client_secret``
-        the client's secret, which is shown this once and not in the ``repr``; ``None`` for a
-        client with a public key.
-    """
-
-    client_id: str
-    client_secret: str | None = field(repr=False)
-
-
-@dataclass(frozen=True)
-class RegisteredClient:
-    """A client that an authority knows, without its secret.
-
-    ``scopes``
-        patterns of what it may ask for.
-    ``namespaces``, ``trust``
-        what its tokens get as ``namespace:`` scopes and ``trust:`` labels.
-    ``targets``
-        patterns of the agents that it may get tokens for; ``None`` is all.
-    ``authentication``
-        how it authenticates: ``"secret"`` or ``"public_key"``.
-    """
-
-    client_id: str
-    scopes: list[str]
-    namespaces: list[str]
-    trust: list[str]
-    targets: list[str] | None
-    authentication: str
-
-
 class ClientsFile:
-    """Reads and changes the file; several processes may do so at once. Thread-safe, fork-safe."""
+    """Reads and changes the file, which several processes may share. Thread-safe, fork-safe."""
 
     def __init__(self, core: Core, path: Path, logger: logging.Logger) -> None:
         self._core = core
@@ -77,7 +43,7 @@ class ClientsFile:
         self._watched.refresh(lambda text: deliver({"clients": self._parsed(text)}))
 
     def listed(self) -> list[RegisteredClient]:
-        """Return the clients as one may show them."""
+        """Return the clients without their secrets."""
         return [_registered(client) for client in self._parsed(self._file.read().text)]
 
     def register(
@@ -122,7 +88,7 @@ class ClientsFile:
             clients = change(before)
             if clients == before:
                 return None
-            # Fed before it is written: what the core refuses never gets into the file.
+            # Fed before it is written: the core may refuse it.
             deliver({"clients": clients})
             return json.dumps({"version": 1, "clients": clients}, indent=1) + "\n"
 

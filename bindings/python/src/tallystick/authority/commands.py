@@ -1,7 +1,6 @@
 """The command line of an authority.
 
-A secret never comes in as an argument, which every user of a machine can read in
-its list of processes.
+A secret is never an argument: every user of a machine can read those in the list of processes.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tallystick.authority import DEFAULT_KEYS_DIR, Authority
-from tallystick.authority.secret import new_client_secret
-from tallystick.errors import TallystickError, error
+from tallystick._core.problems import error
+from tallystick.authority import DEFAULT_KEYS_DIR, Authority, new_client_secret
+from tallystick.errors import TallystickError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,24 +99,24 @@ def _register(options: argparse.Namespace) -> None:
         trust=options.trust,
         targets=options.target or None,
     )
-    # What was given is known already.
+    # A secret that was given is not shown.
     shown = made.client_secret if secret is None else None
-    words = f"{options.client_id} is {'replaced' if replaced else 'registered'}"
+    text = f"{options.client_id} is {'replaced' if replaced else 'registered'}"
     if shown is not None:
-        words += f"; its secret, which is shown this once: {shown}"
+        text += f"; its secret, which is shown this once: {shown}"
     told = {"client_id": options.client_id, "client_secret": shown, "replaced": replaced}
-    _say(options, told, words)
+    _say(options, told, text)
 
 
 def _secret(options: argparse.Namespace) -> None:
     given = _given_secret(options)
     made = new_client_secret(given)
-    # What was given is known already.
+    # A secret that was given is not shown.
     shown = made.secret if given is None else None
-    words = f"secret_hash: {made.secret_hash}"
+    text = f"secret_hash: {made.secret_hash}"
     if shown is not None:
-        words = f"client_secret: {shown}\n{words}"
-    _say(options, {"client_secret": shown, "secret_hash": made.secret_hash}, words)
+        text = f"client_secret: {shown}\n{text}"
+    _say(options, {"client_secret": shown, "secret_hash": made.secret_hash}, text)
 
 
 def _given_secret(options: argparse.Namespace) -> str | None:
@@ -148,8 +147,8 @@ def _open(options: argparse.Namespace) -> Authority:
     return Authority(options.issuer, keys_dir=options.keys_dir, clients_file=options.clients_file)
 
 
-def _say(options: argparse.Namespace, data: dict[str, Any], words: str) -> None:
-    print(json.dumps(data) if options.json else words, flush=True)
+def _say(options: argparse.Namespace, data: dict[str, Any], text: str) -> None:
+    print(json.dumps(data) if options.json else text, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -176,8 +175,8 @@ def _parser() -> argparse.ArgumentParser:
     rotate.add_argument(
         "--revoke", action="store_true", help="drop every key at once: they were stolen"
     )
-    words = "make a client's secret and its hash for the setting clients of an agent"
-    secret = commands.add_parser("secret", help=words, description=words)
+    text = "make a client's secret and its hash for the setting clients of an agent"
+    secret = commands.add_parser("secret", help=text, description=text)
     secret.set_defaults(command=_secret)
     _secret_from_stdin(secret)
     _json(secret)
@@ -195,11 +194,11 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 
 def _command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], None], words: str
+    commands: Any, name: str, run: Callable[[argparse.Namespace], None], text: str
 ) -> argparse.ArgumentParser:
     issuer = os.environ.get("TALLYSTICK_ISSUER")
     keys_dir = os.environ.get("TALLYSTICK_KEYS_DIR") or DEFAULT_KEYS_DIR
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=words, description=words)
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     parser.set_defaults(command=run)
     parser.add_argument(
         "--issuer",

@@ -14,11 +14,11 @@ What differs from webagents 0.3.9, on purpose:
   anonymous, as before.
 - Callers are named by what was verified (protocol section 5), never by the last segment
   of a URL that they chose.
-- The token endpoint knows the clients of the setting ``clients`` alone.
+- The token endpoint knows only the clients of the setting ``clients``.
 - ``accept_from`` of the agent's ``config`` holds for every caller, and with it an agent
   without ``client_id`` in its token.
 - A verified caller has webagents' scope ``user``, so ``@http(scope="user")`` admits it;
-  in 0.3.9 nothing but ``all`` does. ``owner`` and ``admin`` never come from a token.
+  in 0.3.9 only ``all`` does. ``owner`` and ``admin`` never come from a token.
 
 **Base URL.** ``base_url`` of the configuration. Without it, in self-issued mode: the URL that
 the server publishes the agent under, where it knows one (``create_server(public_url=...,

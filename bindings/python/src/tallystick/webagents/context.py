@@ -1,10 +1,10 @@
-"""``AuthContext`` as the code of webagents reads and writes it."""
+"""``AuthContext`` with the fields that the code of webagents reads and writes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tallystick.access.context import AuthContext as VerifiedCaller
+from tallystick.types import AuthContext as VerifiedCaller
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -16,17 +16,17 @@ class AuthContext(VerifiedCaller):
     """A verified caller: :class:`tallystick.AuthContext` with webagents' own fields.
 
     ``scope``
-        webagents' tier, always ``"user"``: a caller that was verified. What a token
-        grants is in ``scopes``; an issuer cannot make anybody ``owner`` or ``admin``.
+        webagents' tier, always ``"user"``: a verified caller. What a token grants is in
+        ``scopes``; an issuer cannot make a caller ``owner`` or ``admin``.
     ``groups``, ``principals``
-        set by webagents' access skill where the agent has one.
+        set by webagents' access skill, if the agent has one.
     """
 
     scope = "user"
     groups: list[str]
     principals: list[str]
 
-    # The access skill adds its groups to whatever the auth skill made.
+    # The access skill adds its groups to the context that the auth skill made.
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in {"groups", "principals"}:
             super().__setattr__(name, value)

@@ -17,9 +17,8 @@ __all__ = ["AuthError", "refuse", "unverifiable"]
 class AuthError(WebagentsAuthError, HTTPException):
     """webagents' ``AuthError`` with the core's answer in it.
 
-    webagents shows a caller the text of an ``HTTPException``, and logs and hides that of
-    any other exception of a package that is not its own; code that catches its
-    ``AuthError`` catches this one.
+    webagents shows a caller the text of an ``HTTPException``. It logs and hides the text of
+    other exceptions of foreign packages. Code that catches its ``AuthError`` catches this one.
 
     ``status_code``, ``headers``
         the HTTP status and headers.
@@ -44,15 +43,15 @@ class AuthError(WebagentsAuthError, HTTPException):
         HTTPException.__init__(self, status, self._body, headers)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the body of the answer, as the core worded it."""
+        """Return the body of the answer, as the core made it."""
         return self._body
 
     def __str__(self) -> str:
         return str(self.message)
 
 
-# By the module webagents tells a refusal, one line in its log, from a failure of the agent:
-# a traceback of fifty lines, which any stranger could have it write.
+# webagents looks at the module: a refusal is one line in its log, a failure of the agent a
+# traceback of fifty lines, which any caller could cause.
 AuthError.__module__ = WebagentsAuthError.__module__
 
 
@@ -69,5 +68,5 @@ def refuse(refused: TallystickError, answer: ErrorResponse) -> AuthError:
 
 
 def unverifiable() -> AuthError:
-    """Return the exception for a request on which there is no verdict: a 500."""
+    """Return the exception for a request that cannot be judged: a 500."""
     return AuthError("The request cannot be verified.", "internal", status=500)

@@ -1,4 +1,4 @@
-"""The one thing about webagents' server that a skill cannot say for itself.
+"""Our key set in webagents' server, which has a route of its own for it.
 
 ``WebAgentsServer`` answers ``/{agent}/.well-known/jwks.json`` with a route of its own, made
 before those of the skills: the Ed25519 key that signs the agent's requests to the platform,
@@ -21,13 +21,13 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from webagents.server.core.app import WebAgentsServer
 
-from tallystick.access.asgi_request import BodyReader, path_below_mount
+from tallystick._http.asgi import BodyReader, path_below_mount
 from tallystick.webagents.skill import MOUNT, AuthSkill, sent_path
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from tallystick.access.party import Served
+    from tallystick._http.refusal import Served
 
 __all__ = ["install"]
 
@@ -45,7 +45,8 @@ def install() -> None:
     @wraps(original)
     def with_documents(self: Any, *arguments: Any, **options: Any) -> None:
         original(self, *arguments, **options)
-        # The innermost: what the server's own do (CORS, its floor) they do for these, too.
+        # The innermost: the server's own middlewares (CORS, its floor) serve these answers,
+        # too.
         self.app.user_middleware.append(Middleware(Documents, server=self))
 
     WebAgentsServer.__init__ = with_documents
@@ -53,7 +54,7 @@ def install() -> None:
 
 
 class Documents:
-    """Answers for agents that have our skill what their server would answer without it."""
+    """Answers the documents of agents that have our skill, before their server does."""
 
     def __init__(self, app: ASGIApp, server: Any) -> None:
         self._app = app
@@ -111,7 +112,7 @@ class Documents:
         try:
             return await self._server.resolve_agent(name)
         except Exception:
-            # The server's own route tries again, and answers what there is to say.
+            # The server's own route tries again, and answers.
             return None
 
 
@@ -126,7 +127,7 @@ def _with_other_keys(served: Served, agent: Any) -> Served:
     others = [key for key in others if key.get("kty") != "RSA"]
     if not others or served.status != 200 or not served.body:
         return served
-    # The ETag is of the core's document alone.
+    # The ETag is that of the core's document.
     headers = {name: value for name, value in served.headers.items() if name != "etag"}
     keys = others + json.loads(served.body)["keys"]
     return served._replace(headers=headers, body=json.dumps({"keys": keys}))

@@ -1,4 +1,4 @@
-"""``AuthSkill``: our access tokens behind webagents' ``Skill``."""
+"""``AuthSkill``: our access tokens as a ``Skill`` of webagents."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import json
 import logging
 import os
 import threading
-import time
-from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any
 
 from webagents.agents.skills.base import Skill
 from webagents.agents.tools.decorators import command, hook, http
 
+from tallystick._access.settings import read_settings
+from tallystick._access.token_endpoint import engine_of
+from tallystick._core.loading import load_core
+from tallystick._core.problems import error
 from tallystick._generated import CODES
-from tallystick.access.party import host_of
-from tallystick.access.settings import read_settings
-from tallystick.access.skill import AuthSkill as Tokens
-from tallystick.body import Body
-from tallystick.core import load_core
-from tallystick.errors import TallystickError, error
+from tallystick.errors import TallystickError
+from tallystick.skill import AuthSkill as Tokens
+from tallystick.types import Body
 from tallystick.webagents.context import AuthContext
 from tallystick.webagents.refusal import AuthError, refuse, unverifiable
 
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
     from starlette.responses import Response
 
-    from tallystick.access.party import Served
-    from tallystick.room import Room
+    from tallystick._http.refusal import Served
+    from tallystick._http.room import Room
 
     ReadForm = Callable[[int, Room], Awaitable[Body]]
 
@@ -44,16 +43,16 @@ MOUNT = "tallystick.mount"
 """Key of an ASGI scope: where the agent is mounted, as it was sent."""
 
 UNAVAILABLE = 503
-"""HTTP status of what may work when it is tried again."""
+"""HTTP status of a failure that may pass."""
 
 _VERIFIED = "tallystick.verified"
 
-# What is not active is said when the skill is opened.
+# Settings that are not active are logged when the skill is opened.
 _UNHEARD = logging.Logger("unheard", logging.CRITICAL + 1)
 
 
-# webagents asks for the name of this class: a server whose agents verify their callers
-# answers other origins (CORS), and one that does not answers loopback alone.
+# webagents asks for the name of this class: a server whose agents verify their callers answers
+# other origins (CORS), and one that does not answers only loopback.
 class AuthSkill(Skill):
     """AOAuth for one agent of webagents; see :mod:`tallystick.webagents`.
 
@@ -74,7 +73,7 @@ class AuthSkill(Skill):
         super().__init__(config, scope="all")
         self.logger = options.setdefault("logger", logging.getLogger(__name__))
         self._options = options
-        # A mistake is heard of here, not at the first request.
+        # A mistake is raised here, not at the first request.
         read_settings(load_core(options.get("backend")), self.config, {}, _UNHEARD)
         self._identities: dict[str, Tokens] = {}
         self._lock = threading.Lock()
@@ -134,8 +133,8 @@ class AuthSkill(Skill):
         tokens = await self._ready(agent)
         method = request.scope["method"]
         wanted = method == "POST"
-        host = host_of(tokens)
-        body = await read(host.max_form, host.buffers.early) if wanted else Body()
+        engine = engine_of(tokens)
+        body = await read(engine.max_form, engine.buffers.early) if wanted else Body()
         return await tokens.aserve(
             method,
             path,
@@ -295,9 +294,7 @@ async def _caller(tokens: Tokens, request: Any, authorization: list[str]) -> Aut
     scope = getattr(request, "scope", None)
     if not isinstance(scope, dict):
         # Not from HTTP: a token that is bound to a request has none here.
-        values = ",".join(map(quote, authorization))
-        members = f'"now":{time.time()!r},"authorization":[{values}]'
-        return AuthContext.from_verified(await host_of(tokens).averify(members, None))
+        return AuthContext.from_verified(await engine_of(tokens).averify_headers(authorization))
     kept = scope.setdefault(_VERIFIED, {})
     name = (tokens, *authorization)
     if name not in kept:

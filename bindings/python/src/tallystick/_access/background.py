@@ -1,0 +1,69 @@
+"""One event loop in a thread of its own, for everything that is fetched.
+
+So one set of connections serves threads and tasks of any event loop, and one time limit covers
+everything: a name that does not resolve, an answer of a byte a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+from typing import TYPE_CHECKING, Any
+
+from tallystick._core.forks import ForkAware, entered_child_unannounced, keep_forever
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["background"]
+
+
+class Background(ForkAware):
+    """The loop, started at first use. Thread-safe; a forked child starts its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def call(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Run ``function`` in the loop's thread, soon."""
+        entered_child_unannounced()
+        with self._lock:
+            loop = self._loop or self._start()
+            loop.call_soon_threadsafe(function, *arguments)
+
+    def stop(self) -> None:
+        """End the thread; the next call starts another."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+            thread, self._thread = self._thread, None
+        if loop is None or thread is None:
+            return
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(1)
+        if not thread.is_alive():
+            loop.close()
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        self._loop = loop = asyncio.new_event_loop()
+        # A daemon: a fetch that is under way does not keep a program from ending.
+        self._thread = threading.Thread(
+            target=loop.run_forever, name="tallystick-fetch", daemon=True
+        )
+        self._thread.start()
+        return loop
+
+    def after_fork_in_child(self) -> None:
+        self._lock = threading.Lock()
+        if self._loop is not None:
+            # Closing it would remove the parent's sockets from the parent's epoll.
+            keep_forever(self._loop)
+        self._loop = None
+        self._thread = None
+
+
+background = Background()
+atexit.register(background.stop)

@@ -1,0 +1,333 @@
+"""The engine for access tokens, and what answers its needs."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Union
+
+from tallystick._access import requests
+from tallystick._access.client_secret import answer_derive
+from tallystick._access.fetching import Fetcher
+from tallystick._access.ring_signing import RingSigning
+from tallystick._core.arguments import body_bytes, must_be_text, must_be_texts
+from tallystick._core.core import InstanceReplacedError, call_json
+from tallystick._core.engine import Engine, members_of
+from tallystick._core.problems import error
+from tallystick._core.signing import SigningFailure
+from tallystick._http.body import BodyNeed, aunread, unread
+from tallystick._http.room import Buffers
+from tallystick.errors import TallystickError
+from tallystick.types import context_of
+
+if TYPE_CHECKING:
+    import logging
+    import ssl
+    from collections.abc import Sequence
+
+    from tallystick._core.core import Core
+    from tallystick._core.engine import Answer, Configuration, Need, Reply
+    from tallystick._core.signing import Signing
+    from tallystick._core.used_tokens import UsedTokens
+    from tallystick._files.key_ring import Ring
+    from tallystick._files.watched_file import Source
+    from tallystick._http.body import ARead, Read, RequestBody
+    from tallystick._http.facts import Facts
+    from tallystick.types import AuthContext
+
+    Binding = tuple[Union[str, None], Union[str, None], Union[bytes, str, None]]
+
+__all__ = ["AccessEngine", "Guard", "Host"]
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a host brings to an engine.
+
+    ``ring``
+        its signing keys; ``None`` if it signs nothing.
+    ``signing``
+        signs instead of the keys in the ring, such as a KMS.
+    ``sources``
+        other content that it is fed, such as clients.
+    ``used``
+        remembers used tokens.
+    ``trust``
+        for TLS certificates; ``None`` is Python's default.
+    """
+
+    used: UsedTokens
+    ring: Ring | None = None
+    signing: Signing | None = None
+    sources: tuple[Source, ...] = ()
+    trust: ssl.SSLContext | None = None
+
+
+class AccessEngine:
+    """Runs the operations of one access engine. Thread-safe and fork-safe.
+
+    ``access`` has the members of ``access`` in ``engine.open`` that do not change.
+    """
+
+    buffers: Buffers
+
+    def __init__(
+        self, core: Core, access: dict[str, Any], host: Host, logger: logging.Logger
+    ) -> None:
+        self.core = core
+        self.logger = logger
+        self.role: str = access["role"]
+        self.opened: Answer = {}
+        self.signing = RingSigning(core, host.signing)
+        self.fetcher = Fetcher(core, host.trust)
+        self.used = host.used
+        self._ring = host.ring
+        self._sources = host.sources if host.ring is None else (host.ring, *host.sources)
+        self._access = {**access, **self.signing.configuration, "derive": "host"}
+        self.engine = Engine(core, self._configure, self._on_open)
+        self.used.start()
+
+    @property
+    def max_form(self) -> int:
+        """Bytes of a body that the token endpoint takes."""
+        return int(self.opened["max_form"])
+
+    @property
+    def signs_in_core(self) -> bool:
+        """Whether the core makes the signatures, so that a call takes that long."""
+        return self._ring is not None and self.signing.in_core
+
+    def run(self, operation: str, members: str, body: bytes = b"", read: Read = unread) -> Answer:
+        """Run an operation; ``read`` gives the request's body if it is needed."""
+        self.refresh()
+        needs = _Needs(self)
+        try:
+            return self.engine.run(operation, members, body, lambda need: needs.answer(need, read))
+        except TallystickError as refused:
+            raise refused from needs.failure
+
+    async def arun(
+        self, operation: str, members: str, body: bytes = b"", read: ARead = aunread
+    ) -> Answer:
+        """Do the same without blocking the event loop."""
+        self.refresh()
+        needs = _Needs(self)
+        try:
+            return await self.engine.arun(
+                operation, members, body, lambda need: needs.aanswer(need, read)
+            )
+        except TallystickError as refused:
+            raise refused from needs.failure
+
+    def verify(self, facts: Facts, read: Read, required: str = "") -> AuthContext:
+        """Verify one request; ``required`` is what :meth:`requirement` gave."""
+        return self._verified(self.run("access.verify", facts.members() + required, b"", read))
+
+    async def averify(self, facts: Facts, read: ARead, required: str = "") -> AuthContext:
+        """Do the same without blocking the event loop."""
+        members = facts.members() + required
+        return self._verified(await self.arun("access.verify", members, b"", read))
+
+    def verify_token(self, token: str) -> AuthContext:
+        """Verify a token alone."""
+        return self._verified(self.run("access.verify", requests.token(token)))
+
+    async def averify_token(self, token: str) -> AuthContext:
+        """Do the same without blocking the event loop."""
+        return self._verified(await self.arun("access.verify", requests.token(token)))
+
+    async def averify_headers(self, authorization: Sequence[str]) -> AuthContext:
+        """Verify the token of a request that did not come over HTTP."""
+        return self._verified(await self.arun("access.verify", requests.headers(authorization)))
+
+    def authorize(
+        self,
+        target: str,
+        scopes: Sequence[str] | None,
+        binding: Binding | None = None,
+        *,
+        reuse: bool = True,
+    ) -> dict[str, str]:
+        """Return the headers for a call of ``target``; ``binding`` is (method, URL, body)."""
+        members, data = self._issued(target, scopes, binding, reuse)
+        return _headers(self.run("access.issue", members, data))
+
+    async def aauthorize(
+        self,
+        target: str,
+        scopes: Sequence[str] | None,
+        binding: Binding | None = None,
+        *,
+        reuse: bool = True,
+    ) -> dict[str, str]:
+        """Do the same without blocking the event loop."""
+        members, data = self._issued(target, scopes, binding, reuse)
+        if self.signs_in_core and (binding is not None or not reuse):
+            return _headers(await asyncio.to_thread(self.run, "access.issue", members, data))
+        return _headers(await self.arun("access.issue", members, data))
+
+    def requirement(self, scopes: Sequence[str], bind: bool) -> str:
+        """Return what an endpoint requires, for :meth:`verify`.
+
+        Raises ``invalid_config`` for a wrong pattern, here and not at each request.
+        """
+        for pattern in must_be_texts("scopes", scopes):
+            call_json(self.core, "scope.match", {"pattern": pattern, "scope": "any"})
+        return requests.required(scopes, bind)
+
+    def resolve(self, reference: str) -> str:
+        """Return the URL of an agent from a reference: ``@name``, a name or a URL."""
+        must_be_text("reference", reference)
+        request = {"reference": reference}
+        authority = self._access.get("authority")
+        if authority:
+            request["authority"] = authority
+        return str(call_json(self.core, "agent.resolve", request)["url"])
+
+    def covers(self, agent_url: str, url: str) -> bool:
+        """Tell whether a token for the agent at ``agent_url`` may be sent to ``url``.
+
+        It may be sent only below that URL: anyone else who gets it can use it there.
+        """
+        must_be_text("url", url)
+        asked = {"agent_url": agent_url, "url": url}
+        return call_json(self.core, "agent.covers", asked)["covers"] is True
+
+    def rotate_keys(self, *, force: bool, revoke: bool) -> dict[str, Any]:
+        """Rotate the ring; ``invalid_argument`` if there is none."""
+        if self._ring is None:
+            raise error(
+                "invalid_argument",
+                "this agent signs nothing itself: its authority rotates its keys",
+            )
+        return self._ring.rotate(self.feed, force=force, revoke=revoke)
+
+    def refresh(self) -> None:
+        """Feed files that have changed, at most once a second."""
+        for source in self._sources:
+            source.refresh(self.feed)
+
+    def feed(self, members: dict[str, Any]) -> None:
+        """Give the engine new members of ``engine.feed``."""
+        if "ring" in members:
+            self.signing.take(members["ring"])
+        try:
+            self.engine.feed(members)
+        except InstanceReplacedError:
+            return  # the engine that opens next loads everything anew
+
+    def close(self) -> None:
+        """Free what is held; a later call opens it again."""
+        self.engine.close()
+        self.fetcher.close()
+
+    def _verified(self, answer: Answer) -> AuthContext:
+        if answer["bound"]:
+            self.used.note(answer["expires_at"])
+        return context_of(answer)
+
+    def _issued(
+        self, target: str, scopes: Sequence[str] | None, binding: Binding | None, reuse: bool
+    ) -> tuple[str, bytes]:
+        members = requests.wanted(target, scopes)
+        if binding is None:
+            return (members + ',"reuse":true' if reuse else members), b""
+        method, url, body = binding
+        if method is None or url is None:
+            raise error("invalid_argument", "bind=True needs the method and the URL of the request")
+        must_be_text("method", method)
+        digest, data = self.engine.hand_over(b"" if body is None else body_bytes(body))
+        bound = members_of({"method": method, "url": str(url)})
+        return f'{members},"bind":{{{bound}{digest}}}', data
+
+    def _configure(self) -> Configuration:
+        access = dict(self._access)
+        for source in self._sources:
+            access.update(source.load())
+        if "ring" in access:
+            self.signing.take(access["ring"])
+        access.update(self.used.configuration())
+        return {"access": access}
+
+    def _on_open(self, answer: Answer) -> None:
+        if not self.opened:
+            # Opened again, the policy is the same, and earlier bodies may still be read.
+            self.buffers = Buffers(answer)
+            if self._access.get("dev_mode"):
+                self.logger.warning(
+                    "development mode: plain http on loopback is accepted for issuers that are "
+                    "not configured"
+                )
+            for warning in answer.get("warnings", ()):
+                self.logger.warning("%s", warning["message"])
+        self.opened = answer
+
+
+class Guard:
+    """Verifies the requests to one endpoint, with the scopes that it requires."""
+
+    def __init__(self, engine: AccessEngine, required: str) -> None:
+        self._engine = engine
+        self._required = required
+
+    def verify(self, facts: Facts, body: RequestBody) -> AuthContext:
+        """Return the caller, or raise the error of the refusal."""
+        return self._engine.verify(facts, body.read, self._required)
+
+
+class _Needs:
+    """Answers the needs of one operation, and remembers why a signature failed."""
+
+    __slots__ = ("_body", "_engine", "failure")
+
+    def __init__(self, engine: AccessEngine) -> None:
+        self._engine = engine
+        self._body = BodyNeed(engine.engine, engine.buffers.asked)
+        self.failure: SigningFailure | None = None
+
+    def answer(self, need: Need, read: Read) -> Reply:
+        kind = need["kind"]
+        if kind == "fetch":
+            return self._engine.fetcher.fetch(need)
+        if kind == "body":
+            return self._body.answer(need, read)
+        if kind == "derive":
+            return answer_derive(need)
+        if kind == "sign":
+            try:
+                return "", self._engine.signing.sign(need)
+            except SigningFailure as reason:
+                return self._unsigned(reason)
+        return self._quick(need)
+
+    async def aanswer(self, need: Need, read: ARead) -> Reply:
+        kind = need["kind"]
+        if kind == "fetch":
+            return await self._engine.fetcher.afetch(need)
+        if kind == "body":
+            return await self._body.aanswer(need, read)
+        if kind == "sign":
+            try:
+                return "", await self._engine.signing.asign(need)
+            except SigningFailure as reason:
+                return self._unsigned(reason)
+        if kind == "derive":
+            return await asyncio.to_thread(answer_derive, need)
+        if kind == "claim":
+            return await asyncio.to_thread(self._quick, need)
+        return self._quick(need)
+
+    def _quick(self, need: Need) -> Reply:
+        if need["kind"] == "check":
+            return self._engine.signing.check(need, self._engine.engine)
+        if need["kind"] == "claim":
+            return self._engine.used.answer(need)
+        raise error("internal", f"the core asked for {need['kind']!r}, which nothing here answers")
+
+    def _unsigned(self, reason: SigningFailure) -> Reply:
+        self.failure = reason
+        return members_of({"failed": str(reason)}), b""
+
+
+def _headers(answer: Answer) -> dict[str, str]:
+    return {"Authorization": answer["authorization"]}

@@ -1,0 +1,1 @@
+"""The core in this process: backends, engines, forks, signers, errors."""

@@ -1,0 +1,191 @@
+"""The key ring: the keys that an agent or an authority signs with.
+
+The core decides which key is next, active or retired, and when (``ring.update``).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tallystick._core.core import Core, call_json
+from tallystick._core.problems import error
+from tallystick._core.signing import generate_key
+from tallystick._files.private_text import read_private
+from tallystick._files.shared_file import SharedFile
+from tallystick._files.watched_file import Source, WatchedFile
+from tallystick.errors import TallystickError
+
+if TYPE_CHECKING:
+    import logging
+
+    from tallystick._files.watched_file import Deliver
+
+__all__ = ["FileRing", "FixedRing", "Ring", "ring_file"]
+
+Document = dict[str, Any]
+
+
+class Ring(Source, Protocol):
+    """Where an engine's key ring comes from: the member ``ring``."""
+
+    def rotate(self, deliver: Deliver, *, force: bool, revoke: bool) -> dict[str, Any]:
+        """Make the next key the active one, deliver the ring and return its key ids."""
+
+
+def ring_file(keys_dir: str, agent: str) -> Path:
+    """Return the path of an agent's ring, named as webagents names its key files."""
+    return Path(keys_dir) / f"{_file_name(agent)}.ring.json"
+
+
+def _file_name(agent: str) -> str:
+    # As webagents 0.3 does, so that its key is found. No separator is left.
+    name = agent.replace("/", "_").replace("@", "").replace(":", "_").replace("\\", "_")
+    if not name.isprintable() or not name:
+        raise error("invalid_config", "agent_id: it names a file, so it must be printable text")
+    return name
+
+
+class FixedRing:
+    """One key that is held elsewhere, such as in a KMS."""
+
+    def __init__(self, core: Core, public_key: str) -> None:
+        keys = call_json(core, "key.inspect", {"text": public_key, "want": "public"})["keys"]
+        if len(keys) != 1:
+            raise error("invalid_key", f"public_key holds {len(keys)} keys: give one")
+        self._key = keys[0]
+
+    def load(self) -> dict[str, Any]:
+        key = {
+            "kid": self._key["kid"],
+            "state": "active",
+            "public_pem": self._key["public_pem"],
+            "published_at": 0,
+        }
+        return {"ring": {"version": 1, "keys": [key]}}
+
+    def refresh(self, deliver: Deliver) -> None:
+        """Nothing changes."""
+
+    def rotate(self, deliver: Deliver, *, force: bool, revoke: bool) -> dict[str, Any]:  # noqa: ARG002
+        raise error(
+            "invalid_argument",
+            "the signing function's key is rotated where it is held: open another one with it",
+        )
+
+
+class FileRing:
+    """A ring in one file that all processes of a machine share.
+
+    ``path``
+        the file. The first process creates it with its first keys. A key of webagents,
+        ``AGENT.pem`` beside it, becomes the first active one.
+    ``lifetime``
+        seconds that the longest token lives, leeway included. A retired key stays published as
+        long.
+    ``bits``
+        of new keys.
+
+    Thread-safe and fork-safe.
+    """
+
+    def __init__(
+        self, core: Core, path: Path, lifetime: float, bits: int, logger: logging.Logger
+    ) -> None:
+        self._core = core
+        self._file = SharedFile(path, "key ring")
+        self._watched = WatchedFile(self._file, logger)
+        self._inherited = path.with_name(path.name.removesuffix(".ring.json") + ".pem")
+        self._lifetime = lifetime
+        self._bits = bits
+        self._logger = logger
+
+    def load(self) -> dict[str, Any]:
+        text = self._watched.read()
+        if text is not None:
+            document = self._parsed(text)
+            if not self._update(document, [])["changed"]:
+                return {"ring": document}
+        return {"ring": self._brought_up_to_date()}
+
+    def refresh(self, deliver: Deliver) -> None:
+        self._watched.refresh(lambda text: deliver({"ring": self._existing(text)}))
+
+    def rotate(self, deliver: Deliver, *, force: bool, revoke: bool) -> dict[str, Any]:
+        update: dict[str, Any] = {}
+        fresh: list[str] = []
+
+        def change(text: str | None) -> str:
+            nonlocal update
+            document = self._existing(text)
+            update = self._update(document, fresh, rotate=not revoke, force=force, revoke=revoke)
+            return _text(update["ring"])
+
+        self._watched.update(change, lambda: deliver({"ring": update["ring"]}))
+        return {name: update[name] for name in ("active", "next", "retired")}
+
+    def _brought_up_to_date(self) -> Document:
+        """Return the ring without expired keys; make it if there is none."""
+        document: Document = {}
+        fresh: list[str] = []
+        made = False
+
+        def change(text: str | None) -> str | None:
+            nonlocal document, made
+            made = text is None
+            if made and not fresh:
+                fresh.extend(self._imported())
+            update = self._update(None if text is None else self._parsed(text), fresh)
+            document = update["ring"]
+            return _text(document) if update["changed"] else None
+
+        self._watched.update(change)
+        if made:
+            self._logger.info("made the key ring %s", self._file.path)
+        return document
+
+    def _imported(self) -> tuple[str, ...]:
+        pem = read_private(self._inherited, "private key")
+        if pem is None:
+            return ()
+        self._logger.info("the key ring starts with the key of %s", self._inherited)
+        return (pem,)
+
+    def _update(self, document: Document | None, fresh: list[str], **asked: bool) -> dict[str, Any]:
+        """Ask the core, and make the keys that it misses; ``fresh`` keeps them for other tries."""
+        request: dict[str, Any] = {
+            "now": time.time(),
+            "lifetime": self._lifetime,
+            "bits": self._bits,
+            **asked,
+        }
+        if document is not None:
+            request["ring"] = document
+        answer = self._ask({**request, "fresh": fresh})
+        if answer["missing"]:
+            # Existing keys come first: they become active first.
+            fresh.extend(generate_key(self._core, self._bits) for _ in range(answer["missing"]))
+            answer = self._ask({**request, "fresh": fresh})
+        return answer
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return call_json(self._core, "ring.update", request)
+        except TallystickError as refused:
+            raise error(refused.code, f"{self._file.path}: {refused.message}") from None
+
+    def _parsed(self, text: str) -> Document:
+        return self._file.parse(text, "not a key ring")
+
+    def _existing(self, text: str | None) -> Document:
+        if text is None:
+            raise self._file.wrong(
+                "is gone", "restore it from a copy; a restart without it makes new keys"
+            )
+        return self._parsed(text)
+
+
+def _text(document: Document) -> str:
+    return json.dumps(document, indent=1) + "\n"

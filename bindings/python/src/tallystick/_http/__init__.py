@@ -1,0 +1,1 @@
+"""One HTTP request as the core takes it: its facts, its body, its refusal."""

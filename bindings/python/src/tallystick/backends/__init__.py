@@ -1,1 +1,0 @@
-"""How the core gets into this process: one module per way."""

@@ -1,0 +1,134 @@
+"""Flask: guarded views, and the documents and the token endpoint as a blueprint."""
+
+from __future__ import annotations
+
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Union, cast
+
+from flask import Blueprint, Response, abort, current_app, g, request
+
+from tallystick._access.token_endpoint import PATHS, TokenEndpoint, engine_of, must_be_endpoints
+from tallystick._core.problems import error
+from tallystick._http.refusal import log_refusal
+from tallystick._http.wsgi import WSGIBody, facts_of
+from tallystick.errors import TallystickError
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Mapping
+
+    from tallystick._http.facts import Facts
+
+    Endpoints = Union[TokenEndpoint, Mapping[str, TokenEndpoint]]
+    OnError = Union[Callable[[TallystickError], Any], None]
+
+__all__ = ["Blueprint", "auth_blueprint", "guard"]
+
+View = TypeVar("View", bound="Callable[..., Any]")
+
+# All of them, so that the core answers a wrong one (405).
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+
+
+class Verifier(Protocol):
+    """Verifies requests."""
+
+    def verify(self, facts: Facts, body: WSGIBody) -> object:
+        """Return the caller, or raise the error of the refusal."""
+
+
+def guard(view: View, verifier: Verifier, logger: logging.Logger, on_error: OnError) -> View:
+    """Wrap a view: ``flask.g.auth`` is the caller; a refused request is answered and logged.
+
+    ``on_error``, sync or async, is called with the error and returns what the view would
+    return; default: ``error.response`` as it is. What is read of the body counts as held
+    until the view has returned. Thread-safe and fork-safe.
+    """
+    if isinstance(view, type) or not callable(view):
+        raise error(
+            "invalid_argument",
+            "require_auth decorates a view function or method; for a class-based view "
+            "write decorators = [auth.require_auth]",
+        )
+    asynchronous = iscoroutinefunction(view)
+    answer = on_error or _plain_response
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        # The request itself: each access through Flask's proxy would look it up.
+        current = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+        body = WSGIBody(current)
+        try:
+            try:
+                g.auth = verifier.verify(facts_of(current.environ), body)
+            except TallystickError as refused:
+                # An error without an answer, such as of a broken core, is raised (Flask: 500).
+                log_refusal(logger, refused)
+                response = current_app.make_response(current_app.ensure_sync(answer)(refused))
+                response.call_on_close(body.discard)
+                return response
+            if asynchronous:
+                return current_app.ensure_sync(view)(*args, **kwargs)
+            return view(*args, **kwargs)
+        finally:
+            body.release()
+
+    return cast("View", guarded)
+
+
+def auth_blueprint(endpoints: Endpoints, *, name: str = "tallystick") -> Blueprint:
+    """Return a blueprint with the discovery document, the key set and the token endpoint.
+
+    ``endpoints`` is one :class:`tallystick.AuthSkill` or :class:`tallystick.Authority`,
+    served at the root of where the blueprint is registered; or several by name, each
+    below ``/{name}/``. ``name`` tells several blueprints of one application apart.
+    """
+    must_be_endpoints(endpoints)
+    blueprint = Blueprint(name, __name__)
+    several = not isinstance(endpoints, TokenEndpoint)
+
+    def view(path: str, agent: str = "") -> Response:
+        one = endpoints if isinstance(endpoints, TokenEndpoint) else endpoints.get(agent)
+        return abort(404) if one is None else _serve(one, path)
+
+    for path in PATHS:
+        blueprint.add_url_rule(
+            f"/<agent>{path}" if several else path,
+            endpoint=path.replace(".", "-").replace("/", "_"),
+            view_func=view,
+            defaults={"path": path},
+            methods=METHODS,
+            provide_automatic_options=False,
+        )
+    return blueprint
+
+
+def _serve(endpoint: TokenEndpoint, path: str) -> Response:
+    engine = engine_of(endpoint)
+    current = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    body = WSGIBody(current)
+    headers = current.headers
+    try:
+        served = endpoint.serve(
+            current.method,
+            path,
+            authorization=headers.getlist("Authorization"),
+            content_type=headers.get("Content-Type", ""),
+            if_none_match=headers.get("If-None-Match", ""),
+            body=body.read(engine.max_form, engine.buffers.early),
+        )
+    finally:
+        body.release()
+    if served is None:
+        return abort(404)
+    response = Response(served.body, served.status, served.headers)
+    response.call_on_close(body.discard)
+    return response
+
+
+def _plain_response(refused: TallystickError) -> Response:
+    answer = refused.response
+    if answer is None:
+        raise refused
+    return Response(answer.body, answer.status, answer.headers)
