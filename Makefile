@@ -243,6 +243,7 @@ lint: python node links lint-github imports-node cmd/bench/node_modules/.package
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	cd $(PYTHON_DIR) && $(CURDIR)/$(VENV)/bin/mypy src tests examples
+	cd $(PYTHON_DIR) && PYTHONPATH=src $(CURDIR)/$(VENV)/bin/lint-imports
 	for folder in cmd/bench cmd/demo cmd/docs conformance/drivers/python conformance/peers/python; do \
 		MYPYPATH=$$folder $(VENV)/bin/mypy --config-file $(PYTHON_DIR)/pyproject.toml --explicit-package-bases $$folder || exit 1; \
 	done

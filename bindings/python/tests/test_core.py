@@ -116,7 +116,7 @@ def test_two_processes_never_draw_the_same_secret(backend: str) -> None:
 
 def test_a_length_that_no_memory_has_is_refused_and_does_not_end_the_process() -> None:
     script = (
-        "import ctypes; from tallystick.backends import native\n"
+        "import ctypes; from tallystick._core import native\n"
         "library = native._Library(str(native.LIBRARY)); size = ctypes.c_size_t()\n"
         "for length in (1, 2**64 - 1):\n"
         "    at = library.call(b'version', 7, b'{}', 2, b'x', length, ctypes.byref(size))\n"
