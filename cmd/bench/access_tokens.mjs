@@ -1,4 +1,5 @@
-// Measures access tokens of the Node package against jose in one process; writes JSON lines {name, microseconds}.
+// Measures access tokens of the Node package against jose in one process; writes JSON lines {name,
+// microseconds}.
 import { createPrivateKey, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -59,8 +60,8 @@ const contestants = {
   },
 };
 
-// V8 compiles WebAssembly well only after thousands of calls. A token for somebody else takes every step of a new one
-// up to its audience, again and again; one that was accepted takes the short way.
+// V8 compiles WebAssembly well only after thousands of calls. A token for somebody else takes every
+// step of a new one up to its audience, again and again; one that was accepted takes the short way.
 const misdirected = await issue("https://carol.example/agents/carol");
 for (let n = 0; n < WARM_UP; n++) {
   await verify(token);

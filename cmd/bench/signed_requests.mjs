@@ -1,4 +1,5 @@
-// Measures signed requests of the Node package against its peers in one process; writes JSON lines {name, microseconds}.
+// Measures signed requests of the Node package against its peers in one process; writes JSON lines
+// {name, microseconds}.
 import { createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
 import { createVerifier } from "fast-jwt";
 import { jwtVerify, SignJWT } from "jose";
@@ -74,8 +75,8 @@ const contestants = {
   },
 };
 
-// V8 compiles WebAssembly well only after thousands of calls. The warm-up sends one token again and again, which runs
-// every step but the last, and signs with a signer that takes no time.
+// V8 compiles WebAssembly well only after thousands of calls. The warm-up sends one token again and
+// again, which runs every step but the last, and signs with a signer that takes no time.
 const instant = new OrchestratorClient({ issuerId: "orchestrator", signer: () => new Uint8Array(256) });
 for (let n = 0; n < WARM_UP; n++) {
   await instant.sign("POST", url, body);

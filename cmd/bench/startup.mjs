@@ -1,4 +1,5 @@
-// How long the Node package takes until it can verify, in a process that has done nothing else with it; writes a JSON line {name, microseconds}.
+// How long the Node package takes until it can verify, in a process that has done nothing else with
+// it; writes a JSON line {name, microseconds}.
 import { generateKeyPairSync } from "node:crypto";
 import { AgentAuth } from "../../bindings/node/dist/index.js";
 

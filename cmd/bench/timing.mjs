@@ -1,4 +1,5 @@
-// How contestants are timed: in turns, the best of several rounds; writes JSON lines {name, microseconds}.
+// How contestants are timed: in turns, the best of several rounds; writes JSON lines {name,
+// microseconds}.
 export const ROUNDS = 7;
 
 /**

@@ -1,5 +1,5 @@
-// An agent on node:http. Put the public key of each caller into ./authorized_keys as ISSUER.pem, then:
-//   node agent.mjs 5001
+// An agent on node:http. Put the public key of each caller into ./authorized_keys as ISSUER.pem,
+// then: node agent.mjs 5001
 import { createServer } from "node:http";
 import { AgentAuth } from "tallystick";
 

@@ -1,7 +1,7 @@
-// Builds dist/: one compiled copy of the sources (CommonJS, which every Node can load), an ESM entry over it, and the
-// core. One copy, because two would have two sets of error classes and two cores with two replay memories. Only what is
-// below "tallystick/core" is compiled to ESM too, for runtimes without Node's API; it has no state and no error classes
-// that anyone could compare.
+// Builds dist/: one compiled copy of the sources (CommonJS, which every Node can load), an ESM
+// entry over it, and the core. One copy, because two would have two sets of error classes and two
+// cores with two replay memories. Only what is below "tallystick/core" is compiled to ESM too, for
+// runtimes without Node's API; it has no state and no error classes that anyone could compare.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -1,5 +1,6 @@
-// Runs when npm installs the package from its folder: `npm ci` here, or `npm install path/to/bindings/node` elsewhere,
-// which only links the folder and brings no compiler. A folder that is built is left as it is; `npm run build` rebuilds.
+// Runs when npm installs the package from its folder: `npm ci` here, or `npm install
+// path/to/bindings/node` elsewhere, which only links the folder and brings no compiler. A folder
+// that is built is left as it is; `npm run build` rebuilds.
 import { execSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -1,6 +1,6 @@
-// Compiles the tests and runs them with Node's own runner, file by file, --jobs at a time:
-// `npm test` all but those in *.slow.test.ts, `npm test -- --slow` these, `npm test -- --quick` all but these and those in
-// *.medium.test.ts, `npm test -- client agent` some of any.
+// Compiles the tests and runs them with Node's own runner, file by file, --jobs at a time: `npm
+// test` all but those in *.slow.test.ts, `npm test -- --slow` these, `npm test -- --quick` all but
+// these and those in *.medium.test.ts, `npm test -- client agent` some of any.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -41,7 +41,8 @@ node(join(typescript, "bin", "tsc"), "-p", join(here, "test", "tsconfig.json"));
 
 const files = readdirSync(out).filter((name) => name.endsWith(".test.js") && isWanted(name));
 if (files.length === 0) throw new Error(`no test file starts with ${wanted.join(" or ")}`);
-// Files wait for servers and processes of theirs as much as they compute: one more than there are processors.
+// Files wait for servers and processes of theirs as much as they compute: one more than there are
+// processors.
 const jobs = options.jobs ?? String(availableParallelism() + 1);
 const flags = ["--test", `--test-concurrency=${jobs}`, `--test-reporter=${options.reporter ?? "spec"}`];
 node(...flags, ...files.map((name) => join(out, name)));

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "./codes.js";
 
-/** The HTTP answer that the core words for a refused request; header names are lower case. */
+/** The HTTP answer of the core for a refused request. Header names are in lower case. */
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -16,12 +16,13 @@ export interface Problem {
 }
 
 /**
- * The base of every error that Tallystick raises. Which one it is is said by `code` (or by the class:
- * there is one per code), never by the text of the message.
+ * The base class of every error of Tallystick. Match on `code`, or on the class (there is one for
+ * each code), never on the text of the message.
  *
- * - `message` may be shown to whoever made the call.
- * - `log` is for the operator alone: it may quote values of the token. Undefined where there is no more to say.
- * - `response` is the HTTP answer for the caller, ready to send; only errors of a verification have one.
+ * - `message` may be shown to the caller.
+ * - `log` is for the operator alone: it may quote values of the token. It may be undefined.
+ * - `response` is the HTTP answer for the caller, ready to send; only errors of a verification have
+ *   one.
  */
 export class TallystickError extends Error {
   readonly code: ErrorCode;
@@ -31,7 +32,7 @@ export class TallystickError extends Error {
   constructor(problem: Problem, options?: ErrorOptions) {
     super(problem.message, options);
     this.code = problem.code;
-    // Not enumerable: a logger that prints an error's own members shall not print the token's values by accident.
+    // Not enumerable, so that a logger that prints all members does not print values of the token.
     Object.defineProperty(this, "log", { value: problem.log });
     Object.defineProperty(this, "response", { value: problem.response });
   }

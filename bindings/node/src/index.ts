@@ -10,7 +10,7 @@ export type { AuthorizeOptions } from "./access/authorize.js";
 export { type ClientSecret, newClientSecret } from "./access/clients.js";
 export type { AuthConfig, AuthConfigInput, ClientConfig, Snake, TrustedIssuer, TrustRules } from "./access/config.js";
 export type { AccessStatistics, Identity } from "./access/engine.js";
-export type { ConnectionContext, HeaderBag, Identified, Injected, OutgoingContext } from "./access/hooks.js";
+export type { ConnectionContext, HeaderBag, Identified, OutgoingContext, OutgoingHeaders } from "./access/hooks.js";
 export type { HostOptions } from "./access/options.js";
 export type { Rotation, RotationOptions } from "./access/signing-keys.js";
 export * from "./codes.js";
@@ -42,7 +42,7 @@ export {
   type VerifiedNodeHandler,
   type VerifiedNodeRequest,
 } from "./hosts/node.js";
-export type { CoveredFetch, FetchForOptions } from "./outbound/fetch.js";
+export type { FetchForOptions, OutboundFetch } from "./outbound/fetch.js";
 export type { SignedRequestInit } from "./outbound/request.js";
 export { AgentAuth } from "./request/agent-auth.js";
 export type { AgentAuthOptions } from "./request/agent-options.js";

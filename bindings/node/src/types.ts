@@ -2,7 +2,9 @@ import type { AccessVerifyResult } from "./core/operations.js";
 
 /** One request as it was received. Texts hold one character per byte, as `node:http` gives them. */
 export interface RequestFacts {
-  /** The value of each `Authorization` header. One text is one header; null or undefined is none. */
+  /**
+   * The value of each `Authorization` header. One text is one header; null or undefined is none.
+   */
   readonly authorization: string | readonly string[] | null | undefined;
   readonly method: string;
   /** Path below `mount`, as it was sent: percent-encoded. */
@@ -12,8 +14,8 @@ export interface RequestFacts {
   /** Where the application is mounted. Default: at the root. */
   readonly mount?: string | undefined;
   /**
-   * The exact bytes after transfer decoding and before content decoding; or what reads them, which
-   * is asked only where the body is wanted. Default: the request has no body.
+   * The exact bytes after transfer decoding and before content decoding; or a function that reads
+   * them, which is called only if the body is needed. Default: the request has no body.
    */
   readonly body?: Uint8Array | BodyReader | undefined;
 }
@@ -42,7 +44,7 @@ export interface Body {
   readonly overloaded?: boolean;
 }
 
-/** Reads the body of a request, up to a limit in bytes; asked only where it is wanted, and once. */
+/** Reads the body of a request, up to a limit in bytes. It is called at most once. */
 export type BodyReader = (limit: number) => Body | Uint8Array | Promise<Body | Uint8Array>;
 
 /** The headers to add to a request. */
@@ -53,9 +55,9 @@ export interface SignedHeaders {
 /** Who signed a request, as far as it was verified. */
 export interface Caller {
   readonly issuer: string;
-  /** "" in development mode where the token has none. */
+  /** "" in development mode if the token has none. */
   readonly jti: string;
-  /** Seconds since 1970, null where the token does not say. */
+  /** Seconds since 1970; null if the token does not say. */
   readonly issuedAt: number | null;
   /** Seconds since 1970. */
   readonly expiresAt: number;
@@ -66,7 +68,7 @@ export interface Caller {
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-/** What {@link AuthContext.toJSON} gives: the seed's names. */
+/** The result of {@link AuthContext.toJSON}, with webagents' names. */
 export interface AuthContextJson {
   readonly user_id: string | null;
   readonly agent_id: string | null;
@@ -78,28 +80,28 @@ export interface AuthContextJson {
   readonly issuer_type: string;
 }
 
-/** Who called, as far as a token says it and the token was verified. It never holds the token. */
+/** The caller, from a verified token. It never holds the token. */
 export class AuthContext {
-  /** Set where a user's token was verified. */
+  /** Set if the token is a user's. */
   readonly userId: string | null;
-  /** Set where an agent's token was verified. */
+  /** Set if the token is an agent's. */
   readonly agentId: string | null;
   /** The calling agent. */
   readonly sourceAgent: string | null;
   readonly authenticated: boolean;
   /** Granted scopes: those of the token that this agent allows. */
   readonly scopes: readonly string[];
-  /** What follows `namespace:` in them. */
+  /** The parts after `namespace:` of the scopes. */
   readonly namespaces: readonly string[];
   readonly issuer: string;
   readonly issuerType: "portal" | "agent" | "user";
   /** URL of the caller. */
   readonly agentUrl: string;
-  /** The caller's dotted name, derived from what was verified. */
+  /** The caller's dotted name, derived from the verified token. */
   readonly name: string;
-  /** The first segments of that name: who belongs together. */
+  /** The first segments of that name, which agents that belong together share. */
   readonly namespace: string;
-  /** What an authority vouches for, such as `verified`. */
+  /** Labels of an authority, such as `verified`. */
   readonly trustLabels: readonly string[];
   /** Claim `jti`. */
   readonly tokenId: string | null;
@@ -137,7 +139,7 @@ export class AuthContext {
     this.rawClaims = verified.raw_claims;
   }
 
-  /** Whether this very scope was granted; a `*` in it is no wildcard. */
+  /** Whether exactly this scope was granted; a `*` in it is no wildcard. */
   hasScope(scope: string): boolean {
     return this.scopes.includes(scope);
   }
@@ -146,7 +148,7 @@ export class AuthContext {
     return this.namespaces.includes(namespace);
   }
 
-  /** The seed's fields, without the claims. */
+  /** Webagents' fields, without the claims. */
   toJSON(): AuthContextJson {
     return {
       user_id: this.userId,

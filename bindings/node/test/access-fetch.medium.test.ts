@@ -184,7 +184,8 @@ describe("a key set", () => {
 });
 
 describe("an issuer that is not configured", () => {
-  // Loopback serves both: with devMode, plain http is let through; without it nothing on loopback may be fetched.
+  // Loopback serves both: with devMode, plain http is let through; without it nothing on loopback
+  // may be fetched.
   test("is fetched over plain http in devMode alone, and on loopback alone", async () => {
     let asked = 0;
     const { url, listen } = await lateServer();

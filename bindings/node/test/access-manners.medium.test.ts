@@ -209,13 +209,13 @@ describe("a file that cannot be used says what to do", () => {
     after(() => made.close());
     assert.equal((await made.ready()).agentId, "a");
     const missing = await rejectsWith("invalid_config", AuthSkill.fromFile(join(folder, "nowhere.yaml")));
-    assert.match(missing.message, /nowhere\.yaml cannot be read: there is no such file: mend the path/);
+    assert.match(missing.message, /nowhere\.yaml cannot be read: there is no such file: correct the path/);
     const host = join(folder, "host.yaml");
     await writeFile(host, "agent_id: me\nsigner: x\n");
     const misplaced = await rejectsWith("invalid_config", AuthSkill.fromFile(host, { logger: quiet }));
     assert.match(
       misplaced.message,
-      /host\.yaml: signer belongs to no configuration.*AuthSkill\.fromFile\(path, \{ signer/,
+      /host\.yaml: signer is no key of the configuration.*AuthSkill\.fromFile\(path, \{ signer/,
     );
   });
 });

@@ -1,5 +1,5 @@
-// What is misspelt or of a wrong type must fail where it is written: a guard that does not understand what it requires
-// would let everybody in. Each refusal has its accepting twin.
+// What is misspelt or of a wrong type must fail where it is written: a guard that does not
+// understand what it requires would let everybody in. Each refusal has its accepting twin.
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { Authority, AuthSkill, fetchEndpoints, nodeEndpoints, TallystickError } from "tallystick";
@@ -285,7 +285,7 @@ describe("an AuthSkill", () => {
     const renamed = refusal("invalid_argument", /unknown option "bits": write keyBits/);
     assert.throws(() => new AuthSkill(config, any(options)), renamed);
     assert.throws(() => new Authority("https://portal.example", any(options)), renamed);
-    const misplaced = refusal("invalid_config", /bits belongs to no configuration: .*\{ keyBits \}/);
+    const misplaced = refusal("invalid_config", /bits is no key of the configuration: .*\{ keyBits \}/);
     assert.throws(() => new AuthSkill(any({ ...config, ...options })), misplaced);
     const made = new AuthSkill(config, { logger: quiet, keyBits: 2048 });
     after(() => made.close());
@@ -294,7 +294,7 @@ describe("an AuthSkill", () => {
 
   test("is told where an option of the host belongs", async () => {
     for (const misplaced of [{ signer: "x" }, { public_key: "x" }, { logger: quiet }, { replay: "memory" }]) {
-      const text = /belongs to no configuration: write it in the second argument/;
+      const text = /is no key of the configuration: write it in the second argument/;
       assert.throws(() => new AuthSkill({ ...config, ...misplaced } as never), refusal("invalid_config", text));
       assert.throws(() => new AuthSkill({ skills: { auth: misplaced } } as never), refusal("invalid_config", text));
     }

@@ -37,7 +37,10 @@ export interface Site {
 
 export type AgentOptions = AuthConfig & AuthSkillOptions & { readonly requirements?: Requirements };
 
-/** Self-issuing agents below one server: endpoints at `/{name}/…`, and an echo for identified callers at the rest. */
+/**
+ * Self-issuing agents below one server: endpoints at `/{name}/…`, and an echo for identified
+ * callers at the rest.
+ */
 export async function site(agents: Readonly<Record<string, AgentOptions>>): Promise<Site> {
   const folder = await temporaryFolder();
   const { url, listen } = await lateServer();

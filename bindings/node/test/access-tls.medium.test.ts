@@ -1,5 +1,5 @@
-// Keys that are fetched over TLS: whom it trusts, and where redirects may lead. In processes of their own, as a
-// certificate authority is given to Node when it starts.
+// Keys that are fetched over TLS: whom it trusts, and where redirects may lead. In processes of
+// their own, as a certificate authority is given to Node when it starts.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";

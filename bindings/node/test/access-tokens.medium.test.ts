@@ -192,7 +192,8 @@ describe("a token of another library", () => {
         const character = replacement[0] ?? "-";
         if (token[at2] === character) return true;
         const changed = token.slice(0, at2) + character + token.slice(at2 + 1);
-        // Of an issuer whose name was changed the keys cannot be had: no verdict, and no pass either.
+        // Of an issuer whose name was changed the keys cannot be had: no verdict, and no pass
+        // either.
         const refused = (error: TallystickError) => assert.equal(error.code, "keys_unavailable");
         assert.ok(!(await skill("pinned").validateToken(changed).catch(refused)));
       }),

@@ -1,4 +1,5 @@
-// One agent behind each of the adapters, all with the same routes: what a test says of one must hold for all.
+// One agent behind each of the adapters, all with the same routes: what a test says of one must
+// hold for all.
 import type { IncomingMessage } from "node:http";
 import express from "express";
 import { AgentAuth, type AgentAuthOptions, type Caller, type VerifiedNodeRequest } from "tallystick";

@@ -247,7 +247,7 @@ describe("the clients of an authority", () => {
     await writeFile(await newest(keysDir, "clients.json"), "{");
     await new Promise((resolve) => setTimeout(resolve, 1050));
     assert.match(await portalAgent(url, "alice").generateToken("@bob", ["read"]), /^ey/);
-    assert.match(logger.warnings.join(), /clients\.json.*goes on/);
+    assert.match(logger.warnings.join(), /clients\.json.*stays in use/);
     await rejectsWith("invalid_config", authority.removeClient("alice"));
     const restarted = new Authority(url, { keysDir, logger: quiet });
     await rejectsWith("invalid_config", restarted.ready());

@@ -1,4 +1,5 @@
-// Bodies of many requests at once: what needs none is judged before one is read, and all that are kept have a bound.
+// Bodies of many requests at once: what needs none is judged before one is read, and all that are
+// kept have a bound.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
@@ -144,7 +145,8 @@ describe("callers with a good token", () => {
     const junk = Array.from({ length: 20 }, () =>
       new Caller(port).send(["authorization: Bearer x.y.z", "content-length: 39999"], "half"),
     );
-    // The first is read at once and waits for its body, what comes when the room is full is judged without.
+    // The first is read at once and waits for its body, what comes when the room is full is judged
+    // without.
     assert.deepEqual(await junk[19]?.answer(), [401, "malformed_token"]);
     const body = Buffer.alloc(40_000, 1);
     const caller = new Caller(port).send([authorization(url, body), `content-length: ${body.length}`], body);

@@ -36,8 +36,9 @@ const call = (auth: AgentAuth, request = {}) =>
 const aSecond = () => new Promise((resolve) => setTimeout(resolve, 1100));
 
 /**
- * An agent with three descriptors left for eight files of keys, while it starts; arguments: folder, private key.
- * Prints how a call of each issuer ended during the shortage and after it, and what was logged.
+ * An agent with three descriptors left for eight files of keys, while it starts; arguments: folder,
+ * private key. Prints how a call of each issuer ended during the shortage and after it, and what
+ * was logged.
  */
 const SHORT_OF_DESCRIPTORS = `
 import { closeSync, openSync, readFileSync } from "node:fs";

@@ -4,7 +4,8 @@ import { runNode } from "./support.js";
 
 const entry = new URL("../../dist/index.js", import.meta.url).href;
 
-// Warm-up ends with the first 20,000; what leaked even 40 bytes a verification would show in the other 80,000.
+// Warm-up ends with the first 20,000; what leaked even 40 bytes a verification would show in the
+// other 80,000.
 const SCRIPT = `
   import { AgentAuth, KeyManager, OrchestratorClient } from ${JSON.stringify(entry)};
   const { privatePem, publicPem } = await KeyManager.generateRsaKeypair();

@@ -106,7 +106,8 @@ describe("tallystick/core", () => {
     const files = await graph(import.meta.resolve("tallystick/core"));
     assert.ok(files.length > 5, "the graph is followed");
     for (const file of files) assert.match(file, /\/dist\/esm\/[a-z/-]+\.js$/);
-    // What Node has beside the language and the web's APIs; the compiler refuses it too (tsconfig.portable.json).
+    // What Node has beside the language and the web's APIs; the compiler refuses it too
+    // (tsconfig.portable.json).
     for (const file of files) {
       const source = await readFile(fileURLToPath(file), "utf8");
       assert.doesNotMatch(source, /\b(Buffer|process|require|__dirname)\b\s*[.([]/, file);

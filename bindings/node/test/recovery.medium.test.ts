@@ -1,4 +1,5 @@
-// What happens when the WebAssembly core dies. It is killed for real: without entropy the Go runtime ends itself.
+// What happens when the WebAssembly core dies. It is killed for real: without entropy the Go
+// runtime ends itself.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import crypto from "node:crypto";
@@ -27,7 +28,10 @@ async function withoutEntropy<T>(work: () => Promise<T> | T): Promise<T> {
   }
 }
 
-/** Kills the core that everything in this process shares, as soon as the entropy fetched ahead is used up. */
+/**
+ * Kills the core that everything in this process shares, as soon as the entropy fetched ahead is
+ * used up.
+ */
 async function killCore(): Promise<void> {
   const error = await withoutEntropy(() => untilDead(() => client.sign("GET", "http://a.example/")));
   assert.equal((error as { code?: string }).code, "internal");

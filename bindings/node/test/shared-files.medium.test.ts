@@ -26,7 +26,8 @@ async function ids(authority: Authority): Promise<string[]> {
   return (await authority.listClients()).map(({ clientId }) => clientId);
 }
 
-// What is the same in both languages is tested in bindings/python/tests/test_shared_races.py, in both.
+// What is the same in both languages is tested in bindings/python/tests/test_shared_races.py, in
+// both.
 describe("a shared file", () => {
   test("keeps nothing of old versions but the names of the newest", async () => {
     const folder = await temporaryFolder();

@@ -133,7 +133,8 @@ describe("more signatures at once than may be suspended", () => {
     });
     await client.ready();
     const many = Array.from({ length: 3 * SUSPENDED }, () => client.sign("POST", URL_OF_AGENT));
-    // These wait for a place and are refused without ever needing it: the next ones must not wait for them for ever.
+    // These wait for a place and are refused without ever needing it: the next ones must not wait
+    // for them for ever.
     const refused = Array.from({ length: 2 * SUSPENDED }, () =>
       rejectsWith("invalid_url", client.sign("POST", "nowhere")),
     );

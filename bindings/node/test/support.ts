@@ -1,4 +1,5 @@
-// What the tests share: keys made at test time, servers on loopback, temporary folders. Everything is stopped again.
+// What the tests share: keys made at test time, servers on loopback, temporary folders. Everything
+// is stopped again.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
@@ -78,7 +79,10 @@ export interface Answer {
   readonly json: Record<string, unknown>;
 }
 
-/** One request through `node:http`, which sends headers as they are given: twice the same, for example. */
+/**
+ * One request through `node:http`, which sends headers as they are given: twice the same, for
+ * example.
+ */
 export function send(url: string, options: SendOptions = {}): Promise<Answer> {
   const { method = "POST", headers = [], body = "" } = options;
   const target = new URL(url);

@@ -1,4 +1,5 @@
-// The package has the names, options, defaults and units of conformance/surface.json, and no others.
+// The package has the names, options, defaults and units of conformance/surface.json, and no
+// others.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -95,8 +96,8 @@ function parametersOf(symbol: Sym, kind = SignatureKind.Call): readonly Sym[] {
 }
 
 /**
- * The parameters of a function, as the file has them: one that the file does not name is an object of named members,
- * which are then its parameters.
+ * The parameters of a function, as the file has them: one that the file does not name is an object
+ * of named members, which are then its parameters.
  */
 function flattened(parameters: readonly Sym[], rows: Rows): Map<string, Sym> {
   const known = names(rows);
@@ -132,7 +133,9 @@ function written(value: unknown): string[] {
   return [String(value)];
 }
 
-/** What is wrong with a row: it must be optional where it has a default, and say default and unit. */
+/**
+ * What is wrong with a row: it must be optional where it has a default, and say default and unit.
+ */
 function faultsOf(row: Row, symbol: Sym, doc = docOf(symbol)): string[] {
   const faults: string[] = [];
   const value = isObject(row.default) ? row.default["node"] : row.default;

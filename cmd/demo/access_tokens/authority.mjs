@@ -1,4 +1,5 @@
-// The demo's authority in Node: prints its URL, then its clients' secrets; each line of input rotates its keys.
+// The demo's authority in Node: prints its URL, then its clients' secrets; each line of input
+// rotates its keys.
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { Authority } from "../../../bindings/node/dist/index.js";

@@ -1,4 +1,5 @@
-// The demo's Node agents, on node:http: "self" signs its own tokens, for "portal" the authority does.
+// The demo's Node agents, on node:http: "self" signs its own tokens, for "portal" the authority
+// does.
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { AuthSkill, nodeEndpoints } from "../../../bindings/node/dist/index.js";

@@ -1,4 +1,5 @@
-// The leg "chromium" of the conformance suite: a page over "tallystick/core" in headless Chromium, driven by playwright-core.
+// The leg "chromium" of the conformance suite: a page over "tallystick/core" in headless Chromium,
+// driven by playwright-core.
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
@@ -17,7 +18,8 @@ exchange). The Node package must be built (make node).
   --runtimes FOLDER  where "make setup-runtimes" installed playwright-core; default: TALLYSTICK_RUNTIMES, else build/runtimes
 `;
 
-// No sandbox: root, as in a container, has none, and the page is our own. The rest keeps it from reaching for the network.
+// No sandbox: root, as in a container, has none, and the page is our own. The rest keeps it from
+// reaching for the network.
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"];
 
 /** How long Chromium may take to start, and the page to open its core, in milliseconds. */

@@ -26,7 +26,8 @@ const MAX_ANSWER = 64 << 20;
  * @param {SocketServer} WebSocketServer
  */
 export async function serve(WebSocketServer) {
-  // Unguessable, so that no other process of this machine can connect and answer in the page's place.
+  // Unguessable, so that no other process of this machine can connect and answer in the page's
+  // place.
   const root = `/${randomBytes(16).toString("hex")}/`;
   const server = createServer((request, response) => answer(root, request, response));
   const sockets = new WebSocketServer({ server, path: `${root}socket`, maxPayload: MAX_ANSWER });
@@ -48,7 +49,8 @@ export async function serve(WebSocketServer) {
  * @param {import("node:http").ServerResponse} response
  */
 async function answer(root, { url = "" }, response) {
-  // URL removes every ".." first, so that what is asked for lies below the package's dist/. What another process sends may be no URL.
+  // URL removes every ".." first, so that what is asked for lies below the package's dist/. What
+  // another process sends may be no URL.
   const pathname = URL.canParse(url, "http://site") ? new URL(url, "http://site").pathname : "";
   if (!pathname.startsWith(root)) return void response.writeHead(404).end();
   const name = pathname.slice(root.length);

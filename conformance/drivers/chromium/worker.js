@@ -1,6 +1,7 @@
-// Answers the driver's questions with "tallystick/core", over a socket to the site that this file came from. A question
-// is a line of JSON, the operation and the request's length in bytes, then the request, then the body. A text is the
-// core's answer to it; bytes are the text of what was thrown instead.
+// Answers the driver's questions with "tallystick/core", over a socket to the site that this file
+// came from. A question is a line of JSON, the operation and the request's length in bytes, then
+// the request, then the body. A text is the core's answer to it; bytes are the text of what was
+// thrown instead.
 import { openCore } from "./esm/core/portable/index.js";
 
 const opening = WebAssembly.compileStreaming(fetch("tallystick.wasm")).then((module) => openCore(module));

@@ -1,4 +1,5 @@
-// The legs "node-wasm", "node-wasm-core", "node-native", "bun" and "deno" of the conformance suite: the Node package's core.
+// The legs "node-wasm", "node-wasm-core", "node-native", "bun" and "deno" of the conformance suite:
+// the Node package's core.
 import { createPrivateKey } from "node:crypto";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
@@ -19,7 +20,8 @@ import { exchange } from "./exchange.mjs";
  * @typedef {[id: string, text: string]} PrivateKey
  */
 
-// --installed FOLDER drives the package that a program in FOLDER would import; default: the one of this checkout.
+// --installed FOLDER drives the package that a program in FOLDER would import; default: the one of
+// this checkout.
 const { values: options } = parseArgs({
   options: { backend: { type: "string" }, library: { type: "string" }, installed: { type: "string" } },
 });

@@ -1,4 +1,5 @@
-// The exchange of conformance/DRIVERS.md for drivers in JavaScript: questions on standard input, answers on standard output.
+// The exchange of conformance/DRIVERS.md for drivers in JavaScript: questions on standard input,
+// answers on standard output.
 import { createInterface } from "node:readline";
 
 /**

@@ -1,4 +1,5 @@
-// The leg "workerd" of the conformance suite: starts workerd with a worker over "tallystick/core" and asks it over loopback.
+// The leg "workerd" of the conformance suite: starts workerd with a worker over "tallystick/core"
+// and asks it over loopback.
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -20,9 +21,9 @@ The Node package must be built (make node).
 `;
 
 /**
- * workerd does not notice that who started it is gone, and goes on. So a shell holds both: its standard input is a pipe
- * from this process, which closes however this process ends, and then it ends workerd. A signal to the whole group (as
- * Ctrl-C is) must not end the shell before.
+ * workerd does not notice that who started it is gone, and goes on. So a shell holds both: its
+ * standard input is a pipe from this process, which closes however this process ends, and then it
+ * ends workerd. A signal to the whole group (as Ctrl-C is) must not end the shell before.
  */
 const GUARD = `trap '' INT TERM HUP
 "$0" serve --control-fd=3 "$1" </dev/null >&2 &

@@ -1,5 +1,5 @@
-// A worker over "tallystick/core". A question is a POST: the operation and the request's length in the query, the
-// request and then the body as the content. Its answer is the core's.
+// A worker over "tallystick/core". A question is a POST: the operation and the request's length in
+// the query, the request and then the body as the content. Its answer is the core's.
 import { openCore } from "tallystick/esm/core/portable/index.js";
 import module from "tallystick/tallystick.wasm";
 

@@ -37,7 +37,7 @@ import {
 import { NO_BODY } from "../http/body.js";
 import { checkFacts, FACTS, isUsual, REQUIREMENTS } from "../http/facts.js";
 import { isVerdict, type OnError, Refusals } from "../http/refusal.js";
-import { type CoveredFetch, checkedFetchFor, coveredFetch, type FetchForOptions } from "../outbound/fetch.js";
+import { checkedFetchFor, type FetchForOptions, type OutboundFetch, outboundFetch } from "../outbound/fetch.js";
 import { checkReplay, type ReplayStore } from "../stores/replay.js";
 import type { AuthContext, BodyReader, RequestFacts, Requirements, SignedHeaders } from "../types.js";
 import { type AuthorizeOptions, issueRequest } from "./authorize.js";
@@ -46,74 +46,80 @@ import { readConfigFile } from "./config-file.js";
 import { endpointService } from "./endpoint.js";
 import { type AccessEngine, type AccessStatistics, type Identity, identityOf, statisticsOf } from "./engine.js";
 import {
+  addToken,
   type ConnectionContext,
   type Identified,
-  type Injected,
-  injectToken,
   type OutgoingContext,
+  type OutgoingHeaders,
   readIdentity,
 } from "./hooks.js";
 import { checkConfig, HOST, HOST_NAMES, type HostOptions, refuseHostOptions } from "./options.js";
 import type { Rotation, RotationOptions } from "./signing-keys.js";
-import { Life, open, readFor } from "./startup.js";
+import { Lifecycle, openEngine, readSettings } from "./startup.js";
 import { Targets } from "./targets.js";
 import { TokenVerifier } from "./verifier.js";
 
-/** What a skill is given besides its configuration. Members of the configuration go before those of `config`. */
+/**
+ * The options of a skill besides its configuration. Keys of the configuration are taken, too, and
+ * override those of `config`.
+ */
 export interface AuthSkillOptions extends HostOptions, AuthConfig {
   /**
-   * Public keys by issuer, PEM, JWK or JWKS text, which are then not fetched. These issuers are thereby trusted: they
-   * pass without the `allow` list; `deny` and `acceptFrom` still hold.
+   * Public keys by issuer (PEM, JWK or JWKS text), which are then not fetched. These issuers are
+   * trusted: they need not be in `allow`, but `deny` and `acceptFrom` still hold.
    */
   readonly keys?: Readonly<Record<string, string>> | undefined;
   /**
-   * Who remembers bound tokens that were used: this process alone, which the log says once in production, or a store that
-   * others share. Default: "memory".
+   * The memory of used bound tokens: "memory" is this process alone, which is logged once in
+   * production; a store is shared. Default: "memory".
    */
   readonly replay?: "memory" | ReplayStore | undefined;
-  /** Sees each refusal; what it returns is sent instead of the answer that the core worded. */
+  /** Called with each refusal; the answer that it returns is sent in place of the core's. */
   readonly onError?: OnError | undefined;
 }
 
-/** What a slash command gives; `console.log` shows its display alone. */
+/** The result of a slash command; `console.log` shows `display` alone. */
 export interface CommandResult {
   /** For programs: it may hold a whole token. */
   readonly data: Readonly<Record<string, unknown>>;
-  /** Text to show. It never holds a whole token unless the line asked for it. */
+  /** Text to show. It has a whole token only if the line asked for it. */
   readonly display: string;
 }
 
 /**
- * Access tokens between agents (AOAuth): gets or issues tokens for other agents, verifies theirs and answers the OAuth
- * endpoints. One object serves any number of requests at once.
+ * Access tokens between agents (AOAuth): gets or issues tokens for other agents, verifies theirs
+ * and answers the OAuth endpoints. One object serves any number of requests at once.
  */
 export class AuthSkill implements Endpoint {
   readonly [ENDPOINT]: EndpointService;
   readonly #refusals: Refusals;
-  readonly #life: Life<Started>;
+  readonly #lifecycle: Lifecycle<Started>;
   readonly #verifier: TokenVerifier;
 
   /**
-   * Starts at once to load the core and the keys; everything waits for it. What only the core can judge, such as a
-   * misspelt key of the configuration, is logged, fails {@link AuthSkill.ready} and every call, and answers every
-   * request with 500: `await skill.ready()` before you listen.
+   * Starts to load the core and the keys; everything waits for it. What only the core can judge,
+   * such as a misspelt key of the configuration, is logged, makes {@link AuthSkill.ready} and every
+   * call fail, and is answered with 500 at every request. So `await skill.ready()` before you
+   * listen.
    *
-   * @param config - Names in camelCase or snake_case, or the seed's file as an object.
-   * @throws {@link TallystickError} `invalid_argument` where the configuration is no plain object (for a file there is
-   *   {@link AuthSkill.fromFile}) or an option of the host has a wrong type; `invalid_config` for a `replay` that is
-   *   none, and for an option of the host in the configuration.
+   * @param config - Names in camelCase or snake_case, or the content of a webagents file as an
+   *   object.
+   * @throws {@link TallystickError} `invalid_argument` for a configuration that is no plain object
+   *   (for a file there is {@link AuthSkill.fromFile}) and for an option of a wrong type;
+   *   `invalid_config` for a wrong `replay`, and for an option in the configuration.
    */
   constructor(config: AuthConfigInput = {}, options: AuthSkillOptions = {}) {
     checkConstruction(config, options);
     const logger = options.logger ?? consoleLogger;
     this.#refusals = new Refusals(logger, options.onError);
-    this.#life = new Life("AuthSkill", start(config, options), logger);
-    this.#verifier = new TokenVerifier(this.#life, this.#refusals, logger);
-    this[ENDPOINT] = endpointService(async () => (await this.#life.running()).engine, logger, this.#refusals);
+    this.#lifecycle = new Lifecycle("AuthSkill", start(config, options), logger);
+    this.#verifier = new TokenVerifier(this.#lifecycle, this.#refusals, logger);
+    this[ENDPOINT] = endpointService(async () => (await this.#lifecycle.running()).engine, logger, this.#refusals);
   }
 
   /**
-   * A skill with the configuration of a file: JSON where it is called `.json`, else YAML (needs the package `yaml`).
+   * A skill with the configuration of a file: JSON if its name ends with `.json`, else YAML (which
+   * needs the package `yaml`).
    *
    * @returns the skill, ready.
    * @throws {@link TallystickError} `invalid_config`, with file, line or key, and fix.
@@ -128,11 +134,11 @@ export class AuthSkill implements Endpoint {
   /**
    * Waits until the core and the keys are loaded.
    *
-   * @returns who it is: `agentId`, `mode`, `name`, `baseUrl`, `issuer`, `keyId`.
-   * @throws {@link TallystickError} what keeps the skill from starting.
+   * @returns its identity: `agentId`, `mode`, `name`, `baseUrl`, `issuer`, `keyId`.
+   * @throws {@link TallystickError} if the skill cannot start.
    */
   async ready(): Promise<Identity> {
-    const { engine } = await this.#life.running();
+    const { engine } = await this.#lifecycle.running();
     return identityOf(engine.opened, engine.keyId);
   }
 
@@ -140,10 +146,11 @@ export class AuthSkill implements Endpoint {
    * A token for another agent: signed here, or fetched from the authority.
    *
    * @param target - `@name`, a dotted name or a URL.
-   * @param scopes - Default: those of `allowedScopes` that are no patterns; with an authority, what that gives.
+   * @param scopes - Default: those of `allowedScopes` that are no patterns; with an authority, its
+   *   choice.
    * @param extraClaims - More claims; an authority takes none.
-   * @throws {@link TallystickError} `trust_denied` (`talkTo`), `token_refused` and `token_unavailable` (authority),
-   *   `signer_failed`, `invalid_argument`.
+   * @throws {@link TallystickError} `trust_denied` (`talkTo`), `token_refused` and
+   *   `token_unavailable` (authority), `signer_failed`, `invalid_argument`.
    */
   async generateToken(
     target: string,
@@ -153,14 +160,15 @@ export class AuthSkill implements Endpoint {
     checkValue("generateToken: target", target, TEXT);
     if (scopes !== undefined) checkValue("generateToken: scopes", scopes, TEXTS);
     const extra_claims = extraClaims === undefined ? undefined : claimsOf(extraClaims);
-    const { engine } = await this.#life.running();
+    const { engine } = await this.#lifecycle.running();
     const request = { target, scopes, extra_claims };
     return (await engine.runWithKeys<AccessIssueResult>("access.issue", request)).token;
   }
 
   /**
-   * The headers to add to a request to another agent, for any HTTP client. A token is kept and reused until shortly before it
-   * expires, and fetched once when many ask at the same time; one that is bound is good for one request.
+   * The headers to add to a request to another agent, for any HTTP client. A token is kept and
+   * reused until shortly before it expires, and fetched once if many ask at the same time. A bound
+   * token is good for one request.
    *
    * @param target - `@name`, a dotted name or a URL.
    * @throws {@link TallystickError} as {@link AuthSkill.generateToken}; `invalid_url` with `bind`.
@@ -168,41 +176,45 @@ export class AuthSkill implements Endpoint {
   async authorize(target: string, options: AuthorizeOptions = {}): Promise<SignedHeaders> {
     checkValue("authorize: target", target, TEXT);
     const request = issueRequest(target, options);
-    const { engine } = await this.#life.running();
+    const { engine } = await this.#lifecycle.running();
     const { authorization } = await engine.runWithKeys<AccessIssueResult>("access.issue", request);
     return { authorization };
   }
 
   /**
-   * `fetch` for the calls to one agent: each carries a token for it. The token is sent to URLs of the agent alone, also
-   * where a redirect leads elsewhere; a token that is refused as invalid is replaced once, unless it was bound.
+   * `fetch` for the calls to one agent: each carries a token for it. The token is sent to URLs of
+   * the agent alone, even if a redirect leads elsewhere. A token that is refused as invalid is
+   * replaced once, unless it was bound.
    *
    * @param target - `@name`, a dotted name or a URL.
-   * @throws {@link TallystickError} at once: `invalid_argument` for an unknown option or a wrong type.
+   * @throws {@link TallystickError} at once: `invalid_argument` for an unknown option or a wrong
+   *   type.
    */
-  fetchFor(target: string, options: FetchForOptions = {}): CoveredFetch {
+  fetchFor(target: string, options: FetchForOptions = {}): OutboundFetch {
     checkValue("fetchFor: target", target, TEXT);
     const own = checkedFetchFor(options);
     const { scopes, bind, sendTo } = own;
     const source = {
-      covers: async (url: string) => (await this.#life.running()).targets.covers(target, url, sendTo),
+      covers: async (url: string) => (await this.#lifecycle.running()).targets.covers(target, url, sendTo),
       authorization: async (hop: { method: string; url: string; bytes?: Uint8Array }, fresh: boolean) => {
         const { method, url, bytes } = hop;
         return (await this.authorize(target, { scopes, bind, method, url, body: bytes, reuse: !fresh })).authorization;
       },
     };
-    return coveredFetch(source, own);
+    return outboundFetch(source, own);
   }
 
   /**
-   * Who a token stands for. A token that is bound to a request is refused here: verify the request.
+   * The caller whose token it is. A token that is bound to a request is refused: verify the
+   * request.
    *
-   * @returns null where it is refused; the reason is logged.
-   * @throws {@link TallystickError} what is no verdict on the token: the codes with a status from 500 on, such as
-   *   `keys_unavailable`, `replay_store_unavailable`, `overloaded`, `internal` and `invalid_argument`.
+   * @returns null if it is refused; the reason is logged.
+   * @throws {@link TallystickError} if there is no verdict on the token: codes with a status of 500
+   *   or more, such as `keys_unavailable`, `replay_store_unavailable`, `overloaded`, `internal` and
+   *   `invalid_argument`.
    */
   async validateToken(token: string): Promise<AuthContext | null> {
-    await this.#life.running();
+    await this.#lifecycle.running();
     try {
       return await this.verifyToken(token);
     } catch (error) {
@@ -218,7 +230,7 @@ export class AuthSkill implements Endpoint {
   }
 
   /**
-   * The claims of a token, or null where it is refused (webagents' TypeScript skill).
+   * The claims of a token, or null if it is refused (webagents' TypeScript skill).
    *
    * @throws {@link TallystickError} as {@link AuthSkill.validateToken}.
    */
@@ -229,39 +241,43 @@ export class AuthSkill implements Endpoint {
   /**
    * Verifies one request from its parts; the adapters below do it for whole requests.
    *
-   * @param request - Its facts, what it must bring, and the body: its exact bytes, or what reads them, which is asked
-   *   where the token is bound to its request.
-   * @throws {@link TallystickError} with `response`, the HTTP answer for the caller; `invalid_argument` without one for
-   *   what has a wrong type or a name that does not exist.
+   * @param request - Its facts, its requirements, and the body: the exact bytes, or a function that
+   *   reads them, which is called if the token is bound to its request.
+   * @throws {@link TallystickError} with `response`, the HTTP answer for the caller;
+   *   `invalid_argument` without one for an unknown member or a wrong type.
    */
   async verify(request: RequestFacts & Requirements): Promise<AuthContext>;
   async verify(request: RequestFacts & Requirements, ...more: readonly unknown[]): Promise<AuthContext> {
     if (more.length > 0 || !isUsual(request, VERIFY)) checkFacts("AuthSkill.verify", request, VERIFY, more);
     const { body = NO_BODY.data } = request;
-    return this.#verifier.request(request, request, typeof body === "function" ? body : known(body));
+    return this.#verifier.request(request, request, typeof body === "function" ? body : readerOf(body));
   }
 
   /**
-   * Middleware for Express and connect: sets `req.auth`; a refused request is answered and goes no further. The body is
-   * read only where the token is bound to it, and then left in `req.rawBody` and, for JSON, `req.body`.
+   * Middleware for Express and connect. It sets `req.auth`, or answers the request with the
+   * refusal. The body is read only if the token is bound to it, and is then in `req.rawBody` and,
+   * for JSON, `req.body`.
    *
-   * @throws {@link TallystickError} at once: `invalid_argument` for an unknown requirement or a wrong type,
-   *   `invalid_config` for a scope that is no pattern. Before {@link AuthSkill.ready} a wrong pattern cannot be told:
-   *   it is logged, and the guard answers every request with 500.
+   * @throws {@link TallystickError} at once: `invalid_argument` for an unknown requirement or a
+   *   wrong type, `invalid_config` for a scope that is no pattern. Before {@link AuthSkill.ready} a
+   *   wrong pattern is only logged, and every request is answered with 500.
    */
   requireAuth(requirements: Requirements = {}): AuthMiddleware {
     return middleware(this.#verifier.guard("requireAuth", requirements));
   }
 
-  /** Protects a listener of `node:http`; the request has `auth`. Throws as {@link AuthSkill.requireAuth}. */
+  /**
+   * Protects a listener of `node:http`; the request has `auth`. Throws as {@link
+   * AuthSkill.requireAuth}.
+   */
   handler(listener: IdentifiedHandler, requirements: Requirements = {}): NodeHandler {
     checkValue("handler: listener", listener, FUNCTION);
     return nodeHandler(this.#verifier.guard("handler", requirements), listener);
   }
 
   /**
-   * Protects a handler of the Fetch API, which is given the request with its body unread and the caller. Throws as
-   * {@link AuthSkill.requireAuth}.
+   * Protects a handler of the Fetch API, which gets the request with its body unread, and the
+   * caller. Throws as {@link AuthSkill.requireAuth}.
    */
   fetchHandler<Rest extends unknown[]>(
     handler: IdentifiedFetchHandler<Rest>,
@@ -271,69 +287,83 @@ export class AuthSkill implements Endpoint {
     return fetchHandler(this.#verifier.guard("fetchHandler", requirements), handler);
   }
 
-  /** The OAuth endpoints of this agent for `node:http` and Express; see {@link nodeEndpoints} for several agents. */
+  /**
+   * The OAuth endpoints of this agent for `node:http` and Express; see {@link nodeEndpoints} for
+   * several agents.
+   */
   endpoints(options: MountOptions = {}): NodeEndpoints {
     return nodeEndpoints(this, options);
   }
 
-  /** The OAuth endpoints of this agent for the Fetch API; see {@link fetchEndpoints} for several agents. */
+  /**
+   * The OAuth endpoints of this agent for the Fetch API; see {@link fetchEndpoints} for several
+   * agents.
+   */
   fetchEndpoints(options: MountOptions = {}): FetchEndpoints {
     return fetchEndpoints(this, options);
   }
 
-  /** Hook: puts a token into an outgoing request's headers, where the context names a target. */
-  async onRequestOutgoing<Context extends OutgoingContext>(context: Context): Promise<Context & Injected> {
-    const injector = {
-      covers: async (target: string, url: string) => (await this.#life.running()).targets.covers(target, url),
+  /** Hook: adds a token to the headers of an outgoing request, if the context names a target. */
+  async onRequestOutgoing<Context extends OutgoingContext>(context: Context): Promise<Context & OutgoingHeaders> {
+    const tokens = {
+      covers: async (target: string, url: string) => (await this.#lifecycle.running()).targets.covers(target, url),
       authorizationFor: async (target: string, scopes: readonly string[] | undefined) =>
         (await this.authorize(target, { scopes })).authorization,
     };
-    return injectToken(injector, context);
+    return addToken(tokens, context);
   }
 
   /**
-   * Hook: sets `context.auth` where an incoming connection brings a bearer token; without one, or with another scheme,
-   * the context stays as it is.
+   * Hook: sets `context.auth` if an incoming connection brings a bearer token. Without one, or with
+   * another scheme, the context does not change.
    *
-   * @throws {@link TallystickError} with `response` where the token is not good, or there are two Authorization headers.
+   * @throws {@link TallystickError} with `response` if the token is refused, or there are two
+   *   Authorization headers.
    */
   async onConnection<Context extends ConnectionContext>(context: Context): Promise<Context & Identified> {
     return readIdentity(this.#verifier, context);
   }
 
-  /** A slash command: `/auth`, `/auth/token <target> [scope …] [--show]`, `/auth/validate <token>`, `/auth/jwks`. */
+  /**
+   * A slash command: `/auth`, `/auth/token <target> [scope …] [--show]`, `/auth/validate <token>`,
+   * `/auth/jwks`.
+   */
   async runCommand(line: string): Promise<CommandResult> {
-    const { engine } = await this.#life.running();
+    const { engine } = await this.#lifecycle.running();
     const result = await engine.runWithKeys<AccessCommandResult>("access.command", { line });
     return shownAs(result, result.display);
   }
 
   /**
-   * The next key signs from now on, and a fresh one is published as next.
+   * Makes the next key sign, and publishes a fresh one as next.
    *
-   * @param options - `force`: although the next key may not be known everywhere yet. Receivers look for an unknown key
-   *   at most once in 60 s, so two forced rotations within a minute can lose tokens there. `revoke`: the keys
-   *   were stolen: all are dropped at once.
-   * @throws {@link TallystickError} `invalid_argument` where it was published too short a time ago, or an authority signs.
+   * @param options - `force`: do it although the next key may not be known everywhere yet.
+   *   Receivers look for an unknown key at most once in 60 s, so two forced rotations within a
+   *   minute can lose tokens there. `revoke`: the keys were stolen, so drop them all at once.
+   * @throws {@link TallystickError} `invalid_argument` if the next key was published too recently,
+   *   or an authority signs.
    */
   async rotateKeys(options: RotationOptions = {}): Promise<Rotation> {
     checkOptions("rotateKeys", options, ROTATION);
-    return (await this.#life.running()).engine.rotate(options);
+    return (await this.#lifecycle.running()).engine.rotate(options);
   }
 
-  /** How much is held at this moment. */
+  /** How much is held in memory now. */
   async stats(): Promise<AccessStatistics> {
-    return statisticsOf((await this.#life.running()).engine.call("engine.stats"));
+    return statisticsOf((await this.#lifecycle.running()).engine.call("engine.stats"));
   }
 
-  /** Frees what the core holds and closes connections; later calls fail with `invalid_argument`, requests get 500. */
+  /**
+   * Frees what the core holds and closes connections; later calls fail with `invalid_argument`,
+   * requests get 500.
+   */
   async close(): Promise<void> {
-    await this.#life.close();
+    await this.#lifecycle.close();
   }
 
   /** Its id and mode, or that it is starting. */
   toString(): string {
-    return String(this.#life);
+    return String(this.#lifecycle);
   }
 
   [inspect.custom](): string {
@@ -345,8 +375,8 @@ export class AuthSkill implements Endpoint {
   }
 }
 
-/** Reads a body that is at hand. */
-function known(bytes: Uint8Array): BodyReader {
+/** A reader of bytes that are known. */
+function readerOf(bytes: Uint8Array): BodyReader {
   const body = { data: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
   return async (limit) => (bytes.length > limit ? { ...NO_BODY, tooLarge: true } : body);
 }
@@ -377,12 +407,12 @@ async function start(config: AuthConfigInput | ConfigSource, options: AuthSkillO
   const { keys, replay, onError: _, ...overrides } = mine;
   const source = config instanceof ConfigSource ? config : ConfigSource.of(config);
   refuseHostOptions(JSON.parse(source.json), source.name);
-  const opening = await readFor(source, overrides, options);
-  const engine = await open(opening, options, { role: "agent", issuerKeys: keys, replay, crypto });
+  const startup = await readSettings(source, overrides, options);
+  const engine = await openEngine(startup, options, { role: "agent", issuerKeys: keys, replay, crypto });
   return {
-    core: opening.core,
+    core: startup.core,
     engine,
-    targets: new Targets(opening.core, opening.read.access.authority, logger),
+    targets: new Targets(startup.core, startup.read.access.authority, logger),
   };
 }
 
@@ -396,14 +426,14 @@ function checkConstruction(config: unknown, options: AuthSkillOptions): void {
     throw misuse("invalid_argument", `AuthSkill: unknown option "${old}": write ${newName(old, HOST_NAMES)}`);
   }
   checkReplay("AuthSkill", options.replay);
-  // Members that are none of the host's are keys of the configuration, which the core judges.
+  // All other members are keys of the configuration, which the core checks.
   checkTypes("AuthSkill", options, { ...HOST, onError: FUNCTION, keys: ISSUER_KEYS });
   if (config instanceof ConfigSource) return;
   checkConfig(config);
   refuseHostOptions(config, undefined);
 }
 
-/** @throws {@link TallystickError} `invalid_argument` for what JSON cannot hold: a claim must not be lost or altered. */
+/** @throws {@link TallystickError} `invalid_argument` for a claim that JSON cannot hold. */
 function claimsOf(claims: object): unknown {
   if (!isPlain(claims))
     throw misuse("invalid_argument", `extraClaims must be a plain object (it is ${kindOf(claims)})`);

@@ -16,11 +16,11 @@ import { endpointService } from "./endpoint.js";
 import { type AccessEngine, type AccessStatistics, type Identity, identityOf, statisticsOf } from "./engine.js";
 import { HOST, type HostOptions } from "./options.js";
 import type { Rotation, RotationOptions } from "./signing-keys.js";
-import { Life, open, readFor } from "./startup.js";
+import { Lifecycle, openEngine, readSettings } from "./startup.js";
 
 const DEFAULT_KEYS_DIR = "~/.tallystick/authority";
 
-/** Where an authority keeps what it knows, and what it gives. */
+/** The options of an authority; all may be left out. */
 export interface AuthorityOptions extends HostOptions {
   /** Folder of its signing keys. Default: `~/.tallystick/authority`. */
   readonly keysDir?: string | undefined;
@@ -28,15 +28,17 @@ export interface AuthorityOptions extends HostOptions {
   readonly clientsFile?: string | undefined;
   /** Lifetime of its tokens, in seconds, 1 to 86,400. Default: 300. */
   readonly tokenTtl?: number | undefined;
-  /** Scope patterns that it may give. Default: whatever a client is registered for. */
+  /** Scope patterns that it may grant. Default: those of the clients. */
   readonly allowedScopes?: readonly string[] | undefined;
-  /** Forgiven after the `exp` of a client's assertion, in seconds, 0 to 300. Default: 30. */
+  /**
+   * How long a client's assertion is accepted after its `exp`, in seconds, 0 to 300. Default: 30.
+   */
   readonly leeway?: number | undefined;
-  /** How far the clock of a client that signs may run ahead, in seconds, 0 to 300. Default: 30. */
+  /** How far a client's clock may run ahead, in seconds, 0 to 300. Default: 30. */
   readonly clockSkew?: number | undefined;
   /**
-   * Who remembers the assertions of clients that were used (`private_key_jwt`): this process alone, which the log says
-   * once, or a store that others share. Default: "memory".
+   * The memory of used client assertions (`private_key_jwt`): "memory" is this process alone, which
+   * is logged once; a store is shared. Default: "memory".
    */
   readonly replay?: "memory" | ReplayStore | undefined;
   /** Name in the challenge of a refusal. Default: `tallystick`. */
@@ -73,25 +75,29 @@ export interface RegisteredClient {
   readonly authentication: "secret" | "public_key";
 }
 
-/** What {@link Authority.registerClient} gives. */
+/** The result of {@link Authority.registerClient}. */
 export interface Registration {
   readonly clientId: string;
-  /** Shown once: only a hash of it is stored. Undefined for a client with a public key. */
+  /**
+   * Only a hash of it is stored, so it cannot be shown again. Undefined for a client with a public
+   * key.
+   */
   readonly clientSecret: string | undefined;
 }
 
 /**
- * An authority: registers clients, signs tokens for them (RFC 6749 section 4.4) and assigns their scopes, namespaces and
- * trust labels. Several processes may serve one, with the same files.
+ * Registers clients, signs tokens for them (RFC 6749 section 4.4), and assigns their scopes,
+ * namespaces and trust labels. Several processes may serve one authority from the same files.
  */
 export class Authority implements Endpoint {
   readonly [ENDPOINT]: EndpointService;
   readonly #logger: Logger;
-  readonly #life: Life<Started>;
+  readonly #lifecycle: Lifecycle<Started>;
 
   /**
-   * Starts at once to load the core, the keys and the clients; everything waits for it. What is wrong is logged, fails
-   * {@link Authority.ready} and every call, and answers every request with 500.
+   * Starts to load the core, the keys and the clients; everything waits for it. A failure is
+   * logged, makes {@link Authority.ready} and every call fail, and is answered with 500 at every
+   * request.
    *
    * @param issuer - Its URL: claim `iss` of its tokens, `authority` of its agents.
    * @throws {@link TallystickError} `invalid_argument` for an unknown option or a wrong type.
@@ -100,7 +106,7 @@ export class Authority implements Endpoint {
     checkValue("Authority: issuer", issuer, TEXT);
     checkOptions("Authority", options, OPTIONS);
     this.#logger = options.logger ?? consoleLogger;
-    this.#life = new Life("Authority", start(issuer, options, this.#logger), this.#logger);
+    this.#lifecycle = new Lifecycle("Authority", start(issuer, options, this.#logger), this.#logger);
     const refusals = new Refusals(this.#logger, undefined);
     this[ENDPOINT] = endpointService(() => this.#current(), this.#logger, refusals);
   }
@@ -108,24 +114,25 @@ export class Authority implements Endpoint {
   /**
    * Waits until the core, the keys and the clients are loaded.
    *
-   * @returns who it is: `issuer`, `baseUrl`, `mode`, `name`, `agentId`, `keyId`.
-   * @throws {@link TallystickError} what keeps the authority from starting.
+   * @returns its identity: `issuer`, `baseUrl`, `mode`, `name`, `agentId`, `keyId`.
+   * @throws {@link TallystickError} if the authority cannot start.
    */
   async ready(): Promise<Identity> {
-    const { engine } = await this.#life.running();
+    const { engine } = await this.#lifecycle.running();
     return identityOf(engine.opened, engine.keyId);
   }
 
   /**
-   * Registers a client, or replaces the one of that id, in the file of clients. It counts here at once, and within a
-   * second at the other servers that run with that file.
+   * Registers a client, or replaces the one with that id, in the file of clients. Other processes
+   * with the same file follow within a second.
    *
-   * @throws {@link TallystickError} `invalid_argument` or `invalid_config` for what the core refuses: nothing is changed.
+   * @throws {@link TallystickError} `invalid_argument` or `invalid_config` if the core refuses the
+   *   client; then nothing changes.
    */
   async registerClient(client: NewClient): Promise<Registration> {
     checkOptions("registerClient", client, NEW_CLIENT);
     checkValue("registerClient: clientId", client.clientId, TEXT);
-    const { newSecret } = await this.#life.running();
+    const { newSecret } = await this.#lifecycle.running();
     const { clientId, publicKey, scopes = [], namespaces = [], trust = [], targets } = client;
     if (publicKey !== undefined && client.secret !== undefined) {
       throw misuse("invalid_argument", "a client has a publicKey or a secret, not both");
@@ -144,7 +151,10 @@ export class Authority implements Endpoint {
     return { clientId, clientSecret: secret?.secret };
   }
 
-  /** Removes a client: it gets no more tokens. Those that it has live on until they expire. False where there is none. */
+  /**
+   * Removes a client, which then gets no more tokens; those that it has stay valid until they
+   * expire. False if there is none.
+   */
   async removeClient(clientId: string): Promise<boolean> {
     checkValue("removeClient: clientId", clientId, TEXT);
     let removed = false;
@@ -156,9 +166,9 @@ export class Authority implements Endpoint {
     return removed;
   }
 
-  /** @throws {@link TallystickError} `invalid_config` where their file cannot be read. */
+  /** @throws {@link TallystickError} `invalid_config` if their file cannot be read. */
   async listClients(): Promise<readonly RegisteredClient[]> {
-    const { engine, clients } = await this.#life.running();
+    const { engine, clients } = await this.#lifecycle.running();
     await clients.read();
     this.#feed(engine, clients.current);
     return (clients.current?.clients ?? []).map((entry) => ({
@@ -172,16 +182,16 @@ export class Authority implements Endpoint {
   }
 
   /**
-   * The next key signs from now on, and a fresh one is published as next.
+   * Makes the next key sign, and publishes a fresh one as next.
    *
-   * @param options - `force`: although the next key may not be known everywhere yet. Receivers look for an unknown key
-   *   at most once in 60 s, so two forced rotations within a minute can lose tokens there. `revoke`: the keys
-   *   were stolen: all are dropped at once.
-   * @throws {@link TallystickError} `invalid_argument` where it was published too short a time ago.
+   * @param options - `force`: do it although the next key may not be known everywhere yet.
+   *   Receivers look for an unknown key at most once in 60 s, so two forced rotations within a
+   *   minute can lose tokens there. `revoke`: the keys were stolen, so drop them all at once.
+   * @throws {@link TallystickError} `invalid_argument` if the next key was published too recently.
    */
   async rotateKeys(options: RotationOptions = {}): Promise<Rotation> {
     checkOptions("rotateKeys", options, { force: BOOLEAN, revoke: BOOLEAN });
-    return (await this.#life.running()).engine.rotate(options);
+    return (await this.#lifecycle.running()).engine.rotate(options);
   }
 
   /** Its endpoints for `node:http` and Express: discovery, key set and token endpoint. */
@@ -194,19 +204,19 @@ export class Authority implements Endpoint {
     return fetchEndpoints(this, options);
   }
 
-  /** How much is held at this moment. */
+  /** How much is held in memory now. */
   async stats(): Promise<AccessStatistics> {
-    return statisticsOf((await this.#life.running()).engine.call("engine.stats"));
+    return statisticsOf((await this.#lifecycle.running()).engine.call("engine.stats"));
   }
 
   /** Frees what the core holds; later calls fail with `invalid_argument`, requests get 500. */
   async close(): Promise<void> {
-    await this.#life.close();
+    await this.#lifecycle.close();
   }
 
   /** Its id and mode, or that it is starting. */
   toString(): string {
-    return String(this.#life);
+    return String(this.#lifecycle);
   }
 
   [inspect.custom](): string {
@@ -217,15 +227,15 @@ export class Authority implements Endpoint {
     await this.close();
   }
 
-  /** The engine, with the clients that the file has now. */
+  /** The engine, with the present clients of the file. */
   async #current(): Promise<AccessEngine> {
-    const { engine, clients } = await this.#life.running();
+    const { engine, clients } = await this.#lifecycle.running();
     if (clients.due && (await clients.refresh())) this.#feed(engine, clients.current);
     return engine;
   }
 
   async #change(change: (clients: readonly ClientEntry[]) => readonly ClientEntry[]): Promise<void> {
-    const { engine, clients: file } = await this.#life.running();
+    const { engine, clients: file } = await this.#lifecycle.running();
     let before: ClientsDocument | undefined;
     let isFed = false;
     try {
@@ -234,7 +244,7 @@ export class Authority implements Endpoint {
         const known = present?.clients ?? [];
         const clients = change(known);
         if (clients === known) return undefined;
-        // Fed before it is written: what the core refuses never gets into the file.
+        // The core gets it first: what it refuses is never written.
         engine.feed({ clients });
         isFed = true;
         return { version: 1, clients };
@@ -245,12 +255,12 @@ export class Authority implements Endpoint {
     }
   }
 
-  /** A file that another process or a person made wrong costs a warning, not the clients that are known. */
+  /** If the file has become wrong, there is a warning, and the clients in memory stay. */
   #feed(engine: AccessEngine, document: ClientsDocument | undefined): void {
     try {
       engine.feed({ clients: document?.clients ?? [] });
     } catch (error) {
-      this.#logger.warn(`the clients file: ${reason(error)}; the clients in memory go on`);
+      this.#logger.warn(`the clients file: ${reason(error)}; the clients in memory stay in use`);
     }
   }
 }
@@ -300,14 +310,14 @@ async function start(issuer: string, options: AuthorityOptions, logger: Logger):
     replay,
   } = options;
   const config = { baseUrl: issuer, agentId: "authority", keysDir, tokenTtl, allowedScopes, leeway, clockSkew, realm };
-  const opening = await readFor(ConfigSource.of(config), {}, options);
-  const clients = clientsFile(expandHome(file ?? join(opening.keysDir, "clients.json")), logger);
+  const startup = await readSettings(ConfigSource.of(config), {}, options);
+  const clients = clientsFile(expandHome(file ?? join(startup.keysDir, "clients.json")), logger);
   await clients.read();
   const present = () => clients.current?.clients ?? [];
-  const engine = await open(opening, options, { role: "authority", crypto, clients: present, replay });
+  const engine = await openEngine(startup, options, { role: "authority", crypto, clients: present, replay });
   return {
     engine,
     clients,
-    newSecret: (secret) => makeSecret(opening.core, secret),
+    newSecret: (secret) => makeSecret(startup.core, secret),
   };
 }

@@ -1,20 +1,20 @@
 import { bodyDigest } from "../core/host-crypto.js";
 import { BOOLEAN, BYTES, checkOptions, type Rules, TEXT, TEXTS, URL_TEXT } from "../core/options.js";
-import { sentBody, sentUrl } from "../outbound/request.js";
+import { wireBody, wireUrl } from "../outbound/request.js";
 
-/** What {@link AuthSkill.authorize} takes. */
+/** The options of {@link AuthSkill.authorize}. */
 export interface AuthorizeOptions {
-  /** Default: those of `allowedScopes` that are no patterns; with an authority, what that gives. */
+  /** Default: those of `allowedScopes` that are no patterns; with an authority, its choice. */
   readonly scopes?: readonly string[] | undefined;
-  /** Bind the token to the one request that `method`, `url` and `body` say. Default: false. */
+  /** Bind the token to the one request of `method`, `url` and `body`. Default: false. */
   readonly bind?: boolean | undefined;
-  /** Of the request, with `bind`: as it will be sent, for example `POST`. */
+  /** With `bind`: the method as it will be sent, for example `POST`. */
   readonly method?: string | undefined;
-  /** Of the request, with `bind`: absolute, written as `fetch` would send it. */
+  /** With `bind`: the absolute URL. It is written as `fetch` sends it. */
   readonly url?: string | URL | undefined;
-  /** Exact bytes of the request, with `bind`; text is UTF-8. Default: none. */
+  /** With `bind`: the exact bytes of the body; text is UTF-8. Default: none. */
   readonly body?: string | Uint8Array | ArrayBuffer | undefined;
-  /** A token that is kept from before will do, where it is not bound. Default: true. */
+  /** Without `bind`: a token from the cache may be given. Default: true. */
   readonly reuse?: boolean | undefined;
 }
 
@@ -36,6 +36,6 @@ export function issueRequest(target: string, options: AuthorizeOptions): object 
   checkOptions("authorize", options, OPTIONS);
   const { scopes, bind, method, url, body, reuse = true } = options;
   if (bind !== true) return { target, scopes, reuse };
-  const body_sha256 = bodyDigest(body === undefined ? undefined : sentBody(body));
-  return { target, scopes, bind: { method, url: url === undefined ? undefined : sentUrl(String(url)), body_sha256 } };
+  const body_sha256 = bodyDigest(body === undefined ? undefined : wireBody(body));
+  return { target, scopes, bind: { method, url: url === undefined ? undefined : wireUrl(String(url)), body_sha256 } };
 }

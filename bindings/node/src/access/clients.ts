@@ -7,7 +7,7 @@ import { checkValue, TEXT } from "../core/options.js";
 import type { Core } from "../core/portable/core.js";
 import { SharedDocument } from "../files/shared-document.js";
 
-/** The secret of a client, and what is stored of it. */
+/** A client's secret, and the hash of it that is stored. */
 export interface ClientSecret {
   /** For the client; `console.log` does not show it. */
   readonly secret: string;
@@ -15,7 +15,7 @@ export interface ClientSecret {
   readonly secretHash: string;
 }
 
-/** A secret, drawn at random where none is given, and what is stored of it, derived off the event loop. */
+/** A secret, random if none is given, and its hash, which is derived off the event loop. */
 export async function makeSecret(core: Core, secret: string | undefined): Promise<ClientSecret> {
   const first = ask<ClientSecretResult>(core, "client.secret", { secret, derive: "host" });
   const asked = first.derive as DeriveNeed;
@@ -25,10 +25,11 @@ export async function makeSecret(core: Core, secret: string | undefined): Promis
 }
 
 /**
- * A secret for an entry of `clients` in a configuration. An {@link Authority} makes those of its clients itself.
+ * A secret for an entry of `clients` in a configuration. An {@link Authority} makes its clients'
+ * secrets itself.
  *
- * @param secret - One that there is, at least 16 characters. Default: 256 random bits.
- * @throws {@link TallystickError} `invalid_argument` where it is too short.
+ * @param secret - A given secret of at least 16 characters. Default: 256 random bits.
+ * @throws {@link TallystickError} `invalid_argument` if it is too short.
  */
 export async function newClientSecret(secret?: string): Promise<ClientSecret> {
   if (secret !== undefined) checkValue("newClientSecret: secret", secret, TEXT);
@@ -36,7 +37,7 @@ export async function newClientSecret(secret?: string): Promise<ClientSecret> {
   return shownAs(both, `{ secret: (not shown), secretHash: '${both.secretHash}' }`);
 }
 
-// The document that lies in the file, which the Python binding reads and writes, too.
+// The document in the file, which the Python package reads and writes, too.
 
 /** `clients.json` */
 export interface ClientsDocument {
@@ -47,7 +48,7 @@ export interface ClientsDocument {
 /** One registered client. */
 export type ClientEntry = Config;
 
-/** What an entry says is for the core to judge; the entry must have a name to be found by. */
+/** The file of clients. The core checks the entries; here each must have an id. */
 export function clientsFile(path: string, logger: Logger): SharedDocument<ClientsDocument> {
   return new SharedDocument(path, "clients file", clientsOf, logger);
 }

@@ -9,7 +9,8 @@ const MAX_SIZE = 1_048_576;
 const MAX_DEPTH = 64;
 
 /**
- * Reads a configuration file: JSON where it is called so, else YAML 1.2 with its core schema (needs the package `yaml`).
+ * Reads a configuration file: JSON if its name ends with `.json`, else YAML 1.2 with the core
+ * schema (which needs the package `yaml`).
  *
  * @throws {@link TallystickError} `invalid_config`, with file, line and fix.
  */
@@ -20,7 +21,7 @@ export async function readConfigFile(path: string): Promise<ConfigSource> {
 }
 
 const CAUSES: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file: mend the path, which is relative to the working folder",
+  ENOENT: "there is no such file: correct the path, which is relative to the working folder",
   EACCES: "this user may not read it: change its owner or its mode",
 };
 
@@ -41,7 +42,7 @@ function fromJson(name: string, text: string): ConfigSource {
   } catch (error) {
     throw misuse(
       "invalid_config",
-      `${name}: it is not JSON${jsonPlace(json, error)}: mend it, or call a YAML file .yaml`,
+      `${name}: it is not JSON${jsonPlace(json, error)}: correct it, or call a YAML file .yaml`,
     );
   }
   const twice = keyTwice(json);
@@ -52,7 +53,7 @@ function fromJson(name: string, text: string): ConfigSource {
   return new ConfigSource(json, name);
 }
 
-// The parser's own message quotes the text, in which there may be a secret.
+// The parser's own message quotes the text, which may hold a secret.
 function jsonPlace(text: string, error: unknown): string {
   const position = /position (\d+)/.exec(reason(error))?.[1];
   return position === undefined ? "" : ` (line ${text.slice(0, Number(position)).split("\n").length})`;
@@ -84,14 +85,14 @@ async function fromYaml(name: string, text: string): Promise<ConfigSource> {
     prettyErrors: false,
   });
   const [fault] = [...document.errors, ...document.warnings];
-  if (fault !== undefined) refuse(fault.pos[0], FAULTS[fault.code] ?? `it is not YAML (${fault.code}): mend it`);
+  if (fault !== undefined) refuse(fault.pos[0], FAULTS[fault.code] ?? `it is not YAML (${fault.code}): correct it`);
   refuseMagic(yaml, document, refuse);
   const config: unknown = document.toJS() ?? {};
   if (isPlain(config)) return ConfigSource.of(config, name);
   throw misuse("invalid_config", `${name}: it is no mapping: write lines of "key: value"${hint(name)}`);
 }
 
-/** For a file of another kind altogether. */
+/** Advice for a file that is neither JSON nor YAML. */
 function hint(name: string): string {
   const isYaml = [".yaml", ".yml"].includes(extname(name).toLowerCase());
   return isYaml ? "" : " (it was read as YAML: call JSON .json and YAML .yaml; there are no other forms)";
@@ -103,8 +104,9 @@ interface Piece {
 }
 
 /**
- * Whether a text is nested too deeply, found without recursion. The library composes by recursion, and a stack that is
- * nearly full can end the process in V8's compiler of regular expressions, not in a RangeError.
+ * Whether a text is nested too deeply, found without recursion. The library recurses, and on a
+ * stack that is nearly full V8's compiler of regular expressions can end the process in place of a
+ * RangeError.
  */
 function isDeep(yaml: Yaml, text: string): boolean {
   const waiting: [piece: unknown, depth: number][] = [...new yaml.Parser().parse(text)].map((piece) => [piece, 0]);
@@ -127,7 +129,7 @@ const FAULTS: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: "a tab indents: use spaces",
 };
 
-/** What means something in YAML that no reader sees, or two libraries see differently. */
+/** Refuses what people overlook in YAML, or two libraries read differently. */
 function refuseMagic(yaml: Yaml, document: import("yaml").Document.Parsed, refuse: Refuse): void {
   yaml.visit(document, {
     Alias: (_, node) => refuse(offsetOf(node), "aliases (*name) are not read: write the value out"),
@@ -147,7 +149,10 @@ function offsetOf(node: unknown): number {
 
 const TOKEN = /"(?:[^"\\]+|\\.)*"|[{}[\],:\n]/gs;
 
-/** The first key that a JSON text has twice in one object, and its line. The text must be JSON. */
+/**
+ * The first key that is twice in one object of a JSON text, and its line. The text must be valid
+ * JSON.
+ */
 function keyTwice(text: string): { readonly key: string; readonly line: number } | undefined {
   const objects: Set<string>[] = [];
   let line = 1;

@@ -18,7 +18,7 @@ export interface TrustedIssuer {
 /** Who may use an agent's own token endpoint. */
 export interface ClientConfig {
   readonly clientId: string;
-  /** As `newClientSecret()` gives it. */
+  /** From `newClientSecret()`. */
   readonly secretHash?: string | undefined;
   /** PEM, JWK or JWKS text, for `private_key_jwt`. */
   readonly publicKey?: string | undefined;
@@ -37,7 +37,10 @@ export type TrustRules =
   | readonly string[]
   | { readonly allow?: readonly string[]; readonly deny?: readonly string[] };
 
-/** The AOAuth configuration; nothing is required. Texts may hold `${NAME}`, a variable of the environment. */
+/**
+ * The AOAuth configuration; nothing is required. Texts may hold `${NAME}`, a variable of the
+ * environment.
+ */
 export interface AuthConfig {
   /** URL of the portal that signs the tokens. Default: the agent signs its own. */
   readonly authority?: string | undefined;
@@ -52,15 +55,16 @@ export interface AuthConfig {
   readonly trustedIssuers?: readonly TrustedIssuer[] | undefined;
   /** Patterns of agents that may call. Default: all that are not denied. */
   readonly allow?: readonly string[] | undefined;
-  /** Patterns of agents that may not, whatever else is said. */
+  /** Patterns of agents that may not call; they override all other rules. */
   readonly deny?: readonly string[] | undefined;
   readonly acceptFrom?: TrustRules | undefined;
   readonly talkTo?: TrustRules | undefined;
-  /** Longest time that keys of others are kept, in seconds, 1 to 604,800. Default: 3,600. */
+  /** How long keys of others are kept at most, in seconds, 1 to 604,800. Default: 3,600. */
   readonly jwksCacheTtl?: number | undefined;
   /**
-   * Folder of the signing keys. Default: `~/.webagents/keys`. The file is named by `agentId`: two agents with the same
-   * one (or the same last segment of `baseUrl`) in one folder share one key ring.
+   * Folder of the signing keys. Default: `~/.webagents/keys`. The file is named by `agentId`: two
+   * agents with the same one (or the same last segment of `baseUrl`) in one folder share one key
+   * ring.
    */
   readonly keysDir?: string | undefined;
   /** Login provider; accepted and not active. */
@@ -81,19 +85,25 @@ export interface AuthConfig {
   /** That one issuer. Default: the origin of `jwksUri`. */
   readonly issuer?: string | undefined;
   readonly clients?: readonly ClientConfig[] | undefined;
-  /** Plain http on loopback for issuers that are not configured; a warning at the start says so. Default: false. */
+  /**
+   * Accepts plain http on loopback for issuers that are not configured, with a warning at the
+   * start. Default: false.
+   */
   readonly devMode?: boolean | undefined;
-  /** Forgiven after a token's `exp`, in seconds, 0 to 300. Default: 30. */
+  /** How long a token is accepted after its `exp`, in seconds, 0 to 300. Default: 30. */
   readonly leeway?: number | undefined;
-  /** How far the clock of another may run ahead (`iat` and `nbf` in the future), in seconds, 0 to 300. Default: 30. */
+  /**
+   * How far a caller's clock may run ahead (`iat` and `nbf` in the future), in seconds, 0 to 300.
+   * Default: 30.
+   */
   readonly clockSkew?: number | undefined;
-  /** Longest lifetime that the token of another may have, in seconds. Default: 86,400. */
+  /** Longest lifetime that a caller's token may have, in seconds. Default: 86,400. */
   readonly maxLifetime?: number | undefined;
   /** Largest body of a request with a bound token, in bytes. Default: 10 MiB. */
   readonly maxBody?: number | undefined;
   /**
-   * What all bodies, and the forms of a token endpoint, may hold in memory at one time, in bytes. Default: 64 MiB, or four
-   * times `maxBody`.
+   * Memory for all bodies, and the forms of a token endpoint, at one time, in bytes. Default: 64
+   * MiB, or four times `maxBody`.
    */
   readonly maxBuffered?: number | undefined;
   /** Accept only tokens that are bound to their request. Default: false. */
@@ -113,7 +123,10 @@ export type Snake<T> = T extends string | number | boolean | null | undefined
     ? readonly Snake<Item>[]
     : { readonly [Key in keyof T as Key extends string ? SnakeName<Key> : Key]: Snake<T[Key]> };
 
-/** What a skill is configured with: camelCase or snake_case names, or the whole of the seed's file. */
+/**
+ * A skill's configuration: with names in camelCase or snake_case, or the content of a webagents
+ * file.
+ */
 export type AuthConfigInput =
   | AuthConfig
   | Snake<AuthConfig>
@@ -123,7 +136,7 @@ export type AuthConfigInput =
 export class ConfigSource {
   /** One JSON value. */
   readonly json: string;
-  /** How errors call it, such as the name of its file. */
+  /** Its name in errors, such as that of its file. */
   readonly name: string | undefined;
 
   constructor(json: string, name?: string) {
@@ -131,7 +144,10 @@ export class ConfigSource {
     this.name = name;
   }
 
-  /** @throws {@link TallystickError} `invalid_config` for what JSON cannot hold, such as NaN. */
+  /**
+   * @throws {@link TallystickError} `invalid_config` for a value that JSON cannot hold, such as
+   *   NaN.
+   */
   static of(config: unknown, name?: string): ConfigSource {
     try {
       return new ConfigSource(jsonText(config, name ?? "the configuration"), name);
@@ -141,13 +157,13 @@ export class ConfigSource {
   }
 }
 
-/** Variables that stand for `${NAME}`. */
+/** The values of `${NAME}`. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads a configuration: the core says which variables it names and what it means.
+ * Has the core read a configuration, with the variables that it names.
  *
- * @param options - Members that go before those of the configuration.
+ * @param options - Keys that override those of the configuration.
  * @throws {@link TallystickError} `invalid_config`, which names source, key and fix.
  */
 export function readConfig(
@@ -156,7 +172,7 @@ export function readConfig(
   options: object,
   environment: Variables,
 ): ConfigReadResult {
-  // Spliced in as text, so that the core sees a member that is there twice: JSON.parse would take the last.
+  // Inserted as text, so that the core sees a duplicate key, of which JSON.parse takes the last.
   const given = `"config":${config.json}`;
   const { names } = variablesIn(core, given, config.name);
   const values = names.filter((name) => environment[name] !== undefined).map((name) => [name, environment[name]]);
@@ -164,7 +180,10 @@ export function readConfig(
   return result<ConfigReadResult>(core.call("config.read", `{${given},${rest.slice(1)}`));
 }
 
-/** The first look at a text: what it refuses is no strict JSON. */
+/**
+ * The names of a text's variables. This is the first look at it: what is refused here is no strict
+ * JSON.
+ */
 function variablesIn(core: Core, given: string, name = "the configuration"): ConfigVariablesResult {
   try {
     return result<ConfigVariablesResult>(core.call("config.variables", `{${given}}`));

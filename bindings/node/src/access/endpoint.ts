@@ -9,7 +9,7 @@ import type { Body } from "../types.js";
 import type { AccessEngine } from "./engine.js";
 
 /**
- * Lets the core answer the OAuth endpoints of an agent or an authority.
+ * Answers the OAuth endpoints of an agent or an authority by the core.
  *
  * @param running - The engine, once it has started.
  */
@@ -45,9 +45,10 @@ async function answerEndpoint(
   const authorization = headerValues(request.authorization).map(wireText);
   if (DOCUMENT_METHODS.includes(method)) {
     const members = { method, path, authorization, if_none_match: ifNoneMatch };
-    return told(logger, await engine.runWithKeys<AccessServeResult>("access.serve", members));
+    return logged(logger, await engine.runWithKeys<AccessServeResult>("access.serve", members));
   }
-  // Whose body it is must be known before it is read: what is no endpoint belongs to the application.
+  // The body of a request that is for no endpoint belongs to the application, so ask before reading
+  // it.
   const { handled } = await engine.run<AccessServeResult>("access.serve", { method: "GET", path });
   if (!handled) return undefined;
   const body = await request.body(engine.opened.max_form ?? 0, engine.buffers.early);
@@ -57,14 +58,14 @@ async function answerEndpoint(
       "something read the token request's body before: put the endpoints before body parsers",
     );
   const members = { method, path, authorization, content_type: contentType, ...stateOf(body) };
-  return told(logger, await engine.runWithKeys<AccessServeResult>("access.serve", members, body.data));
+  return logged(logger, await engine.runWithKeys<AccessServeResult>("access.serve", members, body.data));
 }
 
 function stateOf({ tooLarge, malformed, overloaded }: Body): object {
   return { body_too_large: tooLarge, body_malformed: malformed, overloaded };
 }
 
-function told(logger: Logger, { response, log, level }: AccessServeResult): HttpAnswer | undefined {
+function logged(logger: Logger, { response, log, level }: AccessServeResult): HttpAnswer | undefined {
   if (log !== undefined && log !== "") {
     if (level === "warning") logger.warn(log);
     else logger.debug?.(log);

@@ -20,23 +20,26 @@ import { Flights } from "./flights.js";
 import { HttpExchange } from "./http-exchange.js";
 import type { Rotation, RotationOptions, SigningKeys } from "./signing-keys.js";
 
-/** What an engine for access tokens is opened with. */
-export interface AccessPlan {
+/** What a host brings to an engine for access tokens. */
+export interface Host {
   readonly role: "agent" | "authority";
   readonly access: AccessConfig;
   readonly keys?: SigningKeys | undefined;
   /** Public keys of issuers, as text. */
   readonly issuerKeys?: Readonly<Record<string, string>> | undefined;
-  /** Who may ask for tokens, where a file says it. */
+  /** The clients of a file, who may ask for tokens. */
   readonly clients?: (() => readonly ClientEntry[]) | undefined;
   readonly replay?: "memory" | ReplayStore | undefined;
   readonly crypto?: "host" | "core" | undefined;
   readonly logger: Logger;
 }
 
-/** The core's engine for access tokens with all that the host does for it: keys, RSA, HTTP, used tokens. */
+/**
+ * The core's engine for access tokens, with what the host does for it: keys, RSA, HTTP, used
+ * tokens.
+ */
 export class AccessEngine {
-  /** What the core said of the engine when it was opened. */
+  /** The core's answer when the engine was first opened. */
   readonly identity: EngineOpenResult;
   /** How bodies are read. */
   readonly buffers: Buffers;
@@ -46,14 +49,14 @@ export class AccessEngine {
   readonly #logger: Logger;
   #refreshing: Promise<void> | undefined;
 
-  /** @throws {@link TallystickError} what the core says of the configuration. */
-  constructor(core: Core, plan: AccessPlan) {
-    this.#keys = plan.keys;
-    this.#logger = plan.logger;
+  /** @throws {@link TallystickError} if the core refuses the configuration. */
+  constructor(core: Core, host: Host) {
+    this.#keys = host.keys;
+    this.#logger = host.logger;
     this.#http = new HttpExchange((address) => isPublic(core, address));
-    const used = new UsedTokens(plan.replay);
-    const configuration = () => ({ access: { ...members(plan), ...used.configuration() } }) as object;
-    this.#engine = new Engine(core, configuration, this.#needs(plan, used), (ok) => {
+    const used = new UsedTokens(host.replay);
+    const configuration = () => ({ access: { ...members(host), ...used.configuration() } }) as object;
+    this.#engine = new Engine(core, configuration, this.#needs(host, used), (ok) => {
       const { bound, expires_at, used_until } = ok as Partial<AccessVerifyResult & AccessServeResult>;
       if (bound === true && expires_at !== undefined) used.accepted(expires_at);
       if (used_until !== undefined) used.accepted(used_until);
@@ -62,12 +65,12 @@ export class AccessEngine {
     this.buffers = new Buffers(this.identity);
   }
 
-  /** What the core says of the engine. */
+  /** The core's present answer to `engine.open`. */
   get opened(): EngineOpenResult {
     return this.#engine.opened;
   }
 
-  /** Thumbprint of the key that signs; "" where an authority does. */
+  /** Thumbprint of the key that signs; "" if an authority signs. */
   get keyId(): string {
     return this.#keys?.document.keys.find(({ state }) => state === "active")?.kid ?? "";
   }
@@ -77,18 +80,21 @@ export class AccessEngine {
     return this.#engine.call<T>(op, request);
   }
 
-  /** An operation on what others signed. */
+  /** An operation that may have needs, and does not use the agent's own keys. */
   run<T>(op: string, request: object | string, body?: Uint8Array, own?: Needs): T | Promise<T> {
     return this.#engine.run<T>(op, request, body, own);
   }
 
-  /** An operation that uses or publishes the agent's own keys: those that its other processes use, too. */
+  /**
+   * An operation that uses or publishes the agent's own keys. They are read again if another
+   * process changed them.
+   */
   async runWithKeys<T>(op: string, request: object, body?: Uint8Array): Promise<T> {
     if (this.#keys?.due === true) await this.#refresh(this.#keys);
     return this.#engine.run<T>(op, request, body);
   }
 
-  /** Tells the core what has changed: the ring, the clients. */
+  /** Gives the core a changed ring or changed clients. */
   feed(members: object): void {
     this.#engine.call("engine.feed", members);
   }
@@ -119,29 +125,29 @@ export class AccessEngine {
     return this.#refreshing;
   }
 
-  /** A ring that somebody made wrong costs a warning, not the keys that are known. */
+  /** If the ring has become wrong, there is a warning, and the keys in memory stay. */
   #feedRing(keys: SigningKeys): void {
     try {
       this.feed({ ring: keys.document });
     } catch (error) {
-      this.#logger.warn(`the key ring: ${reason(error)}; the keys in memory go on`);
+      this.#logger.warn(`the key ring: ${reason(error)}; the keys in memory stay in use`);
     }
   }
 
-  #needs(plan: AccessPlan, used: UsedTokens): Needs {
+  #needs(host: Host, used: UsedTokens): Needs {
     const flights = new Flights((need) => this.#http.fetch(need));
     const cache = new KeyCache((key) => this.#engine.call<EngineKeyResult>("engine.key", { key }).public_pem);
     return {
       check: (need) => cache.check(need),
       claim: (need) => used.claim(need),
       derive: (need) => deriveOffLoop(need),
-      sign: (need) => plan.keys?.sign(need.input, need.key) ?? failed("this agent has no keys of its own"),
+      sign: (need) => host.keys?.sign(need.input, need.key) ?? failed("this agent has no keys of its own"),
       fetch: (need) => flights.join(this.#engine.opened, need),
     };
   }
 }
 
-function members({ role, access, keys, issuerKeys, clients, crypto }: AccessPlan): object {
+function members({ role, access, keys, issuerKeys, clients, crypto }: Host): object {
   return {
     ...access,
     role,
@@ -150,11 +156,11 @@ function members({ role, access, keys, issuerKeys, clients, crypto }: AccessPlan
     ...(clients === undefined ? {} : { clients: clients() }),
     rsa: rsaBy(crypto),
     signing: keys?.signing,
-    derive: "host", // in WebAssembly, on the event loop, it would hold up everybody
+    derive: "host", // in WebAssembly it would block the event loop
   };
 }
 
-// Fails closed: what the core cannot judge is not public.
+// It fails closed: an address that the core cannot judge is not public.
 function isPublic(core: Core, address: string): boolean {
   try {
     return ask<{ public: boolean }>(core, "address.check", { address }).public === true;
@@ -163,9 +169,9 @@ function isPublic(core: Core, address: string): boolean {
   }
 }
 
-/** Who an agent or an authority is. */
+/** The identity of an agent or an authority. */
 export interface Identity {
-  /** "portal": its authority signs its tokens; "self-issued": it does. */
+  /** "portal": its authority signs its tokens; "self-issued": it signs them itself. */
   readonly mode: "portal" | "self-issued" | "authority";
   /** Claim `iss` of its tokens. */
   readonly issuer: string;
@@ -174,11 +180,11 @@ export interface Identity {
   readonly baseUrl: string;
   /** Its dotted name. */
   readonly name: string;
-  /** Thumbprint of the key that signs; "" where the authority does. */
+  /** Thumbprint of the key that signs; "" if its authority signs. */
   readonly keyId: string;
 }
 
-/** How much is held at a moment. */
+/** How much is held in memory. */
 export interface AccessStatistics {
   /** Issuers whose keys are kept, and how many may be. */
   readonly issuers: { readonly cached: number; readonly capacity: number };

@@ -3,13 +3,16 @@ import { failed, type Need, type Reply } from "../core/need.js";
 
 type FetchNeed = Extract<Need, { kind: "fetch" }>;
 
-/** How many requests to addresses that strangers named may be under way: each can be made to last its whole time. */
+/**
+ * How many requests to addresses that strangers chose may be under way. A stranger can make each
+ * last its whole time.
+ */
 const MAX_PUBLIC_FLIGHTS = 64;
 
-/** How many verifications may wait for those, so that there is always room for ones that need not wait. */
+/** How many verifications may wait for those, so that there is room for others. */
 const MAX_PUBLIC_WAITING = 256;
 
-/** One request for all needs of an engine that have the same flight. */
+/** Makes one request for all needs of an engine with the same flight. */
 export class Flights {
   readonly #fetch: (need: FetchNeed) => Promise<Reply>;
   #engine: object | undefined;
@@ -25,8 +28,8 @@ export class Flights {
   /**
    * The outcome of a need's flight.
    *
-   * @param engine - What the core said when it opened the engine: flights are numbered anew in each.
-   * @throws {@link TallystickError} `overloaded` where too many wait already.
+   * @param engine - The core's answer to `engine.open`: each engine numbers its flights anew.
+   * @throws {@link TallystickError} `overloaded` if too many wait.
    */
   async join(engine: object, need: FetchNeed): Promise<Reply> {
     if (this.#engine !== engine) {
@@ -50,7 +53,8 @@ export class Flights {
       flight = this.#start(need);
       const flights = this.#flights;
       flights.set(need.flight, flight);
-      // Whoever was given this flight before the core heard of its outcome must find that outcome here.
+      // A need that got this flight's number before the core knew its outcome must find the outcome
+      // here.
       void flight.finally(() => setImmediate(() => flights.delete(need.flight)));
     }
     return flight;

@@ -6,7 +6,7 @@ import { facts, NodeBody } from "../http/node.js";
 import type { AuthContext } from "../types.js";
 import type { TokenVerifier } from "./verifier.js";
 
-/** What `onRequestOutgoing` reads and fills: webagents' context, in either spelling of its names. */
+/** The context of `onRequestOutgoing`: webagents', with names in either spelling. */
 export interface OutgoingContext {
   readonly targetAgent?: string | undefined;
   readonly target_agent?: string | undefined;
@@ -14,17 +14,17 @@ export interface OutgoingContext {
   readonly target_url?: string | undefined;
   readonly requestedScopes?: readonly string[] | undefined;
   readonly requested_scopes?: readonly string[] | undefined;
-  /** The token is put here; made where it is missing. */
+  /** The token is added here; created if it is missing. */
   headers?: Headers | Record<string, string> | undefined;
 }
 
-/** What `onConnection` reads and fills. */
+/** The context of `onConnection`. */
 export interface ConnectionContext {
   /** The request: of the Fetch API, of `node:http`, or anything with headers. */
   readonly request?: Request | IncomingMessage | { readonly headers: HeaderBag } | undefined;
   /** The headers, where there is no request. */
   readonly headers?: HeaderBag | undefined;
-  /** Set to the caller where there is a token. */
+  /** Set to the caller if there is a token. */
   auth?: AuthContext | undefined;
 }
 
@@ -33,29 +33,29 @@ export interface Identified {
   auth?: AuthContext | undefined;
 }
 
-/** Headers in any of the forms that servers give them. */
+/** Headers in any form that servers use. */
 export type HeaderBag = Headers | Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** A context after `onRequestOutgoing`. */
-export type Injected = Pick<OutgoingContext, "headers">;
+export type OutgoingHeaders = Pick<OutgoingContext, "headers">;
 
 /** Where outgoing tokens come from. */
-export interface Injector {
+export interface OutgoingTokens {
   covers(target: string, url: string): Promise<boolean>;
   authorizationFor(target: string, scopes: readonly string[] | undefined): Promise<string>;
 }
 
-/** Puts a token for the context's target into its headers, unless the request goes elsewhere. */
-export async function injectToken<Context extends OutgoingContext>(
-  injector: Injector,
+/** Adds a token for the context's target to its headers, unless the request goes elsewhere. */
+export async function addToken<Context extends OutgoingContext>(
+  tokens: OutgoingTokens,
   context: Context,
-): Promise<Context & Injected> {
+): Promise<Context & OutgoingHeaders> {
   const agent = context.targetAgent ?? context.target_agent;
   const url = context.targetUrl ?? context.target_url;
   const target = agent ?? url;
   if (target === undefined || target === "") return context;
-  if (agent !== undefined && url !== undefined && !(await injector.covers(agent, url))) return context;
-  const authorization = await injector.authorizationFor(target, context.requestedScopes ?? context.requested_scopes);
+  if (agent !== undefined && url !== undefined && !(await tokens.covers(agent, url))) return context;
+  const authorization = await tokens.authorizationFor(target, context.requestedScopes ?? context.requested_scopes);
   context.headers ??= {};
   setHeader(context.headers, authorization);
   return context;
@@ -70,7 +70,7 @@ function setHeader(headers: Headers | Record<string, string>, authorization: str
   headers["Authorization"] = authorization;
 }
 
-/** Sets `context.auth` where the connection brings a token; a token that is not good is an error. */
+/** Sets `context.auth` if the connection brings a token. A token that is refused is an error. */
 export async function readIdentity<Context extends ConnectionContext>(
   verifier: TokenVerifier,
   context: Context,
@@ -80,13 +80,17 @@ export async function readIdentity<Context extends ConnectionContext>(
   return context;
 }
 
-/** Nothing that is a bearer token is no caller, which is for the endpoint to judge; a token that is refused is an error. */
+/**
+ * Without a bearer token there is no caller, which the endpoint may accept. A token that is refused
+ * is an error.
+ */
 async function unlessAbsent(authorization: readonly string[], verified: Promise<AuthContext>) {
   try {
     return await verified;
   } catch (error) {
     const isAbsent = error instanceof TallystickError && error.code === "missing_authorization";
-    // Headers joins several values with commas: what begins as a bearer token and is none was meant as one.
+    // `Headers` joins two headers with a comma: a value that begins as a bearer token was meant as
+    // one.
     if (isAbsent && authorization.length === 1 && !/^\s*bearer/i.test(authorization[0] ?? "")) return undefined;
     throw error;
   }
@@ -98,7 +102,7 @@ async function identityOf(
 ): Promise<AuthContext | undefined> {
   if (request instanceof Request) {
     if (!request.headers.has("authorization")) return undefined;
-    // A copy, so that the request can still be read by whoever handles it.
+    // A copy, so that the handler can still read the request.
     const copy = request.bodyUsed ? request : request.clone();
     const body = new FetchBody(copy);
     const verified = verifier.request(factsOf(copy), {}, body.read).finally(() => body.release());
@@ -117,7 +121,7 @@ async function identityOf(
   }
   const authorization = authorizationIn(request?.headers ?? headers ?? {});
   if (authorization.length === 0) return undefined;
-  // Nothing is known of the request itself: a token that is bound to one is refused for want of a body.
+  // The request itself is unknown, so a token that is bound to one is refused.
   return unlessAbsent(authorization, verifier.request({ authorization, method: "GET", path: "/" }, {}, noBody));
 }
 

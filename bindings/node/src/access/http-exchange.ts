@@ -12,16 +12,16 @@ const KEPT_CONNECTIONS = { keepAlive: true, maxFreeSockets: 32, maxSockets: 256,
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 
 /**
- * Makes the HTTP requests that the core asks for, within the limits that each need states: time, bytes, redirects and
- * the addresses that may be reached. Uses no proxy and keeps connections.
+ * Makes the HTTP requests that the core asks for, within the limits of each need: time, bytes,
+ * redirects, and the addresses that may be reached. It uses no proxy and keeps connections.
  */
 export class HttpExchange {
   readonly #isPublic: (address: string) => boolean;
   readonly #lookup: LookupFunction;
-  // A kept connection was checked when it was made, so the two kinds never share one.
+  // A kept connection was checked when it was opened, so the two kinds do not share connections.
   readonly #connections = { public: connections(), any: connections() };
 
-  /** @param isPublic - Whether an IP address is one of the public Internet, as the core says. */
+  /** @param isPublic - Whether an IP address is public, by the core's judgement. */
   constructor(isPublic: (address: string) => boolean) {
     this.#isPublic = isPublic;
     this.#lookup = publicLookup(isPublic);
@@ -65,7 +65,7 @@ export class HttpExchange {
     try {
       return await send(url, options, need.body);
     } catch (error) {
-      // The server closed a kept connection at the very moment of its reuse; a GET may be sent again.
+      // The server closed a kept connection just when it was reused; a GET may be sent again.
       if (need.method !== "GET" || !(error instanceof StaleConnection)) throw error;
       return send(url, { ...options, agent: false }, need.body);
     }
@@ -73,17 +73,18 @@ export class HttpExchange {
 
   #options(url: URL, need: FetchNeed, signal: AbortSignal): RequestOptions {
     const host = url.hostname.replace(/^\[|\]$/g, "");
-    // An address as host is connected to without any lookup.
+    // A host that is an IP address is not looked up.
     if (need.address === "public" && isIP(host) !== 0 && !this.#isPublic(host)) throw notPublic(host);
     const kept = this.#connections[need.address];
     return {
       method: need.method,
       headers: { "accept-encoding": "identity", ...need.headers },
       signal,
-      // What is not GET must not meet a connection that the server is just closing: it may not be sent twice.
+      // Other methods must not be sent twice, so they do not reuse a connection that the server may
+      // be closing.
       agent: need.method === "GET" ? (url.protocol === "https:" ? kept.https : kept.http) : false,
       ...(need.address === "public" ? { lookup: this.#lookup } : {}),
-      // NODE_TLS_REJECT_UNAUTHORIZED=0 would let anybody on the way say what keys an issuer has.
+      // With NODE_TLS_REJECT_UNAUTHORIZED=0 anybody on the path could replace an issuer's keys.
       ...(url.protocol === "https:" ? { rejectUnauthorized: true } : {}),
     };
   }
@@ -94,10 +95,10 @@ function connections() {
 }
 
 /**
- * Resolves names as ever, and fails where one of the addresses is not public: one of several would be enough.
+ * Resolves names, and fails if one of the addresses is not public.
  *
- * One name at a time: a lookup takes a thread of the two that Node has for all slow ones of the process, cannot be ended,
- * and these names were chosen by strangers.
+ * One name at a time: a lookup takes one of two threads that Node has for slow work, cannot be
+ * cancelled, and strangers choose these names.
  */
 function publicLookup(isPublic: (address: string) => boolean): LookupFunction {
   let before: Promise<void> = Promise.resolve();
@@ -137,11 +138,11 @@ function send(url: URL, options: RequestOptions, body: string | undefined): Prom
 
 function nextHop(need: FetchNeed, from: URL, location: string): URL {
   const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
-  if (to === undefined) throw new Error("it redirects to what is no URL");
-  // Credentials and forms are for the one URL that the core named.
+  if (to === undefined) throw new Error("it redirects to an invalid URL");
+  // Credentials and forms must go only to the URL that the core named.
   if (need.method !== "GET") throw new Error(`it redirects a ${need.method}`);
   if (from.protocol !== "https:" || to.protocol !== "https:")
-    throw new Error("it redirects, and not from https to https");
+    throw new Error("it redirects, but not from https to https");
   if (to.username !== "" || to.password !== "") throw new Error("it redirects to a URL with user info");
   return to;
 }
@@ -172,7 +173,7 @@ function abandon(answer: IncomingMessage, message: string): Error {
   return new Error(message);
 }
 
-// Several addresses that all failed come as one AggregateError without a message.
+// If several addresses failed, the error is an AggregateError without a message.
 function why(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return reason(error.errors[0]);
   return reason(error);

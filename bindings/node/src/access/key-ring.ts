@@ -12,27 +12,26 @@ import { isMissing, readSecret } from "../files/private-text.js";
 import { SharedDocument } from "../files/shared-document.js";
 import type { RingDocument, RingKey, Rotation, RotationOptions, SigningKeys } from "./signing-keys.js";
 
-// Keys are made, then offered; a ring that still wants more is one that the core does not know.
+// How often the core may ask for more keys.
 const MAX_ROUNDS = 3;
 const MAX_HALVES = 64;
 
 /** Sizes of RSA keys, in bits. */
 export type KeyBits = 2048 | 3072 | 4096;
 
-/** What a ring is made of. */
+/** The options of a key ring. */
 export interface KeyRingOptions {
   /** Folder of the ring file, absolute. */
   readonly folder: string;
-  /** Names the file. */
+  /** Gives the file its name. */
   readonly agentId: string;
-  /** How long a token that a key signed may be used, in seconds: so long is the key published. */
+  /** How long a token of a key may be used, in seconds. The key is published that long. */
   readonly lifetime: number;
   readonly bits?: KeyBits | undefined;
 }
 
 /**
- * The keys that an agent or an authority signs with, in one file that all its processes share: made once, read again
- * when another process changed it, and changed without a
+ * The keys of an agent or an authority, in one file that its processes share and change without a
  * lock (`files.md`).
  */
 export class KeyRing implements SigningKeys {
@@ -63,9 +62,10 @@ export class KeyRing implements SigningKeys {
   }
 
   /**
-   * Reads the file, or makes it.
+   * Reads the file, or creates it.
    *
-   * @throws {@link TallystickError} `invalid_config` where it can neither be read nor made, `invalid_key` for its keys.
+   * @throws {@link TallystickError} `invalid_config` if it can neither be read nor created,
+   *   `invalid_key` for its keys.
    */
   async load(): Promise<void> {
     if ((await this.#file.read()) === undefined) await this.#make();
@@ -78,7 +78,7 @@ export class KeyRing implements SigningKeys {
 
   async rotate({ force = false, revoke = false }: RotationOptions): Promise<Rotation> {
     let rotation: Rotation | undefined;
-    // Made once, however often others are faster.
+    // Made once, even if the update is tried several times.
     const fresh: string[] = [];
     await this.#file.update(async (ring) => {
       if (ring === undefined) {
@@ -110,7 +110,7 @@ export class KeyRing implements SigningKeys {
     await this.#file.update(async (ring) => (ring === undefined ? (await this.#update({}, fresh)).ring : undefined));
   }
 
-  /** Drops keys whose last token is dead, and makes those that a ring made by hand has not. */
+  /** Drops keys whose last token has expired, and makes keys that are missing. */
   async #tidy(): Promise<void> {
     const { changed, missing } = this.#ask({ ring: this.#file.current });
     if (!changed && missing === 0) return;
@@ -121,12 +121,12 @@ export class KeyRing implements SigningKeys {
         return updated.changed ? updated.ring : undefined;
       });
     } catch (error) {
-      // In a folder that can only be read, such as a mounted secret, whoever writes it tidies it.
+      // A folder may be read-only, such as a mounted secret; whoever writes it tidies it.
       this.#logger.warn(`the key ring is not brought up to date: ${reason(error)}`);
     }
   }
 
-  /** The key that webagents made for this agent, so that its tokens stay good. */
+  /** Takes over the key that webagents made for this agent, so that its tokens stay valid. */
   async #imported(): Promise<string[]> {
     try {
       const text = await readSecret(this.#legacy);
@@ -135,7 +135,7 @@ export class KeyRing implements SigningKeys {
     } catch (cause) {
       if (isMissing(cause)) return [];
       const code = cause instanceof TallystickError ? cause.code : "invalid_config";
-      throw misuse(code, `the private key ${this.#legacy}: ${reason(cause)}: mend it or move it away`, { cause });
+      throw misuse(code, `the private key ${this.#legacy}: ${reason(cause)}: correct it or move it away`, { cause });
     }
   }
 
@@ -166,7 +166,10 @@ export class KeyRing implements SigningKeys {
     return this.#halvesOf(kid, key.private_pem);
   }
 
-  /** The key objects, made once for each key, and kept a while: a token may be under way when its key is retired. */
+  /**
+   * The key objects of a key, made once and kept for a while: a token may be under way when its key
+   * is retired.
+   */
   #halvesOf(kid: string, privatePem: string): Halves {
     const known = this.#halves.get(kid);
     if (known?.privatePem === privatePem) return known;
@@ -179,7 +182,7 @@ export class KeyRing implements SigningKeys {
   }
 }
 
-/** The answer of `ring.update` where no key is missing. */
+/** The answer of `ring.update` if no key is missing. */
 type Updated = RingUpdateResult & { readonly ring: RingDocument };
 
 interface Halves {
@@ -188,14 +191,14 @@ interface Halves {
   readonly publicPem: string;
 }
 
-/** The file name of an agent's keys: webagents' rule, and no separator is left. */
+/** The file name of an agent's keys, by webagents' rule, without separators. */
 function fileStem(agentId: string): string {
   const stem = agentId.replaceAll("@", "").replace(/[/:\\]/g, "_");
   if (stem !== "" && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(stem)) return stem;
   throw misuse("invalid_config", "agent_id: it names a file, so it must be printable text");
 }
 
-// What a key is is for the core to judge; here it must be a document at all.
+// The core checks the keys; here the form of the document counts.
 function ringOf(value: unknown): RingDocument | undefined {
   const keys = (value as Partial<RingDocument> | null | undefined)?.keys;
   const isRing = Array.isArray(keys) && keys.every((key) => typeof (key as RingKey | null)?.kid === "string");

@@ -15,9 +15,12 @@ import {
 import type { Backend } from "../core/portable/core.js";
 import { SIGNER_RULES, type Signer, type SignerOptions } from "../core/signer.js";
 
-/** What a host brings besides the configuration, to a skill and to an authority alike. */
+/** Options of a skill and of an authority besides the configuration. */
 export interface HostOptions extends SignerOptions {
-  /** Signs instead of the key ring in `keysDir`: PEM or JWK text, a `KeyObject`, or a function (a KMS) with `publicKey`. */
+  /**
+   * Signs in place of the key ring in `keysDir`: PEM or JWK text, a `KeyObject`, or a function (a
+   * KMS) with `publicKey`.
+   */
   readonly signer?: Signer | undefined;
   /**
    * Who verifies signatures: `node:crypto`, which is faster, or the core. Own keys always sign in
@@ -36,7 +39,7 @@ export interface HostOptions extends SignerOptions {
   readonly library?: string | undefined;
 }
 
-/** The types of what a host brings. */
+/** The types of these options. */
 export const HOST: Rules<HostOptions> = {
   ...SIGNER_RULES,
   keyBits: BITS,
@@ -51,9 +54,9 @@ export const HOST_NAMES: readonly string[] = Object.keys(HOST);
 const HOST_ONLY: readonly string[] = [...HOST_NAMES, "keys", "replay", "onError"];
 
 /**
- * Refuses what can be no configuration, before anything is loaded.
+ * Refuses a configuration that is no plain object, before anything is loaded.
  *
- * @throws {@link TallystickError} `invalid_argument` for another type than a plain object.
+ * @throws {@link TallystickError} `invalid_argument`
  */
 export function checkConfig(config: unknown): void {
   if (isPlain(config)) return;
@@ -66,9 +69,10 @@ export function checkConfig(config: unknown): void {
 }
 
 /**
- * Refuses options of the host in a configuration, where the core would only say that there is no such key.
+ * Refuses options in the configuration, with advice; the core would only say that there is no such
+ * key.
  *
- * @param name - Of the file, where it is one.
+ * @param name - The file's name, if the configuration is a file.
  * @throws {@link TallystickError} `invalid_config`
  */
 export function refuseHostOptions(config: unknown, name: string | undefined): void {
@@ -79,11 +83,11 @@ export function refuseHostOptions(config: unknown, name: string | undefined): vo
   const call = name === undefined ? "new AuthSkill(config, " : "AuthSkill.fromFile(path, ";
   throw misuse(
     "invalid_config",
-    `${name ?? "AuthSkill"}: ${written} belongs to no configuration: write it in the second argument, ${call}{ ${found} })`,
+    `${name ?? "AuthSkill"}: ${written} is no key of the configuration: write it in the second argument, ${call}{ ${found} })`,
   );
 }
 
-// The seed's file has it below `skills.auth`.
+// A file of webagents has it below `skills.auth`.
 function authOf(config: unknown): object {
   const { skills } = (config ?? {}) as { skills?: { auth?: unknown } | null };
   const found = skills?.auth ?? config;

@@ -4,15 +4,15 @@ import type { KeyInspectResult } from "../core/operations.js";
 import type { Core } from "../core/portable/core.js";
 import { type ResolvedSigner, resolveSigner, type Signer, type SignerOptions } from "../core/signer.js";
 
-/** What an engine that signs needs of its keys, wherever they lie. */
+/** The keys of an engine that signs, wherever they are. */
 export interface SigningKeys {
-  /** The ring for the core: what it publishes and decides by, without private halves. */
+  /** The ring for the core, without private keys. */
   readonly document: RingDocument;
-  /** Who makes the signatures: this host by its own crypto, or somebody whose signatures the core checks. */
+  /** Who signs: this process, or somebody else, whose signatures the core checks. */
   readonly signing: "host" | "external";
   /** Whether {@link SigningKeys.refresh} should be called before the keys are used. */
   readonly due: boolean;
-  /** Looks whether others changed the keys: true then. */
+  /** Reads the keys again. True if others changed them. */
   refresh(): Promise<boolean>;
   /** The need `sign`; never throws. */
   sign(input: string, kid: string): Promise<Reply>;
@@ -36,7 +36,7 @@ export interface Rotation {
   readonly active: string;
   /** Thumbprint of the key that is published and signs next. */
   readonly next: string;
-  /** Thumbprints of keys that are published until their last token is dead. */
+  /** Thumbprints of keys that are published until their last token has expired. */
   readonly retired: readonly string[];
 }
 
@@ -46,11 +46,11 @@ export interface RingKey {
   readonly kid: string;
   readonly state: "next" | "active" | "retired";
   readonly private_pem?: string;
-  /** Instead of the private half, where another holds it. */
+  /** In place of the private key, if another holds that. */
   readonly public_pem?: string;
   /** Seconds since 1970. */
   readonly published_at: number;
-  /** Seconds since 1970: when the last token of a retired key is dead. */
+  /** When the last token of a retired key has expired, in seconds since 1970. */
   readonly dead_at?: number;
 }
 
@@ -60,7 +60,10 @@ export interface RingDocument {
   readonly keys: readonly RingKey[];
 }
 
-/** One key that lies elsewhere (a KMS, an HSM, the caller's own store): there is no file, and rotating it is not ours. */
+/**
+ * One key that is elsewhere (a KMS, an HSM, the program's own store). There is no file, and the key
+ * is rotated there.
+ */
 export class ExternalKey implements SigningKeys {
   readonly document: RingDocument;
   readonly due = false;
@@ -69,9 +72,12 @@ export class ExternalKey implements SigningKeys {
   readonly kid: string;
   readonly #signer: ResolvedSigner;
 
-  /** @throws {@link TallystickError} `invalid_key`, or `invalid_argument` for a function without its public key. */
+  /**
+   * @throws {@link TallystickError} `invalid_key`, or `invalid_argument` for a function without its
+   *   public key.
+   */
   constructor(core: Core, signer: Signer, options: SignerOptions) {
-    // The core's own RSA would want the private key inside; this key is only ever used by its holder.
+    // With "core" the private key would have to be given to the core; here only its holder uses it.
     this.#signer = resolveSigner(core, signer, { ...options, crypto: "host" });
     const { public_key: publicKey, rsa } = this.#signer.configuration;
     this.signing = rsa === "external" ? "external" : "host";
@@ -99,6 +105,9 @@ export class ExternalKey implements SigningKeys {
   }
 
   async rotate(): Promise<Rotation> {
-    throw misuse("invalid_argument", "the key of a signer is rotated where it lies: start again with the new signer");
+    throw misuse(
+      "invalid_argument",
+      "the key of a signer is rotated where it is kept: start again with the new signer",
+    );
   }
 }

@@ -6,40 +6,40 @@ import type { Core } from "../core/portable/core.js";
 import { oneLine, reason } from "../core/text.js";
 import { isStore, warnOfMemory } from "../stores/replay.js";
 import { type ConfigSource, expandHome, readConfig } from "./config.js";
-import { AccessEngine, type AccessPlan } from "./engine.js";
+import { AccessEngine, type Host } from "./engine.js";
 import { KeyRing } from "./key-ring.js";
 import type { HostOptions } from "./options.js";
 import { ExternalKey, type SigningKeys } from "./signing-keys.js";
 
-/** What is left of starting once a configuration is read. */
-export interface Opening {
+/** A start once the configuration is read. */
+export interface Startup {
   readonly core: Core;
   readonly read: ConfigReadResult;
   /** Absolute. */
   readonly keysDir: string;
 }
 
-/** Loads the core and has it read a configuration; `overrides` go before it. */
-export async function readFor(config: ConfigSource, overrides: object, options: HostOptions): Promise<Opening> {
+/** Loads the core and has it read a configuration, whose keys `overrides` override. */
+export async function readSettings(config: ConfigSource, overrides: object, options: HostOptions): Promise<Startup> {
   const core = await sharedCore({ backend: options.backend, library: options.library });
   const read = readConfig(core, config, overrides, options.variables ?? process.env);
   return { core, read, keysDir: expandHome(read.keys_dir) };
 }
 
-/** Opens the engine, with keys of its own where it signs. */
-export async function open(
-  { core, read, keysDir }: Opening,
+/** Opens the engine, with its own keys if it signs. */
+export async function openEngine(
+  { core, read, keysDir }: Startup,
   options: HostOptions,
-  plan: Omit<AccessPlan, "access" | "keys" | "logger">,
+  host: Omit<Host, "access" | "keys" | "logger">,
 ): Promise<AccessEngine> {
   const logger = options.logger ?? consoleLogger;
   for (const { key, reason } of read.inactive) logger.warn(`${key} is not active: ${reason}`);
   if (read.access.dev_mode === true) {
     logger.warn("devMode: plain http on loopback is accepted for issuers that are not configured: not for production");
-  } else if (!isStore(plan.replay)) warnOfMemory(logger);
-  const signs = plan.role === "authority" || read.mode === "self-issued";
+  } else if (!isStore(host.replay)) warnOfMemory(logger);
+  const signs = host.role === "authority" || read.mode === "self-issued";
   const keys = signs ? await signingKeys(core, read.access, keysDir, options) : undefined;
-  return new AccessEngine(core, { ...plan, access: read.access, keys, logger });
+  return new AccessEngine(core, { ...host, access: read.access, keys, logger });
 }
 
 async function signingKeys(
@@ -51,7 +51,7 @@ async function signingKeys(
   const { signer, publicKey, signerTimeout, keyBits: bits } = options;
   if (signer !== undefined) return new ExternalKey(core, signer, { publicKey, signerTimeout });
   const { agent_id: agentId } = access;
-  // Without a name there is nobody to sign for: such a skill only verifies, and leaves no file behind.
+  // A skill without an id only verifies, and makes no file.
   if (agentId === undefined) return undefined;
   const lifetime = (access.token_ttl ?? 0) + (access.leeway ?? 0);
   const ring = new KeyRing(core, { folder: keysDir, agentId, lifetime, bits }, options.logger ?? consoleLogger);
@@ -59,14 +59,14 @@ async function signingKeys(
   return ring;
 }
 
-/** From the start of an agent or an authority, which takes a while, to its end. */
-export class Life<Started extends { readonly engine: AccessEngine }> {
+/** An agent or an authority from its asynchronous start to its end. */
+export class Lifecycle<Started extends { readonly engine: AccessEngine }> {
   readonly #name: string;
   readonly #started: Promise<Started>;
   #state = "starting";
   #now: Started | undefined;
 
-  /** @param name - How errors and logs call it. */
+  /** @param name - Its name in errors and logs. */
   constructor(name: string, started: Promise<Started>, logger: Logger) {
     this.#name = name;
     this.#started = started;
@@ -79,7 +79,7 @@ export class Life<Started extends { readonly engine: AccessEngine }> {
     );
   }
 
-  /** What was started; undefined before. */
+  /** What was started; undefined until then. */
   get now(): Started | undefined {
     return this.#now;
   }
@@ -87,7 +87,7 @@ export class Life<Started extends { readonly engine: AccessEngine }> {
   /**
    * Waits for the start.
    *
-   * @throws {@link TallystickError} what kept it from starting; `invalid_argument` once it is closed.
+   * @throws {@link TallystickError} if it could not start; `invalid_argument` once it is closed.
    */
   async running(): Promise<Started> {
     if (this.#state === "closed") throw misuse("invalid_argument", `this ${this.#name} was closed: make a new one`);
@@ -99,7 +99,7 @@ export class Life<Started extends { readonly engine: AccessEngine }> {
     (await this.#started).engine.close();
   }
 
-  /** Its id and mode, or that it has none now. */
+  /** Its id and mode, or its state if it has none. */
   toString(): string {
     return `${this.#name}(${oneLine(this.#state)})`;
   }

@@ -9,23 +9,27 @@ import { factMembers, REQUIREMENTS } from "../http/facts.js";
 import { Guard, type Refusals } from "../http/refusal.js";
 import { AuthContext, type BodyReader, type RequestFacts, type Requirements } from "../types.js";
 import type { AccessEngine } from "./engine.js";
-import type { Life } from "./startup.js";
+import type { Lifecycle } from "./startup.js";
 
 /** Verifies access tokens, alone or with the requests that bring them. */
 export class TokenVerifier {
-  readonly #life: Life<{ readonly core: Core; readonly engine: AccessEngine }>;
+  readonly #lifecycle: Lifecycle<{ readonly core: Core; readonly engine: AccessEngine }>;
   readonly #refusals: Refusals;
   readonly #logger: Logger;
 
-  constructor(life: Life<{ readonly core: Core; readonly engine: AccessEngine }>, refusals: Refusals, logger: Logger) {
-    this.#life = life;
+  constructor(
+    lifecycle: Lifecycle<{ readonly core: Core; readonly engine: AccessEngine }>,
+    refusals: Refusals,
+    logger: Logger,
+  ) {
+    this.#lifecycle = lifecycle;
     this.#refusals = refusals;
     this.#logger = logger;
   }
 
   /** @throws {@link TallystickError} of the code that says why the token is not good. */
   async token(token: string): Promise<AuthContext> {
-    const { engine } = await this.#life.running();
+    const { engine } = await this.#lifecycle.running();
     return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", { token }));
   }
 
@@ -35,7 +39,7 @@ export class TokenVerifier {
     { scopes, bind }: Requirements,
     read: BodyReader | HostBodyReader,
   ): Promise<AuthContext> {
-    const { engine } = await this.#life.running();
+    const { engine } = await this.#lifecycle.running();
     const required = JSON.stringify({ required_scopes: scopes, require_binding: bind });
     const members = factMembers(facts) + (required === "{}" ? "}" : `,${required.slice(1)}`);
     const own = bodyNeed(read, engine.buffers.asked);
@@ -43,17 +47,19 @@ export class TokenVerifier {
   }
 
   /**
-   * What stands before a handler. Its requirements are checked now, and copied: what is misspelt must not let in.
+   * Makes a guard for a handler. It checks the requirements at once and copies them.
    *
-   * @param what - How errors call it.
-   * @throws {@link TallystickError} `invalid_argument` for an unknown requirement or a wrong type; `invalid_config` for
-   *   a scope that is no pattern. While the core still loads, that is logged, and the guard refuses everybody.
+   * @param what - Its name in errors.
+   * @throws {@link TallystickError} `invalid_argument` for an unknown requirement or a wrong type;
+   *   `invalid_config` for a scope that is no pattern. While the core still loads, a wrong pattern
+   *   is logged, and the guard refuses everybody.
    */
   guard(what: string, given: Requirements): Guard<AuthContext> {
     checkOptions(what, given, REQUIREMENTS);
     const requirements = { scopes: given.scopes && [...given.scopes], bind: given.bind };
     const checked = this.#checked(what, requirements.scopes);
-    // Read only where the token is bound to it; else whatever comes later finds the stream as it was.
+    // The body is read only if the token is bound to it; else later handlers find the stream
+    // unread.
     return new Guard(async (facts: RequestFacts, body: BodySource) => {
       await checked;
       return this.request(facts, requirements, body.read);
@@ -61,12 +67,12 @@ export class TokenVerifier {
   }
 
   #checked(what: string, patterns: readonly string[] | undefined): Promise<void> | undefined {
-    const core = this.#life.now?.core;
+    const core = this.#lifecycle.now?.core;
     if (core !== undefined) {
       checkPatterns(core, what, patterns);
       return undefined;
     }
-    const checked = this.#life.running().then(({ core }) => {
+    const checked = this.#lifecycle.running().then(({ core }) => {
       try {
         checkPatterns(core, what, patterns);
       } catch (error) {
@@ -79,7 +85,7 @@ export class TokenVerifier {
   }
 }
 
-/** Has the core judge scope patterns, once, when a guard is made. */
+/** Has the core check scope patterns when a guard is made. */
 function checkPatterns(core: Core, what: string, patterns: readonly string[] = []): void {
   for (const pattern of patterns) {
     try {

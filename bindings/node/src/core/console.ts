@@ -1,12 +1,15 @@
 import { debuglog, inspect } from "node:util";
 
-/** Where Tallystick says what an operator should know; `console`, pino and winston fit. */
+/** Where Tallystick writes what an operator should know; `console`, pino and winston fit. */
 export interface Logger {
-  /** Ordinary events that need nobody. */
+  /** Ordinary events. */
   debug?(message: string): void;
-  /** Refused requests, one line each, and things to mend: keys that cannot be used, a store that does not answer, development mode. */
+  /**
+   * Refused requests, one line each, and what should be repaired: keys that cannot be used, a store
+   * that does not answer, development mode.
+   */
   warn(message: string): void;
-  /** Failures that keep everything from working. */
+  /** Failures that stop everything. */
   error(message: string): void;
 }
 
@@ -19,7 +22,9 @@ export const consoleLogger: Logger = {
   error: (message) => console.error("%s", `tallystick: ${message}`),
 };
 
-/** Makes an object that holds a secret show this text on a console instead; its members stay what they are. */
+/**
+ * Makes `console.log` show this text for an object that holds a secret. Its members do not change.
+ */
 export function shownAs<T extends object>(value: T, text: string): T {
   return Object.defineProperty(value, inspect.custom, { value: () => text });
 }

@@ -4,17 +4,18 @@ import type { EngineOpenRequest, EngineOpenResult } from "./operations.js";
 import type { Core } from "./portable/core.js";
 
 /**
- * Fewer than the 1,024 tickets that an engine of the core can hold, so that it need not refuse what can wait here; and
- * more than the 512 that may wait for bodies there, so that slow senders are refused and do not keep everybody waiting.
+ * How many operations may be suspended. An engine of the core holds 1,024 tickets: fewer than that,
+ * so that operations wait here and the core refuses none. At most 512 of them may wait for bodies:
+ * more than that, so that slow senders are refused and delay nobody else.
  */
 const MAX_SUSPENDED = 896;
 
-/** How many operations wait for one of those; what comes on top is refused as overloaded. */
+/** How many further operations wait for a place; above that they are refused as overloaded. */
 const MAX_WAITING = 8192;
 
 const MAX_RESTARTS = 2;
 
-/** Frees engines that nobody holds any more and nobody closed. */
+/** Frees engines that were garbage-collected without being closed. */
 const forgotten = new FinalizationRegistry<{ core: Core; generation: number; engine: number }>(
   ({ core, generation, engine }) => {
     if (core.generation === generation) core.call("engine.close", JSON.stringify({ engine }));
@@ -24,7 +25,7 @@ const forgotten = new FinalizationRegistry<{ core: Core; generation: number; eng
 /** The core's instance was replaced while an operation was under way. */
 const REPLACED = Symbol("replaced");
 
-/** Where a ticket is good: an engine of one instance. */
+/** The engine that gave a ticket, and the generation of its core. */
 interface Place {
   readonly engine: number;
   readonly generation: number;
@@ -36,7 +37,7 @@ type Pending<T> = Extract<Answer<T>, { readonly need: Need }>;
 /** One operation under way. */
 class Run {
   starts = 0;
-  /** It met a need that took its time. */
+  /** One of its needs was answered asynchronously. */
   suspended = false;
   claimed: Reply | undefined;
   cause: unknown;
@@ -48,20 +49,22 @@ class Run {
   ) {}
 }
 
-/** Whether a value is still to come: by whatever `Promise`, since programs replace the global one. */
+/** Whether a value is a promise. Not by `instanceof`: programs replace the global `Promise`. */
 export function isLater<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as { readonly then?: unknown } | null | undefined)?.then === "function";
 }
 
-/** A request with what every one has; `members` is a JSON object. */
+/**
+ * Adds the engine and the time, which every request has, to `members`, the text of a JSON object.
+ */
 function withNow(engine: number, members: string): string {
   const separator = members === "{}" ? "" : ",";
   return `{"engine":${engine},"now":${now()}${separator}${members.slice(1)}`;
 }
 
 /**
- * One engine of the core and the loop that serves its needs.
- * Where a WebAssembly instance was replaced, the engine is opened again from its configuration.
+ * One engine of the core, and the loop that serves its needs. After a WebAssembly instance was
+ * replaced, the engine is opened again from its configuration.
  */
 export class Engine {
   readonly #core: Core;
@@ -75,9 +78,11 @@ export class Engine {
   #closed = false;
 
   /**
-   * @param configuration - Gives the request of `engine.open`; asked again when the engine must be opened again.
+   * @param configuration - Gives the request of `engine.open`; called again when the engine is
+   *   opened again.
    * @param needs - What the host does for the core.
-   * @param finished - Sees each result of {@link Engine.run} before any other call reaches the core.
+   * @param finished - Called with each result of {@link Engine.run}, before any other call reaches
+   *   the core.
    */
   constructor(core: Core, configuration: () => EngineOpenRequest, needs: Needs, finished?: (result: unknown) => void) {
     this.#core = core;
@@ -88,7 +93,7 @@ export class Engine {
     this.#opened = this.#open();
   }
 
-  /** The number under which the core knows the engine now, and what it said about it. */
+  /** The core's answer to the present `engine.open`: its number and its limits. */
   get opened(): EngineOpenResult {
     if (this.#closed) throw misuse("unknown_engine", "the engine was closed");
     if (this.#generation !== this.#core.generation) {
@@ -105,11 +110,12 @@ export class Engine {
   }
 
   /**
-   * An operation that may have needs: while the answer is a need, do it and resume. It is done when this returns, or is
-   * a promise from the first need on that takes its time: a promise costs as much as the core's part of some operations.
+   * An operation that may have needs: while the answer is a need, do it and resume. The result is a
+   * promise only if a need was answered asynchronously, because a promise costs as much time as
+   * some operations of the core.
    *
-   * @param members - What the request has beside engine and time, or the JSON text of it.
-   * @param own - Needs that belong to this operation alone, such as the body of the request that it verifies.
+   * @param members - The request without engine and time, as an object or as JSON text.
+   * @param own - Needs of this operation alone, such as the body of the request that it verifies.
    * @throws {@link TallystickError} of the core's code.
    */
   run<T>(op: string, members: object | string, body?: Uint8Array, own?: Needs): T | Promise<T> {
@@ -174,15 +180,18 @@ export class Engine {
   }
 
   #meet(run: Run, { ticket, need }: Pending<unknown>): Reply | Promise<Reply> {
-    // Nothing in the core counts the claims that end a verification.
+    // The core does not count claims that end a verification, since they have no ticket.
     if (ticket === undefined && !run.suspended && this.#suspended >= MAX_SUSPENDED) {
       return { members: { claim: "overloaded" } };
     }
-    // A token is claimed once, however often its verification has to start again.
+    // A verification may start again; its token is claimed once all the same.
     return need.kind === "claim" && run.claimed !== undefined ? run.claimed : this.#serve(need, run.own);
   }
 
-  /** Goes on once a need is met. The operation counts as suspended from its first such need until it has ended. */
+  /**
+   * Goes on once a need is answered. The operation counts as suspended from its first asynchronous
+   * need until its end.
+   */
   async #follow<T>(run: Run, place: Place, pending: Pending<T>, reply: PromiseLike<Reply>): Promise<T> {
     const first = !run.suspended;
     run.suspended = true;
@@ -207,7 +216,10 @@ export class Engine {
     }
   }
 
-  /** The next answer: of a claim that ends the operation, the result that lies in it or what the core makes of the refusal. */
+  /**
+   * The next answer. For a claim that ends the operation it is the result inside the need, or the
+   * core's refusal.
+   */
   #goOn<T>(run: Run, place: Place, { ticket, need }: Pending<T>, found: Reply): Answer<T> | typeof REPLACED {
     if (ticket !== undefined) return this.#resume<T>(run, place, ticket, need, found);
     const { issuer, jti, claimed } = need as LastClaim<T>;
@@ -217,19 +229,22 @@ export class Engine {
     return this.#ask("claim.refuse", JSON.stringify({ engine, issuer, jti, ...found.members }), undefined);
   }
 
-  /** The next answer, unless the instance that gave the ticket is gone: to another one it says nothing, or something else. */
+  /**
+   * The next answer, or REPLACED when the instance that gave the ticket is gone: another instance
+   * does not know the ticket, or knows another one by that number.
+   */
   #resume<T>(run: Run, place: Place, ticket: number, need: Need, found: Reply): Answer<T> | typeof REPLACED {
     if (need.kind === "claim") run.claimed = found;
     run.cause = found.cause;
     if (this.#core.generation !== place.generation) return REPLACED;
     const members = JSON.stringify({ ticket, ...found.members });
     const answer = this.#ask<T>("engine.resume", withNow(place.engine, members), found.body);
-    // What the core could not read has not used the ticket up.
+    // The core keeps a ticket whose answer it could not read.
     if (answer.error?.code === "invalid_argument") this.#giveUp(place, ticket);
     return answer;
   }
 
-  /** A ticket that nobody comes back for would take a place in the core for a minute. */
+  /** Gives a ticket back. Otherwise it takes a place in the core for a minute. */
   #giveUp(place: Place, ticket: number | undefined): void {
     if (ticket === undefined || this.#closed || this.#core.generation !== place.generation) return;
     const members = JSON.stringify({ ticket, failed: "the host gave up" });

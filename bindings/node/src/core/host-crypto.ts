@@ -18,14 +18,17 @@ import { reason } from "./text.js";
 /** How many public keys are kept ready. */
 const MAX_KEYS = 1024;
 
-/** A key, and what an encoding of RFC 8017 section 9.2 for its size holds before the digest. */
+/** A key, and the encoding of RFC 8017 section 9.2 for its size, up to the digest. */
 interface ReadyKey {
   readonly key: KeyObject;
   readonly raw: { readonly key: KeyObject; readonly padding: number };
   readonly prefix: Buffer;
 }
 
-/** The keys of this thread by their RFC 7638 thumbprint, which says all about a key: whoever asks gets the same one. */
+/**
+ * The keys of this thread by RFC 7638 thumbprint. A thumbprint identifies a key, so all engines
+ * share them.
+ */
 const ready = new Map<string, ReadyKey>();
 
 const DIGEST_LENGTH = 32;
@@ -40,8 +43,9 @@ function makeReady(key: KeyObject): ReadyKey {
 }
 
 /**
- * RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 section 8.2.2). The whole encoding is compared, which takes a tenth less time
- * than `verify`: that one looks its algorithms up at each call. What differs, `verify` judges.
+ * RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 section 8.2.2). Compares the whole encoding, which takes
+ * a tenth less time than `verify`, because `verify` looks up its algorithms at each call. If the
+ * encodings differ, `verify` decides.
  */
 function verifies({ key, raw, prefix }: ReadyKey, input: Uint8Array, signature: Uint8Array): boolean {
   const digestAt = prefix.length;
@@ -50,24 +54,24 @@ function verifies({ key, raw, prefix }: ReadyKey, input: Uint8Array, signature: 
     const same = encoded.compare(prefix, 0, digestAt, 0, digestAt) === 0;
     if (same && encoded.toString("latin1", digestAt) === hash("sha256", input, "binary")) return true;
   } catch {
-    // Not below the modulus; or this build of OpenSSL or this runtime does not do it.
+    // The signature is not below the modulus, or this OpenSSL or runtime cannot do it.
   }
   return cryptoVerify("sha256", input, key, signature);
 }
 
-/** How the core's configuration says who verifies signatures. */
+/** The member `rsa` of the core's configuration: who verifies signatures. */
 export function rsaBy(crypto: "host" | "core" | undefined): "import" | "core" {
   return crypto === undefined || crypto === "host" ? "import" : crypto;
 }
 
-/** What {@link Platform.check} is in Node: it knows the keys that some {@link KeyCache} was asked for. */
+/** {@link Platform.check} for Node. It knows the keys that a {@link KeyCache} has loaded. */
 export function checkNow(thumbprint: string, input: Uint8Array, signature: Uint8Array): boolean | undefined {
   const key = ready.get(thumbprint);
   if (key === undefined) return undefined;
   try {
     return verifies(key, input, signature);
   } catch {
-    return undefined; // for the need `check`, which tells the core why
+    return undefined; // the need `check` then tells the core why
   }
 }
 
@@ -108,13 +112,17 @@ const EMPTY = Buffer.alloc(0);
 // Most requests without a body need no hashing.
 const HASH_OF_NOTHING = hash("sha256", "", "hex");
 
-/** SHA-256 of a body, text as UTF-8, as `body_sha256` takes it: in WebAssembly it would take some 20 times as long. */
+/**
+ * SHA-256 of a body (text as UTF-8) for `body_sha256`. In WebAssembly it would take about 20 times
+ * as long.
+ */
 export function bodyDigest(body: string | Uint8Array | undefined): string {
   return body === undefined || body.length === 0 ? HASH_OF_NOTHING : hash("sha256", body, "hex");
 }
 
 /**
- * PBKDF2 with HMAC-SHA-256 in libuv's thread pool: what is stored of a client's secret.
+ * PBKDF2 with HMAC-SHA-256, in libuv's thread pool. Its result is what is stored of a client's
+ * secret.
  *
  * @throws Error, which never quotes the secret.
  */
@@ -122,13 +130,13 @@ export function derive({ secret, salt, iterations, length }: DeriveNeed): Promis
   return promisify(pbkdf2)(secret, Buffer.from(salt, "base64url"), iterations, length, "sha256");
 }
 
-/** How many threads of libuv's four may derive for strangers: files and names are read by the others. */
+/** How many of libuv's four threads may derive secrets at once. Files and DNS need the others. */
 const DERIVERS = 2;
 
 let deriving = 0;
 const turns: (() => void)[] = [];
 
-/** The need `derive`, in its turn. Never rejects. */
+/** The need `derive`, at most DERIVERS at once. Never rejects. */
 export async function deriveOffLoop(need: DeriveNeed): Promise<Reply> {
   if (deriving < DERIVERS) deriving++;
   else await new Promise<void>((resolve) => turns.push(resolve));
@@ -137,7 +145,7 @@ export async function deriveOffLoop(need: DeriveNeed): Promise<Reply> {
   } catch (error) {
     return failed((error as NodeJS.ErrnoException).code ?? "PBKDF2 failed");
   } finally {
-    const next = turns.shift(); // takes over this one's place
+    const next = turns.shift(); // it takes the place of this one
     if (next === undefined) deriving--;
     else next();
   }
@@ -145,7 +153,10 @@ export async function deriveOffLoop(need: DeriveNeed): Promise<Reply> {
 
 const generate = promisify(generateKeyPair);
 
-/** A new RSA key pair as PEM text, PKCS#8 and SPKI, made in libuv's thread pool. `bits`: 2048, 3072 or 4096. */
+/**
+ * A new RSA key pair as PEM text, PKCS#8 and SPKI, made in libuv's thread pool. `bits`: 2048, 3072
+ * or 4096.
+ */
 export function makeKeyPair(bits = 2048): Promise<{ readonly privateKey: string; readonly publicKey: string }> {
   return generate("rsa", {
     modulusLength: bits,
@@ -154,7 +165,7 @@ export function makeKeyPair(bits = 2048): Promise<{ readonly privateKey: string;
   });
 }
 
-/** Signs in libuv's thread pool, so that the event loop goes on: the need `sign`. Never rejects. */
+/** The need `sign`: signs in libuv's thread pool, off the event loop. Never rejects. */
 export function signOffLoop(input: string, key: KeyObject): Promise<Reply> {
   return new Promise((resolve) => {
     const done = (error: Error | null, signature: Buffer) => {

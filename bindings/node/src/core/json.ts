@@ -1,8 +1,9 @@
 import { misuse } from "./answers.js";
 
 /**
- * The JSON text of a payload, or of what else it is called. What `JSON.stringify` would lose without a word is an error here: NaN and infinities
- * (it writes null), functions and symbols, undefined as a whole or in an array. A member that is undefined is absent.
+ * The JSON text of a value, which errors call `what`. What `JSON.stringify` drops silently is an
+ * error: NaN and infinities (it writes null), functions and symbols, undefined as a whole or in an
+ * array. A member that is undefined is left out.
  *
  * @throws {@link TallystickError} `invalid_argument`, naming the member.
  */
@@ -13,7 +14,8 @@ export function jsonText(payload: unknown, what = "the payload"): string {
   } catch (cause) {
     if (cause instanceof LossyValue)
       throw misuse("invalid_argument", `${what} is not serialisable as JSON: ${cause.message}`);
-    // Cycles, and toJSON() methods that throw. The platform's message may show values, so it is not repeated.
+    // Cycles, and toJSON() methods that throw. The platform's message may show values, so it is not
+    // repeated.
     throw misuse("invalid_argument", `${what} is not serialisable as JSON: a cycle, or a toJSON() that throws`);
   }
   if (text === undefined) throw misuse("invalid_argument", `${what} is not serialisable as JSON: it is undefined`);

@@ -8,7 +8,10 @@ export type { Backend, Core } from "./portable/core.js";
 
 /** How to reach the core. */
 export interface CoreOptions {
-  /** "wasm" needs nothing else; "native" needs koffi and the C library. Default: `TALLYSTICK_BACKEND`, else "wasm". */
+  /**
+   * "wasm" needs nothing more; "native" needs the package koffi and the C library. Default:
+   * `TALLYSTICK_BACKEND`, else "wasm".
+   */
   readonly backend?: Backend | undefined;
   /** Path of libtallystick for "native". Default: `TALLYSTICK_LIBRARY`. */
   readonly library?: string | undefined;
@@ -17,10 +20,11 @@ export interface CoreOptions {
 }
 
 /**
- * Loads a core of its own: with "wasm" a fresh instance of the module, which is compiled once per thread.
+ * Loads a core that nothing else uses. With "wasm" that is a fresh instance of the module, which is
+ * compiled once per thread.
  *
- * @throws {@link TallystickError} `invalid_config` when the backend cannot be loaded; the message says what to install.
- *   `invalid_argument` for an option that does not exist or has a wrong type.
+ * @throws {@link TallystickError} `invalid_config` when the backend cannot be loaded; the message
+ *   says what to install. `invalid_argument` for an option that does not exist or has a wrong type.
  */
 export async function loadCore(options: CoreOptions = {}): Promise<Core> {
   checkOptions("loadCore", options, OPTIONS);
@@ -31,14 +35,14 @@ export async function loadCore(options: CoreOptions = {}): Promise<Core> {
 }
 
 const OPTIONS: Rules<CoreOptions> = {
-  backend: STRING, // which ones there are is said below, since the environment may name it too
+  backend: STRING, // the value is checked in loadCore, because it may come from the environment
   library: TEXT,
   memoryLimit: { must: "a number of bytes above 0", holds: (value) => typeof value === "number" && value > 0 },
 };
 
 const shared = new Map<string, Promise<Core>>();
 
-/** The core that everything in this thread with the same options shares. */
+/** The core that everything with the same options in this thread shares. */
 export function sharedCore(options: CoreOptions = {}): Promise<Core> {
   const { TALLYSTICK_BACKEND, TALLYSTICK_LIBRARY } = process.env;
   const name = JSON.stringify([

@@ -52,7 +52,7 @@ async function open(path: string): Promise<Functions> {
 /** The core as the C library `libtallystick`, called through koffi. */
 export class NativeBackend implements Core {
   readonly backend = "native";
-  /** The library recovers from its own panics, so nothing is ever lost. */
+  /** The library recovers from its own panics, so it is never replaced. */
   readonly generation = 0;
   readonly #functions: Functions;
 

@@ -1,6 +1,6 @@
 import type { DeriveNeed } from "./operations.js";
 
-/** Something that the core asks the host to do; see the table of needs in abi.md. */
+/** What the core asks the host to do; see the table of needs in abi.md. */
 export type Need =
   | { readonly kind: "keys"; readonly issuer: string }
   | {
@@ -29,34 +29,37 @@ export type Need =
   | { readonly kind: "body"; readonly max_bytes: number }
   | ({ readonly kind: "derive" } & DeriveNeed);
 
-/** What `engine.resume` takes for a need. */
+/** The host's answer to a need, for `engine.resume`. */
 export interface Reply {
   readonly members: Readonly<Record<string, unknown>>;
   readonly body?: Uint8Array;
-  /** What was thrown, where the reply is `failed`: the cause of the error that comes of it. */
+  /** What was thrown, if the reply is `failed`: it becomes the cause of the error. */
   readonly cause?: unknown;
 }
 
-/** How a host does one kind of need. A failure is a reply with `failed`; what is thrown ends the operation. */
+/**
+ * How a host answers each kind of need. A failure is a reply with `failed`; an exception ends the
+ * operation.
+ */
 export type Needs = {
   readonly [Kind in Need["kind"]]?: (need: Extract<Need, { kind: Kind }>) => Reply | Promise<Reply>;
 };
 
-/** A reply to `failed`, for the log of the core. */
+/** A reply that says why a need failed; the text is for the log. */
 export function failed(why: string): Reply {
   return { members: { failed: why } };
 }
 
-/** Seconds since 1970, which the core, having no clock, is told with each call. */
+/** Seconds since 1970. The core has no clock, so each call brings the time. */
 export function now(): number {
   return Date.now() / 1000;
 }
 
 /**
- * The result of work, or an error where it takes too long; the work itself goes on unheard.
+ * The result of `work`, or an error if it takes too long. The work itself is not ended.
  *
  * @param limit - In seconds.
- * @param who - Whom the error blames.
+ * @param who - Who did not answer, for the error.
  */
 export async function within<T>(limit: number, who: string, work: () => Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

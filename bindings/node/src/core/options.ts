@@ -2,14 +2,14 @@ import { TallystickError } from "../errors.js";
 import { errorFrom, misuse } from "./answers.js";
 import { oneLine } from "./text.js";
 
-/** What a member must be. */
+/** What a value must be. */
 export interface Rule {
-  /** For the error: `a text`. */
+  /** For the error, such as `a text`. */
   readonly must: string;
   readonly holds: (value: unknown) => boolean;
 }
 
-/** A rule for each member that there is; the compiler sees to it that none is forgotten. */
+/** A rule for each member of T; the compiler refuses a missing one. */
 export type Rules<T> = { readonly [Name in keyof T]-?: Rule };
 
 const isText = (value: unknown) => typeof value === "string" && value !== "";
@@ -27,7 +27,7 @@ export const SIZE: Rule = {
   must: "a whole number of bytes, 0 or more",
   holds: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
 };
-/** A time that something may take. */
+/** A duration, in seconds. */
 export function seconds(most: number): Rule {
   return {
     must: `over 0, up to ${most} seconds`,
@@ -68,16 +68,17 @@ export const ISSUER_KEYS: Rule = {
   holds: (value) => isPlain(value) && Object.values(value).every(STRING.holds),
 };
 
-/** Whether a value is an object with members of its own making: no array, and of no class. */
+/** Whether a value is a plain object: no array, and of no class. */
 export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   if (!isObject(value) || Array.isArray(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  // Object.prototype of another realm is one, too: its own prototype is null.
+  // An object of another realm has another Object.prototype, whose prototype is null, too.
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /**
- * Refuses options that nobody reads, and values of a wrong type: a misspelt `scopes` would be a check that is not made.
+ * Refuses unknown options and values of a wrong type. A misspelt `scopes`, if ignored, would switch
+ * a check off.
  *
  * @throws {@link TallystickError} `invalid_argument`, which names the option.
  */
@@ -87,7 +88,7 @@ export function checkOptions<T>(what: string, options: unknown, rules: Rules<T>)
   checkTypes(what, options as object, rules);
 }
 
-/** Refuses values of a wrong type, and leaves members that have no rule to others. */
+/** Refuses values of a wrong type. Members without a rule are not looked at. */
 export function checkTypes<T>(what: string, options: object, rules: Rules<T>): void {
   for (const [name, rule] of Object.entries<Rule>(rules)) {
     const value = (options as Readonly<Record<string, unknown>>)[name];
@@ -95,12 +96,15 @@ export function checkTypes<T>(what: string, options: object, rules: Rules<T>): v
   }
 }
 
-/** Refuses a value of a wrong type. The value itself is never quoted: it may be a secret in the wrong place. */
+/**
+ * Refuses a value of a wrong type. The error does not quote the value, which may be a secret in the
+ * wrong place.
+ */
 export function checkValue(what: string, value: unknown, rule: Rule): void {
   if (!rule.holds(value)) throw misuse("invalid_argument", `${what} must be ${rule.must} (it is ${kindOf(value)})`);
 }
 
-/** Refuses what is no plain object, and an option that nobody reads: a misspelt one would be a check that is not made. */
+/** Refuses what is not a plain object, and unknown options. */
 export function knownOptions(what: string, options: unknown, known: readonly string[]): void {
   if (!isPlain(options)) {
     throw misuse("invalid_argument", `${what}: the options must be a plain object (there is ${kindOf(options)})`);
@@ -112,21 +116,24 @@ export function knownOptions(what: string, options: unknown, known: readonly str
   throw misuse("invalid_argument", `${what}: unknown option ${name}: ${advice}; there are ${known.join(", ")}`);
 }
 
-/** What options are called now that had another name. */
+/** The present names of options that were renamed. */
 const RENAMED: Readonly<Record<string, string>> = { bits: "keyBits", bodyTooLarge: "body", bodyUnavailable: "body" };
 
-/** What an option of those that are known was renamed to; undefined where it was not. */
+/** The present name of an option that was renamed, if it is one of `known`; else undefined. */
 export function newName(old: string, known: readonly string[]): string | undefined {
   const name = Object.hasOwn(RENAMED, old) ? RENAMED[old] : undefined;
   return name !== undefined && known.includes(name) ? name : undefined;
 }
 
-/** A name of the core as the user writes it: `maxBody` for `max_body`. */
+/** A name of the core in camelCase: `maxBody` for `max_body`. */
 export function camelCase(name: string): string {
   return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** Opens an engine: where the core refuses an option's value, the error names it as the user writes it. */
+/**
+ * Opens an engine. If the core refuses the value of an option, the error has the option's name in
+ * camelCase.
+ */
 export function openWithOptions<T>(open: () => T): T {
   try {
     return open();
@@ -141,7 +148,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null;
 }
 
-/** What a value is, without the value. */
+/** The kind of a value, for an error that must not quote it. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (value === "") return "an empty text";
@@ -157,7 +164,7 @@ function nearest(written: string, known: readonly string[]): string {
   return known[distances.indexOf(Math.min(...distances))] ?? "";
 }
 
-/** Levenshtein's. */
+/** Levenshtein distance. */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (const [line, character] of [...from].entries()) {

@@ -8,7 +8,8 @@ import type { Core } from "./portable/core.js";
 import { reason } from "./text.js";
 
 /**
- * Signs with a key that this process need not hold (a KMS, an HSM): RSASSA-PKCS1-v1_5 with SHA-256 over the bytes.
+ * Signs with a key that this process need not hold (a KMS, an HSM): RSASSA-PKCS1-v1_5 with SHA-256
+ * over the bytes.
  *
  * @param input - The bytes to sign.
  * @returns the raw signature.
@@ -18,7 +19,7 @@ export type SignFunction = (input: Uint8Array) => Uint8Array | ArrayBuffer | Pro
 /** A private RSA key as PEM or JWK text, as an object of `node:crypto`, or behind a function. */
 export type Signer = string | KeyObject | SignFunction;
 
-/** How a signer is made known to the core, and who does the RSA operation. */
+/** How the core is told of a signer, and how it signs. */
 export interface ResolvedSigner {
   /** Members of `signer` in `engine.open`. */
   readonly configuration: Omit<SignerConfig, "issuer" | "ttl">;
@@ -28,11 +29,14 @@ export interface ResolvedSigner {
 
 /** Choices that go with a signer. */
 export interface SignerOptions {
-  /** The public half as PEM or JWK text: lets the core check what a function signed before it is sent. */
+  /** The public key as PEM or JWK text. With it the core checks what a function signed. */
   readonly publicKey?: string | undefined;
   /** How long a function may take, in seconds. Default: 10; at most 50. */
   readonly signerTimeout?: number | undefined;
-  /** Who does the RSA operation: `node:crypto` off the event loop, or the core on it. Default: "host". */
+  /**
+   * Who does the RSA operation: `node:crypto` off the event loop, or the core on it. Default:
+   * "host".
+   */
   readonly crypto?: "host" | "core" | undefined;
 }
 
@@ -40,7 +44,7 @@ const DEFAULT_TIMEOUT = 10;
 // A ticket of the core lives 60 s.
 const MAX_TIMEOUT = 50;
 
-/** What a signer and the choices that go with it must be, whoever takes them. */
+/** The types of a signer and of its options. */
 export const SIGNER_RULES: Rules<SignerOptions & { readonly signer: Signer }> = {
   signer: {
     must: "PEM or JWK text, a KeyObject or a function",
@@ -52,10 +56,10 @@ export const SIGNER_RULES: Rules<SignerOptions & { readonly signer: Signer }> = 
 };
 
 /**
- * Makes a signer ready, which {@link SIGNER_RULES} has let through.
+ * Makes a signer ready. {@link SIGNER_RULES} have checked its type.
  *
- * @throws {@link TallystickError} `invalid_key` where the core refuses the key, `invalid_argument` for choices that do
- *   not go with it.
+ * @throws {@link TallystickError} `invalid_key` where the core refuses the key, `invalid_argument`
+ *   for options that do not fit it.
  */
 export function resolveSigner(core: Core, signer: Signer, options: SignerOptions): ResolvedSigner {
   if (typeof signer === "function") return functionSigner(signer, options);
@@ -76,14 +80,14 @@ function textSigner(core: Core, text: string): ResolvedSigner {
   return hostSigner(createPrivateKey(key.private_pem ?? ""), key.public_pem);
 }
 
-// The private half of an object stays where it is; the public one tells the core whether it may sign.
+// The private key is not exported. Its public key tells the core whether it may sign.
 function objectSigner(core: Core, key: KeyObject): ResolvedSigner {
   if (key.type !== "private") inspect(core, { text: keyText(key), want: "private" });
   const { public_pem } = inspect(core, { text: keyText(createPublicKey(key)), want: "public" });
   return hostSigner(key, public_pem);
 }
 
-/** The core, not OpenSSL, says which keys may sign. */
+/** The core, not OpenSSL, decides which keys may sign. */
 function inspect(core: Core, request: KeyInspectRequest): InspectedKey {
   const { keys } = ask<KeyInspectResult>(core, "key.inspect", request);
   const [key] = keys;

@@ -1,4 +1,4 @@
-/** What went wrong, in at most 300 characters of one line: for logs and for messages. */
+/** The text of an error in one line of at most 300 characters, for logs and messages. */
 export function reason(error: unknown): string {
   try {
     const text = error instanceof Error ? error.message || error.name : error;
@@ -8,13 +8,16 @@ export function reason(error: unknown): string {
   }
 }
 
-/** Half of a character, such as where a text was cut: it is no Unicode, so the core takes no text with one. */
+/**
+ * A lone surrogate, such as at a place where a text was cut. It is not valid Unicode, so the core
+ * refuses it.
+ */
 const UNPAIRED = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 
-/** Text without control characters, which would forge lines of a log. */
+/** The text without control characters, which could forge lines of a log. */
 export function oneLine(text: string): string {
   return text.replace(UNSEEN, " ");
 }

@@ -5,7 +5,7 @@ import type { EngineFeedResult, EngineStatsResult, File } from "../core/operatio
 import { reason } from "../core/text.js";
 import { KeysFolder } from "./keys-folder.js";
 
-/** A folder on a network may hang; requests shall not hang with it. */
+/** A folder on a network may hang; requests must not hang with it. */
 const READ_LIMIT = 10;
 
 const UNCHANGED: Reply = { members: { unchanged: true } };
@@ -18,14 +18,14 @@ export class AuthorizedKeys {
   #loaded = false;
   #warned: readonly string[] = [];
   #holds: "keys" | "no key" | "no folder" = "no key";
-  #fed: { readonly mark: string; readonly unread: readonly File[]; readonly engine: object } | undefined;
+  #fed: { readonly version: string; readonly unread: readonly File[]; readonly engine: object } | undefined;
 
   constructor(path: string, logger: Logger) {
     this.#folder = new KeysFolder(path);
     this.#logger = logger;
   }
 
-  /** Reads the folder at start and warns where nobody could be let in. */
+  /** Reads the folder at the start, and warns if nobody can be let in. */
   async load(engine: Engine): Promise<void> {
     const { members } = await this.refresh(engine);
     this.#loaded = true;
@@ -40,7 +40,10 @@ export class AuthorizedKeys {
     }
   }
 
-  /** The need `keys`. One read serves all that want it at the same time, so an older one never overwrites a newer. */
+  /**
+   * The need `keys`. Requests at the same time share one read, so an older read never overwrites a
+   * newer one.
+   */
   refresh(engine: Engine): Promise<Reply> {
     this.#reading ??= this.#read(engine).finally(() => {
       this.#reading = undefined;
@@ -52,8 +55,8 @@ export class AuthorizedKeys {
   }
 
   /**
-   * Logs once each time that the folder or the last key in it goes away: every request would say the same. At start,
-   * {@link load} says it.
+   * Logs once each time that the folder or its last key goes away, and not at every request. At the
+   * start {@link load} does it.
    */
   #note(now: "keys" | "no key" | "no folder"): void {
     const before = this.#holds;
@@ -63,7 +66,7 @@ export class AuthorizedKeys {
     else if (before === "keys") this.#everybodyIsRefused("holds no usable key any more", "it does");
   }
 
-  /** What was said of the content before is not said again. */
+  /** Warnings that were logged for the content before are not logged again. */
   #warn(messages: readonly string[]): void {
     for (const message of messages) if (!this.#warned.includes(message)) this.#logger.warn(`keys: ${message}`);
     this.#warned = messages;
@@ -79,15 +82,15 @@ export class AuthorizedKeys {
     try {
       const listing = await this.#folder.list();
       if (listing.missing) this.#note("no folder");
-      else if (this.#holds === "no folder") this.#note("no key"); // until it is read
-      // `opened` is another object once the engine had to be opened again, without keys.
+      else if (this.#holds === "no folder") this.#note("no key"); // until the folder is read
+      // An engine that was opened again has another `opened`, and no keys.
       const fed = this.#fed?.engine === engine.opened ? this.#fed : undefined;
-      if (fed?.mark === listing.mark && (await this.#folder.stillUnread(fed.unread))) return UNCHANGED;
+      if (fed?.version === listing.version && (await this.#folder.stillUnread(fed.unread))) return UNCHANGED;
       const files = await this.#folder.read(listing);
       const { issuers, warnings } = engine.call<EngineFeedResult>("engine.feed", { files });
       const unread = files.filter(({ failed }) => failed !== undefined);
-      this.#fed = { mark: listing.mark, unread, engine: engine.opened };
-      // Of a file that could not be read nobody knows whether it holds a key.
+      this.#fed = { version: listing.version, unread, engine: engine.opened };
+      // A file that could not be read may hold a key.
       if (!listing.missing && unread.length === 0) this.#note(issuers > 0 ? "keys" : "no key");
       this.#warn(warnings.map(({ message }) => message));
       return UNCHANGED;

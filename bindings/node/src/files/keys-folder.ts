@@ -10,17 +10,17 @@ const MAX_FILE = 262_144;
 const MAX_TOTAL = 12_582_912;
 const AT_ONCE = 32;
 
-/** The content of a folder and a mark that changes with it. */
+/** The names of a folder's files, and a version that changes with its content. */
 export interface Listing {
-  readonly mark: string;
+  readonly version: string;
   readonly names: readonly string[];
-  /** There is no folder, which is otherwise as if it were empty. */
+  /** There is no folder; it counts as an empty one. */
   readonly missing: boolean;
 }
 
 /**
- * A folder of authorized keys, as files: what a name or a text means is for the core to say.
- * Bounded: 10,000 files, 256 KiB each, 12 MiB altogether.
+ * The files of a folder of authorized keys; the core decides what their names and texts mean.
+ * Limits: 10,000 files, 256 KiB each, 12 MiB together.
  */
 export class KeysFolder {
   /** The absolute path. */
@@ -31,7 +31,7 @@ export class KeysFolder {
   }
 
   /**
-   * What lies in the folder, without reading it. A folder that does not exist is an empty one.
+   * Lists the folder, without reading its files. A folder that does not exist counts as empty.
    *
    * @throws Error where the folder cannot be listed or holds too many files.
    */
@@ -41,18 +41,18 @@ export class KeysFolder {
     if (names.length > MAX_FILES) {
       throw new Error(`the keys folder ${this.path} holds ${names.length} files, at most ${MAX_FILES} are read`);
     }
-    const marks = await inGroups(names, (name) => markOf(this.path, name));
-    const present = names.filter((_, index) => marks[index] !== undefined);
+    const versions = await inGroups(names, (name) => versionOf(this.path, name));
+    const present = names.filter((_, index) => versions[index] !== undefined);
     return {
-      mark: marks.filter((mark) => mark !== undefined).join("\n"),
+      version: versions.filter((version) => version !== undefined).join("\n"),
       names: present,
       missing: found === undefined,
     };
   }
 
   /**
-   * Reads the files of a listing. A file that cannot be read this time says so in `failed`, one that is no text of keys
-   * in `unusable`; one that has gone is left out.
+   * Reads the files of a listing. A file that cannot be read now has `failed`, one that is too
+   * large or not UTF-8 has `unusable`; one that is gone is left out.
    *
    * @throws Error where the files are too large altogether.
    */
@@ -69,7 +69,7 @@ export class KeysFolder {
     return files.filter((file) => file !== undefined);
   }
 
-  /** Whether files that could not be read say the same now: no listing would show it. */
+  /** Whether files that could not be read still fail in the same way, which no listing shows. */
   async stillUnread(unread: readonly File[]): Promise<boolean> {
     const now = await inGroups(unread, ({ name }) => readKeyFile(this.path, name));
     return now.every((file, index) => file?.failed !== undefined && file.failed === unread[index]?.failed);
@@ -89,8 +89,8 @@ function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === "ENOENT";
 }
 
-/** Undefined for what is no file or has gone; a changed file has another mark. */
-async function markOf(folder: string, name: string): Promise<string | undefined> {
+/** The version of a file, which changes with it; undefined if it is gone or is no file. */
+async function versionOf(folder: string, name: string): Promise<string | undefined> {
   try {
     const found = await stat(join(folder, name), { bigint: true });
     const { mtimeNs, ctimeNs, size, ino } = found;
@@ -109,7 +109,7 @@ async function readKeyFile(folder: string, name: string): Promise<File | undefin
 }
 
 async function readText(path: string): Promise<Pick<File, "text" | "unusable">> {
-  // Without O_NONBLOCK a named pipe that took the file's place would hang the reader.
+  // Without O_NONBLOCK, opening a named pipe in the file's place would hang.
   const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const bytes = Buffer.alloc(MAX_FILE + 1);

@@ -2,13 +2,13 @@ import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Bytes of a document or a key: what fits, escaped, into one request of the ABI. */
+/** Largest document or key, in bytes: escaped, it fits into one request of the ABI. */
 export const MAX_SIZE = 8 << 20;
 
-// Not "move it away": what is older than the newest version of a document is empty (files.md).
+// Not "move it away": the older versions of a document are empty (files.md).
 const RESTORE = "restore it from a copy";
 
-/** Reads a file that is for its owner alone; what others could read or write is no secret and no authority. */
+/** Reads a file that only its owner may read and write; any other is refused. */
 export async function readSecret(path: string): Promise<string> {
   const file = await openToRead(path);
   try {
@@ -18,7 +18,10 @@ export async function readSecret(path: string): Promise<string> {
   }
 }
 
-/** The text of an open file that is for its owner alone; undefined where it was emptied while it was read. */
+/**
+ * The text of an open file that only its owner may read and write; undefined if it was emptied
+ * meanwhile.
+ */
 export async function secretText(file: FileHandle, path: string): Promise<string | undefined> {
   const found = await file.stat();
   checkRegular(found, path);
@@ -27,7 +30,7 @@ export async function secretText(file: FileHandle, path: string): Promise<string
   return (await file.stat()).size === bytes.length ? decode(bytes, path) : undefined;
 }
 
-/** Reads a text of bounded size, in bytes; `fix` says what to do where it is over that. */
+/** Reads a text of at most `limit` bytes; `fix` says what to do with a larger one. */
 export async function readText(path: string, limit: number, fix: string): Promise<string> {
   const file = await openToRead(path);
   try {
@@ -37,7 +40,7 @@ export async function readText(path: string, limit: number, fix: string): Promis
   }
 }
 
-/** Opens without waiting: a named pipe that took the file's place would hang the reader. */
+/** Opens without waiting: otherwise a named pipe in the file's place would hang the reader. */
 export async function openToRead(path: string): Promise<FileHandle> {
   return open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
 }
@@ -66,7 +69,7 @@ async function checkOwner({ mode, uid }: Stats, path: string): Promise<void> {
   }
   const user = process.platform === "win32" ? undefined : process.geteuid?.();
   if (user === undefined || uid === 0 || uid === user) return;
-  // Whoever owns the folder decides anyway; nobody else may put a file there.
+  // The owner of the folder may replace the file anyway; nobody else may put one there.
   if (uid === (await stat(dirname(path))).uid) return;
   throw new Error(
     `${path} belongs to another user (${uid}): see who put it there; chown it to this user if it is the right one`,

@@ -6,7 +6,7 @@ import { TallystickError } from "../errors.js";
 import { type Look, SharedFile } from "./shared-file.js";
 
 const LOOK_AGAIN_MS = 1_000;
-/** Of the documents' form: the member `version`. */
+/** The member `version` of a document: the version of its form. */
 const FORM = 1;
 
 /** One JSON document in a file that several processes read and change. */
@@ -23,8 +23,8 @@ export class SharedDocument<T> {
   #busy: Promise<unknown> | undefined;
 
   /**
-   * @param what - How errors call it, such as `key ring`.
-   * @param parse - Undefined for what is no such document.
+   * @param what - Its name in errors, such as `key ring`.
+   * @param parse - Gives undefined for what is no such document.
    */
   constructor(path: string, what: string, parse: (value: unknown) => T | undefined, logger: Logger) {
     this.#file = new SharedFile(path);
@@ -33,7 +33,7 @@ export class SharedDocument<T> {
     this.#logger = logger;
   }
 
-  /** What was read last; undefined where there was no file. */
+  /** What was read last; undefined if there was no file. */
   get current(): T | undefined {
     return this.#current;
   }
@@ -52,8 +52,8 @@ export class SharedDocument<T> {
   }
 
   /**
-   * Reads the file again where it has changed: true then. Where it cannot be read, what was read stays, with a warning;
-   * so it does while a change is under way, which ends with what it wrote.
+   * Reads the file again if it has changed, and gives true. If it cannot be read, the document in
+   * memory stays, with a warning. While a change is under way nothing is read.
    */
   async refresh(): Promise<boolean> {
     this.#looked = Date.now();
@@ -64,7 +64,8 @@ export class SharedDocument<T> {
   /**
    * Changes the document.
    *
-   * @param change - Gives the new document, or undefined to leave it; called again where another process was faster.
+   * @param change - Gives the new document, or undefined to leave it. It is called again if another
+   *   process was faster.
    */
   async update(change: (current: T | undefined) => Promise<T | undefined>): Promise<void> {
     return this.#alone(async () => {
@@ -100,7 +101,7 @@ export class SharedDocument<T> {
   async #read(seen: Look): Promise<void> {
     const { text } = await this.#file.read();
     this.#current = text === undefined ? undefined : this.#parsed(text);
-    this.#seen = seen; // from before it was read: a change in between shows at the next look
+    this.#seen = seen; // from before it was read, so that the next look sees a change in between
     this.#looked = Date.now();
     const stray = await this.#file.stray();
     if (stray !== "" && stray !== this.#stray) this.#logger.warn(`the ${this.#what} ${this.#file.path}: it ${stray}`);
@@ -123,11 +124,13 @@ export class SharedDocument<T> {
 
   #complain(why: string): void {
     if (this.#complained !== why)
-      this.#logger.warn(`the ${this.#what} ${this.#file.path}: ${why}; what was read goes on`);
+      this.#logger.warn(`the ${this.#what} ${this.#file.path}: ${why}; what was read before stays in use`);
     this.#complained = why;
   }
 
-  /** One after another in this process: what is read late never replaces what was written meanwhile. */
+  /**
+   * One at a time in this process, so that a slow read never replaces what was written meanwhile.
+   */
   async #alone<U>(work: () => Promise<U>): Promise<U> {
     const before = this.#busy;
     const mine = (async () => {
@@ -152,7 +155,7 @@ export class SharedDocument<T> {
   }
 }
 
-// The parser's own message would quote the text, and with it a key.
+// The parser's own message quotes the text, which holds a key.
 function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -6,20 +6,23 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { reason } from "../core/text.js";
 import { hasCode, isMissing, MAX_SIZE, openToOthers, openToRead, secretText } from "./private-text.js";
 
-/** Of a version: at most 15 digits, exact in every language. */
+/** Largest number of a version: 15 digits, exact in every language. */
 const MAX_NUMBER = 10 ** 15 - 1;
-/** A version's name is kept while fewer than so many newer ones are there. */
+/** How many newer versions there may be before the name of a version is removed. */
 const KEEP = 64;
-/** After so long a change gives up that others were always faster than. */
+/** How long a change tries while other processes are faster, in milliseconds. */
 const PATIENCE_MS = 30_000;
-/** Tries of a change, however long it was stopped meanwhile. */
+/** How often a change is tried at least, if the process was stopped meanwhile, and at most. */
 const MIN_TRIES = 16;
 const MAX_TRIES = 1000;
-/** Listings of a reader, for whom writers were always faster. */
+/** How often a reader lists the folder while writers are faster. */
 const READ_TRIES = 100;
-/** At most so long before another try; drawn at random, so that writers do not march in step. */
+/**
+ * Longest pause before another try, in milliseconds. It is random, so that writers do not keep in
+ * step.
+ */
 const PAUSE_MS = 4;
-/** After so long a writer's temporary file is taken for a dead writer's. */
+/** Age at which a temporary file counts as a dead writer's, in milliseconds. */
 const ABANDONED_MS = 3_600_000;
 
 const NO_HARD_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL", "EXDEV"];
@@ -30,44 +33,48 @@ export interface Version {
   readonly text: string | undefined;
 }
 
-/** What two looks at a document are compared by. */
+/** The state of a document without its text, to compare two looks. */
 export interface Look {
-  /** Number, newest version and plain file; equal where nothing changed. */
+  /** Number, newest version and plain file: the same text while nothing changes. */
   readonly seen: string;
   readonly number: number;
   readonly folder: string;
 }
 
 /**
- * A text that processes of several languages share and change without a lock: numbered versions, `NAME.1`, `NAME.2`, …,
- * 0600 in a folder of 0700. The protocol is `files.md`; the Python binding follows the same page.
+ * A text that processes in several languages share, and change without a lock: numbered versions
+ * `NAME.1`, `NAME.2`, … with mode 0600, in a folder with mode 0700. The protocol is
+ * `files.md`, which the Python package follows, too.
  *
- * It holds no state. Its errors are plain ones, which say what to do.
+ * It holds no state. Its errors are of the class Error and say what to do.
  */
 export class SharedFile {
   readonly path: string;
   readonly #folder: string;
   readonly #base: string;
 
-  /** @param path - Ends with NAME. A file of exactly that name is version 0, from before there were numbers. */
+  /**
+   * @param path - Ends with NAME. A file of exactly that name, from before there were numbers, is
+   *   version 0.
+   */
   constructor(path: string) {
     this.path = path;
     this.#folder = dirname(path);
     this.#base = basename(path);
   }
 
-  /** The newest version. */
+  /** Reads the newest version. */
   async read(): Promise<Version> {
     const { version, file } = await this.#newest();
     await file?.close();
     return version;
   }
 
-  /** Looks at the document without reading it: cheaper when `before` is the last look. */
+  /** Looks at the document without reading it. `before`, the last look, makes it cheaper. */
   async look(before?: Look): Promise<Look> {
     const folder = await status(this.#folder);
     let number = before?.folder === folder ? before.number : undefined;
-    // Two changes of a folder within one tick of its clock show as one.
+    // Two changes of a folder within one tick of its clock look like one.
     if (number === undefined || (await status(this.#name(number + 1))) !== "") {
       number = newestOf(await this.#numbers().catch(() => []));
     }
@@ -75,7 +82,7 @@ export class SharedFile {
     return { seen, number, folder };
   }
 
-  /** Says that a file NAME lies beside versions that it is not part of; else "". */
+  /** Says, for a warning, that a file NAME is beside versions and is not used; else "". */
   async stray(): Promise<string> {
     const [first, plain] = await Promise.all([found(this.#name(1)), found(this.path)]);
     if (plain === undefined || plain.size === 0n || isSame(first, plain)) return "";
@@ -93,8 +100,8 @@ export class SharedFile {
   /**
    * Commits what `change` makes of the newest version.
    *
-   * @param change - Gets the text, undefined where there is none, and gives the new one, or undefined to leave it; it is
-   *   called again where another process was faster.
+   * @param change - Gets the text, or undefined if there is none, and gives the new one, or
+   *   undefined to leave it. It is called again if another process was faster.
    */
   async update(change: (text: string | undefined) => Promise<string | undefined>): Promise<void> {
     const end = performance.now() + PATIENCE_MS;
@@ -142,13 +149,13 @@ export class SharedFile {
     }
   }
 
-  /** The newest version, its file held open so that its inode stays its own. */
+  /** The newest version. Its file is held open, so that its inode is not used again. */
   async #newest(): Promise<Found> {
     let number = 0;
     for (let tried = 0; tried < READ_TRIES; tried++) {
       number = newestOf(await this.#numbers());
       const opened = await this.#open(number);
-      // A listing may miss what was committed during it: a name that is looked for is not.
+      // A listing may miss what is committed meanwhile; looking for one name does not.
       if ((opened !== undefined || number === 0) && (await found(this.#name(number + 1))) === undefined) {
         return opened ?? { version: { number: 0, text: undefined }, file: undefined };
       }
@@ -158,7 +165,7 @@ export class SharedFile {
     throw new Error(`${this.#name(number)} is empty, and nothing newer is there: restore it from a copy`);
   }
 
-  /** Opens a version; undefined where it is superseded or not there. */
+  /** Opens a version; undefined if it is not there or was superseded. */
   async #open(number: number): Promise<Found | undefined> {
     const path = this.#name(number);
     const file = await openToRead(path).catch((error: unknown) => {
@@ -177,7 +184,7 @@ export class SharedFile {
     return undefined;
   }
 
-  /** Makes the file NAME version 1: the same file, so that both are emptied at once. */
+  /** Makes the file NAME version 1 by a link, so that both names are emptied at once. */
   async #adopt(): Promise<void> {
     await this.#makeFolder();
     if ((await lstat(this.path).catch(() => undefined))?.isSymbolicLink()) {
@@ -186,7 +193,7 @@ export class SharedFile {
     await this.#link(this.path, this.#name(1));
   }
 
-  /** Makes the text the next version; false, and nothing done, where there is one. */
+  /** Makes the text the next version. False if there is one already; then nothing is done. */
   async #commit(newest: Found, text: string): Promise<boolean> {
     const bytes = Buffer.from(text);
     if (bytes.length === 0 || bytes.length > MAX_SIZE) {
@@ -217,7 +224,7 @@ export class SharedFile {
     }
   }
 
-  /** False where the target is there already, or the source no longer. */
+  /** False if the target exists or the source is gone. */
   async #link(source: string, target: string): Promise<boolean> {
     try {
       await link(source, target);
@@ -231,9 +238,9 @@ export class SharedFile {
     }
   }
 
-  /** Makes the new name survive a loss of power. */
+  /** Makes the new name durable. */
   async #keep(): Promise<void> {
-    if (process.platform === "win32") return; // it opens no folder
+    if (process.platform === "win32") return; // folders cannot be opened there
     try {
       const folder = await open(this.#folder, constants.O_RDONLY);
       try {
@@ -248,8 +255,8 @@ export class SharedFile {
   }
 
   /**
-   * Throws where the new version may have been linked to a name that was given up. Names are given up in ascending
-   * order: while the version that was read still has its own, the next one was never given up.
+   * Throws if the new version may have a name that was removed before. Names are removed in
+   * ascending order: while the version that was read has its name, the next name was never removed.
    */
   async #certify({ version, file }: Found): Promise<void> {
     const newest = newestOf(await this.#numbers());
@@ -263,25 +270,25 @@ export class SharedFile {
   }
 
   /**
-   * Empties the superseded versions, gives up old names, removes what dead writers left. What cannot be done now is done
-   * after the next change.
+   * Empties superseded versions, removes old names and what dead writers left. A failure is left to
+   * the next change.
    */
   async #tidy(): Promise<void> {
     try {
       const numbers = await this.#numbers();
       const newest = numbers.pop() ?? 0;
       await Promise.all(numbers.map((number) => empty(this.#name(number))));
-      // The name of version 1 stays, so that nobody makes a first version again.
+      // The name of version 1 stays, so that no first version is made again.
       for (const number of numbers) {
         if (number > 1 && number <= newest - KEEP) await unlinked(this.#name(number));
       }
       await this.#removeAbandoned((await stat(this.#name(newest))).mtimeMs);
     } catch {
-      // The change itself is done.
+      // The change itself succeeded.
     }
   }
 
-  /** @param at - By the clock of the file system, which also dated the temporary files. */
+  /** @param at - Now, by the clock of the file system, which also dates the temporary files. */
   async #removeAbandoned(at: number): Promise<void> {
     const prefix = `.${this.#base}.`;
     for (const name of await this.#list()) {
@@ -323,20 +330,20 @@ function isSame(one: Identity | undefined, other: Identity): boolean {
   return one?.ino === other.ino && one.dev === other.dev;
 }
 
-/** What the system said, without the paths: the message has one already. */
+/** The system's message without paths: the error has one already. */
 function why(cause: unknown): string {
   return reason(cause).replace(/, [a-z]+ '.*$/, "");
 }
 
-/** Changes with the file; "" where there is none. */
+/** A text that changes with the file; "" if there is none. */
 async function status(path: string): Promise<string> {
   const at = await found(path);
   return at === undefined ? "" : `${at.dev} ${at.ino} ${at.size} ${at.mtimeNs} ${at.ctimeNs}`;
 }
 
 /**
- * Leaves nothing of a file but its name, which still stops stale writers. Not by a rename, which would make the name
- * anew where it was given up meanwhile.
+ * Empties a file and keeps its name, which still stops stale writers. A rename in place of
+ * truncation would make the name anew if it was removed meanwhile.
  */
 async function empty(path: string): Promise<void> {
   if (((await found(path))?.size ?? 0n) === 0n) return;

@@ -4,7 +4,10 @@ import type { HttpAnswer } from "../errors.js";
 import type { HostBodyReader } from "../http/body.js";
 import type { RequestFacts } from "../types.js";
 
-/** Under this name, which users do not have, an agent or an authority answers its OAuth endpoints. */
+/**
+ * The member under which an agent or an authority answers its OAuth endpoints. Users cannot name
+ * it.
+ */
 export const ENDPOINT: unique symbol = Symbol("endpoint");
 
 /** An AuthSkill or an Authority: it has OAuth endpoints. */
@@ -16,7 +19,7 @@ export interface Endpoint {
 export interface EndpointRequest extends Omit<RequestFacts, "body"> {
   readonly contentType: string;
   readonly ifNoneMatch: string;
-  /** Called only where an endpoint wants the body. */
+  /** Called only if an endpoint needs the body. */
   readonly body: HostBodyReader;
 }
 
@@ -25,18 +28,21 @@ export interface EndpointService {
   /**
    * Never rejects.
    *
-   * @param original - As the host has it, for `onError`.
-   * @returns the answer; undefined where the path is none of the endpoints: the body is then unread.
+   * @param original - The framework's own request, for `onError`.
+   * @returns the answer; undefined if the path is not an endpoint, and then the body is unread.
    */
   answer(request: EndpointRequest, original: unknown): Promise<HttpAnswer | undefined>;
 }
 
-/** One agent or authority at the root, or several by the name below which each lies. */
+/** One agent or authority at the root, or several, each below its name. */
 export type Endpoints = Endpoint | Readonly<Record<string, Endpoint>>;
 
 /** Where endpoints lie on a server. */
 export interface MountOptions {
-  /** Path in front of them, for example `/agents`. Express's own mount point is no part of it. Default: none. */
+  /**
+   * Path in front of them, for example `/agents`, without the mount point of Express. Default:
+   * none.
+   */
   readonly mount?: string | undefined;
 }
 
@@ -48,7 +54,7 @@ const MOUNT: Rules<MountOptions> = {
 };
 
 /**
- * Refuses what would only fail at the first request, or never answer one.
+ * Refuses at the start what would fail at the first request, or never answer one.
  *
  * @throws {@link TallystickError} `invalid_argument`
  */
@@ -62,11 +68,14 @@ export function checkMount(what: string, endpoints: Endpoints, options: MountOpt
   for (const [name, endpoint] of Object.entries(endpoints)) {
     if (isEndpoint(endpoint)) continue;
     const member = JSON.stringify(name.slice(0, 100));
-    throw misuse("invalid_argument", `${what}: ${member} is no AuthSkill and no Authority (it is ${kindOf(endpoint)})`);
+    throw misuse(
+      "invalid_argument",
+      `${what}: ${member} is neither an AuthSkill nor an Authority (it is ${kindOf(endpoint)})`,
+    );
   }
 }
 
-/** Which agent a path is for, and what of the path lies below it. */
+/** The endpoint that a path is for, and the path below it. */
 export function endpointAt(
   endpoints: Endpoints,
   path: string,

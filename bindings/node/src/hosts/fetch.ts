@@ -38,9 +38,9 @@ export function fetchHandler<Auth, Rest extends unknown[]>(
 export type FetchEndpoints = (request: Request) => Promise<Response | undefined>;
 
 /**
- * The OAuth endpoints of one agent or authority, or of several below their names (`{ alice, bob }`: `/alice/…`), for
- * hosts that give a `Request` and take a `Response`:
- * `(await endpoints(request)) ?? application(request)`.
+ * The OAuth endpoints of one agent or authority, or of several below their names (`{ alice, bob }`:
+ * `/alice/…`), for hosts that give a `Request` and take a `Response`: `(await endpoints(request))
+ * ?? application(request)`.
  */
 export function fetchEndpoints(endpoints: Endpoints, options: MountOptions = {}): FetchEndpoints {
   checkMount("fetchEndpoints", endpoints, options);

@@ -5,7 +5,7 @@ import type { Guard } from "../http/refusal.js";
 import { AuthContext, type Caller } from "../types.js";
 import { checkMount, ENDPOINT, type Endpoint, type Endpoints, endpointAt, type MountOptions } from "./endpoints.js";
 
-/** A request of `node:http`, Express or connect, before a guard of AgentAuth and behind it. */
+/** A request of `node:http`, Express or connect, before AgentAuth has verified it. */
 export interface NodeRequest extends IncomingRequest {
   /** The verified caller. */
   auth?: Caller;
@@ -17,7 +17,7 @@ export interface VerifiedNodeRequest extends NodeRequest {
   rawBody: Buffer;
 }
 
-/** A request of `node:http`, Express or connect, before a guard of AuthSkill and behind it. */
+/** A request of `node:http`, Express or connect, before AuthSkill has verified it. */
 export interface AuthRequest extends IncomingRequest {
   /** Who calls. */
   auth?: AuthContext;
@@ -45,19 +45,21 @@ const contexts = new WeakMap<object, AuthContext>();
 
 /**
  * The caller of a request that {@link AgentAuth.requireAuth} or {@link AgentAuth.handler} let in:
- * `req.auth`, with its type, and safe from whoever else writes to that name.
+ * `req.auth` with its type, even if other code wrote to that name.
  *
- * @throws {@link TallystickError} `internal` where nothing verified the request: its route is not protected.
+ * @throws {@link TallystickError} `internal` if nothing verified the request: its route is not
+ *   protected.
  */
 export function callerOf(request: object): Caller {
   return callers.get(request) ?? unverified("auth");
 }
 
 /**
- * Who made a request that `skill.requireAuth()` or `skill.handler()` let in: `req.auth`, with its type, and safe from
- * whoever else writes to that name.
+ * Who made a request that `skill.requireAuth()` or `skill.handler()` let in: `req.auth` with its
+ * type, even if other code wrote to that name.
  *
- * @throws {@link TallystickError} `internal` where nothing verified the request: its route is not protected.
+ * @throws {@link TallystickError} `internal` if nothing verified the request: its route is not
+ *   protected.
  */
 export function authOf(request: object): AuthContext {
   return contexts.get(request) ?? unverified("skill");
@@ -67,7 +69,7 @@ function unverified(guard: string): never {
   throw misuse("internal", `the request was not verified: put ${guard}.requireAuth() before its route`);
 }
 
-/** Verifies a request, and answers it where it is refused: false then. */
+/** Verifies a request. False if it was refused, and answered. */
 export async function admit(
   guard: Guard<Caller> | Guard<AuthContext>,
   request: IncomingRequest,
@@ -95,15 +97,16 @@ export function nodeHandler(
     try {
       if (await admit(guard, request, response)) await listener(request as never, response);
     } catch (error) {
-      // One request that the listener cannot handle must not end the process, and the replay memory with it.
+      // A request that the listener cannot handle must not end the process, which holds the replay
+      // memory.
       fail(response, guard.handlerFailed(error));
     }
   };
 }
 
 /**
- * What {@link nodeEndpoints} returns: middleware for Express and connect, and a listener for `http.createServer`, where
- * what is no endpoint is answered with 404.
+ * What {@link nodeEndpoints} returns: middleware for Express and connect, and a listener for
+ * `http.createServer`, where what is no endpoint is answered with 404.
  */
 export type NodeEndpoints = (
   request: IncomingMessage,
@@ -112,8 +115,8 @@ export type NodeEndpoints = (
 ) => void;
 
 /**
- * The OAuth endpoints of one agent or authority, or of several below their names (`{ alice, bob }`: `/alice/…`), for
- * `node:http` and Express: discovery, key set and token endpoint.
+ * The OAuth endpoints of one agent or authority, or of several below their names (`{ alice, bob }`:
+ * `/alice/…`), for `node:http` and Express: discovery, key set and token endpoint.
  */
 export function nodeEndpoints(endpoints: Endpoints, options: MountOptions = {}): NodeEndpoints {
   checkMount("nodeEndpoints", endpoints, options);
@@ -139,13 +142,13 @@ async function answer(
   const [path = ""] = (request.url ?? "").split("?", 1);
   const place = endpointAt(endpoints, path, options);
   if (place === undefined) return false;
-  const answered = await asked(place.endpoint, request, response, place.path);
+  const answered = await answerOf(place.endpoint, request, response, place.path);
   if (answered === undefined) return false;
   refuse(request, response, answered);
   return true;
 }
 
-function asked(endpoint: Endpoint, request: IncomingRequest, response: ServerResponse, path: string) {
+function answerOf(endpoint: Endpoint, request: IncomingRequest, response: ServerResponse, path: string) {
   const { method = "", headers, rawHeaders } = request;
   const question = {
     method,

@@ -12,28 +12,34 @@ export interface TakenBody extends Body {
   readonly consumed?: boolean;
 }
 
-/** A reader of this package, which says why there are no bytes. */
+/** A reader of this package, which also says why there are no bytes. */
 export type HostBodyReader = (limit: number, room: Room) => Promise<TakenBody>;
 
 /** The body of a request that a server received, before anybody has read it. */
 export interface BodySource {
-  /** Reads it before the verdict, where that may be; undefined: it is read when the core asks. */
+  /**
+   * Reads the body before the core is asked, if it is small enough. Undefined: it is read when the
+   * core asks.
+   */
   atOnce(buffers: Buffers): Promise<TakenBody> | undefined;
-  /** Reads it, unless it is over the limit (in bytes), there is no room or something else has read it. */
+  /**
+   * Reads the body, unless it is over the limit (in bytes), there is no room, or it was read
+   * before.
+   */
   readonly read: HostBodyReader;
 }
 
 export const NO_BODY: TakenBody = { data: Buffer.alloc(0) };
 
-/** For a request whose body is not to be had: a token that is bound to it is refused. */
+/** For a request whose body is unknown: a token that is bound to it is refused. */
 export const noBody: HostBodyReader = async () => ({ ...NO_BODY, unavailable: true });
 
-/** Bytes that are at hand, or a reader that says why there are none. */
-export function taken(body: TakenBody): Uint8Array | BodyReader {
+/** The bytes of a body that was read, or a reader that says why there are none. */
+export function bytesOrReader(body: TakenBody): Uint8Array | BodyReader {
   return body.malformed === true || body.overloaded === true || body.tooLarge === true ? async () => body : body.data;
 }
 
-/** How many bytes of bodies may lie in memory at one time. */
+/** How many bytes all bodies may take in memory at one time. */
 export class Room {
   #left: number;
 
@@ -42,7 +48,7 @@ export class Room {
     this.#left = bytes;
   }
 
-  /** Takes some; false where there is not as much. */
+  /** Takes some of it; false if not as much is left. */
   take(bytes: number): boolean {
     if (!(bytes >= 0 && bytes <= this.#left)) return false;
     this.#left -= bytes;
@@ -54,20 +60,20 @@ export class Room {
   }
 }
 
-/** The room that one body holds: as much as has come of it. */
+/** The room of one body: what has arrived of it. */
 export class Held {
   readonly #room: Room;
   #taken: number;
   #came = 0;
   #released = false;
 
-  /** @param taken - Bytes that were taken for it already. */
+  /** @param taken - Bytes that were taken for it before. */
   constructor(room: Room, taken = 0) {
     this.#room = room;
     this.#taken = taken;
   }
 
-  /** Makes room for a piece that has come; false: there is none. */
+  /** Takes room for a piece that has arrived; false if there is none. */
   grow(bytes: number): boolean {
     this.#came += bytes;
     const more = this.#came - this.#taken;
@@ -84,12 +90,15 @@ export class Held {
   }
 }
 
-/** How bodies are read, as the core says it when an engine is opened (abi.md, the need `body`). Sizes in bytes. */
+/**
+ * How bodies are read, by the core's answer to `engine.open` (abi.md, the need `body`). Sizes are
+ * in bytes.
+ */
 export class Buffers {
   readonly maxBody: number;
-  /** Of bodies that are read before the core is asked. */
+  /** For bodies that are read before the core is asked. */
   readonly early: Room;
-  /** Of bodies that the core has asked for. */
+  /** For bodies that the core has asked for. */
   readonly asked: Room;
   readonly #atOnce: number;
 
@@ -101,10 +110,10 @@ export class Buffers {
   }
 
   /**
-   * The room for a body that may be read before the core is asked; undefined: it waits for the verdict.
+   * The room for a body that may be read before the core is asked; undefined if it may not.
    *
    * @param authorized - The request has an Authorization header.
-   * @param length - As declared; undefined for a body that ends by itself.
+   * @param length - By its header; undefined for a chunked body.
    */
   atOnce(authorized: boolean, length: number | undefined): Held | undefined {
     if (!authorized || length === undefined || length > this.#atOnce || !this.early.take(length)) return undefined;
@@ -122,19 +131,22 @@ function bodyReply({ data, tooLarge, unavailable, malformed, overloaded }: Body)
 }
 
 /**
- * What a reader gave: anything else must not pass for a request without a body.
+ * The body that a reader gave. Anything else must not count as a request without a body.
  *
  * @throws {@link TallystickError} `invalid_argument`
  */
 function checkedBody(given: unknown, limit: number): Body {
   const body = isUint8Array(given) ? { data: given } : given;
   const { data } = (body ?? {}) as Partial<Body>;
-  // The core sees a digest, not the length.
+  // The core sees a digest and no length.
   if (isUint8Array(data)) return data.length > limit ? { ...NO_BODY, tooLarge: true } : (body as Body);
   throw misuse("invalid_argument", "the function that reads the body must give its bytes, or { data, tooLarge, … }");
 }
 
-/** The need `body` of one operation. It is read once, however often its verification has to start again. */
+/**
+ * The need `body` of one operation. A verification may start again; the body is read once all the
+ * same.
+ */
 export function bodyNeed(read: BodyReader | HostBodyReader, room: Room): Needs {
   let reply: Promise<Reply> | undefined;
   return {
@@ -156,7 +168,7 @@ export class Collector {
     this.#limit = limit;
   }
 
-  /** Takes one piece; false: that was too much, and nothing more must be read. */
+  /** Takes one piece; false if it is over the limit, and nothing more must be read. */
   add(piece: Uint8Array): boolean {
     this.#length += piece.length;
     if (this.#length > this.#limit) return false;
@@ -173,7 +185,7 @@ export class Collector {
   }
 }
 
-/** Reads the body of a `Request` to its end, or gives it up; `limit` is in bytes. */
+/** Reads the body of a `Request`, up to `limit` bytes. */
 export async function readRequest({ body }: Request, limit: number, held: Held): Promise<TakenBody> {
   let full = false;
   const data = await readStream(body, limit, (piece) => {
@@ -186,11 +198,11 @@ export async function readRequest({ body }: Request, limit: number, held: Held):
 }
 
 /**
- * Reads a web stream to its end, or gives it up beyond the limit.
+ * Reads a web stream, and cancels it beyond the limit.
  *
  * @param limit - In bytes.
- * @param roomFor - Whether there is room for a piece, too.
- * @returns the bytes; undefined where there are more than that.
+ * @param roomFor - Whether there is room for a piece.
+ * @returns the bytes; undefined if there are too many.
  */
 export async function readStream(
   stream: ReadableStream<Uint8Array> | null,

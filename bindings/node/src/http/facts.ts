@@ -23,7 +23,7 @@ const BODY: Rule = {
   holds: (value) => isUint8Array(value) || typeof value === "function",
 };
 
-/** What the facts of a request must be. */
+/** The types of a request's facts. */
 export const FACTS: Rules<RequestFacts> = {
   authorization: AUTHORIZATION,
   method: STRING,
@@ -38,9 +38,9 @@ export const REQUIREMENTS: Rules<Requirements> = { scopes: TEXTS, bind: BOOLEAN 
 const REQUIRED = ["method", "path"] as const;
 
 /**
- * Refuses facts that nobody reads and values of a wrong type.
+ * Refuses unknown facts and values of a wrong type.
  *
- * @param more - What came after the facts: nothing is taken there.
+ * @param more - Further arguments, of which there must be none.
  * @throws {@link TallystickError} `invalid_argument`, which names what is wrong.
  */
 export function checkFacts<T extends RequestFacts>(
@@ -49,23 +49,27 @@ export function checkFacts<T extends RequestFacts>(
   rules: Rules<T>,
   more: readonly unknown[],
 ): void {
-  // A body that nobody reads would be a check that is not made.
+  // A body in the second place, if ignored, would not be checked.
   if (more.length > 0) throw misuse("invalid_argument", `${what} takes one object: give the body as its member body`);
   checkValue(`${what}: the request`, facts, OBJECT);
   if (!hasKnownNames(facts, rules)) knownOptions(what, facts, Object.keys(rules));
   for (const name of REQUIRED) checkValue(`${what}: ${name}`, facts[name], FACTS[name]);
-  // One that is not there may be undefined; one that is misspelt is found by its name.
+  // The member may be undefined, but it must be there: a missing one may be misspelt.
   if (!("authorization" in facts)) checkValue(`${what}: authorization`, undefined, AUTHORIZATION);
   checkTypes(what, facts, rules);
 }
 
-/** A misspelt `query` would be a request without one, to which another token fits. */
+/** A misspelt `query`, if ignored, would verify a request without a query. */
 function hasKnownNames(facts: object, rules: object): boolean {
   for (const name in facts) if (!Object.hasOwn(rules, name)) return false;
   return true;
 }
 
-/** Nearly every request, told without the loops of the rules, whose names are all that it may have. */
+/**
+ * A quick test that nearly every request passes, without the loops of the rules.
+ *
+ * @param rules - Of all members that there may be.
+ */
 export function isUsual(facts: RequestFacts & Requirements, rules: object): boolean {
   return (
     typeof facts === "object" &&
@@ -90,14 +94,17 @@ export function headerValues(given: string | readonly string[] | null | undefine
   return typeof given === "string" ? [given] : given;
 }
 
-/** A text of a request, for JSON: half a character, which JSON does not have, becomes one that no request has either. */
+/**
+ * A text of a request, for JSON. A lone surrogate, which JSON does not have, becomes U+FFFD, which
+ * is no byte of a request either.
+ */
 export function wireText(text: string): string {
   return text.isWellFormed() ? text : text.toWellFormed();
 }
 
 /**
- * The facts as members of an operation's request: a JSON object whose end is still open. It is put together by hand:
- * `JSON.stringify` of the whole would take three times as long.
+ * The facts as members of an operation's request: the text of a JSON object without its end, for
+ * the caller to add members. `JSON.stringify` of the whole would take three times as long.
  */
 export function factMembers(facts: RequestFacts): string {
   let members = `{"authorization":${JSON.stringify(headerValues(facts.authorization).map(wireText))}`;

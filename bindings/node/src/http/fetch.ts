@@ -2,18 +2,21 @@ import type { HttpAnswer } from "../errors.js";
 import type { RequestFacts } from "../types.js";
 import { type BodySource, type Buffers, Held, NO_BODY, type Room, readRequest, type TakenBody } from "./body.js";
 
-/** A `Request` as the core takes it. Headers joins several of one name with a comma, which the core refuses. */
+/**
+ * The facts of a `Request`. `Headers` joins two headers of one name with a comma, which the core
+ * refuses.
+ */
 export function factsOf({ url, method, headers }: Request): RequestFacts {
   const { pathname, search } = new URL(url);
   return { authorization: headers.get("authorization"), method, path: pathname, query: search.slice(1) };
 }
 
-/** A `Response` of an answer; a 304 must have no body at all. */
+/** The `Response` of an answer. A 304 must have a null body. */
 export function responseOf({ status, headers, body }: HttpAnswer): Response {
   return new Response(body || null, { status, headers });
 }
 
-/** The body of a `Request`, which is then given back as if nobody had read it. */
+/** The body of a `Request`, and the same request with its body unread. */
 export class FetchBody implements BodySource {
   readonly #request: Request;
   readonly #length: number | undefined;
@@ -24,7 +27,7 @@ export class FetchBody implements BodySource {
     this.#request = request;
     this.#after = request;
     const declared = request.headers.get("content-length");
-    // What is no length is a body that ends by itself, as far as is known.
+    // Without a valid length a body counts as chunked.
     this.#length = request.body === null ? 0 : /^\d{1,15}$/.test(declared ?? "") ? Number(declared) : undefined;
   }
 
@@ -46,7 +49,7 @@ export class FetchBody implements BodySource {
     return this.#take(limit, this.#held);
   };
 
-  /** The body lies in memory no longer. */
+  /** Gives the room of the body back. */
   release(): void {
     this.#held?.release();
   }

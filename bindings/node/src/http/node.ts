@@ -5,9 +5,12 @@ import { type BodySource, type Buffers, Collector, Held, NO_BODY, type Room, typ
 
 /** What a request of `node:http`, Express or connect may carry besides itself. */
 export interface IncomingRequest extends IncomingMessage {
-  /** The exact bytes of the body. Set it before the guard where something else must read the stream first. */
+  /**
+   * The exact bytes of the body. Set it before the guard if something else must read the stream
+   * first.
+   */
   rawBody?: Buffer;
-  /** The parsed body where it is JSON. */
+  /** The parsed body, if it is JSON. */
   body?: unknown;
   /** The request target before a framework took its mount point away. */
   originalUrl?: string;
@@ -16,12 +19,13 @@ export interface IncomingRequest extends IncomingMessage {
 // How long the rest of a refused body may take to arrive, in milliseconds.
 const LINGER_MS = 5_000;
 
-// The rest of a refused body of this many bytes or fewer costs its connection nothing.
+// A refused body of at most this many bytes does not close its connection.
 const SMALL_REST = 65_536;
 
-/** A request as the core takes it. */
+/** The facts of a request. */
 export function facts(request: IncomingRequest): RequestFacts & { readonly authorization: readonly string[] } {
-  // As the caller sent it: Express shortens `url` below a mount point, and turns an empty rest into "/".
+  // As the caller sent it. Express shortens `url` below a mount point, and writes "/" for an empty
+  // rest.
   const target = request.originalUrl ?? request.url ?? "";
   const mark = target.indexOf("?");
   return {
@@ -32,7 +36,7 @@ export function facts(request: IncomingRequest): RequestFacts & { readonly autho
   };
 }
 
-// `request.headers` keeps the first of several Authorization headers and hides the others.
+// `request.headers` has only the first of several Authorization headers.
 export function authorizations(rawHeaders: readonly string[]): string[] {
   const values: string[] = [];
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
@@ -41,13 +45,16 @@ export function authorizations(rawHeaders: readonly string[]): string[] {
   return values;
 }
 
-/** How long the body says it is, in bytes; undefined of one that ends by itself. */
+/** The declared length of the body, in bytes; undefined for a chunked one. */
 function declaredLength({ headers }: IncomingMessage): number | undefined {
   const length = headers["content-length"] ?? "0";
   return headers["transfer-encoding"] === undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
 }
 
-/** What says that nobody needs a request's body any more: it was answered, or its caller went away. */
+/**
+ * Emits "close" when a request was answered or its caller went away: its body is then not needed
+ * any more.
+ */
 type Ending = Pick<ServerResponse, "closed" | "destroyed"> & { once(event: "close", listener: () => void): unknown };
 
 /** The body of a request of `node:http`. */
@@ -56,7 +63,7 @@ export class NodeBody implements BodySource {
   readonly #ending: Ending;
   #taken: TakenBody | undefined;
 
-  /** @param ending - The response, or the socket where there is none. */
+  /** @param ending - The response, or the socket if there is no response. */
   constructor(request: IncomingRequest, ending: Ending) {
     this.#request = request;
     this.#ending = ending;
@@ -64,7 +71,7 @@ export class NodeBody implements BodySource {
 
   atOnce(buffers: Buffers): Promise<TakenBody> | undefined {
     const request = this.#request;
-    // Bytes that somebody keeps already take no room.
+    // Bytes that something else keeps take no room.
     if (Buffer.isBuffer(request.rawBody)) return Promise.resolve(this.#keep({ data: request.rawBody }));
     if (request.readableDidRead) return undefined;
     const held = buffers.atOnce(request.headers.authorization !== undefined, declaredLength(request));
@@ -79,20 +86,23 @@ export class NodeBody implements BodySource {
     return this.#read(limit, new Held(room));
   };
 
-  /** Leaves what was read where later handlers look for it; what nobody has read is left as it is. */
+  /**
+   * Sets `rawBody` and `body` for later handlers, if the body was read; else they can read the
+   * stream.
+   */
   handOn(): void {
     const [request, body] = [this.#request, this.#taken];
     if (body === undefined) return;
     request.rawBody = body.data;
     if (body.consumed !== true) return;
-    // Tells body-parser 1.x, which would wait for a stream that has ended; 2.x sees that for itself.
+    // body-parser 1.x would wait for a stream that has ended.
     Object.assign(request, { _body: true });
     const type = request.headers["content-type"] ?? "";
     if (!/^\s*application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type) || body.data.length === 0) return;
     try {
       request.body = JSON.parse(body.data.toString("utf8"));
     } catch {
-      // Not JSON after all: the caller was verified, so what to answer is the listener's decision; it has rawBody.
+      // It is not JSON. The listener has rawBody and decides what to answer.
     }
   }
 
@@ -109,7 +119,7 @@ export class NodeBody implements BodySource {
   }
 }
 
-/** The stream is left where it is as soon as there is more than the limit, or no room. */
+/** Stops reading as soon as the body is over the limit, or there is no room. */
 function read(request: IncomingMessage, limit: number, held: Held): Promise<TakenBody> {
   const collector = new Collector(limit);
   return new Promise((resolve) => {
@@ -125,25 +135,25 @@ function read(request: IncomingMessage, limit: number, held: Held): Promise<Take
       end({ ...NO_BODY, ...(fits ? { overloaded: true } : { tooLarge: true }) });
     };
     const onEnd = () => end({ data: collector.bytes(), consumed: true });
-    // A chunk that is none, or the caller went away before its body was complete.
+    // A malformed chunk, or the caller went away before its body was complete.
     const onBroken = () => end({ ...NO_BODY, malformed: true });
     if (request.destroyed) return onBroken();
     request.on("data", onData).on("end", onEnd).on("error", onBroken).on("close", onBroken);
   });
 }
 
-/** Answers a request that goes no further. */
+/** Answers a refused request. */
 export function refuse(request: IncomingMessage, response: ServerResponse, answer: HttpAnswer): void {
   if (request.socket.destroyed) return;
   if (response.headersSent) return void response.destroy();
   const headers = { ...answer.headers, "content-length": Buffer.byteLength(answer.body) };
-  // What Node does with a small rest, it reads past it, keeps the connection usable.
+  // Node reads past a small rest by itself, and the connection stays usable.
   if (request.complete || (declaredLength(request) ?? Number.POSITIVE_INFINITY) <= SMALL_REST) {
     response.writeHead(answer.status, headers).end(answer.body);
     return;
   }
-  // The rest of the body is not kept. Closing with unread bytes would reset the connection and take the answer with it,
-  // so the caller, who may read nothing before all is sent, is given a moment to get there.
+  // The rest of the body is read and dropped for a moment. Closing a connection with unread bytes
+  // resets it, and the caller, who may read nothing before all is sent, would lose the answer.
   response.writeHead(answer.status, { ...headers, connection: "close" });
   response.write(answer.body);
   const end = () => void response.end();
@@ -153,7 +163,7 @@ export function refuse(request: IncomingMessage, response: ServerResponse, answe
   request.resume();
 }
 
-/** Answers for a listener that failed, where there is still something to answer. */
+/** Answers for a listener that failed, if no answer was begun. */
 export function fail(response: ServerResponse, answer: HttpAnswer): void {
   if (response.headersSent) response.destroy();
   else response.writeHead(answer.status, answer.headers).end(answer.body);

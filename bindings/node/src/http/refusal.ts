@@ -10,21 +10,22 @@ import type { RequestFacts } from "../types.js";
 import type { BodySource } from "./body.js";
 
 /**
- * Sees each refusal; what it returns, at once, is sent instead of the answer that the core worded. Undefined, or what is
- * no HTTP answer, leaves that as it is; the latter is logged.
+ * Called with each refusal. The answer that it returns, synchronously, is sent in place of the
+ * core's. Undefined keeps the core's answer; so does a value that is no HTTP answer, which is
+ * logged.
  */
 export type OnError = (error: TallystickError, request: unknown) => HttpAnswer | undefined;
 
 /**
- * Whether an error judges what the caller sent, as the core's table has it. Else nobody could judge it (no keys, no replay
- * memory, too many requests, a fault of the library): that is no refusal, and nothing may be made of it but an error or
- * a 5xx.
+ * Whether an error is a verdict on what the caller sent, by the core's table. Other errors mean
+ * that nobody could judge it (no keys, no replay memory, too many requests, a fault of the
+ * library): they must stay errors, or become a 5xx.
  */
 export function isVerdict(error: unknown): error is TallystickError {
   return error instanceof TallystickError && CODES[error.code]?.verdict === true;
 }
 
-/** The HTTP answers of what is refused or fails, each with its line in the log. */
+/** Makes the HTTP answers of refusals and failures, and logs each in one line. */
 export class Refusals {
   readonly #logger: Logger;
   readonly #onError: OnError | undefined;
@@ -34,7 +35,7 @@ export class Refusals {
     this.#onError = onError;
   }
 
-  /** Logs an error, asks `onError`, and falls back to a bare answer of its code where the core worded none. */
+  /** Logs an error, asks `onError`, and makes a plain answer of the code if the core gave none. */
   answer(error: unknown, request: unknown): HttpAnswer {
     const known = error instanceof TallystickError ? error : misuse("internal", reason(error), { cause: error });
     const answer = known.response ?? bareAnswer(known);
@@ -48,7 +49,7 @@ export class Refusals {
     }
   }
 
-  /** Logs what the handler of a verified request threw, and gives the bare 500 for the caller. */
+  /** Logs what the handler of a verified request threw; the caller gets a plain 500. */
   handlerFailed(error: unknown): HttpAnswer {
     this.#logger.error(
       `the handler of a verified request failed: ${error instanceof Error ? error.stack : reason(error)}`,
@@ -67,7 +68,7 @@ export class Guard<Auth> {
   readonly #verify: (facts: RequestFacts, body: BodySource) => Promise<Auth>;
   readonly #refusals: Refusals;
 
-  /** @param verify - Gives the caller, or throws what is then worded as a refusal. */
+  /** @param verify - Gives the caller, or throws the error of the refusal. */
   constructor(verify: (facts: RequestFacts, body: BodySource) => Promise<Auth>, refusals: Refusals) {
     this.#verify = verify;
     this.#refusals = refusals;
@@ -76,7 +77,7 @@ export class Guard<Auth> {
   /**
    * Never rejects.
    *
-   * @param request - As the host has it, for `onError`.
+   * @param request - The framework's own request, for `onError`.
    */
   async admit(facts: RequestFacts, body: BodySource, request: unknown): Promise<Admission<Auth>> {
     try {
@@ -86,22 +87,25 @@ export class Guard<Auth> {
     }
   }
 
-  /** The answer where the handler of a request that was let in failed; logs it. */
+  /** The answer when the handler of an accepted request failed, which is logged. */
   handlerFailed(error: unknown): HttpAnswer {
     return this.#refusals.handlerFailed(error);
   }
 }
 
-/** The core's advice, with its options as they are written here. */
+/** The core's advice, with the options' names in camelCase. */
 function withOptionNames(log: string): string {
   return log.replace(/\b(?:base_url|max_body|max_buffered)\b/g, camelCase);
 }
 
-/** What `onError` gave. Sent as it is, a promise would be an empty 200, and a header that cannot be sent the process's end. */
+/**
+ * Checks what `onError` gave. Unchecked, a promise would be sent as an empty 200, and an invalid
+ * header would end the process.
+ */
 function checkAnswer(own: unknown): HttpAnswer {
   checkValue("its result", own, OBJECT);
   if (isLater(own)) {
-    own.then(undefined, () => {}); // nobody waits for it: were it rejected, that would end the process
+    own.then(undefined, () => {}); // an unhandled rejection would end the process
     throw new TypeError("it is asynchronous; it must return { status, headers, body } at once");
   }
   const { status, headers, body } = own as HttpAnswer;
@@ -112,7 +116,7 @@ function checkAnswer(own: unknown): HttpAnswer {
     validateHeaderName(name);
     validateHeaderValue(name, value);
   }
-  new Response(body || null, { status, headers }); // refuses a body where the status allows none
+  new Response(body || null, { status, headers }); // throws if the status allows no body
   return { status, headers, body };
 }
 
@@ -125,7 +129,7 @@ function isTexts(value: unknown): boolean {
   return isPlain(value) && Object.values(value).every(STRING.holds);
 }
 
-/** For errors of the library itself, of which a caller shall learn no more than the table says. */
+/** For errors of the library itself: the caller learns no more than the table says. */
 function bareAnswer(error: TallystickError): HttpAnswer {
   const row = CODES[error.code] ?? CODES.internal;
   return {

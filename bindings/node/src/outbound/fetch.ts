@@ -2,13 +2,16 @@ import { misuse } from "../core/answers.js";
 import { BOOLEAN, checkOptions, NUMBER, type Rules, TEXTS, URL_TEXT } from "../core/options.js";
 import { outgoing } from "./request.js";
 
-/** What {@link AuthSkill.fetchFor} takes. */
+/** The options of {@link AuthSkill.fetchFor}. */
 export interface FetchForOptions {
-  /** Default: those of `allowedScopes` that are no patterns; with an authority, what that gives. */
+  /** Default: those of `allowedScopes` that are no patterns; with an authority, its choice. */
   readonly scopes?: readonly string[] | undefined;
-  /** A token for each request, bound to its method, URL and body; the body is then buffered. Default: false. */
+  /**
+   * A token for each request, bound to its method, URL and body; the body is then buffered.
+   * Default: false.
+   */
   readonly bind?: boolean | undefined;
-  /** URL where the target is reached, if it is not the one that its reference means. */
+  /** URL at which the target is reached, if it differs from the one of its name. */
   readonly sendTo?: string | URL | undefined;
   /** Largest body of a bound request, in bytes. Default: 10 MiB. */
   readonly maxBody?: number | undefined;
@@ -17,7 +20,7 @@ export interface FetchForOptions {
 const OPTIONS: Rules<FetchForOptions> = { scopes: TEXTS, bind: BOOLEAN, sendTo: URL_TEXT, maxBody: NUMBER };
 
 /**
- * A copy that nobody can change later.
+ * Checks the options and copies them, so that later changes have no effect.
  *
  * @throws {@link TallystickError} `invalid_argument` for an unknown option or a wrong type.
  */
@@ -27,14 +30,14 @@ export function checkedFetchFor(options: FetchForOptions): FetchForOptions {
   return { ...options, scopes: scopes && [...scopes], sendTo: sendTo === undefined ? undefined : String(sendTo) };
 }
 
-/** `fetch`, with a token for one agent on the requests that go to it. */
-export type CoveredFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+/** `fetch` that adds a token for one agent to the requests that go to it. */
+export type OutboundFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /** Where tokens come from. */
 export interface TokenSource {
   /** Whether the token may be sent to this URL. */
   covers(url: string): Promise<boolean>;
-  /** @param fresh - Not a token that was used before. */
+  /** @param fresh - Do not give a token that was used before. */
   authorization(hop: Hop, fresh: boolean): Promise<string>;
 }
 
@@ -46,7 +49,7 @@ export interface Hop {
   readonly method: string;
   readonly headers: Headers;
   readonly body: RequestInit["body"] | undefined;
-  /** The exact bytes of the body where the request is to be bound. */
+  /** The exact bytes of the body, if the token is bound to the request. */
   readonly bytes?: Uint8Array;
 }
 
@@ -58,10 +61,10 @@ const BODY_HEADERS = ["content-encoding", "content-language", "content-location"
 const SECRET_HEADERS = ["authorization", "proxy-authorization", "cookie", "host"];
 
 /**
- * A `fetch` that attaches tokens. Redirects are followed here, not by the platform, which keeps the Authorization
- * header for every path of an origin: there may be another agent behind it.
+ * Makes a `fetch` that adds tokens. It follows redirects itself: the platform keeps the
+ * Authorization header for every path of an origin, where another agent may be.
  */
-export function coveredFetch(source: TokenSource, options: FetchForOptions): CoveredFetch {
+export function outboundFetch(source: TokenSource, options: FetchForOptions): OutboundFetch {
   return async (input, init = {}) => {
     const redirect = init.redirect ?? (input instanceof Request ? input.redirect : "follow");
     let hop = await firstHop(input, init, options);
@@ -91,7 +94,10 @@ async function firstHop(input: string | URL | Request, init: RequestInit, option
   };
 }
 
-/** Sends a request; where its token is refused as invalid, though it was kept as good, once more with a fresh one. */
+/**
+ * Sends a request, and once more with a fresh token if a token from the cache was refused as
+ * invalid.
+ */
 async function attempt(
   source: TokenSource,
   hop: Hop,
@@ -122,7 +128,8 @@ function send(hop: Hop, headers: Headers, init: RequestInit, redirect: Redirect)
   return fetch(url, { duplex: "half", ...init, method, headers, body, redirect: handling });
 }
 
-// RFC 6750 section 3.1. An expired or unknown token is worth another try; a scope that is missing is not.
+// RFC 6750 section 3.1. An expired or unknown token is worth another try; a scope that is missing
+// is not.
 function refusedToken(response: Response): boolean {
   return response.status === 401 && /\berror="?invalid_token\b/.test(response.headers.get("www-authenticate") ?? "");
 }
@@ -136,7 +143,7 @@ function canSendAgain({ body }: Hop): boolean {
 function nextHop(hop: Hop, status: number, location: string): Hop {
   const to = URL.canParse(location, hop.url) ? new URL(location, hop.url) : undefined;
   if (to === undefined || (to.protocol !== "https:" && to.protocol !== "http:")) {
-    throw new TypeError("fetch failed: it redirects to what is no URL of HTTP");
+    throw new TypeError("fetch failed: it redirects to a URL that is not HTTP");
   }
   const headers = new Headers(hop.headers);
   if (to.origin !== new URL(hop.url).origin) for (const name of SECRET_HEADERS) headers.delete(name);

@@ -2,11 +2,14 @@ import { misuse } from "../core/answers.js";
 import { jsonText } from "../core/json.js";
 import { readStream } from "../http/body.js";
 
-/** What {@link OrchestratorClient.fetch} takes besides what `fetch` does. */
+/** The options of {@link OrchestratorClient.fetch}: those of `fetch`, and these. */
 export interface SignedRequestInit extends Omit<RequestInit, "redirect"> {
   /** A value to send as JSON, instead of `body`. */
   readonly json?: unknown;
-  /** "manual" (default) returns a redirect as it is, "error" fails. A signed request is never sent elsewhere. */
+  /**
+   * "manual" (default) returns a redirect as it is, "error" fails. A signed request is never sent
+   * elsewhere.
+   */
   readonly redirect?: "manual" | "error";
 }
 
@@ -17,10 +20,11 @@ export interface Outgoing {
 }
 
 /**
- * Lets the platform's own `Request` turn whatever it takes (text, bytes, forms, blobs, streams) into bytes.
+ * Turns a body (text, bytes, form, blob, stream) into bytes, by the platform's own `Request`.
  *
  * @param limit - Most bytes that a body may have.
- * @throws {@link TallystickError} `invalid_argument` for what cannot be signed, `body_too_large` beyond the limit.
+ * @throws {@link TallystickError} `invalid_argument` for what cannot be signed, `body_too_large`
+ *   beyond the limit.
  */
 export async function outgoing(
   input: string | URL | Request,
@@ -74,20 +78,20 @@ function refusePlainObject(body: unknown): void {
 }
 
 /**
- * A URL as `fetch` puts it on the wire: lower-case host, punycode, percent-encoding, no dot segments. What cannot be
- * parsed is left for the core to refuse.
+ * A URL as `fetch` puts it on the wire: lower-case host, punycode, percent-encoding, no dot
+ * segments. A URL that cannot be parsed is returned as it is; the core refuses it.
  */
-export function sentUrl(url: string): string {
+export function wireUrl(url: string): string {
   if (url !== lastUrl) {
-    lastSent = href(url);
+    lastWireUrl = href(url);
     lastUrl = url;
   }
-  return lastSent;
+  return lastWireUrl;
 }
 
-// Whoever signs many requests signs them for few URLs.
+// A client that signs many requests signs them for few URLs.
 let lastUrl = "";
-let lastSent = "";
+let lastWireUrl = "";
 
 function href(url: string): string {
   try {
@@ -97,8 +101,8 @@ function href(url: string): string {
   }
 }
 
-/** A body that will be sent so: bytes, or text that stands for its UTF-8. */
-export function sentBody(body: string | Uint8Array | ArrayBuffer): string | Uint8Array {
+/** A body as it will be sent: bytes, or text as UTF-8. */
+export function wireBody(body: string | Uint8Array | ArrayBuffer): string | Uint8Array {
   if (typeof body === "string" || body instanceof Uint8Array) return body;
   if (body instanceof ArrayBuffer) return new Uint8Array(body);
   throw misuse("invalid_argument", "the body to sign must be a string, a Uint8Array or an ArrayBuffer");

@@ -10,19 +10,20 @@ import { type AgentAuthOptions, checkAgentOptions } from "./agent-options.js";
 import { Verifier } from "./verifier.js";
 
 /**
- * Protects an agent: lets in requests that an authorized key has signed, each once (rotagent; RFC 6750, RFC 9449).
- * One object serves any number of requests at once, of which some 9,000 may wait for an asynchronous replay store; what
- * comes on top is refused with 503.
+ * Protects an agent: accepts requests that an authorized key has signed, each once (rotagent; RFC
+ * 6750, RFC 9449). One object serves any number of requests at once. About 9,000 of them may wait
+ * for an asynchronous replay store; further ones are refused with 503.
  */
 export class AgentAuth {
   readonly #verifier: Verifier;
 
   /**
-   * Starts at once to load the core and the keys; requests wait for it.
+   * Starts to load the core and the keys; requests wait for it.
    *
-   * @throws {@link TallystickError} `invalid_argument` for an option that does not exist or has a wrong type,
-   *   `invalid_config` where options contradict each other. What only the core can tell, such as a wrong `baseUrl`, is
-   *   logged, fails {@link AgentAuth.ready} and answers every request with 500.
+   * @throws {@link TallystickError} `invalid_argument` for an unknown option or one of a wrong
+   *   type, `invalid_config` for options that contradict each other. What only the core can judge,
+   *   such as a wrong `baseUrl`, is logged, makes {@link AgentAuth.ready} fail, and is answered
+   *   with 500 at every request.
    */
   constructor(options: AgentAuthOptions = {}) {
     checkAgentOptions(options);
@@ -33,7 +34,7 @@ export class AgentAuth {
    * Waits until the core and the keys are loaded.
    *
    * @returns the largest body that will be read, in bytes.
-   * @throws {@link TallystickError} what keeps the agent from starting.
+   * @throws {@link TallystickError} if the agent cannot start.
    */
   async ready(): Promise<{ readonly maxBody: number }> {
     return { maxBody: (await this.#verifier.engine()).opened.max_body };
@@ -42,9 +43,10 @@ export class AgentAuth {
   /**
    * Verifies one request from its parts; the adapters below do it for whole requests.
    *
-   * @param request - Its facts, and the body: its exact bytes, or what reads them, which is asked where all else is good.
-   * @throws {@link TallystickError} with `response`, the HTTP answer for the caller; `invalid_argument` without one for
-   *   what has a wrong type or a name that does not exist.
+   * @param request - Its facts, and the body: the exact bytes, or a function that reads them, which
+   *   is called once all else is good.
+   * @throws {@link TallystickError} with `response`, the HTTP answer for the caller;
+   *   `invalid_argument` without one for an unknown member or a wrong type.
    */
   async verify(request: RequestFacts): Promise<Caller>;
   async verify(request: RequestFacts, ...more: readonly unknown[]): Promise<Caller> {
@@ -53,27 +55,30 @@ export class AgentAuth {
   }
 
   /**
-   * Middleware for Express and connect. Sets `req.auth` (the caller), `req.rawBody` and, for JSON, `req.body`; a
-   * refused request is answered and goes no further. Use it before anything that reads the body, or keep the bytes
-   * in `req.rawBody`.
+   * Middleware for Express and connect. It sets `req.auth` (the caller), `req.rawBody` and, for
+   * JSON, `req.body`, or answers the request with the refusal. Use it before anything that reads
+   * the body, or keep the bytes in `req.rawBody`.
    */
   requireAuth(): Middleware;
   requireAuth(...given: readonly unknown[]): Middleware {
-    // Given to a router as it is, it would be called with each request, and none would ever be answered.
+    // A router that is given the method itself would call it for each request, and none would be
+    // answered.
     if (given.length > 0)
       throw misuse("invalid_argument", "AgentAuth.requireAuth takes nothing: write auth.requireAuth()");
     return middleware(this.#verifier.guard);
   }
 
-  /** Protects a listener of `node:http`; the request has `auth`, `rawBody` and, for JSON, `body`. */
+  /**
+   * Protects a listener of `node:http`; the request has `auth`, `rawBody` and, for JSON, `body`.
+   */
   handler(listener: VerifiedNodeHandler): NodeHandler {
     checkValue("AgentAuth.handler: the listener", listener, FUNCTION);
     return nodeHandler(this.#verifier.guard, listener);
   }
 
   /**
-   * Protects a handler of the Fetch API: `Request` in, `Response` out. The handler is given the request with its body
-   * unread, the caller, and whatever else its host passes.
+   * Protects a handler of the Fetch API: `Request` in, `Response` out. The handler gets the request
+   * with its body unread, the caller, and further arguments of its host.
    */
   fetchHandler<Rest extends unknown[]>(handler: VerifiedFetchHandler<Rest>): FetchHandler<Rest> {
     checkValue("AgentAuth.fetchHandler: the handler", handler, FUNCTION);

@@ -19,36 +19,47 @@ import type { Backend } from "../core/portable/core.js";
 import type { OnError } from "../http/refusal.js";
 import { checkReplay, type ReplayStore } from "../stores/replay.js";
 
-/** How an agent decides who may call it. Nothing is required. */
+/** How an agent decides who may call it. All options may be left out. */
 export interface AgentAuthOptions {
-  /** Folder with one file of public keys for each caller (`ISSUER.pem`). Default: `./authorized_keys`. */
+  /**
+   * Folder with one file of public keys for each caller (`ISSUER.pem`). Default:
+   * `./authorized_keys`.
+   */
   readonly keysDir?: string | undefined;
-  /** Public keys by issuer, PEM, JWK or JWKS text, instead of a folder. */
+  /** Public keys by issuer (PEM, JWK or JWKS text), in place of a folder. */
   readonly keys?: Readonly<Record<string, string>> | undefined;
-  /** No replay check and no body check; signature and expiry stay. Default: `APP_ENV` is exactly `development`. */
+  /**
+   * Skips the replay check and the body check; signature and expiry are checked. Default: whether
+   * `APP_ENV` is exactly `development`.
+   */
   readonly devMode?: boolean | undefined;
-  /** URL under which callers reach the root of this server. With it a token must name this origin. */
+  /**
+   * URL under which callers reach the root of this server. With it a token must name this origin.
+   */
   readonly baseUrl?: string | undefined;
   /** Refuse tokens that name no method and URL, as rotagent's do. Default: false. */
   readonly requireTarget?: boolean | undefined;
-  /** Forgiven after a token's `exp`, in seconds, 0 to 300. Default: 0. */
+  /** How long a token is accepted after its `exp`, in seconds, 0 to 300. Default: 0. */
   readonly leeway?: number | undefined;
-  /** How far a caller's clock may run ahead (`iat` and `nbf` in the future), in seconds, 0 to 300. Default: 5. */
+  /**
+   * How far a caller's clock may run ahead (`iat` and `nbf` in the future), in seconds, 0 to 300.
+   * Default: 5.
+   */
   readonly clockSkew?: number | undefined;
   /** Longest lifetime that a token may have, in seconds. Default: 3,600; in development 21,600. */
   readonly maxLifetime?: number | undefined;
   /** Largest body that is read, in bytes. Default: 10 MiB. */
   readonly maxBody?: number | undefined;
-  /** What all bodies may hold in memory at one time, in bytes. Default: 64 MiB, or four times `maxBody`. */
+  /** Memory for all bodies at one time, in bytes. Default: 64 MiB, or four times `maxBody`. */
   readonly maxBuffered?: number | undefined;
   /**
-   * "memory": this process alone remembers used tokens, which the log says once in production. A store: whoever shares it
-   * does. Default: "memory".
+   * The memory of used tokens: "memory" is this process alone, which is logged once in production;
+   * a store is shared. Default: "memory".
    */
   readonly replay?: "memory" | ReplayStore | undefined;
   /** Name in the challenge of a refusal (RFC 6750). Default: `tallystick`. */
   readonly realm?: string | undefined;
-  /** Sees each refusal; what it returns is sent instead of the answer that the core worded. */
+  /** Called with each refusal; the answer that it returns is sent in place of the core's. */
   readonly onError?: OnError | undefined;
   /** Default: refusals, warnings and errors on the console. */
   readonly logger?: Logger | undefined;
@@ -60,12 +71,12 @@ export interface AgentAuthOptions {
   readonly library?: string | undefined;
 }
 
-/** What the options must be. `replay` has another code for what is wrong with it, and a check of its own. */
+/** The types of the options. `replay` has a check of its own, with another code. */
 const OPTIONS: Rules<Omit<AgentAuthOptions, "replay">> = {
   keysDir: TEXT,
   keys: ISSUER_KEYS,
   devMode: BOOLEAN,
-  // An empty one would be no check of the origin where one was meant.
+  // An empty text would switch off the check of the origin.
   baseUrl: TEXT,
   requireTarget: BOOLEAN,
   leeway: NUMBER,
@@ -82,8 +93,8 @@ const OPTIONS: Rules<Omit<AgentAuthOptions, "replay">> = {
 };
 
 /**
- * @throws {@link TallystickError} `invalid_argument` for an unknown option or a wrong type, `invalid_config` where
- *   options contradict each other.
+ * @throws {@link TallystickError} `invalid_argument` for an unknown option or a wrong type,
+ *   `invalid_config` where options contradict each other.
  */
 export function checkAgentOptions(options: AgentAuthOptions): void {
   knownOptions("AgentAuth", options, [...Object.keys(OPTIONS), "replay"]);

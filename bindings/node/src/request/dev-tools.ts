@@ -10,21 +10,26 @@ import { checkOptions, checkValue, FUNCTION, type Rules, STRING, TEXT } from "..
 import { reason } from "../core/text.js";
 import { KeyManager } from "./keys.js";
 
-/** What {@link DevTools.setupPersistentKeys} takes. */
+/** The options of {@link DevTools.setupPersistentKeys}. */
 export interface SetupOptions {
-  /** Folder of the agent's authorized keys; created where it is missing. Default: `authorized_keys`. */
+  /**
+   * Folder of the agent's authorized keys; created where it is missing. Default: `authorized_keys`.
+   */
   readonly keysDir?: string;
   /** Default: `dev_postman`. */
   readonly issuerId?: string;
-  /** Where the lines go that tell what to do, one of them with the private key. Default: standard output. */
+  /** Prints a line of instructions, one of which has the private key. Default: standard output. */
   readonly print?: (line: string) => void;
 }
 
-/** What {@link DevTools.generateBearerToken} takes. */
+/** The options of {@link DevTools.generateBearerToken}. */
 export interface TokenOptions {
   /** The question: the body is `{"query": …}`. */
   readonly query: string;
-  /** Variable with the base64 of the private key, in the environment or in `.env`. Default: `DEV_PRIVATE_KEY`. */
+  /**
+   * Variable with the base64 of the private key, in the environment or in `.env`. Default:
+   * `DEV_PRIVATE_KEY`.
+   */
   readonly envVar?: string;
   /** Default: `dev_postman`. */
   readonly issuerId?: string;
@@ -33,7 +38,7 @@ export interface TokenOptions {
 /** A token for trying an agent by hand. */
 export interface DevToken {
   readonly token: string;
-  /** The exact body that the token was made for. */
+  /** The exact body that the token is for. */
   readonly body: string;
 }
 
@@ -42,13 +47,17 @@ const TOKEN: Rules<TokenOptions> = { query: STRING, envVar: TEXT, issuerId: TEXT
 
 const SIX_HOURS = 21_600;
 
-/** For local development: a key pair that stays, and tokens for Postman or curl. Never for production. */
+/**
+ * For local development: a key pair that stays, and tokens for Postman or curl. Never for
+ * production.
+ */
 export const DevTools = {
   /**
-   * Makes a key pair, writes the public half to `KEYS_DIR/ISSUER.pem` (replacing an older one) and prints the line
-   * `DEV_PRIVATE_KEY=…` for `.env` (rotagent's `setup_persistent_keys`).
+   * Makes a key pair, writes the public half to `KEYS_DIR/ISSUER.pem` (replacing an older one) and
+   * prints the line `DEV_PRIVATE_KEY=…` for `.env` (rotagent's `setup_persistent_keys`).
    *
-   * @throws {@link TallystickError} `invalid_argument` where the issuer cannot be a file name, or for a wrong type.
+   * @throws {@link TallystickError} `invalid_argument` where the issuer cannot be a file name, or
+   *   for a wrong type.
    */
   async setupPersistentKeys(options: SetupOptions = {}): Promise<void> {
     checkOptions("setupPersistentKeys", options, SETUP);
@@ -66,8 +75,8 @@ export const DevTools = {
    * Makes a token of 6 hours that names no receiver, for an agent in development mode (rotagent's
    * `generate_bearer_token`).
    *
-   * @throws {@link TallystickError} `invalid_config` where the variable is missing, `invalid_key` where it is no key,
-   *   `invalid_argument` for a wrong type.
+   * @throws {@link TallystickError} `invalid_config` where the variable is missing, `invalid_key`
+   *   where it is no key, `invalid_argument` for a wrong type.
    */
   async generateBearerToken(options: TokenOptions): Promise<DevToken> {
     checkOptions("generateBearerToken", options, TOKEN);
@@ -111,7 +120,10 @@ function named<T>(name: string, work: () => T): T {
   }
 }
 
-/** The issuer's file name, where the core reads that very issuer from it and it cannot leave its folder. */
+/**
+ * The issuer's file name, from which the core must read that issuer, and which cannot leave its
+ * folder.
+ */
 async function keyFileName(issuerId: string, text: string): Promise<string> {
   const name = `${issuerId}.pem`;
   const core = await sharedCore();

@@ -10,7 +10,7 @@ import { KeysFolder } from "../files/keys-folder.js";
 
 /** A new RSA key pair. */
 export interface KeyPair {
-  /** PKCS#8. A secret: store it readable for its owner alone. */
+  /** PKCS#8. A secret: only its owner may read the file. */
   readonly privatePem: string;
   /** SPKI. */
   readonly publicPem: string;
@@ -28,7 +28,7 @@ export interface KeyPairOptions {
 export interface PublicKey {
   /** RFC 7638 thumbprint. */
   readonly kid: string;
-  /** The `kid` that the key's own JWK gives, else "". */
+  /** The `kid` of the key's JWK, else "". */
   readonly keyId: string;
   readonly bits: number;
   /** SPKI. */
@@ -53,13 +53,13 @@ export const KeyManager = {
   },
 
   /**
-   * The keys of a folder as {@link AgentAuth} would use them (rotagent's `load_public_keys`).
+   * The keys of a folder as {@link AgentAuth} uses them (rotagent's `load_public_keys`).
    *
    * @param directory - A folder that does not exist is an empty one, with a warning.
-   * @param options - `logger`: who is told of files that cannot be used. Default: the console.
+   * @param options - `logger`: for warnings about files that cannot be used. Default: the console.
    * @returns the keys by issuer.
-   * @throws {@link TallystickError} `keys_unavailable` where the folder cannot be read, `invalid_argument` for arguments
-   *   of a wrong type.
+   * @throws {@link TallystickError} `keys_unavailable` where the folder cannot be read,
+   *   `invalid_argument` for arguments of a wrong type.
    */
   async loadPublicKeys(
     directory: string,

@@ -25,7 +25,7 @@ import { resolveSigner, SIGNER_RULES, type Signer, type SignerOptions } from "..
 import { reason } from "../core/text.js";
 import { TallystickError } from "../errors.js";
 import { readStream } from "../http/body.js";
-import { outgoing, type SignedRequestInit, sentBody, sentUrl } from "../outbound/request.js";
+import { outgoing, type SignedRequestInit, wireBody, wireUrl } from "../outbound/request.js";
 import type { SignedHeaders } from "../types.js";
 
 /** Who signs, and how. */
@@ -35,7 +35,10 @@ export interface OrchestratorClientOptions extends SignerOptions {
   readonly signer: Signer;
   /** Lifetime of a token, in seconds. Default: 60. */
   readonly ttl?: number | undefined;
-  /** Largest body that {@link OrchestratorClient.fetch} takes, in bytes; a stream is buffered up to it. Default: 10 MiB. */
+  /**
+   * Largest body that {@link OrchestratorClient.fetch} takes, in bytes; a stream is buffered up to
+   * it. Default: 10 MiB.
+   */
   readonly maxBody?: number | undefined;
   /** Largest answer that {@link OrchestratorClient.send} reads, in bytes. Default: 10 MiB. */
   readonly maxAnswer?: number | undefined;
@@ -47,13 +50,13 @@ export interface OrchestratorClientOptions extends SignerOptions {
 
 /** Limits of one call. */
 export interface SendOptions {
-  /** Gives the call up: it rejects with the signal's reason. */
+  /** Ends the call, which rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** How long the agent may take, in seconds, at most 3,600. Default: 30. */
   readonly timeout?: number | undefined;
 }
 
-/** One call as `sendSecureRequest` takes it. */
+/** The options of `sendSecureRequest`. */
 export interface SecureRequest extends SendOptions {
   /** URL of the agent, without `/agent`. */
   readonly url: string;
@@ -63,7 +66,7 @@ export interface SecureRequest extends SendOptions {
   readonly privateKeyPem: string;
 }
 
-/** The agent's JSON object, or `error` where there is none; `agent_url` as it was given. */
+/** The agent's JSON object, or `error` if there is none; `agent_url` as it was given. */
 export interface AgentAnswer {
   readonly agent_url: string;
   readonly error?: unknown;
@@ -88,7 +91,7 @@ const SEND: Rules<SendOptions> = {
   signal: { must: "an AbortSignal", holds: (value) => value instanceof AbortSignal },
   timeout: seconds(MAX_TIMEOUT),
 };
-/** Whether there are texts, and whether they are right, is looked at where they are used. */
+/** The texts are checked where they are used. */
 const SECURE: Rules<SecureRequest> = {
   ...SEND,
   url: STRING,
@@ -99,8 +102,9 @@ const SECURE: Rules<SecureRequest> = {
 const NOTHING = new Uint8Array(0);
 
 /**
- * Signs requests to agents, each with a token of its own that names the method, the URL and the body (rotagent).
- * One object serves some 9,000 calls at once; what comes on top fails with `overloaded` and can be made again.
+ * Signs requests to agents, each with a token of its own that names the method, the URL and the
+ * body (rotagent). One object serves about 9,000 calls at once; further ones fail with `overloaded`
+ * and can be repeated.
  */
 export class OrchestratorClient {
   readonly #options: OrchestratorClientOptions;
@@ -108,9 +112,11 @@ export class OrchestratorClient {
   #ready: Started | undefined;
 
   /**
-   * Starts at once to load the core; what only the core can tell of the key or an option's value fails each call.
+   * Starts to load the core. If the core refuses the key or the value of an option, each call
+   * fails.
    *
-   * @throws {@link TallystickError} `invalid_argument` for an option that does not exist, is missing or has a wrong type.
+   * @throws {@link TallystickError} `invalid_argument` for an option that is unknown, missing or of
+   *   a wrong type.
    */
   constructor(options: OrchestratorClientOptions) {
     checkOptions("OrchestratorClient", options, OPTIONS);
@@ -135,10 +141,11 @@ export class OrchestratorClient {
   }
 
   /**
-   * Signs one request, which the caller then sends exactly so.
+   * Signs one request, which the caller must send exactly so.
    *
-   * @param method - As it will be sent, for example `POST`: HTTP clients send `post` as `POST`, and case counts.
-   * @param url - Absolute; written as `fetch` would send it.
+   * @param method - As it will be sent, for example `POST`. Case counts, and HTTP clients send
+   *   `post` as `POST`.
+   * @param url - Absolute. It is written as `fetch` sends it.
    * @param body - The exact bytes; text is UTF-8. Default: none.
    * @returns the headers to add.
    * @throws {@link TallystickError} `invalid_url`, `invalid_argument`, `signer_failed`, and what
@@ -152,8 +159,8 @@ export class OrchestratorClient {
     if (typeof method !== "string") checkValue("sign: method", method, STRING);
     if (typeof url !== "string" && !(url instanceof URL)) checkValue("sign: url", url, URL_TEXT);
     const { engine } = this.#ready ?? (await this.#started);
-    const body_sha256 = bodyDigest(sentBody(body));
-    const request = { method, url: sentUrl(String(url)), ttl: this.#options.ttl, body_sha256 };
+    const body_sha256 = bodyDigest(wireBody(body));
+    const request = { method, url: wireUrl(String(url)), ttl: this.#options.ttl, body_sha256 };
     const signed = engine.run<RequestSignResult>("request.sign", request);
     const { authorization } = isLater(signed) ? await signed : signed;
     return { authorization };
@@ -162,14 +169,15 @@ export class OrchestratorClient {
   /**
    * `fetch` with a signature, for any method and any body that `fetch` takes.
    *
-   * @throws {@link TallystickError} what cannot be signed; TypeError of `fetch` where the agent cannot be reached.
+   * @throws {@link TallystickError} for what cannot be signed; TypeError of `fetch` if the agent
+   *   cannot be reached.
    */
   async fetch(input: string | URL | Request, init?: SignedRequestInit | null): Promise<Response> {
     const options = init ?? {};
     checkValue("fetch: init", options, OBJECT);
     if (!(input instanceof Request)) checkValue("fetch: input", input, URL_TEXT);
     const address = input instanceof Request ? input.url : String(input);
-    // `Request` would refuse it without a code; the core says what is wrong with it.
+    // `Request` would throw an error without a code; the core says what is wrong.
     if (!URL.canParse(address)) await this.sign("GET", address);
     const { request, body } = await outgoing(input, options, this.#options.maxBody ?? TEN_MIB);
     const headers = new Headers(request.headers);
@@ -186,13 +194,14 @@ export class OrchestratorClient {
   }
 
   /**
-   * Posts a JSON payload to an agent (rotagent's `send_secure_request`).
-   * Network and HTTP failures do not throw: the answer then has `error`.
+   * Posts a JSON payload to an agent (rotagent's `send_secure_request`). Network and HTTP failures
+   * are no exceptions: the answer has `error`.
    *
    * @param url - URL of the agent, without `/agent`.
    * @param payload - A JSON value.
-   * @throws {@link TallystickError} `invalid_url`, `invalid_argument` (payload), `signer_failed`, and what
-   *   {@link OrchestratorClient.ready} throws; the signal's reason where the caller gives up.
+   * @throws {@link TallystickError} `invalid_url`, `invalid_argument` (payload), `signer_failed`,
+   *   and what {@link OrchestratorClient.ready} throws; the signal's reason if the caller ends the
+   *   call.
    */
   async send(url: string, payload: unknown, options: SendOptions = {}): Promise<AgentAnswer> {
     checkOptions("send", options, SEND);
@@ -228,8 +237,8 @@ export class OrchestratorClient {
   }
 
   /**
-   * Sends one signed request (rotagent's static method, with named members instead of positions and session).
-   * The clients behind it are kept, so that a key is read once.
+   * Sends one signed request (rotagent's static method, with named members in place of positions
+   * and a session). It keeps a client for each key, so that a key is parsed once.
    */
   static async sendSecureRequest(request: SecureRequest): Promise<AgentAnswer> {
     checkOptions("sendSecureRequest", request, SECURE);
@@ -257,7 +266,7 @@ async function start(options: OrchestratorClientOptions): Promise<Started> {
   return { core, engine };
 }
 
-/** What belongs to `fetch` and not to the request: an undici dispatcher. */
+/** Options of `fetch` that a Request does not keep: undici's dispatcher. */
 function extras(init: SignedRequestInit): RequestInit {
   return init.dispatcher === undefined ? {} : { dispatcher: init.dispatcher };
 }
@@ -276,7 +285,10 @@ function networkFailure(error: unknown, deadline: AbortSignal): string {
 const MAX_KEPT = 64;
 const kept = new Map<string, OrchestratorClient>();
 
-/** The client for an issuer and a key; the keys of the map are digests, so that it holds no second copy of a key. */
+/**
+ * The client for an issuer and a key. The map is keyed by a digest, so that it holds no second copy
+ * of a private key.
+ */
 function keptClient(issuerId: string, privateKeyPem: string): OrchestratorClient {
   if (typeof issuerId !== "string" || typeof privateKeyPem !== "string") {
     throw misuse("invalid_argument", "issuerId and privateKeyPem must be strings");
@@ -287,9 +299,10 @@ function keptClient(issuerId: string, privateKeyPem: string): OrchestratorClient
   let client = kept.get(name);
   if (client === undefined) {
     client = new OrchestratorClient({ issuerId, signer: privateKeyPem });
-    client.ready().catch(() => kept.delete(name)); // The next call shall try again, not meet an old failure.
+    client.ready().catch(() => kept.delete(name)); // the next call tries again
   }
-  // Last in the order: the one that was not used for longest goes first. Calls of its under way still hold it.
+  // Moves it to the end: the least recently used client is dropped. Its calls under way still hold
+  // it.
   kept.delete(name);
   kept.set(name, client);
   if (kept.size > MAX_KEPT) kept.delete(kept.keys().next().value as string);

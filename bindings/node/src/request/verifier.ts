@@ -8,7 +8,7 @@ import { openWithOptions } from "../core/options.js";
 import type { Core } from "../core/portable/core.js";
 import { reason } from "../core/text.js";
 import { AuthorizedKeys } from "../files/authorized-keys.js";
-import { type BodySource, Buffers, bodyNeed, type HostBodyReader, taken } from "../http/body.js";
+import { type BodySource, Buffers, bodyNeed, bytesOrReader, type HostBodyReader } from "../http/body.js";
 import { factMembers } from "../http/facts.js";
 import { Guard, Refusals } from "../http/refusal.js";
 import { isStore, UsedTokens, warnOfMemory } from "../stores/replay.js";
@@ -31,9 +31,9 @@ interface Started {
   readonly buffers: Buffers;
 }
 
-/** Verifies signed requests, from its start, which takes a while, to its end. */
+/** Verifies signed requests. It starts asynchronously. */
 export class Verifier {
-  /** What stands before handlers. */
+  /** For handlers of HTTP requests. */
   readonly guard: Guard<Caller>;
   readonly #start: Promise<Started>;
   #started: Started | undefined;
@@ -60,11 +60,11 @@ export class Verifier {
     return this.#verify(started, facts, body);
   }
 
-  /** Of a request that a server received: its body may be read before the core is asked. */
+  /** Verifies a request whose body may be read before the core is asked. */
   async #verifyFrom(facts: RequestFacts, body: BodySource): Promise<Caller> {
     const started = this.#started ?? (await this.#start);
     const early = await body.atOnce(started.buffers);
-    return this.#verify(started, facts, early === undefined ? body.read : taken(early));
+    return this.#verify(started, facts, early === undefined ? body.read : bytesOrReader(early));
   }
 
   async #verify(
@@ -79,7 +79,7 @@ export class Verifier {
   }
 }
 
-/** What `request.verify` is told of a body. */
+/** The member of `request.verify` for a body. */
 function bodyMember(body: Uint8Array | BodyReader | HostBodyReader | undefined, maxBody: number): string {
   if (typeof body === "function") return '"body_pending":true';
   if (body !== undefined && body.length > maxBody) return '"body_too_large":true';

@@ -4,23 +4,23 @@ import { failed, type Reply, within } from "../core/need.js";
 import type { Rule } from "../core/options.js";
 import { reason } from "../core/text.js";
 
-/**
- * A memory of used tokens that others share: processes, machines, restarts.
- */
+/** A memory of used tokens that processes and machines share and that outlives restarts. */
 export interface ReplayStore {
   /**
-   * Takes a token once. Must be one atomic step: of two callers with the same token exactly one is told true.
+   * Claims a token. It must be one atomic step: of two callers with the same token exactly one gets
+   * true.
    *
    * @param issuer - Who signed.
    * @param jti - Id of the token, at most 256 bytes.
-   * @param expiresAt - Until when it must be remembered, in seconds since 1970.
+   * @param expiresAt - When it may be forgotten, in seconds since 1970.
    * @param id - 32 hex digits, one for each (issuer, jti): a key for stores that want a short one.
-   * @returns true: taken now; false: it was there. Anything else, a throw or no answer within 5 s refuses the request.
+   * @returns true if it was new, false if it was there. Anything else, an exception, or no answer
+   *   within 5 s refuses the request.
    */
   claim(issuer: string, jti: string, expiresAt: number, id: string): boolean | Promise<boolean>;
 }
 
-/** What the need `claim` says. */
+/** The members of the need `claim`. */
 export interface Claim {
   readonly issuer: string;
   readonly jti: string;
@@ -31,7 +31,7 @@ export interface Claim {
 
 const STORE_LIMIT = 5;
 
-/** The need `claim` by a store of the host: fails closed. */
+/** The need `claim` by a store. It fails closed. */
 export async function claimIn(store: ReplayStore, claim: Claim): Promise<Reply> {
   try {
     const taken = await within(STORE_LIMIT, "the store", async () =>
@@ -48,7 +48,7 @@ function unavailable(why: string): Reply {
   return { members: { claim: "unavailable", failed: why } };
 }
 
-/** Where the used tokens of one engine are remembered: in the core's own window or in a store that others share. */
+/** The memory of one engine's used tokens: the core's own window, or a store. */
 export class UsedTokens {
   readonly #store: ReplayStore | undefined;
   #latestExpiry = 0;
@@ -57,14 +57,17 @@ export class UsedTokens {
     this.#store = isStore(replay) ? replay : undefined;
   }
 
-  /** For `engine.open`; a second opening means that the window of the first is lost with all that it held. */
+  /**
+   * Members of `engine.open`. When an engine is opened again, the window of the first is lost;
+   * tokens that it may have held are refused.
+   */
   configuration(): { readonly replay: "memory" | "host"; readonly replay_floor?: number } {
     return this.#store === undefined
       ? { replay: "memory", replay_floor: Math.ceil(this.#latestExpiry) }
       : { replay: "host" };
   }
 
-  /** A token that can be used once was used; it expires then, in seconds since 1970. */
+  /** Notes that a single-use token was used, and when it expires (seconds since 1970). */
   accepted(expiresAt: number): void {
     this.#latestExpiry = Math.max(this.#latestExpiry, expiresAt);
   }
@@ -85,14 +88,14 @@ const MEMORY_OF_ONE_PROCESS =
 
 let warned = false;
 
-/** Says once in each process that a restart and other processes know nothing of the tokens that were used. */
+/** Warns, once in each process, that a restart and other processes do not know the used tokens. */
 export function warnOfMemory(logger: Logger): void {
   if (warned) return;
   warned = true;
   logger.warn(MEMORY_OF_ONE_PROCESS);
 }
 
-/** What may remember used tokens. */
+/** The type of `replay`. */
 export const REPLAY: Rule = {
   must: '"memory" or an object with claim(issuer, jti, expiresAt)',
   holds: (value) =>

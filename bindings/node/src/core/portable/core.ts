@@ -1,13 +1,15 @@
 /** Which build of the core does the work. */
 export type Backend = "wasm" | "native";
 
-/** The core itself, below every comfort: operations of the ABI as JSON text. */
+/** The core itself: operations of the ABI as JSON text. */
 export interface Core {
   readonly backend: Backend;
-  /** Grows when a WebAssembly instance was replaced: engines of an earlier generation are gone. */
+  /**
+   * Counts the replacements of the WebAssembly instance. Engines of an earlier generation are gone.
+   */
   readonly generation: number;
   /**
-   * One operation of the ABI. Never throws for what the core refuses: the answer says so.
+   * One operation of the ABI. What the core refuses is an answer with `error`, not an exception.
    *
    * @param op - Name of the operation, for example `request.verify`.
    * @param request - One JSON object.
@@ -17,11 +19,12 @@ export interface Core {
   call(op: string, request: string, body?: Uint8Array): string;
 }
 
-/** Memory at which a WebAssembly instance is replaced when nobody says otherwise, in bytes. */
+/** Default of the memory at which a WebAssembly instance is replaced, in bytes. */
 export const DEFAULT_MEMORY_LIMIT = 1_073_741_824;
 
 /**
- * A text where bytes are wanted would become other bytes, and an ArrayBuffer, whose length is another member, none.
+ * Checks the types of a call. A text as body would become other bytes, and an ArrayBuffer, which
+ * has no `length`, would become none.
  *
  * @throws TypeError
  */
@@ -29,7 +32,7 @@ export function checkCall(op: unknown, request: unknown, body: unknown): void {
   if (typeof op !== "string" || typeof request !== "string") {
     throw new TypeError("a call of the core takes the operation and the request as texts");
   }
-  // The second test lets in bytes of another realm, such as a test runner's.
+  // The second test accepts bytes of another realm, such as a test runner's.
   if (!(body instanceof Uint8Array) && Object.prototype.toString.call(body) !== "[object Uint8Array]") {
     throw new TypeError("a call of the core takes the body as a Uint8Array: encode a text, wrap an ArrayBuffer");
   }

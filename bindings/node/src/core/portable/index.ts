@@ -1,4 +1,4 @@
-// The entry "tallystick/core": nothing below it may use what only Node has.
+// The entry "tallystick/core". Nothing that it imports may use what only Node has.
 import { type Core, DEFAULT_MEMORY_LIMIT } from "./core.js";
 import { web } from "./platform.js";
 import { WasmCore } from "./wasm-core.js";
@@ -12,11 +12,12 @@ export interface OpenOptions {
 }
 
 /**
- * Opens a core of its own over the compiled `tallystick/tallystick.wasm`, in any JavaScript runtime. Nothing is shared with
- * other cores. It draws random bytes, so workerd allows it in a handler only, not while a worker's script is loaded.
+ * Opens a core of its own over the compiled `tallystick/tallystick.wasm`, in any JavaScript
+ * runtime. Nothing is shared with other cores. It draws random bytes, so workerd allows it in a
+ * handler only, not while a worker's script is loaded.
  *
- * @param module - A `WebAssembly.Module`: what `WebAssembly.compileStreaming(fetch(url))` gives in a browser, and
- *   `import module from "tallystick/tallystick.wasm"` in a worker.
+ * @param module - A `WebAssembly.Module`: what `WebAssembly.compileStreaming(fetch(url))` gives in
+ *   a browser, and `import module from "tallystick/tallystick.wasm"` in a worker.
  * @throws TypeError when it is something else, or memoryLimit no number above 0.
  * @throws Error when the module is not of this package's version, or does not run here.
  */

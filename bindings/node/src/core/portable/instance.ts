@@ -2,7 +2,9 @@ import { ABI_VERSION } from "../operations.js";
 import type { Platform, View } from "./platform.js";
 import { Wasi } from "./wasi.js";
 
-/** One buffer inside the module serves every call whose operation, request and body fit, in bytes. */
+/**
+ * One buffer inside the module serves every call whose operation, request and body fit, in bytes.
+ */
 const SCRATCH = 65_536;
 
 interface Exports {
@@ -21,10 +23,12 @@ interface Exports {
   ): bigint;
 }
 
-/** The module is none of this package's version; its `message` says which versions met. */
+/** The module is not of this package's version; `message` has both versions. */
 export class WrongModule extends Error {}
 
-/** One running copy of the module. After a trap its state is broken and it must not be called again. */
+/**
+ * One running copy of the module. After a trap its state is broken and it must not be called again.
+ */
 export class Instance {
   readonly wasi: Wasi;
   readonly #exports: Exports;
@@ -51,7 +55,7 @@ export class Instance {
   }
 
   call(op: string, request: string, body: Uint8Array): string {
-    // A character takes at most three bytes, so what passes this test fits without counting.
+    // A UTF-16 unit takes at most three bytes, so the texts need not be counted.
     if ((op.length + request.length) * 3 + body.length <= SCRATCH) {
       return this.#callAt(this.#scratch, op, request, request.length * 3, body);
     }
@@ -62,7 +66,7 @@ export class Instance {
     return answer;
   }
 
-  // A room beyond the memory's end is an error of some platforms, however short the text is.
+  // Some platforms refuse a range beyond the memory's end, even for a short text.
   #callAt(at: number, op: string, request: string, requestRoom: number, body: Uint8Array): string {
     const { view } = this.wasi.seen();
     const opLength = writeOperation(view, op, at);
@@ -76,7 +80,10 @@ export class Instance {
   }
 }
 
-/** Operations are ASCII, which is quick to write; others are told as they are, in UTF-8, for the core to refuse. */
+/**
+ * Names of operations are ASCII, which is quick to write. Others are written as UTF-8, and the core
+ * refuses them.
+ */
 function writeOperation(view: View, op: string, at: number): number {
   for (let index = 0; index < op.length; index++) {
     const code = op.charCodeAt(index);

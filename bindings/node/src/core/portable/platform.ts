@@ -1,7 +1,10 @@
-/** The memory of a running module, seen once; growth detaches it. */
+/** A view of a running module's memory. It is detached when the memory grows. */
 export interface View {
   readonly bytes: Uint8Array;
-  /** Writes text as UTF-8 (a lone surrogate as U+FFFD), at most `room` bytes of it, and returns how many. */
+  /**
+   * Writes text as UTF-8 (a lone surrogate as U+FFFD), at most `room` bytes of it, and returns how
+   * many.
+   */
   write(text: string, at: number, room: number): number;
   /** The UTF-8 text from `at` up to `end`. */
   read(at: number, end: number): string;
@@ -9,19 +12,22 @@ export interface View {
 
 /** What an instance of the module needs of the JavaScript runtime that it lives in. */
 export interface Platform {
-  /** Fills all of it with random bytes of the system, or throws. The core draws some hundred bytes at once at most. */
+  /**
+   * Fills the target with random bytes of the system, or throws. The core asks for some hundred
+   * bytes at most.
+   */
   fillRandom(target: Uint8Array): void;
   /** Length of the text in UTF-8, in bytes. */
   byteLength(text: string): number;
   view(memory: ArrayBuffer): View;
   /**
-   * Does the RSA operation of a verification, RSASSA-PKCS1-v1_5 with SHA-256, while the module waits; a call of its own
-   * for the answer would take a quarter of the whole. The arrays are the module's memory: nothing of them may be kept.
-   * Never throws.
+   * Verifies RSASSA-PKCS1-v1_5 with SHA-256 within a call of the module: a second call for the
+   * answer would take a quarter of the whole time. The arrays are the module's memory and must not
+   * be kept. Never throws.
    *
    * @param key - RFC 7638 thumbprint.
-   * @returns undefined where it cannot tell, for example because it does not have the key: the core asks by the need
-   *   `check` then.
+   * @returns undefined if it cannot tell, for example without the key. The core then asks by the
+   *   need `check`.
    */
   check?(key: string, input: Uint8Array, signature: Uint8Array): boolean | undefined;
 }

@@ -5,8 +5,8 @@ const SUCCESS = 0;
 const BAD_DESCRIPTOR = 8;
 const IO_ERROR = 29;
 
-// How the module asks for a check within a call (abi.md): it writes to a descriptor that no host has, and what was
-// "written" is the answer.
+// How the module asks for a check within a call (abi.md): it writes to a descriptor that no host
+// has, and what was "written" is the answer.
 const CHECK_DESCRIPTOR = 0x7461_6c79;
 const CHECK_VALID = 0x7461_6c01;
 const CHECK_INVALID = 0x7461_6c02;
@@ -14,10 +14,12 @@ const CHECK_INVALID = 0x7461_6c02;
 /** What the monotonic clock adds to what the runtime says, in nanoseconds. */
 const MONOTONIC_START = 1_000_000_000n;
 
-/** How much of what Go prints before it dies is kept for the error, in characters. */
+/** How much of a Go panic's text is kept for the error, in characters. */
 const OUTPUT_LIMIT = 4096;
 
-/** Random bytes that are fetched at once, and the largest draw that is served from them, in bytes. */
+/**
+ * How many random bytes are fetched ahead, and the largest draw that is served from them, in bytes.
+ */
 const ENTROPY_AHEAD = 512;
 const SMALL_DRAW = 32;
 
@@ -37,11 +39,12 @@ export class ProcessExit extends Error {
 }
 
 /**
- * The few functions of `wasi_snapshot_preview1` that a Go reactor without files, network and arguments imports.
- * It is our own because `node:wasi` is experimental and can corrupt memory when it grows.
+ * The few functions of `wasi_snapshot_preview1` that a Go reactor without files, network and
+ * arguments imports. It is our own because `node:wasi` is experimental and can corrupt memory when
+ * it grows.
  */
 export class Wasi {
-  /** What the module printed: text of a Go panic. Bounded: the message comes first. */
+  /** What the module printed, such as a Go panic, up to a limit. */
   output = "";
   #memory: WebAssembly.Memory | undefined;
   #seen: Seen | undefined;
@@ -59,8 +62,8 @@ export class Wasi {
   }
 
   /**
-   * The import object. Whatever else a module imports of WASI (files, network) is there and refuses: there are no
-   * descriptors to use it on.
+   * The import object. Other functions of WASI (files, network) exist and fail: there are no
+   * descriptors to use them on.
    */
   imports(module: WebAssembly.Module): WebAssembly.Imports {
     const known: Functions = { ...this.#system(), ...this.#nothing() };
@@ -72,7 +75,7 @@ export class Wasi {
     return { wasi_snapshot_preview1: chosen };
   }
 
-  /** The memory. Growth detaches what was seen of it, so each function asks anew. */
+  /** The present view of the memory. Growth detaches it, so each function asks anew. */
   seen(): Seen {
     if (this.#memory === undefined) throw new Error("the WebAssembly module ran before its memory was known");
     const { buffer } = this.#memory;
@@ -86,7 +89,8 @@ export class Wasi {
     return {
       clock_time_get: (clock: number, _precision: bigint, at: number) => {
         const milliseconds = clock === 0 ? Date.now() : performance.now();
-        // A browser or a worker may say that none has gone by; Go ends itself when its clock stands at 0.
+        // A browser or a worker may say that none has gone by; Go ends itself when its clock stands
+        // at 0.
         const now = BigInt(Math.round(milliseconds * 1_000_000)) + (clock === 0 ? 0n : MONOTONIC_START);
         this.seen().data.setBigUint64(at >>> 0, now, true);
         return SUCCESS;
@@ -102,7 +106,8 @@ export class Wasi {
       fd_write: (descriptor: number, vectors: number, count: number, written: number) =>
         this.#write(descriptor, vectors >>> 0, count, written >>> 0),
       poll_oneoff: (_subscriptions: number, events: number, _count: number, ready: number) => {
-        // Only Go's timed sleeps come here. Waking early is allowed; blocking the event loop is not.
+        // Only Go's timed sleeps come here. Waking early is allowed; blocking the event loop is
+        // not.
         const view = this.seen().data;
         new Uint8Array(view.buffer, events >>> 0, 32).fill(0);
         view.setUint32(ready >>> 0, 1, true);
@@ -165,8 +170,9 @@ export class Wasi {
 }
 
 /**
- * Random bytes of the system, fetched ahead for the small draws (a jti takes 16), as `randomUUID` does: a call to the
- * system costs more than the rest of a small draw. Handed out once and wiped; larger draws, for keys, are not fetched ahead.
+ * Random bytes of the system, fetched ahead for the small draws (a jti takes 16), as `randomUUID`
+ * does: a call to the system costs more than the rest of a small draw. Handed out once and wiped;
+ * larger draws, for keys, are not fetched ahead.
  */
 class Entropy {
   readonly #platform: Platform;

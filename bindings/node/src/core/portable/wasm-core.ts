@@ -35,7 +35,8 @@ export class WasmCore implements Core {
     try {
       const instance = (this.#instance ??= new Instance(this.#module, this.#platform));
       const answer = instance.call(op, request, body);
-      // WebAssembly memory never shrinks; and after a panic, though it was caught, nothing in it can be trusted.
+      // WebAssembly memory never shrinks; and after a panic, though it was caught, nothing in it
+      // can be trusted.
       if (instance.size > this.#memoryLimit || answer.startsWith(PANICKED)) this.#retire();
       return answer;
     } catch (error) {

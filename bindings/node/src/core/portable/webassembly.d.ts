@@ -1,4 +1,5 @@
-// What is used of the WebAssembly JavaScript interface; @types/node leaves it to the DOM's types, which Node has not.
+// What is used of the WebAssembly JavaScript interface; @types/node leaves it to the DOM's types,
+// which Node has not.
 declare namespace WebAssembly {
   class Memory {
     readonly buffer: ArrayBuffer;

@@ -188,7 +188,8 @@ describe("sign", () => {
   });
 
   test("does not hold the event loop up", async () => {
-    // Were signatures made on the loop, each would be there before the loop's next turn. Off it, some are not.
+    // Were signatures made on the loop, each would be there before the loop's next turn. Off it,
+    // some are not.
     const slow = new OrchestratorClient({ ...options, signer: (await bigKey()).privatePem });
     await slow.ready();
     let turnsBefore = 0;

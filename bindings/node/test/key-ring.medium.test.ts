@@ -205,7 +205,7 @@ describe("rotation", () => {
       await skill.generateToken("https://agents.example/bob", ["read"]);
     }
     assert.equal(logger.warnings.length, 1);
-    assert.match(logger.warnings[0] ?? "", /me\.ring\.json.*goes on/);
+    assert.match(logger.warnings[0] ?? "", /me\.ring\.json.*stays in use/);
   });
 });
 
@@ -227,7 +227,7 @@ describe("a signer of one's own", () => {
       assert.equal((await skill.verifyToken(token)).keyId, known.kid);
       assert.deepEqual(await readdir(folder), []);
       const error = await rejectsWith("invalid_argument", skill.rotateKeys({ force: true }));
-      assert.match(error.message, /rotated where it lies/);
+      assert.match(error.message, /rotated where it is kept/);
     });
   }
 

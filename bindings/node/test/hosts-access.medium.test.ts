@@ -19,7 +19,9 @@ interface Echo {
 
 const reply = (auth: AuthContext, body: string): Echo => ({ name: auth.name, scopes: auth.scopes, body });
 
-/** One agent behind each adapter: its endpoints, and an echo for callers who meet the requirements. */
+/**
+ * One agent behind each adapter: its endpoints, and an echo for callers who meet the requirements.
+ */
 type Host = (skill: (url: string) => AuthSkill, requirements: Requirements) => Promise<string>;
 
 const hosts: Readonly<Record<string, Host>> = {

@@ -5,7 +5,10 @@ import { Authority, type AuthSkill } from "tallystick";
 import { ask, portal, portalAgent, SECRET, site } from "./access-support.js";
 import { quiet, temporaryFolder } from "./support.js";
 
-/** Calls `work` at least so many times, eight at once, all the while that three rotations take; gives what failed. */
+/**
+ * Calls `work` at least so many times, eight at once, all the while that three rotations take;
+ * gives what failed.
+ */
 async function during(
   times: number,
   work: (index: number) => Promise<boolean>,
@@ -28,7 +31,8 @@ async function during(
     while (rotations < 3) {
       const before = calls;
       while (calls < before + 20) await new Promise((resolve) => setTimeout(resolve, 5));
-      // The first next key is known everywhere; the later ones have not been published for five minutes.
+      // The first next key is known everywhere; the later ones have not been published for five
+      // minutes.
       await rotate({ force: rotations > 0 });
       rotations += 1;
     }
