@@ -15,7 +15,7 @@ from werkzeug.wrappers import Request
 
 from support import BODY, ORIGIN, agent_app, call, signed_call
 from tallystick import AgentAuth, OrchestratorClient
-from tallystick._http.room import Room
+from tallystick._http.request import Budget
 from tallystick._http.wsgi import WSGIBody
 from tallystick.types import Body
 
@@ -28,7 +28,7 @@ FORM = b"query=movies&query=series"
 
 
 def read_body(request: Request, limit: int, room: int = 1 << 20) -> Body:
-    return WSGIBody(request).read(limit, Room(room))
+    return WSGIBody(request).read(limit, Budget(room))
 
 
 def chunked(data: bytes) -> Request:

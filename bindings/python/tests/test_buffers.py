@@ -13,7 +13,7 @@ from flask import Flask, request
 
 from support import BODY, DEADLINE, ORIGIN, Answer, call, in_child
 from tallystick import AgentAuth, AuthSkill, Body, OrchestratorClient, TallystickError
-from tallystick._http.room import Held, Room
+from tallystick._http.request import Budget, Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,13 +194,13 @@ def skill(tmp_path: Path, backend: str) -> AuthSkill:
     )
 
 
-def test_room_is_counted_by_what_came_and_is_free_in_a_child() -> None:
-    room = Room(100)
-    held, other = Held(room), Held(room)
+def test_a_budget_is_counted_by_what_came_and_is_free_in_a_child() -> None:
+    budget = Budget(100)
+    held, other = Held(budget), Held(budget)
     assert held.grow(60)
     assert not other.grow(41)
-    assert in_child(lambda: room.take(100))
+    assert in_child(lambda: budget.take(100))
     held.release()
     held.release()
-    assert room.take(100)
-    assert not room.take(1)
+    assert budget.take(100)
+    assert not budget.take(1)

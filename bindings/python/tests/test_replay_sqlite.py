@@ -354,10 +354,10 @@ def test_a_floor_that_could_not_be_written_is_raised_at_the_next_opening(path: P
         patch.setattr(sqlite_module, "_transaction", failing)
         with pytest.raises(StoreUnavailableError, match="I/O"):
             store.claim_id(token(1), NOW + 60, NOW)
-    assert store.notice() == ""
+    assert store.take_notice() == ""
     assert not store.claim_id(token(1), NOW + 60, NOW)
-    assert f"expires by {NOW + 60} " in store.notice()
-    assert store.notice() == ""
+    assert f"expires by {NOW + 60} " in store.take_notice()
+    assert store.take_notice() == ""
     assert store.claim_id(token(2), NOW + 61, NOW)
     store.close()
 

@@ -21,11 +21,9 @@ from tallystick._core.engine import Engine, members_of
 from tallystick._core.loading import load_core
 from tallystick._core.problems import error
 from tallystick._files.keys_folder import KeysFolder
-from tallystick._http.body import BodyNeed, GivenBody, agiven_body, told
-from tallystick._http.facts import given_facts
-from tallystick._http.room import Buffers
+from tallystick._http.request import BodyNeed, Buffers, GivenBody, agiven_body, given_facts
 from tallystick.stores import choose_store
-from tallystick.types import caller_of
+from tallystick.types import Caller
 
 if TYPE_CHECKING:
     import logging
@@ -34,11 +32,10 @@ if TYPE_CHECKING:
     from tallystick._core.core import Core
     from tallystick._core.engine import Answer, Configuration, Need, Reply
     from tallystick._core.used_tokens import UsedTokens
-    from tallystick._http.body import ARead, RequestBody
-    from tallystick._http.facts import Facts
+    from tallystick._http.request import ARead, Facts, RequestBody
     from tallystick.errors import TallystickError
     from tallystick.stores.sqlite import SQLiteReplay
-    from tallystick.types import Body, Caller, ReplayStore
+    from tallystick.types import Body, ReplayStore
 
 __all__ = ["AgentAuth"]
 
@@ -285,12 +282,12 @@ class Verifier:
         self._engine.close()
 
     def _verify_with(self, facts: Facts, body: Body) -> Caller:
-        said, data = told(body, self._engine)
+        said, data = self._engine.told(body)
         members = f"{facts.members()},{said}" if said else facts.members()
         return self._accepted(self._engine.run("request.verify", members, data, self._answer))
 
     def _accepted(self, result: Answer) -> Caller:
-        caller = caller_of(result)
+        caller = _caller_of(result)
         if self._used is not None:
             self._used.note(caller.expires_at)
         return caller
@@ -333,6 +330,23 @@ class Verifier:
             if message not in self._warned:
                 self._logger.warning("%s: %s", where, message)
         self._warned = messages
+
+
+def _caller_of(result: Answer) -> Caller:
+    """Return the caller of a verified request."""
+    claims = result["claims"]
+    caller = object.__new__(Caller)
+    # Faster than __init__, which sets each member of a frozen dataclass by a call.
+    caller.__dict__.update(
+        issuer=claims["iss"],
+        jti=claims.get("jti", ""),
+        issued_at=claims.get("iat"),
+        expires_at=claims["exp"],
+        key_id=result["key_id"],
+        claims=claims,
+        development=result["development"],
+    )
+    return caller
 
 
 def _development(dev_mode: bool | None) -> bool:

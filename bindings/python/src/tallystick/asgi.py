@@ -14,8 +14,8 @@ from tallystick._access.token_endpoint import (
 from tallystick._core.arguments import must_be_callable
 from tallystick._core.problems import error
 from tallystick._http.asgi import BodyReader, facts_of, header_values, path_below_mount, respond
-from tallystick._http.body import aunread
 from tallystick._http.refusal import Served, log_refusal
+from tallystick._http.request import aunread
 from tallystick.errors import TallystickError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping
 
-    from tallystick._http.facts import Facts
+    from tallystick._http.request import Facts
 
     Endpoints = Union[TokenEndpoint, Mapping[str, TokenEndpoint]]
     OnError = Union[Callable[[TallystickError], Any], None]

@@ -24,9 +24,8 @@ from tallystick._core.arguments import (
 )
 from tallystick._core.loading import load_core
 from tallystick._core.problems import error, is_verdict
-from tallystick._http.body import GivenBody, agiven_body
-from tallystick._http.facts import given_facts
 from tallystick._http.refusal import log_refusal
+from tallystick._http.request import GivenBody, agiven_body, given_facts
 from tallystick.errors import TallystickError
 from tallystick.stores import choose_store
 from tallystick.types import CommandResult

@@ -14,8 +14,6 @@ __all__ = [
     "RegisteredClient",
     "Registration",
     "ReplayStore",
-    "caller_of",
-    "context_of",
 ]
 
 
@@ -44,23 +42,6 @@ class Caller:
     key_id: str
     claims: dict[str, Any]
     development: bool
-
-
-def caller_of(result: dict[str, Any]) -> Caller:
-    """Return the caller of a verified request."""
-    claims = result["claims"]
-    caller = object.__new__(Caller)
-    # Faster than __init__, which sets each member of a frozen dataclass by a call.
-    caller.__dict__.update(
-        issuer=claims["iss"],
-        jti=claims.get("jti", ""),
-        issued_at=claims.get("iat"),
-        expires_at=claims["exp"],
-        key_id=result["key_id"],
-        claims=claims,
-        development=result["development"],
-    )
-    return caller
 
 
 @dataclass(frozen=True)
@@ -123,18 +104,6 @@ class AuthContext:
         members = asdict(self)
         del members["raw_claims"]
         return members
-
-
-def context_of(answer: dict[str, Any]) -> AuthContext:
-    """Make a context of the answer of ``access.verify``, which is changed.
-
-    The constructor of a frozen dataclass sets each field by a call. On every request that would
-    cost more than reading the whole answer.
-    """
-    context = object.__new__(AuthContext)
-    answer["token_id"] = answer.pop("jti")
-    context.__dict__.update(answer)
-    return context
 
 
 @dataclass(frozen=True)

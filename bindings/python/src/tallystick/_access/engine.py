@@ -15,10 +15,9 @@ from tallystick._core.core import InstanceReplacedError, call_json
 from tallystick._core.engine import Engine, members_of
 from tallystick._core.problems import error
 from tallystick._core.signing import SigningFailure
-from tallystick._http.body import BodyNeed, aunread, unread
-from tallystick._http.room import Buffers
+from tallystick._http.request import BodyNeed, Buffers, aunread, unread
 from tallystick.errors import TallystickError
-from tallystick.types import context_of
+from tallystick.types import AuthContext
 
 if TYPE_CHECKING:
     import logging
@@ -31,9 +30,7 @@ if TYPE_CHECKING:
     from tallystick._core.used_tokens import UsedTokens
     from tallystick._files.key_ring import Ring
     from tallystick._files.watched_file import Source
-    from tallystick._http.body import ARead, Read, RequestBody
-    from tallystick._http.facts import Facts
-    from tallystick.types import AuthContext
+    from tallystick._http.request import ARead, Facts, Read, RequestBody
 
     Binding = tuple[Union[str, None], Union[str, None], Union[bytes, str, None]]
 
@@ -224,7 +221,7 @@ class AccessEngine:
     def _verified(self, answer: Answer) -> AuthContext:
         if answer["bound"]:
             self.used.note(answer["expires_at"])
-        return context_of(answer)
+        return _context_of(answer)
 
     def _issued(
         self, target: str, scopes: Sequence[str] | None, binding: Binding | None, reuse: bool
@@ -331,3 +328,15 @@ class _Needs:
 
 def _headers(answer: Answer) -> dict[str, str]:
     return {"Authorization": answer["authorization"]}
+
+
+def _context_of(answer: Answer) -> AuthContext:
+    """Make a context of the answer of ``access.verify``, which is changed.
+
+    The constructor of a frozen dataclass sets each field by a call. On every request that would
+    cost more than reading the whole answer.
+    """
+    context = object.__new__(AuthContext)
+    answer["token_id"] = answer.pop("jti")
+    context.__dict__.update(answer)
+    return context

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick._core.arguments import wrong_type
 from tallystick._core.problems import error
 from tallystick._http.asgi import facts_of
-from tallystick._http.body import aunread, unread
-from tallystick._http.facts import Facts
+from tallystick._http.request import Facts, aunread, unread
 from tallystick.errors import TallystickError
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from tallystick._core.arguments import (
 )
 from tallystick._core.engine import members_of
 from tallystick._core.problems import error
-from tallystick._http.facts import joined, wire
+from tallystick._http.request import joined, wire
 from tallystick.types import Body
 
 if TYPE_CHECKING:

@@ -23,6 +23,8 @@ from tallystick._core.problems import error, error_from
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from tallystick.types import Body
+
 __all__ = ["CLAIMED", "Answer", "Configuration", "Engine", "Need", "Reply", "members_of"]
 
 Answer = dict[str, Any]
@@ -168,6 +170,19 @@ class Engine(ForkAware):
         if not self._core.host_hashes:
             return "", body
         return f',"body_sha256":"{hashlib.sha256(body).hexdigest()}"', b""
+
+    def told(self, body: Body) -> Reply:
+        """Return the answer to the need ``body`` (abi.md)."""
+        if body.too_large:
+            return '"body_too_large":true', b""
+        if body.malformed:
+            return '"body_malformed":true', b""
+        if body.overloaded:
+            return '"overloaded":true', b""
+        if body.unavailable:
+            return '"body_unavailable":true', b""
+        digest, data = self.hand_over(body.data)
+        return digest.removeprefix(","), data
 
     def close(self) -> None:
         """Free the engine in the core; a later call opens it again."""

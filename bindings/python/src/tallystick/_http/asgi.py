@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tallystick._http.body import MALFORMED, OVERLOADED, TOO_LARGE
-from tallystick._http.facts import Facts
-from tallystick._http.room import Held
+from tallystick._http.request import MALFORMED, OVERLOADED, TOO_LARGE, Facts, Held
 from tallystick.types import Body
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     from tallystick._http.refusal import Served
-    from tallystick._http.room import Room
+    from tallystick._http.request import Budget
 
     # The types of asgiref and Starlette: a dict fits, and so does what a server makes.
     Scope = MutableMapping[str, Any]
@@ -77,14 +75,14 @@ class BodyReader:
         self._read: list[Message] = []
         self._held: Held | None = None
 
-    async def read(self, limit: int, room: Room) -> Body:
+    async def read(self, limit: int, budget: Budget) -> Body:
         """Return the whole body.
 
-        At most ``limit`` bytes are kept, and at most what ``room`` has left.
+        At most ``limit`` bytes are kept, and at most what ``budget`` has left.
         """
         if self._length is not None and self._length > limit:
             return TOO_LARGE
-        held = self._held = Held(room)
+        held = self._held = Held(budget)
         parts: list[bytes] = []
         size = 0
         while True:

@@ -8,13 +8,11 @@ import time
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tallystick._http.body import MALFORMED, OVERLOADED, TOO_LARGE, UNAVAILABLE
-from tallystick._http.facts import Facts
-from tallystick._http.room import Held
+from tallystick._http.request import MALFORMED, OVERLOADED, TOO_LARGE, UNAVAILABLE, Facts, Held
 from tallystick.types import Body
 
 if TYPE_CHECKING:
-    from tallystick._http.room import Buffers, Room
+    from tallystick._http.request import Budget, Buffers
 
 __all__ = ["WSGIBody", "facts_of"]
 
@@ -78,13 +76,13 @@ class WSGIBody:
         self._body = self._take(buffers.max_body)
         return self._body
 
-    def read(self, limit: int, room: Room) -> Body:
-        """Read up to ``limit`` bytes, and no more than ``room`` has left.
+    def read(self, limit: int, budget: Budget) -> Body:
+        """Read up to ``limit`` bytes, and no more than ``budget`` has left.
 
         Again, it gives the same.
         """
         if self._body is None:
-            self._held = Held(room)
+            self._held = Held(budget)
             self._body = self._take(limit)
         return self._body
 

@@ -49,8 +49,11 @@ class ClaimAnswerer(Protocol):
     def claim_need(self, need: Need) -> bool:
         """Claim what the need names; ``True`` when it was free."""
 
-    def notice(self) -> str:
-        """Return a message for the operator, once; "" if there is none."""
+    notice: str
+    """A message for the operator; "" if there is none."""
+
+    def take_notice(self) -> str:
+        """Return the message, once."""
 
 
 class SharedStore:
@@ -88,9 +91,8 @@ class SharedStore:
         """The store remembers by itself."""
 
     def _log_notice(self) -> None:
-        notice = self._store.notice()
-        if notice:
-            self._logger.warning("%s", notice)
+        if self._store.notice:
+            self._logger.warning("%s", self._store.take_notice())
 
     def _log_failure(self, failure: str) -> None:
         if failure != self._failure:
@@ -101,6 +103,8 @@ class SharedStore:
 class _Custom:
     """Claims in a store of the application."""
 
+    notice = ""
+
     def __init__(self, store: ReplayStore) -> None:
         self._store = store
         self._name = type(store).__name__
@@ -108,8 +112,8 @@ class _Custom:
     def check(self) -> None:
         """An unknown store is only asked when there is a claim."""
 
-    def notice(self) -> str:
-        return ""
+    def take_notice(self) -> str:
+        return self.notice
 
     def claim_need(self, need: Need) -> bool:
         try:

@@ -141,7 +141,7 @@ class ReplayFile(LockedAcrossForks):
         self._claims = 0
         self._swept = b""
         self._broken = ""
-        self._notice = ""
+        self.notice = ""
 
     @property
     def path(self) -> Path:
@@ -161,12 +161,10 @@ class ReplayFile(LockedAcrossForks):
         """Claim for the need ``claim`` (abi.md); see :meth:`claim_id`."""
         return self._claim(bytes.fromhex(need["id"]), need["expires_at"], need["now"])
 
-    def notice(self) -> str:
+    def take_notice(self) -> str:
         """Return, once, that tokens are refused because the file was lost; else ""."""
-        if not self._notice:
-            return ""
         with self._lock:
-            notice, self._notice = self._notice, ""
+            notice, self.notice = self.notice, ""
         return notice
 
     def claim_id(self, identifier: bytes, expires_at: int, now: float) -> bool:
@@ -281,7 +279,7 @@ class ReplayFile(LockedAcrossForks):
             born, raised = self._recognise(connection)
         self._born = born
         if raised:
-            self._notice = (
+            self.notice = (
                 f"the replay file {self._path} is not the one that was used: a token that expires "
                 f"by {self._latest} (seconds since 1970) is refused as used, because it may have "
                 "been used in the file that was lost"

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from tallystick._http.refusal import Served
-    from tallystick._http.room import Room
+    from tallystick._http.request import Budget
 
-    ReadForm = Callable[[int, Room], Awaitable[Body]]
+    ReadForm = Callable[[int, Budget], Awaitable[Body]]
 
 __all__ = ["AuthSkill"]
 
@@ -318,7 +318,7 @@ async def _verify(tokens: Tokens, request: HTTPConnection, authorization: list[s
 def _body_of(request: Any) -> Callable[..., Awaitable[Body]]:
     """Read a body as webagents does, whose own routes keep it in memory."""
 
-    async def read(limit: int, _: Room | None = None) -> Body:
+    async def read(limit: int, _: Budget | None = None) -> Body:
         length = request.headers.get("content-length", "0")
         if not length.isdecimal() or len(length) > 18 or int(length) > limit:
             return Body(too_large=True)
