@@ -60,7 +60,7 @@ func asksPortal(a *area) {
 	form := func(name, says string, changes object, body string) {
 		a.accept("form-"+name, says, source, sequence(openPortal(nil), finds(changes, object{"body": body}))...)
 	}
-	form("no-scopes", "no scopes: no parameter", object{"scopes": []string{}}, "grant_type=client_credentials&target=https%3A%2F%2Fportal.example%2Fagents%2Fbob")
+	form("no-scopes", "scopes are left out: no parameter, and the authority gives all", object{"scopes": remove}, "grant_type=client_credentials&target=https%3A%2F%2Fportal.example%2Fagents%2Fbob")
 	form("target-elsewhere", "an agent that is not the portal's", object{"target": bobURL}, "grant_type=client_credentials&target=https%3A%2F%2Fagents.example.com%2Fbob&scope=read+tools%3Asearch")
 	form("bound", "a token for one request", object{"bind": object{"method": "POST", "url": bobURL + "/chat?a=1", "body_sha256": hexSHA256(body)}},
 		plainForm+"&content_sha256="+hexSHA256(body)+"&htm=POST&htu=https%3A%2F%2Fagents.example.com%2Fbob%2Fchat%3Fa%3D1")
@@ -68,6 +68,7 @@ func asksPortal(a *area) {
 		a.reject(name, twin, says, "abi.md access.issue", openPortal(config), call("access.issue", fromPortal(changes), "", errorCode(code)))
 	}
 	bad("extra-claims", "token", "an authority takes no further claims: they must not get lost silently", "invalid_argument", nil, object{"extra_claims": object{"x": 1}})
+	bad("empty-scopes", "form-no-scopes", "a token without scopes, which no request can ask an authority for: it would give all", "invalid_argument", nil, object{"scopes": []string{}})
 	bad("talk-to", "token", "talk_to does not allow the target: nothing is asked", "trust_denied", object{"talk_to": rules{"@carol"}}, nil)
 	bad("no-credentials", "token", "no secret and no key: nothing is asked", "invalid_config", object{"client_secret": remove}, nil)
 	a.accept("talk-to-name", "a portal's agent is known by its name", accepting, openPortal(object{"talk_to": rules{"@bob"}}), asksFor(nil, nextFetch(portalURL+pathDiscovery, object{})))

@@ -185,7 +185,8 @@ type AccessIssueRequest struct {
 	Now float64 `json:"now"`
 	// a reference to the agent that the token is for
 	Target string `json:"target"`
-	// default allowed_scopes without wildcards; where an authority signs, all that it gives
+	// default allowed_scopes without wildcards; where an authority signs, all that it gives, and
+	// none cannot be asked for
 	Scopes *[]string `json:"scopes,omitempty"`
 	// more claims, at most 8 KiB; not where an authority signs
 	ExtraClaims json.RawMessage `json:"extra_claims,omitempty"`
