@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from tallystick._core.signing import SigningFunction
     from tallystick.flask import Blueprint
+    from tallystick.stores.sqlite import SQLiteReplay
     from tallystick.types import AuthContext, Body, ReplayStore
 
 __all__ = ["AuthSkill"]
@@ -56,13 +57,13 @@ class AuthSkill(TokenEndpoint):
     ``options``
         any key of the configuration (table below), overriding it.
     ``signer``, ``public_key``
-        self-issued: a function from bytes to a signature (RSASSA-PKCS1-v1_5 with
-        SHA-256), sync or async, such as a KMS, and its public key.
+        self-issued: a function from bytes to a signature (RSASSA-PKCS1-v1_5 with SHA-256),
+        sync or async, such as a KMS, and its public key.
         :class:`tallystick.OrchestratorClient` says how many calls may run at once. Without
         these two the keys are in ``{keys_dir}/{agent_id}.ring.json``, which is made at the
-        first start. Agents
-        with the same ``agent_id`` (or last segment of ``base_url``) in one ``keys_dir``
-        share one key ring: give each a ``keys_dir`` or an ``agent_id`` of its own.
+        first start. Agents with the same ``agent_id`` (or last segment of ``base_url``) in
+        one ``keys_dir`` share one key ring: give each a ``keys_dir`` or an ``agent_id`` of
+        its own.
     ``signer_timeout``
         seconds that such a function may take, up to 50 (default 10).
     ``key_bits``
@@ -137,7 +138,7 @@ class AuthSkill(TokenEndpoint):
         signer_timeout: float = 10,
         key_bits: int = 2048,
         keys: dict[str, str] | None = None,
-        replay: str | os.PathLike[str] | ReplayStore = "sqlite",
+        replay: str | os.PathLike[str] | ReplayStore | SQLiteReplay = "sqlite",
         ssl_context: ssl.SSLContext | None = None,
         on_error: Callable[[TallystickError], Any] | None = None,
         backend: str | None = None,

@@ -36,10 +36,10 @@ class Core(ForkAware):
     ) -> bytes:
         """Run one operation (abi.md) and return its answer, JSON as bytes.
 
-        ``request`` is one JSON object in UTF-8, ``body`` raw bytes. With ``generation``
-        the call is made only in that very instance, else
-        :class:`InstanceReplacedError`. A broken instance is an exception
-        with the code ``internal``; refusals of the core are in the answer.
+        ``request`` is one JSON object in UTF-8, ``body`` raw bytes. With ``generation`` the
+        call is made only in that very instance, else :class:`InstanceReplacedError`. A
+        broken instance is an exception with the code ``internal``; refusals of the core are
+        in the answer.
         """
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tallystick.flask import Blueprint
+    from tallystick.stores.sqlite import SQLiteReplay
     from tallystick.types import RegisteredClient, ReplayStore
 
 __all__ = ["Authority", "new_client_secret"]
@@ -64,7 +65,7 @@ class Authority(TokenEndpoint):
         keys_dir: str | os.PathLike[str] = DEFAULT_KEYS_DIR,
         clients_file: str | os.PathLike[str] | None = None,
         key_bits: int = 2048,
-        replay: str | os.PathLike[str] | ReplayStore = "sqlite",
+        replay: str | os.PathLike[str] | ReplayStore | SQLiteReplay = "sqlite",
         backend: str | None = None,
         logger: logging.Logger | None = None,
         **options: Any,
