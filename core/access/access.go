@@ -165,9 +165,6 @@ func (a *Agent) ID() string { return a.config.AgentID }
 // Name returns the agent's own dotted name.
 func (a *Agent) Name() string { return a.name }
 
-// MaxBody returns how many bytes of a bound request's body are read.
-func (a *Agent) MaxBody() int { return a.config.MaxBody }
-
 // Issuer returns the iss of this agent's tokens.
 func (a *Agent) Issuer() string {
 	if a.config.Mode == Portal {

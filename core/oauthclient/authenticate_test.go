@@ -132,8 +132,8 @@ func TestUnknownClientIsLikeWrongSecret(t *testing.T) {
 		t.Fatal(p)
 	}
 	for id, want := range map[string]int{"nobody": 20000, "bot": 10000, "slow": 0, "signer": 20000} {
-		if c, _ := r.Client(id); r.decoyWork(c) != want {
-			t.Errorf("%s: %d more iterations, want %d", id, r.decoyWork(c), want)
+		if r.decoyWork(r.clients[id]) != want {
+			t.Errorf("%s: %d more iterations, want %d", id, r.decoyWork(r.clients[id]), want)
 		}
 	}
 	want := authenticate(t, r, attempt(nil, basic("bot", "wrong"))).err.Response("r")

@@ -177,12 +177,6 @@ func checkTarget(value string) error {
 // Len returns the number of clients.
 func (r *Registry) Len() int { return len(r.clients) }
 
-// Client returns a client by its id.
-func (r *Registry) Client(id string) (*Client, bool) {
-	c, there := r.clients[id]
-	return c, there
-}
-
 // Key returns the key with a thumbprint, whosever it is: for hosts that check
 // signatures. nil where there is none.
 func (r *Registry) Key(thumbprint string) *jose.PublicKey {

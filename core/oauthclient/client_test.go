@@ -107,10 +107,10 @@ func TestTenThousandClients(t *testing.T) {
 	if p != nil || r.Len() != MaxClients {
 		t.Fatal(p)
 	}
-	if c, there := r.Client("c9999"); !there || c.ID != "c9999" {
+	if c, there := r.clients["c9999"]; !there || c.ID != "c9999" {
 		t.Error("not found")
 	}
-	if _, there := r.Client("c10000"); there {
+	if _, there := r.clients["c10000"]; there {
 		t.Error("found one that there is not")
 	}
 }
@@ -139,7 +139,7 @@ func TestPrintingShowsNoSecret(t *testing.T) {
 	if p != nil {
 		t.Fatal(p)
 	}
-	c, _ := r.Client("bot")
+	c := r.clients["bot"]
 	for _, format := range []string{"%v", "%+v", "%#v"} {
 		if shown := fmt.Sprintf(format+format, c, r); strings.Contains(shown, hashed()) || strings.Contains(shown, secret) {
 			t.Errorf("%s: %s", format, shown)
