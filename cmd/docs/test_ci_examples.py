@@ -59,7 +59,7 @@ def run(command: Sequence[str], folder: Path, **environment: str) -> str:
 
 def arguments(line: str) -> list[str]:
     """What follows the runner's name, with this test's Python in place of the example's."""
-    words = shlex.split(line)
+    words = shlex.split(line.replace("\\\n", " "))
     given = words[next(at for at, word in enumerate(words) if "conformance" in word) + 1 :]
     if "--python" in given:
         given[given.index("--python") + 1] = sys.executable
