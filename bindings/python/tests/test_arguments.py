@@ -430,7 +430,7 @@ def test_a_folder_and_a_file_in_each_others_place_are_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(KeysUnavailableError, match="is no folder"):
+    with pytest.raises(KeysUnavailableError, match="is not a folder"):
         KeyManager.load_public_keys(tmp_path / "file")
     assert "does not exist" not in caplog.text
     with pytest.raises(StoreUnavailableError, match="it is a folder: name a file in it"):

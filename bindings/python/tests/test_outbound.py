@@ -293,7 +293,7 @@ def test_a_wrong_base_url_is_heard_of_at_once(make: Any, skill: AuthSkill) -> No
         make(skill, "@bob", send_to="bob.example/agents/bob")
 
 
-def test_a_token_that_is_left_off_is_logged_once(
+def test_a_request_without_a_token_is_logged_once(
     client: Client,
     skill: AuthSkill,
     site: Site,

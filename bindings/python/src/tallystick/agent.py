@@ -297,7 +297,9 @@ class Verifier:
             return self._refresh(self._folder), b""
         if need["kind"] == "claim" and self._used is not None:
             return self._used.answer(need)
-        raise error("internal", f"the core asked for {need['kind']!r}, which nothing here answers")
+        raise error(
+            "internal", f"the core asked for {need['kind']!r}, which this host cannot answer"
+        )
 
     def _refresh(self, folder: KeysFolder) -> str:
         try:

@@ -57,9 +57,9 @@ def _make(folder: Path, python: Path) -> None:
 
 def _install_ours(folder: Path, python: Path) -> None:
     """Install this checkout's package, unless it is what was installed last."""
-    stamp = folder / ".tallystick"
+    installed = folder / ".tallystick"
     state = _state_of_sources()
-    if stamp.exists() and stamp.read_text() == state:
+    if installed.exists() and installed.read_text() == state:
         return
     _pip(
         python,
@@ -69,7 +69,7 @@ def _install_ours(folder: Path, python: Path) -> None:
         "--force-reinstall",
         PROJECT,
     )
-    stamp.write_text(state)
+    installed.write_text(state)
 
 
 def _state_of_sources() -> str:

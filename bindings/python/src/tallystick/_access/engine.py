@@ -319,7 +319,9 @@ class _Needs:
             return self._engine.signing.check(need, self._engine.engine)
         if need["kind"] == "claim":
             return self._engine.used.answer(need)
-        raise error("internal", f"the core asked for {need['kind']!r}, which nothing here answers")
+        raise error(
+            "internal", f"the core asked for {need['kind']!r}, which this host cannot answer"
+        )
 
     def _unsigned(self, reason: SigningFailure) -> Reply:
         self.failure = reason

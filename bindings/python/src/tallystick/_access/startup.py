@@ -38,7 +38,8 @@ def open_host(
     if settings.mode == "portal":
         if signer is not None:
             raise error(
-                "invalid_argument", "signer goes without authority: in portal mode that one signs"
+                "invalid_argument",
+                "signer cannot be used with authority: in portal mode the authority signs",
             )
         return Host(used, trust=trust)
     if signer is None and public_key is None and "agent_id" not in settings.access:
@@ -59,7 +60,7 @@ def _keys(
 ) -> tuple[Ring, Signing | None]:
     if signer is None:
         if public_key is not None:
-            raise error("invalid_argument", "public_key goes with signer")
+            raise error("invalid_argument", "public_key needs a signer")
         return file_ring(core, settings, key_bits, logger), None
     if not callable(signer) or public_key is None:
         raise error(

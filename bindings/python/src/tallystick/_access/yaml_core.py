@@ -36,7 +36,7 @@ class _CoreLoader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             # A few aliases of aliases make gigabytes.
             event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise InvalidYAMLError("aliases are not taken: write it out", _line(event))
+            raise InvalidYAMLError("aliases are not supported: repeat the value", _line(event))
         return super().compose_node(parent, index)
 
 

@@ -294,4 +294,6 @@ def _close(handle: _Handle) -> None:
 
 
 def _needs_nothing(need: Need) -> Reply:
-    raise error("internal", f"the core asked for {need['kind']!r} where nothing was to be asked")
+    raise error(
+        "internal", f"the core asked for {need['kind']!r} in an operation that needs nothing"
+    )

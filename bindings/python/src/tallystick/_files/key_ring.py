@@ -72,7 +72,7 @@ class FixedRing:
     def rotate(self, deliver: Deliver, *, force: bool, revoke: bool) -> dict[str, Any]:  # noqa: ARG002
         raise error(
             "invalid_argument",
-            "the signing function's key is rotated where it is held: open another one with it",
+            "the key of a signing function is rotated where it is held: make a new skill with it",
         )
 
 

@@ -185,7 +185,7 @@ def _entries(path: str) -> list[os.DirEntry[str]] | None:
     except FileNotFoundError:
         return None
     except NotADirectoryError as reason:
-        raise FolderUnreadableError(f"the keys folder {path} is no folder") from reason
+        raise FolderUnreadableError(f"the keys folder {path} is not a folder") from reason
     except OSError as reason:
         raise FolderUnreadableError(
             f"the keys folder {path} cannot be read ({reason.strerror}): "

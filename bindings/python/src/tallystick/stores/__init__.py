@@ -140,7 +140,7 @@ def _answerer(replay: str | os.PathLike[str] | ReplayStore | SQLiteReplay) -> Cl
     if isinstance(replay, str) and "://" in replay:
         raise error(
             "invalid_argument",
-            f"replay={_scheme(replay)!r} is a URL, and no path of a file: give an object with "
+            f"replay={_scheme(replay)!r} is a URL and not a path: give an object with "
             "claim(issuer, jti, expires_at) that talks to that store",
         )
     if isinstance(replay, (str, os.PathLike)):
