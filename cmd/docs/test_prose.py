@@ -1,10 +1,12 @@
 """The form of every Markdown file: width, length, and links that survive elsewhere."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 LISTED = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"]
@@ -58,3 +60,23 @@ def test_links_of_package_pages_are_absolute(name: str) -> None:
     for link in links:
         if link.startswith(ours):
             assert (ROOT / link.removeprefix(ours).split("#")[0]).exists(), link
+
+
+def found(pattern: str, name: str) -> str:
+    match = re.search(pattern, text(name))
+    assert match, f"{name}: {pattern}"
+    return match[1]
+
+
+def test_pages_ask_for_the_versions_that_the_packages_do() -> None:
+    go = found(r"(?m)^go (\d+\.\d+)", "go.mod")
+    node = json.loads(text("bindings/node/package.json"))["engines"]["node"].removeprefix(">=")
+    least = found(r'requires-python = ">=([\d.]+)"', "bindings/python/pyproject.toml")
+    known = re.findall(r"Python :: (3\.\d+)", text("bindings/python/pyproject.toml"))
+    steps = yaml.safe_load(text(".github/actions/setup/action.yml"))["runs"]["steps"]
+    [ours] = [step["with"]["python-version"] for step in steps if "python" in step["uses"]]
+    prose = " ".join(text(name) for name in PAGES if name != "CHANGELOG.md")
+    assert set(re.findall(r"\bGo (\d+\.\d+)", prose)) == {go}
+    assert set(re.findall(r"\bNode (\d+\.\d+)", prose)) == {node}
+    assert set(re.findall(r"\bPython (3\.\d+ to 3\.\d+)", prose)) == {f"{least} to {known[-1]}"}
+    assert set(re.findall(r"\bPython (3\.\d+)(?! to)\b", prose)) == {ours}
