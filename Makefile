@@ -117,7 +117,7 @@ test-node: node $(LIBRARY) ## run the Node tests that are not slow
 	cd $(NODE_DIR) && npm test --silent
 	node --test conformance/drivers/node/life.test.mjs
 
-test-docs: python node $(LIBRARY) ## run every command and example of the READMEs that is not slow
+test-docs: python node $(LIBRARY) ## play every page as it is printed, and run the examples of the reference
 	$(PYTEST) -c $(PYTHON_DIR)/pyproject.toml --rootdir . -m "not slow" cmd/docs
 
 .PHONY: test-slow
