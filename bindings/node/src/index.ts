@@ -30,17 +30,13 @@ export {
   type VerifiedFetchHandler,
 } from "./hosts/fetch.js";
 export {
-  type AuthRequest,
   authOf,
   callerOf,
   type IdentifiedHandler,
-  type IdentifiedRequest,
   type NodeEndpoints,
   type NodeHandler,
-  type NodeRequest,
   nodeEndpoints,
   type VerifiedNodeHandler,
-  type VerifiedNodeRequest,
 } from "./hosts/node.js";
 export type { FetchForOptions, OutboundFetch } from "./outbound/fetch.js";
 export type { SignedRequestInit } from "./outbound/request.js";
@@ -59,10 +55,14 @@ export type { ReplayStore } from "./stores/replay.js";
 export {
   AuthContext,
   type AuthContextJson,
+  type AuthRequest,
   type Body,
   type BodyReader,
   type Caller,
+  type IdentifiedRequest,
+  type NodeRequest,
   type RequestFacts,
   type Requirements,
   type SignedHeaders,
+  type VerifiedNodeRequest,
 } from "./types.js";

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import type { AccessVerifyResult } from "./core/operations.js";
 
 /** One request as it was received. Texts hold one character per byte, as `node:http` gives them. */
@@ -161,4 +162,43 @@ export class AuthContext {
       issuer_type: this.issuerType,
     };
   }
+}
+
+/** What a request of `node:http`, Express or connect may carry besides itself. */
+export interface IncomingRequest extends IncomingMessage {
+  /**
+   * The exact bytes of the body. Set it before the guard if something else must read the stream
+   * first.
+   */
+  rawBody?: Buffer;
+  /** The parsed body, if it is JSON. */
+  body?: unknown;
+  /** The request target before a framework took its mount point away. */
+  originalUrl?: string;
+}
+
+/** A request of `node:http`, Express or connect, before AgentAuth has verified it. */
+export interface NodeRequest extends IncomingRequest {
+  /** The verified caller. */
+  auth?: Caller;
+}
+
+/** A request that {@link AgentAuth} let in. */
+export interface VerifiedNodeRequest extends NodeRequest {
+  auth: Caller;
+  rawBody: Buffer;
+}
+
+/** A request of `node:http`, Express or connect, before AuthSkill has verified it. */
+export interface AuthRequest extends IncomingRequest {
+  /** Who calls. */
+  auth?: AuthContext;
+}
+
+/**
+ * A request that {@link AuthSkill} let in. Its body is unread, unless its token is bound to it:
+ * then `rawBody` and `body` are set.
+ */
+export interface IdentifiedRequest extends AuthRequest {
+  auth: AuthContext;
 }

@@ -158,7 +158,7 @@ export class ConfigSource {
 }
 
 /** The values of `${NAME}`. */
-export type Variables = Readonly<Record<string, string | undefined>>;
+type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
  * Has the core read a configuration, with the variables that it names.

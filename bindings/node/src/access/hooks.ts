@@ -40,7 +40,7 @@ export type HeaderBag = Headers | Readonly<Record<string, string | readonly stri
 export type OutgoingHeaders = Pick<OutgoingContext, "headers">;
 
 /** Where outgoing tokens come from. */
-export interface OutgoingTokens {
+interface OutgoingTokens {
   covers(target: string, url: string): Promise<boolean>;
   authorizationFor(target: string, scopes: readonly string[] | undefined): Promise<string>;
 }

@@ -17,10 +17,10 @@ const MAX_ROUNDS = 3;
 const MAX_HALVES = 64;
 
 /** Sizes of RSA keys, in bits. */
-export type KeyBits = 2048 | 3072 | 4096;
+type KeyBits = 2048 | 3072 | 4096;
 
 /** The options of a key ring. */
-export interface KeyRingOptions {
+interface KeyRingOptions {
   /** Folder of the ring file, absolute. */
   readonly folder: string;
   /** Gives the file its name. */

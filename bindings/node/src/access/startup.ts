@@ -12,7 +12,7 @@ import type { HostOptions } from "./options.js";
 import { ExternalKey, type SigningKeys } from "./signing-keys.js";
 
 /** A start once the configuration is read. */
-export interface Startup {
+interface Startup {
   readonly core: Core;
   readonly read: ConfigReadResult;
   /** Absolute. */

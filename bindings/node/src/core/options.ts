@@ -53,7 +53,7 @@ export const LOGGER: Rule = {
 };
 
 /** One of a few values. */
-export function oneOf(...values: readonly (string | number)[]): Rule {
+function oneOf(...values: readonly (string | number)[]): Rule {
   return {
     must: values.map((value) => JSON.stringify(value)).join(" or "),
     holds: (value) => values.includes(value as string | number),

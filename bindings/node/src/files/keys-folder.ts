@@ -11,7 +11,7 @@ const MAX_TOTAL = 12_582_912;
 const AT_ONCE = 32;
 
 /** The names of a folder's files, and a version that changes with its content. */
-export interface Listing {
+interface Listing {
   readonly version: string;
   readonly names: readonly string[];
   /** There is no folder; it counts as an empty one. */

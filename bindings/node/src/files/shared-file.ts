@@ -28,7 +28,7 @@ const ABANDONED_MS = 3_600_000;
 const NO_HARD_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL", "EXDEV"];
 
 /** The newest version of a document; `text` is undefined where there is none. */
-export interface Version {
+interface Version {
   readonly number: number;
   readonly text: string | undefined;
 }

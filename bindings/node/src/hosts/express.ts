@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Guard } from "../http/refusal.js";
-import type { AuthContext, Caller } from "../types.js";
-import { type AuthRequest, admit, type NodeRequest } from "./node.js";
+import type { AuthContext, AuthRequest, Caller, NodeRequest } from "../types.js";
+import { admit } from "./node.js";
 
 /** What {@link AgentAuth.requireAuth} returns: middleware for Express and connect. */
 export type Middleware = (request: NodeRequest, response: ServerResponse, next: (error?: unknown) => void) => void;

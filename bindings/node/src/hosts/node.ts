@@ -1,35 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { misuse } from "../core/answers.js";
-import { authorizations, facts, fail, type IncomingRequest, NodeBody, refuse } from "../http/node.js";
+import { authorizations, facts, fail, NodeBody, refuse } from "../http/node.js";
 import type { Guard } from "../http/refusal.js";
-import { AuthContext, type Caller } from "../types.js";
+import {
+  AuthContext,
+  type Caller,
+  type IdentifiedRequest,
+  type IncomingRequest,
+  type VerifiedNodeRequest,
+} from "../types.js";
 import { checkMount, ENDPOINT, type Endpoint, type Endpoints, endpointAt, type MountOptions } from "./endpoints.js";
-
-/** A request of `node:http`, Express or connect, before AgentAuth has verified it. */
-export interface NodeRequest extends IncomingRequest {
-  /** The verified caller. */
-  auth?: Caller;
-}
-
-/** A request that {@link AgentAuth} let in. */
-export interface VerifiedNodeRequest extends NodeRequest {
-  auth: Caller;
-  rawBody: Buffer;
-}
-
-/** A request of `node:http`, Express or connect, before AuthSkill has verified it. */
-export interface AuthRequest extends IncomingRequest {
-  /** Who calls. */
-  auth?: AuthContext;
-}
-
-/**
- * A request that {@link AuthSkill} let in. Its body is unread, unless its token is bound to it:
- * then `rawBody` and `body` are set.
- */
-export interface IdentifiedRequest extends AuthRequest {
-  auth: AuthContext;
-}
 
 /** A listener for `http.createServer`. */
 export type NodeHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;

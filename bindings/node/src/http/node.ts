@@ -1,20 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HttpAnswer } from "../errors.js";
-import type { RequestFacts } from "../types.js";
+import type { IncomingRequest, RequestFacts } from "../types.js";
 import { type BodySource, type Buffers, Collector, Held, NO_BODY, type Room, type TakenBody } from "./body.js";
-
-/** What a request of `node:http`, Express or connect may carry besides itself. */
-export interface IncomingRequest extends IncomingMessage {
-  /**
-   * The exact bytes of the body. Set it before the guard if something else must read the stream
-   * first.
-   */
-  rawBody?: Buffer;
-  /** The parsed body, if it is JSON. */
-  body?: unknown;
-  /** The request target before a framework took its mount point away. */
-  originalUrl?: string;
-}
 
 // How long the rest of a refused body may take to arrive, in milliseconds.
 const LINGER_MS = 5_000;

@@ -59,7 +59,7 @@ export class Refusals {
 }
 
 /** The caller of a request, or the answer of a refusal. */
-export type Admission<Auth> =
+type Admission<Auth> =
   | { readonly auth: Auth; readonly refusal?: undefined }
   | { readonly auth?: undefined; readonly refusal: HttpAnswer };
 

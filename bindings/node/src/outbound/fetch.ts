@@ -34,7 +34,7 @@ export function checkedFetchFor(options: FetchForOptions): FetchForOptions {
 export type OutboundFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /** Where tokens come from. */
-export interface TokenSource {
+interface TokenSource {
   /** Whether the token may be sent to this URL. */
   covers(url: string): Promise<boolean>;
   /** @param fresh - Do not give a token that was used before. */
@@ -44,7 +44,7 @@ export interface TokenSource {
 type Redirect = NonNullable<RequestInit["redirect"]>;
 
 /** One request on the way. */
-export interface Hop {
+interface Hop {
   readonly url: string;
   readonly method: string;
   readonly headers: Headers;

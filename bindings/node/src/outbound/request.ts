@@ -14,7 +14,7 @@ export interface SignedRequestInit extends Omit<RequestInit, "redirect"> {
 }
 
 /** A request whose bytes are known: what is signed is what is sent. */
-export interface Outgoing {
+interface Outgoing {
   readonly request: Request;
   readonly body: Buffer<ArrayBuffer>;
 }

@@ -32,7 +32,7 @@ export interface Claim {
 const STORE_LIMIT = 5;
 
 /** The need `claim` by a store. It fails closed. */
-export async function claimIn(store: ReplayStore, claim: Claim): Promise<Reply> {
+async function claimIn(store: ReplayStore, claim: Claim): Promise<Reply> {
   try {
     const taken = await within(STORE_LIMIT, "the store", async () =>
       store.claim(claim.issuer, claim.jti, claim.expires_at, claim.id),
