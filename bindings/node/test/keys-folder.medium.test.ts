@@ -195,7 +195,8 @@ describe("a keys folder", () => {
 
   test("with a file that stays unreadable says so once, and lets the other callers in", async () => {
     const folder = await temporaryFolder({ "orchestrator.pem": known.publicPem });
-    await symlink(join(folder, "loop.pem"), join(folder, "loop.pem")); // to read it is an error for a superuser, too
+    // A superuser cannot read it either.
+    await symlink(join(folder, "loop.pem"), join(folder, "loop.pem"));
     const lines = new Lines();
     const auth = open(folder, lines);
     for (let again = 0; again < 3; again++) {

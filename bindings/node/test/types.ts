@@ -1,4 +1,4 @@
-// Compiled, never run: what the public types must allow and, marked with @ts-expect-error, must not.
+// Compiled, never run: what the public types must allow and, where it is marked, must not.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import express from "express";
 import {

@@ -62,7 +62,8 @@ export async function byEveryWorker(workers, call) {
 }
 
 /**
- * Calls without a pause while the key is rotated, until tokens of both keys have come to every worker.
+ * Calls without a pause while the key is rotated, until tokens of both keys have reached every
+ * worker.
  * @param {number} workers
  * @param {Call} call
  * @param {() => Promise<unknown>} rotate

@@ -51,7 +51,8 @@ function playwright(folder) {
 }
 
 /**
- * A browser with a fresh profile in the folder for temporary files, which is removed with it; a signal ends both.
+ * A browser with a fresh profile in the folder for temporary files. The profile is removed with it; a
+ * signal ends both.
  * @param {Chromium} chromium
  * @param {string} executablePath
  */

@@ -21,8 +21,8 @@ const PACKAGE = new URL("../../../bindings/node/dist/", import.meta.url);
 const MAX_ANSWER = 64 << 20;
 
 /**
- * The page and the built package on a free port of loopback: the page's URL, the socket that the page opens (`connected`
- * waits for it as long as the signal lets it), and how to stop.
+ * Serves the page and the built package on a free port of loopback. It gives the page's URL, the
+ * socket that the page opens (`connected` waits for it until the signal ends that), and `stop`.
  * @param {SocketServer} WebSocketServer
  */
 export async function serve(WebSocketServer) {
@@ -65,7 +65,8 @@ async function answer(root, { url = "" }, response) {
 }
 
 /**
- * Asks over the page's socket (worker.js says how), one question at a time; once the page is gone, each question fails.
+ * Asks over the page's socket (worker.js says how), one question at a time. Once the page is gone,
+ * each question fails.
  * @param {Socket} socket
  * @returns {import("../node/exchange.mjs").Call}
  */

@@ -8,8 +8,9 @@ import { createInterface } from "node:readline";
  */
 
 /**
- * Answers each question before the next is read, until standard input is closed. `call` takes the operation (text), the
- * request and the body (bytes) and gives the answer (text or bytes); what it throws is told as the driver's own failure.
+ * Answers each question before it reads the next, until standard input is closed. `call` takes the
+ * operation (text), the request and the body (bytes) and gives the answer (text or bytes). What it
+ * throws is reported as the driver's own failure.
  * @param {Call} call
  */
 export async function exchange(call) {

@@ -32,7 +32,8 @@ interface ReadyKey {
 const ready = new Map<string, ReadyKey>();
 
 const DIGEST_LENGTH = 32;
-const DIGEST_INFO = Buffer.from("3031300d060960864801650304020105000420", "hex"); // RFC 8017 section 9.2, note 1
+// RFC 8017 section 9.2, note 1
+const DIGEST_INFO = Buffer.from("3031300d060960864801650304020105000420", "hex");
 
 function makeReady(key: KeyObject): ReadyKey {
   const size = Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8);

@@ -43,8 +43,8 @@ export interface Look {
 
 /**
  * A text that processes in several languages share, and change without a lock: numbered versions
- * `NAME.1`, `NAME.2`, … with mode 0600, in a folder with mode 0700. The protocol is
- * `files.md`, which the Python package follows, too.
+ * `NAME.1`, `NAME.2`, … with mode 0600, in a folder with mode 0700. The protocol is `files.md`,
+ * which the Python package follows, too.
  *
  * It holds no state. Its errors are of the class Error and say what to do.
  */
