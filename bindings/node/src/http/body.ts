@@ -15,6 +15,9 @@ export interface TakenBody extends Body {
 /** A reader of this package, which also says why there are no bytes. */
 export type HostBodyReader = (limit: number, room: Room) => Promise<TakenBody>;
 
+/** A body as it is given: its bytes, or what reads them; undefined is none. */
+export type GivenBody = Uint8Array | BodyReader | HostBodyReader | undefined;
+
 /** The body of a request that a server received, before anybody has read it. */
 export interface BodySource {
   /**

@@ -8,11 +8,11 @@ import { openWithOptions } from "../core/options.js";
 import type { Core } from "../core/portable/core.js";
 import { reason } from "../core/text.js";
 import { AuthorizedKeys } from "../files/authorized-keys.js";
-import { type BodySource, Buffers, bodyNeed, bytesOrReader, type HostBodyReader } from "../http/body.js";
+import { type BodySource, Buffers, bodyNeed, bytesOrReader, type GivenBody } from "../http/body.js";
 import { factMembers } from "../http/facts.js";
 import { Guard, Refusals } from "../http/refusal.js";
 import { isStore, UsedTokens, warnOfMemory } from "../stores/replay.js";
-import type { BodyReader, Caller, RequestFacts } from "../types.js";
+import type { Caller, RequestFacts } from "../types.js";
 import type { AgentAuthOptions } from "./agent-options.js";
 
 /** What the core answers for an accepted request; it has checked the types of these claims. */
@@ -54,33 +54,33 @@ export class Verifier {
     return (await this.#start).engine;
   }
 
-  /** @throws {@link TallystickError} of the code that says why the request is refused. */
-  async verify(facts: RequestFacts, body: Uint8Array | BodyReader | HostBodyReader | undefined): Promise<Caller> {
-    const started = this.#started ?? (await this.#start);
-    return this.#verify(started, facts, body);
+  /**
+   * The caller, or a promise only where one is needed: it costs time at every request.
+   *
+   * @throws {@link TallystickError} of the code that says why the request is refused.
+   */
+  verify(facts: RequestFacts, body: GivenBody): Caller | PromiseLike<Caller> {
+    if (this.#started !== undefined) return verify(this.#started, facts, body);
+    return this.#start.then((started) => verify(started, facts, body));
   }
 
   /** Verifies a request whose body may be read before the core is asked. */
   async #verifyFrom(facts: RequestFacts, body: BodySource): Promise<Caller> {
     const started = this.#started ?? (await this.#start);
     const early = await body.atOnce(started.buffers);
-    return this.#verify(started, facts, early === undefined ? body.read : bytesOrReader(early));
-  }
-
-  async #verify(
-    { engine, buffers }: Started,
-    facts: RequestFacts,
-    body: Uint8Array | BodyReader | HostBodyReader | undefined,
-  ): Promise<Caller> {
-    const members = `${factMembers(facts)},${bodyMember(body, engine.opened.max_body)}}`;
-    const own = typeof body === "function" ? bodyNeed(body, buffers.asked) : undefined;
-    const verified = engine.run<Verified>("request.verify", members, undefined, own);
-    return callerOf(isLater(verified) ? await verified : verified);
+    return verify(started, facts, early === undefined ? body.read : bytesOrReader(early));
   }
 }
 
+function verify({ engine, buffers }: Started, facts: RequestFacts, body: GivenBody): Caller | PromiseLike<Caller> {
+  const members = `${factMembers(facts)},${bodyMember(body, engine.opened.max_body)}}`;
+  const own = typeof body === "function" ? bodyNeed(body, buffers.asked) : undefined;
+  const verified = engine.run<Verified>("request.verify", members, undefined, own);
+  return isLater(verified) ? verified.then(callerOf) : callerOf(verified);
+}
+
 /** The member of `request.verify` for a body. */
-function bodyMember(body: Uint8Array | BodyReader | HostBodyReader | undefined, maxBody: number): string {
+function bodyMember(body: GivenBody, maxBody: number): string {
   if (typeof body === "function") return '"body_pending":true';
   if (body !== undefined && body.length > maxBody) return '"body_too_large":true';
   return `"body_sha256":"${bodyDigest(body)}"`;
