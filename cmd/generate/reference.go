@@ -10,10 +10,10 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/tallystick/tallystick/cmd/prose"
 	"github.com/tallystick/tallystick/core/abi"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
-	"github.com/tallystick/tallystick/internal/prose"
 )
 
 // module is what the import path of each of the project's packages begins with.

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/tallystick/tallystick/internal/prose"
+	"github.com/tallystick/tallystick/cmd/prose"
 )
 
 // surfacePath is what is public in the Python and the Node package.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tallystick/tallystick/internal/prose"
+	"github.com/tallystick/tallystick/cmd/prose"
 )
 
 func command(t *testing.T, arguments ...string) (int, string) {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/tallystick/tallystick/internal/prose"
+	"github.com/tallystick/tallystick/cmd/prose"
 )
 
 // mostExamples is how many vectors are named for a class.

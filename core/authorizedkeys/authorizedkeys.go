@@ -97,10 +97,12 @@ func FromFiles(files []File) (*Set, []Warning) {
 		}
 		keys, code, err := readFile(issuer, file)
 		if err != nil {
-			warnings = append(warnings, Warning{file.Name, issuer, code, file.Name + " is not used: " + err.Error()})
+			message := file.Name + " is not used: " + err.Error()
 			if code == codeUnreadable {
 				set.unread[issuer] = err.Error()
+				message += ": its issuer gets 503 until this user can read it"
 			}
+			warnings = append(warnings, Warning{file.Name, issuer, code, message})
 			continue
 		}
 		sources[issuer] = append(sources[issuer], file.Name)

@@ -41,6 +41,9 @@ func TestFromFiles(t *testing.T) {
 		if !strings.Contains(w.Message, w.Source) {
 			t.Errorf("the warning does not name %s: %s", w.Source, w.Message)
 		}
+		if advises := strings.HasSuffix(w.Message, "its issuer gets 503 until this user can read it"); advises != (w.Code == codeUnreadable) {
+			t.Errorf("%s: %s", w.Code, w.Message)
+		}
 	}
 	for issuer, want := range map[string]string{"private": codePrivateKey, "both": codeDuplicate, "locked": codeUnreadable, "empty": codeEmpty} {
 		if codes[issuer] != want {
