@@ -97,9 +97,9 @@ class AccessEngine:
     def run(self, operation: str, members: str, body: bytes = b"", read: Read = unread) -> Answer:
         """Run an operation; ``read`` gives the request's body if it is needed."""
         self.refresh()
-        needs = _Needs(self)
+        needs = _Needs(self, read)
         try:
-            return self.engine.run(operation, members, body, lambda need: needs.answer(need, read))
+            return self.engine.run(operation, members, body, needs.answer)
         except TallystickError as refused:
             raise refused from needs.failure
 
@@ -108,11 +108,9 @@ class AccessEngine:
     ) -> Answer:
         """Do the same without blocking the event loop."""
         self.refresh()
-        needs = _Needs(self)
+        needs = _ANeeds(self, read)
         try:
-            return await self.engine.arun(
-                operation, members, body, lambda need: needs.aanswer(need, read)
-            )
+            return await self.engine.arun(operation, members, body, needs.answer)
         except TallystickError as refused:
             raise refused from needs.failure
 
@@ -213,6 +211,20 @@ class AccessEngine:
         except InstanceReplacedError:
             return  # the engine that opens next loads everything anew
 
+    def body_need(self) -> BodyNeed:
+        """Return what answers the need ``body`` of one operation."""
+        return BodyNeed(self.engine, self.buffers.asked)
+
+    def answer(self, need: Need) -> Reply:
+        """Answer a need that every operation may have."""
+        if need["kind"] == "check":
+            return self.signing.check(need, self.engine)
+        if need["kind"] == "claim":
+            return self.used.answer(need)
+        raise error(
+            "internal", f"the core asked for {need['kind']!r}, which this host cannot answer"
+        )
+
     def close(self) -> None:
         """Free what is held; a later call opens it again."""
         self.engine.close()
@@ -275,57 +287,65 @@ class Guard:
 class _Needs:
     """Answers the needs of one operation, and remembers why a signature failed."""
 
-    __slots__ = ("_body", "_engine", "failure")
+    __slots__ = ("_body", "_engine", "_read", "failure")
 
-    def __init__(self, engine: AccessEngine) -> None:
+    def __init__(self, engine: AccessEngine, read: Read) -> None:
         self._engine = engine
-        self._body = BodyNeed(engine.engine, engine.buffers.asked)
+        self._read = read
+        self._body: BodyNeed | None = None
         self.failure: SigningFailure | None = None
 
-    def answer(self, need: Need, read: Read) -> Reply:
+    def answer(self, need: Need) -> Reply:
         kind = need["kind"]
         if kind == "fetch":
             return self._engine.fetcher.fetch(need)
         if kind == "body":
-            return self._body.answer(need, read)
+            self._body = self._body or self._engine.body_need()
+            return self._body.answer(need, self._read)
         if kind == "derive":
             return answer_derive(need)
         if kind == "sign":
             try:
                 return "", self._engine.signing.sign(need)
             except SigningFailure as reason:
-                return self._unsigned(reason)
-        return self._quick(need)
+                self.failure = reason
+                return _unsigned(reason)
+        return self._engine.answer(need)
 
-    async def aanswer(self, need: Need, read: ARead) -> Reply:
+
+class _ANeeds:
+    """Does the same without blocking the event loop."""
+
+    __slots__ = ("_body", "_engine", "_read", "failure")
+
+    def __init__(self, engine: AccessEngine, read: ARead) -> None:
+        self._engine = engine
+        self._read = read
+        self._body: BodyNeed | None = None
+        self.failure: SigningFailure | None = None
+
+    async def answer(self, need: Need) -> Reply:
         kind = need["kind"]
         if kind == "fetch":
             return await self._engine.fetcher.afetch(need)
         if kind == "body":
-            return await self._body.aanswer(need, read)
+            self._body = self._body or self._engine.body_need()
+            return await self._body.aanswer(need, self._read)
         if kind == "sign":
             try:
                 return "", await self._engine.signing.asign(need)
             except SigningFailure as reason:
-                return self._unsigned(reason)
+                self.failure = reason
+                return _unsigned(reason)
         if kind == "derive":
             return await asyncio.to_thread(answer_derive, need)
         if kind == "claim":
-            return await asyncio.to_thread(self._quick, need)
-        return self._quick(need)
+            return await asyncio.to_thread(self._engine.answer, need)
+        return self._engine.answer(need)
 
-    def _quick(self, need: Need) -> Reply:
-        if need["kind"] == "check":
-            return self._engine.signing.check(need, self._engine.engine)
-        if need["kind"] == "claim":
-            return self._engine.used.answer(need)
-        raise error(
-            "internal", f"the core asked for {need['kind']!r}, which this host cannot answer"
-        )
 
-    def _unsigned(self, reason: SigningFailure) -> Reply:
-        self.failure = reason
-        return members_of({"failed": str(reason)}), b""
+def _unsigned(reason: SigningFailure) -> Reply:
+    return members_of({"failed": str(reason)}), b""
 
 
 def _headers(answer: Answer) -> dict[str, str]:

@@ -52,6 +52,8 @@ def wrong_type(name: str, wanted: str, value: object) -> TallystickError:
 
 def body_bytes(body: bytes | str) -> bytes:
     """Return a body's bytes; a text stands for its UTF-8."""
+    if type(body) is bytes:
+        return body
     if isinstance(body, str):
         try:
             return body.encode()

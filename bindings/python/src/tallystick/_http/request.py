@@ -62,14 +62,15 @@ class Facts(NamedTuple):
 
     def members(self) -> str:
         """Return the members of ``request.verify`` and ``access.verify``, with the present time."""
+        authorization, method, path, query, mount, raw_target = self
         members = (
-            f'"now":{time.time()!r},"authorization":[{joined(self.authorization)}],'
-            f'"method":{wire(self.method)},"path":{wire(self.path)},'
-            f'"query":{wire(self.query)},"mount":{wire(self.mount)}'
+            f'"now":{time.time()!r},"authorization":[{",".join(map(wire, authorization))}],'
+            f'"method":{wire(method)},"path":{wire(path)},"query":{wire(query)},'
+            f'"mount":{wire(mount)}'
         )
-        if self.raw_target is None:
+        if raw_target is None:
             return members
-        return f'{members},"path_decoded":true,"raw_target":{wire(self.raw_target)}'
+        return f'{members},"path_decoded":true,"raw_target":{wire(raw_target)}'
 
 
 def given_facts(
@@ -117,15 +118,17 @@ class RequestBody(Protocol):
 class GivenBody:
     """A body that a program gives: the bytes, or a function that reads them."""
 
+    __slots__ = ("_given",)
+
     def __init__(self, given: Given) -> None:
-        self._read = given if callable(given) else None
-        self._data = b"" if callable(given) else body_bytes(given)
+        self._given = given if callable(given) else Body(body_bytes(given))
 
     def at_once(self, buffers: Buffers) -> Body | None:
-        return self.read(buffers.max_body, buffers.asked) if self._read is None else None
+        return None if callable(self._given) else _bounded(self._given, buffers.max_body)
 
     def read(self, limit: int, budget: Budget) -> Body:  # noqa: ARG002 - the program's own memory
-        return _bounded(self._data if self._read is None else self._read(limit), limit)
+        given = self._given
+        return _bounded(given(limit) if callable(given) else given, limit)
 
 
 def agiven_body(given: AGiven) -> ARead:
