@@ -332,7 +332,7 @@ def test_no_error_shows_what_the_file_holds(tmp_path: Path, name: str, text: str
 
 def test_the_package_imports_neither_httpx_nor_yaml() -> None:
     program = (
-        "import sys, tallystick; tallystick.AuthSkill; tallystick.Authority;"
+        "import sys, tallystick; tallystick.AgentAuth; tallystick.AuthSkill; tallystick.Authority;"
         "tallystick.httpx_auth; tallystick.requests_auth; tallystick.aiohttp_middleware;"
         "unwanted = {'httpx', 'httpcore', 'yaml', 'flask', 'requests', 'aiohttp'};"
         "print(sorted(unwanted & set(sys.modules)))"
