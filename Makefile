@@ -252,7 +252,7 @@ lint: python node links lint-github imports-node cmd/bench/node_modules/.package
 
 .PHONY: check
 check: generate python node ## format, generate, lint, then demand a clean tree
-	gofmt -w core wasm cshared cmd conformance internal
+	gofmt -w core wasm cshared cmd conformance
 	$(VENV)/bin/ruff format .
 	cd $(NODE_DIR) && npm run --silent format
 	$(SCRIPTS) --write

@@ -119,6 +119,12 @@ describe("fetch signs any request", async () => {
     assert.match(message, /maxBody \(1000 bytes\)/);
     assert.ok(cancelled);
     await rejectsWith("body_too_large", small.fetch(url, { method: "POST", body: "x".repeat(1001) }));
+    for (const over of ["x".repeat(1001), "\u20ac".repeat(334), Buffer.alloc(1001)]) {
+      await rejectsWith("body_too_large", small.sign("POST", url, over));
+    }
+    for (const within of ["x".repeat(1000), "\u20ac".repeat(333), Buffer.alloc(1000)]) {
+      assert.match((await small.sign("POST", url, within)).authorization, /^Bearer ey/);
+    }
     assert.equal((await small.fetch(url, { method: "POST", body: "x".repeat(1000) })).status, 200);
   });
 

@@ -43,7 +43,7 @@ export async function outgoing(
     throw misuse("invalid_argument", "the request already has an Authorization header, which is where the token goes");
   }
   const body = await readStream(request.body, limit);
-  if (body === undefined) throw misuse("body_too_large", `the body is over maxBody (${limit} bytes)`);
+  if (body === undefined) throw tooLarge(limit);
   return { request, body };
 }
 
@@ -101,9 +101,17 @@ function href(url: string): string {
   }
 }
 
-/** A body as it will be sent: bytes, or text as UTF-8. */
-export function wireBody(body: string | Uint8Array | ArrayBuffer): string | Uint8Array {
-  if (typeof body === "string" || body instanceof Uint8Array) return body;
-  if (body instanceof ArrayBuffer) return new Uint8Array(body);
-  throw misuse("invalid_argument", "the body to sign must be a string, a Uint8Array or an ArrayBuffer");
+/** A body as it will be sent, up to a limit in bytes: bytes, or text as UTF-8. */
+export function wireBody(body: string | Uint8Array | ArrayBuffer, limit = Infinity): string | Uint8Array {
+  const sent = body instanceof ArrayBuffer ? new Uint8Array(body) : body;
+  if (typeof sent !== "string" && !(sent instanceof Uint8Array)) {
+    throw misuse("invalid_argument", "the body to sign must be a string, a Uint8Array or an ArrayBuffer");
+  }
+  // A character takes at most three bytes, so most texts need not be counted.
+  if (sent.length * 3 > limit && Buffer.byteLength(sent) > limit) throw tooLarge(limit);
+  return sent;
+}
+
+function tooLarge(limit: number): Error {
+  return misuse("body_too_large", `the body is over maxBody (${limit} bytes)`);
 }

@@ -35,10 +35,7 @@ export interface OrchestratorClientOptions extends SignerOptions {
   readonly signer: Signer;
   /** Lifetime of a token, in seconds. Default: 60. */
   readonly ttl?: number | undefined;
-  /**
-   * Largest body that {@link OrchestratorClient.fetch} takes, in bytes; a stream is buffered up to
-   * it. Default: 10 MiB.
-   */
+  /** Largest body that is signed, in bytes; `fetch` buffers a stream up to it. Default: 10 MiB. */
   readonly maxBody?: number | undefined;
   /** Largest answer that {@link OrchestratorClient.send} reads, in bytes. Default: 10 MiB. */
   readonly maxAnswer?: number | undefined;
@@ -148,8 +145,8 @@ export class OrchestratorClient {
    * @param url - Absolute. It is written as `fetch` sends it.
    * @param body - The exact bytes; text is UTF-8. Default: none.
    * @returns the headers to add.
-   * @throws {@link TallystickError} `invalid_url`, `invalid_argument`, `signer_failed`, and what
-   *   {@link OrchestratorClient.ready} throws.
+   * @throws {@link TallystickError} `invalid_url`, `invalid_argument`, `body_too_large`,
+   *   `signer_failed`, and what {@link OrchestratorClient.ready} throws.
    */
   async sign(
     method: string,
@@ -159,7 +156,7 @@ export class OrchestratorClient {
     if (typeof method !== "string") checkValue("sign: method", method, STRING);
     if (typeof url !== "string" && !(url instanceof URL)) checkValue("sign: url", url, URL_TEXT);
     const { engine } = this.#ready ?? (await this.#started);
-    const body_sha256 = bodyDigest(wireBody(body));
+    const body_sha256 = bodyDigest(wireBody(body, this.#options.maxBody ?? TEN_MIB));
     const request = { method, url: wireUrl(String(url)), ttl: this.#options.ttl, body_sha256 };
     const signed = engine.run<RequestSignResult>("request.sign", request);
     const { authorization } = isLater(signed) ? await signed : signed;
