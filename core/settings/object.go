@@ -76,7 +76,11 @@ func unknownKey[T any](keys []key[T], written string) *fault {
 			}
 		}
 	}
-	return &fault{printable(written), "there is no such key", "write " + nearest + " or remove it"}
+	fix := "remove it"
+	if best*2 <= len(written) { // more wrong letters than that, and another key was meant
+		fix = "write " + nearest + " or remove it"
+	}
+	return &fault{printable(written), "there is no such key", fix}
 }
 
 // maxCompared bounds the work that a long unknown key makes.

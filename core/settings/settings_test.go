@@ -169,7 +169,7 @@ func TestMessage(t *testing.T) {
 		`{"tokenTtl": 0}`:                              `auth.yaml: token_ttl: must be a whole number from 1 to 86400: write token_ttl: 300`,
 		`{"tokn_ttl": 300}`:                            `auth.yaml: tokn_ttl: there is no such key: write token_ttl or remove it`,
 		`{"jwksUrl": "x"}`:                             `auth.yaml: jwksUrl: there is no such key: write jwksUri or remove it`,
-		`{"skils": {}}`:                                `auth.yaml: skils: there is no such key: write realm or remove it`,
+		`{"skils": {}}`:                                `auth.yaml: skils: there is no such key: remove it`,
 		`{"skills": {"auht": {}}}`:                     `auth.yaml: skills: has no auth: write skills: auth: with the keys of this skill below`,
 		`{"trusted_issuers": [{"isuer": "x"}]}`:        `auth.yaml: trusted_issuers[0].isuer: there is no such key: write issuer or remove it`,
 		`{"trusted_issuers": [{"type": "agent"}]}`:     `auth.yaml: trusted_issuers[0].issuer: is missing: write issuer: "https://partner.example"`,
@@ -185,7 +185,7 @@ func TestMessage(t *testing.T) {
 		`[]`:                                           `auth.yaml: must be a mapping of keys (it is a list)`,
 		`{"skills": {"auth": []}}`:                     `auth.yaml: skills.auth: must be a mapping of keys (it is a list)`,
 		`{"issuer": "https://login.example/"}`:         `auth.yaml: issuer: says whose key set jwks_uri is, and there is no jwks_uri: write jwks_uri: "https://partner.example/.well-known/jwks.json", or use trusted_issuers`,
-		`{"authority": "https://p.example", "x\ny":1}`: `auth.yaml: "x\ny": there is no such key: write deny or remove it`,
+		`{"authority": "https://p.example", "x\ny":1}`: `auth.yaml: "x\ny": there is no such key: remove it`,
 	} {
 		_, p := read(t, Input{Config: json.RawMessage(config), Source: "auth.yaml"})
 		if p == nil || p.Message != want {

@@ -270,3 +270,16 @@ test("what is signed and fetched is named", async () => {
   await client.sign("GET", new URL(address));
   for (const right of [null, undefined, {}]) await assert.rejects(client.fetch(address, right), TypeError);
 });
+
+test("a misspelt option is told of the right one, and one that means something else of none", () => {
+  const told = (options: object) => {
+    try {
+      new AgentAuth(options);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return assert.fail("it was taken");
+  };
+  assert.match(told({ keyDir: "keys" }), /unknown option "keyDir": write keysDir or remove it;/);
+  assert.match(told({ timeout: 5 }), /unknown option "timeout": remove it;/);
+});

@@ -112,7 +112,8 @@ export function knownOptions(what: string, options: unknown, known: readonly str
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown === undefined) return;
   const name = JSON.stringify(oneLine(unknown).slice(0, 100));
-  const advice = `write ${newName(unknown, known) ?? nearest(unknown, known)} or remove it`;
+  const meant = newName(unknown, known) ?? nearest(unknown, known);
+  const advice = meant === undefined ? "remove it" : `write ${meant} or remove it`;
   throw misuse("invalid_argument", `${what}: unknown option ${name}: ${advice}; there are ${known.join(", ")}`);
 }
 
@@ -158,10 +159,12 @@ export function kindOf(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-function nearest(written: string, known: readonly string[]): string {
+/** The name that was probably meant: at most half of what was written is wrong. Else undefined. */
+function nearest(written: string, known: readonly string[]): string | undefined {
   const text = written.slice(0, 40).toLowerCase();
   const distances = known.map((name) => distance(text, name.toLowerCase()));
-  return known[distances.indexOf(Math.min(...distances))] ?? "";
+  const least = Math.min(...distances);
+  return least * 2 <= text.length ? known[distances.indexOf(least)] : undefined;
 }
 
 /** Levenshtein distance. */
