@@ -81,6 +81,8 @@ def test_bodies_and_headers_of_other_types(auth: AgentAuth, client: Orchestrator
     for wrong in (5, None):
         with pytest.raises(InvalidArgumentError, match="the body must be bytes"):
             auth.verify(["Bearer x"], **parts, body=wrong)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgumentError, match="body takes the bytes as they were received"):
+        auth.verify(["Bearer x"], **parts, body="x")  # type: ignore[arg-type]
     with pytest.raises(InvalidArgumentError, match="unpaired surrogate"):
         client.sign("POST", "http://a.example/agent", "\udcff")
 

@@ -7,7 +7,7 @@ import time
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Union
 
-from tallystick._core.arguments import body_bytes, header_lines, must_be_text
+from tallystick._core.arguments import body_bytes, header_lines, must_be_text, wrong_type
 from tallystick._core.forks import ForkAware
 from tallystick.types import Body
 
@@ -115,13 +115,20 @@ class RequestBody(Protocol):
         """Read up to ``limit`` bytes, and no more than ``budget`` has left."""
 
 
+def received(body: bytes) -> bytes:
+    """Return the bytes of a body that was received: of a text, who knows how it was decoded."""
+    if isinstance(body, str):
+        raise wrong_type("body", "the bytes as they were received, or a function", body)
+    return body_bytes(body)
+
+
 class GivenBody:
     """A body that a program gives: the bytes, or a function that reads them."""
 
     __slots__ = ("_given",)
 
     def __init__(self, given: Given) -> None:
-        self._given = given if callable(given) else Body(body_bytes(given))
+        self._given = given if callable(given) else Body(received(given))
 
     def at_once(self, buffers: Buffers) -> Body | None:
         return None if callable(self._given) else _bounded(self._given, buffers.max_body)
@@ -133,7 +140,7 @@ class GivenBody:
 
 def agiven_body(given: AGiven) -> ARead:
     """Do the same for a coroutine function."""
-    data = b"" if callable(given) else body_bytes(given)
+    data = b"" if callable(given) else received(given)
 
     async def read(limit: int, budget: Budget) -> Body:  # noqa: ARG001
         return _bounded(await given(limit) if callable(given) else data, limit)
