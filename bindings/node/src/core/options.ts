@@ -159,9 +159,14 @@ export function kindOf(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-/** The name that was probably meant: at most half of what was written is wrong. Else undefined. */
+/**
+ * The name that was probably meant: what was written is its beginning, or at most half of that is
+ * wrong. Else undefined.
+ */
 function nearest(written: string, known: readonly string[]): string | undefined {
   const text = written.slice(0, 40).toLowerCase();
+  const begun = known.find((name) => name.toLowerCase().startsWith(text));
+  if (begun !== undefined) return begun;
   const distances = known.map((name) => distance(text, name.toLowerCase()));
   const least = Math.min(...distances);
   return least * 2 <= text.length ? known[distances.indexOf(least)] : undefined;
