@@ -109,6 +109,15 @@ def test_what_is_decorated(tmp_path: Path) -> None:
     skill.require_scopes("a", "b:*")
 
 
+def test_scopes_of_an_iterator_are_required(tmp_path: Path) -> None:
+    skill = bob(tmp_path)
+    app = AuthEndpoints(skill)
+    listed = AuthMiddleware(app, skill, scopes=["write"])
+    iterated = AuthMiddleware(app, skill, scopes=iter(["write"]))  # type: ignore[arg-type]
+    assert iterated._required == listed._required
+    assert listed._required != AuthMiddleware(app, skill)._required
+
+
 def test_several_blueprints_and_prefixes(tmp_path: Path) -> None:
     skill = bob(tmp_path)
     app = Flask("bob")

@@ -166,9 +166,11 @@ class AccessEngine:
 
         Raises ``invalid_config`` for a wrong pattern, here and not at each request.
         """
-        for pattern in must_be_texts("scopes", scopes):
+        # Copied: an iterator could be read once, and would then require nothing.
+        patterns = must_be_texts("scopes", scopes)
+        for pattern in patterns:
             call_json(self.core, "scope.match", {"pattern": pattern, "scope": "any"})
-        return requests.required(scopes, bind)
+        return requests.required(patterns, bind)
 
     def resolve(self, reference: str) -> str:
         """Return the URL of an agent from a reference: ``@name``, a name or a URL."""
