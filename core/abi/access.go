@@ -68,8 +68,10 @@ func accessVerify(c *Core, text, _, to []byte) []byte {
 	}
 	step := e.Access.Verify(&access.Input{
 		Now: r.Now, Authorization: r.Authorization, Token: r.Token, RequiredScopes: r.RequiredScopes, BoundOnly: r.RequireBinding,
-		Received: pipeline.Received{Method: r.Method, Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"), Query: r.Query,
-			PathDecoded: r.PathDecoded, RawTarget: r.RawTarget},
+		Received: pipeline.Received{
+			Method: r.Method, Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"),
+			Query: r.Query, PathDecoded: r.PathDecoded, RawTarget: r.RawTarget,
+		},
 	})
 	return settle(e, r.Now, step, finishAccessVerify, to)
 }
@@ -188,7 +190,9 @@ var accessServe = steps[AccessServeRequest, AccessServeResult]{
 	},
 	end: func(result any) AccessServeResult {
 		served := result.(*access.Served)
-		answer := AccessServeResult{Handled: served.Response != nil, Log: served.Log, Level: served.Level, UsedUntil: served.UsedUntil}
+		answer := AccessServeResult{
+			Handled: served.Response != nil, Log: served.Log, Level: served.Level, UsedUntil: served.UsedUntil,
+		}
 		if served.Response != nil {
 			answer.Response = &HTTPResponse{served.Response.Status, served.Response.Headers, served.Response.Body}
 		}

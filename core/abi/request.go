@@ -118,14 +118,19 @@ func (v *verification) answer(c *Core, text, body, to []byte) (answer []byte, en
 	if unread != nil {
 		return refuseWithResponse(unread, e.Realm), true
 	}
-	told := need.ReceivedBody{Bytes: body, SHA256: r.BodySHA256, TooLarge: r.BodyTooLarge, Unavailable: r.BodyUnavailable, Malformed: r.BodyMalformed}
+	told := need.ReceivedBody{
+		Bytes: body, SHA256: r.BodySHA256, TooLarge: r.BodyTooLarge,
+		Unavailable: r.BodyUnavailable, Malformed: r.BodyMalformed,
+	}
 	if n := told.Members(); n > 1 || n == 1 && r.BodyPending { //guard:body-one-thing never 2
 		return refuse(problem.New(problem.InvalidArgument, "request.verify: "+oneBody)), true
 	}
 	v.run.In = request.Input{
 		Now: r.Now, Authorization: r.Authorization,
-		Received: pipeline.Received{Method: r.Method, Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"), Query: r.Query,
-			PathDecoded: r.PathDecoded, RawTarget: r.RawTarget},
+		Received: pipeline.Received{
+			Method: r.Method, Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"),
+			Query: r.Query, PathDecoded: r.PathDecoded, RawTarget: r.RawTarget,
+		},
 		Body: told, BodyPending: r.BodyPending,
 	}
 	step := e.Verifier.Verify(v.run)
@@ -148,7 +153,8 @@ func claimRefuse(c *Core, text, _, _ []byte) []byte {
 	if e.Verifier == nil && e.Access == nil {
 		return refuse(problem.New(problem.InvalidArgument, "claim.refuse: the engine was opened without a verifier"))
 	}
-	return refuseWithResponse(pipeline.NotClaimed(r.Issuer, r.JTI, need.Answer{Claim: r.Claim, Failed: r.Failed}).Problem, e.Realm)
+	answer := need.Answer{Claim: r.Claim, Failed: r.Failed}
+	return refuseWithResponse(pipeline.NotClaimed(r.Issuer, r.JTI, answer).Problem, e.Realm)
 }
 
 // oneBody is what is wrong with two tales of one body.

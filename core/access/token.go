@@ -1,6 +1,7 @@
 package access
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -35,41 +36,59 @@ type tokenRequest struct {
 
 // token is the whole decision of the token endpoint (RFC 6749 section 4.4).
 func (a *Agent) token(r *HTTPRequest) need.Step {
-	if a.config.Mode == Portal {
-		return a.refuseToken(&oauthclient.Error{Code: unauthorizedClient, Status: 400, Description: "tokens for this agent are issued by its authority: " + a.config.Authority})
-	}
-	if a.ring.Load() == nil {
-		return a.refuseToken(&oauthclient.Error{Code: unauthorizedClient, Status: 400, Description: "this agent issues no tokens"})
-	}
-	if r.BodyTooLarge || len(r.Body) > MaxForm {
-		return a.refuseToken(&oauthclient.Error{Code: invalidRequest, Status: 413, Description: "the request is over 65536 bytes"})
-	}
-	if r.BodyMalformed {
-		return a.refuseToken(&oauthclient.Error{Code: invalidRequest, Status: 400, Description: problem.Lookup(problem.MalformedRequest).Text})
-	}
-	if r.Overloaded {
-		return a.refuseToken(&oauthclient.Error{Code: oauthclient.TemporarilyUnavailable, Status: 503, Description: problem.Lookup(problem.Overloaded).Text})
+	if refused := a.unreadable(r); refused != nil {
+		return a.refuseToken(refused)
 	}
 	form, refused := oauthclient.ParseForm(r.ContentType, r.Body)
 	if refused != nil {
 		return a.refuseToken(refused)
 	}
 	usedUntil := int64(0)
-	attempt := oauthclient.Attempt{Authorization: r.Authorization, Form: form, TokenEndpoint: strings.TrimSuffix(a.Issuer(), "/") + tokenPath,
-		Issuer: a.Issuer(), Forgiven: a.config.Forgiven, Once: a.guard, RSA: a.config.RSA, HostDerives: a.config.HostDerives,
-		Used: func(expires float64) { usedUntil = int64(math.Ceil(expires)) }}
-	answer := a.clients.Load().Authenticate(r.Now, attempt, func(now float64, who *oauthclient.Client, refused *oauthclient.Error) need.Step {
+	attempt := oauthclient.Attempt{
+		Authorization: r.Authorization,
+		Form:          form,
+		TokenEndpoint: strings.TrimSuffix(a.Issuer(), "/") + tokenPath,
+		Issuer:        a.Issuer(),
+		Forgiven:      a.config.Forgiven,
+		Once:          a.guard,
+		RSA:           a.config.RSA,
+		HostDerives:   a.config.HostDerives,
+		Used:          func(expires float64) { usedUntil = int64(math.Ceil(expires)) },
+	}
+	done := func(now float64, who *oauthclient.Client, refused *oauthclient.Error) need.Step {
 		if refused != nil {
 			return a.refuseToken(refused)
 		}
 		return (&tokenRequest{a: a, form: form, who: who}).grant(now)
-	})
-	return followed(answer, func(step need.Step) need.Step {
+	}
+	return followed(a.clients.Load().Authenticate(r.Now, attempt, done), func(step need.Step) need.Step {
 		if served, ok := step.Result.(*Served); ok && a.guard.Window() != nil {
 			served.UsedUntil = usedUntil
 		}
 		return step
 	})
+}
+
+// unreadable is why no form is looked at: nobody issues tokens here, or the host has
+// not read it.
+func (a *Agent) unreadable(r *HTTPRequest) *oauthclient.Error {
+	refuse := func(code string, status int, description string) *oauthclient.Error {
+		return &oauthclient.Error{Code: code, Status: status, Description: description}
+	}
+	switch {
+	case a.config.Mode == Portal:
+		issued := "tokens for this agent are issued by its authority: "
+		return refuse(unauthorizedClient, 400, issued+a.config.Authority)
+	case a.ring.Load() == nil:
+		return refuse(unauthorizedClient, 400, "this agent issues no tokens")
+	case r.BodyTooLarge || len(r.Body) > MaxForm:
+		return refuse(invalidRequest, 413, "the request is over 65536 bytes")
+	case r.BodyMalformed:
+		return refuse(invalidRequest, 400, problem.Lookup(problem.MalformedRequest).Text)
+	case r.Overloaded:
+		return refuse(oauthclient.TemporarilyUnavailable, 503, problem.Lookup(problem.Overloaded).Text)
+	}
+	return nil
 }
 
 // Overloaded is the token endpoint's answer where an operation finds no place to
@@ -108,13 +127,26 @@ func (t *tokenRequest) grant(now float64) need.Step {
 	if refused != nil {
 		return t.a.refuseToken(refused)
 	}
-	o := &order{now: now, subject: t.who.ID, clientID: t.who.ID, audience: target, scope: strings.Join(scopes, " "), ttl: t.a.config.TokenTTL, bind: bind}
+	o := &order{
+		now: now, subject: t.who.ID, clientID: t.who.ID, audience: target,
+		scope: strings.Join(scopes, " "), ttl: t.a.config.TokenTTL, bind: bind,
+	}
 	t.name(o)
 	return followed(t.a.sign(o), t.answer)
 }
 
 func (t *tokenRequest) refuse(code, description string) need.Step {
-	return t.a.refuseToken(&oauthclient.Error{Code: code, Status: 400, Description: description, Log: "client " + problem.Quote(t.who.ID)})
+	return t.a.refuseToken(t.wrong(code, description, ""))
+}
+
+// wrong is the error of a request that cannot be granted. The log has the client, and
+// the parameter that is at fault where one is named.
+func (t *tokenRequest) wrong(code, description, parameter string) *oauthclient.Error {
+	log := "client " + problem.Quote(t.who.ID)
+	if parameter != "" {
+		log += ", " + parameter + " " + problem.Quote(t.form[parameter])
+	}
+	return &oauthclient.Error{Code: code, Status: 400, Description: description, Log: log}
 }
 
 // name writes who the client is: an agent of the authority, or somebody below the
@@ -132,7 +164,7 @@ func (t *tokenRequest) name(o *order) {
 // everybody that the client may talk to.
 func (t *tokenRequest) target() (string, *oauthclient.Error) {
 	wrong := func(code, description string) (string, *oauthclient.Error) {
-		return "", &oauthclient.Error{Code: code, Status: 400, Description: description, Log: "client " + problem.Quote(t.who.ID) + ", target " + problem.Quote(t.form["target"])}
+		return "", t.wrong(code, description, "target")
 	}
 	reference, self := t.form["target"], t.a.config.Mode != Authority
 	if reference == "" {
@@ -184,7 +216,7 @@ func (t *tokenRequest) mayReach(url string) bool {
 // that an authority assigns: a client never chooses its namespaces and labels.
 func (t *tokenRequest) scopes() ([]string, *oauthclient.Error) {
 	wrong := func(description string) ([]string, *oauthclient.Error) {
-		return nil, &oauthclient.Error{Code: invalidScope, Status: 400, Description: description, Log: "client " + problem.Quote(t.who.ID) + ", scope " + problem.Quote(t.form["scope"])}
+		return nil, t.wrong(invalidScope, description, "scope")
 	}
 	wanted, err := scope.Parse(t.form["scope"])
 	if err != nil {
@@ -251,7 +283,8 @@ func (t *tokenRequest) bind() (*Bind, *oauthclient.Error) {
 		return nil, nil
 	}
 	if bind.Method == "" || bind.URL == "" || !digest.IsHex(bind.BodySHA256) { //guard:endpoint-binding never
-		return nil, &oauthclient.Error{Code: invalidRequest, Status: 400, Description: "a bound token needs content_sha256 (64 lower-case hex digits), htm and htu"}
+		needed := "a bound token needs content_sha256 (64 lower-case hex digits), htm and htu"
+		return nil, t.wrong(invalidRequest, needed, "")
 	}
 	return bind, nil
 }
@@ -262,7 +295,10 @@ func (t *tokenRequest) answer(end need.Step) need.Step {
 		if end.Problem.Code == problem.InvalidArgument || end.Problem.Code == problem.InvalidURL {
 			return t.refuse(invalidRequest, end.Problem.Message)
 		}
-		return t.a.refuseToken(&oauthclient.Error{Code: serverError, Status: 500, Description: "the token could not be signed", Log: end.Problem.Message + " " + end.Problem.Log})
+		return t.a.refuseToken(&oauthclient.Error{
+			Code: serverError, Status: 500, Description: "the token could not be signed",
+			Log: end.Problem.Message + " " + end.Problem.Log,
+		})
 	}
 	issued := end.Result.(*Issued)
 	b := strictjson.AppendString([]byte(`{"access_token":`), issued.Token)
@@ -275,7 +311,8 @@ func (t *tokenRequest) answer(end need.Step) need.Step {
 			Headers: map[string]string{"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache"},
 			Body:    string(append(b, '}')),
 		},
-		Log:   "token issued to client " + problem.Quote(t.who.ID) + " for " + problem.Quote(issued.Audience) + ", scope " + problem.Quote(issued.Scope),
+		Log: fmt.Sprintf("token issued to client %s for %s, scope %s",
+			problem.Quote(t.who.ID), problem.Quote(issued.Audience), problem.Quote(issued.Scope)),
 		Level: "info",
 	})
 }
