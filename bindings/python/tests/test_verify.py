@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support import BODY, ORIGIN
+from support import BODY, DEADLINE, ORIGIN
 from tallystick import (
     AgentAuth,
     AmbiguousAuthorizationError,
@@ -20,6 +22,7 @@ from tallystick import (
     TallystickError,
     WrongTargetError,
 )
+from tallystick.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,6 +104,38 @@ def test_a_function_gives_the_bytes_of_the_body(
         refused = verify(auth, client, authorization=empty, body=lambda limit, given=wrong: given)
         assert refused == ("InvalidArgumentError", "no response"), wrong
     assert verify(auth, client, authorization=empty, body=lambda limit: b"")[0] == "orchestrator"
+
+
+def test_a_token_that_is_used_while_the_engine_closes_works_once(
+    keys_dir: Path, client: OrchestratorClient, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auth = AgentAuth(keys_dir, backend=backend, replay="memory")
+    token = client.sign("POST", ORIGIN + "/agent", BODY)["Authorization"]
+    noting, closed = threading.Event(), threading.Event()
+    note = MemoryStore.note
+
+    def slow(store: MemoryStore, expires_at: float) -> bool:
+        # The first of the two has claimed its token, and has not said so yet.
+        if not noting.is_set():
+            noting.set()
+            assert closed.wait(DEADLINE)
+        return note(store, expires_at)
+
+    monkeypatch.setattr(MemoryStore, "note", slow)
+
+    def used() -> str:
+        try:
+            return auth.verify(token, method="POST", path="/agent", body=BODY).issuer
+        except TallystickError as refused:
+            return refused.code
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(used)
+        assert noting.wait(DEADLINE)
+        auth.close()
+        second = used()
+        closed.set()
+        assert sorted([first.result(DEADLINE), second]) == ["orchestrator", "replay_detected"]
 
 
 def test_it_works_once(auth: AgentAuth, client: OrchestratorClient) -> None:

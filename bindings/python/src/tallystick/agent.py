@@ -242,7 +242,7 @@ class Verifier:
         self._used = used
         self._logger = logger
         self._warned: list[str] = []
-        self._engine = Engine(core, self._configure, self._opened)
+        self._engine = Engine(core, self._configure, self._opened, self._finished)
         if used is None:
             logger.warning("development mode: replayed requests and changed bodies are accepted")
         else:
@@ -262,7 +262,7 @@ class Verifier:
             return self._answer(need)
 
         members = facts.members() + ',"body_pending":true'
-        return self._accepted(self._engine.run("request.verify", members, b"", answer))
+        return _caller_of(self._engine.run("request.verify", members, b"", answer))
 
     async def averify(self, facts: Facts, read: ARead) -> Caller:
         """Do the same without blocking the event loop."""
@@ -275,7 +275,7 @@ class Verifier:
             return await asyncio.to_thread(self._answer, need)
 
         members = facts.members() + ',"body_pending":true'
-        return self._accepted(await self._engine.arun("request.verify", members, b"", answer))
+        return _caller_of(await self._engine.arun("request.verify", members, b"", answer))
 
     def close(self) -> None:
         """Free what is held in the core; a later request opens it again."""
@@ -284,13 +284,11 @@ class Verifier:
     def _verify_with(self, facts: Facts, body: Body) -> Caller:
         said, data = self._engine.told(body)
         members = f"{facts.members()},{said}" if said else facts.members()
-        return self._accepted(self._engine.run("request.verify", members, data, self._answer))
+        return _caller_of(self._engine.run("request.verify", members, data, self._answer))
 
-    def _accepted(self, result: Answer) -> Caller:
-        caller = _caller_of(result)
-        if self._used is not None:
-            self._used.note(caller.expires_at)
-        return caller
+    def _finished(self, result: Answer) -> bool:
+        claims = result.get("claims")
+        return claims is not None and self._used is not None and self._used.note(claims["exp"])
 
     def _answer(self, need: Need) -> Reply:
         if need["kind"] == "keys" and self._folder is not None:

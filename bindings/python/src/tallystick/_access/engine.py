@@ -81,7 +81,7 @@ class AccessEngine:
         self._ring = host.ring
         self._sources = host.sources if host.ring is None else (host.ring, *host.sources)
         self._access = {**access, **self.signing.configuration, "derive": "host"}
-        self.engine = Engine(core, self._configure, self._on_open)
+        self.engine = Engine(core, self._configure, self._on_open, self._finished)
         self.used.start()
 
     @property
@@ -116,24 +116,24 @@ class AccessEngine:
 
     def verify(self, facts: Facts, read: Read, required: str = "") -> AuthContext:
         """Verify one request; ``required`` is what :meth:`requirement` gave."""
-        return self._verified(self.run("access.verify", facts.members() + required, b"", read))
+        return _context_of(self.run("access.verify", facts.members() + required, b"", read))
 
     async def averify(self, facts: Facts, read: ARead, required: str = "") -> AuthContext:
         """Do the same without blocking the event loop."""
         members = facts.members() + required
-        return self._verified(await self.arun("access.verify", members, b"", read))
+        return _context_of(await self.arun("access.verify", members, b"", read))
 
     def verify_token(self, token: str) -> AuthContext:
         """Verify a token alone."""
-        return self._verified(self.run("access.verify", requests.token(token)))
+        return _context_of(self.run("access.verify", requests.token(token)))
 
     async def averify_token(self, token: str) -> AuthContext:
         """Do the same without blocking the event loop."""
-        return self._verified(await self.arun("access.verify", requests.token(token)))
+        return _context_of(await self.arun("access.verify", requests.token(token)))
 
     async def averify_headers(self, authorization: Sequence[str]) -> AuthContext:
         """Verify the token of a request that did not come over HTTP."""
-        return self._verified(await self.arun("access.verify", requests.headers(authorization)))
+        return _context_of(await self.arun("access.verify", requests.headers(authorization)))
 
     def authorize(
         self,
@@ -232,10 +232,10 @@ class AccessEngine:
         self.engine.close()
         self.fetcher.close()
 
-    def _verified(self, answer: Answer) -> AuthContext:
-        if answer["bound"]:
-            self.used.note(answer["expires_at"])
-        return _context_of(answer)
+    def _finished(self, result: Answer) -> bool:
+        # A bound token, or a client's assertion at the token endpoint.
+        until = result["expires_at"] if result.get("bound") else result.get("used_until")
+        return until is not None and self.used.note(until)
 
     def _issued(
         self, target: str, scopes: Sequence[str] | None, binding: Binding | None, reuse: bool

@@ -121,8 +121,6 @@ class TokenEndpoint:
         self.close()
 
     def _served(self, answer: Answer) -> Served | None:
-        if "used_until" in answer:
-            self._engine.used.note(answer["used_until"])
         log = answer.get("log")
         if log:
             level = logging.WARNING if answer.get("level") == "warning" else logging.INFO

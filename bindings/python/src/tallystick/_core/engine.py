@@ -66,7 +66,10 @@ class Engine(ForkAware):
     """A compiled configuration inside the core. Thread-safe and fork-safe.
 
     ``configure`` returns the request of ``engine.open``, each time that the engine opens.
-    ``opened`` gets each answer (``max_body``, ``warnings``, ``key_id``).
+    ``opened`` gets each answer (``max_body``, ``warnings``, ``key_id``). ``finished`` gets the
+    result of each operation before its caller does. It returns ``True`` if the operation used
+    a token up: if the engine was closed or replaced meanwhile, another one may have accepted
+    the same token, so the operation starts again there.
     """
 
     _handle: _Handle | None = None
@@ -76,11 +79,13 @@ class Engine(ForkAware):
         core: Core,
         configure: Callable[[], Configuration],
         opened: Callable[[Answer], None] | None = None,
+        finished: Callable[[Answer], bool] | None = None,
     ) -> None:
         super().__init__()
         self._core = core
         self._configure = configure
         self._opened = opened
+        self._finished = finished
         self._lock = threading.Lock()
         self._open_claims = 0
         self._open()
@@ -104,7 +109,7 @@ class Engine(ForkAware):
                         self._give_up(handle, answer.get("ticket"))
                         raise
                     answer = self._go_on(handle, answer, reply)
-                return _result(answer)
+                return self._end(handle, answer)
             except InstanceReplacedError:
                 # Only the last answer changes state, so starting over is safe.
                 self._forget(handle)
@@ -127,7 +132,7 @@ class Engine(ForkAware):
                         self._give_up(handle, answer.get("ticket"))
                         raise
                     answer = self._go_on(handle, answer, reply)
-                return _result(answer)
+                return self._end(handle, answer)
             except InstanceReplacedError:
                 self._forget(handle)
         raise error("internal", _REPLACED)
@@ -206,6 +211,13 @@ class Engine(ForkAware):
             return claimed
         members = f'"issuer":{quote(need["issuer"])},"jti":{quote(need["jti"])},{reply[0]}'
         return self._call(handle, "claim.refuse", members, b"")
+
+    def _end(self, handle: _Handle, answer: Answer) -> Answer:
+        result = _result(answer)
+        # Noted first: an engine that opens later knows of it, one that opened before shows.
+        if self._finished is not None and self._finished(result) and self._handle is not handle:
+            raise InstanceReplacedError
+        return result
 
     def _resume(self, handle: _Handle, ticket: int, reply: Reply) -> Answer:
         found, body = reply

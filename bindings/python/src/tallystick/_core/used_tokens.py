@@ -22,5 +22,8 @@ class UsedTokens(Protocol):
     def answer(self, need: Need) -> Reply:
         """Answer the need ``claim``. If the store fails, the core refuses the request."""
 
-    def note(self, expires_at: float) -> None:
-        """Note the expiry of a token that was accepted, in seconds since 1970."""
+    def note(self, expires_at: float) -> bool:
+        """Note the expiry of a token that was accepted, in seconds since 1970.
+
+        Return whether the token is remembered in the engine, and lost with it.
+        """

@@ -87,8 +87,8 @@ class SharedStore:
         self._log_notice()
         return CLAIMED if claimed else _EXISTS
 
-    def note(self, expires_at: float) -> None:
-        """The store remembers by itself."""
+    def note(self, expires_at: float) -> bool:  # noqa: ARG002 - the store remembers by itself
+        return False
 
     def _log_notice(self) -> None:
         if self._store.notice:
