@@ -6,6 +6,7 @@ import (
 
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/strictjson"
+	"github.com/tallystick/tallystick/core/weburl"
 )
 
 // Bounds of a token request, in bytes and parameters.
@@ -106,31 +107,15 @@ func decode(text string) (string, bool) {
 		case '+':
 			decoded = append(decoded, ' ')
 		case '%':
-			if i+2 >= len(text) {
+			b, ok := weburl.PercentAt(text, i)
+			if !ok {
 				return "", false
 			}
-			high, ok1 := hexDigit(text[i+1])
-			low, ok2 := hexDigit(text[i+2])
-			if !ok1 || !ok2 {
-				return "", false
-			}
-			decoded = append(decoded, high<<4|low)
+			decoded = append(decoded, b)
 			i += 2
 		default:
 			decoded = append(decoded, c)
 		}
 	}
 	return string(decoded), utf8.Valid(decoded)
-}
-
-func hexDigit(c byte) (byte, bool) {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0', true
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10, true
-	case c >= 'A' && c <= 'F':
-		return c - 'A' + 10, true
-	}
-	return 0, false
 }

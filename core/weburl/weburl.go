@@ -146,7 +146,7 @@ func NormalPath(path string) string {
 	var b strings.Builder
 	for i := 0; i < len(path); i++ {
 		c, encoded := path[i], false
-		if d, ok := percentAt(path, i); ok {
+		if d, ok := PercentAt(path, i); ok {
 			c, encoded = d, true
 			i += 2
 		}
@@ -166,8 +166,8 @@ func isUnreserved(c byte) bool {
 	return isAlphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~'
 }
 
-// percentAt reads the %XX at i.
-func percentAt(text string, i int) (byte, bool) {
+// PercentAt reads the %XX at i.
+func PercentAt(text string, i int) (byte, bool) {
 	if text[i] != '%' || i+2 >= len(text) {
 		return 0, false
 	}
@@ -196,7 +196,7 @@ func DecodePath(path string) string {
 	decoded := make([]byte, 0, len(path))
 	for i := 0; i < len(path); i++ {
 		c := path[i]
-		if d, ok := percentAt(path, i); ok {
+		if d, ok := PercentAt(path, i); ok {
 			c = d
 			i += 2
 		}

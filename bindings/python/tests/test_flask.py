@@ -106,7 +106,11 @@ def test_what_is_decorated(tmp_path: Path) -> None:
             skill.require_scopes(pattern)
         with pytest.raises(InvalidConfigError, match="scope"):
             AuthMiddleware(AuthEndpoints(skill), skill, scopes=[pattern])
-    skill.require_scopes("a", "b:*")
+    # The text "no" would be true, and None no binding where one was meant.
+    for flag in (None, "", "no", 1):
+        with pytest.raises(InvalidArgumentError, match="bind takes True or False"):
+            skill.require_scopes("a", bind=flag)  # type: ignore[arg-type]
+    skill.require_scopes("a", "b:*", bind=True)
 
 
 def test_scopes_of_an_iterator_are_required(tmp_path: Path) -> None:

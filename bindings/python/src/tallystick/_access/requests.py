@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick._core.arguments import (
     body_bytes,
     header_lines,
+    must_be_flag,
     must_be_text,
     must_be_texts,
     wrong_type,
@@ -60,6 +61,7 @@ def headers(authorization: Sequence[str]) -> str:
 def required(scopes: Sequence[str], bind: bool) -> str:
     """Return what an endpoint requires, as further members of ``access.verify``."""
     wanted = must_be_texts("scopes", scopes)
+    must_be_flag("bind", bind)
     members = f',"required_scopes":{_list(wanted, "scopes")}' if wanted else ""
     return members + ',"require_binding":true' if bind else members
 
