@@ -127,7 +127,9 @@ func suspending[Request, Result any, Pointer interface {
 	return hot[Request, Result](name, doc, answerInSteps(name, reflect.TypeFor[Request](), who, plain))
 }
 
-func answerInSteps(name string, request reflect.Type, who func(r unsafe.Pointer) suspendable, s steps[unsafe.Pointer, any]) handler {
+func answerInSteps(
+	name string, request reflect.Type, who func(r unsafe.Pointer) suspendable, s steps[unsafe.Pointer, any],
+) handler {
 	reader := newReader(name, request, keeping)
 	finish := func(e *engine.Engine, end need.Step, _ []byte) []byte {
 		if s.overloaded != nil && end.Problem != nil && end.Problem.Code == problem.Overloaded {
@@ -180,7 +182,9 @@ var accessIssue = steps[AccessIssueRequest, AccessIssueResult]{
 
 var accessServe = steps[AccessServeRequest, AccessServeResult]{
 	begin: func(a *access.Agent, r *AccessServeRequest, body []byte) (need.Step, *problem.Problem) {
-		told := need.ReceivedBody{Bytes: body, TooLarge: r.BodyTooLarge, Malformed: r.BodyMalformed, Overloaded: r.Overloaded}
+		told := need.ReceivedBody{
+			Bytes: body, TooLarge: r.BodyTooLarge, Malformed: r.BodyMalformed, Overloaded: r.Overloaded,
+		}
 		if told.Members() > 1 { //guard:body-one-thing-served never
 			return need.Step{}, problem.New(problem.InvalidArgument, "access.serve: "+oneBody)
 		}

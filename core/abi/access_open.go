@@ -51,7 +51,8 @@ func (c *Core) openAccess(config *AccessConfig, result *EngineOpenResult) (*engi
 	if p := result.buffers(config.MaxBuffered); p != nil {
 		return nil, p
 	}
-	result.Mode, result.Issuer, result.AgentID, result.BaseURL, result.Name = string(a.Mode()), a.Issuer(), a.ID(), a.BaseURL(), a.Name()
+	result.Mode, result.Issuer, result.AgentID = string(a.Mode()), a.Issuer(), a.ID()
+	result.BaseURL, result.Name = a.BaseURL(), a.Name()
 	result.MaxForm, result.Inactive = access.MaxForm, o.config.Inactive
 	e := engine.New(nil, nil, orDefault(config.Realm, settings.DefaultRealm))
 	e.Access = a
@@ -131,13 +132,19 @@ func (o *accessOpening) numbers() *problem.Problem {
 	c := o.c
 	o.config.TokenTTL = orDefault(c.TokenTTL, settings.DefaultTokenTTL)
 	o.config.CacheTTL = orDefault(c.JWKSCacheTTL, settings.DefaultJWKSCacheTTL)
-	o.config.Forgiven = pipeline.Tolerance{Leeway: orDefault(c.Leeway, settings.DefaultLeeway), ClockSkew: orDefault(c.ClockSkew, settings.DefaultClockSkew)}
+	o.config.Forgiven = pipeline.Tolerance{
+		Leeway:    orDefault(c.Leeway, settings.DefaultLeeway),
+		ClockSkew: orDefault(c.ClockSkew, settings.DefaultClockSkew),
+	}
 	o.config.MaxLifetime = orDefault(c.MaxLifetime, settings.DefaultMaxLifetime)
 	o.config.MaxBody = orDefault(c.MaxBody, settings.DefaultMaxBody)
 	o.config.VerifyOnly = c.JWKSURI != ""
 	o.config.BoundOnly = c.RequireBinding
 	o.config.HostDerives = c.Derive == choiceHost
-	o.config.Once = pipeline.ReplayConfig{Host: c.Replay == choiceHost, Capacity: orDefault(c.ReplayCapacity, defaultCapacity), Floor: c.ReplayFloor, Leeway: o.config.Forgiven.Leeway}
+	o.config.Once = pipeline.ReplayConfig{
+		Host: c.Replay == choiceHost, Capacity: orDefault(c.ReplayCapacity, defaultCapacity),
+		Floor: c.ReplayFloor, Leeway: o.config.Forgiven.Leeway,
+	}
 	return checkBounds([]bound{
 		{"token_ttl", float64(o.config.TokenTTL), 1, settings.MaxTokenTTL},
 		{"jwks_cache_ttl", o.config.CacheTTL, 1, settings.MaxCacheTTL},
@@ -162,7 +169,8 @@ func (o *accessOpening) trust() *problem.Problem {
 	}
 	config := trust.Config{Authority: o.c.Authority, Allow: o.c.Allow, Deny: o.c.Deny, DevMode: o.c.DevMode}
 	for _, issuer := range o.c.TrustedIssuers {
-		config.Trusted = append(config.Trusted, trust.Issuer{Issuer: issuer.Issuer, JWKSURI: issuer.JWKSURI, Type: issuer.Type})
+		trusted := trust.Issuer{Issuer: issuer.Issuer, JWKSURI: issuer.JWKSURI, Type: issuer.Type}
+		config.Trusted = append(config.Trusted, trusted)
 	}
 	if o.c.JWKSURI != "" {
 		issuer, p := o.pinnedIssuer()

@@ -108,7 +108,9 @@ func keysLoad(_ *Core, r *KeysLoadRequest, _ []byte) (KeysLoadResult, *problem.P
 }
 
 // loadKeys reads a folder's content or texts by issuer; neither means no keys.
-func loadKeys(files []authorizedkeys.File, texts map[string]string) (*authorizedkeys.Set, []authorizedkeys.Warning, *problem.Problem) {
+func loadKeys(
+	files []authorizedkeys.File, texts map[string]string,
+) (*authorizedkeys.Set, []authorizedkeys.Warning, *problem.Problem) {
 	switch {
 	case files != nil && texts != nil:
 		return nil, nil, problem.New(problem.InvalidConfig, "give files or keys, not both")

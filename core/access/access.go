@@ -95,7 +95,9 @@ type Agent struct {
 
 // New compiles a configuration whose numbers have been checked. ring is nil where
 // the agent signs nothing itself.
-func New(c Config, r *keyring.Ring, static *authorizedkeys.Set, clients *oauthclient.Registry) (*Agent, *problem.Problem) {
+func New(
+	c Config, r *keyring.Ring, static *authorizedkeys.Set, clients *oauthclient.Registry,
+) (*Agent, *problem.Problem) {
 	name, err := agent.Name(c.BaseURL)
 	if err != nil {
 		return nil, problem.Newf(problem.InvalidConfig, "base_url: %s", err)

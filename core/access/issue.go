@@ -111,7 +111,9 @@ func (a *Agent) order(w *Wanted) (*order, *problem.Problem) {
 	case scopes == nil && a.config.Mode != Portal: // an authority knows what its client may have
 		scopes = a.defaultScopes()
 	case scopes != nil && len(scopes) == 0 && a.config.Mode == Portal: //guard:issue-no-scopes-portal never
-		return nil, problem.New(problem.InvalidArgument, "scopes: an authority gives all that this agent may have where none is asked for (RFC 6749 section 3.3): name some, or leave scopes out for all")
+		return nil, problem.New(problem.InvalidArgument,
+			"scopes: an authority gives all that this agent may have where none is asked for "+
+				"(RFC 6749 section 3.3): name some, or leave scopes out for all")
 	}
 	for _, s := range scopes {
 		if parsed, err := scope.Parse(s); err != nil || len(parsed) != 1 { //guard:issue-scope never

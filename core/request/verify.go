@@ -187,7 +187,9 @@ func (r *Verification) findKeys() need.Step {
 	if r.v.policy.RSA.Host {
 		r.In.Body.LetGo(r.v.policy.MaxBody)
 	}
-	r.search = pipeline.KeySearch{Token: r.token, Issuer: r.claims.issuerText, RSA: r.v.policy.RSA, Now: &r.In.Now, Found: r.found}
+	r.search = pipeline.KeySearch{
+		Token: r.token, Issuer: r.claims.issuerText, RSA: r.v.policy.RSA, Now: &r.In.Now, Found: r.found,
+	}
 	return r.search.Among(keys)
 }
 
