@@ -14,6 +14,7 @@ func needs() *area {
 	needKeys(a)
 	needClaim(a)
 	needCheck(a)
+	mixedAnswers(a)
 	tickets(a)
 	return a
 }
@@ -148,6 +149,28 @@ func needCheck(a *area) {
 		resume(valid(true), "", need("claim", object{"jti": "jti-1"})))
 	a.accept("check-key-text", "engine.key gives the key that is to be checked with", "abi.md engine.key", host, asksCheck.save("key", "need.key"),
 		call("engine.key", object{"engine": "$engine", "key": "$key"}, "", okIncludes(object{"public_pem": alice.spki()})))
+}
+
+// mixedAnswers: a host that answers another need as well mixed up two operations.
+func mixedAnswers(a *area) {
+	host := open(object{"rsa": "host"})
+	t := sign(alice, rotagentClaims())
+	asksCheck := asks(t, nil, "check", object{})
+	mixed := func(name, says string, members object, body string) {
+		a.reject("check-and-"+name, "check-valid", says, abiNeeds, host, asksCheck,
+			resume(object{"valid": true}.with(members), body, errorCode("invalid_argument")), resume(object{"valid": true}, "", errorCode("unknown_ticket")))
+	}
+	mixed("claim", "valid, and a claim", object{"claim": "claimed"}, "")
+	mixed("unchanged", "valid, and no new keys", object{"unchanged": true}, "")
+	mixed("keys", "valid, and new keys", keysOf(object{"alice": alice.spki()}), "")
+	mixed("status", "valid, and an HTTP status", object{"status": 200}, "")
+	mixed("headers", "valid, and headers", object{"headers": object{}}, "")
+	mixed("digest", "valid, and the digest of a body", object{"body_sha256": hexSHA256("")}, "")
+	mixed("body-state", "valid, and why there is no body", object{"body_too_large": true}, "")
+	mixed("overloaded", "valid, and no room for a body", object{"overloaded": true}, "")
+	mixed("bytes", "valid, and bytes", nil, "x")
+	a.reject("keys-and-valid", "keys-unchanged", "no new keys, and a verdict", abiNeeds, open(object{"reload": true}),
+		asks(t, nil, "keys", object{"issuer": "alice"}), resume(object{"unchanged": true, "valid": true}, "", errorCode("invalid_argument")))
 }
 
 func tickets(a *area) {

@@ -90,6 +90,9 @@ func checkVerifyRequest(r *AccessVerifyRequest) *problem.Problem {
 	if r.Authorization != nil && (r.Method == "" || r.Path == "" && r.Mount == "") {
 		return problem.New(problem.InvalidArgument, "access.verify: members method and path are missing")
 	}
+	if hasQuery(r.Path, r.PathDecoded) {
+		return problem.New(problem.InvalidArgument, "access.verify: "+noQuery)
+	}
 	if len(r.RequiredScopes) > scope.MaxPatterns {
 		return problem.Newf(problem.InvalidArgument, "access.verify: required_scopes may have %d patterns", scope.MaxPatterns)
 	}

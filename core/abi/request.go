@@ -125,6 +125,9 @@ func (v *verification) answer(c *Core, text, body, to []byte) (answer []byte, en
 	if n := told.Members(); n > 1 || n == 1 && r.BodyPending { //guard:body-one-thing never 2
 		return refuse(problem.New(problem.InvalidArgument, "request.verify: "+oneBody)), true
 	}
+	if hasQuery(r.Path, r.PathDecoded) {
+		return refuse(problem.New(problem.InvalidArgument, "request.verify: "+noQuery)), true
+	}
 	v.run.In = request.Input{
 		Now: r.Now, Authorization: r.Authorization,
 		Received: pipeline.Received{
@@ -159,6 +162,15 @@ func claimRefuse(c *Core, text, _, _ []byte) []byte {
 
 // oneBody is what is wrong with two tales of one body.
 const oneBody = "say one thing of the body: its bytes, or one of the members that tell of it"
+
+// noQuery is what is wrong with a path that a host did not split.
+const noQuery = "path has a ?: give what follows it as query"
+
+// hasQuery reports whether a path as it was sent has a query, which a host splits off at its first
+// "?". A decoded path may have one.
+func hasQuery(path string, decoded bool) bool {
+	return !decoded && strings.IndexByte(path, '?') >= 0 //guard:path-query never
+}
 
 // bodyDigest takes a digest that the host has computed in place of the body.
 func bodyDigest(operation, given string, body []byte) (string, *problem.Problem) {
@@ -214,8 +226,6 @@ func answerOf(r *EngineResumeRequest, body []byte) (need.Answer, *problem.Proble
 	if r.Failed != nil {
 		answer.Failed, answer.Body.Reason = *r.Failed, *r.Failed
 	}
-	// A body may be empty, so that nothing of an answer says that it is one.
-	answer.NoBody = r.Unchanged || r.Claim != "" || r.Valid != nil || r.Status != 0 || r.Headers != nil || r.Files != nil || r.Keys != nil
 	if r.Valid != nil {
 		answer.HasValid, answer.Valid = true, *r.Valid
 	}

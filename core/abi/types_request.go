@@ -72,7 +72,7 @@ type RequestVerifyRequest struct {
 	Authorization []string `json:"authorization"`
 	// the HTTP method
 	Method string `json:"method" abi:"wire"`
-	// below the mount point, percent-encoded as it was sent
+	// below the mount point, percent-encoded as it was sent, without the query
 	Path string `json:"path" abi:"wire"`
 	// the raw text after "?", without it
 	Query string `json:"query,omitempty" abi:"wire"`

@@ -49,8 +49,7 @@ type ticket struct {
 	resume func(need.Answer) need.Step
 	finish Finish
 	issued float64
-	body   bool
-	derive bool
+	kind   need.Kind // what it waits for
 }
 
 // New returns an engine without tickets.
@@ -63,7 +62,7 @@ func New(verifier *request.Verifier, signer *request.Signer, realm string) *Engi
 func (e *Engine) Suspend(now float64, step need.Step, finish Finish) (uint64, *problem.Problem) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	t := ticket{step.Resume, finish, now, step.Need.Kind == need.Body, step.Need.Kind == need.Derive}
+	t := ticket{step.Resume, finish, now, step.Need.Kind}
 	if e.full(t) {
 		e.dropOld(now)
 	}
@@ -77,14 +76,14 @@ func (e *Engine) Suspend(now float64, step need.Step, finish Finish) (uint64, *p
 }
 
 func (e *Engine) full(t ticket) bool {
-	return len(e.tickets) >= maxTickets || t.body && e.bodies >= maxBodies || t.derive && e.derived >= maxDerivations //guard:ticket-bodies never 3; ticket-derivations never 5
+	return len(e.tickets) >= maxTickets || t.kind == need.Body && e.bodies >= maxBodies || t.kind == need.Derive && e.derived >= maxDerivations //guard:ticket-bodies never 3; ticket-derivations never 5
 }
 
 func (e *Engine) count(t ticket, by int) {
-	if t.body {
+	switch t.kind {
+	case need.Body:
 		e.bodies += by
-	}
-	if t.derive {
+	case need.Derive:
 		e.derived += by
 	}
 }
@@ -105,13 +104,14 @@ func (e *Engine) dropOld(now float64) {
 // tooOld also counts a clock that stepped back further than a ticket may wait.
 func (t ticket) tooOld(now float64) bool {
 	age := float64(maxAge)
-	if t.body {
+	if t.kind == need.Body {
 		age = maxBodyAge
 	}
 	return now-t.issued > age || t.issued-now > age //guard:ticket-clock-back drop 2
 }
 
-// Resume takes a ticket, which is thereby used, and goes on with the operation.
+// Resume takes a ticket, which is thereby used, and goes on with the operation. A host that
+// answers another need than the one that was asked mixed them up: its answer counts for nothing.
 func (e *Engine) Resume(number uint64, answer need.Answer) (need.Step, Finish, *problem.Problem) {
 	e.mu.Lock()
 	t, there := e.tickets[number]
@@ -121,6 +121,9 @@ func (e *Engine) Resume(number uint64, answer need.Answer) (need.Step, Finish, *
 	e.mu.Unlock()
 	if !there || t.tooOld(answer.Now) { //guard:ticket-age drop 2
 		return need.Step{}, nil, problem.New(problem.UnknownTicket, "")
+	}
+	if !answer.Fits(t.kind) { //guard:answer-of-another-need never
+		return need.WrongAnswer(t.kind), t.finish, nil
 	}
 	return t.resume(answer), t.finish, nil
 }

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 	"testing"
 
+	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
 )
@@ -36,6 +38,46 @@ func TestATicketWorksOnce(t *testing.T) {
 	}
 	if e.Tickets() != 0 {
 		t.Error(e.Tickets())
+	}
+}
+
+// A host that answers another need than the one that was asked mixed two operations up.
+func TestAnAnswerFitsItsNeed(t *testing.T) {
+	said := map[string]need.Answer{
+		"keys":      {Keys: &authorizedkeys.Set{}},
+		"unchanged": {Unchanged: true},
+		"claim":     {Claim: "claimed"},
+		"valid":     {HasValid: true},
+		"status":    {Status: 204},
+		"headers":   {Headers: map[string]string{}},
+		"digest":    {Body: need.ReceivedBody{SHA256: "x"}},
+		"too large": {Body: need.ReceivedBody{TooLarge: true}},
+		"broken":    {Body: need.ReceivedBody{Malformed: true}},
+		"no room":   {Body: need.ReceivedBody{Overloaded: true}},
+		"read":      {Body: need.ReceivedBody{Unavailable: true}},
+		"bytes":     {Content: []byte("x")},
+		"failed":    {HasFailed: true, Body: need.ReceivedBody{Unavailable: true}},
+		"nothing":   {},
+	}
+	body := []string{"digest", "too large", "broken", "no room", "read", "bytes"}
+	for kind, own := range map[need.Kind][]string{
+		need.Keys:   {"keys", "unchanged"},
+		need.Claim:  {"claim"},
+		need.Sign:   {"bytes"},
+		need.Check:  {"valid"},
+		need.Fetch:  {"status", "headers", "bytes"},
+		need.Body:   body,
+		need.Derive: {"bytes"},
+	} {
+		for name, answer := range said {
+			e := New(nil, nil, "")
+			answer.Now = start
+			step, _, p := e.Resume(suspend(t, e, start, kind), answer)
+			fits := slices.Contains(own, name) || name == "failed" || name == "nothing"
+			if p != nil || (step.Problem == nil) != fits || e.Tickets() != 0 {
+				t.Errorf("%s answered with %s: %+v %v", kind, name, step.Problem, p)
+			}
+		}
 	}
 }
 

@@ -83,7 +83,19 @@ type Answer struct {
 	Headers map[string]string // fetch: those that were asked for
 	Content []byte            // fetch, derive: the bytes; borrowed for the length of the call
 	Body    ReceivedBody      // body
-	NoBody  bool              // body: something was said that belongs to another need
+}
+
+// Fits reports whether all that the host said belongs to a need of that kind. Every kind may have
+// failed.
+func (a *Answer) Fits(kind Kind) bool {
+	saysBody := a.Body.SHA256 != "" || a.Body.TooLarge || a.Body.Malformed || a.Body.Overloaded || a.Body.Unavailable && !a.HasFailed
+	takesBytes := kind == Sign || kind == Fetch || kind == Derive || kind == Body
+	return (kind == Keys || !a.Unchanged && a.Keys == nil) &&
+		(kind == Claim || a.Claim == "") &&
+		(kind == Check || !a.HasValid) &&
+		(kind == Fetch || a.Status == 0 && a.Headers == nil) &&
+		(kind == Body || !saysBody) &&
+		(takesBytes || len(a.Content) == 0)
 }
 
 // Step is how one step of an operation ended: exactly one of the three is set.

@@ -293,7 +293,6 @@ func TestABodyThatComesLate(t *testing.T) {
 	}{
 		"the body":          {need.Answer{Now: now, Body: need.ReceivedBody{Bytes: []byte("hello")}}, ""},
 		"another":           {need.Answer{Now: now, Body: need.ReceivedBody{Bytes: []byte("hellO")}}, problem.BodyTampered},
-		"another need's":    {need.Answer{Now: now, NoBody: true}, problem.InvalidArgument},
 		"after exp":         {need.Answer{Now: now + 60, Body: need.ReceivedBody{Bytes: []byte("hello")}}, problem.TokenExpired},
 		"there is no room":  {need.Answer{Now: now, Body: need.ReceivedBody{Overloaded: true}}, problem.Overloaded},
 		"it was incomplete": {need.Answer{Now: now, Body: need.ReceivedBody{Malformed: true}}, problem.MalformedRequest},
