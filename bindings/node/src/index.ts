@@ -21,7 +21,7 @@ export type { Signer, SignerOptions, SignFunction } from "./core/signer.js";
 export * from "./error-classes.js";
 export { type HttpAnswer, type Problem, TallystickError } from "./errors.js";
 export type { Endpoint, Endpoints, MountOptions } from "./hosts/endpoints.js";
-export type { AuthMiddleware, Middleware } from "./hosts/express.js";
+export { type AuthMiddleware, authOf, callerOf, type Middleware } from "./hosts/express.js";
 export {
   type FetchEndpoints,
   type FetchHandler,
@@ -30,8 +30,6 @@ export {
   type VerifiedFetchHandler,
 } from "./hosts/fetch.js";
 export {
-  authOf,
-  callerOf,
   type IdentifiedHandler,
   type NodeEndpoints,
   type NodeHandler,

@@ -32,17 +32,18 @@ export interface Requirements {
   readonly bind?: boolean | undefined;
 }
 
-/** What was read of a request's body. */
+/** What was read of a request's body: its bytes, or why there are none. */
 export interface Body {
-  readonly data: Uint8Array;
+  /** Needed, unless another member is true. */
+  readonly data?: Uint8Array | undefined;
   /** It is over the limit. */
-  readonly tooLarge?: boolean;
+  readonly tooLarge?: boolean | undefined;
   /** Something else read it before. */
-  readonly unavailable?: boolean;
+  readonly unavailable?: boolean | undefined;
   /** Its transfer was broken, or ended too early. */
-  readonly malformed?: boolean;
+  readonly malformed?: boolean | undefined;
   /** There is no room for it now. */
-  readonly overloaded?: boolean;
+  readonly overloaded?: boolean | undefined;
 }
 
 /** Reads the body of a request, up to a limit in bytes. It is called at most once. */

@@ -252,7 +252,7 @@ describe("an issuer that is not configured", () => {
 
 test("where only public addresses may be reached, no name leads to another, on no kept connection", async () => {
   // The part itself: the core lets no name of loopback get this far.
-  const { HttpExchange } = await import(new URL("../../dist/cjs/access/http-exchange.js", import.meta.url).href);
+  const { HttpExchange } = await import(new URL("../../dist/cjs/access/fetching.js", import.meta.url).href);
   const core = await loadCore();
   const isPublic = (address: string) =>
     JSON.parse(core.call("address.check", JSON.stringify({ address }))).ok?.public === true;

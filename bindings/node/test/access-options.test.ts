@@ -34,7 +34,7 @@ describe("a guard", () => {
     [{ scopes: ["admin"], bound: true }, /unknown option "bound": write bind/],
     [["read"], /plain object \(there is an array\)/],
     ["@", /plain object \(there is a text\)/],
-    [5, /plain object \(there is a number\)/],
+    [5, /plain object \(there is the number 5\)/],
     [null, /plain object \(there is null\)/],
     [new Map([["scopes", ["admin"]]]), /plain object/],
     [() => {}, /plain object/],

@@ -80,7 +80,7 @@ describe("arguments of a wrong type are refused by their names", async () => {
     ["token, none", generateBearerToken, undefined, /plain object \(there is undefined\)/],
     ["token, a text", generateBearerToken, "what?", /plain object \(there is a text\)/],
     ["token, no query", generateBearerToken, {}, /query must be a text \(it is undefined\)/],
-    ["token, query", generateBearerToken, { query: 5 }, /query must be a text \(it is a number\)/],
+    ["token, query", generateBearerToken, { query: 5 }, /query must be a text \(it is the number 5\)/],
     ["token, envVar", generateBearerToken, { query: "", envVar: 5 }, /envVar must be a text/],
     ["token, issuerId", generateBearerToken, { query: "", issuerId: null }, /issuerId must be a text/],
   ];

@@ -118,6 +118,13 @@ for (const backend of ["wasm", "native"] as const) {
       for (const wrong of [undefined, null, 0, "evil", {}, { data: "evil" }, []]) {
         await refusal(empty, async () => wrong, /must give its bytes/);
       }
+      // A misspelt member would otherwise make an empty body of one that is too large.
+      await refusal(empty, async () => ({ data: Buffer.alloc(0), too_large: true }), /"too_large": write tooLarge/);
+      for (const wrong of [{ tooLarge: 1 }, { data: Buffer.alloc(0), malformed: "true" }]) {
+        await refusal(empty, async () => wrong, /must be true or false/);
+      }
+      await refusal(empty, async () => ({ tooLarge: false }), /neither data nor why there is none/);
+      assert.equal(await code(empty, async () => ({ tooLarge: true })), "body_too_large");
       assert.equal(await code(empty, async () => Buffer.alloc(0)), "accepted");
     });
 
@@ -129,6 +136,24 @@ for (const backend of ["wasm", "native"] as const) {
       assert.equal(await code(good, Buffer.from("x")), "body_tampered");
       assert.equal(await code(good, new Uint8Array(0)), "body_tampered");
       assert.equal(await code({ ...good, query: "", mount: "" }), "accepted");
+    });
+
+    test("facts that change after the call, while the core still loads, are those of the call", async () => {
+      const starting = new AgentAuth({ keys: { orchestrator: known.publicPem }, backend, library: LIBRARY });
+      const [good, other] = [await signed(), await signed("https://a.example/other")];
+      const facts: { -readonly [Name in keyof RequestFacts]: RequestFacts[Name] } = { ...good, body: BODY };
+      const verified = starting.verify(facts);
+      const refused = starting.verify({ ...other, path: "/agent", body: BODY });
+      facts.path = "/other";
+      (facts.authorization as string[])[0] = "";
+      assert.equal((await verified).issuer, "orchestrator");
+      await assert.rejects(refused, { code: "wrong_target" });
+    });
+
+    test("a path has no query", async () => {
+      const good = await signed("https://a.example/agent?a=1");
+      await refusal({ ...good, path: "/agent?a=1" }, BODY, /path has a \?: give what follows it as query/);
+      assert.equal(await code({ ...good, query: "a=1" }), "accepted");
     });
 
     test("a body in the second place, where nobody reads it, is refused", async () => {

@@ -268,7 +268,7 @@ describe("several agents on one server", () => {
     const lateUrl = await serve(late);
     const body = new URLSearchParams({ grant_type: "client_credentials" });
     assert.equal((await fetch(`${lateUrl}/auth/token`, { method: "POST", body })).status, 500);
-    assert.match(logger.warnings.join(), /body_unavailable.*before body parsers/);
+    assert.match(logger.errors.join(), /body_unavailable.*before body parsers/);
   });
 
   test("a caller that hangs up in its token request costs nothing", async () => {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { createServer, request } from "node:http";
+import { once } from "node:events";
+import { createServer, type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from "node:http";
+import { connect as connectHttp2, createServer as createHttp2, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
-import { describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import express from "express";
 import { AgentAuth, callerOf, type NodeRequest } from "tallystick";
 import { agent } from "./agents.js";
@@ -103,8 +105,89 @@ describe("Express", () => {
       assert.equal(answer.status, status);
       if (status === 200) assert.deepEqual(answer.json, { query: "hello" });
       else assert.equal(answer.json["code"], "body_unavailable");
-      assert.equal(lines.warnings.length, status === 200 ? 0 : 1);
+      assert.deepEqual([lines.warnings.length, lines.errors.length], [0, status === 200 ? 0 : 1]);
     }
+  });
+});
+
+describe("what comes after the guard", () => {
+  const failing = {
+    "at once": () => {
+      throw new Error("of the program");
+    },
+    later: async () => {
+      throw new Error("of the program");
+    },
+  };
+
+  for (const [when, fails] of Object.entries(failing)) {
+    test(`an error thrown ${when} costs one answer and not the process`, async () => {
+      const lines = new Lines();
+      const guard = agent({ logger: lines }).requireAuth();
+      const url = await serve((request, response) => guard(request, response, fails));
+      const answer = await send(`${url}/`, { headers: signed(`${url}/`), body: BODY });
+      assert.deepEqual([answer.status, answer.json["code"]], [500, "internal"]);
+      assert.match(lines.errors.join(), /handler of a verified request failed: .*of the program/);
+    });
+  }
+});
+
+describe("HTTP/2", () => {
+  /** A request of HTTP/2, which needs no length. */
+  function post(url: string, headers: OutgoingHttpHeaders, body: Buffer | undefined): Promise<[number, string]> {
+    return new Promise((resolve, reject) => {
+      const session = connectHttp2(url).on("error", reject);
+      const stream = session.request({ ":method": body ? "POST" : "GET", ":path": "/agent", ...headers });
+      let status = 0;
+      let text = "";
+      stream.on("response", (answer) => (status = Number(answer[":status"])));
+      stream.on("data", (piece) => (text += piece));
+      stream.on("end", () => {
+        // Node's client keeps a stream that was called off as long as it has something to send.
+        session.destroy();
+        resolve([status, text]);
+      });
+      stream.on("error", reject);
+      stream.end(body);
+    });
+  }
+
+  async function serveHttp2(auth: AgentAuth): Promise<string> {
+    const handler = auth.handler((request, response) => void response.end(String(request.rawBody?.length)));
+    const server = createHttp2(handler as never);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const sessions = new Set<ServerHttp2Session>();
+    server.on("session", (session) => sessions.add(session));
+    after(() => {
+      for (const session of sessions) session.destroy();
+      server.close();
+    });
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  test("a body without a length is read only once all else is good", async () => {
+    const url = await serveHttp2(agent({ maxBody: 1000 }));
+    const of = (method: string, body: Buffer) => ({
+      authorization: `Bearer ${token({ method, url: `${url}/agent` }, body)}`,
+    });
+    const small = Buffer.alloc(1000, "x");
+    const large = Buffer.alloc(200_000, "x");
+    assert.deepEqual(await post(url, of("POST", small), small), [200, "1000"]);
+    assert.deepEqual(await post(url, of("GET", Buffer.alloc(0)), undefined), [200, "0"]);
+    assert.equal((await post(url, of("POST", small), Buffer.alloc(1000, "y")))[0], 401);
+    assert.equal((await post(url, of("POST", large), large))[0], 413);
+    assert.equal((await post(url, { authorization: "Bearer x.y.z" }, large))[0], 401);
+    assert.equal((await post(url, {}, large))[0], 401);
+  });
+
+  test("a body that is in no hurry is not waited for before the verdict", async () => {
+    const url = await serveHttp2(agent());
+    const session = connectHttp2(url);
+    const stream = session.request({ ":method": "POST", ":path": "/agent", authorization: "Bearer x.y.z" });
+    const [answer] = (await once(stream, "response")) as [IncomingHttpHeaders & { ":status"?: number }];
+    assert.equal(answer[":status"], 401);
+    stream.destroy();
+    session.destroy();
   });
 });
 

@@ -73,6 +73,29 @@ do {
 console.log(JSON.stringify({ during, after, said: said.filter((line) => line.startsWith("keys:")) }));
 `;
 
+test("a folder that Kubernetes mounts is swapped as a whole", async () => {
+  // A ConfigMap is mounted as links through ..data, which one rename turns to a new folder.
+  const folder = await temporaryFolder();
+  for (const [version, { publicPem }] of [
+    ["..v1", known],
+    ["..v2", other],
+  ] as const) {
+    await mkdir(join(folder, version));
+    await writeFile(join(folder, version, "orchestrator.pem"), publicPem);
+  }
+  await symlink("..v1", join(folder, "..data"));
+  await symlink("..data/orchestrator.pem", join(folder, "orchestrator.pem"));
+  const auth = open(folder);
+  const rotated = { private_key: other.privatePem };
+  assert.equal((await call(auth)).issuer, "orchestrator");
+  await rejectsWith("invalid_signature", call(auth, rotated));
+  await symlink("..v2", join(folder, "..next"));
+  await rename(join(folder, "..next"), join(folder, "..data"));
+  await aSecond();
+  assert.equal((await call(auth, rotated)).issuer, "orchestrator");
+  await rejectsWith("invalid_signature", call(auth));
+});
+
 describe("a keys folder", () => {
   test("that is missing or empty warns, names the folder and lets nobody in", async () => {
     const parent = await temporaryFolder();

@@ -25,8 +25,8 @@ describe("generateRsaKeypair", () => {
   });
   test("what is no options, or an unknown one, is refused: it would be 2,048 bits", async () => {
     for (const [options, text] of [
-      [1024, /options must be a plain object \(there is a number\)/],
-      [4096, /options must be a plain object \(there is a number\)/],
+      [1024, /options must be a plain object \(there is the number \d+\)/],
+      [4096, /options must be a plain object \(there is the number \d+\)/],
       [null, /options must be a plain object \(there is null\)/],
       [{ size: 4096 }, /unknown option "size".* bits/],
     ] as const) {
@@ -63,7 +63,7 @@ describe("loadPublicKeys", () => {
   test("refuses arguments of a wrong type by their names", async () => {
     for (const [directory, options, text] of [
       [undefined, undefined, /directory must be a text that is not empty \(it is undefined\)/],
-      [5, undefined, /directory must be a text that is not empty \(it is a number\)/],
+      [5, undefined, /directory must be a text that is not empty \(it is the number 5\)/],
       ["", undefined, /directory must be a text that is not empty \(it is an empty text\)/],
       ["keys", null, /options must be a plain object/],
       ["keys", { log: quiet }, /unknown option "log": write logger/],

@@ -67,7 +67,7 @@ describe("an option of a wrong type is refused at once, by its name and without 
     [{ library: 5 }, /library must be a text/, { library: "unused" }],
   ];
   const ofAgent: readonly [object, RegExp, object][] = [
-    [{ onError: 5 }, /onError must be a function \(it is a number\)/, { onError: () => undefined }],
+    [{ onError: 5 }, /onError must be a function \(it is the number 5\)/, { onError: () => undefined }],
     [{ keys: undefined, keysDir: 5 }, /keysDir must be a text/, { keys: undefined, keysDir: "nowhere" }],
     [{ keys: { o: 5 } }, /keys must be a plain object of texts by issuer/, { keys: {} }],
     [{ keys: [SECRET] }, /keys must be a plain object of texts by issuer \(it is an array\)/, { keys: {} }],

@@ -80,6 +80,21 @@ describe("fetchFor", () => {
     await assert.rejects(call(target.url, { signal: AbortSignal.abort(new Error("gave up")) }), /gave up/);
   });
 
+  test("a Request keeps its signal, its redirect and its integrity", async () => {
+    const target = await recorder(ok);
+    const signal = AbortSignal.abort(new Error("gave up"));
+    const integrity = `sha256-${Buffer.alloc(32).toString("base64")}`;
+    for (const bind of [false, true]) {
+      const call = alice.fetchFor(target.url, { bind });
+      await assert.rejects(call(new Request(target.url, { signal })), /gave up/);
+      await assert.rejects(call(new Request(target.url, { signal }), { signal: undefined } as never), /gave up/);
+      assert.deepEqual(target.seen, []);
+      assert.equal((await call(new Request(target.url, { signal }), { signal: null })).status, 200);
+      await assert.rejects(call(new Request(target.url, { integrity })), TypeError);
+      target.seen.length = 0;
+    }
+  });
+
   for (const bind of [false, true]) {
     test(`does not leak a ${bind ? "bound " : ""}token by a redirect, and keeps it within the target`, async () => {
       const eve = await recorder(ok);

@@ -16,7 +16,6 @@ const worker :Workerd.Worker = (
     (name = "tallystick/esm/core/text.js", esModule = embed "../../../bindings/node/dist/esm/core/text.js"),
     (name = "tallystick/esm/core/portable/core.js", esModule = embed "../../../bindings/node/dist/esm/core/portable/core.js"),
     (name = "tallystick/esm/core/portable/index.js", esModule = embed "../../../bindings/node/dist/esm/core/portable/index.js"),
-    (name = "tallystick/esm/core/portable/instance.js", esModule = embed "../../../bindings/node/dist/esm/core/portable/instance.js"),
     (name = "tallystick/esm/core/portable/platform.js", esModule = embed "../../../bindings/node/dist/esm/core/portable/platform.js"),
     (name = "tallystick/esm/core/portable/wasi.js", esModule = embed "../../../bindings/node/dist/esm/core/portable/wasi.js"),
     (name = "tallystick/esm/core/portable/wasm-core.js", esModule = embed "../../../bindings/node/dist/esm/core/portable/wasm-core.js"),

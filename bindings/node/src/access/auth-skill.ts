@@ -160,8 +160,8 @@ export class AuthSkill implements Endpoint {
     checkValue("generateToken: target", target, TEXT);
     if (scopes !== undefined) checkValue("generateToken: scopes", scopes, TEXTS);
     const extra_claims = extraClaims === undefined ? undefined : claimsOf(extraClaims);
+    const request = { target, scopes: scopes && [...scopes], extra_claims };
     const { engine } = await this.#lifecycle.running();
-    const request = { target, scopes, extra_claims };
     return (await engine.runWithKeys<AccessIssueResult>("access.issue", request)).token;
   }
 
@@ -345,7 +345,8 @@ export class AuthSkill implements Endpoint {
    */
   async rotateKeys(options: RotationOptions = {}): Promise<Rotation> {
     checkOptions("rotateKeys", options, ROTATION);
-    return (await this.#lifecycle.running()).engine.rotate(options);
+    const { force, revoke } = options;
+    return (await this.#lifecycle.running()).engine.rotate({ force, revoke });
   }
 
   /** How much is held in memory now. */

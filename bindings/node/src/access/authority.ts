@@ -132,12 +132,21 @@ export class Authority implements Endpoint {
   async registerClient(client: NewClient): Promise<Registration> {
     checkOptions("registerClient", client, NEW_CLIENT);
     checkValue("registerClient: clientId", client.clientId, TEXT);
+    // Copied before anything is awaited, since the caller's object may change meanwhile.
+    const {
+      clientId,
+      publicKey,
+      secret: given,
+      scopes = [],
+      namespaces = [],
+      trust = [],
+      targets,
+    } = structuredClone(client);
     const { newSecret } = await this.#lifecycle.running();
-    const { clientId, publicKey, scopes = [], namespaces = [], trust = [], targets } = client;
-    if (publicKey !== undefined && client.secret !== undefined) {
+    if (publicKey !== undefined && given !== undefined) {
       throw misuse("invalid_argument", "a client has a publicKey or a secret, not both");
     }
-    const secret = publicKey === undefined ? await newSecret(client.secret) : undefined;
+    const secret = publicKey === undefined ? await newSecret(given) : undefined;
     const credential = secret === undefined ? { public_key: publicKey } : { secret_hash: secret.secretHash };
     const entry: ClientEntry = {
       client_id: clientId,
@@ -191,7 +200,8 @@ export class Authority implements Endpoint {
    */
   async rotateKeys(options: RotationOptions = {}): Promise<Rotation> {
     checkOptions("rotateKeys", options, { force: BOOLEAN, revoke: BOOLEAN });
-    return (await this.#lifecycle.running()).engine.rotate(options);
+    const { force, revoke } = options;
+    return (await this.#lifecycle.running()).engine.rotate({ force, revoke });
   }
 
   /** Its endpoints for `node:http` and Express: discovery, key set and token endpoint. */

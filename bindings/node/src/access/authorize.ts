@@ -34,7 +34,8 @@ const OPTIONS: Rules<AuthorizeOptions> = {
  */
 export function issueRequest(target: string, options: AuthorizeOptions): object {
   checkOptions("authorize", options, OPTIONS);
-  const { scopes, bind, method, url, body, reuse = true } = options;
+  const { bind, method, url, body, reuse = true } = options;
+  const scopes = options.scopes && [...options.scopes];
   if (bind !== true) return { target, scopes, reuse };
   const body_sha256 = bodyDigest(body === undefined ? undefined : wireBody(body));
   return { target, scopes, bind: { method, url: url === undefined ? undefined : wireUrl(String(url)), body_sha256 } };

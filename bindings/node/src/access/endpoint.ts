@@ -26,6 +26,7 @@ export function endpointService(
         return refusals.answer(error, original);
       }
     },
+    handlerFailed: (error) => refusals.handlerFailed(error),
   };
 }
 

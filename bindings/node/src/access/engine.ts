@@ -16,8 +16,8 @@ import { reason } from "../core/text.js";
 import { Buffers } from "../http/body.js";
 import { type ReplayStore, UsedTokens } from "../stores/replay.js";
 import type { ClientEntry } from "./clients.js";
+import { HttpExchange } from "./fetching.js";
 import { Flights } from "./flights.js";
-import { HttpExchange } from "./http-exchange.js";
 import type { Rotation, RotationOptions, SigningKeys } from "./signing-keys.js";
 
 /** What a host brings to an engine for access tokens. */

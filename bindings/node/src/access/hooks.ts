@@ -1,8 +1,9 @@
 import { IncomingMessage } from "node:http";
 import { TallystickError } from "../errors.js";
+import { handOn } from "../hosts/express.js";
 import { noBody } from "../http/body.js";
-import { FetchBody, factsOf } from "../http/fetch.js";
-import { facts, NodeBody } from "../http/node.js";
+import { FetchBody, factsOf } from "../http/fetch-request.js";
+import { facts, NodeBody } from "../http/node-request.js";
 import type { AuthContext } from "../types.js";
 import type { TokenVerifier } from "./verifier.js";
 
@@ -114,7 +115,7 @@ async function identityOf(
     const body = new NodeBody(request, request.socket);
     const verified = verifier.request(given, {}, async (limit, room) => {
       const read = await body.read(limit, room);
-      body.handOn();
+      handOn(request, body.taken);
       return read;
     });
     return unlessAbsent(given.authorization, verified);

@@ -39,9 +39,10 @@ export class TokenVerifier {
     { scopes, bind }: Requirements,
     read: BodyReader | HostBodyReader,
   ): Promise<AuthContext> {
-    const { engine } = await this.#lifecycle.running();
+    // Before anything is awaited, since the caller's objects may change meanwhile.
     const required = JSON.stringify({ required_scopes: scopes, require_binding: bind });
     const members = factMembers(facts) + (required === "{}" ? "}" : `,${required.slice(1)}`);
+    const { engine } = await this.#lifecycle.running();
     const own = bodyNeed(read, engine.buffers.asked);
     return new AuthContext(await engine.run<AccessVerifyResult>("access.verify", members, undefined, own));
   }

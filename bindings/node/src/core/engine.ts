@@ -1,5 +1,5 @@
 import { type Answer, ask, errorFrom, type LastClaim, misuse } from "./answers.js";
-import { failed, type Need, type Needs, now, type Reply } from "./need.js";
+import { failed, type Need, type Needs, type Reply } from "./need.js";
 import type { EngineOpenRequest, EngineOpenResult } from "./operations.js";
 import type { Core } from "./portable/core.js";
 
@@ -59,7 +59,7 @@ export function isLater<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
  */
 function withNow(engine: number, members: string): string {
   const separator = members === "{}" ? "" : ",";
-  return `{"engine":${engine},"now":${now()}${separator}${members.slice(1)}`;
+  return `{"engine":${engine},"now":${Date.now() / 1000}${separator}${members.slice(1)}`;
 }
 
 /**

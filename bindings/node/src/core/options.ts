@@ -83,9 +83,19 @@ export function isPlain(value: unknown): value is Readonly<Record<string, unknow
  * @throws {@link TallystickError} `invalid_argument`, which names the option.
  */
 export function checkOptions<T>(what: string, options: unknown, rules: Rules<T>): void {
-  const known = Object.keys(rules);
-  knownOptions(what, options, known);
+  if (isPlain(options) && followRules(options, rules)) return;
+  knownOptions(what, options, Object.keys(rules));
   checkTypes(what, options as object, rules);
+}
+
+/** A quick test that nearly all options pass: it looks at those that were given alone. */
+function followRules<T>(options: Readonly<Record<string, unknown>>, rules: Rules<T>): boolean {
+  for (const name in options) {
+    if (!Object.hasOwn(rules, name)) return false;
+    const value = options[name];
+    if (value !== undefined && !(rules as Readonly<Record<string, Rule>>)[name]?.holds(value)) return false;
+  }
+  return true;
 }
 
 /** Refuses values of a wrong type. Members without a rule are not looked at. */
@@ -155,7 +165,7 @@ export function kindOf(value: unknown): string {
   if (value === "") return "an empty text";
   if (Array.isArray(value)) return "an array";
   if (typeof value === "string") return "a text";
-  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
+  if (typeof value === "number") return Number.isFinite(value) ? `the number ${value}` : String(value);
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 

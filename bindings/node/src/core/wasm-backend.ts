@@ -3,9 +3,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { misuse } from "./answers.js";
 import { checkNow } from "./host-crypto.js";
-import { WrongModule } from "./portable/instance.js";
 import type { Platform, View } from "./portable/platform.js";
-import { WasmCore } from "./portable/wasm-core.js";
+import { WasmCore, WrongModule } from "./portable/wasm-core.js";
 
 /** `Buffer` reads and writes short texts faster than the web's coders. */
 class BufferView implements View {

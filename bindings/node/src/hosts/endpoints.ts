@@ -32,6 +32,8 @@ export interface EndpointService {
    * @returns the answer; undefined if the path is not an endpoint, and then the body is unread.
    */
   answer(request: EndpointRequest, original: unknown): Promise<HttpAnswer | undefined>;
+  /** The answer when what follows the endpoints failed, which is logged. */
+  handlerFailed(error: unknown): HttpAnswer;
 }
 
 /** One agent or authority at the root, or several, each below its name. */

@@ -1,7 +1,9 @@
 import type { ServerResponse } from "node:http";
+import { misuse } from "../core/answers.js";
+import type { TakenBody } from "../http/body.js";
+import { facts, fail, NodeBody, refuse } from "../http/node-request.js";
 import type { Guard } from "../http/refusal.js";
-import type { AuthContext, AuthRequest, Caller, NodeRequest } from "../types.js";
-import { admit } from "./node.js";
+import { AuthContext, type AuthRequest, type Caller, type IncomingRequest, type NodeRequest } from "../types.js";
 
 /** What {@link AgentAuth.requireAuth} returns: middleware for Express and connect. */
 export type Middleware = (request: NodeRequest, response: ServerResponse, next: (error?: unknown) => void) => void;
@@ -12,8 +14,77 @@ export type AuthMiddleware = (request: AuthRequest, response: ServerResponse, ne
 /** Lets in the requests that the guard accepts; the others are answered and go no further. */
 export function middleware(guard: Guard<Caller> | Guard<AuthContext>): Middleware & AuthMiddleware {
   return (request, response, next) => {
-    void admit(guard, request, response).then((admitted) => {
-      if (admitted) next();
-    }, next);
+    admit(guard, request, response)
+      .then((admitted) => (admitted ? next() : undefined))
+      // Express catches what its handlers throw; where `next` is the program's own function, an
+      // unhandled rejection would end the process.
+      .catch((error: unknown) => fail(response, guard.handlerFailed(error)));
   };
+}
+
+const callers = new WeakMap<object, Caller>();
+const contexts = new WeakMap<object, AuthContext>();
+
+/**
+ * The caller of a request that {@link AgentAuth.requireAuth} or {@link AgentAuth.handler} let in:
+ * `req.auth` with its type, even if other code wrote to that name.
+ *
+ * @throws {@link TallystickError} `internal` if nothing verified the request: its route is not
+ *   protected.
+ */
+export function callerOf(request: object): Caller {
+  return callers.get(request) ?? unverified("auth");
+}
+
+/**
+ * Who made a request that `skill.requireAuth()` or `skill.handler()` let in: `req.auth` with its
+ * type, even if other code wrote to that name.
+ *
+ * @throws {@link TallystickError} `internal` if nothing verified the request: its route is not
+ *   protected.
+ */
+export function authOf(request: object): AuthContext {
+  return contexts.get(request) ?? unverified("skill");
+}
+
+function unverified(guard: string): never {
+  throw misuse("internal", `the request was not verified: put ${guard}.requireAuth() before its route`);
+}
+
+/** Verifies a request. False if it was refused, and answered. */
+export async function admit(
+  guard: Guard<Caller> | Guard<AuthContext>,
+  request: IncomingRequest,
+  response: ServerResponse,
+): Promise<boolean> {
+  const body = new NodeBody(request, response);
+  const { auth, refusal } = await guard.admit(facts(request), body, request);
+  if (refusal !== undefined) {
+    refuse(request, response, refusal);
+    return false;
+  }
+  if (auth instanceof AuthContext) contexts.set(request, auth);
+  else callers.set(request, auth);
+  Object.assign(request, { auth });
+  handOn(request, body.taken);
+  return true;
+}
+
+/**
+ * Puts the body that the guard read where body parsers put it, and where they look: `rawBody` has
+ * its bytes, `body` the value of JSON. A body that nobody read stays in the stream.
+ */
+export function handOn(request: IncomingRequest, taken: TakenBody | undefined): void {
+  if (taken === undefined) return;
+  request.rawBody = taken.data;
+  if (taken.consumed !== true) return;
+  // body-parser 1.x would wait for a stream that has ended.
+  Object.assign(request, { _body: true });
+  const type = request.headers["content-type"] ?? "";
+  if (!/^\s*application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type) || taken.data.length === 0) return;
+  try {
+    request.body = JSON.parse(taken.data.toString("utf8"));
+  } catch {
+    // It is not JSON. The listener has rawBody and decides what to answer.
+  }
 }

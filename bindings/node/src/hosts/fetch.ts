@@ -1,4 +1,4 @@
-import { FetchBody, factsOf, responseOf } from "../http/fetch.js";
+import { FetchBody, factsOf, responseOf } from "../http/fetch-request.js";
 import type { Guard } from "../http/refusal.js";
 import type { AuthContext, Caller } from "../types.js";
 import { checkMount, ENDPOINT, type Endpoints, endpointAt, type MountOptions } from "./endpoints.js";

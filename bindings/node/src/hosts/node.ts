@@ -1,15 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { misuse } from "../core/answers.js";
-import { authorizations, facts, fail, NodeBody, refuse } from "../http/node.js";
+import { authorizations, fail, NodeBody, refuse } from "../http/node-request.js";
 import type { Guard } from "../http/refusal.js";
-import {
-  AuthContext,
-  type Caller,
-  type IdentifiedRequest,
-  type IncomingRequest,
-  type VerifiedNodeRequest,
-} from "../types.js";
+import type { AuthContext, Caller, IdentifiedRequest, IncomingRequest, VerifiedNodeRequest } from "../types.js";
 import { checkMount, ENDPOINT, type Endpoint, type Endpoints, endpointAt, type MountOptions } from "./endpoints.js";
+import { admit } from "./express.js";
 
 /** A listener for `http.createServer`. */
 export type NodeHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -19,54 +13,6 @@ export type VerifiedNodeHandler = (request: VerifiedNodeRequest, response: Serve
 
 /** A listener that is only called for callers that were let in. */
 export type IdentifiedHandler = (request: IdentifiedRequest, response: ServerResponse) => unknown;
-
-const callers = new WeakMap<object, Caller>();
-const contexts = new WeakMap<object, AuthContext>();
-
-/**
- * The caller of a request that {@link AgentAuth.requireAuth} or {@link AgentAuth.handler} let in:
- * `req.auth` with its type, even if other code wrote to that name.
- *
- * @throws {@link TallystickError} `internal` if nothing verified the request: its route is not
- *   protected.
- */
-export function callerOf(request: object): Caller {
-  return callers.get(request) ?? unverified("auth");
-}
-
-/**
- * Who made a request that `skill.requireAuth()` or `skill.handler()` let in: `req.auth` with its
- * type, even if other code wrote to that name.
- *
- * @throws {@link TallystickError} `internal` if nothing verified the request: its route is not
- *   protected.
- */
-export function authOf(request: object): AuthContext {
-  return contexts.get(request) ?? unverified("skill");
-}
-
-function unverified(guard: string): never {
-  throw misuse("internal", `the request was not verified: put ${guard}.requireAuth() before its route`);
-}
-
-/** Verifies a request. False if it was refused, and answered. */
-export async function admit(
-  guard: Guard<Caller> | Guard<AuthContext>,
-  request: IncomingRequest,
-  response: ServerResponse,
-): Promise<boolean> {
-  const body = new NodeBody(request, response);
-  const { auth, refusal } = await guard.admit(facts(request), body, request);
-  if (refusal !== undefined) {
-    refuse(request, response, refusal);
-    return false;
-  }
-  if (auth instanceof AuthContext) contexts.set(request, auth);
-  else callers.set(request, auth);
-  Object.assign(request, { auth });
-  body.handOn();
-  return true;
-}
 
 /** A listener that is only called for requests that the guard lets in. */
 export function nodeHandler(
@@ -100,32 +46,15 @@ export type NodeEndpoints = (
  */
 export function nodeEndpoints(endpoints: Endpoints, options: MountOptions = {}): NodeEndpoints {
   checkMount("nodeEndpoints", endpoints, options);
-  return (request, response, next) => {
-    void answer(endpoints, options, request, response).then(
-      (answered) => {
-        if (answered) return;
-        if (next !== undefined) next();
-        else response.writeHead(404, { "content-length": 0 }).end();
-      },
-      next ?? (() => response.destroy()),
-    );
+  return (request, response, next = () => void response.writeHead(404, { "content-length": 0 }).end()) => {
+    // Express takes its mount point away from `url`, which is what is wanted here.
+    const [path = ""] = (request.url ?? "").split("?", 1);
+    const place = endpointAt(endpoints, path, options);
+    if (place === undefined) return next();
+    answerOf(place.endpoint, request, response, place.path)
+      .then((answer) => (answer === undefined ? next() : refuse(request, response, answer)))
+      .catch((error: unknown) => fail(response, place.endpoint[ENDPOINT].handlerFailed(error)));
   };
-}
-
-async function answer(
-  endpoints: Endpoints,
-  options: MountOptions,
-  request: IncomingRequest,
-  response: ServerResponse,
-): Promise<boolean> {
-  // Express takes its mount point away from `url`, which is what is wanted here.
-  const [path = ""] = (request.url ?? "").split("?", 1);
-  const place = endpointAt(endpoints, path, options);
-  if (place === undefined) return false;
-  const answered = await answerOf(place.endpoint, request, response, place.path);
-  if (answered === undefined) return false;
-  refuse(request, response, answered);
-  return true;
 }
 
 function answerOf(endpoint: Endpoint, request: IncomingRequest, response: ServerResponse, path: string) {

@@ -3,6 +3,7 @@ import { misuse } from "../core/answers.js";
 import { bodyDigest } from "../core/host-crypto.js";
 import type { Needs, Reply } from "../core/need.js";
 import type { EngineOpenResult } from "../core/operations.js";
+import { BOOLEAN, checkOptions, isPlain, kindOf, type Rules } from "../core/options.js";
 import type { Body, BodyReader } from "../types.js";
 
 /** What this package read of a request's body. */
@@ -124,6 +125,15 @@ export class Buffers {
   }
 }
 
+const READ: Rules<Body & Pick<TakenBody, "consumed">> = {
+  data: { must: "a Uint8Array", holds: isUint8Array },
+  tooLarge: BOOLEAN,
+  unavailable: BOOLEAN,
+  malformed: BOOLEAN,
+  overloaded: BOOLEAN,
+  consumed: BOOLEAN,
+};
+
 /** What the core is told of a body. */
 function bodyReply({ data, tooLarge, unavailable, malformed, overloaded }: Body): Reply {
   if (tooLarge === true) return { members: { body_too_large: true } };
@@ -139,11 +149,14 @@ function bodyReply({ data, tooLarge, unavailable, malformed, overloaded }: Body)
  * @throws {@link TallystickError} `invalid_argument`
  */
 function checkedBody(given: unknown, limit: number): Body {
-  const body = isUint8Array(given) ? { data: given } : given;
-  const { data } = (body ?? {}) as Partial<Body>;
+  const what = "the function that reads the body must give its bytes, or { data, tooLarge, … }";
+  if (!isUint8Array(given) && !isPlain(given)) throw misuse("invalid_argument", `${what} (it gave ${kindOf(given)})`);
+  if (!isUint8Array(given)) checkOptions(what, given, READ);
+  const { data, tooLarge, unavailable, malformed, overloaded }: Body = isUint8Array(given) ? { data: given } : given;
+  if (tooLarge || unavailable || malformed || overloaded) return { tooLarge, unavailable, malformed, overloaded };
+  if (data === undefined) throw misuse("invalid_argument", `${what} (it gave neither data nor why there is none)`);
   // The core sees a digest and no length.
-  if (isUint8Array(data)) return data.length > limit ? { ...NO_BODY, tooLarge: true } : (body as Body);
-  throw misuse("invalid_argument", "the function that reads the body must give its bytes, or { data, tooLarge, … }");
+  return data.length > limit ? { tooLarge: true } : { data };
 }
 
 /**

@@ -35,11 +35,16 @@ export class Refusals {
     this.#onError = onError;
   }
 
-  /** Logs an error, asks `onError`, and makes a plain answer of the code if the core gave none. */
+  /**
+   * Logs an error (a status of 500 or more as an error, else a warning), asks `onError`, and makes
+   * a plain answer of the code if the core gave none.
+   */
   answer(error: unknown, request: unknown): HttpAnswer {
     const known = error instanceof TallystickError ? error : misuse("internal", reason(error), { cause: error });
     const answer = known.response ?? bareAnswer(known);
-    this.#logger.warn(`${known.code}: ${withOptionNames(known.log ?? known.message)}`);
+    const line = `${known.code}: ${withOptionNames(known.log ?? known.message)}`;
+    if (answer.status < 500) this.#logger.warn(line);
+    else this.#logger.error(line);
     try {
       const own: unknown = this.#onError?.(known, request) ?? undefined;
       return own === undefined ? answer : checkAnswer(own);

@@ -65,8 +65,9 @@ const SECRET_HEADERS = ["authorization", "proxy-authorization", "cookie", "host"
  * Authorization header for every path of an origin, where another agent may be.
  */
 export function outboundFetch(source: TokenSource, options: FetchForOptions): OutboundFetch {
-  return async (input, init = {}) => {
-    const redirect = init.redirect ?? (input instanceof Request ? input.redirect : "follow");
+  return async (input, given = {}) => {
+    const init = input instanceof Request ? withOptionsOf(input, given) : given;
+    const redirect = init.redirect ?? "follow";
     let hop = await firstHop(input, init, options);
     for (let redirects = 0; ; redirects++) {
       const response = await attempt(source, hop, init, redirect, options.bind === true);
@@ -77,6 +78,12 @@ export function outboundFetch(source: TokenSource, options: FetchForOptions): Ou
       hop = nextHop(hop, response.status, location);
     }
   };
+}
+
+/** The options of a `Request` that are no part of its message, unless `init` has others. */
+function withOptionsOf({ signal, integrity, keepalive, redirect }: Request, init: RequestInit): RequestInit {
+  const given = Object.fromEntries(Object.entries(init).filter(([, value]) => value !== undefined));
+  return { signal, integrity, keepalive, redirect, ...given };
 }
 
 async function firstHop(input: string | URL | Request, init: RequestInit, options: FetchForOptions): Promise<Hop> {

@@ -118,8 +118,8 @@ export class OrchestratorClient {
   constructor(options: OrchestratorClientOptions) {
     checkOptions("OrchestratorClient", options, OPTIONS);
     for (const name of REQUIRED) checkValue(`OrchestratorClient: ${name}`, options[name], OPTIONS[name]);
-    this.#options = options;
-    this.#started = start(options);
+    this.#options = { ...options };
+    this.#started = start(this.#options);
     this.#started.then(
       (started) => {
         this.#ready = started;
@@ -155,9 +155,9 @@ export class OrchestratorClient {
   ): Promise<SignedHeaders> {
     if (typeof method !== "string") checkValue("sign: method", method, STRING);
     if (typeof url !== "string" && !(url instanceof URL)) checkValue("sign: url", url, URL_TEXT);
-    const { engine } = this.#ready ?? (await this.#started);
     const body_sha256 = bodyDigest(wireBody(body, this.#options.maxBody ?? TEN_MIB));
     const request = { method, url: wireUrl(String(url)), ttl: this.#options.ttl, body_sha256 };
+    const { engine } = this.#ready ?? (await this.#started);
     const signed = engine.run<RequestSignResult>("request.sign", request);
     const { authorization } = isLater(signed) ? await signed : signed;
     return { authorization };

@@ -60,20 +60,23 @@ export class Verifier {
    * @throws {@link TallystickError} of the code that says why the request is refused.
    */
   verify(facts: RequestFacts, body: GivenBody): Caller | PromiseLike<Caller> {
-    if (this.#started !== undefined) return verify(this.#started, facts, body);
-    return this.#start.then((started) => verify(started, facts, body));
+    // Before anything is awaited, since the caller's objects may change meanwhile.
+    const members = factMembers(facts);
+    if (this.#started !== undefined) return verify(this.#started, members, body);
+    return this.#start.then((started) => verify(started, members, body));
   }
 
   /** Verifies a request whose body may be read before the core is asked. */
   async #verifyFrom(facts: RequestFacts, body: BodySource): Promise<Caller> {
     const started = this.#started ?? (await this.#start);
     const early = await body.atOnce(started.buffers);
-    return verify(started, facts, early === undefined ? body.read : bytesOrReader(early));
+    return verify(started, factMembers(facts), early === undefined ? body.read : bytesOrReader(early));
   }
 }
 
-function verify({ engine, buffers }: Started, facts: RequestFacts, body: GivenBody): Caller | PromiseLike<Caller> {
-  const members = `${factMembers(facts)},${bodyMember(body, engine.opened.max_body)}}`;
+/** @param facts - As {@link factMembers} gives them. */
+function verify({ engine, buffers }: Started, facts: string, body: GivenBody): Caller | PromiseLike<Caller> {
+  const members = `${facts},${bodyMember(body, engine.opened.max_body)}}`;
   const own = typeof body === "function" ? bodyNeed(body, buffers.asked) : undefined;
   const verified = engine.run<Verified>("request.verify", members, undefined, own);
   return isLater(verified) ? verified.then(callerOf) : callerOf(verified);

@@ -32,9 +32,15 @@ export function authorizations(rawHeaders: readonly string[]): string[] {
   return values;
 }
 
-/** The declared length of the body, in bytes; undefined for a chunked one. */
-function declaredLength({ headers }: IncomingMessage): number | undefined {
-  const length = headers["content-length"] ?? "0";
+/** What requests of `node:http2` have besides. */
+type Multiplexed = IncomingMessage & { readonly stream?: { readonly endAfterHeaders?: boolean; close(): void } };
+
+/** The declared length of the body, in bytes; undefined for one that ends by itself. */
+function declaredLength(request: Multiplexed): number | undefined {
+  const { headers, httpVersionMajor, stream } = request;
+  // HTTP/2 has no chunks: a body without a length follows, unless the headers ended the request.
+  const none = httpVersionMajor < 2 || stream?.endAfterHeaders === true ? "0" : "";
+  const length = headers["content-length"] ?? none;
   return headers["transfer-encoding"] === undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
 }
 
@@ -73,24 +79,9 @@ export class NodeBody implements BodySource {
     return this.#read(limit, new Held(room));
   };
 
-  /**
-   * Sets `rawBody` and `body` for later handlers, if the body was read; else they can read the
-   * stream.
-   */
-  handOn(): void {
-    const [request, body] = [this.#request, this.#taken];
-    if (body === undefined) return;
-    request.rawBody = body.data;
-    if (body.consumed !== true) return;
-    // body-parser 1.x would wait for a stream that has ended.
-    Object.assign(request, { _body: true });
-    const type = request.headers["content-type"] ?? "";
-    if (!/^\s*application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type) || body.data.length === 0) return;
-    try {
-      request.body = JSON.parse(body.data.toString("utf8"));
-    } catch {
-      // It is not JSON. The listener has rawBody and decides what to answer.
-    }
+  /** What was read, if it was. */
+  get taken(): TakenBody | undefined {
+    return this.#taken;
   }
 
   #keep(body: TakenBody): TakenBody {
@@ -135,8 +126,14 @@ export function refuse(request: IncomingMessage, response: ServerResponse, answe
   if (response.headersSent) return void response.destroy();
   const headers = { ...answer.headers, "content-length": Buffer.byteLength(answer.body) };
   // Node reads past a small rest by itself, and the connection stays usable.
-  if (request.complete || (declaredLength(request) ?? Number.POSITIVE_INFINITY) <= SMALL_REST) {
+  const rest = declaredLength(request) ?? Number.POSITIVE_INFINITY;
+  if (request.complete || (rest <= SMALL_REST && request.httpVersionMajor < 2)) {
     response.writeHead(answer.status, headers).end(answer.body);
+    return;
+  }
+  if (request.httpVersionMajor >= 2) {
+    // The rest of a stream can be called off, and the answer stays (RFC 9113 section 8.1).
+    response.writeHead(answer.status, headers).end(answer.body, () => (request as Multiplexed).stream?.close());
     return;
   }
   // The rest of the body is read and dropped for a moment. Closing a connection with unread bytes
