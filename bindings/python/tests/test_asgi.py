@@ -22,10 +22,11 @@ from tallystick import (
     AuthMiddleware,
     AuthSkill,
     InvalidArgumentError,
+    TallystickError,
     WrongTargetError,
 )
 from tallystick._access.token_endpoint import engine_of
-from tallystick._http.asgi import facts_of, path_below_mount
+from tallystick._http.asgi_request import facts_of, path_below_mount
 from tallystick.types import Body
 from test_access_gunicorn import ask
 
@@ -239,6 +240,73 @@ def test_the_guard_fits_the_types_of_starlette(tmp_path: Path) -> None:
         scope["headers"] = [(b"authorization", header)]
         asyncio.run(connect(app, UserDict(scope)))
         assert seen[0]["auth"].agent_id == "bob"
+
+
+@pytest.mark.parametrize("kind", ["sync", "async", "failing", "failing later"])
+def test_on_error_is_told_of_a_refusal_and_never_changes_it(
+    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+    sent: list[ForeignMessage] = []
+
+    def at_once(refused: TallystickError) -> None:
+        told.append(refused.code)
+        if kind == "failing":
+            raise LookupError("of the program")
+
+    async def later(refused: TallystickError) -> None:
+        await asyncio.sleep(0)
+        told.append(refused.code)
+        if kind == "failing later":
+            raise LookupError("of the program")
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("a refused request came through")
+
+    async def receive() -> ForeignMessage:
+        return {"type": "http.disconnect"}
+
+    async def send(message: ForeignMessage) -> None:
+        sent.append(message)
+
+    on_error: Any = later if kind in ("async", "failing later") else at_once
+    with AuthSkill(base_url="https://bob.example/bob", keys_dir=str(tmp_path)) as skill:
+        app = AuthMiddleware(inner, skill, on_error=on_error)
+        asyncio.run(
+            app({"type": "http", "method": "GET", "path": "/", "headers": []}, receive, send)
+        )
+    assert told == ["missing_authorization"]
+    assert sent[0]["status"] == 401
+    assert ("on_error failed: LookupError('of the program')" in caplog.text) == ("fail" in kind)
+
+
+@pytest.mark.parametrize(
+    "path", ["/" + chr(0xD800), "/" + chr(0xDCFF), "/" + chr(0xDC80) + chr(0xD800)]
+)
+@pytest.mark.parametrize("where", ["path", "root_path"])
+def test_what_no_path_can_have_is_refused_with_an_answer(
+    tmp_path: Path, path: str, where: str
+) -> None:
+    sent: list[ForeignMessage] = []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        sent.append({"status": scope["auth"].agent_id})
+
+    async def receive() -> ForeignMessage:
+        return {"type": "http.request"}
+
+    async def send(message: ForeignMessage) -> None:
+        sent.append(message)
+
+    with AuthSkill(base_url="https://bob.example/bob", keys_dir=str(tmp_path)) as skill:
+        url = "https://bob.example/bob/x"
+        bound = skill.authorize("https://bob.example/bob", bind=True, method="GET", url=url)
+        header = (b"authorization", bound["Authorization"].encode())
+        scope = {"type": "http", "method": "GET", "path": "/bob/x", "headers": [header]}
+        app = AuthMiddleware(inner, skill)
+        asyncio.run(app({**scope, where: path}, receive, send))
+        asyncio.run(app(scope, receive, send))
+    assert [message["status"] for message in sent if "status" in message] == [401, "bob"]
 
 
 def test_a_caller_that_hangs_up_amid_its_body(server: Server, carol: AuthSkill) -> None:

@@ -133,6 +133,8 @@ def test_averify_decides_as_verify_does(auth: AgentAuth, client: OrchestratorCli
         good, late = header(client), header(client)
         codes = [(await auth.averify(good, **REQUEST, body=BODY)).issuer]
         codes.append((await auth.averify([late], **REQUEST, body=read)).issuer)
+        at_once = await auth.averify(header(client), **REQUEST, body=lambda _: BODY)  # type: ignore[arg-type, return-value]
+        codes.append(at_once.issuer)
         for authorization, body in (
             (good, BODY),
             (late, read),
@@ -146,6 +148,7 @@ def test_averify_decides_as_verify_does(auth: AgentAuth, client: OrchestratorCli
         return codes
 
     assert asyncio.run(all_of_it()) == [
+        "orchestrator",
         "orchestrator",
         "orchestrator",
         "replay_detected",

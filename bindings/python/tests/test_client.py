@@ -61,7 +61,7 @@ def send_secure(url: str, payload: Any, issuer: Any, key: Any) -> dict[str, Any]
 def agent_url(keys_dir: Path) -> Iterator[str]:
     """Our agent behind werkzeug's server."""
     server = make_server("127.0.0.1", 0, agent_app(AgentAuth(keys_dir)), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -83,7 +83,7 @@ def stranger(answer: Callable[[BaseHTTPRequestHandler], object]) -> Iterator[str
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

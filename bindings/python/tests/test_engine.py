@@ -143,6 +143,23 @@ def test_an_instance_lost_between_need_and_answer_starts_the_operation_over(
     assert len(asked) == 2
 
 
+def test_an_engine_closed_between_need_and_answer_starts_the_operation_over(
+    keys: KeyPair, backend: str
+) -> None:
+    engine = signer(keys, load_core(backend))
+    real = OrchestratorClient("me", keys.private)._signing
+    asked = []
+
+    def host(need: dict[str, Any]) -> Any:
+        asked.append(need["input"])
+        if len(asked) == 1:
+            engine.close()
+        return "", real.sign(need["input"].encode())
+
+    assert engine.run("request.sign", members(), b"", host)["authorization"]
+    assert len(asked) == 2
+
+
 @pytest.mark.parametrize(("free", "status", "asked"), [(True, 200, 1), (False, 429, 2)])
 def test_an_instance_lost_during_a_claim_does_not_undo_it(
     keys_dir: Path, keys: KeyPair, free: bool, status: int, asked: int

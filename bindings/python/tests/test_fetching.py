@@ -208,6 +208,27 @@ def test_redirects_go_from_https_to_https_alone(fetcher: Fetcher, ca: trustme.CA
         assert "https to https" in failure(fetcher.fetch(need(plain.url + "/hop/0", redirects=3)))
 
 
+def test_redirects_without_a_place_or_with_user_info(fetcher: Fetcher, ca: trustme.CA) -> None:
+    with serving(hopping(0), ca) as there:
+
+        def behave(handler: Handler) -> None:
+            user = {"/user": "user@", "/password": "user:secret@", "/none": ""}.get(handler.path)
+            place = there.url.replace("https://", f"https://{user}") + "/hop/0"
+            if user is None:
+                handler.answer(status=302)
+            else:
+                handler.answer(status=302, location=place)
+
+        with serving(behave, ca) as site:
+            for path in ("/user", "/password"):
+                assert "user info" in failure(fetcher.fetch(need(site.url + path, redirects=3)))
+            assert there.seen == []
+            assert fetcher.fetch(need(site.url + "/none", redirects=3))[1] == b"there"
+            site.seen.clear()
+            assert said(fetcher.fetch(need(site.url + "/x", redirects=3)))["status"] == 302
+            assert len(site.seen) == 1
+
+
 def test_a_post_is_never_sent_on(fetcher: Fetcher, ca: trustme.CA) -> None:
     with serving(hopping(1), ca) as site:
         reply = fetcher.fetch(need(site.url + "/hop/0", method="POST", body="s", redirects=3))

@@ -69,6 +69,26 @@ def test_a_rotation_has_both_keys_in_one_file(
     assert signed_call(app, client).status == 200
 
 
+def test_a_folder_that_kubernetes_mounts_is_swapped_as_a_whole(
+    tmp_path: Path, keys: KeyPair, other_keys: KeyPair, client: OrchestratorClient, backend: str
+) -> None:
+    # A ConfigMap is mounted as links through ..data, which one rename turns to a new folder.
+    folder = tmp_path / "keys"
+    for version, public in (("..v1", keys.public), ("..v2", other_keys.public)):
+        (folder / version).mkdir(parents=True)
+        (folder / version / "orchestrator.pem").write_text(public)
+    (folder / "..data").symlink_to("..v1")
+    (folder / "orchestrator.pem").symlink_to("..data/orchestrator.pem")
+    app = agent_app(AgentAuth(folder, backend=backend))
+    rotated = OrchestratorClient("orchestrator", other_keys.private)
+    assert signed_call(app, client).status == 200
+    assert signed_call(app, rotated).code == "invalid_signature"
+    (folder / "..next").symlink_to("..v2")
+    (folder / "..next").rename(folder / "..data")
+    eventually(app, rotated, "accepted")
+    assert signed_call(app, client).code == "invalid_signature"
+
+
 @pytest.mark.parametrize("state", ["missing", "empty"])
 def test_a_missing_or_empty_folder_knows_nobody_until_a_key_is_dropped_in(
     tmp_path: Path,

@@ -16,7 +16,7 @@ import pytest
 import tallystick
 from outbound_site import CLIENTS, Call, Outcome, Site, serve, streamed
 from tallystick import AuthSkill
-from tallystick._access.outbound import Outbound
+from tallystick._access.targets import Outbound
 from tallystick.errors import TallystickError
 from tallystick.outbound import aiohttp_middleware, httpx_auth, requests_auth
 

@@ -12,8 +12,8 @@ import pytest
 
 from support import DEADLINE
 from tallystick import AuthSkill, InvalidArgumentError, InvalidConfigError
+from tallystick._access.config import Settings, read_settings
 from tallystick._access.config_file import MAX_SIZE, read_document
-from tallystick._access.settings import Settings, read_settings
 from tallystick._core.loading import load_core
 
 if TYPE_CHECKING:

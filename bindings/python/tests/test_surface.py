@@ -13,7 +13,7 @@ import pytest
 
 import tallystick
 from tallystick import Authority, AuthSkill, InvalidArgumentError, TallystickError
-from tallystick._access.settings import read_settings
+from tallystick._access.config import read_settings
 from tallystick._core.loading import load_core
 
 SURFACE = json.loads((Path(__file__).parents[3] / "conformance" / "surface.json").read_text())

@@ -100,10 +100,24 @@ def test_a_function_gives_the_bytes_of_the_body(
     assert over == ("BodyTooLargeError", "413")
     # What is no body must not pass for a request without one.
     empty = client.sign("POST", ORIGIN + "/agent?a=1", b"")["Authorization"]
-    for wrong in (None, 0, {}, [], object()):
+    wrongs: list[Any] = [None, 0, {}, [], object(), "", Body(""), Body(None), Body(0)]  # type: ignore[arg-type]
+    wrongs += [Body(too_large="no"), Body(malformed=1), Body(b"", None)]  # type: ignore[arg-type]
+    for wrong in wrongs:
         refused = verify(auth, client, authorization=empty, body=lambda limit, given=wrong: given)
         assert refused == ("InvalidArgumentError", "no response"), wrong
+
+    async def late(limit: int) -> bytes:
+        return b""
+
+    with pytest.raises(InvalidArgumentError, match="not async"):
+        auth.verify(empty, method="POST", path="/agent", query="a=1", body=late)  # type: ignore[arg-type]
     assert verify(auth, client, authorization=empty, body=lambda limit: b"")[0] == "orchestrator"
+
+
+def test_a_path_has_no_query(auth: AgentAuth, client: OrchestratorClient) -> None:
+    refused = verify(auth, client, path="/agent?a=1", query="")
+    assert refused == ("InvalidArgumentError", "no response")
+    assert verify(auth, client, path="/agent", query="a=1") == ("orchestrator", "")
 
 
 def test_a_token_that_is_used_while_the_engine_closes_works_once(

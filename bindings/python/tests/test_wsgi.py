@@ -16,7 +16,7 @@ from werkzeug.wrappers import Request
 from support import BODY, ORIGIN, agent_app, call, signed_call
 from tallystick import AgentAuth, OrchestratorClient
 from tallystick._http.request import Budget
-from tallystick._http.wsgi import WSGIBody
+from tallystick._http.wsgi_request import WSGIBody
 from tallystick.types import Body
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, Union, cast
 
 from tallystick._access.token_endpoint import (
@@ -13,7 +14,13 @@ from tallystick._access.token_endpoint import (
 )
 from tallystick._core.arguments import must_be_callable
 from tallystick._core.problems import error
-from tallystick._http.asgi import BodyReader, facts_of, header_values, path_below_mount, respond
+from tallystick._http.asgi_request import (
+    BodyReader,
+    facts_of,
+    header_values,
+    path_below_mount,
+    respond,
+)
 from tallystick._http.refusal import Served, log_refusal
 from tallystick._http.request import aunread
 from tallystick.errors import TallystickError
@@ -21,7 +28,7 @@ from tallystick.errors import TallystickError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from tallystick._http.asgi import Receive, Scope, Send
+    from tallystick._http.asgi_request import Receive, Scope, Send
     from tallystick.errors import ErrorResponse
     from tallystick.skill import AuthSkill
 
@@ -82,7 +89,8 @@ class AuthMiddleware:
         takes only tokens that are bound to their request.
     ``on_error``
         called with the :class:`TallystickError` of a refused request before it is
-        answered, such as to count it.
+        answered, such as to count it; sync or async. If it fails, that is logged and the request
+        is answered all the same.
 
     The caller is ``scope["auth"]`` and ``scope["state"]["auth"]``
     (:class:`tallystick.AuthContext`; Starlette: ``request.state.auth``). A WebSocket
@@ -129,13 +137,22 @@ class AuthMiddleware:
         self, refused: TallystickError, scope: Scope, receive: Receive, send: Send
     ) -> None:
         log_refusal(self._engine.logger, refused)
-        if self._on_error is not None:
-            self._on_error(refused)
+        await self._tell(refused)
         if scope["type"] == "websocket":
             await receive()
             return await send({"type": "websocket.close", "code": 1008})
         answer = cast("ErrorResponse", refused.response)
         return await respond(send, Served(answer.status, answer.headers, answer.body))
+
+    async def _tell(self, refused: TallystickError) -> None:
+        if self._on_error is None:
+            return
+        try:
+            told = self._on_error(refused)
+            if inspect.isawaitable(told):
+                await told
+        except Exception as reason:
+            self._engine.logger.error("on_error failed: %r", reason, exc_info=reason)
 
 
 async def _serve(

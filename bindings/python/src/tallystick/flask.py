@@ -11,7 +11,7 @@ from flask import Blueprint, Response, abort, current_app, g, request
 from tallystick._access.token_endpoint import PATHS, TokenEndpoint, engine_of, must_be_endpoints
 from tallystick._core.problems import error
 from tallystick._http.refusal import log_refusal
-from tallystick._http.wsgi import WSGIBody, facts_of
+from tallystick._http.wsgi_request import WSGIBody, facts_of
 from tallystick.errors import TallystickError
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tallystick._access import hooks, requests
+from tallystick._access import core_requests, hooks
+from tallystick._access.config import read_settings
 from tallystick._access.config_file import read_document
 from tallystick._access.engine import AccessEngine, Guard
-from tallystick._access.settings import read_settings
 from tallystick._access.startup import open_host
 from tallystick._access.token_endpoint import TokenEndpoint
 from tallystick._core.arguments import (
@@ -211,7 +211,7 @@ class AuthSkill(TokenEndpoint):
         ``trust_denied`` (by ``talk_to``), ``token_refused`` (by the authority),
         ``token_unavailable`` (the authority did not answer) and ``signer_failed``.
         """
-        members = requests.wanted(target, scopes, extra_claims)
+        members = core_requests.wanted(target, scopes, extra_claims)
         return str(self._engine.run("access.issue", members)["token"])
 
     async def agenerate_token(
@@ -223,7 +223,7 @@ class AuthSkill(TokenEndpoint):
         """Do the same without blocking the event loop."""
         if self._engine.signs_in_core:
             return await asyncio.to_thread(self.generate_token, target, scopes, extra_claims)
-        members = requests.wanted(target, scopes, extra_claims)
+        members = core_requests.wanted(target, scopes, extra_claims)
         return str((await self._engine.arun("access.issue", members))["token"])
 
     def authorize(
@@ -318,7 +318,7 @@ class AuthSkill(TokenEndpoint):
         Raises the error of the refusal; its ``response`` is the HTTP answer for the caller.
         """
         facts = given_facts(authorization, method, path, query, mount)
-        required = requests.required(scopes, bind)
+        required = core_requests.required(scopes, bind)
         return self._engine.verify(facts, GivenBody(body).read, required)
 
     async def averify(
@@ -335,7 +335,7 @@ class AuthSkill(TokenEndpoint):
     ) -> AuthContext:
         """Do the same without blocking the event loop; ``body`` may be a coroutine function."""
         facts = given_facts(authorization, method, path, query, mount)
-        required = requests.required(scopes, bind)
+        required = core_requests.required(scopes, bind)
         return await self._engine.averify(facts, agiven_body(body), required)
 
     def require_auth(self, view: View) -> View:
@@ -415,11 +415,13 @@ class AuthSkill(TokenEndpoint):
 
         ``/auth/help`` lists them. No display shows a whole token, except with ``--show``.
         """
-        return CommandResult(**self._engine.run("access.command", requests.command(line)))
+        return CommandResult(**self._engine.run("access.command", core_requests.command(line)))
 
     async def arun_command(self, line: str) -> CommandResult:
         """Do the same without blocking the event loop."""
-        return CommandResult(**await self._engine.arun("access.command", requests.command(line)))
+        return CommandResult(
+            **await self._engine.arun("access.command", core_requests.command(line))
+        )
 
     def __repr__(self) -> str:
         return f"<AuthSkill {self.agent_id!r} ({self.mode})>"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick import AuthEndpoints, AuthMiddleware, AuthSkill
 
 if TYPE_CHECKING:
-    from tallystick._http.asgi import Receive, Scope, Send
+    from tallystick._http.asgi_request import Receive, Scope, Send
 
 ORIGIN = f"http://127.0.0.1:{os.environ['PORT']}"
 OPTIONS: dict[str, Any] = {"dev_mode": True, "keys_dir": os.environ["KEYS_DIR"]}

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union
 
-from tallystick._access import requests
+from tallystick._access import core_requests
 from tallystick._access.client_secret import answer_derive
 from tallystick._access.fetching import Fetcher
 from tallystick._access.ring_signing import RingSigning
@@ -125,15 +125,15 @@ class AccessEngine:
 
     def verify_token(self, token: str) -> AuthContext:
         """Verify a token alone."""
-        return _context_of(self.run("access.verify", requests.token(token)))
+        return _context_of(self.run("access.verify", core_requests.token(token)))
 
     async def averify_token(self, token: str) -> AuthContext:
         """Do the same without blocking the event loop."""
-        return _context_of(await self.arun("access.verify", requests.token(token)))
+        return _context_of(await self.arun("access.verify", core_requests.token(token)))
 
     async def averify_headers(self, authorization: Sequence[str]) -> AuthContext:
         """Verify the token of a request that did not come over HTTP."""
-        return _context_of(await self.arun("access.verify", requests.headers(authorization)))
+        return _context_of(await self.arun("access.verify", core_requests.headers(authorization)))
 
     def authorize(
         self,
@@ -170,7 +170,7 @@ class AccessEngine:
         patterns = must_be_texts("scopes", scopes)
         for pattern in patterns:
             call_json(self.core, "scope.match", {"pattern": pattern, "scope": "any"})
-        return requests.required(patterns, bind)
+        return core_requests.required(patterns, bind)
 
     def resolve(self, reference: str) -> str:
         """Return the URL of an agent from a reference: ``@name``, a name or a URL."""
@@ -240,7 +240,7 @@ class AccessEngine:
     def _issued(
         self, target: str, scopes: Sequence[str] | None, binding: Binding | None, reuse: bool
     ) -> tuple[str, bytes]:
-        members = requests.wanted(target, scopes)
+        members = core_requests.wanted(target, scopes)
         if binding is None:
             return (members + ',"reuse":true' if reuse else members), b""
         method, url, body = binding

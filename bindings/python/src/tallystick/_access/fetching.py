@@ -205,10 +205,15 @@ def _redirect(need: Need, url: str, response: httpcore.Response) -> str | None:
         return None
     import httpx
 
-    location = next((value for name, value in response.headers if name.lower() == b"location"), b"")
+    found = (value for name, value in response.headers if name.lower() == b"location")
+    location = next(found, None)
+    if location is None:
+        return None
     target = httpx.URL(url).join(location.decode("latin-1"))
     if httpx.URL(url).scheme != "https" or target.scheme != "https":
         raise FetchError("a redirect that is not from https to https")
+    if target.userinfo:
+        raise FetchError("a redirect to a URL with user info")
     return str(target)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tallystick._core.arguments import wrong_type
 from tallystick._core.problems import error
-from tallystick._http.asgi import facts_of
+from tallystick._http.asgi_request import facts_of
 from tallystick._http.request import Facts, aunread, unread
 from tallystick.errors import TallystickError
 

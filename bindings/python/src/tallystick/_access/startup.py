@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import logging
     import ssl
 
-    from tallystick._access.settings import Settings
+    from tallystick._access.config import Settings
     from tallystick._core.core import Core
     from tallystick._core.signing import Signing, SigningFunction
     from tallystick._core.used_tokens import UsedTokens

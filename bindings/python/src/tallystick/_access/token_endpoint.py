@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tallystick._access import requests
+from tallystick._access import core_requests
 from tallystick._core.arguments import wrong_type
 from tallystick._core.problems import error
 from tallystick._http.refusal import Served
@@ -68,8 +68,8 @@ class TokenEndpoint:
         the bytes of the form, or a :class:`tallystick.Body` that says why there are none.
         ``None`` for a path that is not served here.
         """
-        members = requests.served(method, path, authorization, content_type, if_none_match)
-        asked, data = requests.form(body)
+        members = core_requests.served(method, path, authorization, content_type, if_none_match)
+        asked, data = core_requests.form(body)
         return self._served(self._engine.run("access.serve", members + asked, data))
 
     async def aserve(
@@ -83,8 +83,8 @@ class TokenEndpoint:
         body: bytes | Body = b"",
     ) -> Served | None:
         """Do the same without blocking the event loop."""
-        members = requests.served(method, path, authorization, content_type, if_none_match)
-        asked, data = requests.form(body)
+        members = core_requests.served(method, path, authorization, content_type, if_none_match)
+        asked, data = core_requests.form(body)
         return self._served(await self._engine.arun("access.serve", members + asked, data))
 
     def rotate_keys(self, force: bool = False, *, revoke: bool = False) -> dict[str, Any]:

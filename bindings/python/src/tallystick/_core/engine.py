@@ -199,7 +199,15 @@ class Engine(ForkAware):
     def _call(self, handle: _Handle, operation: str, members: str, body: bytes) -> Answer:
         separator = "," if members else ""
         request = f'{{"engine":{handle.number}{separator}{members}}}'.encode()
-        return _read(self._core.call(operation, request, body, handle.generation))
+        answer = _read(self._core.call(operation, request, body, handle.generation))
+        if "error" in answer and answer["error"]["code"] == "unknown_engine":
+            self._start_again_if_closed(handle)
+        return answer
+
+    def _start_again_if_closed(self, handle: _Handle) -> None:
+        # Another thread closed the engine during the operation: the next one knows the same.
+        if self._handle is not handle:
+            raise InstanceReplacedError
 
     def _go_on(self, handle: _Handle, answer: Answer, reply: Reply) -> Answer:
         if "ticket" in answer:

@@ -17,10 +17,12 @@ __all__ = ["ForkAware", "LockedAcrossForks", "entered_child_unannounced", "keep_
 class ForkAware:
     """Something that is told about forks as long as it is alive.
 
-    Subclasses call ``super().__init__()`` and override what they need.
+    Subclasses call ``super().__init__()`` and override what they need. ``_pid`` is the process that
+    it was made in or told of last.
     """
 
     def __init__(self) -> None:
+        self._pid = os.getpid()
         key = id(self)
         _members[key] = weakref.ref(self, lambda _: _members.pop(key, None))
 
@@ -91,9 +93,12 @@ def _after_in_parent() -> None:
 
 def _after_in_child() -> None:
     global _pid
-    for member in _alive():
+    members = _alive()
+    for member in members:
         member.after_fork_in_child()
     _pid = os.getpid()
+    for member in members:
+        member._pid = _pid  # noqa: SLF001
 
 
 def entered_child_unannounced() -> None:

@@ -66,7 +66,8 @@ class NativeCore(Core):
     def call(
         self, operation: str, request: bytes, body: bytes = b"", generation: int | None = None
     ) -> bytes:
-        entered_child_unannounced()
+        if os.getpid() != self._pid:
+            entered_child_unannounced()
         if generation is not None and generation != self.generation:
             raise InstanceReplacedError
         library = self._library or self._reload()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Union
 
-from tallystick._core.arguments import body_bytes, header_lines, must_be_text, wrong_type
+from tallystick._core.arguments import (
+    body_bytes,
+    header_lines,
+    must_be_flag,
+    must_be_text,
+    wrong_type,
+)
 from tallystick._core.forks import ForkAware
 from tallystick.types import Body
 
@@ -131,19 +138,27 @@ class GivenBody:
         self._given = given if callable(given) else Body(received(given))
 
     def at_once(self, buffers: Buffers) -> Body | None:
-        return None if callable(self._given) else _bounded(self._given, buffers.max_body)
+        given = self._given
+        return None if callable(given) else _bounded(given, buffers.max_body)
 
     def read(self, limit: int, budget: Budget) -> Body:  # noqa: ARG002 - the program's own memory
         given = self._given
-        return _bounded(given(limit) if callable(given) else given, limit)
+        return _bounded(_body_of(given(limit)) if callable(given) else given, limit)
 
 
 def agiven_body(given: AGiven) -> ARead:
     """Do the same for a coroutine function."""
-    data = b"" if callable(given) else received(given)
+    if not callable(given):
+        whole = Body(received(given))
+
+        async def ready(limit: int, budget: Budget) -> Body:  # noqa: ARG001
+            return _bounded(whole, limit)
+
+        return ready
 
     async def read(limit: int, budget: Budget) -> Body:  # noqa: ARG001
-        return _bounded(await given(limit) if callable(given) else data, limit)
+        found: object = given(limit)
+        return _bounded(_body_of(await found if inspect.isawaitable(found) else found), limit)
 
     return read
 
@@ -158,9 +173,18 @@ async def aunread(limit: int, budget: Budget) -> Body:  # noqa: ARG001
     return UNAVAILABLE
 
 
-def _bounded(given: object, limit: int) -> Body:
+def _body_of(given: object) -> Body:
     """Return a :class:`Body` or bytes as a body; ``invalid_argument`` for anything else."""
-    body = given if isinstance(given, Body) else Body(body_bytes(given))  # type: ignore[arg-type]
+    if inspect.iscoroutine(given):
+        given.close()
+        raise wrong_type("body", "a function that is not async (averify takes those)", given)
+    body = given if isinstance(given, Body) else Body(given)  # type: ignore[arg-type]
+    for name in Body._fields[1:]:
+        must_be_flag(f"body: {name}", getattr(body, name))
+    return body._replace(data=received(body.data))
+
+
+def _bounded(body: Body, limit: int) -> Body:
     # The core gets a digest and cannot see the length.
     return TOO_LARGE if len(body.data) > limit else body
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tallystick._access.client_secret import make_secret
+from tallystick._access.config import read_settings
 from tallystick._access.engine import AccessEngine, Host
-from tallystick._access.settings import read_settings
 from tallystick._access.startup import file_ring
 from tallystick._access.token_endpoint import TokenEndpoint
 from tallystick._core.arguments import (

@@ -34,12 +34,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tallystick._access.outbound import Outbound
+from tallystick._access.targets import Outbound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tallystick._access.outbound import Target
+    from tallystick._access.targets import Target
     from tallystick.outbound.aiohttp import Middleware
     from tallystick.outbound.httpx import HttpxAuth
     from tallystick.outbound.requests import RequestsAuth

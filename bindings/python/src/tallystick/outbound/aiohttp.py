@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientRequest, ClientResponse
     from aiohttp.client_middlewares import ClientHandlerType, ClientMiddlewareType
 
-    from tallystick._access.outbound import Outbound
+    from tallystick._access.targets import Outbound
 
     Middleware = ClientMiddlewareType
 

@@ -9,7 +9,7 @@ import httpx
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
-    from tallystick._access.outbound import Outbound
+    from tallystick._access.targets import Outbound
 
 __all__ = ["HttpxAuth"]
 

@@ -14,7 +14,7 @@ from tallystick.errors import TallystickError
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
-    from tallystick._access.outbound import Attached, Outbound
+    from tallystick._access.targets import Attached, Outbound
 
 __all__ = ["RequestsAuth"]
 

@@ -181,7 +181,8 @@ class ReplayFile(LockedAcrossForks):
         return self._claim(identifier, expires_at, now)
 
     def _claim(self, identifier: bytes, expires_at: int, now: float) -> bool:
-        entered_child_unannounced()
+        if os.getpid() != self._pid:
+            entered_child_unannounced()
         with self._lock:
             try:
                 return self._claim_locked(identifier, expires_at, now)

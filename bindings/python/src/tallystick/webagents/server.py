@@ -21,7 +21,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from webagents.server.core.app import WebAgentsServer
 
-from tallystick._http.asgi import BodyReader, path_below_mount
+from tallystick._http.asgi_request import BodyReader, path_below_mount
 from tallystick.webagents.skill import MOUNT, AuthSkill, sent_path
 
 if TYPE_CHECKING:

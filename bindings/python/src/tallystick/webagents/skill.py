@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from webagents.agents.skills.base import Skill
 from webagents.agents.tools.decorators import command, hook, http
 
-from tallystick._access.settings import read_settings
+from tallystick._access.config import read_settings
 from tallystick._access.token_endpoint import engine_of
 from tallystick._core.loading import load_core
 from tallystick._core.problems import error

@@ -62,8 +62,16 @@ def _holds(path: str, mount: str) -> bool:
 
 
 def _wire(path: str) -> str:
-    """Return a decoded path as one character per byte, as the ABI has it."""
-    return path.encode().decode("latin-1")
+    """Return a decoded path as one character per byte, as the ABI has it.
+
+    An unpaired surrogate stands for a byte that was no UTF-8 (PEP 383), or for nothing that a
+    request can have; then it becomes bytes that are no UTF-8 either.
+    """
+    try:
+        data = path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        data = path.encode("utf-8", "surrogatepass")
+    return data.decode("latin-1")
 
 
 class BodyReader:
