@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { Authority, AuthSkill, fetchEndpoints, nodeEndpoints, TallystickError } from "tallystick";
 import { echo, lateServer, portal, SECRET, site } from "./access-support.js";
-import { Lines, quiet, rejectsWith, send, temporaryFolder } from "./support.js";
+import { known, Lines, quiet, rejectsWith, send, temporaryFolder } from "./support.js";
 
 const keysDir = await temporaryFolder();
 const { at, skill } = await site({ alice: {}, bob: {} });
@@ -22,6 +22,36 @@ function refusal(code: string, text: RegExp) {
     return true;
   };
 }
+
+test("an option that JSON would drop is refused, and what is given counts as at the call", async () => {
+  const config = { baseUrl: "https://lossy.example", keysDir };
+  for (const [options, text] of [
+    [{ requireBinding: () => true }, /"requireBinding" is a function/],
+    [{ allow: () => 1 }, /"allow" is a function/],
+    [{ tokenTtl: Number.POSITIVE_INFINITY }, /"tokenTtl" is Infinity/],
+    [{ tokenTtl: 5n }, /"tokenTtl" is a bigint/],
+    [{ onEror() {} }, /"onEror" is a function/],
+    [{ deny: [undefined] }, /is undefined/],
+  ] as const) {
+    assert.throws(() => new AuthSkill(config, any(options)), refusal("invalid_argument", text));
+  }
+  const deny = ["@alice"];
+  const open = new AuthSkill(config, { requireBinding: true, tokenTtl: undefined, deny, logger: quiet });
+  deny.push("not a pattern");
+  assert.equal((await open.ready()).baseUrl, "https://lossy.example");
+  await open.close();
+});
+
+test("a public key that no signer goes with is refused: a file would sign unnoticed", async () => {
+  const [config, signer] = [{ baseUrl: "https://kms.example", keysDir }, async () => new Uint8Array(256)];
+  const { publicPem: publicKey } = known;
+  assert.throws(() => new AuthSkill(config, { publicKey }), refusal("invalid_argument", /publicKey needs a signer/));
+  assert.throws(
+    () => new Authority("https://kms.example", { keysDir, publicKey }),
+    refusal("invalid_argument", /publicKey needs a signer/),
+  );
+  await new AuthSkill(config, { publicKey, signer, logger: quiet }).ready();
+});
 
 describe("a guard", () => {
   const makers: Readonly<Record<string, (requirements: unknown) => unknown>> = {

@@ -161,7 +161,7 @@ for (const backend of ["wasm", "native"] as const) {
       const good = await signed();
       await assert.rejects(verify(good, BODY), {
         code: "invalid_argument",
-        message: /give the body as its member body/,
+        message: /takes one object: all else, such as the body, is a member of it/,
       });
       await verify({ ...good, body: BODY });
     });

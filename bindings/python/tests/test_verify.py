@@ -82,7 +82,7 @@ def test_bodies_and_headers_of_other_types(auth: AgentAuth, client: Orchestrator
     with pytest.raises(InvalidArgumentError, match="authorization takes a list"):
         auth.verify(5, **parts)  # type: ignore[arg-type]
     for wrong in (5, None):
-        with pytest.raises(InvalidArgumentError, match="the body must be bytes"):
+        with pytest.raises(InvalidArgumentError, match="body takes the bytes as they were"):
             auth.verify(["Bearer x"], **parts, body=wrong)  # type: ignore[arg-type]
     with pytest.raises(InvalidArgumentError, match="body takes the bytes as they were received"):
         auth.verify(["Bearer x"], **parts, body="x")  # type: ignore[arg-type]

@@ -53,7 +53,15 @@ import {
   type OutgoingHeaders,
   readIdentity,
 } from "./hooks.js";
-import { checkConfig, HOST, HOST_NAMES, type HostOptions, refuseHostOptions } from "./options.js";
+import {
+  checkConfig,
+  checkSigner,
+  HOST,
+  HOST_NAMES,
+  HOST_ONLY,
+  type HostOptions,
+  refuseHostOptions,
+} from "./options.js";
 import type { Rotation, RotationOptions } from "./signing-keys.js";
 import { Lifecycle, openEngine, readSettings } from "./startup.js";
 import { Targets } from "./targets.js";
@@ -110,9 +118,10 @@ export class AuthSkill implements Endpoint {
    */
   constructor(config: AuthConfigInput = {}, options: AuthSkillOptions = {}) {
     checkConstruction(config, options);
+    const overrides = overridesOf(options);
     const logger = options.logger ?? consoleLogger;
     this.#refusals = new Refusals(logger, options.onError);
-    this.#lifecycle = new Lifecycle("AuthSkill", start(config, options), logger);
+    this.#lifecycle = new Lifecycle("AuthSkill", start(config, overrides, options), logger);
     this.#verifier = new TokenVerifier(this.#lifecycle, this.#refusals, logger);
     this[ENDPOINT] = endpointService(async () => (await this.#lifecycle.running()).engine, logger, this.#refusals);
   }
@@ -392,20 +401,23 @@ interface Started {
   readonly targets: Targets;
 }
 
-async function start(config: AuthConfigInput | ConfigSource, options: AuthSkillOptions): Promise<Started> {
-  const {
-    signer,
-    publicKey,
-    signerTimeout,
-    crypto,
-    keyBits,
-    variables,
-    logger = consoleLogger,
-    backend,
-    library,
-    ...mine
-  } = options;
-  const { keys, replay, onError: _, ...overrides } = mine;
+/**
+ * The keys of a configuration among the options, as JSON has them.
+ *
+ * @throws {@link TallystickError} `invalid_argument` for a value that JSON would drop: a check
+ *   would be gone with it.
+ */
+function overridesOf(options: AuthSkillOptions): object {
+  const given = Object.entries(options).filter(([name]) => !HOST_ONLY.includes(name));
+  return JSON.parse(jsonText(Object.fromEntries(given), "AuthSkill: the options"));
+}
+
+async function start(
+  config: AuthConfigInput | ConfigSource,
+  overrides: object,
+  options: AuthSkillOptions,
+): Promise<Started> {
+  const { crypto, logger = consoleLogger, keys, replay } = options;
   const source = config instanceof ConfigSource ? config : ConfigSource.of(config);
   refuseHostOptions(JSON.parse(source.json), source.name);
   const startup = await readSettings(source, overrides, options);
@@ -429,6 +441,7 @@ function checkConstruction(config: unknown, options: AuthSkillOptions): void {
   checkReplay("AuthSkill", options.replay);
   // All other members are keys of the configuration, which the core checks.
   checkTypes("AuthSkill", options, { ...HOST, onError: FUNCTION, keys: ISSUER_KEYS });
+  checkSigner("AuthSkill", options);
   if (config instanceof ConfigSource) return;
   checkConfig(config);
   refuseHostOptions(config, undefined);

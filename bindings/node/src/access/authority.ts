@@ -14,7 +14,7 @@ import { type ClientEntry, type ClientSecret, type ClientsDocument, clientsFile,
 import { ConfigSource, expandHome } from "./config.js";
 import { endpointService } from "./endpoint.js";
 import { type AccessEngine, type AccessStatistics, type Identity, identityOf, statisticsOf } from "./engine.js";
-import { HOST, type HostOptions } from "./options.js";
+import { checkSigner, HOST, type HostOptions } from "./options.js";
 import type { Rotation, RotationOptions } from "./signing-keys.js";
 import { Lifecycle, openEngine, readSettings } from "./startup.js";
 
@@ -105,6 +105,7 @@ export class Authority implements Endpoint {
   constructor(issuer: string, options: AuthorityOptions = {}) {
     checkValue("Authority: issuer", issuer, TEXT);
     checkOptions("Authority", options, OPTIONS);
+    checkSigner("Authority", options);
     this.#logger = options.logger ?? consoleLogger;
     this.#lifecycle = new Lifecycle("Authority", start(issuer, options, this.#logger), this.#logger);
     const refusals = new Refusals(this.#logger, undefined);

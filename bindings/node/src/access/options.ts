@@ -51,7 +51,20 @@ export const HOST: Rules<HostOptions> = {
 
 export const HOST_NAMES: readonly string[] = Object.keys(HOST);
 
-const HOST_ONLY: readonly string[] = [...HOST_NAMES, "keys", "replay", "onError"];
+/** The options of a skill that are no keys of a configuration. */
+export const HOST_ONLY: readonly string[] = [...HOST_NAMES, "keys", "replay", "onError"];
+
+/**
+ * Refuses a public key that nothing uses: a forgotten signer would leave the signing to a file.
+ *
+ * @throws {@link TallystickError} `invalid_argument`
+ */
+export function checkSigner(what: string, { signer, publicKey }: SignerChoice): void {
+  if (publicKey === undefined || signer !== undefined) return;
+  throw misuse("invalid_argument", `${what}: publicKey needs a signer: a function that signs with its private key`);
+}
+
+type SignerChoice = Pick<HostOptions, "signer" | "publicKey">;
 
 /**
  * Refuses a configuration that is no plain object, before anything is loaded.

@@ -128,7 +128,12 @@ export function knownOptions(what: string, options: unknown, known: readonly str
 }
 
 /** The present names of options that were renamed. */
-const RENAMED: Readonly<Record<string, string>> = { bits: "keyBits", bodyTooLarge: "body", bodyUnavailable: "body" };
+const RENAMED: Readonly<Record<string, string>> = {
+  bits: "keyBits",
+  bodyTooLarge: "body",
+  bodyUnavailable: "body",
+  bytes: "data",
+};
 
 /** The present name of an option that was renamed, if it is one of `known`; else undefined. */
 export function newName(old: string, known: readonly string[]): string | undefined {

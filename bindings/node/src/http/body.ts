@@ -151,7 +151,7 @@ function bodyReply({ data, tooLarge, unavailable, malformed, overloaded }: Body)
 function checkedBody(given: unknown, limit: number): Body {
   const what = "the function that reads the body must give its bytes, or { data, tooLarge, … }";
   if (!isUint8Array(given) && !isPlain(given)) throw misuse("invalid_argument", `${what} (it gave ${kindOf(given)})`);
-  if (!isUint8Array(given)) checkOptions(what, given, READ);
+  if (!isUint8Array(given)) checkOptions(what, { ...given, consumed: undefined }, READ);
   const { data, tooLarge, unavailable, malformed, overloaded }: Body = isUint8Array(given) ? { data: given } : given;
   if (tooLarge || unavailable || malformed || overloaded) return { tooLarge, unavailable, malformed, overloaded };
   if (data === undefined) throw misuse("invalid_argument", `${what} (it gave neither data nor why there is none)`);

@@ -50,7 +50,8 @@ export function checkFacts<T extends RequestFacts>(
   more: readonly unknown[],
 ): void {
   // A body in the second place, if ignored, would not be checked.
-  if (more.length > 0) throw misuse("invalid_argument", `${what} takes one object: give the body as its member body`);
+  if (more.length > 0)
+    throw misuse("invalid_argument", `${what} takes one object: all else, such as the body, is a member of it`);
   checkValue(`${what}: the request`, facts, OBJECT);
   if (!hasKnownNames(facts, rules)) knownOptions(what, facts, Object.keys(rules));
   for (const name of REQUIRED) checkValue(`${what}: ${name}`, facts[name], FACTS[name]);

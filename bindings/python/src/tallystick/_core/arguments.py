@@ -115,6 +115,8 @@ def header_lines(name: str, value: Any) -> list[str]:
     """Return the values of one header: none, one text or a list of texts."""
     if value is None:
         return []
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        raise wrong_type(name, "one text, or a list of texts", value)
     return [value] if isinstance(value, str) else must_be_texts(name, value)
 
 

@@ -9,7 +9,6 @@ from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Union
 
 from tallystick._core.arguments import (
-    body_bytes,
     header_lines,
     must_be_flag,
     must_be_text,
@@ -124,9 +123,9 @@ class RequestBody(Protocol):
 
 def received(body: bytes) -> bytes:
     """Return the bytes of a body that was received: of a text, who knows how it was decoded."""
-    if isinstance(body, str):
+    if not isinstance(body, (bytes, bytearray, memoryview)):
         raise wrong_type("body", "the bytes as they were received, or a function", body)
-    return body_bytes(body)
+    return bytes(body)
 
 
 class GivenBody:
