@@ -1,6 +1,7 @@
 // What an operator and a programmer get to see: on the console, in the log, in errors.
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
+import { Agent as HttpAgent, request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { inspect } from "node:util";
@@ -125,6 +126,44 @@ describe("a connection", () => {
     assert.equal(await outcome(authorization, authorization), "ambiguous_authorization");
     assert.equal(await outcome(authorization), "alice");
   });
+});
+
+test("a connection holds no room for bodies once its caller is known", async () => {
+  const body = Buffer.alloc(400_000, "x");
+  const limits = { baseUrl: at("bob"), devMode: true, maxBody: 1_000_000, maxBuffered: 1_000_000 };
+  const agent = open(new Lines(), limits);
+  const url = await serve(async (request, response) => {
+    const outcome = await agent.onConnection({ request }).then(
+      ({ auth }) => auth?.agentId,
+      (error: { code: string }) => error.code,
+    );
+    response.end(JSON.stringify({ outcome }));
+  });
+  const kept = new HttpAgent({ keepAlive: true, maxSockets: 1 });
+  after(() => kept.destroy());
+  const call = async (sent: Buffer) => {
+    const { authorization } = await alice.authorize(at("bob"), {
+      bind: true,
+      method: "POST",
+      url: `${at("bob")}/x`,
+      body,
+    });
+    return new Promise<unknown>((resolve, reject) => {
+      const path = `${new URL(at("bob")).pathname}/x`;
+      const options = { agent: kept, method: "POST", path, headers: { authorization, "content-length": sent.length } };
+      httpRequest(url, options, (response) => {
+        let text = "";
+        response.on("data", (piece) => (text += piece));
+        response.on("end", () => resolve(JSON.parse(text).outcome));
+      })
+        .on("error", reject)
+        .end(sent);
+    });
+  };
+  for (let turn = 0; turn < 4; turn++) {
+    assert.equal(await call(Buffer.alloc(body.length, "y")), "body_tampered");
+    assert.equal(await call(body), "alice");
+  }
 });
 
 describe("the log", () => {

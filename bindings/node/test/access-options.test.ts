@@ -42,6 +42,29 @@ test("an option that JSON would drop is refused, and what is given counts as at 
   await open.close();
 });
 
+test("what is inherited is refused, as a copy would not have it", async () => {
+  const authority = new Authority("https://inherits.example", { keysDir: await temporaryFolder(), logger: quiet });
+  const inherits = (parent: object, own: object) =>
+    Object.assign(Object.create(Object.assign(Object.create(null), parent)), own);
+  const client = { clientId: "alice", secret: SECRET };
+  await rejectsWith("invalid_argument", authority.registerClient(inherits({ targets: ["@bob"] }, client)));
+  assert.throws(
+    () => bob.fetchFor("@alice", inherits({ bind: true }, {})),
+    refusal("invalid_argument", /plain object/),
+  );
+  await authority.registerClient(Object.assign(Object.create(null), client, { targets: ["@bob"] }));
+  const scopes = new Proxy(["read"], {});
+  await authority.registerClient(new Proxy({ ...client, clientId: "carol", scopes }, {}));
+  assert.deepEqual(
+    (await authority.listClients()).map(({ clientId, targets }) => [clientId, targets]),
+    [
+      ["alice", ["@bob"]],
+      ["carol", undefined],
+    ],
+  );
+  await authority.close();
+});
+
 test("a public key that no signer goes with is refused: a file would sign unnoticed", async () => {
   const [config, signer] = [{ baseUrl: "https://kms.example", keysDir }, async () => new Uint8Array(256)];
   const { publicPem: publicKey } = known;

@@ -278,3 +278,17 @@ test("a bound access token: its body is read late, kept within a bound, and 400 
   const again = await send(url, { headers: ["authorization", await bound(large)], body: large });
   assert.equal(again.status, 200, "the room of the first was given back");
 });
+
+test("a body of many small pieces takes no more than its size and some", async () => {
+  const { Collector } = await import(new URL("../../dist/cjs/http/body.js", import.meta.url).href);
+  const collector = new Collector(100_000);
+  for (let at = 0; at < 100_000; at++) assert.ok(collector.add(Buffer.of(at % 251)));
+  assert.equal(collector.add(Buffer.of(1)), false);
+  const bytes: Buffer = collector.bytes();
+  assert.ok(bytes.equals(Buffer.from(Array.from({ length: 100_000 }, (_, at) => at % 251))));
+  assert.ok(bytes.buffer.byteLength <= 200_000, String(bytes.buffer.byteLength));
+  const one = new Collector(5);
+  const piece = Buffer.from("hello");
+  assert.ok(one.add(piece));
+  assert.equal(one.bytes().buffer, piece.buffer, "a body in one piece is not copied");
+});

@@ -123,6 +123,11 @@ for (const backend of ["wasm", "native"] as const) {
       for (const wrong of [{ tooLarge: 1 }, { data: Buffer.alloc(0), malformed: "true" }]) {
         await refusal(empty, async () => wrong, /must be true or false/);
       }
+      const hidden = Object.defineProperty({ data: BODY }, "tooLarge", { value: 1 });
+      await refusal(empty, async () => hidden, /must be true or false/);
+      let reads = 0;
+      const changing = Object.defineProperty({ data: BODY }, "tooLarge", { get: () => reads++ > 0, enumerable: false });
+      assert.equal(await code(empty, async () => changing), "body_tampered");
       await refusal(empty, async () => ({ tooLarge: false }), /neither data nor why there is none/);
       assert.equal(await code(empty, async () => ({ tooLarge: true })), "body_too_large");
       assert.equal(await code(empty, async () => Buffer.alloc(0)), "accepted");

@@ -154,16 +154,32 @@ test("a handler that throws costs one answer and not the process", async (contex
   const auth = new AgentAuth({ keys: { o: publicPem }, devMode: false, logger: quiet });
   const server = createServer(
     auth.handler(async (request, response) => {
-      response.end(JSON.parse(String(request.rawBody)).query);
+      response.statusCode = 201;
+      // Of the answer that it does not get to: a caller would wait for the rest of it.
+      response.setHeader("content-length", 10);
+      response.setHeader("transfer-encoding", "identity");
+      response.strictContentLength = true;
+      const { query } = JSON.parse(String(request.rawBody));
+      if (query === "strange") {
+        throw Object.defineProperty(new Error("strange"), "stack", {
+          get() {
+            throw new Error("no stack");
+          },
+        });
+      }
+      response.removeHeader("transfer-encoding");
+      response.end(query);
     }),
   );
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
   context.after(() => server.close());
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/agent`;
   const client = new OrchestratorClient({ issuerId: "o", signer: privatePem });
-  const failed = await client.fetch(url, { method: "POST", body: "not json" });
-  assert.equal(failed.status, 500);
-  assert.equal(((await failed.json()) as { code: string }).code, "internal");
+  for (const body of ["not json", '{"query":"strange"}']) {
+    const failed = await client.fetch(url, { method: "POST", body });
+    assert.equal(failed.status, 500);
+    assert.equal(((await failed.json()) as { code: string }).code, "internal");
+  }
   const good = await client.fetch(url, { method: "POST", body: '{"query":"still here"}' });
   assert.equal(await good.text(), "still here");
 });

@@ -242,6 +242,33 @@ def test_the_guard_fits_the_types_of_starlette(tmp_path: Path) -> None:
         assert seen[0]["auth"].agent_id == "bob"
 
 
+def test_a_body_of_many_small_messages_is_given_again_in_one(tmp_path: Path) -> None:
+    body = bytes(n % 251 for n in range(20_000))
+    left = [body[n : n + 1] for n in range(len(body))] + [b""] * 20_000
+    left.reverse()
+    seen: list[ForeignMessage] = []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        seen.extend([await receive(), await receive()])
+
+    async def receive() -> ForeignMessage:
+        if not left:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": left.pop(), "more_body": bool(left)}
+
+    async def send(message: ForeignMessage) -> None:
+        raise AssertionError(message)
+
+    with AuthSkill(base_url="https://bob.example/bob", keys_dir=str(tmp_path)) as skill:
+        url = "https://bob.example/bob"
+        bound = skill.authorize(url, bind=True, method="POST", url=url, body=body)
+        header = (b"authorization", bound["Authorization"].encode())
+        scope = {"type": "http", "method": "POST", "path": "/bob", "headers": [header]}
+        asyncio.run(AuthMiddleware(inner, skill)(scope, receive, send))
+    whole = {"type": "http.request", "body": body, "more_body": False}
+    assert seen == [whole, {"type": "http.disconnect"}]
+
+
 @pytest.mark.parametrize("kind", ["sync", "async", "failing", "failing later"])
 def test_on_error_is_told_of_a_refusal_and_never_changes_it(
     tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture

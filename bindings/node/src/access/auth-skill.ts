@@ -408,7 +408,8 @@ interface Started {
  *   would be gone with it.
  */
 function overridesOf(options: AuthSkillOptions): object {
-  const given = Object.entries(options).filter(([name]) => !HOST_ONLY.includes(name));
+  const names = Object.getOwnPropertyNames(options).filter((name) => !HOST_ONLY.includes(name));
+  const given = names.map((name) => [name, (options as Readonly<Record<string, unknown>>)[name]]);
   return JSON.parse(jsonText(Object.fromEntries(given), "AuthSkill: the options"));
 }
 

@@ -134,15 +134,11 @@ export class Authority implements Endpoint {
     checkOptions("registerClient", client, NEW_CLIENT);
     checkValue("registerClient: clientId", client.clientId, TEXT);
     // Copied before anything is awaited, since the caller's object may change meanwhile.
-    const {
-      clientId,
-      publicKey,
-      secret: given,
-      scopes = [],
-      namespaces = [],
-      trust = [],
-      targets,
-    } = structuredClone(client);
+    const { clientId, publicKey, secret: given } = client;
+    const scopes = [...(client.scopes ?? [])];
+    const namespaces = [...(client.namespaces ?? [])];
+    const trust = [...(client.trust ?? [])];
+    const targets = client.targets && [...client.targets];
     const { newSecret } = await this.#lifecycle.running();
     if (publicKey !== undefined && given !== undefined) {
       throw misuse("invalid_argument", "a client has a publicKey or a secret, not both");

@@ -112,12 +112,14 @@ async function identityOf(
   if (request instanceof IncomingMessage) {
     const given = facts(request);
     if (given.authorization.length === 0) return undefined;
-    const body = new NodeBody(request, request.socket);
-    const verified = verifier.request(given, {}, async (limit, room) => {
-      const read = await body.read(limit, room);
-      handOn(request, body.taken);
-      return read;
-    });
+    const body = new NodeBody(request);
+    const verified = verifier
+      .request(given, {}, async (limit, room) => {
+        const read = await body.read(limit, room);
+        handOn(request, body.taken);
+        return read;
+      })
+      .finally(() => body.release());
     return unlessAbsent(given.authorization, verified);
   }
   const authorization = authorizationIn(request?.headers ?? headers ?? {});

@@ -71,9 +71,10 @@ export const ISSUER_KEYS: Rule = {
 /** Whether a value is a plain object: no array, and of no class. */
 export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   if (!isObject(value) || Array.isArray(value)) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  // An object of another realm has another Object.prototype, whose prototype is null, too.
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+  const prototype: object | null = Object.getPrototypeOf(value);
+  // An object of another realm has another Object.prototype. What is inherited from anything else
+  // would be checked, but not copied.
+  return prototype === null || prototype === Object.prototype || Object.hasOwn(prototype, "isPrototypeOf");
 }
 
 /**
@@ -96,6 +97,11 @@ function followRules<T>(options: Readonly<Record<string, unknown>>, rules: Rules
     if (value !== undefined && !(rules as Readonly<Record<string, Rule>>)[name]?.holds(value)) return false;
   }
   return true;
+}
+
+/** A copy of the options that there are rules for. Later changes have no effect on it. */
+export function copied<T extends object>(options: T, rules: Rules<T>): T {
+  return Object.fromEntries(Object.keys(rules).map((name) => [name, options[name as keyof T]])) as T;
 }
 
 /** Refuses values of a wrong type. Members without a rule are not looked at. */

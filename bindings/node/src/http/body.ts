@@ -3,7 +3,7 @@ import { misuse } from "../core/answers.js";
 import { bodyDigest } from "../core/host-crypto.js";
 import type { Needs, Reply } from "../core/need.js";
 import type { EngineOpenResult } from "../core/operations.js";
-import { BOOLEAN, checkOptions, isPlain, kindOf, type Rules } from "../core/options.js";
+import { BOOLEAN, checkTypes, isPlain, kindOf, knownOptions, type Rules } from "../core/options.js";
 import type { Body, BodyReader } from "../types.js";
 
 /** What this package read of a request's body. */
@@ -151,8 +151,10 @@ function bodyReply({ data, tooLarge, unavailable, malformed, overloaded }: Body)
 function checkedBody(given: unknown, limit: number): Body {
   const what = "the function that reads the body must give its bytes, or { data, tooLarge, … }";
   if (!isUint8Array(given) && !isPlain(given)) throw misuse("invalid_argument", `${what} (it gave ${kindOf(given)})`);
-  if (!isUint8Array(given)) checkOptions(what, { ...given, consumed: undefined }, READ);
+  if (!isUint8Array(given)) knownOptions(what, { ...given, consumed: undefined }, Object.keys(READ));
+  // Read once: what was checked is what counts.
   const { data, tooLarge, unavailable, malformed, overloaded }: Body = isUint8Array(given) ? { data: given } : given;
+  checkTypes(what, { data, tooLarge, unavailable, malformed, overloaded }, READ);
   if (tooLarge || unavailable || malformed || overloaded) return { tooLarge, unavailable, malformed, overloaded };
   if (data === undefined) throw misuse("invalid_argument", `${what} (it gave neither data nor why there is none)`);
   // The core sees a digest and no length.
@@ -173,10 +175,13 @@ export function bodyNeed(read: BodyReader | HostBodyReader, room: Room): Needs {
   };
 }
 
-/** Bytes that came in pieces, up to a limit. */
+/**
+ * Bytes that came in pieces, up to a limit. They are put together as they come: many small pieces
+ * would take hundreds of times their size.
+ */
 export class Collector {
   readonly #limit: number;
-  readonly #pieces: Uint8Array[] = [];
+  #bytes: Buffer = NO_BODY.data;
   #length = 0;
 
   /** @param limit - Most bytes that are kept. */
@@ -186,20 +191,30 @@ export class Collector {
 
   /** Takes one piece; false if it is over the limit, and nothing more must be read. */
   add(piece: Uint8Array): boolean {
-    this.#length += piece.length;
-    if (this.#length > this.#limit) return false;
-    this.#pieces.push(piece);
+    const length = this.#length + piece.length;
+    if (length > this.#limit) return false;
+    // The first piece is mostly the only one, and is kept as it is.
+    if (this.#length === 0) this.#bytes = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+    else {
+      if (length > this.#bytes.length) this.#grow(length);
+      this.#bytes.set(piece, this.#length);
+    }
+    this.#length = length;
     return true;
   }
 
   bytes(): Buffer {
-    const [first] = this.#pieces;
-    if (this.#pieces.length === 1 && first !== undefined) {
-      return Buffer.from(first.buffer, first.byteOffset, first.byteLength);
-    }
-    return Buffer.concat(this.#pieces, this.#length);
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #grow(least: number): void {
+    const larger = Buffer.allocUnsafeSlow(Math.max(least, Math.min(this.#limit, 2 * this.#length, this.#length + MIB)));
+    larger.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = larger;
   }
 }
+
+const MIB = 1_048_576;
 
 /** Reads the body of a `Request`, up to `limit` bytes. */
 export async function readRequest({ body }: Request, limit: number, held: Held): Promise<TakenBody> {

@@ -53,11 +53,12 @@ type Ending = Pick<ServerResponse, "closed" | "destroyed"> & { once(event: "clos
 /** The body of a request of `node:http`. */
 export class NodeBody implements BodySource {
   readonly #request: IncomingRequest;
-  readonly #ending: Ending;
+  readonly #ending: Ending | undefined;
+  #held: Held | undefined;
   #taken: TakenBody | undefined;
 
-  /** @param ending - The response, or the socket if there is no response. */
-  constructor(request: IncomingRequest, ending: Ending) {
+  /** @param ending - The response; without one, call {@link NodeBody.release}. */
+  constructor(request: IncomingRequest, ending?: Ending) {
     this.#request = request;
     this.#ending = ending;
   }
@@ -74,6 +75,7 @@ export class NodeBody implements BodySource {
   readonly read = async (limit: number, room: Room): Promise<TakenBody> => {
     const request = this.#request;
     if (Buffer.isBuffer(request.rawBody)) return this.#keep({ data: request.rawBody });
+    if (request.destroyed && !request.readableEnded) return this.#keep({ ...NO_BODY, malformed: true });
     if (request.readableDidRead || request.readableEnded) return this.#keep({ ...NO_BODY, unavailable: true });
     if ((declaredLength(request) ?? 0) > limit) return this.#keep({ ...NO_BODY, tooLarge: true });
     return this.#read(limit, new Held(room));
@@ -84,6 +86,11 @@ export class NodeBody implements BodySource {
     return this.#taken;
   }
 
+  /** Gives the room of the body back. */
+  release(): void {
+    this.#held?.release();
+  }
+
   #keep(body: TakenBody): TakenBody {
     this.#taken = body;
     return body;
@@ -91,8 +98,9 @@ export class NodeBody implements BodySource {
 
   /** The room is given back when the request was answered, or its caller went away. */
   async #read(limit: number, held: Held): Promise<TakenBody> {
-    if (this.#ending.closed || this.#ending.destroyed) held.release();
-    else this.#ending.once("close", () => held.release());
+    this.#held = held;
+    if (this.#ending?.closed || this.#ending?.destroyed) held.release();
+    else this.#ending?.once("close", () => held.release());
     return this.#keep(await read(this.#request, limit, held));
   }
 }
@@ -147,8 +155,16 @@ export function refuse(request: IncomingMessage, response: ServerResponse, answe
   request.resume();
 }
 
-/** Answers for a listener that failed, if no answer was begun. */
+/** Answers for a listener that failed, if no answer was begun. It never throws. */
 export function fail(response: ServerResponse, answer: HttpAnswer): void {
-  if (response.headersSent) response.destroy();
-  else response.writeHead(answer.status, answer.headers).end(answer.body);
+  if (response.headersSent) return void response.destroy();
+  try {
+    // What the listener had set for its own body.
+    for (const name of ["transfer-encoding", "content-encoding", "trailer"]) response.removeHeader(name);
+    response.statusMessage = "";
+    const headers = { ...answer.headers, "content-length": Buffer.byteLength(answer.body) };
+    response.writeHead(answer.status, headers).end(answer.body);
+  } catch {
+    response.destroy();
+  }
 }

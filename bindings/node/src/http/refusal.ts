@@ -56,9 +56,7 @@ export class Refusals {
 
   /** Logs what the handler of a verified request threw; the caller gets a plain 500. */
   handlerFailed(error: unknown): HttpAnswer {
-    this.#logger.error(
-      `the handler of a verified request failed: ${error instanceof Error ? error.stack : reason(error)}`,
-    );
+    this.#logger.error(`the handler of a verified request failed: ${stackOf(error)}`);
     return bareAnswer(misuse("internal", "the handler failed"));
   }
 }
@@ -95,6 +93,14 @@ export class Guard<Auth> {
   /** The answer when the handler of an accepted request failed, which is logged. */
   handlerFailed(error: unknown): HttpAnswer {
     return this.#refusals.handlerFailed(error);
+  }
+}
+
+function stackOf(error: unknown): string {
+  try {
+    return error instanceof Error ? String(error.stack) : reason(error);
+  } catch {
+    return "its error cannot be shown";
   }
 }
 

@@ -26,8 +26,8 @@ const OPTIONS: Rules<FetchForOptions> = { scopes: TEXTS, bind: BOOLEAN, sendTo: 
  */
 export function checkedFetchFor(options: FetchForOptions): FetchForOptions {
   checkOptions("fetchFor", options, OPTIONS);
-  const { scopes, sendTo } = options;
-  return { ...options, scopes: scopes && [...scopes], sendTo: sendTo === undefined ? undefined : String(sendTo) };
+  const { scopes, bind, sendTo, maxBody } = options;
+  return { bind, maxBody, scopes: scopes && [...scopes], sendTo: sendTo === undefined ? undefined : String(sendTo) };
 }
 
 /** `fetch` that adds a token for one agent to the requests that go to it. */
@@ -81,9 +81,9 @@ export function outboundFetch(source: TokenSource, options: FetchForOptions): Ou
 }
 
 /** The options of a `Request` that are no part of its message, unless `init` has others. */
-function withOptionsOf({ signal, integrity, keepalive, redirect }: Request, init: RequestInit): RequestInit {
+function withOptionsOf({ signal, integrity, redirect }: Request, init: RequestInit): RequestInit {
   const given = Object.fromEntries(Object.entries(init).filter(([, value]) => value !== undefined));
-  return { signal, integrity, keepalive, redirect, ...given };
+  return { signal, integrity, redirect, ...given };
 }
 
 async function firstHop(input: string | URL | Request, init: RequestInit, options: FetchForOptions): Promise<Hop> {

@@ -10,6 +10,7 @@ import {
   BACKEND,
   checkOptions,
   checkValue,
+  copied,
   OBJECT,
   openWithOptions,
   type Rules,
@@ -118,7 +119,7 @@ export class OrchestratorClient {
   constructor(options: OrchestratorClientOptions) {
     checkOptions("OrchestratorClient", options, OPTIONS);
     for (const name of REQUIRED) checkValue(`OrchestratorClient: ${name}`, options[name], OPTIONS[name]);
-    this.#options = { ...options };
+    this.#options = copied(options, OPTIONS);
     this.#started = start(this.#options);
     this.#started.then(
       (started) => {

@@ -91,22 +91,23 @@ class BodyReader:
         if self._length is not None and self._length > limit:
             return TOO_LARGE
         held = self._held = Held(budget)
-        parts: list[bytes] = []
-        size = 0
+        # Put together as they come: many small messages take hundreds of times their size.
+        data = bytearray()
         while True:
             message = await self._receive()
-            self._read.append(message)
             if message["type"] != "http.request":
+                self._read.append(message)
                 return MALFORMED  # the caller went away
             part = message.get("body", b"")
-            size += len(part)
-            if size > limit:
+            if len(data) + len(part) > limit:
                 return TOO_LARGE
             if not held.grow(len(part)):
                 return OVERLOADED
-            parts.append(part)
+            data += part
             if not message.get("more_body", False):
-                return Body(b"".join(parts))
+                body = bytes(data)
+                self._read.append({"type": "http.request", "body": body, "more_body": False})
+                return Body(body)
 
     def release(self) -> None:
         """Tell that the request is over."""
@@ -114,7 +115,10 @@ class BodyReader:
             self._held.release()
 
     async def receive(self) -> Message:
-        """The ``receive`` of the application: first what was read, then the rest."""
+        """The ``receive`` of the application: first what was read, in one piece, then the rest.
+
+        For an application that is given a body that was read whole, or not at all.
+        """
         return self._read.pop(0) if self._read else await self._receive()
 
 
