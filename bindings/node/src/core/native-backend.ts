@@ -1,6 +1,7 @@
 import { misuse } from "./answers.js";
 import { ABI_VERSION } from "./operations.js";
-import { type Core, checkCall } from "./portable/core.js";
+import type { Core } from "./portable/core.js";
+import { checkCall } from "./portable/wasm-core.js";
 import { reason } from "./text.js";
 
 const NOTHING = new Uint8Array(0);

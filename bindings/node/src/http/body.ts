@@ -125,13 +125,12 @@ export class Buffers {
   }
 }
 
-const READ: Rules<Body & Pick<TakenBody, "consumed">> = {
+const READ: Rules<Body> = {
   data: { must: "a Uint8Array", holds: isUint8Array },
   tooLarge: BOOLEAN,
   unavailable: BOOLEAN,
   malformed: BOOLEAN,
   overloaded: BOOLEAN,
-  consumed: BOOLEAN,
 };
 
 /** What the core is told of a body. */
@@ -151,9 +150,11 @@ function bodyReply({ data, tooLarge, unavailable, malformed, overloaded }: Body)
 function checkedBody(given: unknown, limit: number): Body {
   const what = "the function that reads the body must give its bytes, or { data, tooLarge, … }";
   if (!isUint8Array(given) && !isPlain(given)) throw misuse("invalid_argument", `${what} (it gave ${kindOf(given)})`);
-  if (!isUint8Array(given)) knownOptions(what, { ...given, consumed: undefined }, Object.keys(READ));
+  const body: Partial<TakenBody> | Body = isUint8Array(given) ? { data: given } : given;
+  const { consumed: _, ...named } = body as Partial<TakenBody>;
+  knownOptions(what, named, Object.keys(READ));
   // Read once: what was checked is what counts.
-  const { data, tooLarge, unavailable, malformed, overloaded }: Body = isUint8Array(given) ? { data: given } : given;
+  const { data, tooLarge, unavailable, malformed, overloaded }: Body = body;
   checkTypes(what, { data, tooLarge, unavailable, malformed, overloaded }, READ);
   if (tooLarge || unavailable || malformed || overloaded) return { tooLarge, unavailable, malformed, overloaded };
   if (data === undefined) throw misuse("invalid_argument", `${what} (it gave neither data nor why there is none)`);

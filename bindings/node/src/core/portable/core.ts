@@ -21,19 +21,3 @@ export interface Core {
 
 /** Default of the memory at which a WebAssembly instance is replaced, in bytes. */
 export const DEFAULT_MEMORY_LIMIT = 1_073_741_824;
-
-/**
- * Checks the types of a call. A text as body would become other bytes, and an ArrayBuffer, which
- * has no `length`, would become none.
- *
- * @throws TypeError
- */
-export function checkCall(op: unknown, request: unknown, body: unknown): void {
-  if (typeof op !== "string" || typeof request !== "string") {
-    throw new TypeError("a call of the core takes the operation and the request as texts");
-  }
-  // The second test accepts bytes of another realm, such as a test runner's.
-  if (!(body instanceof Uint8Array) && Object.prototype.toString.call(body) !== "[object Uint8Array]") {
-    throw new TypeError("a call of the core takes the body as a Uint8Array: encode a text, wrap an ArrayBuffer");
-  }
-}

@@ -1,6 +1,6 @@
 import { ABI_VERSION } from "../operations.js";
 import { oneLine, reason } from "../text.js";
-import { type Core, checkCall } from "./core.js";
+import type { Core } from "./core.js";
 import type { Platform, View } from "./platform.js";
 import { ProcessExit, Wasi } from "./wasi.js";
 
@@ -16,6 +16,22 @@ const NOTHING = new Uint8Array(0);
 
 /** The module is not of this package's version; `message` has both versions. */
 export class WrongModule extends Error {}
+
+/**
+ * Checks the types of a call. A text as body would become other bytes, and an ArrayBuffer, which
+ * has no `length`, would become none.
+ *
+ * @throws TypeError
+ */
+export function checkCall(op: unknown, request: unknown, body: unknown): void {
+  if (typeof op !== "string" || typeof request !== "string") {
+    throw new TypeError("a call of the core takes the operation and the request as texts");
+  }
+  // The second test accepts bytes of another realm, such as a test runner's.
+  if (!(body instanceof Uint8Array) && Object.prototype.toString.call(body) !== "[object Uint8Array]") {
+    throw new TypeError("a call of the core takes the body as a Uint8Array: encode a text, wrap an ArrayBuffer");
+  }
+}
 
 /** The core as a WebAssembly module in this thread's JavaScript engine. */
 export class WasmCore implements Core {
