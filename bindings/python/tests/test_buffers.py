@@ -200,8 +200,8 @@ def skill(tmp_path: Path, backend: str) -> AuthSkill:
 def test_a_budget_is_counted_by_what_came_and_is_free_in_a_child() -> None:
     budget = Budget(100)
     held, other = Held(budget), Held(budget)
-    assert held.grow(60)
-    assert not other.grow(41)
+    assert held.cover(60)
+    assert not other.cover(41)
     assert in_child(lambda: budget.take(100))
     held.release()
     held.release()

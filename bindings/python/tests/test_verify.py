@@ -123,19 +123,19 @@ def test_a_path_has_no_query(auth: AgentAuth, client: OrchestratorClient) -> Non
 def test_a_token_that_is_used_while_the_engine_closes_works_once(
     keys_dir: Path, client: OrchestratorClient, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    auth = AgentAuth(keys_dir, backend=backend, replay="memory")
     token = client.sign("POST", ORIGIN + "/agent", BODY)["Authorization"]
     noting, closed = threading.Event(), threading.Event()
     note = MemoryStore.note
 
-    def slow(store: MemoryStore, expires_at: float) -> bool:
+    def slow(store: MemoryStore, expires_at: float) -> None:
         # The first of the two has claimed its token, and has not said so yet.
         if not noting.is_set():
             noting.set()
             assert closed.wait(DEADLINE)
-        return note(store, expires_at)
+        note(store, expires_at)
 
     monkeypatch.setattr(MemoryStore, "note", slow)
+    auth = AgentAuth(keys_dir, backend=backend, replay="memory")
 
     def used() -> str:
         try:

@@ -242,7 +242,9 @@ class Verifier:
         self._used = used
         self._logger = logger
         self._warned: list[str] = []
-        self._engine = Engine(core, self._configure, self._opened, self._finished)
+        self._note = None if used is None else used.note
+        finished = None if self._note is None else self._finished
+        self._engine = Engine(core, self._configure, self._opened, finished)
         if used is None:
             logger.warning("development mode: replayed requests and changed bodies are accepted")
         else:
@@ -282,13 +284,15 @@ class Verifier:
         self._engine.close()
 
     def _verify_with(self, facts: Facts, body: Body) -> Caller:
-        said, data = self._engine.told(body)
-        members = f"{facts.members()},{said}" if said else facts.members()
-        return _caller_of(self._engine.run("request.verify", members, data, self._answer))
+        verified = self._engine.judge("request.verify", facts.members(), body, self._answer)
+        return _caller_of(verified)
 
     def _finished(self, result: Answer) -> bool:
         claims = result.get("claims")
-        return claims is not None and self._used is not None and self._used.note(claims["exp"])
+        if claims is None or self._note is None:
+            return False
+        self._note(claims["exp"])
+        return True
 
     def _answer(self, need: Need) -> Reply:
         if need["kind"] == "keys" and self._folder is not None:

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, abort, current_app, g, request
 from tallystick._access.token_endpoint import PATHS, TokenEndpoint, engine_of, must_be_endpoints
 from tallystick._core.problems import error
 from tallystick._http.refusal import log_refusal
-from tallystick._http.wsgi_request import WSGIBody, facts_of
+from tallystick._http.wsgi_request import WSGIBody, facts_and_body
 from tallystick.errors import TallystickError
 
 if TYPE_CHECKING:
@@ -58,10 +58,10 @@ def guard(view: View, verifier: Verifier, logger: logging.Logger, on_error: OnEr
     def guarded(*args: Any, **kwargs: Any) -> Any:
         # The request itself: each access through Flask's proxy would look it up.
         current = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        body = WSGIBody(current)
+        facts, body = facts_and_body(current)
         try:
             try:
-                g.auth = verifier.verify(facts_of(current.environ), body)
+                g.auth = verifier.verify(facts, body)
             except TallystickError as refused:
                 # An error without an answer, such as of a broken core, is raised (Flask: 500).
                 log_refusal(logger, refused)

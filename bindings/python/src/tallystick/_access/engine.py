@@ -81,7 +81,9 @@ class AccessEngine:
         self._ring = host.ring
         self._sources = host.sources if host.ring is None else (host.ring, *host.sources)
         self._access = {**access, **self.signing.configuration, "derive": "host"}
-        self.engine = Engine(core, self._configure, self._on_open, self._finished)
+        self._note = host.used.note
+        finished = None if self._note is None else self._finished
+        self.engine = Engine(core, self._configure, self._on_open, finished)
         self.used.start()
 
     @property
@@ -235,7 +237,10 @@ class AccessEngine:
     def _finished(self, result: Answer) -> bool:
         # A bound token, or a client's assertion at the token endpoint.
         until = result["expires_at"] if result.get("bound") else result.get("used_until")
-        return until is not None and self.used.note(until)
+        if until is None or self._note is None:
+            return False
+        self._note(until)
+        return True
 
     def _issued(
         self, target: str, scopes: Sequence[str] | None, binding: Binding | None, reuse: bool

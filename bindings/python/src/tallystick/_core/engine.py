@@ -115,6 +115,13 @@ class Engine(ForkAware):
                 self._forget(handle)
         raise error("internal", _REPLACED)
 
+    def judge(
+        self, operation: str, members: str, body: Body, host: Callable[[Need], Reply]
+    ) -> Answer:
+        """Do the same for a request whose body is known."""
+        said, data = self.told(body)
+        return self.run(operation, f"{members},{said}" if said else members, data, host)
+
     async def arun(
         self, operation: str, members: str, body: bytes, host: Callable[[Need], Awaitable[Reply]]
     ) -> Answer:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tallystick._core.engine import Need, Reply
 
 __all__ = ["UsedTokens"]
@@ -22,8 +24,9 @@ class UsedTokens(Protocol):
     def answer(self, need: Need) -> Reply:
         """Answer the need ``claim``. If the store fails, the core refuses the request."""
 
-    def note(self, expires_at: float) -> bool:
-        """Note the expiry of a token that was accepted, in seconds since 1970.
+    @property
+    def note(self) -> Callable[[float], None] | None:
+        """What notes the expiry of a token that was accepted, in seconds since 1970.
 
-        Return whether the token is remembered in the engine, and lost with it.
+        ``None`` where used tokens are not remembered in the engine, and so not lost with it.
         """

@@ -101,9 +101,9 @@ class BodyReader:
             part = message.get("body", b"")
             if len(data) + len(part) > limit:
                 return TOO_LARGE
-            if not held.grow(len(part)):
-                return OVERLOADED
             data += part
+            if not held.cover(len(data)):
+                return OVERLOADED
             if not message.get("more_body", False):
                 body = bytes(data)
                 self._read.append({"type": "http.request", "body": body, "more_body": False})

@@ -242,26 +242,23 @@ class Budget(ForkAware):
 class Held:
     """The bytes that one body holds: as many as have come of it. For one thread."""
 
-    __slots__ = ("_budget", "_came", "_taken")
+    __slots__ = ("_budget", "taken")
 
     def __init__(self, budget: Budget, taken: int = 0) -> None:
         self._budget = budget
-        self._taken = taken
-        self._came = 0
+        self.taken = taken
 
-    def grow(self, size: int) -> bool:
-        """Take as many bytes as have come; ``False`` if they are not left."""
-        self._came += size
-        more = self._came - self._taken
-        if more > 0:
-            if not self._budget.take(more):
+    def cover(self, size: int) -> bool:
+        """Take what is missing of as many bytes as have come; ``False`` if it is not left."""
+        if size > self.taken:
+            if not self._budget.take(size - self.taken):
                 return False
-            self._taken += more
+            self.taken = size
         return True
 
     def release(self) -> None:
         """Give back what is held."""
-        taken, self._taken = self._taken, 0
+        taken, self.taken = self.taken, 0
         if taken:
             self._budget.give(taken)
 

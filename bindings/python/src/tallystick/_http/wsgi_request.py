@@ -14,7 +14,7 @@ from tallystick.types import Body
 if TYPE_CHECKING:
     from tallystick._http.request import Budget, Buffers
 
-__all__ = ["WSGIBody", "facts_of"]
+__all__ = ["WSGIBody", "facts_and_body"]
 
 _PIECE = 64 << 10
 
@@ -47,6 +47,11 @@ def facts_of(environ: dict[str, Any]) -> Facts:
         environ.get("SCRIPT_NAME", ""),
         environ.get("RAW_URI") or environ.get("REQUEST_URI") or "",
     )
+
+
+def facts_and_body(request: WSGIRequest) -> tuple[Facts, WSGIBody]:
+    """Return the facts of a request, and its body, unread."""
+    return facts_of(request.environ), WSGIBody(request)
 
 
 class WSGIBody:
@@ -146,17 +151,20 @@ class WSGIBody:
 
     def _pieces(self, stream: Any, wanted: int) -> bytes | None:
         held: Held = self._held  # type: ignore[assignment]
-        data: bytes = stream.read(min(wanted, _PIECE))
-        parts = [data]
-        while data:
-            if not held.grow(len(data)):
+        whole: bytes | bytearray = stream.read(min(wanted, _PIECE))
+        # Most bodies come in one piece. Others are put together as they come: many small pieces
+        # take many times their size.
+        part: bytes | bytearray = whole
+        while part:
+            if len(whole) > held.taken and not held.cover(len(whole)):
                 return None
-            wanted -= len(data)
-            if not wanted:
+            if len(whole) >= wanted:
                 break
-            data = stream.read(min(wanted, _PIECE))
-            parts.append(data)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            if part is whole:
+                whole = bytearray(whole)
+            part = stream.read(min(wanted - len(whole), _PIECE))
+            whole += part
+        return whole if isinstance(whole, bytes) else bytes(whole)
 
 
 _MAX_DIGITS = 18

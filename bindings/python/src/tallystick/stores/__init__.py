@@ -62,6 +62,8 @@ class SharedStore:
     Thread-safe and fork-safe.
     """
 
+    note = None
+
     def __init__(self, store: ClaimAnswerer, logger: logging.Logger) -> None:
         self._store = store
         self._logger = logger
@@ -86,9 +88,6 @@ class SharedStore:
         self._failure = ""
         self._log_notice()
         return CLAIMED if claimed else _EXISTS
-
-    def note(self, expires_at: float) -> bool:  # noqa: ARG002 - the store remembers by itself
-        return False
 
     def _log_notice(self) -> None:
         if self._store.notice:

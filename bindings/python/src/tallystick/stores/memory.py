@@ -54,10 +54,9 @@ class MemoryStore(ForkAware):
     def answer(self, need: Need) -> Reply:
         raise error("internal", f"the core asked for {need['kind']!r}, which it does itself here")
 
-    def note(self, expires_at: float) -> bool:
+    def note(self, expires_at: float) -> None:
         with self._lock:
             self._latest = max(self._latest, expires_at)
-        return True
 
     @property
     def floor(self) -> int:
