@@ -9,10 +9,12 @@ import (
 func accessTimes(a *area) {
 	good := accessToken(nil)
 	fine := func(name, says string, changes, moment object) {
-		a.accept("time-"+name, says, step7+": leeway and clock_skew 30 s for access tokens", openAccess(nil), letsIn(accessToken(changes), moment))
+		a.accept("time-"+name, says, step7+": leeway and clock_skew 30 s for access tokens", openAccess(nil),
+			letsIn(accessToken(changes), moment))
 	}
 	bad := func(name, twin, says, code string, changes, moment object) {
-		a.reject("time-"+name, "time-"+twin, says, step7+": leeway and clock_skew 30 s for access tokens", openAccess(nil), keepsOut(accessToken(changes), moment, code))
+		a.reject("time-"+name, "time-"+twin, says, step7+": leeway and clock_skew 30 s for access tokens",
+			openAccess(nil), keepsOut(accessToken(changes), moment, code))
 	}
 	fine("last", "the last moment: exp and the leeway", nil, at(now+329))
 	bad("expired", "last", "expired", "token_expired", nil, at(now+330))
@@ -20,15 +22,18 @@ func accessTimes(a *area) {
 	bad("nbf-ahead", "nbf-last", "nbf ahead by more", "token_not_yet_valid", object{"nbf": now + 32}, nil)
 	fine("iat-last", "iat ahead by the clock skew", object{"iat": now + 31}, nil)
 	bad("iat-ahead", "iat-last", "iat ahead by more", "token_not_yet_valid", object{"iat": now + 32}, nil)
-	fine("fraction", "fractions of a second", object{"iat": json.Number("1700000000.25"), "exp": json.Number("1700000300.75")}, nil)
+	fine("fraction", "fractions of a second", object{"iat": json.Number("1700000000.25"),
+		"exp": json.Number("1700000300.75")}, nil)
 	bad("exp-missing", "last", "no exp", "invalid_claims", object{"exp": remove}, nil)
 	bad("exp-string", "last", "an exp that is a string", "invalid_claims", object{"exp": "1700000300"}, nil)
 	bad("exp-zero", "last", "exp 0 is not absent", "token_expired", object{"exp": 0}, nil)
 	bad("nbf-huge", "nbf-last", "nbf 1e300", "invalid_claims", object{"nbf": json.Number("1e300")}, nil)
 	bad("iat-null", "iat-last", "iat null", "invalid_claims", object{"iat": nil}, nil)
 	fine("lifetime-longest", "a token of 24 hours", object{"exp": now + 86400}, nil)
-	bad("lifetime-over", "lifetime-longest", "a token of 24 hours and a second", "invalid_claims", object{"exp": now + 86401}, nil)
-	bad("lifetime-over-without-iat", "lifetime-longest", "without iat the time from now on counts", "invalid_claims", object{"exp": now + 90000, "iat": remove}, nil)
+	bad("lifetime-over", "lifetime-longest", "a token of 24 hours and a second", "invalid_claims",
+		object{"exp": now + 86401}, nil)
+	bad("lifetime-over-without-iat", "lifetime-longest", "without iat the time from now on counts",
+		"invalid_claims", object{"exp": now + 90000, "iat": remove}, nil)
 	skewed := func(name string, settings object, twin string, seconds string, code string) {
 		t := accessToken(object{"iat": json.Number(seconds)})
 		source := step7 + ": clock_skew"
@@ -36,7 +41,8 @@ func accessTimes(a *area) {
 			a.accept("time-skew-"+name, "clock_skew of the configuration", source, openAccess(settings), letsIn(t, at(now)))
 			return
 		}
-		a.reject("time-skew-"+name, "time-skew-"+twin, "clock_skew of the configuration", source, openAccess(settings), keepsOut(t, at(now), code))
+		a.reject("time-skew-"+name, "time-skew-"+twin, "clock_skew of the configuration", source,
+			openAccess(settings), keepsOut(t, at(now), code))
 	}
 	skewed("none", object{"clock_skew": 0}, "", "1700000000", "")
 	skewed("none-over", object{"clock_skew": 0}, "none", "1700000001", "token_not_yet_valid")
@@ -44,18 +50,25 @@ func accessTimes(a *area) {
 	skewed("most", object{"clock_skew": 300}, "", "1700000300", "")
 	skewed("most-over", object{"clock_skew": 300}, "most", "1700000301", "token_not_yet_valid")
 	sometime := openAccess(object{"clock_skew": 300, "leeway": 0})
-	a.accept("time-skew-alone", "clock_skew without leeway: the last moment", step7+": clock_skew", sometime, letsIn(good, at(now+299)))
-	a.reject("time-skew-expired", "time-skew-alone", "clock_skew forgives no exp", step7+": clock_skew", sometime, keepsOut(good, at(now+300), "token_expired"))
-	a.reject("time-again-expired", "time-skew-alone", "nor that of a token that was accepted before", step7+": clock_skew", sometime, letsIn(good, at(now+299)), keepsOut(good, at(now+300), "token_expired"))
+	a.accept("time-skew-alone", "clock_skew without leeway: the last moment", step7+": clock_skew", sometime,
+		letsIn(good, at(now+299)))
+	a.reject("time-skew-expired", "time-skew-alone", "clock_skew forgives no exp", step7+": clock_skew", sometime,
+		keepsOut(good, at(now+300), "token_expired"))
+	a.reject("time-again-expired", "time-skew-alone", "nor that of a token that was accepted before",
+		step7+": clock_skew", sometime, letsIn(good, at(now+299)), keepsOut(good, at(now+300), "token_expired"))
 	strict := openAccess(object{"leeway": 0, "max_lifetime": 60})
-	a.accept("time-configured", "leeway and max_lifetime of the configuration", "abi.md engine.open: access", strict, letsIn(accessToken(object{"exp": now + 60}), at(now+59)))
-	a.reject("time-configured-leeway", "time-configured", "no leeway", "abi.md engine.open: access", strict, keepsOut(accessToken(object{"exp": now + 60}), at(now+60), "token_expired"))
-	a.reject("time-configured-lifetime", "time-configured", "a longer life", "abi.md engine.open: access", strict, keepsOut(accessToken(object{"exp": now + 61}), nil, "invalid_claims"))
+	a.accept("time-configured", "leeway and max_lifetime of the configuration", "abi.md engine.open: access",
+		strict, letsIn(accessToken(object{"exp": now + 60}), at(now+59)))
+	a.reject("time-configured-leeway", "time-configured", "no leeway", "abi.md engine.open: access", strict,
+		keepsOut(accessToken(object{"exp": now + 60}), at(now+60), "token_expired"))
+	a.reject("time-configured-lifetime", "time-configured", "a longer life", "abi.md engine.open: access", strict,
+		keepsOut(accessToken(object{"exp": now + 61}), nil, "invalid_claims"))
 }
 
 func accessClaimTypes(a *area) {
 	bad := func(name, says string, changes object) {
-		a.reject("claim-"+name, "context", says, step8, openAccess(nil), keepsOut(accessToken(changes), nil, "invalid_claims"))
+		a.reject("claim-"+name, "context", says, step8, openAccess(nil),
+			keepsOut(accessToken(changes), nil, "invalid_claims"))
 	}
 	bad("iss-missing", "no iss", object{"iss": remove})
 	bad("iss-number", "an iss that is a number", object{"iss": 1})
@@ -78,11 +91,15 @@ func accessClaimTypes(a *area) {
 	bad("aoauth-string", "an aoauth that is a string", object{"aoauth": aliceURL})
 	bad("aoauth-null", "an aoauth of null", object{"aoauth": nil})
 	bad("agent-url-number", "an agent_url that is a number", object{"aoauth": object{"agent_url": 1}})
-	bad("agent-url-elsewhere", "an agent_url that the issuer cannot speak for", object{"aoauth": object{"agent_url": "https://victim.example"}})
-	bad("agent-url-look-alike", "an agent_url whose host begins with the issuer's", object{"aoauth": object{"agent_url": aliceURL + ".evil.example"}})
-	bad("agent-path-host", "an agent_path that would continue the host", object{"agent_path": ".evil.example", "aoauth": remove})
+	bad("agent-url-elsewhere", "an agent_url that the issuer cannot speak for",
+		object{"aoauth": object{"agent_url": "https://victim.example"}})
+	bad("agent-url-look-alike", "an agent_url whose host begins with the issuer's",
+		object{"aoauth": object{"agent_url": aliceURL + ".evil.example"}})
+	bad("agent-path-host", "an agent_path that would continue the host",
+		object{"agent_path": ".evil.example", "aoauth": remove})
 	bad("agent-path-up", "an agent_path that climbs", object{"agent_path": "/agents/..", "aoauth": remove})
-	a.accept("claim-token-type-case", "token_type is case-insensitive", "RFC 6749 section 5.1", openAccess(nil), letsIn(accessToken(object{"token_type": "bearer"}), nil))
+	a.accept("claim-token-type-case", "token_type is case-insensitive", "RFC 6749 section 5.1", openAccess(nil),
+		letsIn(accessToken(object{"token_type": "bearer"}), nil))
 }
 
 func accessAudience(a *area) {
@@ -91,11 +108,13 @@ func accessAudience(a *area) {
 		a.accept("audience-"+name, says, source, openAccess(nil), letsIn(accessToken(object{"aud": aud}), nil))
 	}
 	bad := func(name, says, code string, aud any) {
-		a.reject("audience-"+name, "audience-array", says, source, openAccess(nil), keepsOut(accessToken(object{"aud": aud}), nil, code))
+		a.reject("audience-"+name, "audience-array", says, source, openAccess(nil),
+			keepsOut(accessToken(object{"aud": aud}), nil, code))
 	}
 	fine("array", "an array that has bob", []string{"https://other.example", bobURL})
 	same := func(name, says, aud string) {
-		a.accept("audience-"+name, says, "RFC 3986 section 6.2: URLs that name the same; readers that compare texts, as RFC 7519 section 2 says, refuse it",
+		a.accept("audience-"+name, says,
+			"RFC 3986 section 6.2: URLs that name the same; readers that compare texts, as RFC 7519 section 2 says, refuse it",
 			openAccess(nil), letsIn(accessToken(object{"aud": aud}), nil))
 	}
 	same("slash", "a slash at the end", bobURL+"/")
@@ -118,7 +137,11 @@ func accessAudience(a *area) {
 	bad("object", "an aud that is an object", "invalid_claims", object{"url": bobURL})
 	bad("array-with-number", "an array with bob and a number", "invalid_claims", []any{bobURL, 1})
 	configured := openAccess(object{"audience": []string{"bob-service", "https://bob.example"}})
-	a.accept("audience-configured", "an audience of the configuration, and base_url still", "abi.md engine.open: audience", configured,
-		letsIn(accessToken(object{"aud": "bob-service"}), nil), letsIn(accessToken(object{"aud": "https://bob.example"}), nil), letsIn(accessToken(nil), nil))
-	a.reject("audience-configured-case", "audience-configured", "what is no URL is compared exactly", "abi.md engine.open: audience", configured, keepsOut(accessToken(object{"aud": "Bob-Service"}), nil, "invalid_audience"))
+	a.accept("audience-configured", "an audience of the configuration, and base_url still",
+		"abi.md engine.open: audience", configured,
+		letsIn(accessToken(object{"aud": "bob-service"}),
+			nil), letsIn(accessToken(object{"aud": "https://bob.example"}), nil), letsIn(accessToken(nil), nil))
+	a.reject("audience-configured-case", "audience-configured", "what is no URL is compared exactly",
+		"abi.md engine.open: audience", configured, keepsOut(accessToken(object{"aud": "Bob-Service"}), nil,
+			"invalid_audience"))
 }

@@ -158,7 +158,8 @@ func mixedAnswers(a *area) {
 	asksCheck := asks(t, nil, "check", object{})
 	mixed := func(name, says string, members object, body string) {
 		a.reject("check-and-"+name, "check-valid", says, abiNeeds, host, asksCheck,
-			resume(object{"valid": true}.with(members), body, errorCode("invalid_argument")), resume(object{"valid": true}, "", errorCode("unknown_ticket")))
+			resume(object{"valid": true}.with(members), body,
+				errorCode("invalid_argument")), resume(object{"valid": true}, "", errorCode("unknown_ticket")))
 	}
 	mixed("claim", "valid, and a claim", object{"claim": "claimed"}, "")
 	mixed("unchanged", "valid, and no new keys", object{"unchanged": true}, "")
@@ -170,7 +171,8 @@ func mixedAnswers(a *area) {
 	mixed("overloaded", "valid, and no room for a body", object{"overloaded": true}, "")
 	mixed("bytes", "valid, and bytes", nil, "x")
 	a.reject("keys-and-valid", "keys-unchanged", "no new keys, and a verdict", abiNeeds, open(object{"reload": true}),
-		asks(t, nil, "keys", object{"issuer": "alice"}), resume(object{"unchanged": true, "valid": true}, "", errorCode("invalid_argument")))
+		asks(t, nil, "keys", object{"issuer": "alice"}), resume(object{"unchanged": true, "valid": true}, "",
+			errorCode("invalid_argument")))
 }
 
 func tickets(a *area) {

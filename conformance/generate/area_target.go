@@ -86,7 +86,8 @@ func queries(a *area) {
 	a.accept("query-of-rotagent", "rotagent signs no URL, so its query is not signed either", source, open(nil), accepted(sign(alice, rotagentClaims()), query("a=1")))
 	a.reject("query-in-path", "query", "a host that did not split the target would have every bound token refused: it is told", "abi.md request.verify", open(nil),
 		verify(t, object{"path": "/agent?a=1&b=2"}, errorCode("invalid_argument")))
-	a.accept("query-mark-decoded", "a decoded path may have a question mark", "abi.md request.verify: path_decoded", open(nil),
+	a.accept("query-mark-decoded", "a decoded path may have a question mark",
+		"abi.md request.verify: path_decoded", open(nil),
 		accepted(bound("https://agent.example/a%3Fb"), object{"path": "/a?b", "path_decoded": true, "raw_target": "/a%3Fb"}))
 	upper := sign(alice, boundClaims().with(object{"query_sha256": upperHex("a=1")}))
 	a.reject("query-digest-upper-case", "query", "a digest in upper case: it is lower-case hex", source, open(nil), refused(upper, query("a=1"), "wrong_target"))
@@ -154,7 +155,8 @@ func oneAfterAnother(a *area) {
 	}
 	bad("other-host", "then another host", "https://other.example/agent", nil)
 	bad("other-path", "then another path", endpoint, object{"path": "/admin"})
-	bad("query", "then an htu with a query, which the path seems to have", endpoint+"?x=1", object{"path": "/agent?x=1", "path_decoded": true})
+	bad("query", "then an htu with a query, which the path seems to have", endpoint+"?x=1",
+		object{"path": "/agent?x=1", "path_decoded": true})
 	bad("fragment", "then an htu with a fragment", endpoint+"#x", object{"path": "/agent#x"})
 	bad("decoded", "then a decoded path that is spelled as the htu is encoded: the request had %2520", "https://agent.example/a%20b",
 		object{"path": "/a%20b", "path_decoded": true})

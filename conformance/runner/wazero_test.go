@@ -15,9 +15,6 @@ const keptCache = "../../build/conformance/wazero"
 
 func buildModule(t *testing.T) string {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("the module is built, and compiled for this machine, which takes most of a minute: not with -short")
-	}
 	module := filepath.Join(t.TempDir(), "tallystick.wasm")
 	build := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", module, "../../wasm")
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=-buildvcs=false")

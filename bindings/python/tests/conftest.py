@@ -89,9 +89,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     options = ["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=8,mode=0700", "tmpfs"]
     if os.getuid() != 0 or subprocess.run([*options, str(folder)], check=False).returncode:
-        pytest.skip(
-            "a full disk is a mount of its own, and only root may mount, not in every container: "
-            "what a full disk does is not tested in this run"
-        )
+        pytest.skip("only root may mount a disk to fill: a full disk is not tested in this run")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
