@@ -1,4 +1,4 @@
-export { AuthSkill, type AuthSkillOptions, type CommandResult } from "./access/auth-skill.js";
+export { AuthSkill, type CommandResult } from "./access/auth-skill.js";
 export {
   Authority,
   type AuthorityOptions,
@@ -13,6 +13,7 @@ export type { AccessStatistics, Identity } from "./access/engine.js";
 export type { ConnectionContext, HeaderBag, Identified, OutgoingContext, OutgoingHeaders } from "./access/hooks.js";
 export type { HostOptions } from "./access/options.js";
 export type { Rotation, RotationOptions } from "./access/signing-keys.js";
+export type { AuthSkillOptions } from "./access/skill-options.js";
 export * from "./codes.js";
 export type { Logger } from "./core/console.js";
 export { type Backend, type Core, type CoreOptions, loadCore } from "./core/load.js";

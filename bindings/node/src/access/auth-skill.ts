@@ -6,13 +6,10 @@ import type { AccessCommandResult, AccessIssueResult } from "../core/operations.
 import {
   BOOLEAN,
   checkOptions,
-  checkTypes,
   checkValue,
   FUNCTION,
-  ISSUER_KEYS,
   isPlain,
   kindOf,
-  newName,
   type Rules,
   TEXT,
   TEXTS,
@@ -36,12 +33,11 @@ import {
 } from "../hosts/node.js";
 import { NO_BODY } from "../http/body.js";
 import { checkFacts, FACTS, isUsual, REQUIREMENTS } from "../http/facts.js";
-import { isVerdict, type OnError, Refusals } from "../http/refusal.js";
+import { isVerdict, Refusals } from "../http/refusal.js";
 import { checkedFetchFor, type FetchForOptions, type OutboundFetch, outboundFetch } from "../outbound/fetch.js";
-import { checkReplay, type ReplayStore } from "../stores/replay.js";
 import type { AuthContext, BodyReader, RequestFacts, Requirements, SignedHeaders } from "../types.js";
 import { type AuthorizeOptions, issueRequest } from "./authorize.js";
-import { type AuthConfig, type AuthConfigInput, ConfigSource } from "./config.js";
+import { type AuthConfigInput, ConfigSource } from "./config.js";
 import { readConfigFile } from "./config-file.js";
 import { endpointService } from "./endpoint.js";
 import { type AccessEngine, type AccessStatistics, type Identity, identityOf, statisticsOf } from "./engine.js";
@@ -53,38 +49,11 @@ import {
   type OutgoingHeaders,
   readIdentity,
 } from "./hooks.js";
-import {
-  checkConfig,
-  checkSigner,
-  HOST,
-  HOST_NAMES,
-  HOST_ONLY,
-  type HostOptions,
-  refuseHostOptions,
-} from "./options.js";
 import type { Rotation, RotationOptions } from "./signing-keys.js";
+import { type AuthSkillOptions, checkSkillOptions, overridesOf, refuseHostOptions } from "./skill-options.js";
 import { Lifecycle, openEngine, readSettings } from "./startup.js";
 import { Targets } from "./targets.js";
 import { TokenVerifier } from "./verifier.js";
-
-/**
- * The options of a skill besides its configuration. Keys of the configuration are taken, too, and
- * override those of `config`.
- */
-export interface AuthSkillOptions extends HostOptions, AuthConfig {
-  /**
-   * Public keys by issuer (PEM, JWK or JWKS text), which are then not fetched. These issuers are
-   * trusted: they need not be in `allow`, but `deny` and `acceptFrom` still hold.
-   */
-  readonly keys?: Readonly<Record<string, string>> | undefined;
-  /**
-   * The memory of used bound tokens: "memory" is this process alone, which is logged once in
-   * production; a store is shared. Default: "memory".
-   */
-  readonly replay?: "memory" | ReplayStore | undefined;
-  /** Called with each refusal; the answer that it returns is sent in place of the core's. */
-  readonly onError?: OnError | undefined;
-}
 
 /** The result of a slash command; `console.log` shows `display` alone. */
 export interface CommandResult {
@@ -117,7 +86,7 @@ export class AuthSkill implements Endpoint {
    *   `invalid_config` for a wrong `replay`, and for an option in the configuration.
    */
   constructor(config: AuthConfigInput = {}, options: AuthSkillOptions = {}) {
-    checkConstruction(config, options);
+    checkSkillOptions(config, options);
     const overrides = overridesOf(options);
     const logger = options.logger ?? consoleLogger;
     this.#refusals = new Refusals(logger, options.onError);
@@ -401,18 +370,6 @@ interface Started {
   readonly targets: Targets;
 }
 
-/**
- * The keys of a configuration among the options, as JSON has them.
- *
- * @throws {@link TallystickError} `invalid_argument` for a value that JSON would drop: a check
- *   would be gone with it.
- */
-function overridesOf(options: AuthSkillOptions): object {
-  const names = Object.getOwnPropertyNames(options).filter((name) => !HOST_ONLY.includes(name));
-  const given = names.map((name) => [name, (options as Readonly<Record<string, unknown>>)[name]]);
-  return JSON.parse(jsonText(Object.fromEntries(given), "AuthSkill: the options"));
-}
-
 async function start(
   config: AuthConfigInput | ConfigSource,
   overrides: object,
@@ -428,24 +385,6 @@ async function start(
     engine,
     targets: new Targets(startup.core, startup.read.access.authority, logger),
   };
-}
-
-function checkConstruction(config: unknown, options: AuthSkillOptions): void {
-  if (!isPlain(options)) {
-    const found = kindOf(options);
-    throw misuse("invalid_argument", `AuthSkill: the options must be a plain object (there is ${found})`);
-  }
-  const old = Object.keys(options).find((name) => newName(name, HOST_NAMES) !== undefined);
-  if (old !== undefined) {
-    throw misuse("invalid_argument", `AuthSkill: unknown option "${old}": write ${newName(old, HOST_NAMES)}`);
-  }
-  checkReplay("AuthSkill", options.replay);
-  // All other members are keys of the configuration, which the core checks.
-  checkTypes("AuthSkill", options, { ...HOST, onError: FUNCTION, keys: ISSUER_KEYS });
-  checkSigner("AuthSkill", options);
-  if (config instanceof ConfigSource) return;
-  checkConfig(config);
-  refuseHostOptions(config, undefined);
 }
 
 /** @throws {@link TallystickError} `invalid_argument` for a claim that JSON cannot hold. */

@@ -1,0 +1,106 @@
+import { misuse } from "../core/answers.js";
+import { jsonText } from "../core/json.js";
+import { camelCase, checkTypes, FUNCTION, ISSUER_KEYS, isPlain, kindOf, newName } from "../core/options.js";
+import type { OnError } from "../http/refusal.js";
+import { checkReplay, type ReplayStore } from "../stores/replay.js";
+import { type AuthConfig, ConfigSource } from "./config.js";
+import { checkSigner, HOST, HOST_NAMES, type HostOptions } from "./options.js";
+
+/**
+ * The options of a skill besides its configuration. Keys of the configuration are taken, too, and
+ * override those of `config`.
+ */
+export interface AuthSkillOptions extends HostOptions, AuthConfig {
+  /**
+   * Public keys by issuer (PEM, JWK or JWKS text), which are then not fetched. These issuers are
+   * trusted: they need not be in `allow`, but `deny` and `acceptFrom` still hold.
+   */
+  readonly keys?: Readonly<Record<string, string>> | undefined;
+  /**
+   * The memory of used bound tokens: "memory" is this process alone, which is logged once in
+   * production; a store is shared. Default: "memory".
+   */
+  readonly replay?: "memory" | ReplayStore | undefined;
+  /** Called with each refusal; the answer that it returns is sent in place of the core's. */
+  readonly onError?: OnError | undefined;
+}
+
+/** The options of a skill that are no keys of a configuration. */
+const HOST_ONLY: readonly string[] = [...HOST_NAMES, "keys", "replay", "onError"];
+
+/**
+ * Refuses what a skill cannot be made of, before anything is loaded.
+ *
+ * @throws {@link TallystickError} `invalid_argument` for an option or a configuration of a wrong type,
+ *   `invalid_config` for a wrong `replay`, and for an option in the configuration.
+ */
+export function checkSkillOptions(config: unknown, options: AuthSkillOptions): void {
+  if (!isPlain(options)) {
+    const found = kindOf(options);
+    throw misuse("invalid_argument", `AuthSkill: the options must be a plain object (there is ${found})`);
+  }
+  const old = Object.keys(options).find((name) => newName(name, HOST_NAMES) !== undefined);
+  if (old !== undefined) {
+    throw misuse("invalid_argument", `AuthSkill: unknown option "${old}": write ${newName(old, HOST_NAMES)}`);
+  }
+  checkReplay("AuthSkill", options.replay);
+  // All other members are keys of the configuration, which the core checks.
+  checkTypes("AuthSkill", options, { ...HOST, onError: FUNCTION, keys: ISSUER_KEYS });
+  checkSigner("AuthSkill", options);
+  if (config instanceof ConfigSource) return;
+  checkConfig(config);
+  refuseHostOptions(config, undefined);
+}
+
+/**
+ * The keys of a configuration among the options, as JSON has them.
+ *
+ * @throws {@link TallystickError} `invalid_argument` for a value that JSON would drop: a check
+ *   would be gone with it.
+ */
+export function overridesOf(options: AuthSkillOptions): object {
+  const names = Object.getOwnPropertyNames(options).filter((name) => !HOST_ONLY.includes(name));
+  const given = names.map((name) => [name, (options as Readonly<Record<string, unknown>>)[name]]);
+  return JSON.parse(jsonText(Object.fromEntries(given), "AuthSkill: the options"));
+}
+
+/**
+ * Refuses a configuration that is no plain object, before anything is loaded.
+ *
+ * @throws {@link TallystickError} `invalid_argument`
+ */
+function checkConfig(config: unknown): void {
+  if (isPlain(config)) return;
+  const advice =
+    typeof config === "string" ? "use AuthSkill.fromFile(path) for a file" : "write new AuthSkill({ baseUrl: … })";
+  throw misuse(
+    "invalid_argument",
+    `AuthSkill: the configuration must be a plain object (it is ${kindOf(config)}): ${advice}`,
+  );
+}
+
+/**
+ * Refuses options in the configuration, with advice; the core would only say that there is no such
+ * key.
+ *
+ * @param name - The file's name, if the configuration is a file.
+ * @throws {@link TallystickError} `invalid_config`
+ */
+export function refuseHostOptions(config: unknown, name: string | undefined): void {
+  const misplaced = Object.keys(authOf(config)).map(camelCase);
+  const written = misplaced.find((key) => HOST_ONLY.includes(newName(key, HOST_NAMES) ?? key));
+  if (written === undefined) return;
+  const found = newName(written, HOST_NAMES) ?? written;
+  const call = name === undefined ? "new AuthSkill(config, " : "AuthSkill.fromFile(path, ";
+  throw misuse(
+    "invalid_config",
+    `${name ?? "AuthSkill"}: ${written} is no key of the configuration: write it in the second argument, ${call}{ ${found} })`,
+  );
+}
+
+// A file of webagents has it below `skills.auth`.
+function authOf(config: unknown): object {
+  const { skills } = (config ?? {}) as { skills?: { auth?: unknown } | null };
+  const found = skills?.auth ?? config;
+  return isPlain(found) ? found : {};
+}
