@@ -3,17 +3,7 @@ import { misuse } from "../core/answers.js";
 import { consoleLogger, shownAs } from "../core/console.js";
 import { jsonText } from "../core/json.js";
 import type { AccessCommandResult, AccessIssueResult } from "../core/operations.js";
-import {
-  BOOLEAN,
-  checkOptions,
-  checkValue,
-  FUNCTION,
-  isPlain,
-  kindOf,
-  type Rules,
-  TEXT,
-  TEXTS,
-} from "../core/options.js";
+import { checkValue, FUNCTION, isPlain, kindOf, type Rules, TEXT, TEXTS } from "../core/options.js";
 import type { Core } from "../core/portable/core.js";
 import { ENDPOINT, type Endpoint, type EndpointService, type MountOptions } from "../hosts/endpoints.js";
 import { type AuthMiddleware, middleware } from "../hosts/express.js";
@@ -49,7 +39,7 @@ import {
   type OutgoingHeaders,
   readIdentity,
 } from "./hooks.js";
-import type { Rotation, RotationOptions } from "./signing-keys.js";
+import { checkedRotation, type Rotation, type RotationOptions } from "./signing-keys.js";
 import { type AuthSkillOptions, checkSkillOptions, overridesOf, refuseHostOptions } from "./skill-options.js";
 import { Lifecycle, openEngine, readSettings } from "./startup.js";
 import { Targets } from "./targets.js";
@@ -322,9 +312,8 @@ export class AuthSkill implements Endpoint {
    *   or an authority signs.
    */
   async rotateKeys(options: RotationOptions = {}): Promise<Rotation> {
-    checkOptions("rotateKeys", options, ROTATION);
-    const { force, revoke } = options;
-    return (await this.#lifecycle.running()).engine.rotate({ force, revoke });
+    const own = checkedRotation(options);
+    return (await this.#lifecycle.running()).engine.rotate(own);
   }
 
   /** How much is held in memory now. */
@@ -361,8 +350,6 @@ function readerOf(bytes: Uint8Array): BodyReader {
 }
 
 const VERIFY: Rules<RequestFacts & Requirements> = { ...FACTS, ...REQUIREMENTS };
-
-const ROTATION: Rules<RotationOptions> = { force: BOOLEAN, revoke: BOOLEAN };
 
 interface Started {
   readonly core: Core;

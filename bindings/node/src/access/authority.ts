@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import { misuse } from "../core/answers.js";
 import { consoleLogger, type Logger } from "../core/console.js";
-import { BOOLEAN, checkOptions, checkValue, NUMBER, type Rules, TEXT, TEXTS } from "../core/options.js";
+import { checkOptions, checkValue, NUMBER, type Rules, TEXT, TEXTS } from "../core/options.js";
 import { reason } from "../core/text.js";
 import type { SharedDocument } from "../files/shared-document.js";
 import { ENDPOINT, type Endpoint, type EndpointService, type MountOptions } from "../hosts/endpoints.js";
@@ -15,7 +15,7 @@ import { ConfigSource, expandHome } from "./config.js";
 import { endpointService } from "./endpoint.js";
 import { type AccessEngine, type AccessStatistics, type Identity, identityOf, statisticsOf } from "./engine.js";
 import { checkSigner, HOST, type HostOptions } from "./options.js";
-import type { Rotation, RotationOptions } from "./signing-keys.js";
+import { checkedRotation, type Rotation, type RotationOptions } from "./signing-keys.js";
 import { Lifecycle, openEngine, readSettings } from "./startup.js";
 
 const DEFAULT_KEYS_DIR = "~/.tallystick/authority";
@@ -196,9 +196,8 @@ export class Authority implements Endpoint {
    * @throws {@link TallystickError} `invalid_argument` if the next key was published too recently.
    */
   async rotateKeys(options: RotationOptions = {}): Promise<Rotation> {
-    checkOptions("rotateKeys", options, { force: BOOLEAN, revoke: BOOLEAN });
-    const { force, revoke } = options;
-    return (await this.#lifecycle.running()).engine.rotate({ force, revoke });
+    const own = checkedRotation(options);
+    return (await this.#lifecycle.running()).engine.rotate(own);
   }
 
   /** Its endpoints for `node:http` and Express: discovery, key set and token endpoint. */

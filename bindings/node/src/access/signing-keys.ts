@@ -1,6 +1,7 @@
 import { ask, misuse } from "../core/answers.js";
 import { failed, type Reply } from "../core/need.js";
 import type { KeyInspectResult } from "../core/operations.js";
+import { BOOLEAN, checkOptions, copied, type Rules } from "../core/options.js";
 import type { Core } from "../core/portable/core.js";
 import { type ResolvedSigner, resolveSigner, type Signer, type SignerOptions } from "../core/signer.js";
 
@@ -28,6 +29,18 @@ export interface RotationOptions {
    * the set is fetched anew. Default: false.
    */
   readonly revoke?: boolean | undefined;
+}
+
+const ROTATION: Rules<RotationOptions> = { force: BOOLEAN, revoke: BOOLEAN };
+
+/**
+ * Checks the options and copies them, so that later changes have no effect.
+ *
+ * @throws {@link TallystickError} `invalid_argument` for an unknown option or a wrong type.
+ */
+export function checkedRotation(options: RotationOptions): RotationOptions {
+  checkOptions("rotateKeys", options, ROTATION);
+  return copied(options, ROTATION);
 }
 
 /** What a rotation did. */

@@ -49,6 +49,11 @@ class Run {
   ) {}
 }
 
+/** Seconds since 1970. The core has no clock, so each call brings the time. */
+export function now(): number {
+  return Date.now() / 1000;
+}
+
 /** Whether a value is a promise. Not by `instanceof`: programs replace the global `Promise`. */
 export function isLater<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as { readonly then?: unknown } | null | undefined)?.then === "function";
@@ -59,7 +64,7 @@ export function isLater<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
  */
 function withNow(engine: number, members: string): string {
   const separator = members === "{}" ? "" : ",";
-  return `{"engine":${engine},"now":${Date.now() / 1000}${separator}${members.slice(1)}`;
+  return `{"engine":${engine},"now":${now()}${separator}${members.slice(1)}`;
 }
 
 /**

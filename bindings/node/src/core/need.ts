@@ -50,11 +50,6 @@ export function failed(why: string): Reply {
   return { members: { failed: why } };
 }
 
-/** Seconds since 1970. The core has no clock, so each call brings the time. */
-export function now(): number {
-  return Date.now() / 1000;
-}
-
 /**
  * The result of `work`, or an error if it takes too long. The work itself is not ended.
  *

@@ -242,9 +242,10 @@ class Verifier:
         self._used = used
         self._logger = logger
         self._warned: list[str] = []
-        self._note = None if used is None else used.note
-        finished = None if self._note is None else self._finished
-        self._engine = Engine(core, self._configure, self._opened, finished)
+        note = None if used is None else used.note
+        self._engine = Engine(
+            core, self._configure, self._opened, used_until=_used_until, note=note
+        )
         if used is None:
             logger.warning("development mode: replayed requests and changed bodies are accepted")
         else:
@@ -287,13 +288,6 @@ class Verifier:
         verified = self._engine.judge("request.verify", facts.members(), body, self._answer)
         return _caller_of(verified)
 
-    def _finished(self, result: Answer) -> bool:
-        claims = result.get("claims")
-        if claims is None or self._note is None:
-            return False
-        self._note(claims["exp"])
-        return True
-
     def _answer(self, need: Need) -> Reply:
         if need["kind"] == "keys" and self._folder is not None:
             return self._refresh(self._folder), b""
@@ -334,6 +328,11 @@ class Verifier:
             if message not in self._warned:
                 self._logger.warning("%s: %s", where, message)
         self._warned = messages
+
+
+def _used_until(result: Answer) -> float | None:
+    expires_at: float | None = result.get("claims", {}).get("exp")
+    return expires_at
 
 
 def _caller_of(result: Answer) -> Caller:

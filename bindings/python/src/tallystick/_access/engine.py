@@ -81,9 +81,9 @@ class AccessEngine:
         self._ring = host.ring
         self._sources = host.sources if host.ring is None else (host.ring, *host.sources)
         self._access = {**access, **self.signing.configuration, "derive": "host"}
-        self._note = host.used.note
-        finished = None if self._note is None else self._finished
-        self.engine = Engine(core, self._configure, self._on_open, finished)
+        self.engine = Engine(
+            core, self._configure, self._on_open, used_until=_used_until, note=host.used.note
+        )
         self.used.start()
 
     @property
@@ -234,14 +234,6 @@ class AccessEngine:
         self.engine.close()
         self.fetcher.close()
 
-    def _finished(self, result: Answer) -> bool:
-        # A bound token, or a client's assertion at the token endpoint.
-        until = result["expires_at"] if result.get("bound") else result.get("used_until")
-        if until is None or self._note is None:
-            return False
-        self._note(until)
-        return True
-
     def _issued(
         self, target: str, scopes: Sequence[str] | None, binding: Binding | None, reuse: bool
     ) -> tuple[str, bytes]:
@@ -357,6 +349,12 @@ def _unsigned(reason: SigningFailure) -> Reply:
 
 def _headers(answer: Answer) -> dict[str, str]:
     return {"Authorization": answer["authorization"]}
+
+
+def _used_until(result: Answer) -> float | None:
+    # A bound token, or a client's assertion at the token endpoint.
+    until: float | None = result["expires_at"] if result.get("bound") else result.get("used_until")
+    return until
 
 
 def _context_of(answer: Answer) -> AuthContext:

@@ -66,10 +66,11 @@ class Engine(ForkAware):
     """A compiled configuration inside the core. Thread-safe and fork-safe.
 
     ``configure`` returns the request of ``engine.open``, each time that the engine opens.
-    ``opened`` gets each answer (``max_body``, ``warnings``, ``key_id``). ``finished`` gets the
-    result of each operation before its caller does. It returns ``True`` if the operation used
-    a token up: if the engine was closed or replaced meanwhile, another one may have accepted
-    the same token, so the operation starts again there.
+    ``opened`` gets each answer (``max_body``, ``warnings``, ``key_id``).
+    ``used_until`` says of a result until when the token counts as used that its operation used
+    up, in seconds since 1970, or ``None``. ``note`` is told so before the caller gets the result.
+    If the engine was closed or replaced meanwhile, another one may have accepted the same token,
+    and the operation starts again there. Without ``note`` nothing of this is done.
     """
 
     _handle: _Handle | None = None
@@ -79,13 +80,16 @@ class Engine(ForkAware):
         core: Core,
         configure: Callable[[], Configuration],
         opened: Callable[[Answer], None] | None = None,
-        finished: Callable[[Answer], bool] | None = None,
+        *,
+        used_until: Callable[[Answer], float | None] | None = None,
+        note: Callable[[float], None] | None = None,
     ) -> None:
         super().__init__()
         self._core = core
         self._configure = configure
         self._opened = opened
-        self._finished = finished
+        self._used_until = used_until
+        self._note = note
         self._lock = threading.Lock()
         self._open_claims = 0
         self._open()
@@ -229,9 +233,14 @@ class Engine(ForkAware):
 
     def _end(self, handle: _Handle, answer: Answer) -> Answer:
         result = _result(answer)
-        # Noted first: an engine that opens later knows of it, one that opened before shows.
-        if self._finished is not None and self._finished(result) and self._handle is not handle:
-            raise InstanceReplacedError
+        if self._note is None or self._used_until is None:
+            return result
+        until = self._used_until(result)
+        if until is not None:
+            # Noted first: an engine that opens later knows of it, one that opened before shows.
+            self._note(until)
+            if self._handle is not handle:
+                raise InstanceReplacedError
         return result
 
     def _resume(self, handle: _Handle, ticket: int, reply: Reply) -> Answer:
