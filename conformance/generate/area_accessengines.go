@@ -63,6 +63,7 @@ func accessConfigs(a *area) {
 	bad("replay", "another replay", "invalid_config", object{"replay": "none"})
 	bad("signing", "another signing", "invalid_config", object{"signing": "openssl"})
 	bad("rsa", "another rsa", "invalid_config", object{"rsa": "openssl"})
+	bad("base-url-bare-host", "a base_url without a scheme", "invalid_config", object{"base_url": "alice.example"})
 	bad("base-url-query", "a base_url with a query", "invalid_config", object{"base_url": aliceURL + "?x"})
 	bad("base-url-user", "a base_url with user info", "invalid_config", object{"base_url": "https://a@alice.example"})
 	bad("ttl-zero", "a token_ttl of 0", "invalid_config", object{"token_ttl": 0})

@@ -192,6 +192,8 @@ func configIdentity(a *area) {
 	}
 	bad("url-user", "identity-id-of-url", "user info", object{"base_url": "https://x:y@bob.example"})
 	bad("url-query", "identity-id-of-url", "a query", object{"base_url": "https://bob.example?x"})
+	bad("url-bare-host", "identity-id-of-url", "a host without https://: not a name below the authority", object{"base_url": "bob.example"})
+	bad("url-bare-name", "identity-id-of-url", "a name without @", object{"base_url": "bob"})
 	bad("url-script", "identity-id-of-url", "a text that is neither", object{"base_url": "bob example"})
 	bad("id-climbs", "identity-url-of-id", "an id that climbs", object{"agent_id": "../admin"})
 	bad("authority-http", "key-authority", "an authority on plain http", object{"authority": "http://portal.example"})
@@ -348,5 +350,15 @@ func configOptions(a *area) {
 	a.accept("options-literal", "an option is code: nothing is replaced in it", source, readsConfig(both.with(object{"options": object{"realm": "${NAME}"}}), object{"realm": "${NAME}"}))
 	a.reject("options-unknown", "options", "an unknown option", source, refusesConfig(both.with(object{"options": object{"token_tl": 120}})))
 	a.reject("options-type", "options", "a wrong type", source, refusesConfig(both.with(object{"options": object{"token_ttl": "120"}})))
+	host := object{"host_options": object{"key_bits": "key_bits", "bits": "key_bits"}}
+	a.accept("options-of-host", "the host says which options are its own", source, readsConfig(both.with(host), object{"token_ttl": 120}))
+	a.reject("options-of-host-in-config", "options-of-host", "one of them in a configuration", source, refusesConfig(configured(object{"key_bits": 2048}).with(host)))
+	a.reject("options-of-host-in-file", "options-of-host", "or in a file, in the other spelling", source, refusesConfig(configured(object{"skills": object{"auth": object{"keyBits": 2048}}}).with(host)))
+	authority := object{"config": object{}, "authority": true}
+	a.accept("authority-url", "an authority is named by its URL", source,
+		readsConfig(authority.with(object{"options": object{"base_url": portalURL}}), object{"base_url": portalURL}))
+	a.reject("authority-name", "authority-url", "not by a name below another one", source,
+		refusesConfig(authority.with(object{"options": object{"base_url": "@portal"}})))
+	a.reject("authority-missing", "authority-url", "nor by nothing", source, refusesConfig(authority))
 	a.reject("options-do-not-mend", "options", "an error in the file stays one", source, refusesConfig(object{"config": object{"token_ttl": "x"}, "options": object{"token_ttl": 120}}))
 }

@@ -97,6 +97,8 @@ func (o *accessOpening) identity() *problem.Problem {
 	reference := o.c.BaseURL
 	if reference == "" {
 		reference = o.c.AgentID
+	} else if err := agent.CheckBase(reference); err != nil && o.config.Mode != access.Authority {
+		return badConfig("base_url: %s", err)
 	}
 	if reference == "" && len(o.c.Audience) > 0 {
 		reference = o.c.Audience[0]
@@ -159,6 +161,7 @@ func (o *accessOpening) numbers() *problem.Problem {
 
 func (o *accessOpening) trust() *problem.Problem {
 	o.config.AllowedScopes = orDefault(o.c.AllowedScopes, []string{"read", "write"})
+	o.config.AnyScope = o.config.Mode == access.Authority && o.c.AllowedScopes == nil
 	if len(o.config.AllowedScopes) > scope.MaxPatterns {
 		return badConfig("allowed_scopes may have %d patterns", scope.MaxPatterns)
 	}

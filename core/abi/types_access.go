@@ -18,7 +18,7 @@ type AccessConfig struct {
 	BaseURL string `json:"base_url,omitempty"`
 	// seconds, 1 to 86,400; default 300
 	TokenTTL *int64 `json:"token_ttl,omitempty"`
-	// patterns; default ["read","write"]
+	// patterns; default ["read","write"], of an authority whatever its clients may have
 	AllowedScopes *[]string `json:"allowed_scopes,omitempty"`
 	// issuers that are let in and asked for keys by configuration
 	TrustedIssuers []TrustedIssuer `json:"trusted_issuers,omitempty"`

@@ -159,6 +159,11 @@ type ConfigReadRequest struct {
 	Source string `json:"source,omitempty"`
 	// options of the host's constructor, which override config
 	Options json.RawMessage `json:"options,omitempty"`
+	// options of that constructor that are no keys of a configuration, and what to write for each:
+	// {"bits": "key_bits", "key_bits": "key_bits"}
+	HostOptions map[string]string `json:"host_options,omitempty"`
+	// the configuration is an authority's, which base_url names by its URL
+	Authority bool `json:"authority,omitempty"`
 }
 
 // ConfigReadResult answers config.read.

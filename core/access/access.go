@@ -51,6 +51,7 @@ type Config struct {
 	BaseURL       string // canonical
 	TokenTTL      int64
 	AllowedScopes []string
+	AnyScope      bool // an authority: what each of its clients may have is the only bound
 	Issuers       *trust.Issuers
 	AcceptFrom    *trust.Rules // nil: everyone
 	TalkTo        *trust.Rules // nil: everyone

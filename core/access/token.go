@@ -247,7 +247,7 @@ func (t *tokenRequest) may(s string) bool {
 	if !scope.Compile(t.who.Scopes).Match(s) {
 		return false
 	}
-	return t.a.config.Mode == Authority || t.a.allowed.Match(s) //guard:endpoint-allowed-scopes always
+	return t.a.config.AnyScope || t.a.allowed.Match(s) //guard:endpoint-allowed-scopes always
 }
 
 // usual is what a client gets that asks for nothing: all that it may have, as far

@@ -73,6 +73,15 @@ func Resolve(reference, authority string) (string, error) {
 	return Canonical(base + agentsPath + name)
 }
 
+// CheckBase keeps an agent's own reference, its base_url, to a URL or an "@name". A bare
+// host would otherwise become a name below the authority.
+func CheckBase(reference string) error {
+	if isURL(reference) || strings.HasPrefix(reference, "@") {
+		return nil
+	}
+	return errors.New("must be a URL with https:// or an @name")
+}
+
 func isURL(text string) bool {
 	scheme, _, found := strings.Cut(text, "://")
 	return found && (strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "http"))

@@ -83,7 +83,7 @@ func AppendBody(to []byte, bodySHA256 string) []byte {
 // a comma in front.
 func AppendTarget(to []byte, method, url string) ([]byte, *problem.Problem) {
 	if !validMethod(method) {
-		return nil, problem.New(problem.InvalidArgument, "method must be an HTTP method such as POST (and unbound true for a token without method and url)")
+		return nil, problem.New(problem.InvalidArgument, "method must be an HTTP method such as POST")
 	}
 	u, err := weburl.Parse(url)
 	if err != nil {

@@ -10,7 +10,12 @@ import (
 )
 
 // complete derives what was left out and refuses keys that contradict each other.
-func (a *Access) complete() *fault {
+func (a *Access) complete(authority bool) *fault {
+	if authority {
+		if _, err := weburl.Parse(a.BaseURL); err != nil {
+			return &fault{"base_url", err.Error(), "an authority is named by its URL, such as \"https://portal.example.com\""}
+		}
+	}
 	for _, step := range [...]func() *fault{a.completeIdentity, a.completeIssuers, a.checkCredentials, a.checkClients} {
 		if f := step(); f != nil {
 			return f
@@ -27,6 +32,9 @@ func (a *Access) completeIdentity() *fault {
 			return nil
 		}
 		return a.resolveInto(a.AgentID, "agent_id")
+	}
+	if err := agent.CheckBase(a.BaseURL); err != nil {
+		return &fault{"base_url", err.Error(), "write base_url: " + identityExamples["base_url"]}
 	}
 	if f := a.resolveInto(a.BaseURL, "base_url"); f != nil || a.AgentID != "" {
 		return f

@@ -25,7 +25,11 @@ var accessKeys = []key[Access]{
 	{"agent_id", `"my-agent"`, textKey(func(a *Access) *string { return &a.AgentID }, agent.CheckName)},
 	{"base_url", `"@my-agent"`, textKey(func(a *Access) *string { return &a.BaseURL }, nil)},
 	{"token_ttl", "300", integerKey(func(a *Access) *int64 { return &a.TokenTTL }, 1, MaxTokenTTL)},
-	{"allowed_scopes", `["read", "write"]`, textsKey(func(a *Access) *[]string { return &a.AllowedScopes }, scope.CheckPattern)},
+	{"allowed_scopes", `["read", "write"]`, func(a *Access, v strictjson.Value) *fault {
+		list, f := texts(v, scope.CheckPattern)
+		a.AllowedScopes = &list
+		return f
+	}},
 	{"trusted_issuers", `[{issuer: "https://partner.example"}]`, func(a *Access, v strictjson.Value) (f *fault) {
 		a.TrustedIssuers, f = objects(v, issuerKeys)
 		return f

@@ -24,7 +24,7 @@ func readObject[T any](into *T, v strictjson.Value, keys []key[T]) *fault {
 	strictjson.Members(v.Raw, func(written string, v strictjson.Value) bool {
 		k := lookUp(keys, written)
 		if k == nil {
-			f = unknownKey(keys, written)
+			f = unknownKey(spellings(keys), written)
 			return false
 		}
 		if other, there := seen[k.name]; there {
@@ -67,17 +67,24 @@ func camelCase(name string) string {
 	return b.String()
 }
 
-func unknownKey[T any](keys []key[T], written string) *fault {
-	nearest, best := "", -1
+// spellings are the names of keys as they may be written.
+func spellings[T any](keys []key[T]) []string {
+	names := make([]string, 0, 2*len(keys))
 	for _, k := range keys {
-		for _, spelling := range [...]string{k.name, camelCase(k.name)} {
-			if d := distance(written, spelling); best < 0 || d < best {
-				nearest, best = spelling, d
-			}
+		names = append(names, k.name, camelCase(k.name))
+	}
+	return names
+}
+
+func unknownKey(names []string, written string) *fault {
+	nearest, best := "", -1
+	for _, name := range names {
+		if d := distance(written, name); best < 0 || d < best {
+			nearest, best = name, d
 		}
 	}
 	fix := "remove it"
-	if best*2 <= len(written) { // more wrong letters than that, and another key was meant
+	if best*3 <= len(written) { // with more wrong letters than that, another key was meant
 		fix = "write " + nearest + " or remove it"
 	}
 	return &fault{printable(written), "there is no such key", fix}

@@ -7,9 +7,12 @@ package settings
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/strictjson"
 	"github.com/tallystick/tallystick/core/trust"
 )
 
@@ -52,7 +55,7 @@ type Access struct {
 	AgentID        string               `json:"agent_id,omitempty"`
 	BaseURL        string               `json:"base_url,omitempty"` // canonical
 	TokenTTL       int64                `json:"token_ttl"`
-	AllowedScopes  []string             `json:"allowed_scopes"`
+	AllowedScopes  *[]string            `json:"allowed_scopes,omitempty"` // nil: any, of an authority
 	TrustedIssuers []TrustedIssuer      `json:"trusted_issuers"`
 	Allow          []string             `json:"allow"`
 	Deny           []string             `json:"deny"`
@@ -111,29 +114,39 @@ type Input struct {
 	Variables map[string]string // values of ${NAME} in Config
 	Source    string            // what errors call Config; "" for "configuration"
 	Options   json.RawMessage   // options of the host's constructor, which override Config; may be nil
+	// HostOptions are those options of that constructor that are no keys of a
+	// configuration, and what to write for each.
+	HostOptions map[string]string
+	Authority   bool // the configuration is an authority's
 }
 
 // Read reads a configuration. A problem is always invalid_config.
 func Read(in Input) (*Access, *problem.Problem) {
 	source := in.Source
-	if source == "" {
+	switch {
+	case source == "" && in.Authority:
+		source = "options"
+	case source == "":
 		source = "configuration"
 	}
 	a := defaults()
+	if in.Authority {
+		a.AllowedScopes = nil // what its clients may have
+	}
 	text, f := resolve(in.Config, in.Variables)
+	if f == nil {
+		f = in.misplaced(parse(text))
+	}
 	if f == nil {
 		f = readObject(a, parse(text), accessKeys)
 	}
 	if f == nil && in.Options != nil {
-		if len(in.Options) > MaxConfig {
-			return nil, tooLarge.problem("options")
-		}
-		if f := readObject(a, parse(in.Options), accessKeys); f != nil {
+		if f := in.readOptions(a); f != nil {
 			return nil, f.problem("options")
 		}
 	}
 	if f == nil {
-		f = a.complete()
+		f = a.complete(in.Authority)
 	}
 	if f != nil {
 		return nil, f.problem(source)
@@ -141,11 +154,62 @@ func Read(in Input) (*Access, *problem.Problem) {
 	return a, nil
 }
 
+func (in *Input) readOptions(a *Access) *fault {
+	if len(in.Options) > MaxConfig {
+		return tooLarge
+	}
+	options := parse(in.Options)
+	if f := in.misspelt(options); f != nil {
+		return f
+	}
+	return readObject(a, options, accessKeys)
+}
+
+// misplaced finds an option of the host's constructor in a configuration.
+func (in *Input) misplaced(config strictjson.Value) *fault {
+	return firstUnknown(config, func(written string) *fault {
+		for name, now := range in.HostOptions {
+			if folded(name) == folded(written) {
+				return &fault{printable(written), "is an option of the program and no key of a configuration", "give it to the constructor, as " + now}
+			}
+		}
+		return nil
+	})
+}
+
+// misspelt finds an option that is neither a key nor the host's own. Either may have
+// been meant.
+func (in *Input) misspelt(options strictjson.Value) *fault {
+	names := spellings(accessKeys)
+	for _, now := range in.HostOptions {
+		names = append(names, now)
+	}
+	slices.Sort(names) // a map has no order, and of two that are as near the first counts
+	return firstUnknown(options, func(written string) *fault { return unknownKey(names, written) })
+}
+
+// firstUnknown asks about the keys that no configuration has.
+func firstUnknown(v strictjson.Value, judge func(written string) *fault) (f *fault) {
+	if !v.IsObject() {
+		return nil
+	}
+	strictjson.Members(v.Raw, func(written string, _ strictjson.Value) bool {
+		if lookUp(accessKeys, written) == nil {
+			f = judge(written)
+		}
+		return f == nil
+	})
+	return f
+}
+
+// folded makes key_bits and keyBits one.
+func folded(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "")) }
+
 var tooLarge = &fault{what: "the configuration is over 1048576 bytes", fix: "make its lists shorter, or use patterns"}
 
 func defaults() *Access {
 	return &Access{
-		TokenTTL: DefaultTokenTTL, AllowedScopes: []string{"read", "write"}, TrustedIssuers: []TrustedIssuer{},
+		TokenTTL: DefaultTokenTTL, AllowedScopes: &[]string{"read", "write"}, TrustedIssuers: []TrustedIssuer{},
 		Allow: []string{}, Deny: []string{}, JWKSCacheTTL: DefaultJWKSCacheTTL, KeysDir: DefaultKeysDir,
 		Leeway: DefaultLeeway, ClockSkew: DefaultClockSkew, MaxLifetime: DefaultMaxLifetime, MaxBody: DefaultMaxBody, Realm: DefaultRealm,
 	}

@@ -163,6 +163,40 @@ func TestOptionsOverride(t *testing.T) {
 	}
 }
 
+// A host has options of its own beside the keys of a configuration.
+func TestHostOptions(t *testing.T) {
+	own := map[string]string{"bits": "keyBits", "keyBits": "keyBits"}
+	for _, c := range []struct{ config, options, want string }{
+		{`{"key_bits": 2048}`, `{}`, "configuration: key_bits: is an option of the program and no key of a configuration: give it to the constructor, as keyBits"},
+		{`{"skills": {"auth": {"bits": 1}}}`, `{}`, "configuration: bits: is an option of the program and no key of a configuration: give it to the constructor, as keyBits"},
+		{`{}`, `{"keyBitz": 2048}`, "options: keyBitz: there is no such key: write keyBits or remove it"},
+		{`{}`, `{"keyDir": "x"}`, "options: keyDir: there is no such key: write keysDir or remove it"},
+		{`{}`, `{"replay": "x"}`, "options: replay: there is no such key: remove it"},
+		{`{"keyBitz": 1}`, `{}`, "configuration: keyBitz: there is no such key: remove it"},
+	} {
+		_, p := read(t, Input{Config: json.RawMessage(c.config), Options: json.RawMessage(c.options), HostOptions: own})
+		if p == nil || p.Message != c.want {
+			t.Errorf("%s %s: %v", c.config, c.options, p)
+		}
+	}
+	if _, p := read(t, Input{Config: json.RawMessage(`{"realm": "a"}`), Options: json.RawMessage(`{"token_ttl": 60}`), HostOptions: own}); p != nil {
+		t.Error(p)
+	}
+}
+
+func TestAnAuthorityIsNamedByItsURL(t *testing.T) {
+	for _, issuer := range []string{"portal.example", "@portal", "portal"} {
+		_, p := read(t, Input{Config: json.RawMessage(`{}`), Options: json.RawMessage(`{"base_url": "` + issuer + `"}`), Authority: true})
+		if p == nil || !strings.Contains(p.Message, "an authority is named by its URL") {
+			t.Errorf("%s: %v", issuer, p)
+		}
+	}
+	a, p := read(t, Input{Config: json.RawMessage(`{}`), Options: json.RawMessage(`{"base_url": "https://Portal.example/"}`), Authority: true})
+	if p != nil || a.BaseURL != "https://portal.example" {
+		t.Errorf("%+v %v", a, p)
+	}
+}
+
 func TestMessage(t *testing.T) {
 	for config, want := range map[string]string{
 		`{"token_ttl": "300"}`:                         `auth.yaml: token_ttl: must be a whole number from 1 to 86400 (it is a string): write token_ttl: 300`,
@@ -205,7 +239,8 @@ func TestRefused(t *testing.T) {
 		{"empty string", `{"authority": null}`, `{"authority": ""}`, "authority"},
 		{"agent_id", `{"agent_id": "a-b"}`, `{"agent_id": "a b"}`, "agent_id"},
 		{"base_url", `{"base_url": "https://a.example/x"}`, `{"base_url": "https://a.example/?x"}`, "base_url"},
-		{"base_url is no name", `{"base_url": "a.b"}`, `{"base_url": "a..b"}`, "base_url"},
+		{"base_url is no name", `{"base_url": "@a.b"}`, `{"base_url": "@a..b"}`, "base_url"},
+		{"base_url is a bare host", `{"base_url": "https://a.example"}`, `{"base_url": "a.example"}`, "base_url"},
 		{"no id in base_url", `{"base_url": "https://a.example/a%2Fb", "agent_id": "x"}`, `{"base_url": "https://a.example/a%2Fb"}`, "agent_id"},
 		{"token_ttl too small", `{"token_ttl": 1}`, `{"token_ttl": 0}`, "token_ttl"},
 		{"token_ttl too large", `{"token_ttl": 86400}`, `{"token_ttl": 86401}`, "token_ttl"},
