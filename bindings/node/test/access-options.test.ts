@@ -338,19 +338,24 @@ describe("an AuthSkill", () => {
     const renamed = refusal("invalid_argument", /unknown option "bits": write keyBits/);
     assert.throws(() => new AuthSkill(config, any(options)), renamed);
     assert.throws(() => new Authority("https://portal.example", any(options)), renamed);
-    const misplaced = refusal("invalid_config", /bits is no key of the configuration: .*\{ keyBits \}/);
-    assert.throws(() => new AuthSkill(any({ ...config, ...options })), misplaced);
+    const misplaced = new AuthSkill(any({ ...config, ...options }), { logger: quiet });
+    assert.match((await rejectsWith("invalid_config", misplaced.ready())).message, /bits: .*constructor, as keyBits/);
     const made = new AuthSkill(config, { logger: quiet, keyBits: 2048 });
     after(() => made.close());
     await made.ready();
   });
 
   test("is told where an option of the host belongs", async () => {
-    for (const misplaced of [{ signer: "x" }, { public_key: "x" }, { logger: quiet }, { replay: "memory" }]) {
-      const text = /is no key of the configuration: write it in the second argument/;
-      assert.throws(() => new AuthSkill({ ...config, ...misplaced } as never), refusal("invalid_config", text));
-      assert.throws(() => new AuthSkill({ skills: { auth: misplaced } } as never), refusal("invalid_config", text));
+    for (const misplaced of [{ signer: "x" }, { public_key: "x" }, { replay: "memory" }]) {
+      for (const given of [{ ...config, ...misplaced }, { skills: { auth: misplaced } }]) {
+        const { message } = await rejectsWith("invalid_config", new AuthSkill(any(given), { logger: quiet }).ready());
+        assert.match(message, /is an option of the program and no key of a configuration: give it to the constructor/);
+      }
     }
+    const noData = new AuthSkill(any({ ...config, logger: quiet }), { logger: quiet });
+    assert.match((await rejectsWith("invalid_config", noData.ready())).message, /"warn" is a function/);
+    const misspelt = new AuthSkill(config, any({ logger: quiet, keyBitz: 2048 }));
+    assert.match((await rejectsWith("invalid_config", misspelt.ready())).message, /keyBitz: .*write keyBits/);
     const unknown = new AuthSkill(any({ ...config, keyDir: "x" }), { logger: quiet });
     assert.match((await rejectsWith("invalid_config", unknown.ready())).message, /keyDir.*keysDir|keyDir.*keys_dir/);
   });

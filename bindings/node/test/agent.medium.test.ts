@@ -264,9 +264,9 @@ for (const [adapter, start] of Object.entries(adapters)) {
 
     test("a configuration that the core refuses answers 500 and tells the caller nothing", async () => {
       const auth = agent({ baseUrl: "no url" });
-      await assert.rejects(auth.ready(), { code: "invalid_config" });
+      await assert.rejects(auth.ready(), { code: "invalid_argument" });
       const answer = await send(`${await start(auth)}/agent`);
-      assert.deepEqual([answer.status, answer.json], [500, { error: "Invalid Configuration", code: "invalid_config" }]);
+      assert.deepEqual([answer.status, answer.json], [500, { error: "Invalid Argument", code: "invalid_argument" }]);
     });
   });
 }

@@ -250,5 +250,5 @@ test("closed, it answers 500", async () => {
   assert.equal((await send(url, { headers: signed(`${url}/`), body: BODY })).status, 200);
   await auth.close();
   const { status, json } = await send(url, { headers: signed(`${url}/`), body: BODY });
-  assert.deepEqual([status, json["code"]], [500, "unknown_engine"]);
+  assert.deepEqual([status, json["code"]], [500, "invalid_argument"]);
 });

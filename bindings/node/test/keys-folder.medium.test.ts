@@ -369,6 +369,6 @@ describe("keys given as text", () => {
 
   test("keys and keysDir together are an error", async () => {
     const both = { keys: { orchestrator: known.publicPem }, keysDir: "authorized_keys" };
-    await rejectsWith("invalid_config", () => new AgentAuth(both));
+    await rejectsWith("invalid_argument", () => new AgentAuth(both));
   });
 });

@@ -113,14 +113,17 @@ describe("an option of a wrong type is refused at once, by its name and without 
 
 test("an option's value that the core refuses is named as it was written", async () => {
   const agent = (options: AgentAuthOptions) => new AgentAuth({ keys: {}, logger: quiet, ...options }).ready();
-  await assert.rejects(agent({ maxLifetime: 0 }), code("invalid_config", /^maxLifetime must be from 1 to/));
-  await assert.rejects(agent({ maxBody: -1 }), code("invalid_config", /^maxBody must be from 0 to/));
-  await assert.rejects(agent({ baseUrl: "no url" }), code("invalid_config", /^baseUrl: the URL /));
+  await assert.rejects(
+    agent({ maxLifetime: 0 }),
+    code("invalid_argument", /^AgentAuth: maxLifetime must be from 1 to/),
+  );
+  await assert.rejects(agent({ maxBody: -1 }), code("invalid_argument", /^AgentAuth: maxBody must be from 0 to/));
+  await assert.rejects(agent({ baseUrl: "no url" }), code("invalid_argument", /^AgentAuth: baseUrl: the URL /));
   await agent({ maxLifetime: 1, maxBody: 0, baseUrl: "http://a.example" });
   const { publicPem } = await pair;
   const client = (publicKey: string) =>
     new OrchestratorClient({ issuerId: "o", signer: () => assert.fail(), publicKey });
-  await assert.rejects(client("no key").ready(), code("invalid_key", /^publicKey: no key found/));
+  await assert.rejects(client("no key").ready(), code("invalid_key", /^OrchestratorClient: publicKey: no key found/));
   await client(publicPem).ready();
 });
 

@@ -75,7 +75,7 @@ describe("a store", () => {
 
   test("must be one", async () => {
     for (const replay of [null, {}, "redis", { claim: true }]) {
-      await rejectsWith("invalid_config", () => new AgentAuth({ keys: {}, replay: replay as never, logger: quiet }));
+      await rejectsWith("invalid_argument", () => new AgentAuth({ keys: {}, replay: replay as never, logger: quiet }));
     }
   });
 });

@@ -1,12 +1,13 @@
 // The package has the names, options, defaults and units of conformance/surface.json, and no
 // others.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as tallystick from "tallystick";
-import { Authority, AuthSkill, TallystickError } from "tallystick";
+import { AgentAuth, Authority, AuthSkill, type ErrorCode, OrchestratorClient, TallystickError } from "tallystick";
 import { API, type Checker, SignatureKind, type Symbol as Sym, SymbolFlags, type Type } from "typescript/unstable/sync";
 
 interface Row {
@@ -38,6 +39,13 @@ interface Surface {
     readonly names: Readonly<Record<string, string>>;
     readonly options: Readonly<Record<string, Readonly<Record<string, string>>>>;
   };
+  readonly mistakes: Readonly<Record<ErrorCode, readonly Mistake[]>>;
+}
+interface Mistake {
+  readonly class: string;
+  readonly option: string;
+  readonly refused: readonly unknown[];
+  readonly accepted: unknown;
 }
 
 const here = fileURLToPath(new URL("../..", import.meta.url));
@@ -267,3 +275,48 @@ describe("an old option is refused with the new one", () => {
     }
   }
 });
+
+describe("a mistake has one code and names the option", () => {
+  const folder = mkdtempSync(join(tmpdir(), "surface-"));
+  after(() => rmSync(folder, { recursive: true }));
+  const logger = { warn: () => {}, error: () => {}, debug: () => {} };
+  const signer = () => assert.fail("nothing is signed here");
+  /** What an object needs besides is filled in. */
+  const makers: Readonly<Record<string, (options: object) => Startable>> = {
+    AgentAuth: (options) => new AgentAuth({ keys: {}, logger, ...options }),
+    OrchestratorClient: (options) => new OrchestratorClient({ issuerId: "alice", signer, ...options }),
+    AuthSkill: (options) => new AuthSkill({ baseUrl: "@a", keysDir: folder }, { logger, ...options }),
+    Authority: ({ issuer = "https://portal.example", ...options }: { issuer?: string }) =>
+      new Authority(issuer, { keysDir: folder, logger, ...options }),
+  };
+  for (const [code, rows] of Object.entries(surface.mistakes)) {
+    for (const row of rows) {
+      const started = async (value: unknown) => {
+        const made = makers[row.class]?.(value === null ? {} : { [camel(row.option)]: value }) as Startable;
+        try {
+          await made.ready();
+        } finally {
+          await made.close().catch(() => {});
+        }
+      };
+      test(`${row.class}: ${row.option}`, async () => {
+        for (const value of row.refused) {
+          const error = await started(value).then(
+            () => assert.fail(`${row.class} takes ${JSON.stringify(value)}`),
+            (reason: unknown) => reason,
+          );
+          assert.ok(error instanceof TallystickError, String(error));
+          assert.equal(error.code, code, error.message);
+          const names = code === "invalid_config" ? [row.option, camel(row.option)] : [camel(row.option)];
+          assert.match(error.message, new RegExp(`\\b(${names.join("|")})\\b`));
+        }
+        await started(row.accepted);
+      });
+    }
+  }
+});
+
+interface Startable {
+  ready(): Promise<unknown>;
+  close(): Promise<void>;
+}

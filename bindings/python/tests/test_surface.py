@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 
 import tallystick
-from tallystick import Authority, AuthSkill, InvalidArgumentError, TallystickError
+from tallystick import (
+    AgentAuth,
+    AuthSkill,
+    InvalidArgumentError,
+    OrchestratorClient,
+    TallystickError,
+)
 from tallystick._access.config import read_settings
 from tallystick._core.loading import load_core
 
@@ -200,8 +206,47 @@ def test_an_old_option_is_refused_with_the_new_one(tmp_path: Path) -> None:
     make("Authority", tmp_path, key_bits=2048).close()
 
 
-def make(name: str, folder: Path, **options: Any) -> AuthSkill | Authority:
-    keys_dir = str(folder / name)
-    if name == "Authority":
-        return Authority("https://portal.example", keys_dir=keys_dir, **options)
-    return AuthSkill(base_url="@a", keys_dir=keys_dir, **options)
+MISTAKES = [
+    pytest.param(code, row, value, id=f"{row['class']}-{row['option']}-{value!r}")
+    for code, rows in SURFACE["mistakes"].items()
+    for row in rows
+    for value in row["refused"]
+]
+
+
+@pytest.mark.parametrize(("code", "row", "value"), MISTAKES)
+def test_a_mistake_has_one_code_and_names_the_option(
+    tmp_path: Path, code: str, row: Row, value: Any
+) -> None:
+    with pytest.raises(TallystickError, match=rf"\b{row['option']}\b") as refused:
+        make(row["class"], tmp_path, **{row["option"]: value})
+    assert refused.value.code == code
+    assert not list(tmp_path.rglob("*.*")), "a refused start leaves files"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, id=f"{row['class']}-{row['option']}")
+        for rows in SURFACE["mistakes"].values()
+        for row in rows
+    ],
+)
+def test_and_what_is_right_starts(tmp_path: Path, row: Row) -> None:
+    given = {} if row["accepted"] is None else {row["option"]: row["accepted"]}
+    make(row["class"], tmp_path, **given).close()
+
+
+def make(name: str, folder: Path, **options: Any) -> Any:
+    """Make an object; what it needs is filled in."""
+    if name == "AgentAuth":
+        return AgentAuth(**{"keys": {}, "replay": "memory", **options})
+    if name == "OrchestratorClient":
+        return OrchestratorClient(**{"issuer_id": "alice", "signer": signed, **options})
+    needed = {"issuer": "https://portal.example"} if name == "Authority" else {"base_url": "@a"}
+    needed |= {"keys_dir": str(folder / name), "replay": "memory"}
+    return getattr(tallystick, name)(**{**needed, **options})
+
+
+def signed(data: bytes) -> bytes:
+    raise AssertionError("nothing is signed here")

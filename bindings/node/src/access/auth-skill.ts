@@ -40,7 +40,7 @@ import {
   readIdentity,
 } from "./hooks.js";
 import { checkedRotation, type Rotation, type RotationOptions } from "./signing-keys.js";
-import { type AuthSkillOptions, checkSkillOptions, overridesOf, refuseHostOptions } from "./skill-options.js";
+import { type AuthSkillOptions, checkSkillOptions, HOST_OPTIONS, overridesOf } from "./skill-options.js";
 import { Lifecycle, openEngine, readSettings } from "./startup.js";
 import { Targets } from "./targets.js";
 import { TokenVerifier } from "./verifier.js";
@@ -72,8 +72,7 @@ export class AuthSkill implements Endpoint {
    * @param config - Names in camelCase or snake_case, or the content of a webagents file as an
    *   object.
    * @throws {@link TallystickError} `invalid_argument` for a configuration that is no plain object
-   *   (for a file there is {@link AuthSkill.fromFile}) and for an option of a wrong type;
-   *   `invalid_config` for a wrong `replay`, and for an option in the configuration.
+   *   (for a file there is {@link AuthSkill.fromFile}) and for an option of a wrong type.
    */
   constructor(config: AuthConfigInput = {}, options: AuthSkillOptions = {}) {
     checkSkillOptions(config, options);
@@ -364,8 +363,7 @@ async function start(
 ): Promise<Started> {
   const { crypto, logger = consoleLogger, keys, replay } = options;
   const source = config instanceof ConfigSource ? config : ConfigSource.of(config);
-  refuseHostOptions(JSON.parse(source.json), source.name);
-  const startup = await readSettings(source, overrides, options);
+  const startup = await readSettings(source, { overrides, own: HOST_OPTIONS }, options);
   const engine = await openEngine(startup, options, { role: "agent", issuerKeys: keys, replay, crypto });
   return {
     core: startup.core,

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import { misuse } from "../core/answers.js";
 import { consoleLogger, type Logger } from "../core/console.js";
-import { checkOptions, checkValue, NUMBER, type Rules, TEXT, TEXTS } from "../core/options.js";
+import { sharedCore } from "../core/load.js";
+import { checkOptions, checkValue, coreNames, NUMBER, type Rules, TEXT, TEXTS, withOptions } from "../core/options.js";
 import { reason } from "../core/text.js";
 import type { SharedDocument } from "../files/shared-document.js";
 import { ENDPOINT, type Endpoint, type EndpointService, type MountOptions } from "../hosts/endpoints.js";
@@ -11,12 +12,12 @@ import { type NodeEndpoints, nodeEndpoints } from "../hosts/node.js";
 import { Refusals } from "../http/refusal.js";
 import { REPLAY, type ReplayStore } from "../stores/replay.js";
 import { type ClientEntry, type ClientSecret, type ClientsDocument, clientsFile, makeSecret } from "./clients.js";
-import { ConfigSource, expandHome } from "./config.js";
+import { expandHome, readAuthority } from "./config.js";
 import { endpointService } from "./endpoint.js";
 import { type AccessEngine, type AccessStatistics, type Identity, identityOf, statisticsOf } from "./engine.js";
 import { checkSigner, HOST, type HostOptions } from "./options.js";
 import { checkedRotation, type Rotation, type RotationOptions } from "./signing-keys.js";
-import { Lifecycle, openEngine, readSettings } from "./startup.js";
+import { Lifecycle, openEngine } from "./startup.js";
 
 const DEFAULT_KEYS_DIR = "~/.tallystick/authority";
 
@@ -283,6 +284,8 @@ const OPTIONS: Rules<AuthorityOptions> = {
   replay: REPLAY,
 };
 
+const NAMES = { ...coreNames(Object.keys(OPTIONS)), base_url: "issuer" };
+
 const NEW_CLIENT: Rules<NewClient> = {
   clientId: TEXT,
   publicKey: TEXT,
@@ -315,8 +318,19 @@ async function start(issuer: string, options: AuthorityOptions, logger: Logger):
     crypto,
     replay,
   } = options;
-  const config = { baseUrl: issuer, agentId: "authority", keysDir, tokenTtl, allowedScopes, leeway, clockSkew, realm };
-  const startup = await readSettings(ConfigSource.of(config), {}, options);
+  const core = await sharedCore({ backend: options.backend, library: options.library });
+  const read = withOptions("Authority", NAMES, () =>
+    readAuthority(core, {
+      base_url: issuer,
+      agent_id: "authority",
+      token_ttl: tokenTtl,
+      allowed_scopes: allowedScopes,
+      leeway,
+      clock_skew: clockSkew,
+      realm,
+    }),
+  );
+  const startup = { core, read, keysDir: expandHome(keysDir) };
   const clients = clientsFile(expandHome(file ?? join(startup.keysDir, "clients.json")), logger);
   await clients.read();
   const present = () => clients.current?.clients ?? [];

@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { misuse, result } from "../core/answers.js";
+import { ask, misuse, result } from "../core/answers.js";
 import { jsonText } from "../core/json.js";
 import type { ConfigReadResult, ConfigVariablesResult } from "../core/operations.js";
 import type { Core } from "../core/portable/core.js";
@@ -157,27 +157,48 @@ export class ConfigSource {
   }
 }
 
+/** What a program gave besides a configuration. */
+export interface ProgramOptions {
+  /** Keys that override those of the configuration. */
+  readonly overrides: object;
+  /** The other options, and what to write for each: they are no keys of a configuration. */
+  readonly own: Readonly<Record<string, string>>;
+}
+
 /** The values of `${NAME}`. */
 type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
  * Has the core read a configuration, with the variables that it names.
  *
- * @param options - Keys that override those of the configuration.
  * @throws {@link TallystickError} `invalid_config`, which names source, key and fix.
  */
 export function readConfig(
   core: Core,
   config: ConfigSource,
-  options: object,
+  { overrides, own }: ProgramOptions,
   environment: Variables,
 ): ConfigReadResult {
   // Inserted as text, so that the core sees a duplicate key, of which JSON.parse takes the last.
   const given = `"config":${config.json}`;
   const { names } = variablesIn(core, given, config.name);
   const values = names.filter((name) => environment[name] !== undefined).map((name) => [name, environment[name]]);
-  const rest = JSON.stringify({ variables: Object.fromEntries(values), source: config.name, options });
+  const rest = JSON.stringify({
+    variables: Object.fromEntries(values),
+    source: config.name,
+    options: overrides,
+    host_options: own,
+  });
   return result<ConfigReadResult>(core.call("config.read", `{${given},${rest.slice(1)}`));
+}
+
+/**
+ * Has the core read the options of an authority.
+ *
+ * @throws {@link TallystickError} `invalid_config`, which names option and fix.
+ */
+export function readAuthority(core: Core, options: object): ConfigReadResult {
+  return ask<ConfigReadResult>(core, "config.read", { config: {}, options, authority: true });
 }
 
 /**

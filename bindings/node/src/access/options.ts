@@ -1,6 +1,6 @@
 import { misuse } from "../core/answers.js";
 import type { Logger } from "../core/console.js";
-import { BACKEND, BITS, LOGGER, OBJECT, type Rules, TEXT } from "../core/options.js";
+import { BACKEND, BITS, LOGGER, type Rules, TEXT } from "../core/options.js";
 import type { Backend } from "../core/portable/core.js";
 import { SIGNER_RULES, type Signer, type SignerOptions } from "../core/signer.js";
 
@@ -18,8 +18,6 @@ export interface HostOptions extends SignerOptions {
   readonly crypto?: "host" | "core" | undefined;
   /** Size of the keys that are made, in bits. Default: 2048. */
   readonly keyBits?: 2048 | 3072 | 4096 | undefined;
-  /** Values for `${NAME}` in the configuration. Default: the environment. */
-  readonly variables?: Readonly<Record<string, string | undefined>> | undefined;
   /** Default: refusals, warnings and errors on the console. */
   readonly logger?: Logger | undefined;
   /** Default: `TALLYSTICK_BACKEND`, else "wasm". */
@@ -32,7 +30,6 @@ export interface HostOptions extends SignerOptions {
 export const HOST: Rules<HostOptions> = {
   ...SIGNER_RULES,
   keyBits: BITS,
-  variables: OBJECT,
   logger: LOGGER,
   backend: BACKEND,
   library: TEXT,

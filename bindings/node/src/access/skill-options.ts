@@ -1,8 +1,17 @@
 import { misuse } from "../core/answers.js";
 import { jsonText } from "../core/json.js";
-import { camelCase, checkTypes, FUNCTION, ISSUER_KEYS, isPlain, kindOf, newName } from "../core/options.js";
+import {
+  checkTypes,
+  FUNCTION,
+  ISSUER_KEYS,
+  isPlain,
+  kindOf,
+  newName,
+  OBJECT,
+  withFormerNames,
+} from "../core/options.js";
 import type { OnError } from "../http/refusal.js";
-import { checkReplay, type ReplayStore } from "../stores/replay.js";
+import { REPLAY, type ReplayStore } from "../stores/replay.js";
 import { type AuthConfig, ConfigSource } from "./config.js";
 import { checkSigner, HOST, HOST_NAMES, type HostOptions } from "./options.js";
 
@@ -11,6 +20,8 @@ import { checkSigner, HOST, HOST_NAMES, type HostOptions } from "./options.js";
  * override those of `config`.
  */
 export interface AuthSkillOptions extends HostOptions, AuthConfig {
+  /** Values for `${NAME}` in the configuration. Default: the environment. */
+  readonly variables?: Readonly<Record<string, string | undefined>> | undefined;
   /**
    * Public keys by issuer (PEM, JWK or JWKS text), which are then not fetched. These issuers are
    * trusted: they need not be in `allow`, but `deny` and `acceptFrom` still hold.
@@ -26,13 +37,15 @@ export interface AuthSkillOptions extends HostOptions, AuthConfig {
 }
 
 /** The options of a skill that are no keys of a configuration. */
-const HOST_ONLY: readonly string[] = [...HOST_NAMES, "keys", "replay", "onError"];
+const HOST_ONLY: readonly string[] = [...HOST_NAMES, "variables", "keys", "replay", "onError"];
+
+/** Those and their former names, with what to write. */
+export const HOST_OPTIONS: Readonly<Record<string, string>> = withFormerNames(HOST_ONLY);
 
 /**
  * Refuses what a skill cannot be made of, before anything is loaded.
  *
- * @throws {@link TallystickError} `invalid_argument` for an option or a configuration of a wrong type,
- *   `invalid_config` for a wrong `replay`, and for an option in the configuration.
+ * @throws {@link TallystickError} `invalid_argument` for an option or a configuration of a wrong type.
  */
 export function checkSkillOptions(config: unknown, options: AuthSkillOptions): void {
   if (!isPlain(options)) {
@@ -43,13 +56,16 @@ export function checkSkillOptions(config: unknown, options: AuthSkillOptions): v
   if (old !== undefined) {
     throw misuse("invalid_argument", `AuthSkill: unknown option "${old}": write ${newName(old, HOST_NAMES)}`);
   }
-  checkReplay("AuthSkill", options.replay);
   // All other members are keys of the configuration, which the core checks.
-  checkTypes("AuthSkill", options, { ...HOST, onError: FUNCTION, keys: ISSUER_KEYS });
+  checkTypes("AuthSkill", options, {
+    ...HOST,
+    variables: OBJECT,
+    onError: FUNCTION,
+    keys: ISSUER_KEYS,
+    replay: REPLAY,
+  });
   checkSigner("AuthSkill", options);
-  if (config instanceof ConfigSource) return;
-  checkConfig(config);
-  refuseHostOptions(config, undefined);
+  if (!(config instanceof ConfigSource)) checkConfig(config);
 }
 
 /**
@@ -77,30 +93,4 @@ function checkConfig(config: unknown): void {
     "invalid_argument",
     `AuthSkill: the configuration must be a plain object (it is ${kindOf(config)}): ${advice}`,
   );
-}
-
-/**
- * Refuses options in the configuration, with advice; the core would only say that there is no such
- * key.
- *
- * @param name - The file's name, if the configuration is a file.
- * @throws {@link TallystickError} `invalid_config`
- */
-export function refuseHostOptions(config: unknown, name: string | undefined): void {
-  const misplaced = Object.keys(authOf(config)).map(camelCase);
-  const written = misplaced.find((key) => HOST_ONLY.includes(newName(key, HOST_NAMES) ?? key));
-  if (written === undefined) return;
-  const found = newName(written, HOST_NAMES) ?? written;
-  const call = name === undefined ? "new AuthSkill(config, " : "AuthSkill.fromFile(path, ";
-  throw misuse(
-    "invalid_config",
-    `${name ?? "AuthSkill"}: ${written} is no key of the configuration: write it in the second argument, ${call}{ ${found} })`,
-  );
-}
-
-// A file of webagents has it below `skills.auth`.
-function authOf(config: unknown): object {
-  const { skills } = (config ?? {}) as { skills?: { auth?: unknown } | null };
-  const found = skills?.auth ?? config;
-  return isPlain(found) ? found : {};
 }

@@ -5,11 +5,12 @@ import type { AccessConfig, ConfigReadResult } from "../core/operations.js";
 import type { Core } from "../core/portable/core.js";
 import { oneLine, reason } from "../core/text.js";
 import { isStore, warnOfMemory } from "../stores/replay.js";
-import { type ConfigSource, expandHome, readConfig } from "./config.js";
+import { type ConfigSource, expandHome, type ProgramOptions, readConfig } from "./config.js";
 import { AccessEngine, type Host } from "./engine.js";
 import { KeyRing } from "./key-ring.js";
 import type { HostOptions } from "./options.js";
 import { ExternalKey, type SigningKeys } from "./signing-keys.js";
+import type { AuthSkillOptions } from "./skill-options.js";
 
 /** A start once the configuration is read. */
 interface Startup {
@@ -19,10 +20,14 @@ interface Startup {
   readonly keysDir: string;
 }
 
-/** Loads the core and has it read a configuration, whose keys `overrides` override. */
-export async function readSettings(config: ConfigSource, overrides: object, options: HostOptions): Promise<Startup> {
+/** Loads the core and has it read a configuration. */
+export async function readSettings(
+  config: ConfigSource,
+  program: ProgramOptions,
+  options: AuthSkillOptions,
+): Promise<Startup> {
   const core = await sharedCore({ backend: options.backend, library: options.library });
-  const read = readConfig(core, config, overrides, options.variables ?? process.env);
+  const read = readConfig(core, config, program, options.variables ?? process.env);
   return { core, read, keysDir: expandHome(read.keys_dir) };
 }
 

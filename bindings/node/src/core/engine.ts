@@ -100,7 +100,7 @@ export class Engine {
 
   /** The core's answer to the present `engine.open`: its number and its limits. */
   get opened(): EngineOpenResult {
-    if (this.#closed) throw misuse("unknown_engine", "the engine was closed");
+    if (this.#closed) throw misuse("invalid_argument", "this object was closed: make a new one");
     if (this.#generation !== this.#core.generation) {
       this.#generation = this.#core.generation;
       this.#opened = this.#open();

@@ -147,22 +147,40 @@ export function newName(old: string, known: readonly string[]): string | undefin
   return name !== undefined && known.includes(name) ? name : undefined;
 }
 
+/** Names of options and their former names, with what to write for each. */
+export function withFormerNames(known: readonly string[]): Readonly<Record<string, string>> {
+  const former = Object.entries(RENAMED).filter(([, name]) => known.includes(name));
+  return Object.fromEntries([...former, ...known.map((name) => [name, name])]);
+}
+
 /** A name of the core in camelCase: `maxBody` for `max_body`. */
 export function camelCase(name: string): string {
   return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
+/** The names that the core has for options: `max_body` for `maxBody`. */
+export function coreNames(options: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    options.map((name) => [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), name]),
+  );
+}
+
 /**
- * Opens an engine. If the core refuses the value of an option, the error has the option's name in
- * camelCase.
+ * Does what checks the values of options. If the core refuses one, that is a mistake of the program,
+ * and the error has the option's name as the program wrote it.
+ *
+ * @param names - The options by the names that the core has for them.
  */
-export function openWithOptions<T>(open: () => T): T {
+export function withOptions<T>(what: string, names: Readonly<Record<string, string>>, run: () => T): T {
   try {
-    return open();
+    return run();
   } catch (error) {
     if (!(error instanceof TallystickError)) throw error;
-    const message = error.message.replace(/^[a-z]+(_[a-z]+)+/, camelCase);
-    throw message === error.message ? error : errorFrom({ code: error.code, log: error.log, message });
+    const [, first = "", rest = ""] = /^(?:options: )?([a-z_]+)(.*)/s.exec(error.message) ?? [];
+    if (!Object.hasOwn(names, first)) throw error;
+    const said = (first + rest).replace(/[a-z_]+/g, (word) => (Object.hasOwn(names, word) ? names[word] : word) ?? "");
+    const code = error.code === "invalid_config" ? "invalid_argument" : error.code;
+    throw errorFrom({ code, log: error.log, message: `${what}: ${said}` });
   }
 }
 

@@ -4,10 +4,9 @@ import {
   BACKEND,
   BOOLEAN,
   CRYPTO,
-  checkTypes,
+  checkOptions,
   FUNCTION,
   ISSUER_KEYS,
-  knownOptions,
   LOGGER,
   NUMBER,
   type Rules,
@@ -17,7 +16,7 @@ import {
 } from "../core/options.js";
 import type { Backend } from "../core/portable/core.js";
 import type { OnError } from "../http/refusal.js";
-import { checkReplay, type ReplayStore } from "../stores/replay.js";
+import { REPLAY, type ReplayStore } from "../stores/replay.js";
 
 /** How an agent decides who may call it. All options may be left out. */
 export interface AgentAuthOptions {
@@ -71,8 +70,7 @@ export interface AgentAuthOptions {
   readonly library?: string | undefined;
 }
 
-/** The types of the options. `replay` has a check of its own, with another code. */
-const OPTIONS: Rules<Omit<AgentAuthOptions, "replay">> = {
+const OPTIONS: Rules<AgentAuthOptions> = {
   keysDir: TEXT,
   keys: ISSUER_KEYS,
   devMode: BOOLEAN,
@@ -84,6 +82,7 @@ const OPTIONS: Rules<Omit<AgentAuthOptions, "replay">> = {
   maxLifetime: NUMBER,
   maxBody: WHOLE,
   maxBuffered: WHOLE,
+  replay: REPLAY,
   realm: STRING,
   onError: FUNCTION,
   logger: LOGGER,
@@ -92,16 +91,15 @@ const OPTIONS: Rules<Omit<AgentAuthOptions, "replay">> = {
   library: TEXT,
 };
 
+export const AGENT_OPTIONS: readonly string[] = Object.keys(OPTIONS);
+
 /**
- * @throws {@link TallystickError} `invalid_argument` for an unknown option or a wrong type,
- *   `invalid_config` where options contradict each other.
+ * @throws {@link TallystickError} `invalid_argument` for an unknown option or a wrong type, and where
+ *   options contradict each other.
  */
 export function checkAgentOptions(options: AgentAuthOptions): void {
-  knownOptions("AgentAuth", options, [...Object.keys(OPTIONS), "replay"]);
-  checkTypes("AgentAuth", options, OPTIONS);
-  const { keys, keysDir, replay } = options;
-  if (keys !== undefined && keysDir !== undefined) {
-    throw misuse("invalid_config", "AgentAuth: give keysDir or keys, not both");
+  checkOptions("AgentAuth", options, OPTIONS);
+  if (options.keys !== undefined && options.keysDir !== undefined) {
+    throw misuse("invalid_argument", "AgentAuth: give keysDir or keys, not both");
   }
-  checkReplay("AgentAuth", replay);
 }

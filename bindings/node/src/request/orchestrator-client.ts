@@ -11,8 +11,8 @@ import {
   checkOptions,
   checkValue,
   copied,
+  coreNames,
   OBJECT,
-  openWithOptions,
   type Rules,
   SIZE,
   STRING,
@@ -20,6 +20,7 @@ import {
   TEXT,
   URL_TEXT,
   WHOLE,
+  withOptions,
 } from "../core/options.js";
 import type { Backend, Core } from "../core/portable/core.js";
 import { resolveSigner, SIGNER_RULES, type Signer, type SignerOptions } from "../core/signer.js";
@@ -80,6 +81,7 @@ const OPTIONS: Rules<OrchestratorClientOptions> = {
   backend: BACKEND,
   library: TEXT,
 };
+const NAMES = { ...coreNames(Object.keys(OPTIONS)), issuer: "issuerId" };
 const REQUIRED = ["issuerId", "signer"] as const;
 const TEN_MIB = 10_485_760;
 const DEFAULT_TIMEOUT = 30;
@@ -229,7 +231,7 @@ export class OrchestratorClient {
     }
   }
 
-  /** Frees what the core holds; later calls fail with `unknown_engine`. */
+  /** Frees what the core holds; later calls fail with `invalid_argument`. */
   async close(): Promise<void> {
     (await this.#started).engine.close();
   }
@@ -260,7 +262,7 @@ async function start(options: OrchestratorClientOptions): Promise<Started> {
     sign: (need) => signer.sign(need.input),
     check: () => failed("a client checks nothing"),
   };
-  const engine = openWithOptions(() => new Engine(core, () => configuration, needs));
+  const engine = withOptions("OrchestratorClient", NAMES, () => new Engine(core, () => configuration, needs));
   return { core, engine };
 }
 

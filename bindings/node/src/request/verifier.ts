@@ -4,7 +4,7 @@ import { bodyDigest, KeyCache, rsaBy } from "../core/host-crypto.js";
 import { sharedCore } from "../core/load.js";
 import type { Needs } from "../core/need.js";
 import type { EngineKeyResult, RequestVerifyResult } from "../core/operations.js";
-import { openWithOptions } from "../core/options.js";
+import { coreNames, withOptions } from "../core/options.js";
 import type { Core } from "../core/portable/core.js";
 import { reason } from "../core/text.js";
 import { AuthorizedKeys } from "../files/authorized-keys.js";
@@ -13,7 +13,7 @@ import { factMembers } from "../http/facts.js";
 import { Guard, Refusals } from "../http/refusal.js";
 import { isStore, UsedTokens, warnOfMemory } from "../stores/replay.js";
 import type { Caller, RequestFacts } from "../types.js";
-import type { AgentAuthOptions } from "./agent-options.js";
+import { AGENT_OPTIONS, type AgentAuthOptions } from "./agent-options.js";
 
 /** What the core answers for an accepted request; it has checked the types of these claims. */
 interface Verified extends Pick<RequestVerifyResult, "key_id" | "development"> {
@@ -101,6 +101,8 @@ function callerOf({ claims, key_id, development }: Verified): Caller {
   };
 }
 
+const NAMES = coreNames(AGENT_OPTIONS);
+
 /** Opens the verifier of an agent, with its keys. */
 async function start(options: AgentAuthOptions, logger: Logger): Promise<Engine> {
   const core = await sharedCore({ backend: options.backend, library: options.library });
@@ -139,6 +141,6 @@ function openVerifier(core: Core, options: AgentAuthOptions, development: boolea
     },
   });
   const accepted = (result: unknown) => used.accepted((result as Verified).claims.exp);
-  const engine = openWithOptions(() => new Engine(core, configuration, needs, accepted));
+  const engine = withOptions("AgentAuth", NAMES, () => new Engine(core, configuration, needs, accepted));
   return engine;
 }

@@ -1,4 +1,3 @@
-import { misuse } from "../core/answers.js";
 import type { Logger } from "../core/console.js";
 import { failed, type Reply, within } from "../core/need.js";
 import type { Rule } from "../core/options.js";
@@ -102,9 +101,3 @@ export const REPLAY: Rule = {
     value === "memory" ||
     (typeof value === "object" && value !== null && typeof (value as ReplayStore).claim === "function"),
 };
-
-/** @throws {@link TallystickError} `invalid_config` for a `replay` that is none. */
-export function checkReplay(what: string, replay: unknown): void {
-  if (replay === undefined || REPLAY.holds(replay)) return;
-  throw misuse("invalid_config", `${what}: replay must be ${REPLAY.must}`);
-}

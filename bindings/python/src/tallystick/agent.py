@@ -19,7 +19,7 @@ from tallystick._core.arguments import (
 from tallystick._core.core import InstanceReplacedError
 from tallystick._core.engine import Engine, members_of
 from tallystick._core.loading import load_core
-from tallystick._core.problems import error
+from tallystick._core.problems import error, options_named
 from tallystick._files.keys_folder import KeysFolder
 from tallystick._http.request import BodyNeed, Buffers, GivenBody, agiven_body, given_facts
 from tallystick.stores import choose_store
@@ -88,7 +88,7 @@ class AgentAuth:
         default ``logging.getLogger("tallystick")``.
 
     Thread-safe. Fork-safe: made and used before a fork (``gunicorn --preload``), it
-    serves in every child. Raises ``invalid_argument`` and ``invalid_config``.
+    serves in every child. Raises ``invalid_argument`` and ``invalid_key``.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class AgentAuth:
         must_be_callable("on_error", on_error)
         must_be_path("keys_dir", keys_dir)
         if keys is not None and keys_dir is not None:
-            raise error("invalid_config", "give keys_dir or keys, not both")
+            raise error("invalid_argument", "give keys_dir or keys, not both")
         must_be_flag("require_target", require_target)
         for name, text in _given(base_url=base_url, realm=realm).items():
             must_be_utf8(name, text)
@@ -147,7 +147,8 @@ class AgentAuth:
         used = None if self._dev_mode else choose_store(replay, logger)
         self._logger = logger
         self._on_error = on_error
-        self._verifier = Verifier(core, policy, self._folder, used, logger)
+        with options_named(*policy):
+            self._verifier = Verifier(core, policy, self._folder, used, logger)
 
     @property
     def dev_mode(self) -> bool:

@@ -22,7 +22,7 @@ from tallystick._core.arguments import (
 from tallystick._core.core import Core, call_json
 from tallystick._core.engine import Engine, members_of
 from tallystick._core.loading import load_core
-from tallystick._core.problems import error
+from tallystick._core.problems import error, options_named
 from tallystick._core.signing import SigningFailure, choose_signing
 from tallystick.errors import TallystickError
 
@@ -78,8 +78,8 @@ class OrchestratorClient:
         ``"native"`` or ``"wasm"``; default: the environment variable ``TALLYSTICK_BACKEND``,
         else native where it loads.
 
-    Thread-safe and fork-safe. Raises ``invalid_key``, ``invalid_config`` and
-    ``invalid_argument``; no error, ``repr`` or log holds the key.
+    Thread-safe and fork-safe. Raises ``invalid_key`` and ``invalid_argument``; no error,
+    ``repr`` or log holds the key.
     """
 
     def __init__(
@@ -107,7 +107,8 @@ class OrchestratorClient:
         self._ttl = ttl
         self._max_body = max_body
         self._max_answer = max_answer
-        self._engine = Engine(self._core, self._configure)
+        with options_named("ttl", "public_key", issuer="issuer_id"):
+            self._engine = Engine(self._core, self._configure)
 
     def sign(self, method: str, url: str | yarl.URL, body: bytes | str = b"") -> dict[str, str]:
         """Return the headers that authenticate one request: ``{"Authorization": ...}``.

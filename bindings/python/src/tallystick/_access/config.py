@@ -13,13 +13,27 @@ from tallystick._core.problems import error
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-__all__ = ["Settings", "read_settings"]
+__all__ = ["Settings", "read_authority", "read_settings", "refuse_renamed"]
 
 
 RENAMED = {"file": "AuthSkill.from_file(path)", "bits": "key_bits"}
 """Former options, and their new names."""
+
+OWN = (
+    "signer",
+    "public_key",
+    "signer_timeout",
+    "key_bits",
+    "keys",
+    "replay",
+    "ssl_context",
+    "on_error",
+    "backend",
+    "logger",
+)
+"""The options of :class:`tallystick.AuthSkill` that are no keys of its configuration."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,6 +43,13 @@ class Settings:
     access: dict[str, Any]
     mode: str
     keys_dir: str
+
+
+def refuse_renamed(options: Collection[str]) -> None:
+    """Refuse options by an old name, and say the new one."""
+    for old, new in RENAMED.items():
+        if old in options:
+            raise error("invalid_argument", f"{old} is now {new}")
 
 
 def read_settings(
@@ -42,19 +63,30 @@ def read_settings(
     ``${NAME}`` is taken from the environment. Settings that are accepted but not active are
     logged. Raises ``invalid_config`` that names the file, the key and the fix.
     """
-    for old, new in RENAMED.items():
-        if old in options:
-            raise error("invalid_argument", f"{old} is now {new}")
+    refuse_renamed(options)
     mapping = _plain(config, "the configuration")
     names = call_json(core, "config.variables", {"config": mapping})["names"]
     request: dict[str, Any] = {
         "config": mapping,
         "variables": {name: os.environ[name] for name in names if name in os.environ},
         "options": _plain(options, "the options"),
+        "host_options": {**{name: name for name in OWN}, **RENAMED},
     }
     if isinstance(config, Document):
         request["source"] = config.source
+    return _settings_of(call_json(core, "config.read", request), logger)
+
+
+def read_authority(
+    core: Core, options: dict[str, Any], keys_dir: str, logger: logging.Logger
+) -> Settings:
+    """Read the options of an authority. Raises ``invalid_config`` that names option and fix."""
+    request = {"config": {}, "options": options, "authority": True}
     answer = call_json(core, "config.read", request)
+    return _settings_of({**answer, "keys_dir": keys_dir}, logger)
+
+
+def _settings_of(answer: dict[str, Any], logger: logging.Logger) -> Settings:
     for inactive in answer["inactive"]:
         logger.warning("%s: not active: %s", inactive["key"], inactive["reason"])
     return Settings(answer["access"], answer["mode"], os.path.expanduser(answer["keys_dir"]))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from tallystick.errors import ErrorResponse, TallystickError
 
-__all__ = ["error", "error_from", "is_verdict"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["error", "error_from", "is_verdict", "options_named"]
 
 
 def error_from(problem: dict[str, Any]) -> TallystickError:
@@ -29,6 +34,26 @@ def error_from(problem: dict[str, Any]) -> TallystickError:
 def error(code: str, message: str, *, log: str = "") -> TallystickError:
     """Make the exception for a cause that the host itself found."""
     return error_from({"code": code, "message": message, "log": log})
+
+
+@contextmanager
+def options_named(*options: str, **renamed: str) -> Iterator[None]:
+    """Have the core check the values of these options.
+
+    If it refuses one, that is a mistake of the program (``invalid_argument``), and the error begins
+    with the option's name. ``renamed`` has the options that the core calls otherwise, by its names.
+    """
+    try:
+        yield
+    except TallystickError as refused:
+        names = {**{name: name for name in options}, **renamed}
+        begins = re.match(r"(?:options: )?([a-z_]+)", str(refused))
+        if begins is None or begins[1] not in names:
+            raise
+        said = str(refused).removeprefix("options: ")
+        code = "invalid_argument" if refused.code == "invalid_config" else refused.code
+        message = re.sub(r"[a-z_]+", lambda word: renamed.get(word[0], word[0]), said)
+        raise error(code, message, log=refused.log) from None
 
 
 def is_verdict(refused: TallystickError) -> bool:

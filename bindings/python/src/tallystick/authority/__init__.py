@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tallystick._access.client_secret import make_secret
-from tallystick._access.config import read_settings
+from tallystick._access.config import read_authority, refuse_renamed
 from tallystick._access.engine import AccessEngine, Host
 from tallystick._access.startup import file_ring
 from tallystick._access.token_endpoint import TokenEndpoint
 from tallystick._core.arguments import (
     choose_logger,
     must_be_bits,
+    must_be_folder,
+    must_be_number,
     must_be_path,
     must_be_text,
     must_be_texts,
 )
 from tallystick._core.loading import load_core
+from tallystick._core.problems import options_named
 from tallystick.authority.clients import ClientsFile
 from tallystick.stores import choose_store
 from tallystick.types import ClientSecret, Registration
@@ -46,16 +49,23 @@ class Authority(TokenEndpoint):
     ``clients_file``
         JSON file of the registered clients (mode 0600; default
         ``{keys_dir}/clients.json``). Several processes may use it at once.
-    ``options``
-        any key of the configuration that an authority uses, such as ``token_ttl``,
-        ``allowed_scopes`` or ``realm``.
+    ``token_ttl``
+        seconds that its tokens live, 1 to 86,400 (default 300).
+    ``allowed_scopes``
+        patterns of the scopes that it grants at all. A client gets those that these and its
+        own allow; default: all that its own allow.
+    ``leeway``, ``clock_skew``
+        seconds by which a client's assertion may be late, and its clock ahead, 0 to 300 each
+        (default 30).
+    ``realm``
+        of the ``WWW-Authenticate`` challenge (default ``tallystick``).
     ``key_bits``
         bits of keys that are made: 2048 (default), 3072 or 4096.
     ``replay``, ``backend``, ``logger``
         as of :class:`tallystick.AuthSkill`.
 
-    Thread-safe and fork-safe; a context manager. Raises ``invalid_config`` and
-    ``invalid_argument``; no error, ``repr`` or log holds a key or a secret.
+    Thread-safe and fork-safe; a context manager. Raises ``invalid_argument``, and
+    ``invalid_config`` for a damaged file; no error, ``repr`` or log holds a key or a secret.
     """
 
     def __init__(
@@ -64,26 +74,34 @@ class Authority(TokenEndpoint):
         *,
         keys_dir: str | os.PathLike[str] = DEFAULT_KEYS_DIR,
         clients_file: str | os.PathLike[str] | None = None,
+        token_ttl: int | None = None,
+        allowed_scopes: Sequence[str] | None = None,
+        leeway: float | None = None,
+        clock_skew: float | None = None,
+        realm: str | None = None,
         key_bits: int = 2048,
         replay: str | os.PathLike[str] | ReplayStore | SQLiteReplay = "sqlite",
         backend: str | None = None,
         logger: logging.Logger | None = None,
-        **options: Any,
+        **unknown: Any,
     ) -> None:
-        must_be_text("issuer", issuer)
-        must_be_path("keys_dir", keys_dir)
+        refuse_renamed(unknown)
+        for name in unknown:
+            raise TypeError(f"Authority() got an unexpected keyword argument {name!r}")
+        options = _checked(issuer, token_ttl, allowed_scopes, leeway, clock_skew, realm)
+        must_be_folder("keys_dir", keys_dir)
         must_be_path("clients_file", clients_file)
         must_be_bits("key_bits", key_bits)
         core = load_core(backend)
         logger = choose_logger(logger)
-        config = {"base_url": issuer, "agent_id": "authority", "keys_dir": os.fspath(keys_dir)}
-        settings = read_settings(core, config, options, logger)
+        with options_named(*options, base_url="issuer"):
+            settings = read_authority(core, options, os.fspath(keys_dir), logger)
         default = Path(settings.keys_dir) / "clients.json"
         file = default if clients_file is None else Path(clients_file).expanduser()
         self._clients = ClientsFile(core, file, logger)
         access = settings.access
         host = Host(
-            choose_store(replay, logger, development=access.get("dev_mode", False)),
+            choose_store(replay, logger),
             ring=file_ring(core, settings, key_bits, logger),
             sources=(self._clients,),
         )
@@ -158,6 +176,30 @@ class Authority(TokenEndpoint):
 
     def __repr__(self) -> str:
         return f"<Authority {self.issuer!r}>"
+
+
+def _checked(
+    issuer: str,
+    token_ttl: int | None,
+    allowed_scopes: Sequence[str] | None,
+    leeway: float | None,
+    clock_skew: float | None,
+    realm: str | None,
+) -> dict[str, Any]:
+    """Return the options that were given, by the names that the core has for them."""
+    must_be_text("issuer", issuer)
+    options: dict[str, Any] = {"base_url": issuer, "agent_id": "authority"}
+    numbers = {"token_ttl": token_ttl, "leeway": leeway, "clock_skew": clock_skew}
+    for name, number in numbers.items():
+        if number is not None:
+            must_be_number(name, number)
+            options[name] = number
+    if allowed_scopes is not None:
+        options["allowed_scopes"] = must_be_texts("allowed_scopes", allowed_scopes)
+    if realm is not None:
+        must_be_text("realm", realm)
+        options["realm"] = realm
+    return options
 
 
 def new_client_secret(secret: str | None = None) -> ClientSecret:
