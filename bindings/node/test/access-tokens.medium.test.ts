@@ -105,6 +105,9 @@ describe("a self-issued token", () => {
     const { response } = await rejectsWith("keys_unavailable", quietly.onConnection({ headers }));
     assert.deepEqual([response?.status, response?.headers["retry-after"]], [503, "1"]);
     await rejectsWith("invalid_argument", quietly.validateToken(5 as never));
+    await rejectsWith("invalid_argument", quietly.verifyToken(null as never));
+    assert.equal(await quietly.validateToken(undefined), null);
+    assert.equal(await quietly.validateToken(null), null);
     assert.equal((await quietly.runCommand("/auth/validate x")).data["valid"], false);
   });
 

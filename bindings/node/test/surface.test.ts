@@ -147,8 +147,8 @@ function written(value: unknown): string[] {
 function faultsOf(row: Row, symbol: Sym, doc = docOf(symbol)): string[] {
   const faults: string[] = [];
   const value = isObject(row.default) ? row.default["node"] : row.default;
-  // The header may be missing, and options are keywords in Python.
-  const isFree = ["authorization", "options"].includes(symbol.name);
+  // The header or its token may be missing, and options are keywords in Python.
+  const isFree = ["authorization", "token", "options"].includes(symbol.name);
   if (!isFree && isOptional(symbol) !== (value !== undefined)) faults.push("optional or not");
   if (row.unit !== undefined && !doc.includes(row.unit)) faults.push(`does not say ${row.unit}`);
   if (value === undefined || value === null) return faults;

@@ -3,7 +3,7 @@ import { misuse } from "../core/answers.js";
 import { consoleLogger, shownAs } from "../core/console.js";
 import { jsonText } from "../core/json.js";
 import type { AccessCommandResult, AccessIssueResult } from "../core/operations.js";
-import { checkValue, FUNCTION, isPlain, kindOf, type Rules, TEXT, TEXTS } from "../core/options.js";
+import { checkValue, FUNCTION, isPlain, kindOf, type Rules, STRING, TEXT, TEXTS } from "../core/options.js";
 import type { Core } from "../core/portable/core.js";
 import { ENDPOINT, type Endpoint, type EndpointService, type MountOptions } from "../hosts/endpoints.js";
 import { type AuthMiddleware, middleware } from "../hosts/express.js";
@@ -173,15 +173,16 @@ export class AuthSkill implements Endpoint {
 
   /**
    * The caller whose token it is. A token that is bound to a request is refused: verify the
-   * request.
+   * request. No token (null or undefined), as of a missing header, gives null.
    *
    * @returns null if it is refused; the reason is logged.
    * @throws {@link TallystickError} if there is no verdict on the token: codes with a status of 500
    *   or more, such as `keys_unavailable`, `replay_store_unavailable`, `overloaded`, `internal` and
    *   `invalid_argument`.
    */
-  async validateToken(token: string): Promise<AuthContext | null> {
+  async validateToken(token: string | null | undefined): Promise<AuthContext | null> {
     await this.#lifecycle.running();
+    if (token === null || token === undefined) return null;
     try {
       return await this.verifyToken(token);
     } catch (error) {
@@ -193,6 +194,7 @@ export class AuthSkill implements Endpoint {
 
   /** @throws {@link TallystickError} of the code that says why the token is not good. */
   async verifyToken(token: string): Promise<AuthContext> {
+    if (typeof token !== "string") checkValue("token", token, STRING);
     return this.#verifier.token(token);
   }
 
@@ -201,7 +203,7 @@ export class AuthSkill implements Endpoint {
    *
    * @throws {@link TallystickError} as {@link AuthSkill.validateToken}.
    */
-  async verifyJwt(token: string): Promise<Readonly<Record<string, unknown>> | null> {
+  async verifyJwt(token: string | null | undefined): Promise<Readonly<Record<string, unknown>> | null> {
     return (await this.validateToken(token))?.rawClaims ?? null;
   }
 
