@@ -26,8 +26,11 @@ func (c *Core) access(number uint64) (*engine.Engine, *problem.Problem) {
 
 // feedAccess replaces what a host keeps in files.
 func feedAccess(a *access.Agent, r *EngineFeedRequest) (EngineFeedResult, *problem.Problem) {
-	if r.Files != nil || r.Keys == nil && r.Ring == nil && r.Clients == nil {
-		return EngineFeedResult{}, problem.New(problem.InvalidArgument, "engine.feed of an access engine needs ring, clients or keys")
+	if r.Files != nil || r.Keys == nil && r.Ring == nil && r.Clients == nil && r.ReplayLostAt == 0 {
+		return EngineFeedResult{}, problem.New(problem.InvalidArgument, "engine.feed of an access engine needs ring, clients, keys or replay_lost_at")
+	}
+	if p := checkLostAt(r.ReplayLostAt); p != nil {
+		return EngineFeedResult{}, p
 	}
 	fed := accessOpening{c: &AccessConfig{Ring: r.Ring, Keys: r.Keys, Clients: r.Clients}}
 	if p := fed.material(); p != nil {
@@ -45,6 +48,7 @@ func feedAccess(a *access.Agent, r *EngineFeedRequest) (EngineFeedResult, *probl
 	if r.Clients != nil {
 		a.FeedClients(fed.clients)
 	}
+	a.ReplayLost(r.ReplayLostAt)
 	return EngineFeedResult{Issuers: a.Given().Len(), Warnings: []authorizedkeys.Warning{}, KeyID: a.KeyID()}, nil
 }
 

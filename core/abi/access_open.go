@@ -145,7 +145,7 @@ func (o *accessOpening) numbers() *problem.Problem {
 	o.config.HostDerives = c.Derive == choiceHost
 	o.config.Once = pipeline.ReplayConfig{
 		Host: c.Replay == choiceHost, Capacity: orDefault(c.ReplayCapacity, defaultCapacity),
-		Floor: c.ReplayFloor, Leeway: o.config.Forgiven.Leeway,
+		Floor: c.ReplayFloor, LostAt: c.ReplayLostAt, Forgiven: o.config.Forgiven,
 	}
 	return checkBounds([]bound{
 		{"token_ttl", float64(o.config.TokenTTL), 1, settings.MaxTokenTTL},
@@ -155,6 +155,7 @@ func (o *accessOpening) numbers() *problem.Problem {
 		{"max_lifetime", o.config.MaxLifetime, 1, settings.MaxLifetime},
 		{"max_body", float64(o.config.MaxBody), 0, settings.MaxBody},
 		{"replay_floor", float64(o.config.Once.Floor), 0, 1 << 53},
+		{"replay_lost_at", float64(o.config.Once.LostAt), 0, 1 << 53},
 		{"replay_capacity", float64(o.config.Once.Capacity), 1, maxCapacity},
 	})
 }

@@ -68,7 +68,7 @@ func appendQuestion(b []byte, n *need.Need) []byte {
 		b = strictjson.AppendString(append(b, `{"need":{"kind":"claim","issuer":`...), n.Issuer)
 		b = strictjson.AppendString(append(b, `,"jti":`...), n.JTI)
 		b = strictjson.AppendString(append(b, `,"id":`...), n.ID)
-		b = strictjson.AppendInt(append(b, `,"expires_at":`...), n.ExpiresAt)
+		b = strictjson.AppendInt(append(b, `,"seconds":`...), n.Seconds)
 		b = appendNumber(append(b, `,"now":`...), n.Now)
 	case need.Sign: // base64url and dots need no escaping
 		b = append(append(b, `{"need":{"kind":"sign","input":"`...), n.Input...)

@@ -127,6 +127,7 @@ func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Proble
 		HostReplay:    config.Replay == choiceHost,
 		Capacity:      orDefault(config.ReplayCapacity, defaultCapacity),
 		ReplayFloor:   config.ReplayFloor,
+		ReplayLostAt:  config.ReplayLostAt,
 	}
 	if p := checkBounds([]bound{
 		{"leeway", policy.Forgiven.Leeway, 0, settings.MaxLeeway},
@@ -135,6 +136,7 @@ func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Proble
 		{"max_body", float64(policy.MaxBody), 0, maxBody},
 		{"reload_seconds", policy.ReloadSeconds, 1, maxReloadSeconds},
 		{"replay_floor", float64(policy.ReplayFloor), 0, 1 << 53},
+		{"replay_lost_at", float64(policy.ReplayLostAt), 0, 1 << 53},
 		{"replay_capacity", float64(policy.Capacity), 1, maxCapacity},
 	}); p != nil {
 		return policy, p
@@ -252,15 +254,29 @@ func engineFeed(c *Core, r *EngineFeedRequest, _ []byte) (EngineFeedResult, *pro
 	if p != nil {
 		return EngineFeedResult{}, p
 	}
-	if r.Files == nil && r.Keys == nil || r.Ring != nil || r.Clients != nil {
-		return EngineFeedResult{}, problem.New(problem.InvalidArgument, "engine.feed of a verifier needs files or keys")
+	hasKeys := r.Files != nil || r.Keys != nil
+	if !hasKeys && r.ReplayLostAt == 0 || r.Ring != nil || r.Clients != nil {
+		return EngineFeedResult{}, problem.New(problem.InvalidArgument, "engine.feed of a verifier needs files, keys or replay_lost_at")
 	}
-	set, warnings, p := loadKeys(r.Files, r.Keys)
-	if p != nil {
+	if p := checkLostAt(r.ReplayLostAt); p != nil {
 		return EngineFeedResult{}, p
 	}
-	e.Verifier.Feed(set)
+	set, warnings := e.Verifier.Keys(), []authorizedkeys.Warning{}
+	if hasKeys {
+		if set, warnings, p = loadKeys(r.Files, r.Keys); p != nil {
+			return EngineFeedResult{}, p
+		}
+		e.Verifier.Feed(set)
+	}
+	e.Verifier.ReplayLost(r.ReplayLostAt)
 	return EngineFeedResult{Issuers: set.Len(), Warnings: warnings}, nil
+}
+
+func checkLostAt(at int64) *problem.Problem {
+	if at < 0 || at > 1<<53 {
+		return problem.New(problem.InvalidArgument, "engine.feed: replay_lost_at must be seconds since 1970")
+	}
+	return nil
 }
 
 func engineKey(c *Core, r *EngineKeyRequest, _ []byte) (EngineKeyResult, *problem.Problem) {

@@ -83,6 +83,9 @@ type AccessConfig struct {
 	ReplayCapacity *int `json:"replay_capacity,omitempty"`
 	// as of a verifier
 	ReplayFloor int64 `json:"replay_floor,omitempty"`
+	// seconds: when the host's replay store last lost what it held. Tokens that were issued by then,
+	// give or take leeway and clock_skew, are refused
+	ReplayLostAt int64 `json:"replay_lost_at,omitempty"`
 	// who verifies signatures, as of a verifier
 	RSA string `json:"rsa,omitempty"`
 	// who signs, as of a signer; default "core", or "external" where the host verifies

@@ -52,6 +52,9 @@ type VerifierConfig struct {
 	// seconds: tokens that expire then or before may have been used in a window that was lost, and
 	// are refused
 	ReplayFloor int64 `json:"replay_floor,omitempty"`
+	// seconds: when the host's replay store last lost what it held. Tokens that were issued by then,
+	// give or take leeway and clock_skew, are refused
+	ReplayLostAt int64 `json:"replay_lost_at,omitempty"`
 	// who verifies signatures: "core", "host" (the need check) or "import" (the host within the
 	// call, else the need check); default "core"
 	RSA string `json:"rsa,omitempty"`
@@ -124,6 +127,8 @@ type EngineFeedRequest struct {
 	Ring json.RawMessage `json:"ring,omitempty"`
 	// of an access engine: replaces who may use its token endpoint
 	Clients *[]oauthclient.Config `json:"clients,omitempty"`
+	// seconds: the replay store has lost what it held, now or before
+	ReplayLostAt int64 `json:"replay_lost_at,omitempty"`
 }
 
 // EngineFeedResult answers engine.feed.

@@ -199,6 +199,9 @@ func (a *Agent) FeedKeys(keys *authorizedkeys.Set) {
 // FeedClients replaces the clients of the token endpoint.
 func (a *Agent) FeedClients(clients *oauthclient.Registry) { a.clients.Store(clients) }
 
+// ReplayLost notes that the host's replay store lost what it held, in seconds since 1970.
+func (a *Agent) ReplayLost(at int64) { a.guard.Lost(at) }
+
 // Key returns the public key with a thumbprint, whosever it is.
 func (a *Agent) Key(thumbprint string) *jose.PublicKey {
 	if r := a.ring.Load(); r != nil {

@@ -312,7 +312,8 @@ func meets(pattern string, granted []string) bool {
 func (r *verification) claimOnce(caller *Caller) need.Step {
 	answer := caller.appendJSON(nil)
 	if r.claims.bound.There() { //guard:access-bound-once never
-		return r.a.guard.ClaimLast(r.in.Now, r.claims.issuer.Text, r.claims.jti.Text, r.claims.times.DeadAt(r.a.config.Forgiven.Leeway),
+		return r.a.guard.ClaimLast(r.in.Now,
+			pipeline.Use{Issuer: r.claims.issuer.Text, JTI: r.claims.jti.Text, Times: &r.claims.times, MaxLife: r.a.config.MaxLifetime},
 			func() need.Step { return need.Done(&Accepted{JSON: answer}) })
 	}
 	// Without iat the cap on the lifetime moves with the clock: judged each time.

@@ -28,7 +28,7 @@ type Need struct {
 	Issuer    string  `json:"issuer,omitempty"`
 	JTI       string  `json:"jti,omitempty"`
 	ID        string  `json:"id,omitempty"`
-	ExpiresAt int64   `json:"expires_at,omitempty"`
+	Seconds   int64   `json:"seconds,omitempty"` // how long a claim is kept
 	Now       float64 `json:"now,omitempty"`
 	Input     string  `json:"input,omitempty"`
 	Signature string  `json:"signature,omitempty"`

@@ -123,7 +123,9 @@ func (s *assertion) checkClaims() need.Step {
 	case !s.isForUs(): //guard:assertion-audience never
 		return s.refuse("aud of the assertion is neither the token endpoint nor the issuer")
 	}
-	return s.catch(s.attempt.Once.Claim(s.now, oncePrefix+s.client.ID, s.jti.Text, s.times.DeadAt(forgiven.Leeway), func() need.Step {
+	return s.catch(s.attempt.Once.Claim(s.now, pipeline.Use{
+		Issuer: oncePrefix + s.client.ID, JTI: s.jti.Text, Times: &s.times, MaxLife: maxAssertion + forgiven.ClockSkew,
+	}, func() need.Step {
 		if s.attempt.Used != nil {
 			s.attempt.Used(s.times.Expires.Seconds)
 		}

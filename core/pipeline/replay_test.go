@@ -10,15 +10,20 @@ import (
 
 func accepted() need.Step { return need.Done("accepted") }
 
+// use is a token that was issued at 1000.
+func use(jti string, expiresAt float64) Use {
+	return Use{"a", jti, &Times{Expires: Claim{Raw: "x", Seconds: expiresAt, kind: finite}, IssuedAt: Claim{Raw: "x", Seconds: 1000, kind: finite}}, 300}
+}
+
 func TestTheWindowAcceptsOnce(t *testing.T) {
-	const now, later = 1000.0, int64(1060)
+	const now, later = 1000.0, 1050.5
 	for _, last := range []bool{false, true} {
-		guard := NewReplayGuard(ReplayConfig{Capacity: 2, Floor: 1040, Leeway: 9.5})
-		claim := func(jti string, expiresAt int64) need.Step {
+		guard := NewReplayGuard(ReplayConfig{Capacity: 2, Floor: 1040, Forgiven: Tolerance{Leeway: 9.5}})
+		claim := func(jti string, expiresAt float64) need.Step {
 			if last {
-				return guard.ClaimLast(now, "a", jti, expiresAt, accepted)
+				return guard.ClaimLast(now, use(jti, expiresAt), accepted)
 			}
-			return guard.Claim(now, "a", jti, expiresAt, accepted)
+			return guard.Claim(now, use(jti, expiresAt), accepted)
 		}
 		if step := claim("1", later); step.Result != "accepted" {
 			t.Fatalf("%+v", step)
@@ -26,10 +31,10 @@ func TestTheWindowAcceptsOnce(t *testing.T) {
 		if step := claim("1", later); code(step.Problem) != problem.ReplayDetected {
 			t.Errorf("used before: %+v", step)
 		}
-		if step := claim("2", 1050); code(step.Problem) != problem.ReplayStoreUnavailable {
+		if step := claim("2", 1040.5); code(step.Problem) != problem.ReplayStoreUnavailable {
 			t.Errorf("of a lost window: %+v", step)
 		}
-		if step := claim("2", 1051); step.Result != "accepted" {
+		if step := claim("2", 1041.5); step.Result != "accepted" {
 			t.Errorf("of after it: %+v", step)
 		}
 		if step := claim("3", later); code(step.Problem) != problem.ReplayStoreUnavailable {
@@ -43,9 +48,9 @@ func TestTheHostClaims(t *testing.T) {
 	if guard.Window() != nil {
 		t.Fatal("a window beside the host's store")
 	}
-	ask := func() need.Step { return guard.Claim(1000, "a", "1", 1060, accepted) }
+	ask := func() need.Step { return guard.Claim(1000.5, use("1", 1060), accepted) }
 	asked := ask().Need
-	if asked.Kind != need.Claim || asked.Issuer != "a" || asked.JTI != "1" || asked.ID != replay.NewID("a", "1").String() || asked.ExpiresAt != 1060 || asked.Now != 1000 || asked.Claimed != nil {
+	if asked.Kind != need.Claim || asked.Issuer != "a" || asked.JTI != "1" || asked.ID != replay.NewID("a", "1").String() || asked.Seconds != 120 || asked.Now != 1000.5 || asked.Claimed != nil {
 		t.Errorf("%+v", asked)
 	}
 	for _, c := range []struct {
@@ -69,8 +74,44 @@ func TestTheHostClaims(t *testing.T) {
 
 // The result lies in the need, and nothing goes on from there.
 func TestTheClaimThatEndsAVerification(t *testing.T) {
-	step := NewReplayGuard(ReplayConfig{Host: true}).ClaimLast(1000, "a", "1", 1060, accepted)
+	step := NewReplayGuard(ReplayConfig{Host: true}).ClaimLast(1000, use("1", 1060), accepted)
 	if step.Need == nil || step.Need.Claimed != "accepted" || step.Resume != nil || step.Result != nil {
 		t.Errorf("%+v", step)
+	}
+}
+
+// What a host's store lost, it cannot know: tokens of before are refused.
+func TestALostMemory(t *testing.T) {
+	timed := func(issuedAt, expiresAt float64) Use {
+		u := use("1", expiresAt)
+		u.Times.IssuedAt.Seconds = issuedAt
+		return u
+	}
+	undated := func(expiresAt float64) Use {
+		u := use("1", expiresAt)
+		u.Times.IssuedAt = Claim{}
+		return u
+	}
+	for _, forgiven := range []Tolerance{{Leeway: 5, ClockSkew: 1}, {Leeway: 1, ClockSkew: 5}} {
+		guard := NewReplayGuard(ReplayConfig{Host: true, LostAt: 900, Forgiven: forgiven})
+		guard.Lost(1000)
+		guard.Lost(950) // an older loss changes nothing
+		for _, c := range []struct {
+			name    string
+			use     Use
+			refused bool
+		}{
+			{"issued before", timed(990, 1060), true},
+			{"issued by a clock that runs ahead", timed(1005, 1060), true},
+			{"issued after", timed(1005.5, 1060), false},
+			{"without iat, alive before", undated(1305), true},
+			{"without iat, never alive before", undated(1305.5), false},
+		} {
+			for _, step := range []need.Step{guard.Claim(1000, c.use, accepted), guard.ClaimLast(1000, c.use, accepted)} {
+				if refused := code(step.Problem) == problem.ReplayStoreUnavailable; refused != c.refused || !refused && step.Need == nil {
+					t.Errorf("%s, %+v: %+v", c.name, forgiven, step)
+				}
+			}
+		}
 	}
 }

@@ -28,6 +28,7 @@ type Policy struct {
 	HostReplay    bool    // the need claim, else the window
 	Capacity      int     // of the window
 	ReplayFloor   int64   // tokens that expire then or before may have been used in a window that was lost
+	ReplayLostAt  int64   // when the host's store last lost what it held; 0: never
 	RSA           pipeline.RSA
 }
 
@@ -52,7 +53,7 @@ func NewVerifier(policy Policy, keys *authorizedkeys.Set) (*Verifier, *problem.P
 	}
 	v := &Verifier{policy: policy, place: place}
 	v.guard = pipeline.NewReplayGuard(pipeline.ReplayConfig{Host: policy.HostReplay || policy.Development, Capacity: policy.Capacity,
-		Floor: policy.ReplayFloor, Leeway: policy.Forgiven.Leeway})
+		Floor: policy.ReplayFloor, LostAt: policy.ReplayLostAt, Forgiven: policy.Forgiven})
 	v.keys.Store(keys)
 	v.loadedAt.Store(math.Float64bits(math.Inf(-1)))
 	return v, nil
@@ -61,6 +62,9 @@ func NewVerifier(policy Policy, keys *authorizedkeys.Set) (*Verifier, *problem.P
 // Feed replaces all keys. It is not an answer to the need keys, so it does not
 // put the next one off.
 func (v *Verifier) Feed(keys *authorizedkeys.Set) { v.keys.Store(keys) }
+
+// ReplayLost notes that the host's replay store lost what it held, in seconds since 1970.
+func (v *Verifier) ReplayLost(at int64) { v.guard.Lost(at) }
 
 // Keys returns the present keys.
 func (v *Verifier) Keys() *authorizedkeys.Set { return v.keys.Load() }
@@ -241,7 +245,9 @@ func (r *Verification) claimOnce() need.Step {
 	if r.v.policy.Development {
 		return r.accept()
 	}
-	return r.v.guard.ClaimLast(r.In.Now, r.claims.issuerText, r.claims.jti.Text, r.claims.times.DeadAt(r.v.policy.Forgiven.Leeway), r.done)
+	return r.v.guard.ClaimLast(r.In.Now, pipeline.Use{
+		Issuer: r.claims.issuerText, JTI: r.claims.jti.Text, Times: &r.claims.times, MaxLife: r.v.policy.MaxLifetime,
+	}, r.done)
 }
 
 func (r *Verification) accept() need.Step {

@@ -70,6 +70,7 @@ export interface AccessConfig {
   readonly replay?: string | undefined;
   readonly replay_capacity?: number | undefined;
   readonly replay_floor?: number | undefined;
+  readonly replay_lost_at?: number | undefined;
   readonly rsa?: string | undefined;
   readonly signing?: string | undefined;
   readonly derive?: string | undefined;
@@ -213,6 +214,7 @@ export interface VerifierConfig {
   readonly replay?: string | undefined;
   readonly replay_capacity?: number | undefined;
   readonly replay_floor?: number | undefined;
+  readonly replay_lost_at?: number | undefined;
   readonly rsa?: string | undefined;
   readonly realm?: string | undefined;
 }
