@@ -1,18 +1,6 @@
 // What a Redis or Valkey server must be like to hold claims.
 import type { Node } from "./redis-client.js";
-
-/** What is wrong with a server, and what to do. */
-export class WrongServer extends Error {
-  readonly fix: string;
-
-  constructor(what: string, fix: string) {
-    super(what);
-    this.fix = fix;
-  }
-}
-
-/** Seconds by which the clock of a server may differ from that of this machine. */
-const CLOCK_DIFFERENCE = 60;
+import { RefusedServer, refuseClock } from "./refused-server.js";
 
 /** What a server says of itself. */
 export interface ServerState {
@@ -26,7 +14,7 @@ export interface ServerState {
  * Looks at a server on a new connection.
  *
  * @param inCluster - Whether a cluster was named, of which this is a part.
- * @throws {@link WrongServer} if claims must not be made there.
+ * @throws {@link RefusedServer} if claims must not be made there.
  */
 export async function inspectServer(node: Node, inCluster: boolean): Promise<ServerState> {
   const [info, policy, save, appendOnly, time] = await Promise.all([
@@ -39,7 +27,7 @@ export async function inspectServer(node: Node, inCluster: boolean): Promise<Ser
   const facts = infoOf(info);
   refuseKind(facts, inCluster);
   refuseEviction(settingOf(policy) ?? facts.get("maxmemory_policy"));
-  refuseClock(time);
+  refuseClock(Number((time as readonly unknown[])[0]));
   return { runId: facts.get("run_id"), warnings: warningsOf(info, settingOf(save), settingOf(appendOnly)) };
 }
 
@@ -69,24 +57,20 @@ function refuseKind(facts: ReadonlyMap<string, string>, inCluster: boolean): voi
   // Valkey calls it server_mode.
   const mode = facts.get("redis_mode") ?? facts.get("server_mode");
   if (mode === "cluster" && !inCluster) {
-    throw new WrongServer("it is a part of a cluster", "give RedisStore a cluster client in place of a URL or client");
+    throw new RefusedServer(
+      "it is a part of a cluster",
+      "give RedisStore a cluster client in place of a URL or client",
+    );
   }
-  if (facts.get("role") === "slave") throw new WrongServer("it is a replica, which is read-only", "name the primary");
+  if (facts.get("role") === "slave") throw new RefusedServer("it is a replica, which is read-only", "name the primary");
 }
 
 function refuseEviction(policy: string | undefined): void {
   if (policy === undefined || policy === "noeviction") return;
-  throw new WrongServer(
+  throw new RefusedServer(
     `its maxmemory-policy is ${policy}, so it may forget a used token, which would then pass again`,
     "set maxmemory-policy noeviction",
   );
-}
-
-function refuseClock(time: unknown): void {
-  const ahead = Number((time as readonly unknown[])[0]) - Date.now() / 1000;
-  if (Math.abs(ahead) <= CLOCK_DIFFERENCE) return;
-  const difference = `${Math.abs(Math.round(ahead))} s ${ahead > 0 ? "ahead of" : "behind"}`;
-  throw new WrongServer(`its clock is ${difference} this machine's`, "set both clocks by NTP");
 }
 
 function warningsOf(info: unknown, save: string | undefined, appendOnly: string | undefined): string[] {

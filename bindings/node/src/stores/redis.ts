@@ -5,8 +5,9 @@ import { BOOLEAN, checkOptions, checkValue, type Rules, STRING, seconds } from "
 import { reason } from "../core/text.js";
 import { TallystickError } from "../errors.js";
 import { type Address, type Client, type Command, clientOf } from "./redis-client.js";
-import { inspectServer, WrongServer } from "./redis-server.js";
+import { inspectServer } from "./redis-server.js";
 import { GivenSessions, OwnSessions, type Session, type Sessions } from "./redis-sessions.js";
+import { RefusedServer } from "./refused-server.js";
 import {
   checkClaim,
   checkPut,
@@ -107,7 +108,7 @@ export class RedisStore implements OwnStore {
     checkClaim(id, seconds);
     const reply = await this.#ask(["SET", `${this.#prefix}used:${id}`, "1", "NX", "PX", String(seconds * 1000)]);
     if (reply === "OK" || reply === null) return reply === "OK";
-    throw this.#failed(new WrongServer(`it answered a claim with ${typeof reply}`, "give it a client of its own"));
+    throw this.#failed(new RefusedServer(`it answered a claim with ${typeof reply}`, "give it a client of its own"));
   }
 
   /**
@@ -206,7 +207,7 @@ export class RedisStore implements OwnStore {
     const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
     const said = reason(first);
     const what = this.#password === "" ? said : said.replaceAll(this.#password, "***");
-    return unavailable(this[START].setting, what, first instanceof WrongServer ? first.fix : fixOf(said));
+    return unavailable(this[START].setting, what, first instanceof RefusedServer ? first.fix : fixOf(said));
   }
 }
 
