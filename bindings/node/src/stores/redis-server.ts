@@ -62,13 +62,14 @@ function refuseKind(facts: ReadonlyMap<string, string>, inCluster: boolean): voi
       "give RedisStore a cluster client in place of a URL or client",
     );
   }
-  if (facts.get("role") === "slave") throw new RefusedServer("it is a replica, which is read-only", "name the primary");
+  if (facts.get("role") === "slave")
+    throw new RefusedServer("the server is a replica", "name the primary: what a replica holds may be late");
 }
 
 function refuseEviction(policy: string | undefined): void {
   if (policy === undefined || policy === "noeviction") return;
   throw new RefusedServer(
-    `its maxmemory-policy is ${policy}, so it may forget a used token, which would then pass again`,
+    `the server may evict used tokens: its maxmemory-policy is ${policy}`,
     "set maxmemory-policy noeviction",
   );
 }
@@ -76,15 +77,17 @@ function refuseEviction(policy: string | undefined): void {
 function warningsOf(info: unknown, save: string | undefined, appendOnly: string | undefined): string[] {
   const warnings = [];
   if (info === undefined) {
-    warnings.push("this user may not call INFO, so a restart that loses used tokens goes unseen: allow +info");
+    warnings.push("a restart that loses used tokens cannot be noticed, as INFO is forbidden: allow this user INFO");
   }
   if (save === undefined || appendOnly === undefined) {
     warnings.push(
-      "this user may not call CONFIG GET: see to it that maxmemory-policy is noeviction and that the server persists",
+      "CONFIG GET is forbidden: see that maxmemory-policy is noeviction, as a used token that is evicted is free " +
+        "again, and that the server keeps its data on disk",
     );
   } else if (save === "" && appendOnly === "no") {
     warnings.push(
-      "it does not persist (save and appendonly are off): after a restart, tokens from before it are refused",
+      "the server keeps nothing on its disk: after its restart, tokens from before it are refused for as long as " +
+        "they may be used",
     );
   }
   return warnings;

@@ -180,25 +180,23 @@ export class RedisStore implements OwnStore {
   async #look(client: Client): Promise<void> {
     const states = await Promise.all(client.primaries().map((node) => inspectServer(node, client.isCluster)));
     for (const warning of states.flatMap(({ warnings }) => warnings)) this.#warnings.add(warning);
-    const runIds = states.flatMap(({ runId }) => runId ?? []);
-    await this.#noteLoss(client, runIds);
-    this.#runIds = runIds;
+    await this.#noteLoss(
+      client,
+      states.flatMap(({ runId }) => runId ?? []),
+    );
   }
 
+  /** Whoever sees a loss tells it to stores that connect later. */
   async #noteLoss(client: Client, runIds: readonly string[]): Promise<void> {
-    const now = Date.now() / 1000;
     const key = `${this.#prefix}lost`;
-    if (this.#runIds.length > 0 && !runIds.every((runId) => this.#runIds.includes(runId))) {
-      this.#lose(now);
-      await client.send(["SET", key, String(Math.ceil(now)), "EX", String(TELL_LOSS)]);
-    } else {
-      const told = Number(await client.send(["GET", key]));
-      if (told > 0) this.#lose(Math.min(told, now));
-    }
-  }
-
-  #lose(at: number): void {
-    this.#lostAt = Math.max(this.#lostAt ?? at, at);
+    const now = Math.ceil(Date.now() / 1000);
+    const told = timeIn(key, await client.send(["GET", key]));
+    const isOther = this.#runIds.length > 0 && !runIds.every((runId) => this.#runIds.includes(runId));
+    const lost = Math.max(this.#lostAt ?? 0, Math.min(told, now), isOther ? now : 0);
+    if (lost > 0) this.#lostAt = lost;
+    if (runIds.length > 0) this.#runIds = runIds;
+    if (lost <= Math.max(told, now - TELL_LOSS)) return;
+    await client.send(["SET", key, String(lost), "EX", String(TELL_LOSS)]);
   }
 
   /** The error for the operator. It has no cause: those of clients hold commands with passwords. */
@@ -209,6 +207,13 @@ export class RedisStore implements OwnStore {
     const what = this.#password === "" ? said : said.replaceAll(this.#password, "***");
     return unavailable(this[START].setting, what, first instanceof RefusedServer ? first.fix : fixOf(said));
   }
+}
+
+/** Seconds since 1970, or 0 if there are none. */
+function timeIn(key: string, reply: unknown): number {
+  const text = reply === null ? "0" : String(reply);
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new RefusedServer(`the key ${key} holds no time`, "delete that key");
 }
 
 const FIXES: readonly (readonly [RegExp, string])[] = [
