@@ -147,7 +147,7 @@ export class RedisStore implements OwnStore {
 
   async #check(warn: (line: string) => void): Promise<void> {
     await this.#withSession(async () => {});
-    for (const warning of this.#warnings) warn(`${this[START].setting}: ${warning}`);
+    for (const warning of this.#warnings) warn(warning);
   }
 
   #ask(command: Command, binary?: boolean): Promise<unknown> {
