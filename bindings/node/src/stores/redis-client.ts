@@ -205,11 +205,12 @@ class IoRedisClient extends Emitting implements Connection {
  *
  * @throws {@link TallystickError} `invalid_argument`
  */
-export function clientOf(given: object): Client {
-  const has = (...names: string[]) => names.every((name) => typeof (given as never)[name] === "function");
+export function clientOf(given: unknown): Client {
+  const members = (typeof given === "object" && given !== null ? given : {}) as Readonly<Record<string, unknown>>;
+  const has = (...names: string[]) => names.every((name) => typeof members[name] === "function");
   if (has("call", "callBuffer", "on")) return new IoRedisClient(given as IoRedis);
   if (has("sendCommand", "nodeClient", "on")) return new NodeRedisClusterClient(given as NodeRedisCluster);
-  if (has("sendCommand", "on") && "isReady" in given) return new NodeRedisClient(given as NodeRedis);
+  if (has("sendCommand", "on") && "isReady" in members) return new NodeRedisClient(given as NodeRedis);
   throw misuse(
     "invalid_argument",
     `RedisStore: server must be a URL, or a client of the package redis or ioredis (it is ${kindOf(given)}); ` +
@@ -222,13 +223,19 @@ export function clientOf(given: object): Client {
  * later and sends none twice, and the program may end while it is idle.
  *
  * @param timeout - To connect, in seconds.
- * @throws {@link TallystickError} `invalid_argument` if neither package is installed.
  */
-export async function connectionTo(address: Address, timeout: number): Promise<Connection> {
+export type Connect = (address: Address, timeout: number) => Connection;
+
+/**
+ * Loads the package redis or ioredis, which may take a second.
+ *
+ * @throws {@link TallystickError} `invalid_argument` if neither is installed.
+ */
+export async function loadConnect(): Promise<Connect> {
   const redis = await installed(() => import("redis"));
-  if (redis !== undefined) return viaNodeRedis(redis.createClient as never, address, timeout);
+  if (redis !== undefined) return (...server) => viaNodeRedis(redis.createClient as never, ...server);
   const ioRedis = await installed(() => import("ioredis"));
-  if (ioRedis !== undefined) return viaIoRedis(ioRedis.Redis as never, address, timeout);
+  if (ioRedis !== undefined) return (...server) => viaIoRedis(ioRedis.Redis as never, ...server);
   throw misuse("invalid_argument", 'a store in Redis needs the package redis or ioredis: run "npm install redis"');
 }
 
