@@ -3,6 +3,7 @@
 import { type EventEmitter, once } from "node:events";
 import { misuse } from "../core/answers.js";
 import { kindOf } from "../core/options.js";
+import { RefusedServer } from "./refused-server.js";
 
 /** One command with its arguments. */
 export type Command = readonly (string | Buffer)[];
@@ -16,7 +17,7 @@ export interface Node {
 /** A client of either package. */
 export interface Client extends Node {
   /** Whether it takes commands now, will do so later by itself, or why it never will. */
-  state(): "ready" | "waiting" | { readonly useless: string };
+  state(): "ready" | "waiting" | RefusedServer;
   /** The servers that hold keys: of a cluster each primary, else the client itself. */
   primaries(): readonly Node[];
   readonly isCluster: boolean;
@@ -82,7 +83,8 @@ interface IoRedis extends EventEmitter {
 const TEXTS = { returnBuffers: false, typeMapping: {}, timeout: 0 };
 const BUFFERS = { returnBuffers: true, typeMapping: { [36]: Buffer }, timeout: 0 };
 
-const SUBSCRIBES = { useless: "it subscribes to channels: give the store a client of its own" };
+const subscribes = () => new RefusedServer("it subscribes to channels", "give the store a client of its own");
+const isClosed = () => new RefusedServer("it is not connected, or closed", "call its connect() first");
 
 abstract class Emitting {
   readonly #emitter: EventEmitter;
@@ -118,8 +120,8 @@ class NodeRedisClient extends Emitting implements Connection {
   }
 
   state(): ReturnType<Client["state"]> {
-    if (!this.#client.isOpen) return { useless: "it is not connected, or closed: call its connect() first" };
-    if (this.#client.isPubSubActive === true) return SUBSCRIBES;
+    if (!this.#client.isOpen) return isClosed();
+    if (this.#client.isPubSubActive === true) return subscribes();
     return this.#client.isReady ? "ready" : "waiting";
   }
 
@@ -153,7 +155,7 @@ class NodeRedisClusterClient extends Emitting implements Client {
   }
 
   state(): ReturnType<Client["state"]> {
-    return this.#cluster.isOpen ? "ready" : { useless: "it is not connected, or closed: call its connect() first" };
+    return this.#cluster.isOpen ? "ready" : isClosed();
   }
 
   primaries(): readonly Node[] {
@@ -179,8 +181,8 @@ class IoRedisClient extends Emitting implements Connection {
 
   state(): ReturnType<Client["state"]> {
     const { mode, status } = this.#client;
-    if (mode === "subscriber") return SUBSCRIBES;
-    if (status === "end") return { useless: "it is closed: give the store one that is open" };
+    if (status === "end") return isClosed();
+    if (mode === "subscriber") return subscribes();
     // With lazyConnect the first command connects.
     if (status === "wait") this.#client.connect().catch(() => {});
     return status === "ready" ? "ready" : "waiting";

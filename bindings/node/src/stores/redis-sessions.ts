@@ -90,8 +90,10 @@ export class OwnSessions implements Sessions {
       });
       return session;
     } catch (error) {
+      // What the connection said first says why.
+      const failure = session.failure ?? error;
       session.end();
-      throw error;
+      throw failure;
     }
   }
 
@@ -115,7 +117,8 @@ export class OwnSessions implements Sessions {
 class OwnSession implements Session {
   readonly #connection: Connection;
   readonly #start = performance.now();
-  #failure: unknown;
+  /** Why it ended. */
+  failure: unknown;
   #hasEnded = false;
   #listener: ((failure: unknown) => void) | undefined;
 
@@ -142,14 +145,14 @@ class OwnSession implements Session {
 
   /** Calls the listener when it ends, or now. */
   onEnd(listener: (failure: unknown) => void): void {
-    if (this.#hasEnded) listener(this.#failure);
+    if (this.#hasEnded) listener(this.failure);
     else this.#listener = listener;
   }
 
   end(failure?: unknown): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#failure = failure;
+    this.failure = failure;
     this.#connection.destroy();
     this.#listener?.(failure);
   }
@@ -183,7 +186,7 @@ export class GivenSessions implements Sessions {
   async current(): Promise<Session> {
     this.#listen();
     const state = this.#client.state();
-    if (typeof state === "object") throw new Error(state.useless);
+    if (typeof state === "object") throw state;
     if (state === "waiting") await this.#connection();
     if (this.#client.isCluster) this.#lookAgain();
     const session = await (this.#session ?? this.#begin());

@@ -226,7 +226,6 @@ const FIXES: readonly (readonly [RegExp, string])[] = [
   [/database|DB index/i, "correct the number of the database in its URL"],
   [/GETDEL/, "it needs Redis 6.2 or later, or Valkey"],
   [/subscribe|PubSub/i, "give the store a client of its own"],
-  [/closed: |connect\(\)/, "an agent needs a store that is open"],
 ];
 
 function fixOf(said: string): string {
