@@ -45,7 +45,7 @@ function wrong(what: string): Error {
 function meant(text: string): string {
   if (text === "memory" || text === "sqlite") return `write "${text}:"`;
   // With these signs it may be the rest of a URL, with a secret.
-  if (/[@:?#\s]/.test(text)) return `write one of ${FORMS}`;
+  if (text === "" || /[@:?#]/.test(text)) return `write one of ${FORMS}`;
   return `for a file write ${pathToFileURL(resolve(text)).href.replace(/^file:/, "sqlite:")}, else one of ${FORMS}`;
 }
 

@@ -171,7 +171,8 @@ async function claimIn(store: Store, { id, seconds }: Claim): Promise<boolean> {
     ? await store.claim(id, seconds)
     : await within(TIMEOUT, "claim() of the option store", async () => store.claim(id, seconds));
   if (typeof taken === "boolean") return taken;
-  throw new Error(`claim() of the option store must return true or false, not ${typeof taken}`);
+  const found = taken === null ? "null" : typeof taken;
+  throw new Error(`claim() of the option store must return true or false, not ${found}`);
 }
 
 function unavailable(why: string): Reply {
