@@ -28,6 +28,7 @@ __all__ = [
     "MAX_VALUE",
     "MOST_TIMEOUT",
     "BaseStore",
+    "ClaimStore",
     "Deadline",
     "Threads",
     "must_be_claim",
@@ -58,38 +59,57 @@ _is_id = re.compile("[0-9a-f]{32}").fullmatch
 _is_name = re.compile("[A-Za-z0-9._-]{1,200}").fullmatch
 
 
-class BaseStore(ABC):
-    """A store of this package. ``id`` is 32 lower-case hex digits.
+class ClaimStore(ABC):
+    """What an engine asks of a store: claims. Thread-safe and fork-safe.
 
     ``setting`` is how the store was chosen, without its secret: texts for the operator begin
     with it, such as ``store redis://127.0.0.1:6379/0``.
-
-    Subclasses are thread-safe and fork-safe. Every method raises ``invalid_argument`` for a wrong
-    argument, and :class:`tallystick.StoreUnavailableError` where the store cannot answer in time.
-    That error's text names the setting, what happened and what to do, and holds no secret.
     """
-
-    lost_at: float | None = None
-    """When the store was last seen to have lost what it held, in seconds since 1970 by the clock of
-    this host; ``None``: never. It only grows. Whoever accepted a claim asks for it afterwards."""
 
     def __init__(self, setting: str, *, required: bool = True) -> None:
         self._setting = setting
-        # Whether an engine may start although the store cannot be used.
+        # Else an engine starts although the store cannot be used.
         self._required = required
+        # Set before the call that saw the loss returns or raises.
+        self._lost_at: float | None = None
         # Messages for the operator, each of which is logged once.
         self._notices: deque[str] = deque()
+
+    @property
+    def lost_at(self) -> float | None:
+        """When the store was last seen to have lost what it held; ``None``: never.
+
+        In seconds since 1970, by the clock of this host. It only grows.
+        """
+        return self._lost_at
 
     @abstractmethod
     def _check(self) -> None:
         """Raise :class:`StoreUnavailableError` where the store cannot be reached or used.
 
-        Called once when an engine starts, by a thread or inside of a running event loop.
+        Called when an engine starts, maybe inside of a running event loop.
         """
 
     @abstractmethod
     def claim(self, id: str, seconds: int) -> bool:
         """Claim an id for some seconds; ``True`` when it was free. One atomic step."""
+
+    @abstractmethod
+    async def aclaim(self, id: str, seconds: int) -> bool:
+        """Do the same without blocking the event loop."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free connections and files; the next call opens them again."""
+
+
+class BaseStore(ClaimStore):
+    """A store of this package. ``id`` is 32 lower-case hex digits.
+
+    Every method raises ``invalid_argument`` for a wrong argument, and
+    :class:`tallystick.StoreUnavailableError` where the store cannot answer in time. That error's
+    text names the setting, what happened and what to do, and holds no secret.
+    """
 
     @abstractmethod
     def put(self, id: str, value: bytes, seconds: int) -> None:
@@ -102,14 +122,6 @@ class BaseStore(ABC):
     @abstractmethod
     def take(self, id: str) -> bytes | None:
         """Return a value and delete it in one atomic step: one of many callers gets it."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Free connections and files; the next call opens them again."""
-
-    @abstractmethod
-    async def aclaim(self, id: str, seconds: int) -> bool:
-        """Do the same without blocking the event loop."""
 
     @abstractmethod
     async def aput(self, id: str, value: bytes, seconds: int) -> None:
@@ -141,7 +153,8 @@ class Deadline:
 
     def left(self) -> float:
         """Return the seconds that are left, at least 0."""
-        return max(0.0, self._end - time.monotonic())
+        left = self._end - time.monotonic()
+        return left if left > 0 else 0.0
 
 
 class Threads(ForkAware):
