@@ -14,7 +14,7 @@ import threading
 import time
 from abc import abstractmethod
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from tallystick._core.arguments import must_be_flag, must_be_seconds
 from tallystick._core.forks import ForkAware, entered_child_unannounced, keep_forever
@@ -23,7 +23,7 @@ from tallystick.errors import StoreUnavailableError
 from tallystick.stores.base import MOST_TIMEOUT, BaseStore, Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
 
 __all__ = [
     "AnsweredError",
@@ -44,7 +44,14 @@ Found = TypeVar("Found")
 
 
 class AnsweredError(Exception):
-    """The server answered with an error. The connection is good for the next question."""
+    """The server answered with an error. The connection is good for the next question.
+
+    ``code`` is the server's, or "".
+    """
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class RefusedServerError(Exception):
@@ -78,6 +85,9 @@ class AsyncConnection(_Usable, Protocol):
         """Return the server's answer. After any error but :class:`AnsweredError` it is closed."""
 
 
+AsyncConnect: TypeAlias = "Callable[[], Coroutine[Any, Any, AsyncConnection]]"
+
+
 class ServerStore(BaseStore):
     """A store on a server. Thread-safe; a forked child opens connections of its own.
 
@@ -94,7 +104,7 @@ class ServerStore(BaseStore):
         self._timeout = timeout
         self._noticed: dict[str, object] = {}
         self._pool = _Pool(most, self._connect)
-        self._pools = _LoopPools(most, self._aconnect)
+        self._pools = _LoopPools(most, self._aopen)
 
     @abstractmethod
     def _connect(self) -> Connection:
@@ -115,6 +125,9 @@ class ServerStore(BaseStore):
             raise self._failed(reason) from reason
         # Nothing is open when a server forks its workers after this.
         self._pool.close()
+
+    async def _aopen(self) -> AsyncConnection:
+        return await _within(self._timeout, self._aconnect())
 
     def _ask(self, question: Any) -> Any:
         try:
@@ -246,15 +259,17 @@ class _Pool(ForkAware):
 class _AsyncPool:
     """The connections of the tasks of one event loop."""
 
-    def __init__(self, most: int, connect: Callable[[], Awaitable[AsyncConnection]]) -> None:
+    def __init__(self, most: int, connect: AsyncConnect) -> None:
+        self._most = most
         self._connect = connect
         self._places = asyncio.Semaphore(most)
+        self._doors = asyncio.Semaphore(most)
         self._idle: list[AsyncConnection] = []
         self._closed = False
 
     async def ask(self, question: Any) -> Any:
         async with self._places:
-            connection = _next(self._idle) or await self._connect()
+            connection = _next(self._idle) or await self._open()
             try:
                 answer = await connection.ask(question)
             except AnsweredError:
@@ -270,8 +285,23 @@ class _AsyncPool:
         self._closed = True
         _close_all(self._idle)
 
+    async def _open(self) -> AsyncConnection:
+        # What arrives too late for this call serves a later one.
+        await self._doors.acquire()
+        arrival = asyncio.ensure_future(self._connect())
+        arrival.add_done_callback(lambda _: self._doors.release())
+        try:
+            return await asyncio.shield(arrival)
+        except asyncio.CancelledError:
+            arrival.add_done_callback(self._keep_late)
+            raise
+
+    def _keep_late(self, arrival: asyncio.Future[AsyncConnection]) -> None:
+        if not arrival.cancelled() and arrival.exception() is None:
+            self._keep(arrival.result())
+
     def _keep(self, connection: AsyncConnection) -> None:
-        if self._closed:
+        if self._closed or len(self._idle) >= self._most:
             connection.close()
         else:
             self._idle.append(connection)
@@ -280,7 +310,7 @@ class _AsyncPool:
 class _LoopPools(ForkAware):
     """A pool for each event loop: a connection belongs to the loop that it was opened in."""
 
-    def __init__(self, most: int, connect: Callable[[], Awaitable[AsyncConnection]]) -> None:
+    def __init__(self, most: int, connect: AsyncConnect) -> None:
         super().__init__()
         self._most = most
         self._connect = connect

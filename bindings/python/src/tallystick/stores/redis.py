@@ -99,7 +99,7 @@ class RedisStore(ServerStore):
         self._server = RedisServer(prefix, self._notice)
 
     @property
-    def lost_at(self) -> float | None:  # type: ignore[override]
+    def lost_at(self) -> float | None:
         """When the server was last seen to be another one or restarted (see the base)."""
         return self._server.lost_at
 
