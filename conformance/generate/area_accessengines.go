@@ -75,6 +75,7 @@ func accessConfigs(a *area) {
 	bad("cache-zero", "a jwks_cache_ttl of 0", "invalid_config", object{"jwks_cache_ttl": 0})
 	bad("capacity-zero", "a replay_capacity of 0", "invalid_config", object{"replay_capacity": 0})
 	bad("scope", "an allowed scope that is none", "invalid_config", object{"allowed_scopes": []string{"a b"}})
+	bad("deny-bare", "a host without https:// on the deny list, which would deny nobody", "invalid_config", object{"deny": []string{"evil.example"}})
 	bad("deny", "a deny pattern that is none: it must not be passed over", "invalid_config", object{"deny": []string{"@mallory", "***"}})
 	bad("rules", "rules that are none", "invalid_config", object{"accept_from": []string{"friends"}})
 	bad("keys", "keys of an issuer that are none", "invalid_key", object{"keys": object{aliceURL: "x"}})

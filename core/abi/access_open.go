@@ -100,7 +100,7 @@ func (o *accessOpening) identity() *problem.Problem {
 	} else if err := agent.CheckBase(reference); err != nil && o.config.Mode != access.Authority {
 		return badConfig("base_url: %s", err)
 	}
-	if reference == "" && len(o.c.Audience) > 0 {
+	if reference == "" && len(o.c.Audience) > 0 && agent.CheckBase(o.c.Audience[0]) == nil {
 		reference = o.c.Audience[0]
 	}
 	if reference == "" {
@@ -162,7 +162,9 @@ func (o *accessOpening) numbers() *problem.Problem {
 
 func (o *accessOpening) trust() *problem.Problem {
 	o.config.AllowedScopes = orDefault(o.c.AllowedScopes, []string{"read", "write"})
-	o.config.AnyScope = o.config.Mode == access.Authority && o.c.AllowedScopes == nil
+	if o.config.AnyScope = o.config.Mode == access.Authority && o.c.AllowedScopes == nil; o.config.AnyScope {
+		o.config.AllowedScopes = []string{"*"}
+	}
 	if len(o.config.AllowedScopes) > scope.MaxPatterns {
 		return badConfig("allowed_scopes may have %d patterns", scope.MaxPatterns)
 	}
@@ -272,7 +274,7 @@ func (o *accessOpening) registry() (p *problem.Problem) {
 		return p
 	}
 	for _, c := range configs {
-		if _, err := agent.NewList(c.Targets); err != nil {
+		if _, err := agent.NewAccessList(c.Targets); err != nil {
 			return badConfig("client %s: targets%s", problem.Quote(c.ID), err)
 		}
 	}

@@ -54,7 +54,7 @@ func clientSecret(_ *Core, r *ClientSecretRequest, derived []byte) (ClientSecret
 		secret = *r.Secret
 	}
 	if err := oauthclient.CheckSecret(secret); err != nil {
-		return ClientSecretResult{}, problem.New(problem.InvalidArgument, "client.secret: "+err.Error())
+		return ClientSecretResult{}, problem.New(problem.InvalidArgument, err.Error())
 	}
 	switch {
 	case r.Salt != nil:
@@ -74,7 +74,7 @@ func storedSecret(secret, salt string, derived []byte) (ClientSecretResult, *pro
 	}
 	hash, err := oauthclient.HashDerived(bytes, derived)
 	if err != nil {
-		return ClientSecretResult{}, problem.New(problem.InvalidArgument, "client.secret: "+err.Error())
+		return ClientSecretResult{}, problem.New(problem.InvalidArgument, err.Error())
 	}
 	return ClientSecretResult{Secret: secret, SecretHash: hash}, nil
 }

@@ -52,8 +52,8 @@ class Authority(TokenEndpoint):
     ``token_ttl``
         seconds that its tokens live, 1 to 86,400 (default 300).
     ``allowed_scopes``
-        patterns of the scopes that it grants at all. A client gets those that these and its
-        own allow; default: all that its own allow.
+        patterns of the scopes that clients may ask for. A client gets those that these and its
+        own allow; default: all that its own allow. Namespaces and labels are assigned instead.
     ``leeway``, ``clock_skew``
         seconds by which a client's assertion may be late, and its clock ahead, 0 to 300 each
         (default 30).
