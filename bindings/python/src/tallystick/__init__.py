@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from tallystick.outbound import aiohttp_middleware, httpx_auth, requests_auth
     from tallystick.skill import AuthSkill
     from tallystick.stores.memory import MemoryStore
+    from tallystick.stores.postgresql import PostgreSQLStore
+    from tallystick.stores.redis import RedisStore
     from tallystick.stores.sqlite import SQLiteStore
     from tallystick.types import (
         AuthContext,
@@ -115,7 +117,9 @@ __all__ = [
     "MissingAuthorizationError",
     "OrchestratorClient",
     "OverloadedError",
+    "PostgreSQLStore",
     "PublicKey",
+    "RedisStore",
     "RegisteredClient",
     "Registration",
     "ReplayDetectedError",
@@ -164,6 +168,8 @@ _HOMES = {
     "PublicKey": "keys",
     "RegisteredClient": "types",
     "Registration": "types",
+    "PostgreSQLStore": "stores.postgresql",
+    "RedisStore": "stores.redis",
     "SQLiteStore": "stores.sqlite",
     "Store": "types",
     "StoreUnavailableError": "errors",
