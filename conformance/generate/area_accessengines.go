@@ -126,7 +126,7 @@ func policyFeeds(a *area) {
 		value any
 	}{
 		{"role", "authority"}, {"authority", portalURL}, {"base_url", aliceURL}, {"agent_id", "robert"}, {"audience", []string{aliceURL}},
-		{"client_id", "robert"}, {"client_secret", clientSecret}, {"client_key", bob.pkcs8()}, {"dev_mode", true}, {"leeway", 31}, {"clock_skew", 31},
+		{"client_id", "robert"}, {"client_secret", clientSecret}, {"client_key", bob.pkcs8()}, {"dev_mode", true}, {"token_ttl", 301}, {"leeway", 31}, {"clock_skew", 31},
 		{"jwks_cache_ttl", 60}, {"max_body", 1}, {"max_buffered", 1 << 30}, {"realm", "other"}, {"rsa", "host"}, {"signing", "host"}, {"derive", "host"},
 	} {
 		a.reject("policy-fixed-"+strings.ReplaceAll(fixed.name, "_", "-"), "policy-allows", fixed.name+" changes with a restart only: the old policy stays", source,

@@ -86,6 +86,7 @@ func (o *accessOpening) fixed() []access.Member {
 		{Name: "client_secret", Value: config.ClientSecret},
 		{Name: "client_key", Value: c.ClientKey},
 		{Name: "dev_mode", Value: strconv.FormatBool(c.DevMode)},
+		{Name: "token_ttl", Value: strconv.FormatInt(config.TokenTTL, 10)}, // old keys are published for so long
 		{Name: "leeway", Value: number(config.Forgiven.Leeway)},
 		{Name: "clock_skew", Value: number(config.Forgiven.ClockSkew)},
 		{Name: "jwks_cache_ttl", Value: number(config.CacheTTL)},

@@ -18,9 +18,10 @@ MAX_SIZE = 1 << 20
 
 
 class Document(dict[str, Any]):
-    """What a configuration file holds; ``source`` names it in errors."""
+    """What a configuration file holds; ``source`` names it in errors, ``path`` is absolute."""
 
     source = ""
+    path = ""
 
 
 def read_document(path: str | os.PathLike[str]) -> Document:
@@ -36,6 +37,7 @@ def read_document(path: str | os.PathLike[str]) -> Document:
         raise _wrong(name, "it must be a mapping of settings, such as base_url: '@my-agent'")
     found = Document(document or {})
     found.source = os.path.basename(name)
+    found.path = os.path.abspath(name)
     return found
 
 
