@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 
     from tallystick._core.signing import SigningFunction
     from tallystick.flask import Blueprint
-    from tallystick.stores.sqlite import SQLiteReplay
-    from tallystick.types import AuthContext, Body, ReplayStore
+    from tallystick.types import AuthContext, Body, Store
 
 __all__ = ["AuthSkill"]
 
@@ -72,9 +71,9 @@ class AuthSkill(TokenEndpoint):
         ``{"issuer": "PEM, JWK or JWKS"}``: keys of issuers, instead of fetching them. These
         issuers are trusted: they need no entry in ``allow``; ``deny`` and ``accept_from`` still
         hold for them.
-    ``replay``
+    ``store``
         where used tokens that are bound to one request are remembered, as of
-        :class:`tallystick.AgentAuth` (default ``"sqlite"``).
+        :class:`tallystick.AgentAuth`.
     ``ssl_context``
         for fetching; default: Python's own trust.
     ``on_error``
@@ -138,7 +137,7 @@ class AuthSkill(TokenEndpoint):
         signer_timeout: float = 10,
         key_bits: int = 2048,
         keys: dict[str, str] | None = None,
-        replay: str | os.PathLike[str] | ReplayStore | SQLiteReplay = "sqlite",
+        store: str | Store | None = None,
         ssl_context: ssl.SSLContext | None = None,
         on_error: Callable[[TallystickError], Any] | None = None,
         backend: str | None = None,
@@ -163,7 +162,7 @@ class AuthSkill(TokenEndpoint):
             public_key=public_key,
             signer_timeout=signer_timeout,
             key_bits=key_bits,
-            used=choose_store(replay, logger, development=access.get("dev_mode", False)),
+            used=choose_store(store, logger, development=access.get("dev_mode", False)),
             trust=ssl_context,
             logger=logger,
         )

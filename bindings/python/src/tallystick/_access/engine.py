@@ -92,7 +92,7 @@ class AccessEngine:
         self.engine = Engine(
             core, self._configure, self._on_open, used_until=_used_until, note=host.used.note
         )
-        self.used.start()
+        self.used.start(self.feed)
 
     @property
     def max_form(self) -> int:
@@ -243,6 +243,7 @@ class AccessEngine:
         """Free what is held; a later call opens it again."""
         self.engine.close()
         self.fetcher.close()
+        self.used.close()
 
     def _issued(
         self, target: str, scopes: Sequence[str] | None, binding: Binding | None, reuse: bool
@@ -350,7 +351,7 @@ class _ANeeds:
         if kind == "derive":
             return await asyncio.to_thread(answer_derive, need)
         if kind == "claim":
-            return await asyncio.to_thread(self._engine.answer, need)
+            return await self._engine.used.aanswer(need)
         return self._engine.answer(need)
 
 

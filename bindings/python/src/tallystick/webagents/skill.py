@@ -61,7 +61,7 @@ class AuthSkill(Skill):
         ``invalid_config`` here. ``keys_dir`` defaults to ``WEBAGENTS_KEYS_DIR``, else to
         ``~/.webagents/keys``; an RSA key that webagents made there is taken over.
     ``options``
-        any option of :class:`tallystick.AuthSkill`, such as ``signer`` or ``replay``.
+        any option of :class:`tallystick.AuthSkill`, such as ``signer`` or ``store``.
 
     Thread-safe. The agent is known from the first request or ``initialize`` on; before,
     ``base_url`` or ``agent_id`` must be set for what needs an identity.
