@@ -77,7 +77,7 @@ func (o *accessOpening) fixed() []access.Member {
 	c, config := o.c, &o.config
 	number := func(n float64) string { return strconv.FormatFloat(n, 'g', -1, 64) }
 	return []access.Member{
-		{Name: "role", Value: string(config.Mode)},
+		{Name: "role", Value: strconv.FormatBool(c.Role == roleAuthority)},
 		{Name: "authority", Value: config.Authority},
 		{Name: "base_url", Value: config.BaseURL},
 		{Name: "agent_id", Value: config.AgentID},

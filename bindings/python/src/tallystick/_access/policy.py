@@ -81,7 +81,9 @@ class Policy(ForkAware):
     def reload(self, deliver: Deliver, config: Mapping[str, Any] | None) -> None:
         """Let another configuration hold now, or the file as it is. Raises ``invalid_config``."""
         if config is None and not self._path:
-            raise error("invalid_argument", "reload(config) needs a configuration: there is no file")
+            raise error(
+                "invalid_argument", "reload(config) needs a configuration: there is no file"
+            )
         entered_child_unannounced()
         with self._lock:
             if config is None:
