@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from tallystick import (
     AuthSkill,
     InvalidArgumentError,
@@ -56,7 +57,7 @@ class Pair:
         past = time.time() - 1
         os.utime(self.file, (past, past))
 
-    def name(self) -> str:
+    def name(self) -> str | None:
         return self.agent.verify_token(self.token).name
 
     def denied(self) -> bool:

@@ -194,9 +194,9 @@ class AuthSkill(TokenEndpoint):
 
         The options of the class override it, as they did before. Raises ``invalid_config`` where
         it is wrong, or changes what needs a restart: who the agent is (``authority``,
-        ``agent_id``, ``base_url``, ``audience``, its credentials there), ``keys_dir``, ``token_ttl``,
-        ``dev_mode``, ``leeway``, ``clock_skew``, ``jwks_cache_ttl``, ``realm``, ``max_body`` and
-        ``max_buffered``. Then nothing changes. In other processes it changes nothing.
+        ``agent_id``, ``base_url``, ``audience``, its credentials there), ``keys_dir``,
+        ``token_ttl``, ``dev_mode``, ``leeway``, ``clock_skew``, ``jwks_cache_ttl``, ``realm``,
+        ``max_body`` and ``max_buffered``. Then nothing changes. In other processes it changes nothing.
         """
         self._policy.reload(self._engine.feed, config)
 
