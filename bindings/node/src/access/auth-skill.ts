@@ -363,10 +363,10 @@ async function start(
   overrides: object,
   options: AuthSkillOptions,
 ): Promise<Started> {
-  const { crypto, logger = consoleLogger, keys, replay } = options;
+  const { crypto, logger = consoleLogger, keys } = options;
   const source = config instanceof ConfigSource ? config : ConfigSource.of(config);
   const startup = await readSettings(source, { overrides, own: HOST_OPTIONS }, options);
-  const engine = await openEngine(startup, options, { role: "agent", issuerKeys: keys, replay, crypto });
+  const engine = await openEngine(startup, options, { role: "agent", issuerKeys: keys, crypto });
   return {
     core: startup.core,
     engine,

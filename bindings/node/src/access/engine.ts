@@ -14,7 +14,7 @@ import type {
 import type { Core } from "../core/portable/core.js";
 import { reason } from "../core/text.js";
 import { Buffers } from "../http/body.js";
-import { type ReplayStore, UsedTokens } from "../stores/replay.js";
+import type { UsedTokens } from "../stores/used-tokens.js";
 import type { ClientEntry } from "./clients.js";
 import { HttpExchange } from "./fetching.js";
 import { Flights } from "./flights.js";
@@ -29,7 +29,7 @@ export interface Host {
   readonly issuerKeys?: Readonly<Record<string, string>> | undefined;
   /** The clients of a file, who may ask for tokens. */
   readonly clients?: (() => readonly ClientEntry[]) | undefined;
-  readonly replay?: "memory" | ReplayStore | undefined;
+  readonly used: UsedTokens;
   readonly crypto?: "host" | "core" | undefined;
   readonly logger: Logger;
 }
@@ -46,6 +46,7 @@ export class AccessEngine {
   readonly #engine: Engine;
   readonly #http: HttpExchange;
   readonly #keys: SigningKeys | undefined;
+  readonly #used: UsedTokens;
   readonly #logger: Logger;
   #refreshing: Promise<void> | undefined;
 
@@ -54,9 +55,10 @@ export class AccessEngine {
     this.#keys = host.keys;
     this.#logger = host.logger;
     this.#http = new HttpExchange((address) => isPublic(core, address));
-    const used = new UsedTokens(host.replay);
+    const { used } = host;
+    this.#used = used;
     const configuration = () => ({ access: { ...members(host), ...used.configuration() } }) as object;
-    this.#engine = new Engine(core, configuration, this.#needs(host, used), (ok) => {
+    this.#engine = new Engine(core, configuration, this.#needs(host), (ok) => {
       const { bound, expires_at, used_until } = ok as Partial<AccessVerifyResult & AccessServeResult>;
       if (bound === true && expires_at !== undefined) used.accepted(expires_at);
       if (used_until !== undefined) used.accepted(used_until);
@@ -108,9 +110,10 @@ export class AccessEngine {
     return rotation;
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#engine.close();
     this.#http.close();
+    await this.#used.close();
   }
 
   #refresh(keys: SigningKeys): Promise<void> {
@@ -134,12 +137,12 @@ export class AccessEngine {
     }
   }
 
-  #needs(host: Host, used: UsedTokens): Needs {
+  #needs(host: Host): Needs {
     const flights = new Flights((need) => this.#http.fetch(need));
     const cache = new KeyCache((key) => this.#engine.call<EngineKeyResult>("engine.key", { key }).public_pem);
     return {
       check: (need) => cache.check(need),
-      claim: (need) => used.claim(need),
+      claim: (need) => host.used.claim(need, this.#engine),
       derive: (need) => deriveOffLoop(need),
       sign: (need) => host.keys?.sign(need.input, need.key) ?? failed("this agent has no keys of its own"),
       fetch: (need) => flights.join(this.#engine.opened, need),
