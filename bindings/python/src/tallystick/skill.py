@@ -196,7 +196,7 @@ class AuthSkill(TokenEndpoint):
         it is wrong, or changes what needs a restart: who the agent is (``authority``,
         ``agent_id``, ``base_url``, ``audience``, its credentials there), ``keys_dir``,
         ``token_ttl``, ``dev_mode``, ``leeway``, ``clock_skew``, ``jwks_cache_ttl``, ``realm``,
-        ``max_body`` and ``max_buffered``. Then nothing changes. In other processes it changes nothing.
+        ``max_body`` and ``max_buffered``. Then nothing changes. Other processes do not know of it.
         """
         self._policy.reload(self._engine.feed, config)
 

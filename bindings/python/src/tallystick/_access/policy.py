@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from tallystick._access.config import read_settings
-from tallystick._access.config_file import Document, read_document
+from tallystick._access.config_file import Document, read_document, stamp_of
 from tallystick._core.forks import ForkAware, entered_child_unannounced
 from tallystick._core.problems import error
 from tallystick.errors import TallystickError
@@ -51,7 +50,7 @@ class Policy(ForkAware):
         self._logger = logger
         self._lock = threading.Lock()
         self._path = config.path if isinstance(config, Document) else ""
-        self._seen = _stamp(self._path)
+        self._seen = config.stamp if isinstance(config, Document) else None
         self._next_look = 0.0
         self.settings = read_settings(core, config, options, logger)
         self.access = self.settings.access
@@ -87,17 +86,16 @@ class Policy(ForkAware):
         entered_child_unannounced()
         with self._lock:
             if config is None:
-                self._seen = _stamp(self._path)
-                self._hold(deliver, read_document(self._path))
-            else:
-                self._hold(deliver, config)
+                config = read_document(self._path)
+                self._seen = config.stamp
+            self._hold(deliver, config)
 
     def after_fork_in_child(self) -> None:
         self._lock = threading.Lock()
 
     def _look(self, deliver: Deliver) -> None:
         self._next_look = time.monotonic() + LOOK_EVERY
-        stamp = _stamp(self._path)
+        stamp = stamp_of(self._path)
         if stamp == self._seen:
             return
         if stamp is not None and 0 <= time.time() - stamp[0] / 1e9 < SETTLED:
@@ -123,14 +121,3 @@ class Policy(ForkAware):
             self.access = before
             raise
         self.refused = ""
-
-
-def _stamp(path: str) -> tuple[int, int, int] | None:
-    """Return what shows that a file has changed; ``None`` where there is none."""
-    if not path:
-        return None
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
