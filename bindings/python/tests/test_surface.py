@@ -240,11 +240,11 @@ def test_and_what_is_right_starts(tmp_path: Path, row: Row) -> None:
 def make(name: str, folder: Path, **options: Any) -> Any:
     """Make an object; what it needs is filled in."""
     if name == "AgentAuth":
-        return AgentAuth(**{"keys": {}, "replay": "memory", **options})
+        return AgentAuth(**{"keys": {}, "store": "memory:", **options})
     if name == "OrchestratorClient":
         return OrchestratorClient(**{"issuer_id": "alice", "signer": signed, **options})
     needed = {"issuer": "https://portal.example"} if name == "Authority" else {"base_url": "@a"}
-    needed |= {"keys_dir": str(folder / name), "replay": "memory"}
+    needed |= {"keys_dir": str(folder / name), "store": "memory:"}
     return getattr(tallystick, name)(**{**needed, **options})
 
 

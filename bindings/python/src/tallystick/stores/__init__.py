@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from tallystick._core.arguments import wrong_type
 from tallystick._core.problems import error
-from tallystick.stores.base import BaseStore
+from tallystick.stores.base import BaseStore, ClaimStore
 from tallystick.stores.claims import StoreClaims
 from tallystick.stores.own import own_store
 
@@ -48,7 +48,7 @@ def choose_store(
         return CoreMemory(logger, warns=not development)
     if option is None or isinstance(option, (str, os.PathLike)):
         return StoreClaims(open_store("sqlite:" if option is None else option), logger, owned=True)
-    return StoreClaims(option if isinstance(option, BaseStore) else own_store(option), logger)
+    return StoreClaims(option if isinstance(option, ClaimStore) else own_store(option), logger)
 
 
 def open_store(url: str | os.PathLike[str]) -> BaseStore:
