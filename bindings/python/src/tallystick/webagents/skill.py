@@ -17,7 +17,7 @@ from tallystick._access.token_endpoint import engine_of
 from tallystick._core.loading import load_core
 from tallystick._core.problems import error
 from tallystick._generated import CODES
-from tallystick.errors import TallystickError
+from tallystick.errors import StoreUnavailableError, TallystickError
 from tallystick.skill import AuthSkill as Tokens
 from tallystick.types import Body
 from tallystick.webagents.context import AuthContext
@@ -263,6 +263,9 @@ class AuthSkill(Skill):
         try:
             line = " ".join(map(_word, words))
             result = await (await self._ready()).arun_command(line)
+        except StoreUnavailableError as down:
+            # Its text is for the operator alone.
+            raise self._refuse(down) from None
         except TallystickError as wrong:
             raise _failed_command(wrong) from None
         return {**result.data, "display": result.display}
