@@ -50,7 +50,11 @@ export {
   type SecureRequest,
   type SendOptions,
 } from "./request/orchestrator-client.js";
-export type { ReplayStore } from "./stores/replay.js";
+export { MemoryStore } from "./stores/memory.js";
+export { PostgreSQLStore, type PostgreSQLStoreOptions } from "./stores/postgresql.js";
+export { RedisStore, type RedisStoreOptions } from "./stores/redis.js";
+export { SQLiteStore, type SQLiteStoreOptions } from "./stores/sqlite.js";
+export type { Store } from "./stores/store.js";
 export {
   AuthContext,
   type AuthContextJson,

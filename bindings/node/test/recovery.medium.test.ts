@@ -121,15 +121,15 @@ describe("a core that died", () => {
     });
     let answer: (taken: boolean) => void = () => {};
     const store = {
-      claim: (_issuer: string, jti: string) => {
-        claims.push(jti);
+      claim: (id: string) => {
+        claims.push(id);
         release();
         return new Promise<boolean>((resolve) => {
           answer = resolve;
         });
       },
     };
-    const verified = verify(agent({ replay: store }), token({ unbound: true }));
+    const verified = verify(agent({ store }), token({ unbound: true }));
     await claimed;
     await killCore();
     answer(true);

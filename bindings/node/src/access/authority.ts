@@ -10,7 +10,8 @@ import { ENDPOINT, type Endpoint, type EndpointService, type MountOptions } from
 import { type FetchEndpoints, fetchEndpoints } from "../hosts/fetch.js";
 import { type NodeEndpoints, nodeEndpoints } from "../hosts/node.js";
 import { Refusals } from "../http/refusal.js";
-import { REPLAY, type ReplayStore } from "../stores/replay.js";
+import { checkStore, STORE } from "../stores/open.js";
+import type { Store } from "../stores/store.js";
 import { type ClientEntry, type ClientSecret, type ClientsDocument, clientsFile, makeSecret } from "./clients.js";
 import { expandHome, readAuthority } from "./config.js";
 import { endpointService } from "./endpoint.js";
@@ -38,10 +39,10 @@ export interface AuthorityOptions extends HostOptions {
   /** How far a client's clock may run ahead, in seconds, 0 to 300. Default: 30. */
   readonly clockSkew?: number | undefined;
   /**
-   * The memory of used client assertions (`private_key_jwt`): "memory" is this process alone, which
-   * is logged once; a store is shared. Default: "memory".
+   * Where used client assertions (`private_key_jwt`) are remembered: a URL or an object, as of
+   * {@link AgentAuthOptions.store}. Default: `sqlite:`.
    */
-  readonly replay?: "memory" | ReplayStore | undefined;
+  readonly store?: string | Store | undefined;
   /** Name in the challenge of a refusal. Default: `tallystick`. */
   readonly realm?: string | undefined;
 }
@@ -107,6 +108,7 @@ export class Authority implements Endpoint {
     checkValue("Authority: issuer", issuer, TEXT);
     checkOptions("Authority", options, OPTIONS);
     checkSigner("Authority", options);
+    checkStore("Authority", options.store);
     this.#logger = options.logger ?? consoleLogger;
     this.#lifecycle = new Lifecycle("Authority", start(issuer, options, this.#logger), this.#logger);
     const refusals = new Refusals(this.#logger, undefined);
@@ -281,7 +283,7 @@ const OPTIONS: Rules<AuthorityOptions> = {
   leeway: NUMBER,
   clockSkew: NUMBER,
   realm: TEXT,
-  replay: REPLAY,
+  store: STORE,
 };
 
 const NAMES = { ...coreNames(Object.keys(OPTIONS)), base_url: "issuer" };
@@ -316,7 +318,6 @@ async function start(issuer: string, options: AuthorityOptions, logger: Logger):
     clockSkew,
     realm,
     crypto,
-    replay,
   } = options;
   const core = await sharedCore({ backend: options.backend, library: options.library });
   const read = withOptions("Authority", NAMES, () =>
@@ -334,7 +335,7 @@ async function start(issuer: string, options: AuthorityOptions, logger: Logger):
   const clients = clientsFile(expandHome(file ?? join(startup.keysDir, "clients.json")), logger);
   await clients.read();
   const present = () => clients.current?.clients ?? [];
-  const engine = await openEngine(startup, options, { role: "authority", crypto, clients: present, replay });
+  const engine = await openEngine(startup, options, { role: "authority", crypto, clients: present });
   return {
     engine,
     clients,

@@ -11,7 +11,8 @@ import {
   withFormerNames,
 } from "../core/options.js";
 import type { OnError } from "../http/refusal.js";
-import { REPLAY, type ReplayStore } from "../stores/replay.js";
+import { checkStore, STORE } from "../stores/open.js";
+import type { Store } from "../stores/store.js";
 import { type AuthConfig, ConfigSource } from "./config.js";
 import { checkSigner, HOST, HOST_NAMES, type HostOptions } from "./options.js";
 
@@ -28,16 +29,16 @@ export interface AuthSkillOptions extends HostOptions, AuthConfig {
    */
   readonly keys?: Readonly<Record<string, string>> | undefined;
   /**
-   * The memory of used bound tokens: "memory" is this process alone, which is logged once in
-   * production; a store is shared. Default: "memory".
+   * Where used bound tokens are remembered: a URL or an object, as of {@link
+   * AgentAuthOptions.store}. Default: `sqlite:`.
    */
-  readonly replay?: "memory" | ReplayStore | undefined;
+  readonly store?: string | Store | undefined;
   /** Called with each refusal; the answer that it returns is sent in place of the core's. */
   readonly onError?: OnError | undefined;
 }
 
 /** The options of a skill that are no keys of a configuration. */
-const HOST_ONLY: readonly string[] = [...HOST_NAMES, "variables", "keys", "replay", "onError"];
+const HOST_ONLY: readonly string[] = [...HOST_NAMES, "variables", "keys", "store", "onError"];
 
 /** Those and their former names, with what to write. */
 export const HOST_OPTIONS: Readonly<Record<string, string>> = withFormerNames(HOST_ONLY);
@@ -52,9 +53,9 @@ export function checkSkillOptions(config: unknown, options: AuthSkillOptions): v
     const found = kindOf(options);
     throw misuse("invalid_argument", `AuthSkill: the options must be a plain object (there is ${found})`);
   }
-  const old = Object.keys(options).find((name) => newName(name, HOST_NAMES) !== undefined);
+  const old = Object.keys(options).find((name) => newName(name, HOST_ONLY) !== undefined);
   if (old !== undefined) {
-    throw misuse("invalid_argument", `AuthSkill: unknown option "${old}": write ${newName(old, HOST_NAMES)}`);
+    throw misuse("invalid_argument", `AuthSkill: unknown option "${old}": write ${newName(old, HOST_ONLY)}`);
   }
   // All other members are keys of the configuration, which the core checks.
   checkTypes("AuthSkill", options, {
@@ -62,9 +63,10 @@ export function checkSkillOptions(config: unknown, options: AuthSkillOptions): v
     variables: OBJECT,
     onError: FUNCTION,
     keys: ISSUER_KEYS,
-    replay: REPLAY,
+    store: STORE,
   });
   checkSigner("AuthSkill", options);
+  checkStore("AuthSkill", options.store);
   if (!(config instanceof ConfigSource)) checkConfig(config);
 }
 
@@ -85,7 +87,7 @@ export function overridesOf(options: AuthSkillOptions): object {
  *
  * @throws {@link TallystickError} `invalid_argument`
  */
-function checkConfig(config: unknown): void {
+export function checkConfig(config: unknown): void {
   if (isPlain(config)) return;
   const advice =
     typeof config === "string" ? "use AuthSkill.fromFile(path) for a file" : "write new AuthSkill({ baseUrl: … })";

@@ -4,7 +4,8 @@ import { sharedCore } from "../core/load.js";
 import type { AccessConfig, ConfigReadResult } from "../core/operations.js";
 import type { Core } from "../core/portable/core.js";
 import { oneLine, reason } from "../core/text.js";
-import { isStore, warnOfMemory } from "../stores/replay.js";
+import type { Store } from "../stores/store.js";
+import { UsedTokens } from "../stores/used-tokens.js";
 import { type ConfigSource, expandHome, type ProgramOptions, readConfig } from "./config.js";
 import { AccessEngine, type Host } from "./engine.js";
 import { KeyRing } from "./key-ring.js";
@@ -34,17 +35,19 @@ export async function readSettings(
 /** Opens the engine, with its own keys if it signs. */
 export async function openEngine(
   { core, read, keysDir }: Startup,
-  options: HostOptions,
-  host: Omit<Host, "access" | "keys" | "logger">,
+  options: HostOptions & { readonly store?: string | Store | undefined },
+  host: Omit<Host, "access" | "keys" | "logger" | "used">,
 ): Promise<AccessEngine> {
   const logger = options.logger ?? consoleLogger;
   for (const { key, reason } of read.inactive) logger.warn(`${key} is not active: ${reason}`);
-  if (read.access.dev_mode === true) {
+  const development = read.access.dev_mode === true;
+  if (development) {
     logger.warn("devMode: plain http on loopback is accepted for issuers that are not configured: not for production");
-  } else if (!isStore(host.replay)) warnOfMemory(logger);
+  }
   const signs = host.role === "authority" || read.mode === "self-issued";
   const keys = signs ? await signingKeys(core, read.access, keysDir, options) : undefined;
-  return new AccessEngine(core, { ...host, access: read.access, keys, logger });
+  const used = await UsedTokens.open(options.store, logger, !development);
+  return used.closedOnFailure(() => new AccessEngine(core, { ...host, access: read.access, keys, logger, used }));
 }
 
 async function signingKeys(
@@ -101,7 +104,7 @@ export class Lifecycle<Started extends { readonly engine: AccessEngine }> {
 
   async close(): Promise<void> {
     this.#state = "closed";
-    (await this.#started).engine.close();
+    await (await this.#started).engine.close();
   }
 
   /** Its id and mode, or its state if it has none. */

@@ -8,7 +8,7 @@ export type Need =
       readonly issuer: string;
       readonly jti: string;
       readonly id: string;
-      readonly expires_at: number;
+      readonly seconds: number;
       readonly now: number;
     }
   | { readonly kind: "sign"; readonly input: string; readonly key: string }

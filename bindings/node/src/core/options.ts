@@ -139,6 +139,7 @@ const RENAMED: Readonly<Record<string, string>> = {
   bodyTooLarge: "body",
   bodyUnavailable: "body",
   bytes: "data",
+  replay: "store",
 };
 
 /** The present name of an option that was renamed, if it is one of `known`; else undefined. */

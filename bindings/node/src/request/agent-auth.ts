@@ -12,7 +12,7 @@ import { Verifier } from "./verifier.js";
 /**
  * Protects an agent: accepts requests that an authorized key has signed, each once (rotagent; RFC
  * 6750, RFC 9449). One object serves any number of requests at once. About 9,000 of them may wait
- * for an asynchronous replay store; further ones are refused with 503.
+ * for the store; further ones are refused with 503.
  */
 export class AgentAuth {
   readonly #verifier: Verifier;
@@ -31,7 +31,7 @@ export class AgentAuth {
   }
 
   /**
-   * Waits until the core and the keys are loaded.
+   * Waits until the core and the keys are loaded, and the store has answered.
    *
    * @returns the largest body that will be read, in bytes.
    * @throws {@link TallystickError} if the agent cannot start.
@@ -87,6 +87,6 @@ export class AgentAuth {
 
   /** Frees what the core holds; later requests are answered with 500. */
   async close(): Promise<void> {
-    (await this.#verifier.engine()).close();
+    await this.#verifier.close();
   }
 }

@@ -16,7 +16,8 @@ import {
 } from "../core/options.js";
 import type { Backend } from "../core/portable/core.js";
 import type { OnError } from "../http/refusal.js";
-import { REPLAY, type ReplayStore } from "../stores/replay.js";
+import { checkStore, STORE } from "../stores/open.js";
+import type { Store } from "../stores/store.js";
 
 /** How an agent decides who may call it. All options may be left out. */
 export interface AgentAuthOptions {
@@ -52,10 +53,13 @@ export interface AgentAuthOptions {
   /** Memory for all bodies at one time, in bytes. Default: 64 MiB, or four times `maxBody`. */
   readonly maxBuffered?: number | undefined;
   /**
-   * The memory of used tokens: "memory" is this process alone, which is logged once in production;
-   * a store is shared. Default: "memory".
+   * Where used tokens are remembered: a URL (`sqlite:` is one file of this user, for all processes
+   * of this machine; `sqlite:///path` another one; `redis://`, `rediss://`, `valkey://`,
+   * `valkeys://` and `postgresql://` are for many machines; `memory:` is this process alone, which
+   * is logged once in production), or any object with `claim`. Default: `sqlite:`, where Node has
+   * SQLite (22.13 and later) or the package better-sqlite3 is installed; else `memory:`.
    */
-  readonly replay?: "memory" | ReplayStore | undefined;
+  readonly store?: string | Store | undefined;
   /** Name in the challenge of a refusal (RFC 6750). Default: `tallystick`. */
   readonly realm?: string | undefined;
   /** Called with each refusal; the answer that it returns is sent in place of the core's. */
@@ -82,7 +86,7 @@ const OPTIONS: Rules<AgentAuthOptions> = {
   maxLifetime: NUMBER,
   maxBody: WHOLE,
   maxBuffered: WHOLE,
-  replay: REPLAY,
+  store: STORE,
   realm: STRING,
   onError: FUNCTION,
   logger: LOGGER,
@@ -102,4 +106,5 @@ export function checkAgentOptions(options: AgentAuthOptions): void {
   if (options.keys !== undefined && options.keysDir !== undefined) {
     throw misuse("invalid_argument", "AgentAuth: give keysDir or keys, not both");
   }
+  checkStore("AgentAuth", options.store);
 }

@@ -11,7 +11,7 @@ import { AuthorizedKeys } from "../files/authorized-keys.js";
 import { type BodySource, Buffers, bodyNeed, bytesOrReader, type GivenBody } from "../http/body.js";
 import { factMembers } from "../http/facts.js";
 import { Guard, Refusals } from "../http/refusal.js";
-import { isStore, UsedTokens, warnOfMemory } from "../stores/replay.js";
+import { UsedTokens } from "../stores/used-tokens.js";
 import type { Caller, RequestFacts } from "../types.js";
 import { AGENT_OPTIONS, type AgentAuthOptions } from "./agent-options.js";
 
@@ -28,6 +28,7 @@ interface Verified extends Pick<RequestVerifyResult, "key_id" | "development"> {
 
 interface Started {
   readonly engine: Engine;
+  readonly used: UsedTokens;
   readonly buffers: Buffers;
 }
 
@@ -40,7 +41,7 @@ export class Verifier {
 
   constructor(options: AgentAuthOptions, logger: Logger) {
     this.guard = new Guard((facts, body) => this.#verifyFrom(facts, body), new Refusals(logger, options.onError));
-    this.#start = start(options, logger).then((engine) => ({ engine, buffers: new Buffers(engine.opened) }));
+    this.#start = start(options, logger);
     this.#start.then(
       (started) => {
         this.#started = started;
@@ -52,6 +53,12 @@ export class Verifier {
   /** Waits for the start. */
   async engine(): Promise<Engine> {
     return (await this.#start).engine;
+  }
+
+  async close(): Promise<void> {
+    const { engine, used } = await this.#start;
+    engine.close();
+    await used.close();
   }
 
   /**
@@ -103,25 +110,32 @@ function callerOf({ claims, key_id, development }: Verified): Caller {
 
 const NAMES = coreNames(AGENT_OPTIONS);
 
-/** Opens the verifier of an agent, with its keys. */
-async function start(options: AgentAuthOptions, logger: Logger): Promise<Engine> {
+/** Opens the verifier of an agent, with its keys and its store. */
+async function start(options: AgentAuthOptions, logger: Logger): Promise<Started> {
   const core = await sharedCore({ backend: options.backend, library: options.library });
   const development = options.devMode ?? process.env["APP_ENV"] === "development";
   const keys =
     options.keys === undefined ? new AuthorizedKeys(options.keysDir ?? "authorized_keys", logger) : undefined;
-  const engine = openVerifier(core, options, development, keys);
   if (development) logger.warn("development mode: used tokens and changed bodies are NOT refused");
-  else if (!isStore(options.replay)) warnOfMemory(logger);
-  await keys?.load(engine);
-  return engine;
+  const used = development ? UsedTokens.none(logger) : await UsedTokens.open(options.store, logger);
+  return used.closedOnFailure(async () => {
+    const engine = openVerifier(core, options, { development, keys, used });
+    await keys?.load(engine);
+    return { engine, used, buffers: new Buffers(engine.opened) };
+  });
 }
 
-function openVerifier(core: Core, options: AgentAuthOptions, development: boolean, keys: AuthorizedKeys | undefined) {
-  const used = new UsedTokens(options.replay);
+interface Parts {
+  readonly development: boolean;
+  readonly keys: AuthorizedKeys | undefined;
+  readonly used: UsedTokens;
+}
+
+function openVerifier(core: Core, options: AgentAuthOptions, { development, keys, used }: Parts): Engine {
   const cache = new KeyCache((key) => engine.call<EngineKeyResult>("engine.key", { key }).public_pem);
   const needs: Needs = {
     check: (need) => cache.check(need),
-    claim: (need) => used.claim(need),
+    claim: (need) => used.claim(need, engine),
     ...(keys === undefined ? {} : { keys: () => keys.refresh(engine) }),
   };
   const configuration = () => ({
@@ -141,6 +155,6 @@ function openVerifier(core: Core, options: AgentAuthOptions, development: boolea
     },
   });
   const accepted = (result: unknown) => used.accepted((result as Verified).claims.exp);
-  const engine = withOptions("AgentAuth", NAMES, () => new Engine(core, configuration, needs, accepted));
+  const engine: Engine = withOptions("AgentAuth", NAMES, () => new Engine(core, configuration, needs, accepted));
   return engine;
 }

@@ -1,0 +1,203 @@
+import type { Logger } from "../core/console.js";
+import { failed, type Reply, within } from "../core/need.js";
+import { reason } from "../core/text.js";
+import { TallystickError } from "../errors.js";
+import { MemoryStore } from "./memory.js";
+import { defaultStore, openStore } from "./open.js";
+import { isOwn, START, type Store, TIMEOUT } from "./store.js";
+
+/** The members of the need `claim`. */
+export interface Claim {
+  readonly id: string;
+  readonly seconds: number;
+}
+
+/** The engine that asks. */
+interface Asking {
+  call(op: string, members: object): unknown;
+}
+
+/** Where the used tokens of an engine are remembered. */
+interface Choice {
+  /** Undefined: in the core's own window. */
+  readonly store: Store | undefined;
+  /** Whether it was made here. */
+  readonly isOurs: boolean;
+  /** Why it is not the default. */
+  readonly why: string;
+}
+
+const NO_SQLITE =
+  '; without the option it is an SQLite file, for which Node must be 22.13 or later, or run "npm install better-sqlite3"';
+
+async function choose(option: string | Store | undefined): Promise<Choice> {
+  if (typeof option === "object") return { store: option, isOurs: false, why: "" };
+  if (option === "memory:") return { store: undefined, isOurs: true, why: "" };
+  if (option !== undefined) return { store: openStore(option), isOurs: true, why: "" };
+  const store = await defaultStore();
+  return { store, isOurs: true, why: store === undefined ? NO_SQLITE : "" };
+}
+
+/** Failures of one outage that are told apart in the log. */
+const MAX_FAILURES = 16;
+
+/** The memory of one engine's used tokens: the core's own window, or a store. */
+export class UsedTokens {
+  readonly #store: Store | undefined;
+  readonly #isOurs: boolean;
+  readonly #logger: Logger;
+  readonly #failures = new Set<string>();
+  #latestExpiry = 0;
+  #lostAt = 0;
+
+  private constructor({ store, isOurs }: Choice, logger: Logger) {
+    this.#store = store;
+    this.#isOurs = isOurs;
+    this.#logger = logger;
+  }
+
+  /** Without a store, for an engine that claims nothing. */
+  static none(logger: Logger): UsedTokens {
+    return new UsedTokens({ store: undefined, isOurs: true, why: "" }, logger);
+  }
+
+  /**
+   * By the option `store`. Connects to the store, and warns of what an operator should know.
+   *
+   * @param isWarned - Whether a memory of this process alone is worth a warning.
+   * @throws {@link TallystickError} if the store cannot be used now and is required.
+   */
+  static async open(option: string | Store | undefined, logger: Logger, isWarned = true): Promise<UsedTokens> {
+    const choice = await choose(option);
+    const { store, why } = choice;
+    if (isWarned && (store === undefined || store instanceof MemoryStore)) warnOfMemory(logger, why);
+    const used = new UsedTokens(choice, logger);
+    await used.#check();
+    return used;
+  }
+
+  /**
+   * Members of `engine.open`. When an engine is opened again, the window of the first is lost;
+   * tokens that it may have held are refused.
+   */
+  configuration(): object {
+    if (this.#store === undefined) return { replay: "memory", replay_floor: Math.ceil(this.#latestExpiry) };
+    this.#lostAt = lossOf(this.#store);
+    return { replay: "host", replay_lost_at: this.#lostAt };
+  }
+
+  /** Notes that a single-use token was used, and when it expires (seconds since 1970). */
+  accepted(expiresAt: number): void {
+    this.#latestExpiry = Math.max(this.#latestExpiry, expiresAt);
+  }
+
+  /** Answers the need `claim`. It fails closed. */
+  async claim(claim: Claim, engine: Asking): Promise<Reply> {
+    const store = this.#store;
+    if (store === undefined) return failed("this agent has no store");
+    const known = this.#lostAt;
+    try {
+      const taken = await claimIn(store, claim);
+      this.#noteAnswer();
+      this.#noteLoss(store, engine);
+      // What was used before the loss, the core could not know when it judged this token.
+      if (this.#lostAt > known) return unavailable("the store lost what it held");
+      return { members: { claim: taken ? "claimed" : "exists" } };
+    } catch (error) {
+      return unavailable(this.#noteFailure(error));
+    }
+  }
+
+  /** What is made with it; if that fails, it is closed. */
+  async closedOnFailure<T>(make: () => T | Promise<T>): Promise<T> {
+    try {
+      return await make();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** Frees a store that was made here. */
+  async close(): Promise<void> {
+    if (this.#isOurs && this.#store !== undefined && isOwn(this.#store)) await this.#store.close();
+  }
+
+  async #check(): Promise<void> {
+    if (this.#store === undefined || !isOwn(this.#store)) return;
+    const { setting, required, check } = this.#store[START];
+    try {
+      await check((line) => this.#logger.warn(`${setting}: ${line}`));
+    } catch (error) {
+      const isOut = error instanceof TallystickError && error.code === "replay_store_unavailable";
+      if (required || !isOut) throw error;
+      this.#failures.add(error.message);
+      this.#logger.warn(`${error.message}; until it answers, what must be claimed is refused with 503`);
+    }
+  }
+
+  #noteAnswer(): void {
+    if (this.#failures.size === 0) return;
+    this.#failures.clear();
+    this.#logger.warn(`${settingOf(this.#store)} answers again`);
+  }
+
+  /** Logs each failure of an outage once. */
+  #noteFailure(error: unknown): string {
+    const why = reason(error);
+    if (this.#failures.size >= MAX_FAILURES || this.#failures.has(why)) return why;
+    this.#failures.add(why);
+    this.#logger.error(why);
+    return why;
+  }
+
+  /** Tells the core when the store has lost what it held. */
+  #noteLoss(store: Store, engine: Asking): void {
+    const lostAt = lossOf(store);
+    if (lostAt <= this.#lostAt) return;
+    this.#lostAt = lostAt;
+    engine.call("engine.feed", { replay_lost_at: lostAt });
+    const when = new Date(lostAt * 1000).toISOString();
+    this.#logger.error(
+      `${settingOf(store)} lost what it held: tokens that were issued by ${when} are refused with 503, since they may ` +
+        "have been used",
+    );
+  }
+}
+
+async function claimIn(store: Store, { id, seconds }: Claim): Promise<boolean> {
+  // A store of this package has its own deadline.
+  const taken: unknown = isOwn(store)
+    ? await store.claim(id, seconds)
+    : await within(TIMEOUT, "claim() of the option store", async () => store.claim(id, seconds));
+  if (typeof taken === "boolean") return taken;
+  const found = taken === null ? "null" : typeof taken;
+  throw new Error(`claim() of the option store must return true or false, not ${found}`);
+}
+
+function unavailable(why: string): Reply {
+  return { members: { claim: "unavailable", failed: why } };
+}
+
+/** When a store lost what it held, in whole seconds since 1970; 0: never. */
+function lossOf(store: Store): number {
+  return isOwn(store) ? Math.ceil(store.lostAt ?? 0) : 0;
+}
+
+function settingOf(store: Store | undefined): string {
+  return store !== undefined && isOwn(store) ? store[START].setting : "the option store";
+}
+
+/** The same text in every language. */
+const MEMORY_OF_ONE_PROCESS =
+  "used tokens are remembered in the memory of this process alone: a token works once in each process (worker, " +
+  "container, machine), and again after a restart; give the option store a store that all of them share";
+
+let warned = false;
+
+/** Warns, once in each process, that a restart and other processes do not know the used tokens. */
+function warnOfMemory(logger: Logger, why: string): void {
+  if (warned) return;
+  warned = true;
+  logger.warn(MEMORY_OF_ONE_PROCESS + why);
+}
