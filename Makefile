@@ -112,10 +112,10 @@ test-c: $(BUILD)/c-example ## compile and run the C example, under valgrind wher
 $(BUILD)/c-example: cshared/example/example.c cshared/tallystick.h $(LIBRARY)
 	$(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Werror -I cshared -o $@ $< $(LIBRARY) -Wl,-rpath,'$$ORIGIN/cshared'
 
-test-python: python node ## run the Python tests that are not slow
+test-python: python node setup-servers ## run the Python tests that are not slow
 	cd $(PYTHON_DIR) && $(PYTEST) -m "not slow"
 
-test-node: node $(LIBRARY) ## run the Node tests that are not slow
+test-node: node $(LIBRARY) setup-servers ## run the Node tests that are not slow
 	cd $(NODE_DIR) && npm test --silent
 	node --test conformance/drivers/node/life.test.mjs
 
@@ -124,7 +124,7 @@ test-docs: python node $(LIBRARY) ## play every page as it is printed, and run t
 
 .PHONY: test-slow
 # What is not installed is said; the legs that are there run.
-test-slow: python node $(LIBRARY) ## what starts servers for long, installs packages, or needs other runtimes; all legs
+test-slow: python node $(LIBRARY) setup-servers ## what starts servers for long, installs packages, or needs other runtimes; all legs
 	go test -run Wazero ./conformance/runner
 	cd $(PYTHON_DIR) && $(PYTEST) -m slow
 	$(PYTEST) -c $(PYTHON_DIR)/pyproject.toml --rootdir . -m slow cmd/docs
@@ -167,6 +167,14 @@ conformance-all: conformance ## run the vectors on all legs; needs setup-runtime
 
 setup-runtimes: ## install Bun, Deno, workerd and Chromium for the conformance suite (RUNTIMES="bun deno" for some)
 	@node conformance/runtimes/setup.mjs $(RUNTIMES)
+
+# Debian would make and start a database of its own.
+.PHONY: setup-servers
+setup-servers: ## install Debian's redis-server, postgresql and wrk, for tests and figures of stores (as root)
+	@if python3 -B cmd/servers/servers.py --installed; then exit 0; fi; \
+	test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { echo "setup-servers: not root, or no apt-get: install redis-server and postgresql"; exit 0; }; \
+	mkdir -p /etc/postgresql-common && { test -e /etc/postgresql-common/createcluster.conf || echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf; }; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server postgresql wrk >/dev/null
 
 .PHONY: fuzz-parity
 PARITY_CASES ?= 2000
@@ -215,6 +223,10 @@ cmd/bench/node_modules/.package-lock.json: cmd/bench/package-lock.json
 	cd cmd/bench && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+.PHONY: bench-load
+bench-load: python setup-servers ## measure a Flask agent under gunicorn with each store, by wrk
+	@$(VENV_PYTHON) cmd/bench/load.py
+
 .PHONY: generate
 generate: ## write the generated files
 	go run ./cmd/generate
@@ -246,7 +258,7 @@ lint: python node links lint-github imports-node cmd/bench/node_modules/.package
 	$(VENV)/bin/ruff format --check .
 	cd $(PYTHON_DIR) && $(CURDIR)/$(VENV)/bin/mypy src tests examples
 	cd $(PYTHON_DIR) && PYTHONPATH=src $(CURDIR)/$(VENV)/bin/lint-imports
-	for folder in cmd/bench cmd/demo cmd/docs conformance/drivers/python conformance/peers/python; do \
+	for folder in cmd/bench cmd/demo cmd/docs cmd/servers conformance/drivers/python conformance/peers/python; do \
 		MYPYPATH=$$folder $(VENV)/bin/mypy --config-file $(PYTHON_DIR)/pyproject.toml --explicit-package-bases $$folder || exit 1; \
 	done
 	cd $(NODE_DIR) && npm run --silent check && node_modules/.bin/tsc -p tsconfig.programs.json && node_modules/.bin/tsc -p tsconfig.workers.json

@@ -195,6 +195,7 @@ func configIdentity(a *area) {
 	bad("url-bare-host", "identity-id-of-url", "a host without https://: not a name below the authority", object{"base_url": "bob.example"})
 	bad("url-bare-name", "identity-id-of-url", "a name without @", object{"base_url": "bob"})
 	bad("url-script", "identity-id-of-url", "a text that is neither", object{"base_url": "bob example"})
+	bad("id-scheme", "identity-url-of-id", "a scheme with one slash", object{"agent_id": "https:/bob.example"})
 	bad("id-climbs", "identity-url-of-id", "an id that climbs", object{"agent_id": "../admin"})
 	bad("authority-http", "key-authority", "an authority on plain http", object{"authority": "http://portal.example"})
 	bad("issuer-without-keys", "key-issuer", "issuer without jwks_uri says nothing", object{"issuer": partner})
@@ -258,6 +259,7 @@ func configTexts(a *area) {
 	}
 	bad("empty", "key-authority", "an empty authority, which an unset variable leaves", object{"authority": ""})
 	bad("empty-pattern", "key-deny", "an empty pattern", object{"deny": []string{""}})
+	bad("pattern-bare", "key-deny", "a host without https://, which is a name of another agent", object{"deny": []string{"evil.example"}})
 	bad("pattern", "key-deny", "a pattern that is none", object{"deny": []string{"@***"}})
 	bad("scope", "key-allowed-scopes", "two scopes in one entry", object{"allowed_scopes": []string{"read write"}})
 	bad("rule", "key-accept-from", "a rule that is none", object{"accept_from": []string{"friends"}})
@@ -332,6 +334,10 @@ func configShapes(a *area) {
 	}
 	a.accept("file", "the file's shape, beside other skills and keys", source, readsConfig(file(object{"token_ttl": 60}), object{"token_ttl": 60}))
 	a.accept("file-empty", "auth: without keys", source, readsConfig(file(nil), defaults()))
+	for _, written := range []string{"deny", "acceptFrom", "base_url"} {
+		a.reject("file-beside-"+strings.ToLower(strings.ReplaceAll(written, "_", "-")), "file", written+" beside skills, where nothing reads it", source,
+			refusesConfig(configured(object{"skills": object{"auth": object{"token_ttl": 60}}, written: []string{"@mallory"}})))
+	}
 	a.reject("file-without-auth", "file", "skills without auth", source, refusesConfig(configured(object{"skills": object{"other": 1}})))
 	a.reject("file-auth-list", "file", "auth as a list", source, refusesConfig(file([]object{})))
 	a.reject("file-skills-list", "file", "skills as a list", source, refusesConfig(configured(object{"skills": []string{"auth"}})))
@@ -359,6 +365,10 @@ func configOptions(a *area) {
 		readsConfig(authority.with(object{"options": object{"base_url": portalURL}}), object{"base_url": portalURL}))
 	a.reject("authority-name", "authority-url", "not by a name below another one", source,
 		refusesConfig(authority.with(object{"options": object{"base_url": "@portal"}})))
+	a.reject("authority-of-authority", "authority-url", "it has no authority of its own", source,
+		refusesConfig(authority.with(object{"options": object{"base_url": portalURL, "authority": partner}})))
+	a.reject("authority-of-others-keys", "authority-url", "nor the keys of another one", source,
+		refusesConfig(authority.with(object{"options": object{"base_url": portalURL, "jwks_uri": partner + "/keys"}})))
 	a.reject("authority-missing", "authority-url", "nor by nothing", source, refusesConfig(authority))
 	a.reject("options-do-not-mend", "options", "an error in the file stays one", source, refusesConfig(object{"config": object{"token_ttl": "x"}, "options": object{"token_ttl": 120}}))
 }

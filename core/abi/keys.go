@@ -174,7 +174,7 @@ func digestBody(_ *Core, _ *Empty, body []byte) (DigestBodyResult, *problem.Prob
 
 func scopeMatch(_ *Core, r *ScopeMatchRequest, _ []byte) (ScopeMatchResult, *problem.Problem) {
 	if err := scope.CheckPattern(r.Pattern); err != nil {
-		return ScopeMatchResult{}, problem.New(problem.InvalidConfig, err.Error())
+		return ScopeMatchResult{}, problem.New(problem.InvalidArgument, err.Error())
 	}
 	scopes, err := scope.Parse(r.Scope)
 	if err != nil || len(scopes) != 1 {
@@ -185,11 +185,11 @@ func scopeMatch(_ *Core, r *ScopeMatchRequest, _ []byte) (ScopeMatchResult, *pro
 
 func scopeFilter(_ *Core, r *ScopeFilterRequest, _ []byte) (ScopeFilterResult, *problem.Problem) {
 	if len(r.Allowed) > scope.MaxPatterns {
-		return ScopeFilterResult{}, problem.Newf(problem.InvalidConfig, "at most %d patterns", scope.MaxPatterns)
+		return ScopeFilterResult{}, problem.Newf(problem.InvalidArgument, "at most %d patterns", scope.MaxPatterns)
 	}
 	for _, pattern := range r.Allowed {
 		if err := scope.CheckPattern(pattern); err != nil {
-			return ScopeFilterResult{}, problem.New(problem.InvalidConfig, err.Error())
+			return ScopeFilterResult{}, problem.New(problem.InvalidArgument, err.Error())
 		}
 	}
 	if len(r.Scope) > jose.MaxToken {

@@ -80,7 +80,7 @@ func TestNumberOfPatterns(t *testing.T) {
 	if a := filter(scope.MaxPatterns); a.OK == nil {
 		t.Errorf("as many patterns as there may be: %v", a.Error)
 	}
-	if a := filter(scope.MaxPatterns + 1); a.Error.Code != "invalid_config" {
+	if a := filter(scope.MaxPatterns + 1); a.Error.Code != "invalid_argument" {
 		t.Errorf("one more: %v", a)
 	}
 }

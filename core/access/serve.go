@@ -150,7 +150,9 @@ func (a *Agent) discovery() string {
 	b = appendTexts(b, "id_token_signing_alg_values_supported", []string{"RS256"})
 	b = appendTexts(b, "token_endpoint_auth_methods_supported", []string{"client_secret_basic", "client_secret_post", "private_key_jwt"})
 	b = appendTexts(b, "token_endpoint_auth_signing_alg_values_supported", []string{"RS256"})
-	b = appendTexts(b, "scopes_supported", a.config.AllowedScopes)
+	if !a.config.AnyScope {
+		b = appendTexts(b, "scopes_supported", a.config.AllowedScopes)
+	}
 	b = appendTexts(b, "claims_supported", []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope", "client_id", "token_type", "aoauth"})
 	return string(append(b, '}'))
 }

@@ -49,6 +49,17 @@ func NewList(patterns []string) (*List, error) {
 	return l, nil
 }
 
+// NewAccessList compiles an allow or deny list of a configuration, whose patterns must
+// say whether they are names or URLs.
+func NewAccessList(patterns []string) (*List, error) {
+	for i, text := range patterns[:min(len(patterns), MaxPatterns)] {
+		if err := CheckListed(text); err != nil {
+			return nil, &ListError{i, err}
+		}
+	}
+	return NewList(patterns)
+}
+
 func (l *List) add(p Pattern) {
 	if strings.Contains(p.text, "*") {
 		l.wildcards = append(l.wildcards, p)

@@ -42,6 +42,9 @@ func CheckName(name string) error {
 		if start && (separator || c == ':') {
 			return ErrName
 		}
+		if c == ':' && i+1 < len(name) && name[i+1] == '/' { // a misspelt scheme
+			return ErrName
+		}
 		start = separator
 	}
 	if start {

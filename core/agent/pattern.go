@@ -48,6 +48,15 @@ func ParsePattern(text string) (Pattern, error) {
 	return parseNamePattern(text)
 }
 
+// CheckListed refuses a pattern of an allow or deny list that a reader may take for a
+// host: "evil.example" is a name, and not that of https://evil.example.
+func CheckListed(text string) error {
+	if text == "" || text[0] == '@' || isURL(text) || strings.Trim(text, "*") == "" {
+		return nil
+	}
+	return errors.New("must begin with @ (a name such as @alice) or https:// (a URL)")
+}
+
 func parseNamePattern(text string) (Pattern, error) {
 	name := strings.TrimPrefix(text, "@")
 	if name == "" || strings.ContainsAny(name, "?#@") || strings.Contains(name, "://") {

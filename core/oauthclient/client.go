@@ -90,7 +90,7 @@ func (c Config) compile() (*Client, error) {
 		return nil, err
 	}
 	if c.SecretHash == "" && c.PublicKey == "" {
-		return nil, errors.New("secret_hash or public_key is missing: make a secret with client.secret, or give the client's public key")
+		return nil, errors.New("secret_hash or public_key is missing: make a client secret, or give the client's public key")
 	}
 	if err := c.checkLists(); err != nil {
 		return nil, err
@@ -139,8 +139,8 @@ func (c Config) checkLists() error {
 		check  func(string) error
 	}{
 		{"scopes", c.Scopes, scope.CheckPattern},
-		{"namespaces", c.Namespaces, suffixOf("namespace:")},
-		{"trust", c.Trust, suffixOf("trust:")},
+		{"namespaces", c.Namespaces, CheckWord},
+		{"trust", c.Trust, CheckWord},
 		{"targets", c.Targets, checkTarget},
 	} {
 		if len(list.values) > maxList {
@@ -155,15 +155,18 @@ func (c Config) checkLists() error {
 	return nil
 }
 
-// suffixOf returns a check of what is written behind a prefix as one scope.
-func suffixOf(prefix string) func(string) error {
-	return func(value string) error {
-		scopes, err := scope.Parse(prefix + value)
-		if err != nil || len(scopes) != 1 || value == "" || strings.Contains(value, "*") || len(value) > scope.MaxPattern {
-			return errors.New(`it must be 1 to 256 characters of printable ASCII without space, * " and \`)
+// CheckWord is for a namespace or a label, which becomes part of one scope.
+func CheckWord(word string) error {
+	for _, mark := range [...]string{"#", scope.NamespacePrefix, "trust:"} {
+		if strings.HasPrefix(word, mark) {
+			return errors.New("must be the word alone, without #, namespace: and trust:")
 		}
-		return nil
 	}
+	scopes, err := scope.Parse(word)
+	if err != nil || len(scopes) != 1 || strings.Contains(word, "*") || len(word) > scope.MaxPattern {
+		return errors.New(`must be 1 to 256 characters of printable ASCII without space, * " and \`)
+	}
+	return nil
 }
 
 // checkTarget leaves the grammar to whoever matches targets.

@@ -106,7 +106,7 @@ func hashText(salt, hash []byte) string {
 }
 
 func parseHash(text string) (*secretHash, error) {
-	malformed := errors.New("it must be pbkdf2-sha256$iterations$salt$hash: make it with client.secret")
+	malformed := errors.New("it must be pbkdf2-sha256$iterations$salt$hash: make a new client secret")
 	parts := strings.Split(text, "$")
 	if len(parts) != 4 || parts[0] != hashName {
 		return nil, malformed

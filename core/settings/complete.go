@@ -12,14 +12,28 @@ import (
 // complete derives what was left out and refuses keys that contradict each other.
 func (a *Access) complete(authority bool) *fault {
 	if authority {
-		if _, err := weburl.Parse(a.BaseURL); err != nil {
-			return &fault{"base_url", err.Error(), "an authority is named by its URL, such as \"https://portal.example.com\""}
+		if f := a.checkAuthority(); f != nil {
+			return f
 		}
 	}
 	for _, step := range [...]func() *fault{a.completeIdentity, a.completeIssuers, a.checkCredentials, a.checkClients} {
 		if f := step(); f != nil {
 			return f
 		}
+	}
+	return nil
+}
+
+// checkAuthority: it signs itself, and who it is, is its URL.
+func (a *Access) checkAuthority() *fault {
+	switch {
+	case a.Authority != "":
+		return &fault{"authority", "is another one, and an authority has none of its own", "remove it"}
+	case a.JWKSURI != "":
+		return &fault{"jwks_uri", "is the key set of another one, and an authority signs with its own keys", "remove it"}
+	}
+	if _, err := agent.Canonical(a.BaseURL); err != nil {
+		return &fault{"base_url", err.Error(), "an authority is named by its URL, such as \"https://portal.example.com\""}
 	}
 	return nil
 }
@@ -138,7 +152,7 @@ func checkClient(c oauthclient.Config) *fault {
 	case c.ID == "":
 		return &fault{"client_id", "is missing", `write client_id: "caller"`}
 	case c.SecretHash == "" && c.PublicKey == "":
-		return &fault{"secret_hash", "is missing, and so is public_key", "write what client.secret gave, or the client's public key"}
+		return &fault{"secret_hash", "is missing, and so is public_key", "write the secret_hash of a new client secret, or the client's public key"}
 	case c.Scopes == nil:
 		return &fault{"scopes", "is missing", `write scopes: ["read"]`}
 	}

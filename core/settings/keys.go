@@ -35,7 +35,7 @@ var accessKeys = []key[Access]{
 		return f
 	}},
 	{"allow", `["@partner.*"]`, textsKey(func(a *Access) *[]string { return &a.Allow }, checkPattern)},
-	{"deny", `["@banned.**"]`, textsKey(func(a *Access) *[]string { return &a.Deny }, checkPattern)},
+	{"deny", `["@banned"]`, textsKey(func(a *Access) *[]string { return &a.Deny }, checkPattern)},
 	{"accept_from", exampleRules, rulesKey(func(a *Access) *json.RawMessage { return &a.AcceptFrom })},
 	{"talk_to", exampleRules, rulesKey(func(a *Access) *json.RawMessage { return &a.TalkTo })},
 	{"jwks_cache_ttl", "3600", integerKey(func(a *Access) *int64 { return &a.JWKSCacheTTL }, 1, MaxCacheTTL)},
@@ -90,14 +90,14 @@ var robutlerKeys = []key[Robutler]{
 
 var clientKeys = []key[oauthclient.Config]{
 	{"client_id", `"caller"`, textKey(func(c *oauthclient.Config) *string { return &c.ID }, checkClientID)},
-	{"secret_hash", "what client.secret gave", textKey(func(c *oauthclient.Config) *string { return &c.SecretHash }, nil)},
+	{"secret_hash", "the secret_hash of a new client secret", textKey(func(c *oauthclient.Config) *string { return &c.SecretHash }, nil)},
 	{"public_key", "a public key as PEM, JWK or JWKS", func(c *oauthclient.Config, v strictjson.Value) (f *fault) {
 		c.PublicKey, f = text(v, MaxKeyText, checkPublicKeys)
 		return f
 	}},
 	{"scopes", `["read"]`, textsKey(func(c *oauthclient.Config) *[]string { return &c.Scopes }, scope.CheckPattern)},
-	{"namespaces", `["production"]`, textsKey(func(c *oauthclient.Config) *[]string { return &c.Namespaces }, checkWord)},
-	{"trust", `["verified"]`, textsKey(func(c *oauthclient.Config) *[]string { return &c.Trust }, checkWord)},
+	{"namespaces", `["production"]`, textsKey(func(c *oauthclient.Config) *[]string { return &c.Namespaces }, oauthclient.CheckWord)},
+	{"trust", `["verified"]`, textsKey(func(c *oauthclient.Config) *[]string { return &c.Trust }, oauthclient.CheckWord)},
 	{"targets", `["@partner.*"]`, textsKey(func(c *oauthclient.Config) *[]string { return &c.Targets }, checkPattern)},
 }
 
@@ -162,8 +162,10 @@ func readAudience(a *Access, v strictjson.Value) (f *fault) {
 }
 
 func checkPattern(pattern string) error {
-	_, err := agent.ParsePattern(pattern)
-	return err
+	if _, err := agent.ParsePattern(pattern); err != nil {
+		return err
+	}
+	return agent.CheckListed(pattern)
 }
 
 func checkType(t string) error {
@@ -177,14 +179,6 @@ func checkType(t string) error {
 func checkClientID(id string) error {
 	if len(id) > agent.MaxName || strings.ContainsFunc(id, func(r rune) bool { return r < 0x20 || r > 0x7E }) { //guard:config-client-id never; config-client-id-size drop 1
 		return errors.New("must be 1 to 256 characters of printable ASCII")
-	}
-	return nil
-}
-
-// checkWord is for what becomes part of one scope.
-func checkWord(word string) error {
-	if len(word) > scope.MaxPattern || scope.CheckPattern(word) != nil || strings.Contains(word, "*") {
-		return errors.New("must be 1 to 256 characters of printable ASCII without space, *, \" and \\")
 	}
 	return nil
 }

@@ -37,9 +37,9 @@ func readObject[T any](into *T, v strictjson.Value, keys []key[T]) *fault {
 		}
 		if f = k.read(into, v); f != nil {
 			if f.fix == "" {
-				f.fix = "write " + k.name + ": " + k.example
+				f.fix = "write " + written + ": " + k.example
 			}
-			f = f.under(k.name)
+			f = f.under(written)
 		}
 		return f == nil
 	})
@@ -79,12 +79,17 @@ func spellings[T any](keys []key[T]) []string {
 func unknownKey(names []string, written string) *fault {
 	nearest, best := "", -1
 	for _, name := range names {
-		if d := distance(written, name); best < 0 || d < best {
+		// In a spelling like the writer's.
+		d := 2 * distance(written, name)
+		if strings.ContainsRune(name, '_') == (strings.ToLower(written) != written) {
+			d++
+		}
+		if best < 0 || d < best {
 			nearest, best = name, d
 		}
 	}
 	fix := "remove it"
-	if best*3 <= len(written) { // with more wrong letters than that, another key was meant
+	if best/2*3 <= len(written) { // with more wrong letters than that, another key was meant
 		fix = "write " + nearest + " or remove it"
 	}
 	return &fault{printable(written), "there is no such key", fix}

@@ -7,6 +7,7 @@ package settings
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -38,6 +39,8 @@ const (
 	MaxBody      = 64 << 20
 	MaxBuffered  = 1 << 40
 	maxRealm     = 128
+
+	maxHostOptions = 100
 )
 
 // Bounds of a configuration, in bytes and entries.
@@ -133,6 +136,9 @@ func Read(in Input) (*Access, *problem.Problem) {
 	if in.Authority {
 		a.AllowedScopes = nil // what its clients may have
 	}
+	if f := in.checkHostOptions(); f != nil {
+		return nil, f.problem(source)
+	}
 	text, f := resolve(in.Config, in.Variables)
 	if f == nil {
 		f = in.misplaced(parse(text))
@@ -167,10 +173,11 @@ func (in *Input) readOptions(a *Access) *fault {
 
 // misplaced finds an option of the host's constructor in a configuration.
 func (in *Input) misplaced(config strictjson.Value) *fault {
+	names := slices.Sorted(maps.Keys(in.HostOptions)) // of two that are alike the first counts
 	return firstUnknown(config, func(written string) *fault {
-		for name, now := range in.HostOptions {
+		for _, name := range names {
 			if folded(name) == folded(written) {
-				return &fault{printable(written), "is an option of the program and no key of a configuration", "give it to the constructor, as " + now}
+				return &fault{printable(written), "is an option of the program and no key of a configuration", "give it to the constructor, as the option " + printable(in.HostOptions[name])}
 			}
 		}
 		return nil
@@ -180,12 +187,22 @@ func (in *Input) misplaced(config strictjson.Value) *fault {
 // misspelt finds an option that is neither a key nor the host's own. Either may have
 // been meant.
 func (in *Input) misspelt(options strictjson.Value) *fault {
-	names := spellings(accessKeys)
-	for _, now := range in.HostOptions {
-		names = append(names, now)
+	names := append(spellings(accessKeys), slices.Sorted(maps.Keys(in.HostOptions))...)
+	return firstUnknown(options, func(written string) *fault {
+		if _, own := in.HostOptions[written]; own {
+			return &fault{printable(written), "is an option of the host's own", "do not give it to the core"}
+		}
+		return unknownKey(names, written)
+	})
+}
+
+func (in *Input) checkHostOptions() *fault {
+	for name, now := range in.HostOptions {
+		if len(in.HostOptions) > maxHostOptions || len(name) > maxCompared || len(now) > maxCompared {
+			return wrong("host_options may have " + printInt(maxHostOptions) + " entries of " + printInt(maxCompared) + " bytes")
+		}
 	}
-	slices.Sort(names) // a map has no order, and of two that are as near the first counts
-	return firstUnknown(options, func(written string) *fault { return unknownKey(names, written) })
+	return nil
 }
 
 // firstUnknown asks about the keys that no configuration has.

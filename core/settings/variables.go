@@ -37,6 +37,9 @@ func section(v strictjson.Value) (strictjson.Value, *fault) {
 	if !there {
 		return v, nil
 	}
+	if f := beside(v); f != nil {
+		return v, f
+	}
 	if !skills.IsObject() {
 		return v, wrongType("a mapping of skills", skills).under("skills")
 	}
@@ -51,6 +54,20 @@ func section(v strictjson.Value) (strictjson.Value, *fault) {
 		return v, wrongType("a mapping of keys", auth).under("skills.auth")
 	}
 	return auth, nil
+}
+
+// beside finds a key of a skill that stands beside skills, where nothing reads it: a
+// deny list there would deny nobody. A file may hold other things, such as providers.
+func beside(v strictjson.Value) *fault {
+	var f *fault
+	strictjson.Members(v.Raw, func(written string, _ strictjson.Value) bool {
+		k := lookUp(accessKeys, written)
+		if k != nil && k.name != "google" && k.name != "robutler" { //guard:config-beside never
+			f = &fault{printable(written), "stands beside skills, where it has no effect", "move it below skills: auth:"}
+		}
+		return f == nil
+	})
+	return f
 }
 
 func member(v strictjson.Value, wanted string) (found strictjson.Value, there bool) {

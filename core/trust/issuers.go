@@ -68,10 +68,10 @@ func NewIssuers(c Config) (*Issuers, error) {
 		}
 	}
 	var err error
-	if s.allow, err = agent.NewList(c.Allow); err != nil {
+	if s.allow, err = agent.NewAccessList(c.Allow); err != nil {
 		return nil, fmt.Errorf("allow%w", err)
 	}
-	if s.deny, err = agent.NewList(c.Deny); err != nil {
+	if s.deny, err = agent.NewAccessList(c.Deny); err != nil {
 		return nil, fmt.Errorf("deny%w", err)
 	}
 	return s, nil

@@ -23,8 +23,10 @@ function compile() {
     run(process.execPath, [join(typescript, "bin", "tsc"), "-p", join(here, project)]);
   }
   writeFileSync(join(dist, "cjs", "package.json"), '{ "type": "commonjs" }\n');
-  for (const name of ["index.js", "index.d.ts"]) {
-    writeFileSync(join(dist, name), 'export * from "./cjs/index.js";\n');
+  for (const [name, compiled] of Object.entries({ index: "index", testing: "testing/index" })) {
+    for (const end of ["js", "d.ts"]) {
+      writeFileSync(join(dist, `${name}.${end}`), `export * from "./cjs/${compiled}.js";\n`);
+    }
   }
 }
 
