@@ -170,11 +170,11 @@ setup-runtimes: ## install Bun, Deno, workerd and Chromium for the conformance s
 
 # Debian would make and start a database of its own.
 .PHONY: setup-servers
-setup-servers: ## install Debian's redis-server and postgresql, which tests of stores start (as root)
+setup-servers: ## install Debian's redis-server, postgresql and wrk, for tests and figures of stores (as root)
 	@if python3 -B cmd/servers/servers.py --installed; then exit 0; fi; \
 	test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { echo "setup-servers: not root, or no apt-get: install redis-server and postgresql"; exit 0; }; \
 	mkdir -p /etc/postgresql-common && { test -e /etc/postgresql-common/createcluster.conf || echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf; }; \
-	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server postgresql >/dev/null
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server postgresql wrk >/dev/null
 
 .PHONY: fuzz-parity
 PARITY_CASES ?= 2000
@@ -222,6 +222,10 @@ bench: python node cmd/bench/node_modules/.package-lock.json ## measure against 
 cmd/bench/node_modules/.package-lock.json: cmd/bench/package-lock.json
 	cd cmd/bench && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
+
+.PHONY: bench-load
+bench-load: python setup-servers ## measure a Flask agent under gunicorn with each store, by wrk
+	@$(VENV_PYTHON) cmd/bench/load.py
 
 .PHONY: generate
 generate: ## write the generated files

@@ -36,7 +36,7 @@ def issuing(folder: str) -> Iterator[AuthSkill]:
             base_url=f"{url}/alice",
             keys_dir=folder,
             token_ttl=3600,
-            replay="memory",
+            store="memory:",
             backend="native",
         ) as skill:
             app = Flask("alice")
@@ -90,7 +90,7 @@ def measure(folder: str) -> dict[str, float]:
     with (
         issuing(folder) as alice,
         AuthSkill(
-            base_url=AGENT, keys_dir=folder, dev_mode=True, replay="memory", backend="native"
+            base_url=AGENT, keys_dir=folder, dev_mode=True, store="memory:", backend="native"
         ) as bob,
     ):
         token = alice.generate_token(AGENT, ["read"])

@@ -79,7 +79,7 @@ def python_tokens(
     public = load_pem_public_key(public_pem.encode())
     assert isinstance(private, RSAPrivateKey)
     assert isinstance(public, RSAPublicKey)
-    auth = AgentAuth(keys_dir, replay="memory", dev_mode=False)
+    auth = AgentAuth(keys_dir, store="memory:", dev_mode=False)
     client = OrchestratorClient("orchestrator", private_pem)
     digest = hashlib.sha256(BODY).hexdigest()
 
@@ -110,9 +110,9 @@ def flask_requests(
     with redirect_stdout(io.StringIO()):
         rotagent = RotagentAuth(keys_dir, dev_mode=False)
     ours = {
-        "flask + memory": AgentAuth(keys_dir, replay="memory", dev_mode=False),
+        "flask + memory": AgentAuth(keys_dir, store="memory:", dev_mode=False),
         "flask + SQLite": AgentAuth(
-            keys_dir, replay=str(folder / f"{len(live)}.sqlite3"), dev_mode=False
+            keys_dir, store=f"sqlite://{folder}/{len(live)}.sqlite3", dev_mode=False
         ),
     }
     calls = {name: application(auth) for name, auth in ours.items()}

@@ -18,17 +18,21 @@ import (
 
 func (c *Core) access(number uint64) (*engine.Engine, *problem.Problem) {
 	e, p := c.engine(number)
-	if p == nil && e.Access == nil {
+	if p == nil && e.Access() == nil {
 		p = problem.New(problem.InvalidArgument, "the engine was opened without access")
 	}
 	return e, p
 }
 
 // feedAccess replaces what a host keeps in files.
-func feedAccess(a *access.Agent, r *EngineFeedRequest) (EngineFeedResult, *problem.Problem) {
-	if r.Files != nil || r.Keys == nil && r.Ring == nil && r.Clients == nil && r.ReplayLostAt == 0 {
-		return EngineFeedResult{}, problem.New(problem.InvalidArgument, "engine.feed of an access engine needs ring, clients, keys or replay_lost_at")
+func (c *Core) feedAccess(e *engine.Engine, r *EngineFeedRequest) (EngineFeedResult, *problem.Problem) {
+	if r.Files != nil || r.Keys == nil && r.Ring == nil && r.Clients == nil && r.ReplayLostAt == 0 && r.Policy == nil {
+		return EngineFeedResult{}, problem.New(problem.InvalidArgument, "engine.feed of an access engine needs ring, clients, keys, policy or replay_lost_at")
 	}
+	if r.Policy != nil {
+		return c.feedPolicy(e, r)
+	}
+	a := e.Access()
 	if p := checkLostAt(r.ReplayLostAt); p != nil {
 		return EngineFeedResult{}, p
 	}
@@ -52,6 +56,33 @@ func feedAccess(a *access.Agent, r *EngineFeedRequest) (EngineFeedResult, *probl
 	return EngineFeedResult{Issuers: a.Given().Len(), Warnings: []authorizedkeys.Warning{}, KeyID: a.KeyID()}, nil
 }
 
+// feedPolicy lets a new policy hold from now on, or changes nothing.
+func (c *Core) feedPolicy(e *engine.Engine, r *EngineFeedRequest) (EngineFeedResult, *problem.Problem) {
+	if r.Keys != nil || r.Ring != nil || r.Clients != nil || r.ReplayLostAt != 0 {
+		return EngineFeedResult{}, problem.New(problem.InvalidArgument, "engine.feed: a policy is fed alone")
+	}
+	before := e.Access()
+	opening := &accessOpening{core: c, c: r.Policy}
+	config, p := opening.policy()
+	if p != nil {
+		return EngineFeedResult{}, p
+	}
+	clients := before.Clients()
+	if r.Policy.Clients != nil {
+		if p := opening.registry(); p != nil {
+			return EngineFeedResult{}, p
+		}
+		clients = opening.clients
+	}
+	after, p := before.Renew(config, clients)
+	if p != nil {
+		return EngineFeedResult{}, p
+	}
+	e.SetAccess(after)
+	before.Replaced()
+	return EngineFeedResult{Issuers: after.Given().Len(), Warnings: []authorizedkeys.Warning{}, KeyID: after.KeyID()}, nil
+}
+
 var readAccessVerify = reader[AccessVerifyRequest]("access.verify", borrowing)
 
 func accessVerify(c *Core, text, _, to []byte) []byte {
@@ -70,7 +101,7 @@ func accessVerify(c *Core, text, _, to []byte) []byte {
 	if p := checkVerifyRequest(&r); p != nil {
 		return refuse(p)
 	}
-	step := e.Access.Verify(&access.Input{
+	step := e.Access().Verify(&access.Input{
 		Now: r.Now, Authorization: r.Authorization, Token: r.Token, RequiredScopes: r.RequiredScopes, BoundOnly: r.RequireBinding,
 		Received: pipeline.Received{
 			Method: r.Method, Path: r.Path, Mount: strings.TrimSuffix(r.Mount, "/"),
@@ -140,7 +171,7 @@ func answerInSteps(
 	reader := newReader(name, request, keeping)
 	finish := func(e *engine.Engine, end need.Step, _ []byte) []byte {
 		if s.overloaded != nil && end.Problem != nil && end.Problem.Code == problem.Overloaded {
-			end = s.overloaded(e.Access, end.Problem)
+			end = s.overloaded(e.Access(), end.Problem)
 		}
 		if end.Problem != nil {
 			return refuse(end.Problem)
@@ -157,7 +188,7 @@ func answerInSteps(
 		if p != nil {
 			return refuse(p)
 		}
-		step, p := s.begin(e.Access, &r, body)
+		step, p := s.begin(e.Access(), &r, body)
 		if p != nil {
 			return refuse(p)
 		}

@@ -2,6 +2,7 @@ package abi
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -38,10 +39,11 @@ type accessOpening struct {
 
 func (c *Core) openAccess(config *AccessConfig, result *EngineOpenResult) (*engine.Engine, *problem.Problem) {
 	o := &accessOpening{core: c, c: config}
-	for _, step := range []func() *problem.Problem{o.mode, o.identity, o.numbers, o.trust, o.credentials, o.material} {
-		if p := step(); p != nil {
-			return nil, p
-		}
+	if _, p := o.policy(); p != nil {
+		return nil, p
+	}
+	if p := o.material(); p != nil {
+		return nil, p
 	}
 	a, p := access.New(o.config, o.ring, o.keys, o.clients)
 	if p != nil {
@@ -55,8 +57,46 @@ func (c *Core) openAccess(config *AccessConfig, result *EngineOpenResult) (*engi
 	result.BaseURL, result.Name = a.BaseURL(), a.Name()
 	result.MaxForm, result.Inactive = access.MaxForm, o.config.Inactive
 	e := engine.New(nil, nil, orDefault(config.Realm, settings.DefaultRealm))
-	e.Access = a
+	e.SetAccess(a)
 	return e, nil
+}
+
+// policy compiles all but keys and clients.
+func (o *accessOpening) policy() (access.Config, *problem.Problem) {
+	for _, step := range []func() *problem.Problem{o.mode, o.identity, o.numbers, o.trust, o.credentials} {
+		if p := step(); p != nil {
+			return access.Config{}, p
+		}
+	}
+	o.config.Fixed = o.fixed()
+	return o.config, nil
+}
+
+// fixed lists what says who the agent is, and what its host has taken over.
+func (o *accessOpening) fixed() []access.Member {
+	c, config := o.c, &o.config
+	number := func(n float64) string { return strconv.FormatFloat(n, 'g', -1, 64) }
+	return []access.Member{
+		{Name: "role", Value: strconv.FormatBool(c.Role == roleAuthority)},
+		{Name: "authority", Value: config.Authority},
+		{Name: "base_url", Value: config.BaseURL},
+		{Name: "agent_id", Value: config.AgentID},
+		{Name: "audience", Value: strings.Join(config.Audience, "\n")},
+		{Name: "client_id", Value: config.ClientID},
+		{Name: "client_secret", Value: config.ClientSecret},
+		{Name: "client_key", Value: c.ClientKey},
+		{Name: "dev_mode", Value: strconv.FormatBool(c.DevMode)},
+		{Name: "token_ttl", Value: strconv.FormatInt(config.TokenTTL, 10)}, // old keys are published for so long
+		{Name: "leeway", Value: number(config.Forgiven.Leeway)},
+		{Name: "clock_skew", Value: number(config.Forgiven.ClockSkew)},
+		{Name: "jwks_cache_ttl", Value: number(config.CacheTTL)},
+		{Name: "max_body", Value: strconv.Itoa(config.MaxBody)},
+		{Name: "max_buffered", Value: strconv.Itoa(orDefault(c.MaxBuffered, 0))},
+		{Name: "realm", Value: orDefault(c.Realm, settings.DefaultRealm)},
+		{Name: "rsa", Value: c.RSA},
+		{Name: "signing", Value: c.Signing},
+		{Name: "derive", Value: c.Derive},
+	}
 }
 
 func (o *accessOpening) mode() *problem.Problem {

@@ -248,14 +248,16 @@ func (c *Core) verifier(number uint64) (*engine.Engine, *problem.Problem) {
 
 func engineFeed(c *Core, r *EngineFeedRequest, _ []byte) (EngineFeedResult, *problem.Problem) {
 	if e, p := c.access(r.Engine); p == nil {
-		return feedAccess(e.Access, r)
+		e.Feeding.Lock()
+		defer e.Feeding.Unlock()
+		return c.feedAccess(e, r)
 	}
 	e, p := c.verifier(r.Engine)
 	if p != nil {
 		return EngineFeedResult{}, p
 	}
 	hasKeys := r.Files != nil || r.Keys != nil
-	if !hasKeys && r.ReplayLostAt == 0 || r.Ring != nil || r.Clients != nil {
+	if !hasKeys && r.ReplayLostAt == 0 || r.Ring != nil || r.Clients != nil || r.Policy != nil {
 		return EngineFeedResult{}, problem.New(problem.InvalidArgument, "engine.feed of a verifier needs files, keys or replay_lost_at")
 	}
 	if p := checkLostAt(r.ReplayLostAt); p != nil {
@@ -288,8 +290,8 @@ func engineKey(c *Core, r *EngineKeyRequest, _ []byte) (EngineKeyResult, *proble
 	if e.Verifier != nil {
 		key = e.Verifier.Keys().Key(r.Key)
 	}
-	if e.Access != nil {
-		key = e.Access.Key(r.Key)
+	if e.Access() != nil {
+		key = e.Access().Key(r.Key)
 	}
 	if key == nil && e.Signer != nil && e.Signer.KeyID() == r.Key {
 		key = e.Signer.Public()
@@ -313,12 +315,12 @@ func engineStats(c *Core, r *EngineRequest, _ []byte) (EngineStatsResult, *probl
 			result.Replay = ReplayStats(window.Stats())
 		}
 	}
-	if e.Access != nil {
-		keys := e.Access.Given()
+	if e.Access() != nil {
+		keys := e.Access().Given()
 		result.Issuers, result.Keys = keys.Len(), keys.Keys()
-		stats := e.Access.Stats()
+		stats := e.Access().Stats()
 		result.Access = &AccessStats{IssuerStats{stats.Issuers, stats.IssuerCapacity}, stats.Kept, stats.Verified}
-		if window := e.Access.Guard().Window(); window != nil {
+		if window := e.Access().Guard().Window(); window != nil {
 			result.Replay = ReplayStats(window.Stats())
 		}
 	}

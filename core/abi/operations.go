@@ -47,6 +47,8 @@ func init() {
 		simple("config.read", "Checks a configuration of the access-token profile and fills in its defaults.", configRead),
 		simple("ring.update", "Makes, rotates or revokes a key ring.", ringUpdate),
 		simple("client.secret", "Draws a client secret, or takes one, and hashes it.", clientSecret),
+		simple("document.seal", "Encrypts a document, the call's body, for a store that others may read.", documentSeal),
+		simple("document.open", "Decrypts what document.seal made, the call's body.", documentOpen),
 		simple("request.endpoint", "The URL of the agent endpoint below an agent's base URL.", requestEndpoint),
 		simple("request.outcome", "What a client returns for an agent's answer, the call's body.", requestOutcome),
 		hot[RequestSignRequest, RequestSignResult]("request.sign", "Signs a request, whose body is the call's.", requestSign),

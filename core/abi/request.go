@@ -153,7 +153,7 @@ func claimRefuse(c *Core, text, _, _ []byte) []byte {
 	if p != nil {
 		return refuse(p)
 	}
-	if e.Verifier == nil && e.Access == nil {
+	if e.Verifier == nil && e.Access() == nil {
 		return refuse(problem.New(problem.InvalidArgument, "claim.refuse: the engine was opened without a verifier"))
 	}
 	answer := need.Answer{Claim: r.Claim, Failed: r.Failed}

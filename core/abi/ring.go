@@ -2,11 +2,13 @@ package abi
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/keyring"
 	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/sealed"
 )
 
 func ringUpdate(_ *Core, r *RingUpdateRequest, _ []byte) (RingUpdateResult, *problem.Problem) {
@@ -77,4 +79,36 @@ func storedSecret(secret, salt string, derived []byte) (ClientSecretResult, *pro
 		return ClientSecretResult{}, problem.New(problem.InvalidArgument, err.Error())
 	}
 	return ClientSecretResult{Secret: secret, SecretHash: hash}, nil
+}
+
+func documentSeal(_ *Core, r *DocumentRequest, document []byte) (DocumentResult, *problem.Problem) {
+	return withDocument(r, document, sealed.Seal, problem.InvalidArgument)
+}
+
+func documentOpen(_ *Core, r *DocumentRequest, value []byte) (DocumentResult, *problem.Problem) {
+	return withDocument(r, value, sealed.Open, problem.InvalidConfig)
+}
+
+// withDocument seals or opens; code is for what is wrong with the bytes.
+func withDocument(
+	r *DocumentRequest, in []byte, do func([]byte, string, int64, []byte) ([]byte, error), code problem.Code,
+) (DocumentResult, *problem.Problem) {
+	key, err := sealed.ParseKey(r.Key)
+	if err != nil {
+		return DocumentResult{}, problem.New(problem.InvalidArgument, err.Error())
+	}
+	if !isDocumentName(r.Name) || r.Version < 1 {
+		return DocumentResult{}, problem.New(problem.InvalidArgument, "a document has a name of 1 to 200 letters, digits, dots, _ and -, and a version from 1")
+	}
+	out, err := do(key, r.Name, r.Version, in)
+	if err != nil {
+		return DocumentResult{}, problem.New(code, err.Error())
+	}
+	return DocumentResult{jose.Encode64(out)}, nil
+}
+
+func isDocumentName(name string) bool {
+	return name != "" && len(name) <= 200 && !strings.ContainsFunc(name, func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("._-", c))
+	})
 }

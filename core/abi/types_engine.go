@@ -127,6 +127,9 @@ type EngineFeedRequest struct {
 	Ring json.RawMessage `json:"ring,omitempty"`
 	// of an access engine: replaces who may use its token endpoint
 	Clients *[]oauthclient.Config `json:"clients,omitempty"`
+	// of an access engine: the configuration anew, with the policy that holds from now on. Its
+	// clients replace those of the token endpoint where it has any
+	Policy *AccessConfig `json:"policy,omitempty"`
 	// seconds: the replay store has lost what it held, now or before
 	ReplayLostAt int64 `json:"replay_lost_at,omitempty"`
 }

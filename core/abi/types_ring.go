@@ -75,3 +75,19 @@ type DeriveNeed struct {
 	// bytes that are wanted
 	Length int `json:"length"`
 }
+
+// DocumentRequest is for document.seal and document.open.
+type DocumentRequest struct {
+	// the key-encryption key: 32 bytes as base64, base64url or hex
+	Key string `json:"key"`
+	// what the document is called where it lies: 1 to 200 letters, digits, dots, _ and -
+	Name string `json:"name"`
+	// its version there, from 1
+	Version int64 `json:"version"`
+}
+
+// DocumentResult answers document.seal and document.open.
+type DocumentResult struct {
+	// base64url: what is stored, or the document
+	Value string `json:"value"`
+}

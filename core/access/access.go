@@ -72,7 +72,13 @@ type Config struct {
 	Inactive      []string
 
 	TrustedIssuers int // how many are configured, for displays
+
+	// Fixed is what cannot change while the agent runs, in the order of errors.
+	Fixed []Member
 }
+
+// Member is a member of a configuration in one spelling. It may be a secret.
+type Member struct{ Name, Value string }
 
 // Agent is one compiled identity. Safe for concurrent use.
 type Agent struct {
@@ -92,6 +98,7 @@ type Agent struct {
 	verified *generations[*remembered]
 	kept     *generations[*keptToken]
 	flights  *flights
+	replaced atomic.Bool // another policy holds now
 }
 
 // New compiles a configuration whose numbers have been checked. ring is nil where
@@ -131,6 +138,29 @@ func New(
 	a.clients.Store(clients)
 	return a, nil
 }
+
+// Renew returns the agent with another policy: who may come in, who may be called, and
+// what may be done. It has the keys, the clients' registry and the memory of used tokens
+// in common with this one; what was concluded from the old policy is forgotten. A problem
+// names a member that needs a restart, and changes nothing.
+func (a *Agent) Renew(c Config, clients *oauthclient.Registry) (*Agent, *problem.Problem) {
+	for i, member := range c.Fixed {
+		if a.config.Fixed[i] != member { //guard:renew-fixed never
+			return nil, problem.Newf(problem.InvalidConfig, "%s: changes with a restart only: restart the agent, or put the old value back", member.Name)
+		}
+	}
+	c.Once = a.config.Once
+	renewed, p := New(c, a.ring.Load(), a.static.Load(), clients)
+	if p != nil {
+		return nil, p
+	}
+	renewed.keys, renewed.guard, renewed.flights = a.keys, a.guard, a.flights
+	return renewed, nil
+}
+
+// Replaced says that another policy holds now: what this one has not ended must be
+// asked again.
+func (a *Agent) Replaced() { a.replaced.Store(true) }
 
 // placesOf: a portal's agent has its URL at the portal, and may be served elsewhere.
 func placesOf(c Config) ([]pipeline.Place, error) {
@@ -201,6 +231,9 @@ func (a *Agent) FeedClients(clients *oauthclient.Registry) { a.clients.Store(cli
 
 // ReplayLost notes that the host's replay store lost what it held, in seconds since 1970.
 func (a *Agent) ReplayLost(at int64) { a.guard.Lost(at) }
+
+// Clients returns who may use the token endpoint.
+func (a *Agent) Clients() *oauthclient.Registry { return a.clients.Load() }
 
 // Key returns the public key with a thumbprint, whosever it is.
 func (a *Agent) Key(thumbprint string) *jose.PublicKey {

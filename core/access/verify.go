@@ -310,6 +310,9 @@ func meets(pattern string, granted []string) bool {
 // claimOnce is step 14: a bound token is one request and works once, an unbound
 // one works until it dies and is remembered.
 func (r *verification) claimOnce(caller *Caller) need.Step {
+	if r.a.replaced.Load() { //guard:access-replaced never
+		return need.Refuse(problem.New(problem.Overloaded, "").WithLog("the policy was changed while the token was judged: send it again"))
+	}
 	answer := caller.appendJSON(nil)
 	if r.claims.bound.There() { //guard:access-bound-once never
 		return r.a.guard.ClaimLast(r.in.Now,

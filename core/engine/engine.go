@@ -4,6 +4,7 @@ package engine
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/tallystick/tallystick/core/access"
 	"github.com/tallystick/tallystick/core/need"
@@ -30,8 +31,13 @@ const (
 type Engine struct {
 	Verifier *request.Verifier
 	Signer   *request.Signer
-	Access   *access.Agent
 	Realm    string
+
+	access atomic.Pointer[access.Agent] // replaced when the policy is
+
+	// Feeding is held while engine.feed changes something: a new policy takes over what
+	// the agent before it was fed.
+	Feeding sync.Mutex
 
 	mu      sync.Mutex
 	tickets map[uint64]ticket
@@ -56,6 +62,12 @@ type ticket struct {
 func New(verifier *request.Verifier, signer *request.Signer, realm string) *Engine {
 	return &Engine{Verifier: verifier, Signer: signer, Realm: realm, tickets: map[uint64]ticket{}}
 }
+
+// Access returns the present agent, nil where there is none.
+func (e *Engine) Access() *access.Agent { return e.access.Load() }
+
+// SetAccess makes an agent the present one.
+func (e *Engine) SetAccess(a *access.Agent) { e.access.Store(a) }
 
 // Suspend stores a suspended operation and returns its ticket. Tickets that
 // nobody came back for make room by age.

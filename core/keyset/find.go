@@ -201,7 +201,7 @@ func (e *entry) missedLongAgo(t float64) bool {
 }
 
 func (e *entry) unknown(kid string) *problem.Problem {
-	p := problem.New(problem.UnknownKey, "").WithLog("issuer %s has %d usable keys, none for kid %s", problem.Quote(e.source.Issuer), len(e.set.issuer.Keys), problem.Quote(kid))
+	p := problem.New(problem.UnknownKey, "").WithLog("issuer %s has %d usable keys, none for kid %s (where it runs as several replicas, look whether each has a key ring of its own: all need one)", problem.Quote(e.source.Issuer), len(e.set.issuer.Keys), problem.Quote(kid))
 	if e.set.note != "" {
 		p.Log += "; " + e.set.note
 	}

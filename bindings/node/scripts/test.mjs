@@ -2,9 +2,9 @@
 // test` all but those in *.slow.test.ts, `npm test -- --slow` these, `npm test -- --quick` all but
 // these and those in *.medium.test.ts, `npm test -- client agent` some of any.
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { availableParallelism } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -21,9 +21,13 @@ const { values: options, positionals: wanted } = parseArgs({
   allowPositionals: true,
 });
 
+// Keeps the tests from the developer's own store.
+const state = mkdtempSync(join(tmpdir(), "tallystick-state-"));
+process.on("exit", () => rmSync(state, { recursive: true, force: true }));
+
 function node(...args) {
   const library = process.env.TALLYSTICK_LIBRARY ?? join(here, "..", "..", "build", "cshared", "libtallystick.so");
-  const env = { ...process.env, TALLYSTICK_LIBRARY: library };
+  const env = { ...process.env, TALLYSTICK_LIBRARY: library, XDG_STATE_HOME: state };
   const { status } = spawnSync(process.execPath, args, { cwd: here, stdio: "inherit", env });
   if (status !== 0) process.exit(status ?? 1);
 }

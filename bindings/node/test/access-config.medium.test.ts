@@ -117,8 +117,8 @@ describe("a configuration", () => {
     assert.doesNotMatch(shown, /hunter[23]/);
   });
 
-  test("with a replay that is none is refused at once", () => {
-    assert.throws(() => new AuthSkill(CONFIG, { replay: {} as never }), /claim/);
+  test("with a store that is none is refused at once", () => {
+    assert.throws(() => new AuthSkill(CONFIG, { store: {} as never }), /claim/);
   });
 });
 

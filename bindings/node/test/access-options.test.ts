@@ -346,7 +346,7 @@ describe("an AuthSkill", () => {
   });
 
   test("is told where an option of the host belongs", async () => {
-    for (const misplaced of [{ signer: "x" }, { public_key: "x" }, { replay: "memory" }]) {
+    for (const misplaced of [{ signer: "x" }, { public_key: "x" }, { store: "memory:" }]) {
       for (const given of [{ ...config, ...misplaced }, { skills: { auth: misplaced } }]) {
         const { message } = await rejectsWith("invalid_config", new AuthSkill(any(given), { logger: quiet }).ready());
         assert.match(message, /is an option of the program and no key of a configuration: give it to the constructor/);

@@ -68,5 +68,5 @@ export const adapters: Readonly<Record<string, Adapter>> = {
 /** An agent that knows one caller, "orchestrator". */
 export function agent(options: AgentAuthOptions = {}): AgentAuth {
   const keys = options.keysDir === undefined ? { orchestrator: known.publicPem } : undefined;
-  return new AgentAuth({ keys, logger: quiet, devMode: false, ...options });
+  return new AgentAuth({ keys, logger: quiet, devMode: false, store: "memory:", ...options });
 }

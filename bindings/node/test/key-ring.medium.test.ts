@@ -63,7 +63,7 @@ describe("the key ring", () => {
     await writeFile(
       script,
       `import { AuthSkill } from ${JSON.stringify(entry)};
-       const skill = new AuthSkill({ baseUrl: "https://agents.example/me", keysDir: ${JSON.stringify(join(folder, "keys"))} }, { replay: { claim: () => true } });
+       const skill = new AuthSkill({ baseUrl: "https://agents.example/me", keysDir: ${JSON.stringify(join(folder, "keys"))} }, { store: { claim: () => true } });
        console.log((await skill.ready()).keyId);
        await skill.close();`,
     );

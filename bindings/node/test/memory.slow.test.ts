@@ -15,7 +15,7 @@ const SCRIPT = `
   const facts = { authorization: [authorization], method: "POST", path: "/agent", body };
   const logger = { warn() {}, error() {} };
   const store = { claim: () => true };
-  const auth = new AgentAuth({ keys: { orchestrator: publicPem }, devMode: false, replay: store, leeway: 300, logger });
+  const auth = new AgentAuth({ keys: { orchestrator: publicPem }, devMode: false, store, leeway: 300, logger });
   const measure = () => {
     gc(); gc();
     const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage();

@@ -143,7 +143,7 @@ test("modes and owners are not judged on Windows, which has none", async () => {
     const { Authority } = await import(${JSON.stringify(entry)});
     const keysDir = ${JSON.stringify(folder)};
     for (let round = 0; round < 2; round++) {
-      const authority = new Authority("https://portal.example", { keysDir, replay: { claim: () => true } });
+      const authority = new Authority("https://portal.example", { keysDir, store: { claim: () => true } });
       await authority.registerClient({ clientId: "c" + round, secret: ${JSON.stringify(SECRET)} });
       for (const name of readdirSync(keysDir)) chmodSync(keysDir + "/" + name, 0o666);
       chmodSync(keysDir, 0o777);

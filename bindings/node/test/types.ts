@@ -12,9 +12,11 @@ import {
   type ErrorCode,
   KeyManager,
   loadCore,
+  MemoryStore,
   nodeEndpoints,
   OrchestratorClient,
-  type ReplayStore,
+  SQLiteStore,
+  type Store,
   type TallystickError,
   TokenExpiredError,
 } from "tallystick";
@@ -23,13 +25,13 @@ type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ?
 function same<_T extends true>(): void {}
 
 const auth = new AgentAuth();
-new AgentAuth({ keysDir: undefined, leeway: undefined, replay: undefined });
-new AgentAuth({ replay: "memory" });
-new AgentAuth({ replay: { claim: async () => true } });
+new AgentAuth({ keysDir: undefined, leeway: undefined, store: undefined });
+new AgentAuth({ store: "memory:" });
+new AgentAuth({ store: { claim: async () => true } });
 // @ts-expect-error: a store answers true or false
-new AgentAuth({ replay: { claim: () => "OK" } });
-// @ts-expect-error: no such store
-new AgentAuth({ replay: "redis" });
+new AgentAuth({ store: { claim: () => "OK" } });
+// @ts-expect-error: a URL or an object
+new AgentAuth({ store: 5 });
 // @ts-expect-error: no such option
 new AgentAuth({ keys_dir: "." });
 
@@ -67,11 +69,19 @@ KeyManager.generateRsaKeypair({ bits: 1024 });
 // @ts-expect-error: no such backend
 loadCore({ backend: "jvm" });
 
-class Store implements ReplayStore {
-  claim(issuer: string, jti: string, expiresAt: number): boolean {
-    return issuer !== jti && expiresAt > 0;
+class OwnStore implements Store {
+  claim(id: string, seconds: number): boolean {
+    return id.length === 32 && seconds > 0;
   }
 }
+new AgentAuth({ store: new OwnStore() });
+new AgentAuth({ store: new MemoryStore() });
+new AgentAuth({ store: new SQLiteStore("/var/lib/agent/store.sqlite3", { maxBytes: 1_000_000, timeout: 0.5 }) });
+// @ts-expect-error: no such option
+new SQLiteStore("store.sqlite3", { required: false });
+// @ts-expect-error: a value is bytes
+new MemoryStore().put("0123456789abcdef0123456789abcdef", "text", 60);
+same<Equal<Awaited<ReturnType<SQLiteStore["take"]>>, Uint8Array | null>>();
 
 const skill = new AuthSkill({
   baseUrl: "@me",
@@ -109,4 +119,4 @@ new Authority("https://portal.example", { tokenTtl: 60 }).registerClient({ clien
 // @ts-expect-error: a client has an id
 new Authority("https://portal.example").registerClient({ scopes: ["read"] });
 
-export { drop, error, handler, listener, Store };
+export { drop, error, handler, listener };

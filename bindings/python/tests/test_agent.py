@@ -360,8 +360,8 @@ def test_dev_mode_takes_no_text(keys_dir: Path) -> None:
         ({"max_body": 1 << 40}, InvalidArgumentError, "max_body"),
         ({"realm": 'a"b'}, InvalidArgumentError, "realm"),
         ({"backend": "jvm"}, InvalidArgumentError, "'jvm'"),
-        ({"replay": "memmory"}, InvalidArgumentError, "'memmory'"),
-        ({"replay": object()}, InvalidArgumentError, "claim"),
+        ({"store": "memmory"}, InvalidArgumentError, "'memmory'"),
+        ({"store": object()}, InvalidArgumentError, "claim"),
         ({"leeway": "30"}, InvalidArgumentError, "leeway"),
     ],
 )
@@ -390,9 +390,9 @@ def test_keys_are_given_in_place_of_a_folder(
 
 
 def test_a_text_that_is_no_key_is_refused(keys: KeyPair) -> None:
-    AgentAuth(keys={"orchestrator": keys.public}, replay="memory")
+    AgentAuth(keys={"orchestrator": keys.public}, store="memory:")
     with pytest.raises(tallystick.InvalidKeyError, match="mallory"):
-        AgentAuth(keys={"orchestrator": keys.public, "mallory": "no key"}, replay="memory")
+        AgentAuth(keys={"orchestrator": keys.public, "mallory": "no key"}, store="memory:")
 
 
 def test_the_default_folder_is_authorized_keys_of_the_working_directory(

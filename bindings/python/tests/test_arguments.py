@@ -29,13 +29,12 @@ from tallystick import (
     MissingAuthorizationError,
     OrchestratorClient,
     ReplayDetectedError,
-    SQLiteReplay,
+    SQLiteStore,
     StoreUnavailableError,
     auth_blueprint,
 )
 from tallystick._access.token_endpoint import engine_of
 from tallystick.outbound import aiohttp_middleware, httpx_auth, requests_auth
-from tallystick.stores.sqlite import ReplayFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -201,10 +200,10 @@ NO_NUMBERS = [float("nan"), float("inf"), -float("inf"), 10**400, True, "30", De
     [
         ("leeway", 30.5, lambda folder, given: AgentAuth(folder, **given)),
         ("max_body", 1000, lambda folder, given: AgentAuth(folder, **given)),
-        ("max_lifetime", 60, lambda folder, given: AgentAuth(folder, replay="memory", **given)),
+        ("max_lifetime", 60, lambda folder, given: AgentAuth(folder, store="memory:", **given)),
         ("ttl", 60, lambda folder, given: OrchestratorClient("x", bytes, **given)),
-        ("max_bytes", 1 << 20, lambda folder, given: SQLiteReplay(folder / "file", **given)),
-        ("busy_timeout", 0.5, lambda folder, given: SQLiteReplay(folder / "file", **given)),
+        ("max_bytes", 1 << 20, lambda folder, given: SQLiteStore(folder / "file", **given)),
+        ("timeout", 0.5, lambda folder, given: SQLiteStore(folder / "file", **given)),
     ],
 )
 def test_a_number_is_named(
@@ -242,9 +241,9 @@ def test_one_text_is_one_header(bob: AuthSkill) -> None:
 
 def test_an_empty_base_url_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match=r"^base_url must not be empty"):
-        AgentAuth(str(tmp_path), base_url="", replay="memory")
-    AgentAuth(str(tmp_path), base_url="https://a.example", replay="memory")
-    AgentAuth(str(tmp_path), replay="memory")
+        AgentAuth(str(tmp_path), base_url="", store="memory:")
+    AgentAuth(str(tmp_path), base_url="https://a.example", store="memory:")
+    AgentAuth(str(tmp_path), store="memory:")
 
 
 @pytest.mark.parametrize(
@@ -266,13 +265,13 @@ def test_an_option_of_agent_auth_is_named(
     monkeypatch.chdir(tmp_path)
     for value in wrong:
         with pytest.raises(InvalidArgumentError, match=f"^{name} (takes|must not be empty)"):
-            AgentAuth(replay="memory", **{name: value})
+            AgentAuth(store="memory:", **{name: value})
     for value in right:
-        AgentAuth(replay="memory", **{name: value})
+        AgentAuth(store="memory:", **{name: value})
 
 
 def test_a_part_of_a_request_is_named(tmp_path: Path) -> None:
-    auth = AgentAuth(tmp_path, replay="memory")
+    auth = AgentAuth(tmp_path, store="memory:")
     request: dict[str, Any] = {"method": "GET", "path": "/", "query": "", "mount": ""}
     with pytest.raises(MissingAuthorizationError):
         auth.verify([], **request)
@@ -323,25 +322,25 @@ def test_a_folder_and_a_tools_argument_are_named(
             DevTools.generate_bearer_token(**given)
     assert DevTools.generate_bearer_token(**right)
     with pytest.raises(InvalidArgumentError, match=r"^path must not be empty"):
-        SQLiteReplay("")
+        SQLiteStore("")
     with pytest.raises(InvalidArgumentError, match=r"^path takes a path"):
-        SQLiteReplay(5)  # type: ignore[arg-type]
-    SQLiteReplay("file").close()
+        SQLiteStore(5)  # type: ignore[arg-type]
+    SQLiteStore("file").close()
 
 
 def test_a_text_and_a_path_that_nothing_can_write_are_named(tmp_path: Path) -> None:
     for wrong, words in (("a\ud800", "unpaired surrogate"), ("a\0b", "NUL"), ("", "empty")):
         for name, make in {
-            "keys_dir": lambda path: AgentAuth(path, replay="memory"),
+            "keys_dir": lambda path: AgentAuth(path, store="memory:"),
             "directory": KeyManager.load_public_keys,
-            "path": SQLiteReplay,
+            "path": SQLiteStore,
         }.items():
             with pytest.raises(InvalidArgumentError, match=f"^{name} .*{words}"):
                 make(wrong)
     KeyManager.load_public_keys(str(tmp_path / "caf\u00e9"))
     KeyManager.load_public_keys(str(tmp_path / "caf\udce9"))  # a name that is no UTF-8
     with pytest.raises(InvalidArgumentError, match=r"^realm has an unpaired surrogate"):
-        AgentAuth(tmp_path, replay="memory", realm="\ud800")
+        AgentAuth(tmp_path, store="memory:", realm="\ud800")
     with pytest.raises(InvalidArgumentError, match=r"^issuer_id has an unpaired surrogate"):
         OrchestratorClient("\ud800", bytes)
     OrchestratorClient("caf\u00e9", bytes)
@@ -349,7 +348,7 @@ def test_a_text_and_a_path_that_nothing_can_write_are_named(tmp_path: Path) -> N
 
 def test_a_whole_number_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match=r"^max_body takes a whole number"):
-        AgentAuth(tmp_path, replay="memory", max_body=1.5)  # type: ignore[arg-type]
+        AgentAuth(tmp_path, store="memory:", max_body=1.5)  # type: ignore[arg-type]
     with pytest.raises(InvalidArgumentError, match=r"^ttl takes a whole number"):
         OrchestratorClient("x", bytes, ttl=1.5)  # type: ignore[arg-type]
     for wrong in (0, 1024, 10**30):
@@ -360,35 +359,35 @@ def test_a_whole_number_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrong", ["", "wasn", 0, False, []])
 def test_a_backend_is_named(tmp_path: Path, wrong: Any) -> None:
     with pytest.raises(InvalidArgumentError, match=r"^unknown backend"):
-        AgentAuth(tmp_path, replay="memory", backend=wrong)
-    AgentAuth(tmp_path, replay="memory", backend=None)
+        AgentAuth(tmp_path, store="memory:", backend=wrong)
+    AgentAuth(tmp_path, store="memory:", backend=None)
 
 
-def test_a_url_and_a_class_are_no_store(tmp_path: Path) -> None:
+def test_another_url_and_a_class_are_no_store(tmp_path: Path) -> None:
     class Store:
-        def claim(self, issuer: str, jti: str, expires_at: int) -> bool:
+        def claim(self, id: str, seconds: int) -> bool:
             return True
 
-    with pytest.raises(InvalidArgumentError, match=r"'redis://\.\.\.' is a URL") as refused:
-        AgentAuth(tmp_path, replay="redis://:secret@localhost")
+    with pytest.raises(InvalidArgumentError, match=r"^store: mysql:// is none of") as refused:
+        AgentAuth(tmp_path, store="mysql://:secret@localhost")
     assert "secret" not in str(refused.value)
-    with pytest.raises(InvalidArgumentError, match=r"^replay= takes .*not type"):
-        AgentAuth(tmp_path, replay=Store)  # type: ignore[arg-type]
-    AgentAuth(tmp_path, replay=Store())
-    AgentAuth(tmp_path, replay=SQLiteReplay(tmp_path / "file"))
+    with pytest.raises(InvalidArgumentError, match=r"^store takes .*not the class Store"):
+        AgentAuth(tmp_path, store=Store)  # type: ignore[arg-type]
+    AgentAuth(tmp_path, store=Store())
+    AgentAuth(tmp_path, store=SQLiteStore(tmp_path / "file"))
 
 
 def test_a_claim_of_a_subclass_is_asked(keys_dir: Path, client: OrchestratorClient) -> None:
-    class Store(SQLiteReplay):
-        def claim(self, issuer: str, jti: str, expires_at: int) -> bool:
+    class Used(SQLiteStore):
+        def claim(self, id: str, seconds: int) -> bool:
             return False
 
     headers = client.sign("GET", "http://a.example/")
     request: dict[str, Any] = {"method": "GET", "path": "/"}
-    auth = AgentAuth(keys_dir, replay=Store(keys_dir.parent / "file"))
+    auth = AgentAuth(keys_dir, store=Used(keys_dir.parent / "file"))
     with pytest.raises(ReplayDetectedError):
         auth.verify([headers["Authorization"]], **request)
-    auth = AgentAuth(keys_dir, replay=SQLiteReplay(keys_dir.parent / "file"))
+    auth = AgentAuth(keys_dir, store=SQLiteStore(keys_dir.parent / "file"))
     assert auth.verify([headers["Authorization"]], **request).issuer == "orchestrator"
 
 
@@ -411,21 +410,6 @@ def test_a_url_is_named(client: OrchestratorClient, wrong: Any) -> None:
     client.sign("GET", yarl.URL("http://a.example/"))
 
 
-def test_an_id_is_claimed_by_its_bytes(tmp_path: Path) -> None:
-    store = ReplayFile(tmp_path / "file")
-    now = 1_700_000_000.5
-    for identifier in ("x" * 16, b"", b"x" * 17, None):
-        with pytest.raises(InvalidArgumentError, match=r"^identifier must be 16 bytes"):
-            store.claim_id(identifier, 1_700_000_060, now)  # type: ignore[arg-type]
-    for wrong in (None, "5", 10**30, 1.5):
-        with pytest.raises(InvalidArgumentError, match=r"^expires_at "):
-            store.claim_id(b"x" * 16, wrong, now)  # type: ignore[arg-type]
-    with pytest.raises(InvalidArgumentError, match=r"^now takes a number"):
-        store.claim_id(b"x" * 16, 1_700_000_060, None)  # type: ignore[arg-type]
-    assert [store.claim_id(b"x" * 16, 1_700_000_060, now) for _ in range(2)] == [True, False]
-    store.close()
-
-
 def test_a_folder_and_a_file_in_each_others_place_are_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -434,4 +418,4 @@ def test_a_folder_and_a_file_in_each_others_place_are_told(
         KeyManager.load_public_keys(tmp_path / "file")
     assert "does not exist" not in caplog.text
     with pytest.raises(StoreUnavailableError, match="it is a folder: name a file in it"):
-        ReplayFile(tmp_path).check()
+        AgentAuth(tmp_path, store=SQLiteStore(tmp_path))

@@ -205,7 +205,7 @@ def test_a_used_assertion_stays_used_when_the_window_is_lost(
         assert answer is not None
         return answer.status, json.loads(answer.body).get("error", "")
 
-    with Authority(url, keys_dir=tmp_path, backend=backend, replay="memory") as endpoint:
+    with Authority(url, keys_dir=tmp_path, backend=backend, store="memory:") as endpoint:
         endpoint.register_client("alice", public_key=keys.public, scopes=["read"])
         until = int(time.time()) + 100
         used = {"jti": "used", "exp": until}

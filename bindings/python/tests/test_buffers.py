@@ -194,7 +194,7 @@ def test_the_endpoints_answer_whatever_was_sent(skill: AuthSkill, bad: str) -> N
 @pytest.fixture
 def skill(tmp_path: Path, backend: str) -> AuthSkill:
     return AuthSkill(
-        base_url="https://agent.example", keys_dir=str(tmp_path), replay="memory", backend=backend
+        base_url="https://agent.example", keys_dir=str(tmp_path), store="memory:", backend=backend
     )
 
 

@@ -169,14 +169,14 @@ def test_an_instance_lost_during_a_claim_does_not_undo_it(
     class Store:
         asked = 0
 
-        def claim(self, issuer: str, jti: str, expires_at: int) -> bool:
+        def claim(self, id: str, seconds: int) -> bool:
             self.asked += 1
             if self.asked == 1:
                 retire(core)
             return free
 
     store = Store()
-    app = agent_app(AgentAuth(keys_dir, replay=store, backend="wasm"))
+    app = agent_app(AgentAuth(keys_dir, store=store, backend="wasm"))
     client = OrchestratorClient("orchestrator", keys.private, backend="wasm")
     assert signed_call(app, client).status == status
     # A claim that was made needs the core no more; a refusal is worded by it.
@@ -189,13 +189,13 @@ def test_a_store_that_is_interrupted_leaves_nothing_behind(
     class Store:
         interrupted = False
 
-        def claim(self, issuer: str, jti: str, expires_at: int) -> bool:
+        def claim(self, id: str, seconds: int) -> bool:
             if not self.interrupted:
                 self.interrupted = True
                 raise KeyboardInterrupt
             return True
 
-    auth = AgentAuth(keys_dir, replay=Store(), backend=backend)
+    auth = AgentAuth(keys_dir, store=Store(), backend=backend)
     app = agent_app(auth)
     client = OrchestratorClient("orchestrator", keys.private)
     with pytest.raises(KeyboardInterrupt):
@@ -247,7 +247,7 @@ def test_an_instance_that_is_always_lost_is_an_error(keys: KeyPair) -> None:
 def test_a_token_is_not_accepted_again_when_its_window_was_lost(
     keys_dir: Path, keys: KeyPair, client: OrchestratorClient, how: str
 ) -> None:
-    auth = AgentAuth(keys_dir, replay="memory", backend="wasm")
+    auth = AgentAuth(keys_dir, store="memory:", backend="wasm")
     app = agent_app(auth)
     later = OrchestratorClient("orchestrator", keys.private, ttl=120)
     headers = client.sign("POST", ORIGIN + "/agent", BODY)
@@ -264,7 +264,7 @@ def test_a_token_is_not_accepted_again_when_its_window_was_lost(
 def test_a_child_does_not_accept_what_its_parent_did(
     keys_dir: Path, keys: KeyPair, client: OrchestratorClient, backend: str
 ) -> None:
-    app = agent_app(AgentAuth(keys_dir, replay="memory", backend=backend))
+    app = agent_app(AgentAuth(keys_dir, store="memory:", backend=backend))
     later = OrchestratorClient("orchestrator", keys.private, ttl=120)
     headers = client.sign("POST", ORIGIN + "/agent", BODY)
     assert call(app, headers).status == 200

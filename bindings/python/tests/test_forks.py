@@ -134,7 +134,7 @@ def test_a_child_gets_an_epoch_of_its_own(backend: str) -> None:
 def test_a_fork_without_pythons_hooks_is_noticed(
     keys_dir: Path, keys: KeyPair, own: OrchestratorClient, backend: str
 ) -> None:
-    app = agent_app(AgentAuth(keys_dir, backend=backend, replay="memory"))
+    app = agent_app(AgentAuth(keys_dir, backend=backend, store="memory:"))
     later = OrchestratorClient("orchestrator", keys.private, ttl=120, backend=backend)
     assert accepted(app, own, 10) == 10
     assert in_child(lambda: accepted(app, later, 500), fork_without_hooks) == 500

@@ -25,7 +25,7 @@ private, public = KeyManager.generate_rsa_keypair()
 folder = tempfile.mkdtemp()
 pathlib.Path(folder, "me.pem").write_text(public)
 app = Flask("agent")
-auth = AgentAuth(folder, replay=pathlib.Path(folder, "replay.sqlite3"))
+auth = AgentAuth(folder, store="sqlite://" + str(pathlib.Path(folder, "store.sqlite3")))
 app.post("/agent")(auth.require_auth(lambda: "ok"))
 headers = OrchestratorClient("me", private).sign("POST", "http://localhost/agent", b"{}")
 answers = [app.test_client().post("/agent", data=b"{}", headers=headers) for _ in range(2)]

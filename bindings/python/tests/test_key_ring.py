@@ -251,7 +251,7 @@ def test_a_folder_without_room_makes_no_half_ring(tmp_path: Path) -> None:
         "import resource, signal, sys, tallystick\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n"
-        f"tallystick.AuthSkill(base_url={BOB!r}, keys_dir=sys.argv[1], replay='memory')"
+        f"tallystick.AuthSkill(base_url={BOB!r}, keys_dir=sys.argv[1], store='memory:')"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "k")],

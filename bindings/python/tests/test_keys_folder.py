@@ -120,7 +120,7 @@ def test_an_unreadable_folder_is_503_until_it_can_be_read(
     keys_dir.chmod(0)
     caplog.clear()
     with unprivileged():
-        app = agent_app(AgentAuth(keys_dir, replay="memory"))
+        app = agent_app(AgentAuth(keys_dir, store="memory:"))
         assert str(keys_dir) in caplog.text
         answer = signed_call(app, client)
         with privileged():
@@ -180,7 +180,7 @@ def test_a_file_that_stays_unreadable_is_503_and_costs_nobody_else(
     assert signed_call(agent_app(AgentAuth(keys_dir)), client).status == 200
     time.sleep(2.1)
     with unprivileged():
-        app = agent_app(AgentAuth(keys_dir, replay="memory"))
+        app = agent_app(AgentAuth(keys_dir, store="memory:"))
         for _ in range(2):
             answer = signed_call(app, second)
             assert (answer.status, answer.code) == (503, "keys_unavailable")

@@ -22,12 +22,12 @@ from flask import Flask
 logging.disable()
 
 class Anything:
-    def claim(self, issuer, jti, expires_at):
+    def claim(self, id, seconds):
         return True
 
 backend, keys_dir, warm, total = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 app = Flask("agent")
-auth = AgentAuth(keys_dir, replay=Anything(), max_lifetime=86_400, backend=backend)
+auth = AgentAuth(keys_dir, store=Anything(), max_lifetime=86_400, backend=backend)
 client = OrchestratorClient("orchestrator", sys.stdin.read(), ttl=86_400, backend=backend)
 app.post("/agent")(auth.require_auth(lambda: "ok"))
 body = b"x" * 1024

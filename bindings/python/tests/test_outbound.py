@@ -41,7 +41,7 @@ def client(request: pytest.FixtureRequest) -> Client:
 def skill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuthSkill]:
     """The caller, who makes the tokens."""
     folder = str(tmp_path_factory.mktemp("caller"))
-    with AuthSkill(base_url=CALLER, keys_dir=folder, replay="memory") as made:
+    with AuthSkill(base_url=CALLER, keys_dir=folder, store="memory:") as made:
         yield made
 
 
@@ -75,7 +75,7 @@ def verifier(caller: AuthSkill, base_url: str, folder: Path) -> AuthSkill:
         keys_dir=str(folder),
         trusted_issuers=[{"issuer": CALLER}],
         keys={CALLER: document.body},
-        replay="memory",
+        store="memory:",
     )
 
 

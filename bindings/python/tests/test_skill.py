@@ -684,7 +684,7 @@ def test_signers_that_do_not_fit(options: dict[str, Any]) -> None:
 
 
 def test_a_replay_memory_in_the_process(tmp_path: Path, alice: AuthSkill, backend: str) -> None:
-    with receiver(tmp_path, backend=backend, replay="memory") as bob:
+    with receiver(tmp_path, backend=backend, store="memory:") as bob:
         bound = alice.authorize(BOB, method="GET", url=BOB + "/x", bind=True)["Authorization"]
         request: dict[str, Any] = {"method": "GET", "path": "/x"}
         assert bob.verify([bound], **request).bound

@@ -1,7 +1,8 @@
-"""The replay file: atomic, bounded, durable, and never a pass where it fails."""
+"""The SQLite store: atomic, bounded, durable, in time, and never a pass where it fails."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -17,7 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -35,69 +36,91 @@ from support import (
     signed_call,
     unprivileged,
 )
-from tallystick import AgentAuth, OrchestratorClient
-from tallystick.errors import StoreUnavailableError
-from tallystick.stores import sqlite as sqlite_module
-from tallystick.stores.sqlite import PRUNE_EVERY, PRUNE_ROWS, ReplayFile, default_path
+from tallystick import AgentAuth, OrchestratorClient, SQLiteStore, StoreUnavailableError
+from tallystick.stores import sqlite_file
+from tallystick.stores.sqlite import default_path
+from tallystick.stores.sqlite_file import PRUNE_EVERY, PRUNE_ROWS, SQLiteFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tallystick.stores.base import Deadline
 
 pytestmark = pytest.mark.medium
 
 NOW = 1_700_000_000
 
 
+class Clock:
+    """The time of this process; ``None`` is the machine's."""
+
+    now: float | None = None
+    real = staticmethod(time.time)
+
+    def time(self) -> float:
+        return self.real() if self.now is None else self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    clock.now = NOW
+    monkeypatch.setattr(time, "time", clock.time)
+    return clock
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "folder" / "replay.sqlite3"
+    return tmp_path / "folder" / "store.sqlite3"
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[ReplayFile]:
-    store = ReplayFile(path)
+def store(path: Path) -> Iterator[SQLiteStore]:
+    store = SQLiteStore(path)
     yield store
     store.close()
 
 
-def token(number: int) -> bytes:
-    return number.to_bytes(16, "big")
+def key(number: int) -> str:
+    return f"{number:032x}"
 
 
-def rows(path: Path) -> int:
-    connection = sqlite3.connect(path)
-    try:
-        (count,) = connection.execute("SELECT count(*) FROM tallystick_used").fetchone()
+def delete(path: Path) -> None:
+    for file in list(path.parent.iterdir()):
+        file.unlink()
+
+
+def rows(path: Path, table: str = "tallystick_used") -> int:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
         return int(count)
-    finally:
-        connection.close()
 
 
-def test_a_claim_is_made_once(store: ReplayFile) -> None:
-    assert store.claim_id(token(1), NOW + 60, NOW)
-    assert not store.claim_id(token(1), NOW + 60, NOW)
-    assert not store.claim_id(token(1), NOW + 90, NOW)
-    assert store.claim_id(token(2), NOW + 60, NOW)
+def test_a_claim_is_made_once(store: SQLiteStore) -> None:
+    assert store.claim(key(1), 60)
+    assert not store.claim(key(1), 60)
+    assert not store.claim(key(1), 90)
+    assert store.claim(key(2), 60)
 
 
-def test_another_process_and_a_restart_see_it(store: ReplayFile, path: Path) -> None:
-    assert store.claim_id(token(1), NOW + 60, NOW)
-    other = ReplayFile(path)
-    assert not other.claim_id(token(1), NOW + 60, NOW)
-    assert other.claim_id(token(2), NOW + 60, NOW)
+def test_another_process_and_a_restart_see_it(store: SQLiteStore, path: Path) -> None:
+    assert store.claim(key(1), 60)
+    other = SQLiteStore(path)
+    assert not other.claim(key(1), 60)
+    assert other.claim(key(2), 60)
     store.close()
     other.close()
-    assert not store.claim_id(token(2), NOW + 60, NOW)
+    assert not store.claim(key(2), 60)
     other.close()
 
 
-def test_exactly_one_of_many_threads_and_processes_wins(store: ReplayFile, path: Path) -> None:
+def test_exactly_one_of_many_threads_and_processes_wins(store: SQLiteStore, path: Path) -> None:
     script = (
-        "import sys; from tallystick.stores.sqlite import ReplayFile\n"
-        "store = ReplayFile(sys.argv[1])\n"
-        "store.check(); print(flush=True); sys.stdin.readline()\n"
-        "print(*(int(store.claim_id(n.to_bytes(16, 'big'), 2**40, 0)) for n in range(200)))"
+        "import sys; from tallystick import SQLiteStore\n"
+        "store = SQLiteStore(sys.argv[1], timeout=30)\n"
+        "store._check(); print(flush=True); sys.stdin.readline()\n"
+        "print(*(int(store.claim(f'{n:032x}', 600)) for n in range(200)))"
     )
     command = [sys.executable, "-c", script, str(path)]
     pipe = subprocess.PIPE
@@ -112,7 +135,7 @@ def test_exactly_one_of_many_threads_and_processes_wins(store: ReplayFile, path:
         process.stdin.flush()
     with ThreadPoolExecutor(4) as pool:
         for _ in range(4):
-            claims = pool.map(lambda n: store.claim_id(token(n), 2**40, 0), range(200))
+            claims = pool.map(lambda n: store.claim(key(n), 600), range(200))
             wins = [a + b for a, b in zip(wins, claims, strict=True)]
     for process in processes:
         output, _ = process.communicate()
@@ -120,14 +143,28 @@ def test_exactly_one_of_many_threads_and_processes_wins(store: ReplayFile, path:
     assert wins == [1] * 200
 
 
-def test_expired_claims_are_forgotten_in_bounded_batches(store: ReplayFile, path: Path) -> None:
+def test_an_asynchronous_host_claims_the_same(store: SQLiteStore) -> None:
+    async def claims() -> list[bool]:
+        twins = (store.aclaim(key(number % 20), 60) for number in range(100))
+        return await asyncio.gather(*twins)
+
+    assert sum(asyncio.run(claims())) == 20
+    assert not store.claim(key(1), 60)
+    assert sum(in_child(lambda: asyncio.run(claims()))) == 0
+    asyncio.run(store.aclose())
+    assert sum(asyncio.run(claims())) == 0
+
+
+def test_expired_claims_are_forgotten_in_bounded_batches(
+    store: SQLiteStore, path: Path, clock: Clock
+) -> None:
     for number in range(600):
-        assert store.claim_id(token(number), NOW + number % 7, NOW)
+        assert store.claim(key(number), 1 + number % 7)
     assert rows(path) == 600
-    later = NOW + 100
+    clock.now = NOW + 100
     counts = [600]
     for number in range(600, 600 + 12 * PRUNE_EVERY):
-        assert store.claim_id(token(number), later + 60, later)
+        assert store.claim(key(number), 60)
         counts.append(rows(path) - (number - 599))
     forgotten = [a - b for a, b in pairwise(counts)]
     assert max(forgotten) == PRUNE_ROWS
@@ -142,83 +179,133 @@ def test_expired_claims_are_forgotten_in_bounded_batches(store: ReplayFile, path
     )
 )
 @settings(deadline=None, max_examples=40)
-def test_nothing_is_ever_claimed_twice_whatever_the_clock_does(
+def test_no_token_is_ever_claimed_twice_whatever_the_clock_does(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int, int]]
 ) -> None:
-    store = ReplayFile(tmp_path_factory.mktemp("clock") / "replay.sqlite3")
-    store._claims = PRUNE_EVERY - 3  # so that pruning happens early and late
+    store = SQLiteStore(tmp_path_factory.mktemp("clock") / "store.sqlite3")
+    store._file._claims = PRUNE_EVERY - 3  # so that pruning happens early and late
     claimed: set[tuple[int, int]] = set()
-    now = NOW
-    for number, lifetime, step in steps:
-        now += step
-        expires_at = NOW + lifetime
-        if store.claim_id(token(number * 100 + lifetime), expires_at, now):
-            assert (number, lifetime) not in claimed
-            claimed.add((number, lifetime))
+    with pytest.MonkeyPatch.context() as patch:
+        clock = Clock()
+        patch.setattr(time, "time", clock.time)
+        clock.now = NOW
+        for number, lifetime, step in steps:
+            clock.now += step
+            left = NOW + lifetime + 60 - int(clock.now)
+            if left < 1:
+                continue  # the token has expired: the core does not ask
+            with contextlib.suppress(StoreUnavailableError):
+                if store.claim(key(number * 100 + lifetime), left):
+                    assert (number, lifetime) not in claimed
+                    claimed.add((number, lifetime))
     store.close()
 
 
-def test_a_clock_that_steps_back_reopens_nothing(store: ReplayFile) -> None:
-    assert store.claim_id(token(1), NOW + 60, NOW)
+def test_a_clock_that_steps_back_reopens_nothing(store: SQLiteStore, clock: Clock) -> None:
+    assert store.claim(key(1), 60)
+    clock.now = NOW + 5_000
     for number in range(2, 2 + PRUNE_EVERY):
-        store.claim_id(token(number), NOW + 10_000, NOW + 5_000)
-    assert not store.claim_id(token(1), NOW + 60, NOW)
-    assert not store.claim_id(token(999), NOW + 60, NOW)
-    assert store.claim_id(token(998), NOW + 61, NOW)
+        store.claim(key(number), 5_000)
+    clock.now = NOW
+    for forgotten in (1, 999):
+        with pytest.raises(StoreUnavailableError, match="clock of this host was set back"):
+            store.claim(key(forgotten), 60)
+    assert store.claim(key(998), 61)
+    assert not store.claim(key(998), 61)
 
 
-def test_file_and_folder_are_for_the_user_alone(store: ReplayFile, path: Path) -> None:
+def test_a_claim_is_kept_for_its_seconds(store: SQLiteStore, path: Path, clock: Clock) -> None:
+    clock.now = NOW + 0.5
+    assert store.claim(key(1), 60)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (row,) = connection.execute("SELECT id, expires_at FROM tallystick_used").fetchall()
+    assert row == (bytes(15) + b"\x01", NOW + 61)
+
+
+def test_file_and_folder_are_for_the_user_alone(store: SQLiteStore, path: Path) -> None:
     previous = os.umask(0)
     try:
-        assert store.claim_id(token(1), NOW + 60, NOW)
+        assert store.claim(key(1), 60)
     finally:
         os.umask(previous)
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     names = sorted(file.name for file in path.parent.iterdir())
-    assert names == ["replay.sqlite3", "replay.sqlite3-shm", "replay.sqlite3-wal"]
+    assert names == ["store.sqlite3", "store.sqlite3-shm", "store.sqlite3-wal"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
 
 
-def test_it_survives_kill_minus_nine(store: ReplayFile, path: Path) -> None:
+def test_the_format_of_the_file(store: SQLiteStore, path: Path) -> None:
+    store.claim(key(1), 60)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+
+        def pragma(name: str) -> object:
+            return connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+        names = ("application_id", "user_version", "page_size", "journal_mode")
+        assert [pragma(name) for name in names] == [0x54414C59, 1, 1024, "wal"]
+        columns = {
+            table: [
+                row[1:4] for row in connection.execute(f"PRAGMA table_info(tallystick_{table})")
+            ]
+            for table in ("used", "values", "state")
+        }
+        assert columns == {
+            "used": [("id", "BLOB", 1), ("expires_at", "INTEGER", 1)],
+            "values": [("id", "BLOB", 1), ("value", "BLOB", 1), ("expires_at", "INTEGER", 1)],
+            "state": [
+                ("one", "INTEGER", 0),
+                ("pruned", "INTEGER", 1),
+                ("lost_at", "INTEGER", 1),
+                ("born", "BLOB", 1),
+            ],
+        }
+        one, pruned, lost_at, born = connection.execute("SELECT * FROM tallystick_state").fetchone()
+        assert (one, pruned, lost_at, len(born)) == (1, 0, 0, 16)
+
+
+def test_it_survives_kill_minus_nine(store: SQLiteStore, path: Path) -> None:
     script = (
-        "import os, sys; from tallystick.stores.sqlite import ReplayFile\n"
-        "store = ReplayFile(sys.argv[1])\n"
-        f"assert store.claim_id(bytes(15) + b'\\x01', {NOW + 60}, {NOW})\n"
+        "import os, sys; from tallystick import SQLiteStore\n"
+        "store = SQLiteStore(sys.argv[1])\n"
+        f"assert store.claim({key(1)!r}, 60)\n"
         "os.kill(os.getpid(), 9)"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert not store.claim_id(token(1), NOW + 60, NOW)
-    assert store.claim_id(token(2), NOW + 60, NOW)
+    assert not store.claim(key(1), 60)
+    assert store.claim(key(2), 60)
 
 
-def test_a_full_file_refuses_and_recovers_when_claims_expire(path: Path) -> None:
-    store = ReplayFile(path, max_bytes=64 << 10)
+def test_a_full_file_refuses_and_recovers_when_claims_expire(path: Path, clock: Clock) -> None:
+    store = SQLiteStore(path, max_bytes=64 << 10)
     number = 0
     with pytest.raises(StoreUnavailableError, match="max_bytes") as refused:
         for number in range(10_000):
-            assert store.claim_id(token(number), NOW + 60, NOW)
+            assert store.claim(key(number), 60)
     assert str(path) in str(refused.value)
     assert number > 100
-    assert not store.claim_id(token(0), NOW + 60, NOW)
+    assert not store.claim(key(0), 60)
     assert path.stat().st_size <= 64 << 10
-    assert store.claim_id(token(20_000), NOW + 1000, NOW + 100)
+    with pytest.raises(StoreUnavailableError, match="max_bytes"):
+        store.put(key(0), bytes(1000), 60)
+    clock.now = NOW + 100
+    assert store.claim(key(20_000), 1000)
+    store.put(key(0), bytes(1000), 60)
     store.close()
 
 
 def test_a_disk_that_takes_no_more_refuses_and_recovers(path: Path) -> None:
     # The operating system's limit on a file's size is what a full disk looks like.
     script = (
-        "import resource, signal, sys; from tallystick.stores.sqlite import ReplayFile\n"
-        "from tallystick.stores import StoreUnavailableError\n"
+        "import resource, signal, sys; from tallystick import SQLiteStore, StoreUnavailableError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "store = ReplayFile(sys.argv[1]); store.claim_id(bytes(16), 2**40, 0)\n"
+        "store = SQLiteStore(sys.argv[1]); store.claim(f'{0:032x}', 600)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))\n"
         "for n in range(1, 10_000):\n"
-        "    try: store.claim_id(n.to_bytes(16, 'big'), 2**40, 0)\n"
+        "    try: store.claim(f'{n:032x}', 600)\n"
         "    except StoreUnavailableError as reason: print(reason); break\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)\n"
-        "print(*(store.claim_id(i.to_bytes(16, 'big'), 2**40, 0) for i in (n, 0)))"
+        "print(*(store.claim(f'{i:032x}', 600) for i in (n, 0)))"
     )
     ran = subprocess.run(
         [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True
@@ -233,116 +320,146 @@ def agent_status(app: object, client: OrchestratorClient) -> tuple[int, str]:
     return answer.status, str(answer.json.get("code", ""))
 
 
-def test_a_file_that_is_no_database_is_503_until_it_is_moved_away(
-    keys_dir: Path, path: Path, client: OrchestratorClient, caplog: pytest.LogCaptureFixture
-) -> None:
+@contextlib.contextmanager
+def no_start(keys_dir: Path, path: Path, says: str) -> Iterator[None]:
+    """An agent does not start; after what is done in the block it does."""
+    with pytest.raises(StoreUnavailableError, match=says) as refused:
+        AgentAuth(keys_dir, store=f"sqlite://{path}")
+    assert f"store sqlite://{path} cannot be used" in str(refused.value)
+    assert refused.value.code == "replay_store_unavailable"
+    yield
+    AgentAuth(keys_dir, store=f"sqlite://{path}")
+
+
+def test_a_file_that_is_no_database_is_an_error_at_the_start(keys_dir: Path, path: Path) -> None:
     path.parent.mkdir()
     path.write_text("Dear diary, " * 1000)
-    app = agent_app(AgentAuth(keys_dir, replay=path))
-    assert str(path) in caplog.text
-    assert "not a database" in caplog.text
-    answer = signed_call(app, client)
-    assert (answer.status, answer.code) == (503, "replay_store_unavailable")
-    assert str(path) not in answer.body.decode()
-    path.rename(path.with_suffix(".old"))
-    assert signed_call(app, client).status == 200
+    with no_start(keys_dir, path, "not a database"):
+        path.rename(path.with_suffix(".old"))
     assert path.with_suffix(".old").read_text().startswith("Dear diary")
 
 
-def test_a_read_only_folder_is_503_until_it_can_be_written(
-    keys: KeyPair, open_dir: Path, client: OrchestratorClient, caplog: pytest.LogCaptureFixture
-) -> None:
-    (open_dir / "orchestrator.pem").write_text(keys.public)
-    path = open_dir / "folder" / "replay.sqlite3"
-    twin = agent_app(AgentAuth(open_dir, replay=open_dir / "writable.sqlite3"))
-    assert agent_status(twin, client) == (200, "")
-    path.parent.mkdir(mode=0o555)
-    with unprivileged():
-        app = agent_app(AgentAuth(open_dir, replay=path))
-        assert str(path) in caplog.text
-        assert "writable" in caplog.text
-        assert agent_status(app, client) == (503, "replay_store_unavailable")
-        with privileged():
-            path.parent.chmod(0o777)
-        assert agent_status(app, client) == (200, "")
-
-
-def test_a_folder_in_place_of_the_file_is_503(
-    keys_dir: Path, path: Path, client: OrchestratorClient
-) -> None:
+def test_a_folder_in_place_of_the_file_is_an_error_at_the_start(keys_dir: Path, path: Path) -> None:
     path.mkdir(parents=True)
-    app = agent_app(AgentAuth(keys_dir, replay=path))
-    assert agent_status(app, client) == (503, "replay_store_unavailable")
-    path.rmdir()
-    assert agent_status(app, client) == (200, "")
+    with no_start(keys_dir, path, "it is a folder: name a file in it"):
+        path.rmdir()
+
+
+def test_a_read_only_folder_is_an_error_at_the_start(keys: KeyPair, open_dir: Path) -> None:
+    (open_dir / "orchestrator.pem").write_text(keys.public)
+    path = open_dir / "folder" / "store.sqlite3"
+    path.parent.mkdir(mode=0o555)
+    with unprivileged(), no_start(open_dir, path, "writable for this user"), privileged():
+        path.parent.chmod(0o777)
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("CREATE TABLE notes (note TEXT)", "it belongs to another application"),
+        ("PRAGMA application_id = 5", "it belongs to another application"),
+        ("PRAGMA user_version = 7", "it belongs to another application"),
+    ],
+)
+def test_a_database_of_another_application_is_left_alone(
+    keys_dir: Path, path: Path, statement: str, says: str
+) -> None:
+    path.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+    path.chmod(0o600)
+    before = path.read_bytes()
+    with no_start(keys_dir, path, says):
+        assert path.read_bytes() == before
+        assert [file.name for file in path.parent.iterdir()] == [path.name]
+        path.unlink()
+
+
+def test_a_file_of_another_version_is_left_alone(keys_dir: Path, path: Path) -> None:
+    SQLiteStore(path)._check()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 2")
+    with (
+        no_start(keys_dir, path, "its format is version 2, and this package has 1"),
+        contextlib.closing(sqlite3.connect(path)) as connection,
+    ):
+        connection.execute("PRAGMA user_version = 1")
 
 
 @pytest.mark.parametrize("how", ["delete", "replace"])
-def test_a_file_deleted_under_us_is_503_once_and_reopens_no_token(
-    keys_dir: Path,
-    path: Path,
-    client: OrchestratorClient,
-    keys: KeyPair,
-    caplog: pytest.LogCaptureFixture,
-    how: str,
+def test_a_file_lost_under_us_is_503_for_what_was_issued_before(
+    keys_dir: Path, path: Path, client: OrchestratorClient, clock: Clock, how: str
 ) -> None:
-    app = agent_app(AgentAuth(keys_dir, replay=path))
+    clock.now = None
+    app = agent_app(AgentAuth(keys_dir, store=f"sqlite://{path}"))
     headers = client.sign("POST", ORIGIN + "/agent", b"")
     assert call(app, headers, b"").status == 200
-    for file in list(path.parent.iterdir()):
-        file.unlink()
+    unused = client.sign("POST", ORIGIN + "/agent", b"")
+    delete(path)
     if how == "replace":
-        fresh = ReplayFile(path)
-        fresh.check()
+        SQLiteStore(path)._check()
     assert agent_status(app, client) == (503, "replay_store_unavailable")
-    assert "was deleted or replaced" in caplog.text
-    # The new file has not seen this token; this process has.
-    assert call(app, headers, b"").status == 429
-    later = OrchestratorClient("orchestrator", keys.private, ttl=120)
-    assert agent_status(app, later) == (200, "")
+    for early in (headers, unused):
+        refused = call(app, early, b"")
+        assert (refused.status, refused.code) == (503, "replay_store_unavailable")
+        assert refused.headers["retry-after"]
+    clock.now = clock.real() + 10
+    fresh = client.sign("POST", ORIGIN + "/agent", b"")
+    assert call(app, unused, b"").status == 503
+    assert [call(app, fresh, b"").status for _ in range(2)] == [200, 429]
 
 
-def test_the_log_says_once_until_when_fresh_tokens_are_refused_after_a_loss(
+def test_the_log_says_once_that_the_file_was_lost(
     keys_dir: Path,
     path: Path,
     client: OrchestratorClient,
-    keys: KeyPair,
     caplog: pytest.LogCaptureFixture,
+    clock: Clock,
 ) -> None:
-    def warnings() -> list[str]:
-        found = [record.getMessage() for record in caplog.records if record.name == "own.agent"]
-        return [text for text in found if "may have been used in the file that was lost" in text]
-
-    app = agent_app(AgentAuth(keys_dir, replay=path, logger=logging.getLogger("own.agent")))
-    long = OrchestratorClient("orchestrator", keys.private, ttl=120)
-    before = int(time.time())
-    assert agent_status(app, long) == (200, "")
+    clock.now = None
+    app = agent_app(
+        AgentAuth(keys_dir, store=f"sqlite://{path}", logger=logging.getLogger("own.agent"))
+    )
+    assert agent_status(app, client) == (200, "")
     # The same file, opened again: nothing was lost.
     in_child(lambda: None)
     assert agent_status(app, client) == (200, "")
-    assert warnings() == []
-    for file in list(path.parent.iterdir()):
-        file.unlink()
+    assert "was deleted or replaced" not in caplog.text
+    before = clock.real()
+    delete(path)
+    for _ in range(3):
+        assert agent_status(app, client) == (503, "replay_store_unavailable")
+    clock.now = clock.real() + 10
+    assert agent_status(app, client) == (200, "")
+    said = [record.getMessage() for record in caplog.records if record.name == "own.agent"]
+    (line,) = [text for text in said if text.startswith(f"store sqlite://{path} was deleted")]
+    (lost_at,) = re.findall(r"issued by (\d+) \(seconds since 1970\)", line)
+    assert before <= int(lost_at) <= clock.real() + 1
+
+
+def test_a_new_agent_and_a_child_know_of_an_earlier_loss(
+    keys_dir: Path, path: Path, client: OrchestratorClient
+) -> None:
+    app = agent_app(AgentAuth(keys_dir, store=f"sqlite://{path}"))
+    early = client.sign("POST", ORIGIN + "/agent", b"")
+    assert agent_status(app, client) == (200, "")
+    delete(path)
     assert agent_status(app, client) == (503, "replay_store_unavailable")
-    for _ in range(2):
-        assert agent_status(app, client) == (429, "replay_detected")
-    (warning,) = warnings()
-    assert str(path) in warning
-    (until,) = re.findall(r"expires by (\d+) \(seconds since 1970\)", warning)
-    assert before + 120 <= int(until) <= time.time() + 123
-    later = OrchestratorClient("orchestrator", keys.private, ttl=180)
-    assert agent_status(app, later) == (200, "")
-    assert len(warnings()) == 1
+    later = agent_app(AgentAuth(keys_dir, store=f"sqlite://{path}"))
+    assert call(later, early, b"").status == 503
+    assert in_child(lambda: call(app, early, b"").status) == 503
+    # Elsewhere nothing was lost.
+    other = agent_app(AgentAuth(keys_dir, store=f"sqlite://{path}-other"))
+    assert call(other, early, b"").status == 200
 
 
-def test_a_floor_that_could_not_be_written_is_raised_at_the_next_opening(path: Path) -> None:
-    store = ReplayFile(path, busy_timeout=0.05)
-    assert store.claim_id(token(1), NOW + 60, NOW)
+def test_a_loss_that_could_not_be_noted_is_noted_at_the_next_opening(path: Path) -> None:
+    store = SQLiteStore(path, timeout=0.05)
+    assert store.claim(key(1), 60)
     store.close()
-    for file in list(path.parent.iterdir()):
-        file.unlink()
-    ReplayFile(path).check()
-    real = sqlite_module._transaction
+    delete(path)
+    SQLiteStore(path)._check()
+    real = sqlite_file._transaction
 
     @contextlib.contextmanager
     def failing(connection: sqlite3.Connection) -> Iterator[None]:
@@ -351,128 +468,58 @@ def test_a_floor_that_could_not_be_written_is_raised_at_the_next_opening(path: P
             raise sqlite3.OperationalError("disk I/O error")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite_module, "_transaction", failing)
+        patch.setattr(sqlite_file, "_transaction", failing)
         with pytest.raises(StoreUnavailableError, match="I/O"):
-            store.claim_id(token(1), NOW + 60, NOW)
-    assert store.take_notice() == ""
-    assert not store.claim_id(token(1), NOW + 60, NOW)
-    assert f"expires by {NOW + 60} " in store.take_notice()
-    assert store.take_notice() == ""
-    assert store.claim_id(token(2), NOW + 61, NOW)
+            store.claim(key(1), 60)
+    assert store.lost_at is None
+    with pytest.raises(StoreUnavailableError, match="was deleted or replaced"):
+        store.claim(key(1), 60)
+    assert store.lost_at is not None
+    other = SQLiteStore(path)
+    other._check()
+    assert other.lost_at == store.lost_at
+    assert store.claim(key(1), 60)
     store.close()
 
 
-def test_garbage_written_over_the_file_reopens_no_token(store: ReplayFile, path: Path) -> None:
-    assert store.claim_id(token(1), NOW + 60, NOW)
+def test_garbage_written_over_the_file_is_a_loss(store: SQLiteStore, path: Path) -> None:
+    assert store.claim(key(1), 60)
     store.close()
     shutil.copy(sys.executable, path)
     with pytest.raises(StoreUnavailableError, match="not a database"):
-        store.claim_id(token(1), NOW + 60, NOW)
+        store.claim(key(1), 60)
     path.unlink()
-    assert not store.claim_id(token(1), NOW + 60, NOW)
-    assert store.claim_id(token(2), NOW + 61, NOW)
-
-
-def test_a_database_that_is_held_refuses_after_a_bounded_time(path: Path) -> None:
-    store = ReplayFile(path, busy_timeout=0.05)
-    assert store.claim_id(token(1), NOW + 60, NOW)
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreUnavailableError, match="locked"):
-        store.claim_id(token(2), NOW + 60, NOW)
-    holder.execute("ROLLBACK")
-    holder.close()
-    assert store.claim_id(token(2), NOW + 60, NOW)
-    store.close()
-
-
-def test_no_connection_crosses_a_fork(store: ReplayFile) -> None:
-    assert store.claim_id(token(1), NOW + 60, NOW)
-    assert store._connection is not None
-
-    def child() -> list[bool]:
-        assert store._connection is None
-        return [store.claim_id(token(n), NOW + 60, NOW) for n in (1, 2)]
-
-    assert in_child(child) == [False, True]
-    assert not store.claim_id(token(2), NOW + 60, NOW)
-    assert store.claim_id(token(3), NOW + 60, NOW)
-
-
-def test_a_fork_waits_for_a_claim_and_the_child_can_claim(path: Path) -> None:
-    # SQLite's locks are not fair: a loop that never pauses starves whoever waits, until
-    # the bounded time is over and the claim is refused.
-    store = ReplayFile(path, busy_timeout=60)
-    stop = threading.Event()
-
-    def claim_on() -> None:
-        for number in range(1_000_000):
-            store.claim_id(token(number), NOW + 60, NOW)
-            if number % 50 == 0 and stop.wait(0.002):
-                return
-
-    thread = threading.Thread(target=claim_on)
-    thread.start()
-    try:
-        for number in range(20):
-            fresh = token(2_000_000 + number)
-            assert in_child(partial(store.claim_id, fresh, NOW + 60, NOW)) is True
-            assert not store.claim_id(fresh, NOW + 60, NOW)
-    finally:
-        stop.set()
-        thread.join()
-
-
-def test_a_connection_that_crossed_a_fork_is_not_used(store: ReplayFile, path: Path) -> None:
-    def child() -> str:
-        with pytest.raises(StoreUnavailableError) as refused:
-            store.claim_id(token(2), NOW + 60, NOW)
-        return str(refused.value)
-
-    assert store.claim_id(token(1), NOW + 60, NOW)
-    assert str(path) in in_child(child, fork_without_hooks)
-    assert store.claim_id(token(2), NOW + 60, NOW)
-    store.close()
-    assert in_child(lambda: store.claim_id(token(3), NOW + 60, NOW), fork_without_hooks) is True
-
-
-def test_the_default_path_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert default_path() == tmp_path / "tallystick" / "replay.sqlite3"
-    monkeypatch.setenv("HOME", "/home/somebody")
-    for unset in ("", "relative/path"):
-        monkeypatch.setenv("XDG_STATE_HOME", unset)
-        home = "/home/somebody/.local/state/tallystick/replay.sqlite3"
-        assert str(default_path()) == home
-
-
-@pytest.mark.parametrize("options", [{"max_bytes": 1000}, {"busy_timeout": -1}])
-def test_wrong_options_are_refused(path: Path, options: dict[str, int]) -> None:
-    with pytest.raises(tallystick.InvalidArgumentError, match=r"max_bytes.*busy_timeout"):
-        ReplayFile(path, **options)
-
-
-def test_time_is_the_needs_and_not_the_stores(store: ReplayFile) -> None:
-    need = {"kind": "claim", "id": token(7).hex(), "expires_at": NOW + 60, "now": NOW + 0.5}
-    assert store.claim_need(need)
-    assert not store.claim_need(need)
-
-
-def test_what_others_claimed_in_a_deleted_file_stays_claimed(path: Path) -> None:
-    here, there = ReplayFile(path), ReplayFile(path)
-    assert here.claim_id(token(1), NOW + 60, NOW)
-    assert there.claim_id(token(2), NOW + 90, NOW)
-    for file in list(path.parent.iterdir()):
-        file.unlink()
     with pytest.raises(StoreUnavailableError, match="was deleted or replaced"):
-        here.claim_id(token(2), NOW + 90, NOW)
-    assert not here.claim_id(token(2), NOW + 90, NOW)
-    assert here.claim_id(token(3), NOW + 91, NOW)
+        store.claim(key(1), 60)
+    assert store.lost_at is not None
 
 
-def test_an_older_copy_in_place_of_the_file_reopens_nothing(path: Path) -> None:
-    here = ReplayFile(path)
-    assert here.claim_id(token(1), NOW + 60, NOW)
+def test_processes_tell_each_other_of_a_loss_in_the_new_file(path: Path, clock: Clock) -> None:
+    idle, busy, late = SQLiteStore(path), SQLiteStore(path), SQLiteStore(path)
+    assert idle.claim(key(1), 60)
+    clock.now = NOW + 10
+    assert busy.claim(key(2), 60)
+    delete(path)
+    # One that starts with the new file cannot know, until another has noted it.
+    clock.now = NOW + 20
+    assert late.claim(key(3), 60)
+    assert late.lost_at is None
+    clock.now = NOW + 30.5
+    with pytest.raises(StoreUnavailableError, match=f"issued by {NOW + 31} "):
+        busy.claim(key(4), 60)
+    with pytest.raises(StoreUnavailableError, match=f"issued by {NOW + 31} "):
+        late.claim(key(5), 60)
+    # It was covered by what was noted: fresh tokens are not refused once more.
+    clock.now = NOW + 600
+    with pytest.raises(StoreUnavailableError, match=f"issued by {NOW + 31} "):
+        idle.claim(key(6), 60)
+    assert [store.lost_at for store in (idle, busy, late)] == [NOW + 31] * 3
+    assert [store.claim(key(number), 60) for number, store in enumerate((idle, busy, late))]
+
+
+def test_an_older_copy_in_place_of_the_file_is_a_loss(path: Path) -> None:
+    here = SQLiteStore(path)
+    assert here.claim(key(1), 60)
     copy = path.with_name("copy")
     with (
         contextlib.closing(sqlite3.connect(path)) as now,
@@ -480,35 +527,279 @@ def test_an_older_copy_in_place_of_the_file_reopens_nothing(path: Path) -> None:
     ):
         now.backup(old)
     copy.chmod(0o600)
-    assert here.claim_id(token(2), NOW + 90, NOW)
-    for file in path.parent.glob(path.name + "-*"):
-        file.unlink()
-    copy.rename(path)
-    with pytest.raises(StoreUnavailableError, match="was deleted or replaced"):
-        here.claim_id(token(2), NOW + 90, NOW)
-    assert not here.claim_id(token(2), NOW + 90, NOW)
-    assert not ReplayFile(path).claim_id(token(2), NOW + 90, NOW)
-    assert here.claim_id(token(3), NOW + 91, NOW)
+    assert here.claim(key(2), 90)
+    for closed in (False, True):
+        for file in path.parent.glob(path.name + "-*"):
+            file.unlink()
+        if closed:
+            here.close()
+            shutil.copy(copy, path.with_name("again"))
+            path.with_name("again").rename(path)
+        else:
+            shutil.copy(copy, path.with_name("first"))
+            path.with_name("first").rename(path)
+        with pytest.raises(StoreUnavailableError, match="was deleted or replaced"):
+            here.claim(key(2), 90)
+    assert not here.claim(key(1), 90)
+    assert here.claim(key(3), 91)
 
 
 def test_a_file_that_is_replaced_while_it_is_opened_is_not_used(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here, there = ReplayFile(path), ReplayFile(path)
-    prepare = ReplayFile._prepare
+    here, there = SQLiteStore(path), SQLiteStore(path)
+    prepare = SQLiteFile._prepare
 
-    def slowly(store: ReplayFile, connection: sqlite3.Connection) -> None:
-        prepare(store, connection)
-        for file in list(path.parent.iterdir()):
-            file.unlink()
+    def slowly(file: SQLiteFile, connection: sqlite3.Connection, deadline: Deadline) -> None:
+        prepare(file, connection, deadline)
+        delete(path)
         path.touch(0o600)
 
-    monkeypatch.setattr(ReplayFile, "_prepare", slowly)
+    monkeypatch.setattr(SQLiteFile, "_prepare", slowly)
     with pytest.raises(StoreUnavailableError, match="replaced while it was being opened"):
-        here.claim_id(token(1), NOW + 60, NOW)
+        here.claim(key(1), 60)
     monkeypatch.undo()
-    assert here.claim_id(token(1), NOW + 60, NOW)
-    assert not there.claim_id(token(1), NOW + 60, NOW)
+    assert here.claim(key(1), 60)
+    assert not there.claim(key(1), 60)
+
+
+def test_values(store: SQLiteStore, path: Path, clock: Clock) -> None:
+    assert store.get(key(1)) is None
+    store.put(key(1), b"one", 60)
+    assert store.claim(key(1), 60)  # another space of names
+    other = SQLiteStore(path)
+    assert other.get(key(1)) == b"one"
+    other.put(key(1), bytes(64 << 10), 30)
+    assert store.get(key(1)) == bytes(64 << 10)
+    assert [store.take(key(1)), other.take(key(1))] == [bytes(64 << 10), None]
+    store.put(key(2), b"", 30)
+    clock.now = NOW + 29
+    assert other.get(key(2)) == b""
+    clock.now = NOW + 30
+    assert [other.get(key(2)), store.take(key(2))] == [None, None]
+    other.close()
+
+
+def test_values_asynchronously(store: SQLiteStore) -> None:
+    async def values() -> list[object]:
+        await store.aput(key(1), b"one", 60)
+        return [await store.aget(key(1)), await store.atake(key(1)), await store.atake(key(1))]
+
+    assert asyncio.run(values()) == [b"one", b"one", None]
+
+
+def test_a_value_is_taken_by_one_of_many(store: SQLiteStore, path: Path) -> None:
+    stores = [store, SQLiteStore(path, timeout=30)]
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(20):
+            store.put(key(number), b"code", 60)
+            taken = list(pool.map(lambda n: stores[n % 2].take(key(number)), range(8)))  # noqa: B023
+            assert sorted(taken, key=str) == sorted([b"code", *[None] * 7], key=str)
+
+
+def test_expired_values_are_forgotten_in_bounded_batches(
+    store: SQLiteStore, path: Path, clock: Clock
+) -> None:
+    for number in range(300):
+        store.put(key(number), b"x", 1 + number % 7)
+    clock.now = NOW + 100
+    counts = [300]
+    for number in range(300, 300 + 6 * PRUNE_EVERY):
+        store.put(key(number), b"x", 60)
+        counts.append(rows(path, "tallystick_values") - (number - 299))
+    forgotten = [a - b for a, b in pairwise(counts)]
+    assert 0 < max(forgotten) <= PRUNE_ROWS
+    assert sum(forgotten) == 300
+
+
+@pytest.mark.parametrize("id", ["", "0" * 31, "0" * 33, "A" * 32, "g" * 32, "0" * 31 + "\n"])
+def test_an_id_is_32_digits(store: SQLiteStore, id: str) -> None:
+    calls: list[Callable[[str], object]] = [
+        lambda each: store.claim(each, 60),
+        lambda each: store.put(each, b"x", 60),
+        store.get,
+        store.take,
+        lambda each: asyncio.run(store.aclaim(each, 60)),
+        lambda each: asyncio.run(store.aput(each, b"x", 60)),
+        lambda each: asyncio.run(store.aget(each)),
+        lambda each: asyncio.run(store.atake(each)),
+    ]
+    for ask in calls:
+        with pytest.raises(tallystick.InvalidArgumentError, match="id must be 32"):
+            ask(id)
+        ask(key(1))
+
+
+def test_seconds_and_values_are_bounded(store: SQLiteStore) -> None:
+    wrong: Any
+    for wrong in (0, -1, (1 << 31) + 1, 1.5, "60", True, None):
+        with pytest.raises(tallystick.InvalidArgumentError, match=r"^seconds "):
+            store.claim(key(1), wrong)
+        with pytest.raises(tallystick.InvalidArgumentError, match=r"^seconds "):
+            store.put(key(1), b"", wrong)
+    for wrong in ("text", None, bytearray(1), bytes((64 << 10) + 1)):
+        with pytest.raises(tallystick.InvalidArgumentError, match=r"^value "):
+            store.put(key(1), wrong, 60)
+    assert store.claim(key(1), 1 << 31)
+    store.put(key(1), bytes(64 << 10), 1)
+
+
+def test_a_database_that_is_held_refuses_after_a_bounded_time(path: Path) -> None:
+    store = SQLiteStore(path, timeout=0.05)
+    assert store.claim(key(1), 60)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailableError, match="locked"):
+        store.claim(key(2), 60)
+    with pytest.raises(StoreUnavailableError, match="locked"):
+        store.take(key(2))
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert store.claim(key(2), 60)
+    store.close()
+
+
+TIMEOUT = 0.5
+
+
+@contextlib.contextmanager
+def held_by_a_stopped_process(path: Path) -> Iterator[None]:
+    with held(path, 0) as process:
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+
+
+def test_all_threads_that_wait_end_within_one_deadline(path: Path) -> None:
+    """Fault 5: each waited its two seconds behind the others."""
+    store = SQLiteStore(path, timeout=TIMEOUT)
+    assert store.claim(key(0), 60)
+
+    def claim(number: int) -> tuple[float, bool]:
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailableError):
+            store.claim(key(number), 60)
+        return time.monotonic() - began, True
+
+    with held_by_a_stopped_process(path), ThreadPoolExecutor(64) as pool:
+        ended = list(pool.map(claim, range(1, 65)))
+    assert max(ended)[0] < 2 * TIMEOUT
+    assert all(store.claim(key(number), 60) for number in range(1, 65))
+    store.close()
+
+
+def test_all_tasks_that_wait_end_within_one_deadline(path: Path) -> None:
+    store = SQLiteStore(path, timeout=TIMEOUT)
+    assert store.claim(key(0), 60)
+
+    async def claims() -> float:
+        began = time.monotonic()
+        waiting = (store.aclaim(key(number), 60) for number in range(1, 65))
+        ended = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(each) for each in ended} == {StoreUnavailableError}
+        return time.monotonic() - began
+
+    with held_by_a_stopped_process(path):
+        assert asyncio.run(claims()) < 2 * TIMEOUT
+    assert all(store.claim(key(number), 60) for number in range(1, 65))
+    store.close()
+
+
+def test_a_wait_after_a_wait_has_what_is_left(path: Path, clock: Clock) -> None:
+    """A claim that prunes waits twice, for two transactions."""
+    store = SQLiteStore(path, timeout=TIMEOUT)
+    assert store.claim(key(1), 1)
+    clock.now = NOW + 60
+    store._file._claims = 0
+    prune = store._file._prune
+
+    def slowly(connection: sqlite3.Connection, now: float) -> None:
+        prune(connection, now)
+        time.sleep(0.8 * TIMEOUT)
+        holder.execute("BEGIN IMMEDIATE")
+
+    holder = sqlite3.connect(path, isolation_level=None)
+    store._file._prune = slowly  # type: ignore[method-assign]
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailableError, match="locked"):
+        store.claim(key(2), 60)
+    assert time.monotonic() - began < 1.6 * TIMEOUT
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert store.claim(key(2), 60)
+    assert store._file._patience > 0.9 * TIMEOUT
+    store.close()
+
+
+def test_no_connection_crosses_a_fork(store: SQLiteStore) -> None:
+    assert store.claim(key(1), 60)
+    assert store._file._connection is not None
+
+    def child() -> list[bool]:
+        assert store._file._connection is None
+        return [store.claim(key(n), 60) for n in (1, 2)]
+
+    assert in_child(child) == [False, True]
+    assert not store.claim(key(2), 60)
+    assert store.claim(key(3), 60)
+
+
+def test_a_fork_waits_for_a_claim_and_the_child_can_claim(path: Path) -> None:
+    # SQLite's locks are not fair: a loop that never pauses starves whoever waits, until
+    # the bounded time is over and the claim is refused.
+    store = SQLiteStore(path, timeout=60)
+    stop = threading.Event()
+
+    def claim_on() -> None:
+        for number in range(1_000_000):
+            store.claim(key(number), 60)
+            if number % 50 == 0 and stop.wait(0.002):
+                return
+
+    thread = threading.Thread(target=claim_on)
+    thread.start()
+    try:
+        for number in range(20):
+            fresh = key(2_000_000 + number)
+            assert in_child(partial(store.claim, fresh, 60)) is True
+            assert not store.claim(fresh, 60)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_connection_that_crossed_a_fork_is_not_used(store: SQLiteStore, path: Path) -> None:
+    def child() -> str:
+        with pytest.raises(StoreUnavailableError) as refused:
+            store.claim(key(2), 60)
+        return str(refused.value)
+
+    assert store.claim(key(1), 60)
+    assert str(path) in in_child(child, fork_without_hooks)
+    assert store.claim(key(2), 60)
+    store.close()
+    assert in_child(lambda: store.claim(key(3), 60), fork_without_hooks) is True
+
+
+def test_the_default_path_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert SQLiteStore().path == tmp_path / "tallystick" / "store.sqlite3"
+    monkeypatch.setenv("HOME", "/home/somebody")
+    for unset in ("", "relative/path"):
+        monkeypatch.setenv("XDG_STATE_HOME", unset)
+        home = "/home/somebody/.local/state/tallystick/store.sqlite3"
+        assert str(default_path()) == home
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_bytes": 1000}, {"max_bytes": 1e6}, {"timeout": 0}, {"timeout": 61}]
+)
+def test_wrong_options_are_refused(path: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(tallystick.InvalidArgumentError, match=rf"^{next(iter(options))} "):
+        SQLiteStore(path, **options)
+    SQLiteStore(path, max_bytes=16 << 10, timeout=60)
 
 
 def test_a_link_in_place_of_the_file_is_not_followed(path: Path, tmp_path: Path) -> None:
@@ -516,19 +807,19 @@ def test_a_link_in_place_of_the_file_is_not_followed(path: Path, tmp_path: Path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(target)
     with pytest.raises(StoreUnavailableError, match="symbolic links"):
-        ReplayFile(path).check()
+        SQLiteStore(path)._check()
     assert not target.exists()
     path.unlink()
-    ReplayFile(path).check()
+    SQLiteStore(path)._check()
 
 
 def test_a_file_that_everybody_may_write_is_refused(path: Path) -> None:
-    ReplayFile(path).check()
+    SQLiteStore(path)._check()
     path.chmod(0o666)
     with pytest.raises(StoreUnavailableError, match="every user may write"):
-        ReplayFile(path).check()
+        SQLiteStore(path)._check()
     path.chmod(0o600)
-    ReplayFile(path).check()
+    SQLiteStore(path)._check()
 
 
 class RequestTimeout(Exception):  # noqa: N818
@@ -550,55 +841,58 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def held(path: Path, seconds: float) -> Iterator[None]:
-    """Let another process hold the file's lock for some time."""
+def held(path: Path, seconds: float) -> Iterator[subprocess.Popen[bytes]]:
+    """Let another process hold the file's lock for some time; 0 is for ever."""
     program = (
         "import sqlite3, sys, time\n"
         "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
         "connection.execute('BEGIN IMMEDIATE')\n"
         "print('held', flush=True)\n"
-        "time.sleep(float(sys.argv[2]))\n"
+        "time.sleep(float(sys.argv[2]) or 1000)\n"
         "connection.execute('ROLLBACK')\n"
     )
     command = [sys.executable, "-c", program, str(path), str(seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"held\n"
-        yield
+        yield process
+        if not seconds:
+            process.kill()
 
 
 @pytest.mark.parametrize("opened", [True, False])
 def test_an_interruption_while_it_waits_leaves_no_transaction_open(
-    path: Path, opened: bool
+    path: Path, opened: bool, clock: Clock
 ) -> None:
-    earlier = ReplayFile(path)
+    earlier = SQLiteStore(path)
     for number in range(2 * PRUNE_ROWS):
-        earlier.claim_id(token(number), NOW + 300, NOW)
-    earlier.claim_id(token(1 << 120), NOW + 1, NOW)  # expired where the second sweep looks
+        earlier.claim(key(number), 300)
+    earlier.claim(key(1 << 120), 1)  # expired where the second sweep looks
     earlier.close()
-    store = ReplayFile(path)
+    clock.now = NOW + 2
+    store = SQLiteStore(path)
     if opened:
         # The next claim but these prunes, and begins a transaction for it.
         for number in range(2 * PRUNE_EVERY):
-            assert store.claim_id(token((1 << 121) + number), NOW + 300, NOW + 2)
+            assert store.claim(key((1 << 121) + number), 298)
     with held(path, 0.6), pytest.raises(RequestTimeout), time_limit(0.2):
-        store.claim_id(token(1 << 122), NOW + 300, NOW + 2)
+        store.claim(key(1 << 122), 298)
     # Raised after the wait: SQLite goes on waiting when a signal comes.
-    fresh = [token((1 << 123) + number) for number in range(30)]
-    assert all(store.claim_id(each, NOW + 300, NOW + 2) for each in fresh)
-    other = ReplayFile(path, busy_timeout=0.1)
-    assert not any(other.claim_id(each, NOW + 300, NOW + 2) for each in fresh)
-    assert not any(store.claim_id(each, NOW + 300, NOW + 2) for each in fresh)
+    fresh = [key((1 << 123) + number) for number in range(30)]
+    assert all(store.claim(each, 298) for each in fresh)
+    other = SQLiteStore(path, timeout=0.1)
+    assert not any(other.claim(each, 298) for each in fresh)
+    assert not any(store.claim(each, 298) for each in fresh)
     store.close()
     other.close()
 
 
-def test_a_transaction_that_was_left_open_is_not_claimed_in(store: ReplayFile, path: Path) -> None:
-    assert store.claim_id(token(1), NOW + 60, NOW)
-    connection = store._connection
+def test_a_transaction_that_was_left_open_is_not_claimed_in(store: SQLiteStore, path: Path) -> None:
+    assert store.claim(key(1), 60)
+    connection = store._file._connection
     assert connection is not None
     connection.execute("BEGIN IMMEDIATE")
-    assert store.claim_id(token(2), NOW + 60, NOW)
-    other = ReplayFile(path, busy_timeout=0.1)
-    assert not any(other.claim_id(token(number), NOW + 60, NOW) for number in (1, 2))
+    assert store.claim(key(2), 60)
+    other = SQLiteStore(path, timeout=0.1)
+    assert not any(other.claim(key(number), 60) for number in (1, 2))
     other.close()

@@ -22,7 +22,7 @@ from tallystick import (
     TallystickError,
     WrongTargetError,
 )
-from tallystick.stores.memory import MemoryStore
+from tallystick.stores.memory import CoreMemory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,17 +125,17 @@ def test_a_token_that_is_used_while_the_engine_closes_works_once(
 ) -> None:
     token = client.sign("POST", ORIGIN + "/agent", BODY)["Authorization"]
     noting, closed = threading.Event(), threading.Event()
-    note = MemoryStore.note
+    note = CoreMemory.note
 
-    def slow(store: MemoryStore, expires_at: float) -> None:
+    def slow(store: CoreMemory, expires_at: float) -> None:
         # The first of the two has claimed its token, and has not said so yet.
         if not noting.is_set():
             noting.set()
             assert closed.wait(DEADLINE)
         note(store, expires_at)
 
-    monkeypatch.setattr(MemoryStore, "note", slow)
-    auth = AgentAuth(keys_dir, backend=backend, replay="memory")
+    monkeypatch.setattr(CoreMemory, "note", slow)
+    auth = AgentAuth(keys_dir, backend=backend, store="memory:")
 
     def used() -> str:
         try:

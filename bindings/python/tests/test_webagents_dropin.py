@@ -38,7 +38,7 @@ import asyncio, sys
 from tallystick import AuthSkill as Tokens
 from tallystick.webagents import AuthError, AuthSkill
 url = "https://bob.example/agents/bob"
-options = {"base_url": url, "keys_dir": sys.argv[1], "replay": "memory", "dev_mode": True}
+options = {"base_url": url, "keys_dir": sys.argv[1], "store": "memory:", "dev_mode": True}
 skill = AuthSkill({"base_url": url, "keys_dir": sys.argv[1], "dev_mode": True})
 gone = Tokens(base_url="http://localhost:9", agent_id="gone", keys_dir=sys.argv[1])
 for token in (gone.generate_token(url), "x", None, 5, Tokens(**options).generate_token(url)):
@@ -59,7 +59,7 @@ def webagents_python(request: pytest.FixtureRequest) -> Path:
 def alice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuthSkill]:
     """Who calls, with a token of its own."""
     folder = str(tmp_path_factory.mktemp("alice"))
-    with AuthSkill(base_url=ALICE, keys_dir=folder, replay="memory") as skill:
+    with AuthSkill(base_url=ALICE, keys_dir=folder, store="memory:") as skill:
         yield skill
 
 
@@ -399,7 +399,7 @@ def bob_reader(ours: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     trusted = [{"issuer": bob, "jwks_uri": f"{bob}/.well-known/jwks.json"}]
     folder = str(tmp_path_factory.mktemp("reader"))
     with AuthSkill(
-        base_url=ALICE, keys_dir=folder, trusted_issuers=trusted, replay="memory"
+        base_url=ALICE, keys_dir=folder, trusted_issuers=trusted, store="memory:"
     ) as skill:
         yield skill
 

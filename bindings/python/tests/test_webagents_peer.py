@@ -46,7 +46,7 @@ def our_keys(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def our_jwks(our_keys: str) -> Iterator[str]:
     """Where our keys are published."""
-    with AuthSkill(base_url=OUR_URL, keys_dir=our_keys, replay="memory") as skill:
+    with AuthSkill(base_url=OUR_URL, keys_dir=our_keys, store="memory:") as skill:
         document = skill.serve("GET", "/.well-known/jwks.json")
     assert document is not None
     with publish(document.body) as url:
@@ -72,7 +72,7 @@ def ours(our_keys: str, their_jwks: str) -> Iterator[AuthSkill]:
     """``olga``, who trusts 0.3.9's ``theo``: the origin is its issuer."""
     trusted = [{"issuer": "https://theirs.example", "jwks_uri": their_jwks}]
     with AuthSkill(
-        base_url=OUR_URL, keys_dir=our_keys, trusted_issuers=trusted, replay="memory"
+        base_url=OUR_URL, keys_dir=our_keys, trusted_issuers=trusted, store="memory:"
     ) as skill:
         yield skill
 
@@ -124,7 +124,7 @@ def test_their_key_file_is_taken_over(theirs: Peer, tmp_path: Path, our_jwks: st
     )
     modulus = next(key["n"] for key in opened["jwks"]["keys"] if key["kty"] == "RSA")
     config = {"base_url": THEIR_URL, "agent_id": "max", "keys_dir": str(tmp_path)}
-    with AuthSkill(config, replay="memory") as migrated:
+    with AuthSkill(config, store="memory:") as migrated:
         document = migrated.serve("GET", "/.well-known/jwks.json")
         assert document is not None
         keys = json.loads(document.body)["keys"]
@@ -154,7 +154,7 @@ def open_both(
         config={**known, "keys_dir": str(tmp_path / "theirs")},
         rules=config.get("accept_from"),
     )
-    return "olga", AuthSkill({**known, "keys_dir": str(tmp_path / "ours")}, replay="memory")
+    return "olga", AuthSkill({**known, "keys_dir": str(tmp_path / "ours")}, store="memory:")
 
 
 FOREVER = 400 * 86_400
@@ -237,16 +237,16 @@ def test_names_from_the_last_segment_of_an_issuer(
     config = {"base_url": OUR_URL, "allow": ["@alice"], "keys_dir": str(tmp_path / "ours")}
     with serving(answer) as evil:
         issuer = f"{evil.url}/agents/alice"
-        held.append(AuthSkill(base_url=issuer, keys_dir=str(tmp_path / "evil"), replay="memory"))
+        held.append(AuthSkill(base_url=issuer, keys_dir=str(tmp_path / "evil"), store="memory:"))
         with held[0]:
             token = held[0].generate_token(OUR_URL, ["read"])
             # 0.3.9 itself says whom it lets in; it would fetch from https alone.
             theirs.do("open", skill="named", name="olga", config=config)
             assert theirs.do("allowed", skill="named", issuer=issuer) is True
-            with AuthSkill(config, dev_mode=True, replay="memory") as ours:
+            with AuthSkill(config, dev_mode=True, store="memory:") as ours:
                 assert code_of(ours, token) == "unknown_issuer"
             config["allow"] = [f"@{held[0].name}"]
-            with AuthSkill(config, dev_mode=True, replay="memory") as ours:
+            with AuthSkill(config, dev_mode=True, store="memory:") as ours:
                 assert ours.verify_token(token).name == held[0].name
 
 

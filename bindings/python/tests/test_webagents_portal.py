@@ -33,7 +33,7 @@ class Portal:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
-        self.authority = Authority(url, keys_dir=folder, replay="memory")
+        self.authority = Authority(url, keys_dir=folder, store="memory:")
         self.secrets = {
             name: str(
                 self.authority.register_client(
@@ -80,7 +80,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
 
 @pytest.fixture(scope="module")
 def ours(portal: Portal) -> Iterator[AuthSkill]:
-    with AuthSkill(portal.settings("olga"), replay="memory") as skill:
+    with AuthSkill(portal.settings("olga"), store="memory:") as skill:
         yield skill
 
 
@@ -109,7 +109,7 @@ def test_the_key_id_that_they_look_for(portal: Portal) -> None:
     answer = portal.authority.serve("GET", "/api/auth/jwks")
     assert answer is not None
     kids = [key["kid"] for key in json.loads(answer.body)["keys"]]
-    with AuthSkill(portal.settings("olga"), replay="memory") as skill:
+    with AuthSkill(portal.settings("olga"), store="memory:") as skill:
         assert jwt.get_unverified_header(skill.generate_token("@theo"))["kid"] in kids
 
 

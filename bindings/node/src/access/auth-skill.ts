@@ -39,8 +39,9 @@ import {
   type OutgoingHeaders,
   readIdentity,
 } from "./hooks.js";
+import { Policy } from "./policy.js";
 import { checkedRotation, type Rotation, type RotationOptions } from "./signing-keys.js";
-import { type AuthSkillOptions, checkSkillOptions, HOST_OPTIONS, overridesOf } from "./skill-options.js";
+import { type AuthSkillOptions, checkConfig, checkSkillOptions, HOST_OPTIONS, overridesOf } from "./skill-options.js";
 import { Lifecycle, openEngine, readSettings } from "./startup.js";
 import { Targets } from "./targets.js";
 import { TokenVerifier } from "./verifier.js";
@@ -86,7 +87,9 @@ export class AuthSkill implements Endpoint {
 
   /**
    * A skill with the configuration of a file: JSON if its name ends with `.json`, else YAML (which
-   * needs the package `yaml`).
+   * needs the package `yaml`). The file is watched: what changes in it holds within a second, also
+   * for tokens that were verified before. A version that is wrong is logged, and the one before it
+   * stays; so does one that changes who the agent is, which needs a restart.
    *
    * @returns the skill, ready.
    * @throws {@link TallystickError} `invalid_config`, with file, line or key, and fix.
@@ -96,6 +99,23 @@ export class AuthSkill implements Endpoint {
     const skill = new AuthSkill(source as AuthConfigInput, options);
     await skill.ready();
     return skill;
+  }
+
+  /**
+   * Lets another configuration hold from now on. The options of the constructor override it, as
+   * they did before. Other processes do not know of it.
+   *
+   * @param config - As of the constructor. Default: the file of {@link AuthSkill.fromFile}, which is
+   *   read at once.
+   * @throws {@link TallystickError} `invalid_config` where it is wrong, or changes what needs a
+   *   restart: who the agent is (`authority`, `agentId`, `baseUrl`, `audience`, its credentials
+   *   there), `keysDir`, `tokenTtl`, `devMode`, `leeway`, `clockSkew`, `jwksCacheTtl`, `realm`,
+   *   `maxBody` and `maxBuffered`. Then nothing changes.
+   */
+  async reload(config?: AuthConfigInput): Promise<void> {
+    if (config !== undefined) checkConfig(config);
+    const source = config === undefined ? undefined : ConfigSource.of(config);
+    await (await this.#lifecycle.running()).engine.reload(source);
   }
 
   /**
@@ -319,7 +339,8 @@ export class AuthSkill implements Endpoint {
 
   /** How much is held in memory now. */
   async stats(): Promise<AccessStatistics> {
-    return statisticsOf((await this.#lifecycle.running()).engine.call("engine.stats"));
+    const { engine } = await this.#lifecycle.running();
+    return { ...statisticsOf(engine.call("engine.stats")), policyRefused: engine.policyRefused };
   }
 
   /**
@@ -365,8 +386,11 @@ async function start(
 ): Promise<Started> {
   const { crypto, logger = consoleLogger, keys } = options;
   const source = config instanceof ConfigSource ? config : ConfigSource.of(config);
-  const startup = await readSettings(source, { overrides, own: HOST_OPTIONS }, options);
-  const engine = await openEngine(startup, options, { role: "agent", issuerKeys: keys, crypto });
+  const program = { overrides, own: HOST_OPTIONS };
+  const startup = await readSettings(source, program, options);
+  const reading = { core: startup.core, program, variables: options.variables ?? process.env, logger };
+  const policy = new Policy(reading, source, startup.read);
+  const engine = await openEngine(startup, options, { role: "agent", policy, issuerKeys: keys, crypto });
   return {
     core: startup.core,
     engine,

@@ -1,4 +1,5 @@
-import { basename, extname } from "node:path";
+import { stat } from "node:fs/promises";
+import { basename, extname, resolve } from "node:path";
 import { misuse } from "../core/answers.js";
 import { isPlain } from "../core/options.js";
 import { oneLine, reason } from "../core/text.js";
@@ -16,8 +17,21 @@ const MAX_DEPTH = 64;
  */
 export async function readConfigFile(path: string): Promise<ConfigSource> {
   const name = basename(path);
+  const { stamp } = await stampOf(path);
   const text = await read(path);
-  return extname(path).toLowerCase() === ".json" ? fromJson(name, text) : fromYaml(name, text);
+  const isJson = extname(path).toLowerCase() === ".json";
+  const { json } = isJson ? fromJson(name, text) : await fromYaml(name, text);
+  return new ConfigSource(json, name, { path: resolve(path), stamp });
+}
+
+/** What shows that a file has changed, and how many milliseconds ago it did. */
+export async function stampOf(path: string): Promise<{ readonly stamp: string | undefined; readonly age: number }> {
+  try {
+    const { mtimeNs, mtimeMs, size, ino } = await stat(path, { bigint: true });
+    return { stamp: `${mtimeNs} ${size} ${ino}`, age: Date.now() - Number(mtimeMs) };
+  } catch {
+    return { stamp: undefined, age: -1 };
+  }
 }
 
 const CAUSES: Readonly<Record<string, string>> = {

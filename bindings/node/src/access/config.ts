@@ -132,16 +132,26 @@ export type AuthConfigInput =
   | Snake<AuthConfig>
   | { readonly skills: { readonly auth: AuthConfig | Snake<AuthConfig> } };
 
+/** The file of a configuration. */
+export interface ConfigFile {
+  /** Absolute. */
+  readonly path: string;
+  /** Shows that it has changed. It was taken before the file was read. */
+  readonly stamp: string | undefined;
+}
+
 /** A configuration before the core has read it. */
 export class ConfigSource {
   /** One JSON value. */
   readonly json: string;
   /** Its name in errors, such as that of its file. */
   readonly name: string | undefined;
+  readonly file: ConfigFile | undefined;
 
-  constructor(json: string, name?: string) {
+  constructor(json: string, name?: string, file?: ConfigFile) {
     this.json = json;
     this.name = name;
+    this.file = file;
   }
 
   /**

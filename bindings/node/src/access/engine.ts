@@ -16,14 +16,18 @@ import { reason } from "../core/text.js";
 import { Buffers } from "../http/body.js";
 import type { UsedTokens } from "../stores/used-tokens.js";
 import type { ClientEntry } from "./clients.js";
+import type { ConfigSource } from "./config.js";
 import { HttpExchange } from "./fetching.js";
 import { Flights } from "./flights.js";
+import type { Policy } from "./policy.js";
 import type { Rotation, RotationOptions, SigningKeys } from "./signing-keys.js";
 
 /** What a host brings to an engine for access tokens. */
 export interface Host {
   readonly role: "agent" | "authority";
   readonly access: AccessConfig;
+  /** What may change in it while it runs; undefined if nothing may. */
+  readonly policy?: Policy | undefined;
   readonly keys?: SigningKeys | undefined;
   /** Public keys of issuers, as text. */
   readonly issuerKeys?: Readonly<Record<string, string>> | undefined;
@@ -47,11 +51,13 @@ export class AccessEngine {
   readonly #http: HttpExchange;
   readonly #keys: SigningKeys | undefined;
   readonly #used: UsedTokens;
+  readonly #host: Host;
   readonly #logger: Logger;
   #refreshing: Promise<void> | undefined;
 
   /** @throws {@link TallystickError} if the core refuses the configuration. */
   constructor(core: Core, host: Host) {
+    this.#host = host;
     this.#keys = host.keys;
     this.#logger = host.logger;
     this.#http = new HttpExchange((address) => isPublic(core, address));
@@ -84,7 +90,23 @@ export class AccessEngine {
 
   /** An operation that may have needs, and does not use the agent's own keys. */
   run<T>(op: string, request: object | string, body?: Uint8Array, own?: Needs): T | Promise<T> {
-    return this.#engine.run<T>(op, request, body, own);
+    const { policy } = this.#host;
+    if (policy?.due !== true) return this.#engine.run<T>(op, request, body, own);
+    return policy.refresh(this.#feedPolicy).then(() => this.#engine.run<T>(op, request, body, own));
+  }
+
+  /**
+   * Lets another configuration hold, or the present content of the file.
+   *
+   * @throws {@link TallystickError} `invalid_config`; then nothing changes.
+   */
+  async reload(config: ConfigSource | undefined): Promise<void> {
+    await this.#host.policy?.reload(this.#feedPolicy, config);
+  }
+
+  /** Why the newest version of the configuration file does not hold; "" if it does. */
+  get policyRefused(): string {
+    return this.#host.policy?.refused ?? "";
   }
 
   /**
@@ -93,13 +115,17 @@ export class AccessEngine {
    */
   async runWithKeys<T>(op: string, request: object, body?: Uint8Array): Promise<T> {
     if (this.#keys?.due === true) await this.#refresh(this.#keys);
-    return this.#engine.run<T>(op, request, body);
+    return this.run<T>(op, request, body);
   }
 
   /** Gives the core a changed ring or changed clients. */
   feed(members: object): void {
     this.#engine.call("engine.feed", members);
   }
+
+  readonly #feedPolicy = ({ policy }: { readonly policy: AccessConfig }): void => {
+    this.feed({ policy: { ...policy, ...fixed(this.#host) } });
+  };
 
   async rotate(options: RotationOptions): Promise<Rotation> {
     if (this.#keys === undefined) {
@@ -150,13 +176,20 @@ export class AccessEngine {
   }
 }
 
-function members({ role, access, keys, issuerKeys, clients, crypto }: Host): object {
+function members(host: Host): object {
+  const { access, policy, keys, issuerKeys, clients } = host;
   return {
-    ...access,
-    role,
+    ...(policy?.access ?? access),
     ring: keys?.document,
     keys: issuerKeys,
     ...(clients === undefined ? {} : { clients: clients() }),
+    ...fixed(host),
+  };
+}
+
+function fixed({ role, keys, crypto }: Host): object {
+  return {
+    role,
     rsa: rsaBy(crypto),
     signing: keys?.signing,
     derive: "host", // in WebAssembly it would block the event loop
@@ -197,6 +230,11 @@ export interface AccessStatistics {
   readonly verified: number;
   /** Bound tokens that were used, and how many may be remembered. */
   readonly replay: { readonly live: number; readonly capacity: number };
+  /**
+   * Why the newest version of a skill's configuration file does not hold; "" if it does, undefined
+   * for an authority.
+   */
+  readonly policyRefused?: string;
 }
 
 export function identityOf(opened: EngineOpenResult, keyId: string): Identity {

@@ -87,7 +87,7 @@ export function overridesOf(options: AuthSkillOptions): object {
  *
  * @throws {@link TallystickError} `invalid_argument`
  */
-function checkConfig(config: unknown): void {
+export function checkConfig(config: unknown): void {
   if (isPlain(config)) return;
   const advice =
     typeof config === "string" ? "use AuthSkill.fromFile(path) for a file" : "write new AuthSkill({ baseUrl: … })";

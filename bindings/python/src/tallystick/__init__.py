@@ -63,7 +63,10 @@ if TYPE_CHECKING:
     from tallystick.keys import KeyManager, PublicKey
     from tallystick.outbound import aiohttp_middleware, httpx_auth, requests_auth
     from tallystick.skill import AuthSkill
-    from tallystick.stores.sqlite import SQLiteReplay
+    from tallystick.stores.memory import MemoryStore
+    from tallystick.stores.postgresql import PostgreSQLStore
+    from tallystick.stores.redis import RedisStore
+    from tallystick.stores.sqlite import SQLiteStore
     from tallystick.types import (
         AuthContext,
         Body,
@@ -72,7 +75,7 @@ if TYPE_CHECKING:
         CommandResult,
         RegisteredClient,
         Registration,
-        ReplayStore,
+        Store,
     )
 
 __version__ = "0.1.0"
@@ -110,17 +113,20 @@ __all__ = [
     "KeysUnavailableError",
     "MalformedRequestError",
     "MalformedTokenError",
+    "MemoryStore",
     "MissingAuthorizationError",
     "OrchestratorClient",
     "OverloadedError",
+    "PostgreSQLStore",
     "PublicKey",
+    "RedisStore",
     "RegisteredClient",
     "Registration",
     "ReplayDetectedError",
-    "ReplayStore",
     "ReplayStoreUnavailableError",
-    "SQLiteReplay",
+    "SQLiteStore",
     "SignerFailedError",
+    "Store",
     "StoreUnavailableError",
     "TallystickError",
     "TokenExpiredError",
@@ -157,12 +163,15 @@ _HOMES = {
     "DevTools": "dev_tools",
     "ErrorResponse": "errors",
     "KeyManager": "keys",
+    "MemoryStore": "stores.memory",
     "OrchestratorClient": "client",
     "PublicKey": "keys",
     "RegisteredClient": "types",
     "Registration": "types",
-    "ReplayStore": "types",
-    "SQLiteReplay": "stores.sqlite",
+    "PostgreSQLStore": "stores.postgresql",
+    "RedisStore": "stores.redis",
+    "SQLiteStore": "stores.sqlite",
+    "Store": "types",
     "StoreUnavailableError": "errors",
     "TallystickError": "errors",
     "aiohttp_middleware": "outbound",

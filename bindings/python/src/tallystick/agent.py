@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +16,7 @@ from tallystick._core.arguments import (
     must_be_path,
     must_be_utf8,
     must_be_whole,
+    refuse_unknown,
 )
 from tallystick._core.core import InstanceReplacedError
 from tallystick._core.engine import Engine, members_of
@@ -34,8 +36,7 @@ if TYPE_CHECKING:
     from tallystick._core.used_tokens import UsedTokens
     from tallystick._http.request import ARead, Facts, RequestBody
     from tallystick.errors import TallystickError
-    from tallystick.stores.sqlite import SQLiteReplay
-    from tallystick.types import Body, ReplayStore
+    from tallystick.types import Body, Store
 
 __all__ = ["AgentAuth"]
 
@@ -71,11 +72,13 @@ class AgentAuth:
         four times ``max_body``); what comes on top is 503.
     ``max_lifetime``
         seconds that a token may live (default 3,600; 21,600 in development).
-    ``replay``
-        where used tokens are remembered: ``"sqlite"`` (one file of this user, shared
-        by all workers, see :class:`tallystick.SQLiteReplay`), a path of such a file,
-        ``"memory"`` (this process alone: with several workers a token works once in
-        each, which the log says once) or any :class:`tallystick.ReplayStore`.
+    ``store``
+        where used tokens are remembered. A URL: ``sqlite:`` (the default: one file of this
+        user, for all workers of a machine), ``sqlite:///absolute/path``, ``redis://``,
+        ``rediss://``, ``valkey://``, ``valkeys://``, ``postgresql://`` (for many machines) or
+        ``memory:`` (this process alone: with several workers a token works once in each, which
+        the log says once). Or an object: a store of this package, or any
+        :class:`tallystick.Store`.
     ``realm``
         of the ``WWW-Authenticate`` challenge.
     ``on_error``
@@ -88,7 +91,8 @@ class AgentAuth:
         default ``logging.getLogger("tallystick")``.
 
     Thread-safe. Fork-safe: made and used before a fork (``gunicorn --preload``), it
-    serves in every child. Raises ``invalid_argument`` and ``invalid_key``.
+    serves in every child. Raises ``invalid_argument`` and ``invalid_key``, and
+    :class:`tallystick.StoreUnavailableError` for a store that cannot be used.
     """
 
     def __init__(
@@ -104,12 +108,14 @@ class AgentAuth:
         max_body: int | None = None,
         max_buffered: int | None = None,
         max_lifetime: float | None = None,
-        replay: str | os.PathLike[str] | ReplayStore | SQLiteReplay = "sqlite",
+        store: str | Store | None = None,
         realm: str | None = None,
         on_error: Callable[[TallystickError], Any] | None = None,
         backend: str | None = None,
         logger: logging.Logger | None = None,
+        **unknown: Any,
     ) -> None:
+        refuse_unknown("AgentAuth", unknown, replay="store")
         core = load_core(backend)
         logger = choose_logger(logger)
         must_be_callable("on_error", on_error)
@@ -144,7 +150,7 @@ class AgentAuth:
             development=self._dev_mode,
             realm=realm,
         )
-        used = None if self._dev_mode else choose_store(replay, logger)
+        used = None if self._dev_mode else choose_store(store, logger)
         self._logger = logger
         self._on_error = on_error
         with options_named(*policy):
@@ -207,9 +213,9 @@ class AgentAuth:
         return await self._verifier.averify(facts, agiven_body(body))
 
     def close(self) -> None:
-        """Free what is held in the core; a later request opens it again.
+        """Free what is held, with a store that was given by URL; a later request opens it again.
 
-        With ``replay="memory"`` this frees the memory of used tokens: afterwards tokens that
+        With ``store="memory:"`` this frees the memory of used tokens: afterwards tokens that
         expire no later than those that were used are refused with 503.
         """
         self._verifier.close()
@@ -250,7 +256,7 @@ class Verifier:
         if used is None:
             logger.warning("development mode: replayed requests and changed bodies are accepted")
         else:
-            used.start()
+            used.start(self._feed)
 
     def verify(self, facts: Facts, body: RequestBody) -> Caller:
         """Verify one request, or raise the error of its refusal."""
@@ -275,15 +281,19 @@ class Verifier:
         async def answer(need: Need) -> Reply:
             if need["kind"] == "body":
                 return await wanted.aanswer(need, read)
-            # Both read files: the folder of keys, the file of used tokens.
+            if need["kind"] == "claim" and self._used is not None:
+                return await self._used.aanswer(need)
+            # It reads the folder of keys.
             return await asyncio.to_thread(self._answer, need)
 
         members = facts.members() + ',"body_pending":true'
         return _caller_of(await self._engine.arun("request.verify", members, b"", answer))
 
     def close(self) -> None:
-        """Free what is held in the core; a later request opens it again."""
+        """Free what is held; a later request opens it again."""
         self._engine.close()
+        if self._used is not None:
+            self._used.close()
 
     def _verify_with(self, facts: Facts, body: Body) -> Caller:
         verified = self._engine.judge("request.verify", facts.members(), body, self._answer)
@@ -307,6 +317,11 @@ class Verifier:
 
     def _deliver(self, files: list[dict[str, str]]) -> None:
         self._warn(self._engine.feed({"files": files}))
+
+    def _feed(self, members: dict[str, Any]) -> None:
+        # An engine that is closed or replaced reads everything anew.
+        with contextlib.suppress(InstanceReplacedError):
+            self._engine.feed(members)
 
     def _configure(self) -> Configuration:
         policy = {**self._policy, "replay": "memory"}

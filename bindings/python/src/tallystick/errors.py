@@ -73,5 +73,11 @@ class BackendUnavailableError(ImportError):
     """The core cannot be loaded here. The message says what to install."""
 
 
-class StoreUnavailableError(Exception):
-    """A store of used tokens does not work. The text is for the operator's log."""
+class StoreUnavailableError(TallystickError):
+    """A store cannot answer: it can neither make nor deny a claim.
+
+    The text is for the operator: it names the setting, what happened and what to do, and holds
+    no secret. A store of your own may raise it too.
+    """
+
+    code = "replay_store_unavailable"

@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tallystick._access import core_requests, hooks
-from tallystick._access.config import read_settings
 from tallystick._access.config_file import read_document
 from tallystick._access.engine import AccessEngine, Guard
+from tallystick._access.policy import Policy
 from tallystick._access.startup import open_host
 from tallystick._access.token_endpoint import TokenEndpoint
 from tallystick._core.arguments import (
@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 
     from tallystick._core.signing import SigningFunction
     from tallystick.flask import Blueprint
-    from tallystick.stores.sqlite import SQLiteReplay
-    from tallystick.types import AuthContext, Body, ReplayStore
+    from tallystick.types import AuthContext, Body, Store
 
 __all__ = ["AuthSkill"]
 
@@ -72,9 +71,9 @@ class AuthSkill(TokenEndpoint):
         ``{"issuer": "PEM, JWK or JWKS"}``: keys of issuers, instead of fetching them. These
         issuers are trusted: they need no entry in ``allow``; ``deny`` and ``accept_from`` still
         hold for them.
-    ``replay``
+    ``store``
         where used tokens that are bound to one request are remembered, as of
-        :class:`tallystick.AgentAuth` (default ``"sqlite"``).
+        :class:`tallystick.AgentAuth`.
     ``ssl_context``
         for fetching; default: Python's own trust.
     ``on_error``
@@ -138,7 +137,7 @@ class AuthSkill(TokenEndpoint):
         signer_timeout: float = 10,
         key_bits: int = 2048,
         keys: dict[str, str] | None = None,
-        replay: str | os.PathLike[str] | ReplayStore | SQLiteReplay = "sqlite",
+        store: str | Store | None = None,
         ssl_context: ssl.SSLContext | None = None,
         on_error: Callable[[TallystickError], Any] | None = None,
         backend: str | None = None,
@@ -153,17 +152,17 @@ class AuthSkill(TokenEndpoint):
         must_be_callable("on_error", on_error)
         must_be_trust("ssl_context", ssl_context)
         core = load_core(backend)
-        settings = read_settings(core, config, options, logger)
+        self._policy = Policy(core, config, options, logger)
         self._on_error = on_error
-        access = settings.access
+        access = self._policy.access
         host = open_host(
             core,
-            settings,
+            self._policy,
             signer=signer,
             public_key=public_key,
             signer_timeout=signer_timeout,
             key_bits=key_bits,
-            used=choose_store(replay, logger, development=access.get("dev_mode", False)),
+            used=choose_store(store, logger, development=access.get("dev_mode", False)),
             trust=ssl_context,
             logger=logger,
         )
@@ -176,12 +175,38 @@ class AuthSkill(TokenEndpoint):
     def from_file(cls, path: str | os.PathLike[str], **options: Any) -> Self:
         """Return a skill with the configuration of a file: strict JSON (``.json``) or YAML 1.2.
 
+        The file is watched: what changes in it holds within a second, also for tokens that were
+        verified before. A version that is wrong is logged, and the one before it stays; so does
+        one that changes who the agent is, which needs a restart.
+
         ``options`` are those of the class, without ``config``, and override the file. YAML
         needs the extra ``[access]``. Raises ``invalid_config`` that names the file, the line
         or key, and the fix.
         """
         must_be_folder("path", path)
         return cls(read_document(path), **options)
+
+    def reload(self, config: Mapping[str, Any] | None = None) -> None:
+        """Let another configuration hold from now on.
+
+        ``config``
+            as of the class; ``None`` is the file of :meth:`from_file`, which is read at once.
+
+        The options of the class override it, as they did before. Raises ``invalid_config`` where
+        it is wrong, or changes what needs a restart: who the agent is (``authority``,
+        ``agent_id``, ``base_url``, ``audience``, its credentials there), ``keys_dir``,
+        ``token_ttl``, ``dev_mode``, ``leeway``, ``clock_skew``, ``jwks_cache_ttl``, ``realm``,
+        ``max_body`` and ``max_buffered``. Then nothing changes. Other processes do not know of it.
+        """
+        self._policy.reload(self._engine.feed, config)
+
+    def stats(self) -> dict[str, Any]:
+        """Return how much the core holds: the answer of ``engine.stats``.
+
+        ``policy_refused`` says besides why the newest version of the configuration file does
+        not hold; "" where it does.
+        """
+        return {**super().stats(), "policy_refused": self._policy.refused}
 
     @property
     def mode(self) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
 
 __all__ = [
     "AuthContext",
@@ -13,7 +16,7 @@ __all__ = [
     "CommandResult",
     "RegisteredClient",
     "Registration",
-    "ReplayStore",
+    "Store",
 ]
 
 
@@ -190,14 +193,17 @@ class Body(NamedTuple):
 
 
 @runtime_checkable
-class ReplayStore(Protocol):
-    """What ``AgentAuth(replay=...)`` takes: any object with this method.
+class Store(Protocol):
+    """What the option ``store`` takes besides a URL: any object with this method, sync or async.
 
-    ``claim`` takes (issuer, jti) until ``expires_at`` and returns ``True`` when it was free,
-    ``False`` when it was taken before. It must be one atomic step among everything that
-    shares the store. An ``Exception``, or any other result, refuses the request with 503.
-    Called from any thread.
+    ``claim`` claims ``id`` (32 lower-case hex digits that stand for one token of one issuer) and
+    keeps it for that many ``seconds``. It returns ``True`` when the id was free, ``False`` when it
+    was claimed before, in one atomic step among everything that shares the store. An ``Exception``,
+    or any other result, refuses the request with 503. It must end by itself, in a few seconds.
+
+    Called from any thread. An async one is awaited by asynchronous hosts in their event loop; for
+    synchronous hosts it runs in one event loop of this package.
     """
 
-    def claim(self, issuer: str, jti: str, expires_at: int) -> bool:
-        """Claim once; ``expires_at`` is in whole seconds since 1970."""
+    def claim(self, id: str, seconds: int, /) -> bool | Awaitable[bool]:  # noqa: A002
+        """Claim once, for a whole number of seconds."""

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
 app = Flask(__name__)
-auth = AgentAuth(os.environ["KEYS_DIR"], replay="memory", **json.loads(os.environ["OPTIONS"]))
+auth = AgentAuth(os.environ["KEYS_DIR"], store="memory:", **json.loads(os.environ["OPTIONS"]))
 authority = Authority(
-    f"http://127.0.0.1:{os.environ['PORT']}", keys_dir=os.environ["RING_DIR"], replay="memory"
+    f"http://127.0.0.1:{os.environ['PORT']}", keys_dir=os.environ["RING_DIR"], store="memory:"
 )
 app.register_blueprint(authority.blueprint())
 

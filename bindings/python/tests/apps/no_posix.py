@@ -51,10 +51,11 @@ def main(folder: str) -> None:
     private, public = KeyManager.generate_rsa_keypair()
     with open(os.path.join(keys, "movies.pem"), "w", encoding="utf-8") as file:
         file.write(public)
-    replay = os.path.join(folder, "replay.sqlite3")
-    open_to_all(replay)
+    used = os.path.join(folder, "store.sqlite3")
+    open_to_all(used)
+    store = f"sqlite://{used}"
     client = OrchestratorClient("movies", private)
-    agent = AgentAuth(keys, replay=replay)
+    agent = AgentAuth(keys, store=store)
     header = client.sign("POST", "http://localhost/agent", b"x")["Authorization"]
     print("agent", agent.verify([header], method="POST", path="/agent", body=b"x").issuer)
 
@@ -62,7 +63,7 @@ def main(folder: str) -> None:
     options: dict[str, Any] = {
         "base_url": "https://bob.example/bob",
         "keys_dir": ring,
-        "replay": replay,
+        "store": store,
     }
     with AuthSkill(**options):
         open_to_all(os.path.join(ring, "bob.ring.json.1"))

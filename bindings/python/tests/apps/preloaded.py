@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
 app = Flask(__name__)
-auth = AgentAuth(os.environ["KEYS_DIR"], replay=os.environ.get("REPLAY", "sqlite"))
+auth = AgentAuth(os.environ["KEYS_DIR"], store=os.environ.get("STORE", "sqlite:"))
 client = OrchestratorClient("orchestrator", Path(os.environ["PRIVATE_KEY"]).read_text())
 PARENT = os.getpid()
 

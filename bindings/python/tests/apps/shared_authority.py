@@ -32,7 +32,7 @@ def stopping(real: Any) -> Any:
 
 def main(folder: str) -> None:
     global left
-    with Authority("https://portal.example", keys_dir=folder, replay="memory") as authority:
+    with Authority("https://portal.example", keys_dir=folder, store="memory:") as authority:
         print("ready", flush=True)
         for name in STEPS:
             setattr(os, name, stopping(getattr(os, name)))

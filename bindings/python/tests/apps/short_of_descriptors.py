@@ -62,7 +62,7 @@ clients = {
 time.sleep(2.1)
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 sys.addaudithook(exhaust)
-auth = AgentAuth(folder, replay="memory")
+auth = AgentAuth(folder, store="memory:")
 release()
 during = [call(name) for name in names]
 short = False

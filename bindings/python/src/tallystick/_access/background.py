@@ -1,4 +1,4 @@
-"""One event loop in a thread of its own, for everything that is fetched.
+"""One event loop in a thread of its own, for fetching and for asynchronous stores.
 
 So one set of connections serves threads and tasks of any event loop, and one time limit covers
 everything: a name that does not resolve, an answer of a byte a second.
@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tallystick._core.forks import ForkAware, entered_child_unannounced, keep_forever
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 __all__ = ["background"]
+
+Found = TypeVar("Found")
 
 
 class Background(ForkAware):
@@ -35,6 +37,18 @@ class Background(ForkAware):
             loop = self._loop or self._start()
             loop.call_soon_threadsafe(function, *arguments)
 
+    def wait(self, coroutine: Coroutine[Any, Any, Found]) -> Found:
+        """Run a coroutine in the loop, and return what it returns."""
+        entered_child_unannounced()
+        with self._lock:
+            loop = self._loop or self._start()
+            future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
     def stop(self) -> None:
         """End the thread; the next call starts another."""
         with self._lock:
@@ -51,7 +65,7 @@ class Background(ForkAware):
         self._loop = loop = asyncio.new_event_loop()
         # A daemon: a fetch that is under way does not keep a program from ending.
         self._thread = threading.Thread(
-            target=loop.run_forever, name="tallystick-fetch", daemon=True
+            target=loop.run_forever, name="tallystick-background", daemon=True
         )
         self._thread.start()
         return loop

@@ -13,12 +13,12 @@ from tallystick._core.problems import error
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
-__all__ = ["Settings", "read_authority", "read_settings", "refuse_renamed"]
+__all__ = ["Settings", "read_authority", "read_settings"]
 
 
-RENAMED = {"file": "AuthSkill.from_file(path)", "bits": "key_bits"}
+RENAMED = {"file": "AuthSkill.from_file(path)", "bits": "key_bits", "replay": "store"}
 """Former options, and their new names."""
 
 OWN = (
@@ -27,7 +27,7 @@ OWN = (
     "signer_timeout",
     "key_bits",
     "keys",
-    "replay",
+    "store",
     "ssl_context",
     "on_error",
     "backend",
@@ -45,13 +45,6 @@ class Settings:
     keys_dir: str
 
 
-def refuse_renamed(options: Collection[str]) -> None:
-    """Refuse options by an old name, and say the new one."""
-    for old, new in RENAMED.items():
-        if old in options:
-            raise error("invalid_argument", f"{old} is now {new}")
-
-
 def read_settings(
     core: Core,
     config: Mapping[str, Any] | None,
@@ -63,7 +56,9 @@ def read_settings(
     ``${NAME}`` is taken from the environment. Settings that are accepted but not active are
     logged. Raises ``invalid_config`` that names the file, the key and the fix.
     """
-    refuse_renamed(options)
+    for old, new in RENAMED.items():
+        if old in options:
+            raise error("invalid_argument", f"{old} is now {new}")
     mapping = _plain(config, "the configuration")
     names = call_json(core, "config.variables", {"config": mapping})["names"]
     request: dict[str, Any] = {

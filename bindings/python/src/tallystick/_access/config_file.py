@@ -11,16 +11,23 @@ from tallystick._core.problems import error
 if TYPE_CHECKING:
     from tallystick.errors import TallystickError
 
-__all__ = ["Document", "read_document"]
+__all__ = ["Document", "read_document", "stamp_of"]
+
+Stamp = tuple[int, int, int]
 
 MAX_SIZE = 1 << 20
 """Bytes of a configuration file."""
 
 
 class Document(dict[str, Any]):
-    """What a configuration file holds; ``source`` names it in errors."""
+    """What a configuration file holds.
+
+    ``source`` names it in errors, ``path`` is absolute, and ``stamp`` was taken before it was read.
+    """
 
     source = ""
+    path = ""
+    stamp: Stamp | None = None
 
 
 def read_document(path: str | os.PathLike[str]) -> Document:
@@ -30,13 +37,25 @@ def read_document(path: str | os.PathLike[str]) -> Document:
     what to do. No error quotes the content: it may hold secrets.
     """
     name = os.fspath(path)
+    stamp = stamp_of(name)
     text = _text(name)
     document = _json(name, text) if name.endswith(".json") else _yaml(name, text)
     if document is not None and not isinstance(document, dict):
         raise _wrong(name, "it must be a mapping of settings, such as base_url: '@my-agent'")
     found = Document(document or {})
     found.source = os.path.basename(name)
+    found.path = os.path.abspath(name)
+    found.stamp = stamp
     return found
+
+
+def stamp_of(path: str) -> Stamp | None:
+    """Return what shows that a file has changed; ``None`` where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _text(name: str) -> str:

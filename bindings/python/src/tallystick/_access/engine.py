@@ -45,6 +45,8 @@ class Host:
         its signing keys; ``None`` if it signs nothing.
     ``signing``
         signs instead of the keys in the ring, such as a KMS.
+    ``policy``
+        what may change while it runs; ``None`` if nothing may.
     ``sources``
         other content that it is fed, such as clients.
     ``used``
@@ -56,6 +58,7 @@ class Host:
     used: UsedTokens
     ring: Ring | None = None
     signing: Signing | None = None
+    policy: Source | None = None
     sources: tuple[Source, ...] = ()
     trust: ssl.SSLContext | None = None
 
@@ -63,7 +66,8 @@ class Host:
 class AccessEngine:
     """Runs the operations of one access engine. Thread-safe and fork-safe.
 
-    ``access`` has the members of ``access`` in ``engine.open`` that do not change.
+    ``access`` has the members of ``access`` in ``engine.open``. Where the host has a policy, only
+    its keys count each time that the engine opens: the policy may have changed.
     """
 
     buffers: Buffers
@@ -79,12 +83,16 @@ class AccessEngine:
         self.fetcher = Fetcher(core, host.trust)
         self.used = host.used
         self._ring = host.ring
-        self._sources = host.sources if host.ring is None else (host.ring, *host.sources)
-        self._access = {**access, **self.signing.configuration, "derive": "host"}
+        fed = (host.policy, host.ring, *host.sources)
+        self._sources = [source for source in fed if source is not None]
+        self._access = access
+        keys = {"keys": access["keys"]} if "keys" in access else {}
+        self._lasting = access if host.policy is None else keys
+        self._fixed = {"role": self.role, **self.signing.configuration, "derive": "host"}
         self.engine = Engine(
             core, self._configure, self._on_open, used_until=_used_until, note=host.used.note
         )
-        self.used.start()
+        self.used.start(self.feed)
 
     @property
     def max_form(self) -> int:
@@ -208,6 +216,8 @@ class AccessEngine:
 
     def feed(self, members: dict[str, Any]) -> None:
         """Give the engine new members of ``engine.feed``."""
+        if "policy" in members:
+            members = {"policy": {**members["policy"], **self._fixed}}
         if "ring" in members:
             self.signing.take(members["ring"])
         try:
@@ -233,6 +243,7 @@ class AccessEngine:
         """Free what is held; a later call opens it again."""
         self.engine.close()
         self.fetcher.close()
+        self.used.close()
 
     def _issued(
         self, target: str, scopes: Sequence[str] | None, binding: Binding | None, reuse: bool
@@ -249,9 +260,10 @@ class AccessEngine:
         return f'{members},"bind":{{{bound}{digest}}}', data
 
     def _configure(self) -> Configuration:
-        access = dict(self._access)
+        access = dict(self._lasting)
         for source in self._sources:
             access.update(source.load())
+        access.update(self._fixed)
         if "ring" in access:
             self.signing.take(access["ring"])
         access.update(self.used.configuration())
@@ -339,7 +351,7 @@ class _ANeeds:
         if kind == "derive":
             return await asyncio.to_thread(answer_derive, need)
         if kind == "claim":
-            return await asyncio.to_thread(self._engine.answer, need)
+            return await self._engine.used.aanswer(need)
         return self._engine.answer(need)
 
 

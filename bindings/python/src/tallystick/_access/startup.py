@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import ssl
 
     from tallystick._access.config import Settings
+    from tallystick._access.policy import Policy
     from tallystick._core.core import Core
     from tallystick._core.signing import Signing, SigningFunction
     from tallystick._core.used_tokens import UsedTokens
@@ -24,7 +25,7 @@ __all__ = ["file_ring", "open_host"]
 
 def open_host(
     core: Core,
-    settings: Settings,
+    policy: Policy,
     *,
     signer: SigningFunction | None,
     public_key: str | None,
@@ -34,19 +35,20 @@ def open_host(
     trust: ssl.SSLContext | None,
     logger: logging.Logger,
 ) -> Host:
-    """Return the host of an agent with these settings."""
+    """Return the host of an agent with this policy."""
+    settings = policy.settings
     if settings.mode == "portal":
         if signer is not None:
             raise error(
                 "invalid_argument",
                 "signer cannot be used with authority: in portal mode the authority signs",
             )
-        return Host(used, trust=trust)
+        return Host(used, trust=trust, policy=policy)
     if signer is None and public_key is None and "agent_id" not in settings.access:
         # It has no name to sign with: it only verifies, and makes no file.
-        return Host(used, trust=trust)
+        return Host(used, trust=trust, policy=policy)
     ring, signing = _keys(core, settings, signer, public_key, signer_timeout, key_bits, logger)
-    return Host(used, trust=trust, ring=ring, signing=signing)
+    return Host(used, trust=trust, ring=ring, signing=signing, policy=policy)
 
 
 def _keys(

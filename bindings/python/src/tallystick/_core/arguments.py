@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from tallystick._core.problems import error
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from tallystick.errors import TallystickError
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "must_be_trust",
     "must_be_utf8",
     "must_be_whole",
+    "refuse_unknown",
     "wrong_type",
 ]
 
@@ -48,6 +51,14 @@ MAX_NUMBER = 1 << 53
 def wrong_type(name: str, wanted: str, value: object) -> TallystickError:
     """Return the error for a value of another type than the one wanted."""
     return error("invalid_argument", f"{name} takes {wanted}, not {type(value).__name__}")
+
+
+def refuse_unknown(name: str, unknown: Collection[str], **renamed: str) -> None:
+    """Refuse options that a class does not have. For a former one the error says the new name."""
+    for option in unknown:
+        if option in renamed:
+            raise error("invalid_argument", f"{option} is now {renamed[option]}")
+        raise TypeError(f"{name}() got an unexpected keyword argument {option!r}")
 
 
 def body_bytes(body: bytes | str) -> bytes:

@@ -10,6 +10,19 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class AnyLock(Protocol):
+        """A lock of :mod:`threading`."""
+
+        def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
+        def release(self) -> None: ...
+        def __enter__(self) -> bool: ...
+        def __exit__(self, kind: Any, reason: Any, trace: Any, /) -> None: ...
+
 
 __all__ = ["ForkAware", "LockedAcrossForks", "entered_child_unannounced", "keep_forever"]
 
@@ -48,8 +61,12 @@ class LockedAcrossForks(ForkAware):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock = threading.Lock()
+        self._lock = self._new_lock()
         self._forker: int | None = None
+
+    @staticmethod
+    def _new_lock() -> AnyLock:
+        return threading.Lock()
 
     @property
     def _held_for_fork(self) -> bool:
@@ -65,7 +82,7 @@ class LockedAcrossForks(ForkAware):
             self._lock.release()
 
     def after_fork_in_child(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = self._new_lock()
         self._forker = None
 
 

@@ -15,14 +15,23 @@ __all__ = ["UsedTokens"]
 class UsedTokens(Protocol):
     """The store of one engine, shared or in the core. Thread-safe and fork-safe."""
 
-    def start(self) -> None:
-        """Log a failure that would refuse every claim, and what the operator should know."""
+    def start(self, feed: Callable[[dict[str, Any]], None]) -> None:
+        """Begin, with an open engine and what feeds it. Log what the operator should know.
+
+        Raises :class:`tallystick.StoreUnavailableError` for a store that cannot be used.
+        """
 
     def configuration(self) -> dict[str, Any]:
         """Return members of ``engine.open``, each time that the engine opens."""
 
     def answer(self, need: Need) -> Reply:
         """Answer the need ``claim``. If the store fails, the core refuses the request."""
+
+    async def aanswer(self, need: Need) -> Reply:
+        """Do the same without blocking the event loop."""
+
+    def close(self) -> None:
+        """Free what is held for this engine alone; a later claim opens it again."""
 
     @property
     def note(self) -> Callable[[float], None] | None:

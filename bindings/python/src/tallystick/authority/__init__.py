@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tallystick._access.client_secret import make_secret
-from tallystick._access.config import read_authority, refuse_renamed
+from tallystick._access.config import read_authority
 from tallystick._access.engine import AccessEngine, Host
 from tallystick._access.startup import file_ring
 from tallystick._access.token_endpoint import TokenEndpoint
@@ -19,6 +19,7 @@ from tallystick._core.arguments import (
     must_be_path,
     must_be_text,
     must_be_texts,
+    refuse_unknown,
 )
 from tallystick._core.loading import load_core
 from tallystick._core.problems import options_named
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tallystick.flask import Blueprint
-    from tallystick.stores.sqlite import SQLiteReplay
-    from tallystick.types import RegisteredClient, ReplayStore
+    from tallystick.types import RegisteredClient, Store
 
 __all__ = ["Authority", "new_client_secret"]
 
@@ -61,7 +61,7 @@ class Authority(TokenEndpoint):
         of the ``WWW-Authenticate`` challenge (default ``tallystick``).
     ``key_bits``
         bits of keys that are made: 2048 (default), 3072 or 4096.
-    ``replay``, ``backend``, ``logger``
+    ``store``, ``backend``, ``logger``
         as of :class:`tallystick.AuthSkill`.
 
     Thread-safe and fork-safe; a context manager. Raises ``invalid_argument``, and
@@ -80,14 +80,12 @@ class Authority(TokenEndpoint):
         clock_skew: float | None = None,
         realm: str | None = None,
         key_bits: int = 2048,
-        replay: str | os.PathLike[str] | ReplayStore | SQLiteReplay = "sqlite",
+        store: str | Store | None = None,
         backend: str | None = None,
         logger: logging.Logger | None = None,
         **unknown: Any,
     ) -> None:
-        refuse_renamed(unknown)
-        for name in unknown:
-            raise TypeError(f"Authority() got an unexpected keyword argument {name!r}")
+        refuse_unknown("Authority", unknown, bits="key_bits", replay="store")
         options = _checked(issuer, token_ttl, allowed_scopes, leeway, clock_skew, realm)
         must_be_folder("keys_dir", keys_dir)
         must_be_path("clients_file", clients_file)
@@ -101,7 +99,7 @@ class Authority(TokenEndpoint):
         self._clients = ClientsFile(core, file, logger)
         access = settings.access
         host = Host(
-            choose_store(replay, logger),
+            choose_store(store, logger),
             ring=file_ring(core, settings, key_bits, logger),
             sources=(self._clients,),
         )

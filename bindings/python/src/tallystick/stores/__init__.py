@@ -1,174 +1,121 @@
-"""Where used tokens are remembered: the option ``replay``.
+"""Stores: where used tokens are remembered, and values that flows wait for. The option ``store``.
 
-A claim is one atomic step: of many claimants exactly one wins. A store that cannot be reached
-refuses.
+A claim is one atomic step: of many claimants exactly one wins. A store that cannot answer refuses.
 """
 
 from __future__ import annotations
 
-import inspect
 import os
-from typing import TYPE_CHECKING, Any, Protocol, cast
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from tallystick._core.engine import CLAIMED, members_of
+from tallystick._core.arguments import wrong_type
 from tallystick._core.problems import error
-from tallystick.errors import StoreUnavailableError
-from tallystick.stores.memory import MemoryStore
+from tallystick.stores.base import BaseStore, ClaimStore
+from tallystick.stores.claims import StoreClaims
+from tallystick.stores.own import own_store
 
 if TYPE_CHECKING:
     import logging
 
-    from tallystick._core.engine import Need, Reply
     from tallystick._core.used_tokens import UsedTokens
-    from tallystick.stores.sqlite import SQLiteReplay
-    from tallystick.types import ReplayStore
+    from tallystick.errors import TallystickError
+    from tallystick.types import Store
 
-__all__ = ["choose_store"]
+__all__ = ["BaseStore", "choose_store", "open_store"]
 
-_EXISTS: Reply = ('"claim":"exists"', b"")
+REDIS = ("redis", "rediss", "valkey", "valkeys")
+POSTGRESQL = ("postgresql", "postgres")
+
+_FORMS = (
+    "memory:, sqlite:, sqlite:///absolute/path, redis://, rediss://, valkey://, valkeys://, "
+    "postgresql://, postgres://"
+)
 
 
 def choose_store(
-    replay: str | os.PathLike[str] | ReplayStore | SQLiteReplay,
-    logger: logging.Logger,
-    *,
-    development: bool = False,
+    option: str | Store | None, logger: logging.Logger, *, development: bool = False
 ) -> UsedTokens:
-    """Return the store that the option asks for."""
-    if replay == "memory":
-        return MemoryStore(logger, warns=not development)
-    return SharedStore(_answerer(replay), logger)
+    """Return what answers the claims of one engine, from the option ``store``.
 
-
-class ClaimAnswerer(Protocol):
-    """Answers the need ``claim``."""
-
-    def check(self) -> None:
-        """Raise :class:`StoreUnavailableError` when a claim would fail now."""
-
-    def claim_need(self, need: Need) -> bool:
-        """Claim what the need names; ``True`` when it was free."""
-
-    notice: str
-    """A message for the operator; "" if there is none."""
-
-    def take_notice(self) -> str:
-        """Return the message, once."""
-
-
-class SharedStore:
-    """A store that other processes share. Its failures and notices are logged once.
-
-    Thread-safe and fork-safe.
+    Raises ``invalid_argument`` for what is no store. Nothing is opened yet.
     """
+    if option == "memory:":
+        from tallystick.stores.memory import CoreMemory
 
-    note = None
-
-    def __init__(self, store: ClaimAnswerer, logger: logging.Logger) -> None:
-        self._store = store
-        self._logger = logger
-        self._failure = ""
-
-    def start(self) -> None:
-        try:
-            self._store.check()
-        except StoreUnavailableError as reason:
-            self._log_failure(str(reason))
-        self._log_notice()
-
-    def configuration(self) -> dict[str, Any]:
-        return {"replay": "host"}
-
-    def answer(self, need: Need) -> Reply:
-        try:
-            claimed = self._store.claim_need(need)
-        except StoreUnavailableError as reason:
-            self._log_failure(str(reason))
-            return members_of({"claim": "unavailable", "failed": str(reason)}), b""
-        self._failure = ""
-        self._log_notice()
-        return CLAIMED if claimed else _EXISTS
-
-    def _log_notice(self) -> None:
-        if self._store.notice:
-            self._logger.warning("%s", self._store.take_notice())
-
-    def _log_failure(self, failure: str) -> None:
-        if failure != self._failure:
-            self._logger.error("%s", failure)
-        self._failure = failure
+        return CoreMemory(logger, warns=not development)
+    if option is None or isinstance(option, (str, os.PathLike)):
+        return StoreClaims(open_store("sqlite:" if option is None else option), logger, owned=True)
+    return StoreClaims(option if isinstance(option, ClaimStore) else own_store(option), logger)
 
 
-class _Custom:
-    """Claims in a store of the application."""
+def open_store(url: str | os.PathLike[str]) -> BaseStore:
+    """Return the store of a URL: what ``AgentAuth(store=url)`` uses, to put values in it too.
 
-    notice = ""
+    Nothing is opened before its first use. Raises ``invalid_argument`` for another text, and where
+    the package for that server is missing. No text of an error holds the URL's password.
+    """
+    if not isinstance(url, (str, os.PathLike)):
+        raise wrong_type("store", f"a URL ({_FORMS})", url)
+    if isinstance(url, os.PathLike) or url in ("memory", "sqlite") or _is_path(url):
+        raise _no_url(url)
+    scheme, _, rest = url.partition(":")
+    scheme = scheme.lower()
+    if scheme == "memory" and not rest:
+        from tallystick.stores.memory import MemoryStore
 
-    def __init__(self, store: ReplayStore) -> None:
-        self._store = store
-        self._name = type(store).__name__
+        return MemoryStore()
+    if scheme == "sqlite":
+        from tallystick.stores.sqlite import SQLiteStore
 
-    def check(self) -> None:
-        """An unknown store is only asked when there is a claim."""
+        return SQLiteStore(_sqlite_path(rest))
+    if scheme in REDIS and rest.startswith("//"):
+        from tallystick.stores.redis import RedisStore
 
-    def take_notice(self) -> str:
-        return self.notice
+        return RedisStore(f"{scheme}:{rest}")
+    if scheme in POSTGRESQL and rest.startswith("//"):
+        from tallystick.stores.postgresql import PostgreSQLStore
 
-    def claim_need(self, need: Need) -> bool:
-        try:
-            claimed: object = self._store.claim(need["issuer"], need["jti"], need["expires_at"])
-        except Exception as reason:
-            raise StoreUnavailableError(
-                f"{self._name}.claim raised {type(reason).__name__}: {reason}"
-            ) from reason
-        # A coroutine or a number would count as true: only True and False pass.
-        if claimed is True or claimed is False:
-            return claimed
-        raise StoreUnavailableError(
-            f"{self._name}.claim returned {type(claimed).__name__}, not a bool"
-        )
-
-
-def _answerer(replay: str | os.PathLike[str] | ReplayStore | SQLiteReplay) -> ClaimAnswerer:
-    if isinstance(replay, str) and replay != "sqlite" and not _is_path(replay):
-        raise error(
-            "invalid_argument",
-            f"replay={replay!r} is neither 'sqlite' nor 'memory' nor a path: "
-            "write a file of this folder as './name'",
-        )
-    if isinstance(replay, str) and "://" in replay:
-        raise error(
-            "invalid_argument",
-            f"replay={_scheme(replay)!r} is a URL and not a path: give an object with "
-            "claim(issuer, jti, expires_at) that talks to that store",
-        )
-    if isinstance(replay, (str, os.PathLike)):
-        from tallystick.stores.sqlite import ReplayFile
-
-        return ReplayFile(None if replay == "sqlite" else replay)
-    return _custom(replay)
-
-
-def _scheme(url: str) -> str:
-    # The rest of it may hold a password.
-    return url[: url.index("://") + 3] + "..."
+        return PostgreSQLStore(f"{scheme}:{rest}")
+    raise _unknown(scheme, rest)
 
 
 def _is_path(text: str) -> bool:
-    return os.sep in text or (os.altsep is not None and os.altsep in text)
+    # A single letter before the colon is a drive of Windows.
+    return "@" not in text and re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", text) is None
 
 
-def _custom(store: ReplayStore | SQLiteReplay) -> ClaimAnswerer:
-    from tallystick.stores.sqlite import SQLiteReplay, file_of
+def _no_url(path: str | os.PathLike[str]) -> TallystickError:
+    if path in ("memory", "sqlite"):
+        return error("invalid_argument", f"store='{path}' is no URL: write '{path}:'")
+    if not os.fspath(path):
+        return error("invalid_argument", f"store must not be empty: write one of {_FORMS}")
+    said = os.fspath(path)
+    try:
+        url = Path(os.path.abspath(said)).as_uri().replace("file:", "sqlite:", 1)
+    except (ValueError, TypeError):
+        return error(
+            "invalid_argument", f"store is neither a URL nor a path: write one of {_FORMS}"
+        )
+    return error("invalid_argument", f"store={said!r} is no URL: write {url!r}")
 
-    claim = getattr(store, "claim", None)
-    # A subclass with a method claim is a store of the application.
-    if isinstance(store, SQLiteReplay) and claim is None:
-        return file_of(store)
-    if isinstance(store, type) or not callable(claim) or inspect.iscoroutinefunction(claim):
+
+def _sqlite_path(rest: str) -> Path | None:
+    if not rest:
+        return None
+    if not rest.startswith("///") or "?" in rest or "#" in rest:
         raise error(
             "invalid_argument",
-            f"replay= takes 'sqlite', 'memory', a path or an object with a synchronous "
-            f"claim(issuer, jti, expires_at), not {type(store).__name__}",
+            "store: a file is written 'sqlite:///absolute/path', and 'sqlite:' is the file of "
+            "this user (in a path, ? is %3F and # is %23)",
         )
-    return _Custom(cast("ReplayStore", store))
+    path = unquote(rest).lstrip("/")
+    return Path(path if os.name == "nt" else "/" + path)
+
+
+def _unknown(scheme: str, rest: str) -> TallystickError:
+    # Without "//" it may be another text, such as "user:password".
+    found = f"{scheme}:// is" if rest.startswith("//") else "it is"
+    return error("invalid_argument", f"store: {found} none of {_FORMS}")

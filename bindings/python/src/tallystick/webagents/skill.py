@@ -17,7 +17,7 @@ from tallystick._access.token_endpoint import engine_of
 from tallystick._core.loading import load_core
 from tallystick._core.problems import error
 from tallystick._generated import CODES
-from tallystick.errors import TallystickError
+from tallystick.errors import StoreUnavailableError, TallystickError
 from tallystick.skill import AuthSkill as Tokens
 from tallystick.types import Body
 from tallystick.webagents.context import AuthContext
@@ -61,7 +61,7 @@ class AuthSkill(Skill):
         ``invalid_config`` here. ``keys_dir`` defaults to ``WEBAGENTS_KEYS_DIR``, else to
         ``~/.webagents/keys``; an RSA key that webagents made there is taken over.
     ``options``
-        any option of :class:`tallystick.AuthSkill`, such as ``signer`` or ``replay``.
+        any option of :class:`tallystick.AuthSkill`, such as ``signer`` or ``store``.
 
     Thread-safe. The agent is known from the first request or ``initialize`` on; before,
     ``base_url`` or ``agent_id`` must be set for what needs an identity.
@@ -263,6 +263,9 @@ class AuthSkill(Skill):
         try:
             line = " ".join(map(_word, words))
             result = await (await self._ready()).arun_command(line)
+        except StoreUnavailableError as down:
+            # Its text is for the operator alone.
+            raise self._refuse(down) from None
         except TallystickError as wrong:
             raise _failed_command(wrong) from None
         return {**result.data, "display": result.display}
