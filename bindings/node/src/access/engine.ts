@@ -56,7 +56,8 @@ export class AccessEngine {
     this.#http = new HttpExchange((address) => isPublic(core, address));
     const used = new UsedTokens(host.replay);
     const configuration = () => ({ access: { ...members(host), ...used.configuration() } }) as object;
-    this.#engine = new Engine(core, configuration, this.#needs(host, used), (ok) => {
+    const name = host.role === "authority" ? "Authority" : "AuthSkill";
+    this.#engine = new Engine(name, core, configuration, this.#needs(host, used), (ok) => {
       const { bound, expires_at, used_until } = ok as Partial<AccessVerifyResult & AccessServeResult>;
       if (bound === true && expires_at !== undefined) used.accepted(expires_at);
       if (used_until !== undefined) used.accepted(used_until);

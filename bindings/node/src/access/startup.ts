@@ -1,5 +1,6 @@
 import { misuse } from "../core/answers.js";
 import { consoleLogger, type Logger } from "../core/console.js";
+import { closedError } from "../core/engine.js";
 import { sharedCore } from "../core/load.js";
 import type { AccessConfig, ConfigReadResult } from "../core/operations.js";
 import type { Core } from "../core/portable/core.js";
@@ -95,7 +96,7 @@ export class Lifecycle<Started extends { readonly engine: AccessEngine }> {
    * @throws {@link TallystickError} if it could not start; `invalid_argument` once it is closed.
    */
   async running(): Promise<Started> {
-    if (this.#state === "closed") throw misuse("invalid_argument", `this ${this.#name} was closed: make a new one`);
+    if (this.#state === "closed") throw closedError(this.#name);
     return this.#started;
   }
 

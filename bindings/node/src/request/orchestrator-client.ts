@@ -134,10 +134,11 @@ export class OrchestratorClient {
   /**
    * Waits until the core and the key are ready.
    *
-   * @throws {@link TallystickError} `invalid_key`, `invalid_config` or `invalid_argument`.
+   * @throws {@link TallystickError} `invalid_key`; `invalid_argument` for the value of an option,
+   *   and once it is closed; `invalid_config` if koffi is missing for the native backend.
    */
   async ready(): Promise<void> {
-    await this.#started;
+    void (await this.#started).engine.opened;
   }
 
   /**
@@ -262,7 +263,8 @@ async function start(options: OrchestratorClientOptions): Promise<Started> {
     sign: (need) => signer.sign(need.input),
     check: () => failed("a client checks nothing"),
   };
-  const engine = withOptions("OrchestratorClient", NAMES, () => new Engine(core, () => configuration, needs));
+  const name = "OrchestratorClient";
+  const engine = withOptions(name, NAMES, () => new Engine(name, core, () => configuration, needs));
   return { core, engine };
 }
 

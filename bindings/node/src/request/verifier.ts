@@ -141,6 +141,6 @@ function openVerifier(core: Core, options: AgentAuthOptions, development: boolea
     },
   });
   const accepted = (result: unknown) => used.accepted((result as Verified).claims.exp);
-  const engine = withOptions("AgentAuth", NAMES, () => new Engine(core, configuration, needs, accepted));
+  const engine = withOptions("AgentAuth", NAMES, () => new Engine("AgentAuth", core, configuration, needs, accepted));
   return engine;
 }
