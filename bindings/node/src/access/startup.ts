@@ -44,18 +44,26 @@ export async function openEngine(
     logger.warn("devMode: plain http on loopback is accepted for issuers that are not configured: not for production");
   } else if (!isStore(host.replay)) warnOfMemory(logger);
   const signs = host.role === "authority" || read.mode === "self-issued";
-  const keys = signs ? await signingKeys(core, read.access, keysDir, options) : undefined;
+  if (!signs && options.signer !== undefined) {
+    throw misuse(
+      "invalid_argument",
+      "AuthSkill: signer cannot be used with authority: in portal mode the authority signs",
+    );
+  }
+  const what = host.role === "authority" ? "Authority" : "AuthSkill";
+  const keys = signs ? await signingKeys(core, what, read.access, keysDir, options) : undefined;
   return new AccessEngine(core, { ...host, access: read.access, keys, logger });
 }
 
 async function signingKeys(
   core: Core,
+  what: string,
   access: AccessConfig,
   keysDir: string,
   options: HostOptions,
 ): Promise<SigningKeys | undefined> {
   const { signer, publicKey, signerTimeout, keyBits: bits } = options;
-  if (signer !== undefined) return new ExternalKey(core, signer, { publicKey, signerTimeout });
+  if (signer !== undefined) return new ExternalKey(core, what, signer, { publicKey, signerTimeout });
   const { agent_id: agentId } = access;
   // A skill without an id only verifies, and makes no file.
   if (agentId === undefined) return undefined;
