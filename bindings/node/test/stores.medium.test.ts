@@ -194,7 +194,7 @@ describe("the option store", () => {
 
 /** A store that loses what it holds when it is told to. */
 class Losing extends MemoryStore {
-  lostAt: number | undefined;
+  override lostAt: number | undefined = undefined;
   override async claim(id: string, seconds: number): Promise<boolean> {
     await sleep(5);
     return super.claim(id, seconds);

@@ -61,6 +61,8 @@ function now(): number {
  * the process. It holds up to 100,000 claims and 10,000 values, and refuses more.
  */
 export class MemoryStore implements OwnStore {
+  /** When it lost what it held, in seconds since 1970: never. */
+  readonly lostAt: number | undefined = undefined;
   readonly #claims = new Entries(MAX_CLAIMS);
   readonly #values = new Entries(MAX_VALUES);
   readonly [START]: StoreStart = { setting: "store memory:", required: true, check: async () => {} };

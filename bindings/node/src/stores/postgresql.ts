@@ -62,6 +62,8 @@ const PRUNE_EVERY = 64;
  * this machine's by more than 60 s, is refused.
  */
 export class PostgreSQLStore implements OwnStore {
+  /** When it lost what it held, in seconds since 1970: undefined, since a loss cannot be seen. */
+  readonly lostAt: number | undefined = undefined;
   readonly [START]: StoreStart;
   readonly #tables: Tables;
   readonly #connections: Connections;

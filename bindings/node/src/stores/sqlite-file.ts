@@ -33,12 +33,13 @@ PRAGMA application_id = ${APPLICATION};
 PRAGMA user_version = ${FORMAT};
 `;
 
-// One statement is one atomic step. What expires by the last pruning is not claimed, so that a
-// clock that steps back reopens nothing.
+// One statement is one atomic step. Nothing is claimed that would expire before the last pruning, so
+// that a clock that steps back reopens nothing; and nothing before a loss is known that another
+// process noted.
 const CLAIM = `
-INSERT INTO tallystick_used (id, expires_at) SELECT ?, ? FROM tallystick_state WHERE ? > pruned
-ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE expires_at <= ?
-RETURNING (SELECT lost_at FROM tallystick_state) AS lost_at`;
+INSERT INTO tallystick_used (id, expires_at)
+SELECT ?, ? FROM tallystick_state WHERE pruned < ? AND lost_at <= ?
+ON CONFLICT (id) DO NOTHING`;
 
 const STATE = "SELECT lost_at, born, pruned >= ? AS stale FROM tallystick_state";
 const LOSE = "UPDATE tallystick_state SET lost_at = max(lost_at, ?)";
@@ -72,8 +73,7 @@ interface State {
 export class SQLiteFile {
   /** Of this file alone: a random number in it, and its place. A copy of it has another place. */
   readonly identity: string;
-  /** When a file before it was lost, in seconds since 1970; 0: never. */
-  lostAt: number;
+  #lostAt: number;
   readonly #path: string;
   readonly #place: string | undefined;
   readonly #database: Database;
@@ -86,7 +86,7 @@ export class SQLiteFile {
     this.#place = place;
     this.#database = database;
     this.identity = `${hex(state.born)} ${place}`;
-    this.lostAt = state.lost_at;
+    this.#lostAt = state.lost_at;
   }
 
   /** Opens a file, and makes it where it is missing. */
@@ -104,6 +104,11 @@ export class SQLiteFile {
     }
   }
 
+  /** When a file before this one was lost, in seconds since 1970, as far as it is known; 0: never. */
+  get lostAt(): number {
+    return this.#lostAt;
+  }
+
   /** Whether the file was deleted, or another one is in its place. */
   get isReplaced(): boolean {
     return placeOf(this.#path) !== this.#place;
@@ -112,19 +117,23 @@ export class SQLiteFile {
   /** Notes for all processes that what the file before this one held was lost, in seconds since 1970. */
   lose(at: number): void {
     this.#run(LOSE, at);
-    this.lostAt = Math.max(this.lostAt, at);
+    this.#lostAt = Math.max(this.#lostAt, at);
   }
 
-  /** "stale": the clock was set back behind what the file has forgotten, so nobody knows. */
-  claim(id: Uint8Array, seconds: number): "claimed" | "exists" | "stale" {
+  /**
+   * What became of a claim. "lost": another process noted that a file before this one was lost.
+   * "stale": the clock was set back behind what the file has forgotten, so nobody knows.
+   */
+  claim(id: Uint8Array, seconds: number): "claimed" | "exists" | "lost" | "stale" {
     this.#pruneAtTimes("tallystick_used");
-    const now = Math.floor(Date.now() / 1000);
     const until = expiry(seconds);
-    const [claimed] = this.#withRoom("tallystick_used", () => this.#all<State>(CLAIM, id, until, until, now));
-    const { lost_at, stale } = claimed ?? this.#state(until);
-    this.lostAt = Math.max(this.lostAt, lost_at);
-    if (claimed !== undefined) return "claimed";
-    return stale === 1 ? "stale" : "exists";
+    const changed = this.#withRoom("tallystick_used", () => this.#run(CLAIM, id, until, until, this.#lostAt));
+    if (changed === 1) return "claimed";
+    const [state] = this.#all<State>(STATE, until);
+    if (state === undefined) throw new Error("its table tallystick_state is empty");
+    if (state.lost_at <= this.#lostAt) return state.stale === 1 ? "stale" : "exists";
+    this.#lostAt = state.lost_at;
+    return "lost";
   }
 
   put(id: Uint8Array, value: Uint8Array, seconds: number): void {
@@ -144,12 +153,6 @@ export class SQLiteFile {
   close(): void {
     this.#statements.clear();
     this.#database.close();
-  }
-
-  #state(until: number): State {
-    const [state] = this.#all<State>(STATE, until);
-    if (state === undefined) throw new Error("its table tallystick_state is empty");
-    return state;
   }
 
   #pruneAtTimes(table: Table): void {
@@ -188,8 +191,8 @@ export class SQLiteFile {
     return this.#prepared(sql).all(...parameters) as Row[];
   }
 
-  #run(sql: string, ...parameters: (number | Uint8Array)[]): void {
-    this.#prepared(sql).run(...parameters);
+  #run(sql: string, ...parameters: (number | Uint8Array)[]): number {
+    return Number(this.#prepared(sql).run(...parameters).changes);
   }
 
   #prepared(sql: string): ReturnType<Database["prepare"]> {

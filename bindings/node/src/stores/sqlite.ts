@@ -87,6 +87,7 @@ export class SQLiteStore implements OwnStore {
   async claim(id: string, seconds: number): Promise<boolean> {
     checkClaim(id, seconds);
     const claimed = await this.#use((file) => file.claim(bytesOf(id), seconds));
+    if (claimed === "lost") throw this.#lost();
     if (claimed !== "stale") return claimed === "claimed";
     throw this.#unavailable(
       "has forgotten claims that expire later than this one",
@@ -139,7 +140,7 @@ export class SQLiteStore implements OwnStore {
     for (let turn = 0; ; turn++) {
       try {
         // Who waits for a lock lets others wait, too, so that one tries at a time.
-        if (this.#pause === undefined) return this.#done(work(this.#current(this.#driver)));
+        if (this.#pause === undefined) return this.#noteUse(work(this.#current(this.#driver)));
       } catch (error) {
         if (!/\blocked\b/.test(String(error))) throw this.#failed(error);
         this.#pause = rest(turn).then(() => {
@@ -151,10 +152,9 @@ export class SQLiteStore implements OwnStore {
     }
   }
 
-  #done<T>(result: T): T {
+  #noteUse<T>(result: T): T {
     this.#usedAt = Date.now() / 1000;
-    // Another process may have noted a loss meanwhile.
-    if ((this.#file?.lostAt ?? 0) > this.#lostAt) throw this.#lost(this.#file?.lostAt);
+    this.#lostAt = this.#file?.lostAt ?? this.#lostAt;
     return result;
   }
 
@@ -179,19 +179,16 @@ export class SQLiteStore implements OwnStore {
     }
     this.#last = file.identity;
     this.#usedAt = Date.now() / 1000;
-    if (!isLost) {
-      this.#lostAt = file.lostAt;
-      return file;
-    }
+    this.#lostAt = file.lostAt;
+    if (!isLost) return file;
     file.close();
-    throw this.#lost(file.lostAt);
+    throw this.#lost();
   }
 
-  #lost(at = 0): TallystickError {
-    this.#lostAt = at;
+  #lost(): TallystickError {
     return this.#unavailable(
       "was deleted or replaced while it was in use",
-      `tokens that were issued by ${at} (seconds since 1970) are refused until they have expired, because they may ` +
+      `tokens that were issued by ${this.#lostAt} (seconds since 1970) are refused until they have expired, because they may ` +
         "have been used before: leave the new file alone",
     );
   }
