@@ -19,7 +19,7 @@ from tallystick._core.arguments import (
 from tallystick._core.core import InstanceReplacedError
 from tallystick._core.engine import Engine, members_of
 from tallystick._core.loading import load_core
-from tallystick._core.problems import error, options_named
+from tallystick._core.problems import error, options_named, shown
 from tallystick._files.keys_folder import KeysFolder
 from tallystick._http.request import BodyNeed, Buffers, GivenBody, agiven_body, given_facts
 from tallystick.stores import choose_store
@@ -324,7 +324,7 @@ class Verifier:
 
     def _warn(self, answer: Answer) -> None:
         messages = [warning["message"] for warning in answer["warnings"]]
-        where = "keys" if self._folder is None else self._folder.path
+        where = "keys" if self._folder is None else shown(self._folder.path)
         for message in messages:
             if message not in self._warned:
                 self._logger.warning("%s: %s", where, message)
