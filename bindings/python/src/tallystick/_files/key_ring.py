@@ -52,7 +52,10 @@ class FixedRing:
     """One key that is held elsewhere, such as in a KMS."""
 
     def __init__(self, core: Core, public_key: str) -> None:
-        keys = call_json(core, "key.inspect", {"text": public_key, "want": "public"})["keys"]
+        try:
+            keys = call_json(core, "key.inspect", {"text": public_key, "want": "public"})["keys"]
+        except TallystickError as refused:
+            raise error(refused.code, f"public_key: {refused.message}") from None
         if len(keys) != 1:
             raise error("invalid_key", f"public_key holds {len(keys)} keys: give one")
         self._key = keys[0]
