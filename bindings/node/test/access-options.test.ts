@@ -52,6 +52,16 @@ test("a key of the configuration that JSON would drop is refused, and what is gi
   await open.close();
 });
 
+test("a key of the configuration is never taken for a misspelt option of the program", async () => {
+  const surface = JSON.parse(await readFile(new URL("../../../../conformance/surface.json", import.meta.url), "utf8"));
+  const keys = Object.keys(surface.classes.AuthSkill.configuration);
+  assert.ok(keys.includes("leeway"));
+  for (const key of keys) {
+    const text = new RegExp(`^options: ${key}: it is not plain data`);
+    assert.throws(() => new AuthSkill({}, any({ [key]: () => 1 })), refusal("invalid_config", text));
+  }
+});
+
 test("what is inherited is refused, as a copy would not have it", async () => {
   const authority = new Authority("https://inherits.example", { keysDir: await temporaryFolder(), logger: quiet });
   const inherits = (parent: object, own: object) =>
