@@ -15,7 +15,6 @@ from tallystick._core.problems import error, shown
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Mapping
 
 __all__ = ["Settings", "read_authority", "read_settings"]
 
@@ -42,7 +41,7 @@ OWN = (
 CLOSE = 0.75
 """How alike a misspelt option is to one that is meant: more than any key of a configuration."""
 
-OBJECTS = ("signer", "keys", "replay", "ssl_context", "on_error", "logger")
+OBJECTS = ("signer", "keys", "store", "ssl_context", "on_error", "logger")
 """Those of them that are no plain data."""
 
 

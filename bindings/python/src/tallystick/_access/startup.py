@@ -58,9 +58,7 @@ def open_host(
         )
     limit = SIGNER_TIMEOUT if signer_timeout is None else signer_timeout
     signing = choose_signing(core, signer, public_key, limit)
-    return Host(
-        used, trust=trust, ring=FixedRing(core, public_key), signing=signing, policy=policy
-    )
+    return Host(used, trust=trust, ring=FixedRing(core, public_key), signing=signing, policy=policy)
 
 
 def must_go_together(
