@@ -21,15 +21,19 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "servers"))
 
+from typing import TYPE_CHECKING
+
 import servers  # noqa: E402
 from timing import say  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BODY = ('{"message":"' + "x" * 1010 + '"}').encode()
 TARGETS = {"memory": 0.8, "SQLite": 0.65, "Redis": 0.55}

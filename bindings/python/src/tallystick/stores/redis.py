@@ -42,6 +42,8 @@ _FIXES = (
     ("uthenticat", _USER_FIX),
     ("username-password", _USER_FIX),
     ("without any password", "the server wants no password: name none"),
+    ("MOVED", "name a server that is alone: clusters are not supported"),
+    ("slot not served", "name a server that is alone: clusters are not supported"),
     ("DB index", "choose a database number that the server has"),
     ("unknown command", "Redis 6.2 or later, or Valkey, is needed"),
     ("max number of clients", "raise maxclients of the server"),
