@@ -59,7 +59,8 @@ const PRUNE_EVERY = 64;
  * own, with up to 8 connections.
  *
  * On each new connection it looks at the server. One that is read-only, or whose clock differs from
- * this machine's by more than 60 s, is refused.
+ * this machine's by more than 60 s, is refused. A standby that takes over should be a synchronous
+ * one: what others lack is not seen.
  */
 export class PostgreSQLStore implements OwnStore {
   /** When it lost what it held, in seconds since 1970: undefined, since a loss cannot be seen. */
