@@ -256,7 +256,7 @@ class StoreTest {
     const accepted = await load;
     if (accepted.length === 0) throw new Error("no claim was answered");
     for (const claim of accepted) await this.#refuses(claim);
-    expect(answerIn(await this.#settled(claimOf(newId()))), true, "an id that nobody claimed is free");
+    await this.#recovers();
   }
 
   /** Has new ids claimed for a time; returns those that were accepted. */
@@ -296,6 +296,17 @@ class StoreTest {
       const outcome = await this.#processes.one(this.#calls++, task);
       if (!("error" in outcome)) return outcome;
       if (performance.now() > end) throw new Error(`it does not answer after an outage: ${outcome.error}`);
+      await sleep(50);
+    }
+  }
+
+  /** New ids are free again. */
+  async #recovers(): Promise<void> {
+    const end = performance.now() + RECOVERY * 1000;
+    for (;;) {
+      const outcome = await this.#settled(claimOf(newId()));
+      if (!("lost" in outcome)) return expect(answerIn(outcome), true, "an id that nobody claimed is free");
+      if (performance.now() > end) answerIn(outcome);
       await sleep(50);
     }
   }
