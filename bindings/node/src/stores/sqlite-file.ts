@@ -28,8 +28,7 @@ CREATE TABLE IF NOT EXISTS tallystick_values (
 CREATE TABLE IF NOT EXISTS tallystick_state (
     one INTEGER PRIMARY KEY CHECK (one = 1), pruned INTEGER NOT NULL,
     lost_at INTEGER NOT NULL DEFAULT 0, born BLOB NOT NULL);
-INSERT OR IGNORE INTO tallystick_state (one, pruned, born)
-    VALUES (1, -9223372036854775808, randomblob(16));
+INSERT OR IGNORE INTO tallystick_state (one, pruned, born) VALUES (1, 0, randomblob(16));
 PRAGMA application_id = ${APPLICATION};
 PRAGMA user_version = ${FORMAT};
 `;
@@ -71,34 +70,34 @@ interface State {
  * An open file. All is synchronous and short: what another process has locked is an error at once.
  */
 export class SQLiteFile {
-  /** A random number of this file. */
-  readonly born: string;
+  /** Of this file alone: a random number in it, and its place. A copy of it has another place. */
+  readonly identity: string;
   /** When a file before it was lost, in seconds since 1970; 0: never. */
   lostAt: number;
   readonly #path: string;
-  readonly #identity: string | undefined;
+  readonly #place: string | undefined;
   readonly #database: Database;
   readonly #statements = new Map<string, ReturnType<Database["prepare"]>>();
   readonly #turns: Record<Table, number> = { tallystick_used: 0, tallystick_values: 0 };
   readonly #swept: Record<Table, Uint8Array> = { tallystick_used: FIRST, tallystick_values: FIRST };
 
-  private constructor(path: string, identity: string | undefined, database: Database, state: State) {
+  private constructor(path: string, place: string | undefined, database: Database, state: State) {
     this.#path = path;
-    this.#identity = identity;
+    this.#place = place;
     this.#database = database;
-    this.born = hex(state.born);
+    this.identity = `${hex(state.born)} ${place}`;
     this.lostAt = state.lost_at;
   }
 
   /** Opens a file, and makes it where it is missing. */
   static open(open: OpenDatabase, path: string, maxBytes: number): SQLiteFile {
     create(path);
-    const identity = identityOf(path);
+    const place = placeOf(path);
     const database = open(path);
     try {
       const state = prepare(database, maxBytes);
-      if (identityOf(path) !== identity) throw new Error("it was replaced while it was being opened");
-      return new SQLiteFile(path, identity, database, state);
+      if (placeOf(path) !== place) throw new Error("it was replaced while it was being opened");
+      return new SQLiteFile(path, place, database, state);
     } catch (error) {
       database.close();
       throw error;
@@ -107,7 +106,7 @@ export class SQLiteFile {
 
   /** Whether the file was deleted, or another one is in its place. */
   get isReplaced(): boolean {
-    return identityOf(this.#path) !== this.#identity;
+    return placeOf(this.#path) !== this.#place;
   }
 
   /** Notes for all processes that what the file before this one held was lost, in seconds since 1970. */
@@ -253,7 +252,7 @@ function isOurs(database: Database): boolean {
   const { application, format, tables } = found ?? { application: 0, format: 0, tables: 0 };
   if (application === 0 && tables === 0) return false;
   if (application !== APPLICATION) throw new Error("it belongs to another application");
-  if (format !== FORMAT) throw new Error(`it has the format ${format} of another version of tallystick`);
+  if (format !== FORMAT) throw new Error(`its format is version ${format}, and this package has ${FORMAT}`);
   return true;
 }
 
@@ -280,7 +279,7 @@ function rollBack(database: Database): void {
   } catch {}
 }
 
-function identityOf(path: string): string | undefined {
+function placeOf(path: string): string | undefined {
   const status = statSync(path, { bigint: true, throwIfNoEntry: false });
   return status === undefined ? undefined : `${status.dev} ${status.ino}`;
 }
