@@ -21,9 +21,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "servers"))
@@ -31,9 +31,12 @@ sys.path.insert(0, str(HERE.parent / "servers"))
 import servers  # noqa: E402
 from timing import say  # noqa: E402
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 BODY = ('{"message":"' + "x" * 1010 + '"}').encode()
 TARGETS = {"memory": 0.8, "SQLite": 0.65, "Redis": 0.55}
-"""The part of the bare application's requests that is to be reached (issue of the stores)."""
+"""The part of the bare application's requests that is to be reached."""
 
 
 @dataclass

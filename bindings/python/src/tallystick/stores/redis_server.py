@@ -59,11 +59,11 @@ class RedisServer(ForkAware):
         Returns the run id, and the command that tells others of a loss, or ``None``.
         """
         info, policy, save, append, clock, lost = answers
+        facts = self._facts(_permitted(info))
+        _refuse_kind(facts)
         for answer in (clock, lost):
             if isinstance(answer, Exception):
                 raise answer
-        facts = self._facts(_permitted(info))
-        _refuse_kind(facts)
         self._refuse_eviction(_setting(policy) or facts.get("maxmemory_policy"))
         self._notice_persistence(_setting(save), _setting(append))
         refuse_clock(int(clock[0]) + int(clock[1]) / 1e6)
