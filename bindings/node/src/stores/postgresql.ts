@@ -59,7 +59,8 @@ const PRUNE_EVERY = 64;
  * own, with up to 8 connections.
  *
  * On each new connection it looks at the server. One that is read-only, or whose clock differs from
- * this machine's by more than 60 s, is refused.
+ * this machine's by more than 60 s, is refused. A standby that takes over should be a synchronous
+ * one: what others lack is not seen.
  */
 export class PostgreSQLStore implements OwnStore {
   /** When it lost what it held, in seconds since 1970: undefined, since a loss cannot be seen. */
@@ -204,7 +205,11 @@ export class PostgreSQLStore implements OwnStore {
     const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
     const said = reason(first);
     const what = this.#password === "" ? said : said.replaceAll(this.#password, "***");
-    return unavailable(this[START].setting, what, first instanceof RefusedServer ? first.fix : fixOf(first, said));
+    return unavailable(
+      this[START].setting,
+      `cannot be used (${what})`,
+      first instanceof RefusedServer ? first.fix : fixOf(first, said),
+    );
   }
 }
 

@@ -204,7 +204,11 @@ export class RedisStore implements OwnStore {
     const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
     const said = reason(first);
     const what = this.#password === "" ? said : said.replaceAll(this.#password, "***");
-    return unavailable(this[START].setting, what, first instanceof RefusedServer ? first.fix : fixOf(said));
+    return unavailable(
+      this[START].setting,
+      `cannot be used (${what})`,
+      first instanceof RefusedServer ? first.fix : fixOf(said),
+    );
   }
 }
 
