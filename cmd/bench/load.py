@@ -23,11 +23,10 @@ import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "servers"))
-
-from typing import TYPE_CHECKING
 
 import servers  # noqa: E402
 from timing import say  # noqa: E402
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
 BODY = ('{"message":"' + "x" * 1010 + '"}').encode()
 TARGETS = {"memory": 0.8, "SQLite": 0.65, "Redis": 0.55}
-"""The part of the bare application's requests that is to be reached (issue of the stores)."""
+"""The part of the bare application's requests that is to be reached."""
 
 
 @dataclass

@@ -284,7 +284,7 @@ class PostgreSQL(Server):
 
     def _copy(self, primary: PostgreSQL) -> None:
         where = ["-h", str(primary.folder), "-p", str(primary.port), "-U", "postgres"]
-        if self.run("pg_basebackup", "-D", str(self._data), "-R", "-X", "stream", *where) != 0:
+        if self.run("pg_basebackup", "-D", str(self._data), "-R", "-c", "fast", *where) != 0:
             raise RuntimeError(f"pg_basebackup failed: {self._tail()}")
 
 

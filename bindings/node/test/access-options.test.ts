@@ -445,7 +445,10 @@ describe("an AuthSkill", () => {
     assert.throws(() => new AuthSkill(config, any(options)), renamed);
     assert.throws(() => new Authority("https://portal.example", any(options)), renamed);
     const misplaced = new AuthSkill(any({ ...config, ...options }), { logger: quiet });
-    assert.match((await rejectsWith("invalid_config", misplaced.ready())).message, /bits: .*constructor, as keyBits/);
+    assert.match(
+      (await rejectsWith("invalid_config", misplaced.ready())).message,
+      /bits: .*constructor, as the option keyBits/,
+    );
     const made = new AuthSkill(config, { logger: quiet, keyBits: 2048 });
     after(() => made.close());
     await made.ready();

@@ -24,6 +24,31 @@ if TYPE_CHECKING:
 SERVERS = Path(__file__).parents[3] / "cmd" / "servers" / "servers.py"
 
 
+GEVENT = """
+from gevent import monkey; monkey.patch_all()
+import gevent, os, sys, time
+import tallystick
+store = getattr(tallystick, sys.argv[1])(sys.argv[2], timeout=1)
+jobs = [gevent.spawn(store.claim, os.urandom(16).hex(), 60) for _ in range(200)]
+gevent.joinall(jobs)
+print(sum(job.value for job in jobs), flush=True)
+sys.stdin.readline()
+ticks = []
+def tick():
+    while True:
+        ticks.append(time.monotonic()); gevent.sleep(0.05)
+ticker = gevent.spawn(tick)
+def fail():
+    began = time.monotonic()
+    try: store.claim(os.urandom(16).hex(), 60)
+    except tallystick.StoreUnavailableError: return time.monotonic() - began
+jobs = [gevent.spawn(fail) for _ in range(64)]
+gevent.joinall(jobs)
+print(max(job.value for job in jobs) < 2, max(b - a for a, b in zip(ticks, ticks[1:])) < 0.5)
+"""
+"""A program whose greenlets claim; then, after a line of input, while the server hangs."""
+
+
 def _servers() -> Any:
     if not SERVERS.exists():
         pytest.skip("cmd/servers is not here: the tests run outside of the repository")

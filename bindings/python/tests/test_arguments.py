@@ -408,6 +408,11 @@ def test_what_is_signed_and_sent_is_named(keys: KeyPair) -> None:
             OrchestratorClient(wrong, keys.private)  # type: ignore[arg-type]
         with pytest.raises(InvalidArgumentError, match=r"^method takes a text"):
             OrchestratorClient("x", keys.private).sign(wrong, BOB)  # type: ignore[arg-type]
+    client = OrchestratorClient("x", keys.private)
+    for method, url, name in (("\ud800", BOB, "method"), ("GET", BOB + "\ud800", "url")):
+        with pytest.raises(InvalidArgumentError, match=f"^{name} has an unpaired surrogate"):
+            client.sign(method, url)
+    client.sign("GET", BOB)
     with pytest.raises(InvalidArgumentError, match=r"^public_key takes a text"):
         OrchestratorClient("x", bytes, public_key=b"x")  # type: ignore[arg-type]
 

@@ -154,8 +154,12 @@ export class SQLiteStore implements OwnStore {
 
   #noteUse<T>(result: T): T {
     this.#usedAt = Date.now() / 1000;
-    this.#lostAt = this.#file?.lostAt ?? this.#lostAt;
+    this.#noteLoss(this.#file);
     return result;
+  }
+
+  #noteLoss(file: SQLiteFile | undefined): void {
+    this.#lostAt = Math.max(this.#lostAt, file?.lostAt ?? 0);
   }
 
   #current(open: OpenDatabase): SQLiteFile {
@@ -179,7 +183,7 @@ export class SQLiteStore implements OwnStore {
     }
     this.#last = file.identity;
     this.#usedAt = Date.now() / 1000;
-    this.#lostAt = file.lostAt;
+    this.#noteLoss(file);
     if (!isLost) return file;
     file.close();
     throw this.#lost();
@@ -188,8 +192,8 @@ export class SQLiteStore implements OwnStore {
   #lost(): TallystickError {
     return this.#unavailable(
       "was deleted or replaced while it was in use",
-      `tokens that were issued by ${this.#lostAt} (seconds since 1970) are refused until they have expired, because they may ` +
-        "have been used before: leave the new file alone",
+      `tokens that were issued by ${this.#lostAt} (seconds since 1970) are refused until they have expired, because ` +
+        "they may have been used before: leave the new file alone",
     );
   }
 

@@ -148,7 +148,7 @@ export class UsedTokens {
 
   /** Logs each failure of an outage once. */
   #noteFailure(error: unknown, level: "error" | "warn" = "error"): string {
-    const why = reason(error);
+    const why = error instanceof TallystickError ? error.message : reason(error);
     this.#failedAt = performance.now();
     if (this.#failures.size >= MAX_FAILURES || this.#failures.has(why)) return why;
     this.#failures.add(why);

@@ -172,7 +172,7 @@ class OrchestratorClient:
         """
         if isinstance(session, type) or not callable(getattr(session, "post", None)):
             raise wrong_type("session", "an aiohttp.ClientSession", session)
-        must_be_text("url", url)
+        must_be_utf8("url", url)
         must_be_seconds("timeout", timeout, MAX_TIMEOUT)
         body = _json(payload)
         target = _endpoint(self._core, url)
@@ -276,8 +276,10 @@ def _cached_client(issuer_id: str, private_key: str | bytes) -> OrchestratorClie
 
 
 def _target(method: str, url: str | yarl.URL) -> str:
-    must_be_text("method", method)
-    if not isinstance(url, str) and not hasattr(url, "raw_path_qs"):
+    must_be_utf8("method", method)
+    if isinstance(url, str):
+        must_be_utf8("url", url)
+    elif not hasattr(url, "raw_path_qs"):
         raise wrong_type("url", "a text or a yarl.URL", url)
     return f'"now":{time.time()!r},"method":{quote(method)},"url":{quote(str(url))}'
 

@@ -32,6 +32,7 @@ __all__ = [
     "RefusedServerError",
     "ServerStore",
     "must_be_one_address",
+    "open_in_thread",
     "refuse_clock",
     "wait_for_socket",
 ]
@@ -39,6 +40,7 @@ __all__ = [
 MOST_CLOCK_DIFFERENCE = 60
 """Seconds that the clocks of a server and of this host may differ."""
 
+Opened = TypeVar("Opened", bound="_Usable")
 Usable = TypeVar("Usable", bound="_Usable")
 Found = TypeVar("Found")
 
@@ -219,21 +221,16 @@ class _Pool(ForkAware):
         _close_all(idle)
 
     def _open(self, deadline: Deadline) -> Connection:
-        # In a thread of its own: looking up a name has no time limit. What arrives too late for
-        # this call serves a later one.
+        # What arrives too late for this call serves a later one.
         doors, idle = self._doors, self._idle
         if not doors.acquire(timeout=deadline.left()):
             raise TimeoutError
-        arrival: Future[Connection] = Future()
-        arguments = (arrival, self._connect, doors)
-        opener = threading.Thread(
-            target=_fulfil, args=arguments, name="tallystick-connect", daemon=True
-        )
         try:
-            opener.start()
+            arrival = open_in_thread(self._connect)
         except BaseException:
             doors.release()
             raise
+        arrival.add_done_callback(lambda _: doors.release())
         try:
             return arrival.result(deadline.left())
         except BaseException:
@@ -249,6 +246,10 @@ class _Pool(ForkAware):
             idle.append(connection)
         else:
             connection.close()
+
+    def __del__(self) -> None:
+        if os.getpid() == self._pid:
+            _close_all(self._idle)
 
     def after_fork_in_child(self) -> None:
         # Closing them would end the parent's sessions.
@@ -401,17 +402,24 @@ def _close_all(idle: list[Any]) -> None:
         connection.close()
 
 
-def _fulfil(
-    arrival: Future[Connection], connect: Callable[[], Connection], doors: threading.Semaphore
-) -> None:
+def open_in_thread(connect: Callable[[], Opened]) -> Future[Opened]:
+    """Connect in a thread of its own: looking up a name has no time limit."""
+    arrival: Future[Opened] = Future()
+    # From now on it cannot be cancelled: whoever gives up says what becomes of the connection.
+    arrival.set_running_or_notify_cancel()
+    threading.Thread(
+        target=_fulfil, args=(arrival, connect), name="tallystick-connect", daemon=True
+    ).start()
+    return arrival
+
+
+def _fulfil(arrival: Future[Opened], connect: Callable[[], Opened]) -> None:
     try:
         connection = connect()
     except BaseException as reason:
         arrival.set_exception(reason)
     else:
         arrival.set_result(connection)
-    finally:
-        doors.release()
 
 
 async def _within(seconds: float, work: Coroutine[Any, Any, Found]) -> Found:

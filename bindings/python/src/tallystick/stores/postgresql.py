@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 from typing import TYPE_CHECKING
@@ -10,7 +11,6 @@ from tallystick._core.arguments import must_be_text
 from tallystick._core.problems import error
 from tallystick.stores.base import (
     Deadline,
-    Threads,
     must_be_claim,
     must_be_document,
     must_be_id,
@@ -18,11 +18,13 @@ from tallystick.stores.base import (
     must_be_put,
     must_be_version,
 )
-from tallystick.stores.connections import ServerStore
+from tallystick.stores.connections import ServerStore, open_in_thread
 from tallystick.stores.postgresql_session import AsyncSession, Question, source_of
 from tallystick.stores.postgresql_tables import Tables, inspect_server
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import psycopg_pool
 
     from tallystick.stores.postgresql_session import Answer, Session, Statement
@@ -59,6 +61,7 @@ _CONNECT_FIXES = (
     ("database ", "create the database, or correct its name in the URL"),
     ("too many clients", _MOST_FIX),
     ("connection slots", _MOST_FIX),
+    ("does not match host", "name the host as its certificate does"),
     ("certificate", "name its authority: ?sslmode=verify-full&sslrootcert=FILE"),
     ("SSL", "see whether the server speaks TLS: sslmode in the URL"),
     ("starting up", "wait until the server has started"),
@@ -112,7 +115,6 @@ class PostgreSQLStore(ServerStore):
         super().__init__(
             f"store {self._source.name}", required=required, timeout=timeout, most=MOST_CONNECTIONS
         )
-        self._openers = Threads(MOST_CONNECTIONS)
         self._found = False
         # One step each: threads count together.
         self._claims = itertools.count(1)
@@ -164,10 +166,6 @@ class PostgreSQLStore(ServerStore):
     async def awrite(self, name: str, expected_version: int, value: bytes) -> bool:
         """Do what :meth:`write` does without blocking the event loop."""
         return self._wrote(await self._aask(self._write_of(name, expected_version, value)))
-
-    def close(self) -> None:
-        super().close()
-        self._openers.close()
 
     def _claim_of(self, id: str, seconds: int) -> Question:
         must_be_claim(id, seconds)
@@ -228,7 +226,12 @@ class PostgreSQLStore(ServerStore):
         return session
 
     async def _aconnect(self) -> AsyncSession:
-        return AsyncSession(await self._openers.run(self._connect))
+        arrival = open_in_thread(self._connect)
+        try:
+            return AsyncSession(await asyncio.wrap_future(arrival))
+        except asyncio.CancelledError:
+            arrival.add_done_callback(_close)
+            raise
 
     def _explained(self, reason: Exception) -> tuple[str, str]:
         text = " ".join(str(reason).split()) or type(reason).__name__
@@ -237,6 +240,11 @@ class PostgreSQLStore(ServerStore):
         if fix is None:
             fix = next((fix for words, fix in _CONNECT_FIXES if words in text), _DEFAULT_FIX)
         return text, fix
+
+
+def _close(arrival: Future[Session]) -> None:
+    if arrival.exception() is None:
+        arrival.result().close()
 
 
 def _value(answer: Answer) -> bytes | None:

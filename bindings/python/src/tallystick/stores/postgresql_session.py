@@ -254,7 +254,9 @@ def _of_url(url: str) -> Source:
     if not url.lower().startswith(("postgresql://", "postgres://")):
         raise error("invalid_argument", "server must be a URL of postgresql or postgres")
     must_be_one_address(url)
-    conninfo_to_dict(url)
+    ports = str(conninfo_to_dict(url).get("port") or 5432)
+    if not ports.replace(",", "").isdigit():
+        raise error("invalid_argument", "server: the URL's port is no number")
     return Source(without_secret(url), url, {})
 
 

@@ -47,6 +47,7 @@ _FIXES = (
     ("DB index", "choose a database number that the server has"),
     ("unknown command", "Redis 6.2 or later, or Valkey, is needed"),
     ("max number of clients", "raise maxclients of the server"),
+    ("mismatch, certificate", "name the host as its certificate does"),
     ("CERTIFICATE_VERIFY_FAILED", "name its authority: rediss://HOST:PORT/0?ssl_ca_certs=FILE"),
     ("WRONG_VERSION_NUMBER", "this port speaks no TLS: write redis://, or name the port that does"),
     ("closed by server", _TLS_FIX),
