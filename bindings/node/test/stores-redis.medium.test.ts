@@ -309,17 +309,23 @@ describe("a store in Redis", { skip: missing }, () => {
     assert.equal(await store.claim(id, 60), false);
   });
 
-  test("lets a program end that never closes it", async () => {
-    const entry = JSON.stringify(new URL("../../dist/index.js", import.meta.url).href);
-    const script = `import { RedisStore } from ${entry};
-      const store = new RedisStore(${JSON.stringify(server.url)});
-      console.log(await store.claim("${newId()}", 5));`;
-    const start = performance.now();
-    const { stdout, code, stderr } = await runNode(["--input-type=module", "--eval", script]);
-    assert.equal(stdout.trim(), "true", stderr);
-    assert.equal(code, 0);
-    assert.ok(performance.now() - start < 5000);
-  });
+  for (const [name, packages] of Object.entries(REDIS_PACKAGES)) {
+    test(`lets a program end that never closes it, by ${name}`, async () => {
+      const [entry, chooser] = ["../../dist/index.js", "./packages.js"].map((path) =>
+        JSON.stringify(new URL(path, import.meta.url).href),
+      );
+      const script = `import { RedisStore } from ${entry};
+        import { installInstead } from ${chooser};
+        installInstead(${JSON.stringify(packages)});
+        const store = new RedisStore(${JSON.stringify(server.url)}, { timeout: 20 });
+        console.log(await store.claim("${newId()}", 5));`;
+      const start = performance.now();
+      const { stdout, code, stderr } = await runNode(["--input-type=module", "--eval", script]);
+      assert.equal(stdout.trim(), "true", stderr);
+      assert.equal(code, 0);
+      assert.ok(performance.now() - start < 15_000);
+    });
+  }
 
   test("in processes of node:cluster and in worker threads each id is claimed once", async () => {
     const folder = await temporaryFolder();
