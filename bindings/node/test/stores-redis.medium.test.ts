@@ -420,27 +420,29 @@ describe("a server that must not hold claims is refused:", { skip: missing }, ()
     assert.equal(made.status, 0, String(made.stderr));
     for (const file of [folder, key, cert]) await chmod(file, 0o755);
     const plain = await Server.start("redis");
+    const port = await clusterPort();
     const config = (text: string) => ["--config", text];
     const secure = await Server.start(
       "redis",
       ...config("port 0"),
-      ...config(`tls-port ${plain.port + 1}`),
+      ...config(`tls-port ${port}`),
       ...config(`tls-cert-file ${cert}`),
       ...config(`tls-key-file ${key}`),
       ...config("tls-auth-clients no"),
     );
-    const url = `rediss://127.0.0.1:${plain.port + 1}/0`;
+    const url = `rediss://127.0.0.1:${port}/0`;
     for (const packages of Object.values(REDIS_PACKAGES)) {
       installInstead(packages);
       assert.match(
-        await refusal(url),
+        await refusal(storeOf(url, { timeout: 20 })),
         /self.signed certificate.*: let Node trust its certificate \(NODE_EXTRA_CA_CERTS\)/,
       );
-      assert.match(await refusal(`valkeys://127.0.0.1:${plain.port}/0`), /TLS \(rediss:\) or without/);
-      await refusal(url.replace("rediss:", "redis:"));
+      const none = storeOf(`valkeys://127.0.0.1:${plain.port}/0`, { timeout: 0.5 });
+      assert.match(await refusal(none), /TLS \(rediss:\) or without/);
+      await refusal(storeOf(url.replace("rediss:", "redis:"), { timeout: 0.5 }));
     }
     const entry = JSON.stringify(new URL("../../dist/index.js", import.meta.url).href);
-    const script = `import { RedisStore } from ${entry}; console.log(await new RedisStore("${url}").claim("${newId()}", 5));`;
+    const script = `import { RedisStore } from ${entry}; console.log(await new RedisStore("${url}", { timeout: 20 }).claim("${newId()}", 5));`;
     const env = { ...process.env, NODE_EXTRA_CA_CERTS: cert };
     const { stdout, stderr } = await runNode(["--input-type=module", "--eval", script], { env });
     assert.equal(stdout.trim(), "true", stderr);
