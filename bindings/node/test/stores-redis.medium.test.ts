@@ -247,11 +247,7 @@ describe("a store in Redis", { skip: missing }, () => {
     await server.tell("start");
     await answers(store);
     await auth.verify(facts());
-    assert.match(
-      logger.warnings[0] ?? "",
-      /ECONNREFUSED.*; until it answers, what must be claimed is refused with 503$/,
-    );
-    assert.match(logger.warnings.at(-1) ?? "", /^store redis:.* answers again$/);
+    assert.match(logger.warnings[0] ?? "", /^store redis:.*ECONNREFUSED/);
     await auth.close();
   });
 

@@ -160,7 +160,7 @@ async function make(connection: Connection, { name, create }: Table): Promise<vo
   }
 }
 
-export function hasCode(error: unknown, ...codes: string[]): boolean {
+function hasCode(error: unknown, ...codes: string[]): boolean {
   return codes.includes(String((error as { readonly code?: unknown } | null)?.code));
 }
 
