@@ -706,3 +706,12 @@ test("what a caller of an agent reads holds nothing of the store", { skip: missi
   assert.doesNotMatch(inspect(error, { showHidden: true, depth: 9 }), /s3cret/);
   await auth.close().catch(() => {});
 });
+
+test("the package loads no client before a store needs it", async () => {
+  const entry = JSON.stringify(new URL("../../dist/cjs/index.js", import.meta.url).pathname);
+  const script = `const { RedisStore, PostgreSQLStore } = require(${entry});
+    new RedisStore("redis://127.0.0.1"), new PostgreSQLStore("postgresql://127.0.0.1/a");
+    console.log(Object.keys(require.cache).filter((name) => /node_modules/.test(name)).length);`;
+  const { stdout, stderr } = await runNode(["--eval", script]);
+  assert.equal(stdout.trim(), "0", stderr);
+});

@@ -168,7 +168,7 @@ function isOfStatement(error: unknown): boolean {
 }
 
 function mustBePool(server: unknown): void {
-  const { connect, end, totalCount } = server as Partial<PostgreSQLPool>;
+  const { connect, end, totalCount } = (server ?? {}) as Partial<PostgreSQLPool>;
   if (typeof connect === "function" && typeof end === "function" && typeof totalCount === "number") return;
   throw misuse("invalid_argument", `PostgreSQLStore: server must be a URL or a Pool of pg (it is ${kindOf(server)})`);
 }
