@@ -225,6 +225,10 @@ class _Pool(ForkAware):
         doors, idle = self._doors, self._idle
         if not doors.acquire(timeout=deadline.left()):
             raise TimeoutError
+        arrived = _next(idle)
+        if arrived is not None:
+            doors.release()
+            return arrived
         try:
             arrival = open_in_thread(self._connect)
         except BaseException:
@@ -289,6 +293,10 @@ class _AsyncPool:
     async def _open(self) -> AsyncConnection:
         # What arrives too late for this call serves a later one.
         await self._doors.acquire()
+        arrived = _next(self._idle)
+        if arrived is not None:
+            self._doors.release()
+            return arrived
         arrival = asyncio.ensure_future(self._connect())
         arrival.add_done_callback(lambda _: self._doors.release())
         try:

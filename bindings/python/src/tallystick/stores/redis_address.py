@@ -32,10 +32,11 @@ _OPTIONS = {
     "username",
 }
 
-# The asynchronous client does not have these.
+# The asynchronous client, in some versions, does not have these.
 _SYNC_OPTIONS = {
     "ssl_ocsp_context",
     "ssl_ocsp_expected_cert",
+    "ssl_password",
     "ssl_validate_ocsp",
     "ssl_validate_ocsp_stapled",
 }
