@@ -454,6 +454,18 @@ describe("an outage", { skip: missing }, () => {
     await own.end();
   });
 
+  test("while a store is closed ends no program", async () => {
+    const own = await Server.start("postgresql");
+    const store = storeOf(own.url);
+    for (let times = 0; times < 3; times++) {
+      await Promise.all(Array.from({ length: 16 }, () => store.claim(newId(), 60)));
+      await Promise.all([store.close(), own.tell("stop")]);
+      await own.tell("start");
+      await answers(store);
+    }
+    await own.end();
+  });
+
   test("at the start is a warning where the store is not required", async () => {
     const own = await Server.start("postgresql");
     await own.tell("stop");

@@ -90,8 +90,9 @@ export class Connections {
     const pool = await this.#pool?.catch(() => undefined);
     this.#pool = undefined;
     this.#known = new WeakSet();
-    pool?.off("error", ignore);
-    if (pool !== this.#server) await pool?.end();
+    // Connections of its own pool may still break while they end.
+    if (pool === this.#server) pool.off("error", ignore);
+    else await pool?.end();
   }
 
   async #checkOut(pool: PostgreSQLPool, turn: Turn): Promise<Connection> {

@@ -80,8 +80,8 @@ export class PostgreSQLStore implements OwnStore {
    * @throws {@link TallystickError} `invalid_argument`
    */
   constructor(server: string | PostgreSQLPool, options: PostgreSQLStoreOptions = {}) {
-    checkOptions("PostgreSQLStore", options, RULES);
-    const { table = "tallystick", timeout = TIMEOUT, required = true } = options;
+    const own = checkOptions("PostgreSQLStore", options, RULES);
+    const { table = "tallystick", timeout = TIMEOUT, required = true } = own;
     const url = typeof server === "string" ? urlOf(server) : undefined;
     const setting = url === undefined ? "store PostgreSQLStore(pool)" : settingOf(url);
     this.#password = url === undefined ? "" : passwordOf(url);

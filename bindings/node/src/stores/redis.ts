@@ -69,8 +69,8 @@ export class RedisStore implements OwnStore {
    * @throws {@link TallystickError} `invalid_argument`
    */
   constructor(server: string | RedisClient, options: RedisStoreOptions = {}) {
-    checkOptions("RedisStore", options, RULES);
-    const { prefix = "tallystick:", timeout = TIMEOUT, required = true } = options;
+    const own = checkOptions("RedisStore", options, RULES);
+    const { prefix = "tallystick:", timeout = TIMEOUT, required = true } = own;
     const url = typeof server === "string" ? urlOf(server) : undefined;
     const address = url === undefined ? undefined : addressOf(url);
     const setting = url === undefined ? "store RedisStore(client)" : settingOf(url);

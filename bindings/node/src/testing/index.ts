@@ -69,13 +69,13 @@ const RULES: Rules<StoreTestOptions> = {
  * @throws {@link StoreTestError} for the first thing that is wrong. `invalid_argument`.
  */
 export async function checkStore(module: URL | string, options: StoreTestOptions = {}): Promise<void> {
-  checkOptions("checkStore", options, RULES);
-  const processes = await opened(urlOf(module), options.processes ?? 4);
+  const own = checkOptions("checkStore", options, RULES);
+  const processes = await opened(urlOf(module), own.processes ?? 4);
   try {
-    for (const [name, check] of new StoreTest(processes, options).checks()) {
+    for (const [name, check] of new StoreTest(processes, own).checks()) {
       const start = performance.now();
       await named(name, check);
-      options.onProgress?.(`${name}: passed in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+      own.onProgress?.(`${name}: passed in ${((performance.now() - start) / 1000).toFixed(1)} s`);
     }
   } finally {
     processes.close();
