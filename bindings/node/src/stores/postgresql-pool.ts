@@ -87,9 +87,10 @@ export class Connections {
 
   /** Ends the pool if it is its own; the next call makes another. */
   async close(): Promise<void> {
-    const pool = await this.#pool?.catch(() => undefined);
+    const opening = this.#pool;
     this.#pool = undefined;
     this.#known = new WeakSet();
+    const pool = await opening?.catch(() => undefined);
     // Connections of its own pool may still break while they end.
     if (pool === this.#server) pool.off("error", ignore);
     else await pool?.end();
