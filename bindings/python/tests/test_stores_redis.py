@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 import sys
 import threading
@@ -463,7 +462,8 @@ def test_a_replica_is_refused_also_one_that_was_the_primary() -> None:
 
 
 def test_a_part_of_a_cluster_is_refused() -> None:
-    with real_servers.redis(cluster=True) as server:
+    bus = {"cluster-port": str(real_servers.free_port())}
+    with real_servers.redis(cluster=True, config=bus) as server:
         assert "(it runs in cluster mode): name a server that is alone" in refusal(
             RedisStore(server.url)
         )
@@ -492,8 +492,7 @@ def test_a_password_that_nobody_asks_for_is_refused() -> None:
 
 
 def test_a_wrong_address_is_refused(url: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = real_servers.free_port()
     assert "refused.): see whether the server runs" in refusal(
         RedisStore(f"redis://127.0.0.1:{port}")
     )
@@ -584,8 +583,7 @@ def test_a_user_with_few_rights(client: Any, url: str, prefix: str) -> None:
 @pytest.fixture(scope="module")
 def tls() -> Iterator[tuple[int, Path]]:
     """A server that speaks TLS alone: its port, and the folder with its authority."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = real_servers.free_port()
     with real_servers.certificates("redis") as folder:
         config = {
             "port": "0",
