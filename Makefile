@@ -259,7 +259,7 @@ lint: python node links lint-github imports-node cmd/bench/node_modules/.package
 	cd $(PYTHON_DIR) && $(CURDIR)/$(VENV)/bin/mypy src tests examples
 	cd $(PYTHON_DIR) && PYTHONPATH=src $(CURDIR)/$(VENV)/bin/lint-imports
 	for folder in cmd/bench cmd/demo cmd/docs cmd/servers conformance/drivers/python conformance/peers/python; do \
-		MYPYPATH=$$folder $(VENV)/bin/mypy --config-file $(PYTHON_DIR)/pyproject.toml --explicit-package-bases $$folder || exit 1; \
+		MYPYPATH=$$folder:cmd/servers $(VENV)/bin/mypy --config-file $(PYTHON_DIR)/pyproject.toml --explicit-package-bases $$folder || exit 1; \
 	done
 	cd $(NODE_DIR) && npm run --silent check && node_modules/.bin/tsc -p tsconfig.programs.json && node_modules/.bin/tsc -p tsconfig.workers.json
 	$(SCRIPTS)

@@ -21,9 +21,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "servers"))
@@ -31,9 +31,14 @@ sys.path.insert(0, str(HERE.parent / "servers"))
 import servers  # noqa: E402
 from timing import say  # noqa: E402
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Guard = str | Callable[[contextlib.ExitStack], str]
+
 BODY = ('{"message":"' + "x" * 1010 + '"}').encode()
 TARGETS = {"memory": 0.8, "SQLite": 0.65, "Redis": 0.55}
-"""The part of the bare application's requests that is to be reached (issue of the stores)."""
+"""The part of the bare application's requests that is to be reached."""
 
 
 @dataclass
@@ -138,7 +143,7 @@ def measure(folder: Path, seconds: int, rounds: int) -> dict[str, list[Result]]:
         for turn in range(rounds):
             for name, guard, environment in contestants(folder, turn):
                 with contextlib.ExitStack() as one:
-                    chosen = guard(one) if callable(guard) else guard
+                    chosen = guard if isinstance(guard, str) else guard(one)
                     environment = {**environment, "KEYS": str(keys)}
                     if name == "by hand":
                         environment["REDIS"], chosen = chosen, "by hand"
@@ -150,7 +155,7 @@ def measure(folder: Path, seconds: int, rounds: int) -> dict[str, list[Result]]:
     return results
 
 
-def contestants(folder: Path, turn: int) -> list[tuple[str, object, dict[str, str]]]:
+def contestants(folder: Path, turn: int) -> list[tuple[str, Guard, dict[str, str]]]:
     """Return a name, the guard or what starts its server, and the environment of each."""
 
     def redis(stack: contextlib.ExitStack) -> str:

@@ -112,7 +112,7 @@ def flask_requests(
     ours = {
         "flask + memory": AgentAuth(keys_dir, store="memory:", dev_mode=False),
         "flask + SQLite": AgentAuth(
-            keys_dir, replay=str(folder / f"{len(live)}.sqlite3"), dev_mode=False
+            keys_dir, store=f"sqlite://{folder}/{len(live)}.sqlite3", dev_mode=False
         ),
     }
     calls = {name: application(auth) for name, auth in ours.items()}

@@ -159,7 +159,7 @@ func (c Config) checkLists() error {
 func CheckWord(word string) error {
 	for _, mark := range [...]string{"#", scope.NamespacePrefix, "trust:"} {
 		if strings.HasPrefix(word, mark) {
-			return errors.New("must be the word alone, without #, namespace: and trust:")
+			return errors.New("must be the word alone, without #, namespace: or trust: before it")
 		}
 	}
 	scopes, err := scope.Parse(word)

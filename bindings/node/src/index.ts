@@ -51,8 +51,9 @@ export {
   type SendOptions,
 } from "./request/orchestrator-client.js";
 export { MemoryStore } from "./stores/memory.js";
-export { PostgreSQLStore, type PostgreSQLStoreOptions } from "./stores/postgresql.js";
-export { RedisStore, type RedisStoreOptions } from "./stores/redis.js";
+export { PostgreSQLStore, type PostgreSQLStoreOptions, type VersionedDocument } from "./stores/postgresql.js";
+export type { PostgreSQLPool } from "./stores/postgresql-pool.js";
+export { type RedisClient, RedisStore, type RedisStoreOptions } from "./stores/redis.js";
 export { SQLiteStore, type SQLiteStoreOptions } from "./stores/sqlite.js";
 export type { Store } from "./stores/store.js";
 export {

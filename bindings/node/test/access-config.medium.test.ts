@@ -86,7 +86,11 @@ describe("a configuration", () => {
       /trusted_?issuers/i,
     ],
     ["a pattern that is none", { ...CONFIG, deny: [""] }, /deny/],
-    ["a number that is none", { ...CONFIG, tokenTtl: Number.NaN }, /the configuration.*"tokenTtl" is NaN/],
+    [
+      "a number that is none",
+      { ...CONFIG, tokenTtl: Number.NaN },
+      /^configuration: tokenTtl: it is not plain data \(it is NaN\)/,
+    ],
     ["no identity at all", {}, /base_url|agent_id/],
   ];
   for (const [name, config, message] of wrong) {
@@ -150,7 +154,7 @@ skills:
     ["key.yaml", "[a, b]: c\n", /key\.yaml: line 1: a key must be a text/],
     ["number.yaml", "1: c\n", /number\.yaml: line 1: a key must be a text/],
     ["deep.yaml", `a: ${"[".repeat(100_000)}\n`, /deep\.yaml: /],
-    ["infinite.yaml", "agent_id: me\ntoken_ttl: .inf\n", /infinite\.yaml.*"token_ttl" is Infinity/],
+    ["infinite.yaml", "agent_id: me\ntoken_ttl: .inf\n", /^infinite\.yaml: token_ttl: .*it is Infinity/],
     ["list.yaml", "- read\n", /list\.yaml/],
     ["broken.json", '{"authority": "https://portal.example",\n "agentId": }', /broken\.json: it is not JSON/],
     [

@@ -254,7 +254,7 @@ describe("a file that cannot be used says what to do", () => {
     const misplaced = await rejectsWith("invalid_config", AuthSkill.fromFile(host, { logger: quiet }));
     assert.match(
       misplaced.message,
-      /host\.yaml: signer: is an option of the program.*: give it to the constructor, as signer$/,
+      /host\.yaml: signer: is an option of the program.*: give it to the constructor, as the option signer$/,
     );
   });
 });

@@ -1,10 +1,12 @@
 // What is misspelt or of a wrong type must fail where it is written: a guard that does not
 // understand what it requires would let everybody in. Each refusal has its accepting twin.
 import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { Authority, AuthSkill, fetchEndpoints, nodeEndpoints, TallystickError } from "tallystick";
 import { echo, lateServer, portal, SECRET, site } from "./access-support.js";
-import { known, Lines, quiet, rejectsWith, send, temporaryFolder } from "./support.js";
+import { known, Lines, newest, quiet, rejectsWith, send, temporaryFolder } from "./support.js";
 
 const keysDir = await temporaryFolder();
 const { at, skill } = await site({ alice: {}, bob: {} });
@@ -23,23 +25,41 @@ function refusal(code: string, text: RegExp) {
   };
 }
 
-test("an option that JSON would drop is refused, and what is given counts as at the call", async () => {
+test("a key of the configuration that JSON would drop is refused, and what is given counts as at the call", async () => {
   const config = { baseUrl: "https://lossy.example", keysDir };
   for (const [options, text] of [
-    [{ requireBinding: () => true }, /"requireBinding" is a function/],
-    [{ allow: () => 1 }, /"allow" is a function/],
-    [{ tokenTtl: Number.POSITIVE_INFINITY }, /"tokenTtl" is Infinity/],
-    [{ tokenTtl: 5n }, /"tokenTtl" is a bigint/],
-    [{ onEror() {} }, /"onEror" is a function/],
-    [{ deny: [undefined] }, /is undefined/],
+    [{ requireBinding: () => true }, /^options: requireBinding: it is not plain data \(it is a function\)/],
+    [{ allow: () => 1 }, /^options: allow: it is not plain data/],
+    [{ leeway: () => 1 }, /^options: leeway: it is not plain data/],
+    [{ tokenTtl: Number.POSITIVE_INFINITY }, /^options: tokenTtl: .*Infinity/],
+    [{ tokenTtl: Number.NaN }, /^options: tokenTtl: .*NaN/],
+    [{ tokenTtl: 5n }, /^options: tokenTtl: .*a bigint/],
+    [{ realm: "\ud800" }, /^options: realm: .*unpaired surrogate/],
+    [{ deny: [undefined] }, /^options: deny: .*is undefined/],
+    [{ "x\ny": () => {} }, /^options: "x\\ny": /],
+    [{ onErorr() {} }, /^options: onErorr: there is no such key: write onError or remove it$/],
+    [{ loger: quiet }, /^options: loger: there is no such key: write logger or remove it$/],
   ] as const) {
-    assert.throws(() => new AuthSkill(config, any(options)), refusal("invalid_argument", text));
+    assert.throws(() => new AuthSkill(config, any(options)), refusal("invalid_config", text));
+    // The core's check of the rest comes later: here it would be refused as well.
+    const misplaced = new AuthSkill(any({ ...config, ...options }), { logger: quiet });
+    await rejectsWith("invalid_config", misplaced.ready());
   }
   const deny = ["@alice"];
   const open = new AuthSkill(config, { requireBinding: true, tokenTtl: undefined, deny, logger: quiet });
   deny.push("not a pattern");
   assert.equal((await open.ready()).baseUrl, "https://lossy.example");
   await open.close();
+});
+
+test("a key of the configuration is never taken for a misspelt option of the program", async () => {
+  const surface = JSON.parse(await readFile(new URL("../../../../conformance/surface.json", import.meta.url), "utf8"));
+  const keys = Object.keys(surface.classes.AuthSkill.configuration);
+  assert.ok(keys.includes("leeway"));
+  for (const key of keys) {
+    const text = new RegExp(`^options: ${key}: it is not plain data`);
+    assert.throws(() => new AuthSkill({}, any({ [key]: () => 1 })), refusal("invalid_config", text));
+  }
 });
 
 test("what is inherited is refused, as a copy would not have it", async () => {
@@ -65,15 +85,54 @@ test("what is inherited is refused, as a copy would not have it", async () => {
   await authority.close();
 });
 
-test("a public key that no signer goes with is refused: a file would sign unnoticed", async () => {
-  const [config, signer] = [{ baseUrl: "https://kms.example", keysDir }, async () => new Uint8Array(256)];
+describe("options of a signer", () => {
+  const config = { baseUrl: "https://kms.example", keysDir };
+  const signer = async () => new Uint8Array(256);
   const { publicPem: publicKey } = known;
-  assert.throws(() => new AuthSkill(config, { publicKey }), refusal("invalid_argument", /publicKey needs a signer/));
-  assert.throws(
-    () => new Authority("https://kms.example", { keysDir, publicKey }),
-    refusal("invalid_argument", /publicKey needs a signer/),
-  );
-  await new AuthSkill(config, { publicKey, signer, logger: quiet }).ready();
+  const made: Readonly<Record<string, (options: object) => AuthSkill | Authority>> = {
+    AuthSkill: (options) => new AuthSkill(config, { logger: quiet, ...options }),
+    Authority: (options) => new Authority("https://kms.example", { keysDir, logger: quiet, ...options }),
+  };
+  for (const [name, make] of Object.entries(made)) {
+    test(`${name} refuses those that no signer goes with: a file would sign unnoticed`, async () => {
+      for (const options of [{ publicKey }, { signerTimeout: 5 }]) {
+        const text = new RegExp(`^${name}: ${Object.keys(options)} needs a signer`);
+        assert.throws(() => make(options), refusal("invalid_argument", text));
+      }
+      const right = make({ publicKey, signer, signerTimeout: 5 });
+      after(() => right.close());
+      await right.ready();
+    });
+
+    test(`${name} names the one that is no key`, async () => {
+      for (const [options, code, text] of [
+        [{ signer: "garbage" }, "invalid_key", /^signer: no key found/],
+        [{ signer: publicKey }, "invalid_key", /^signer: /],
+        [{ signer, publicKey: "garbage" }, "invalid_key", /^publicKey: no key found/],
+        [{ signer }, "invalid_argument", /^a signing function needs publicKey/],
+        [{ signer: known.privatePem, publicKey }, "invalid_argument", /^publicKey goes with a signing function/],
+      ] as const) {
+        const { message } = await rejectsWith(code, make(options).ready());
+        assert.match(message.replace(`${name}: `, ""), text);
+        assert.ok(message.startsWith(`${name}: `), message);
+      }
+      const right = make({ signer: known.privatePem });
+      after(() => right.close());
+      await right.ready();
+    });
+  }
+
+  test("are refused beside an authority, which signs", async () => {
+    const portal = { agentId: "a", authority: "https://portal.example" };
+    for (const options of [{ signer, publicKey }, { signer: known.privatePem }]) {
+      const wrong = new AuthSkill(portal, { ...options, logger: quiet });
+      const { message } = await rejectsWith("invalid_argument", wrong.ready());
+      assert.equal(message, "AuthSkill: signer cannot be used with authority: in portal mode the authority signs");
+    }
+    const right = new AuthSkill(portal, { logger: quiet });
+    after(() => right.close());
+    assert.equal((await right.ready()).mode, "portal");
+  });
 });
 
 describe("a guard", () => {
@@ -261,6 +320,12 @@ describe("an authority", () => {
       { logger: {} },
       { keysDir: 5 },
       { allowedScopes: "read" },
+      { allowedScopes: ["read", 1] },
+      { allowedScopes: ["\ud800"] },
+      { realm: "" },
+      { realm: "\ud800" },
+      { keysDir: "a\0b" },
+      { clientsFile: "\ud800" },
       5,
       null,
     ]) {
@@ -270,8 +335,49 @@ describe("an authority", () => {
       );
     }
     assert.throws(() => new Authority(any(5)), refusal("invalid_argument", /issuer must be a text/));
+    assert.throws(
+      () => new Authority("https://portal.example", any({ allowedScopes: ["read", 1] })),
+      refusal("invalid_argument", /^Authority: allowedScopes must be .*\(its entry 1 is the number 1\)$/),
+    );
     const made = new Authority("https://portal.example", { keysDir, logger: quiet, allowedScopes: ["read"] });
     after(() => made.close());
+  });
+
+  test("names what the core refuses of a client as the program wrote it", async () => {
+    const { authority } = await portal([{ clientId: "old", secret: SECRET }]);
+    const right = { clientId: "x", secret: SECRET, scopes: ["read"], targets: ["@bob"] };
+    for (const [wrong, text] of [
+      [{ clientId: "" }, /^clientId must be a text that is not empty/],
+      [{ clientId: "a b" }, /^clientId must be printable/],
+      [{ scopes: ["a b"] }, /^scopes\[0\]: a scope pattern/],
+      [{ scopes: ["read", "\ud800"] }, /^scopes must be .*its entry 1 is a text with an unpaired surrogate/],
+      [{ namespaces: ["a b"] }, /^namespaces\[0\]: /],
+      [{ trust: ["a b"] }, /^trust\[0\]: /],
+      [{ targets: ["@***"] }, /^targets\[0\]: /],
+      [{ secret: "short" }, /^secret: a client secret must/],
+      [{ secret: undefined, publicKey: "garbage" }, /^publicKey: .*no key found/],
+      [{ publicKey: known.publicPem }, /^a client has a publicKey or a secret, not both/],
+    ] as const) {
+      const { message } = await rejectsWith("invalid_argument", authority.registerClient({ ...right, ...wrong }));
+      assert.match(message.replace(/^registerClient: /, ""), text);
+      assert.doesNotMatch(message, /clients\[/);
+    }
+    assert.equal((await authority.listClients()).length, 1);
+    await authority.registerClient(right);
+    assert.equal((await authority.listClients()).length, 2);
+  });
+
+  test("blames the file, and not the call, for a client that was in it before", async () => {
+    const folder = await temporaryFolder();
+    const clientsFile = join(folder, "clients.json");
+    const authority = new Authority("https://old.example", { keysDir: folder, clientsFile, logger: quiet });
+    after(() => authority.close());
+    await authority.registerClient({ clientId: "old", secret: SECRET });
+    const spoilt = JSON.parse(await readFile(await newest(folder, "clients.json"), "utf8"));
+    spoilt.clients[0].scopes = ["a b"];
+    await writeFile(await newest(folder, "clients.json"), JSON.stringify(spoilt));
+    const { message } = await rejectsWith("invalid_config", authority.registerClient({ clientId: "new" }));
+    assert.match(message, /^clients\[0\]: scopes\[0\]/);
   });
 
   test("registers clients that are understood", async () => {
@@ -339,10 +445,51 @@ describe("an AuthSkill", () => {
     assert.throws(() => new AuthSkill(config, any(options)), renamed);
     assert.throws(() => new Authority("https://portal.example", any(options)), renamed);
     const misplaced = new AuthSkill(any({ ...config, ...options }), { logger: quiet });
-    assert.match((await rejectsWith("invalid_config", misplaced.ready())).message, /bits: .*constructor, as keyBits/);
+    assert.match(
+      (await rejectsWith("invalid_config", misplaced.ready())).message,
+      /bits: .*constructor, as the option keyBits/,
+    );
     const made = new AuthSkill(config, { logger: quiet, keyBits: 2048 });
     after(() => made.close());
     await made.ready();
+  });
+
+  test("is told how a file is read", async () => {
+    const how = /"?file"?: .*use AuthSkill\.fromFile\(path\) for a file/;
+    assert.throws(() => new AuthSkill(config, any({ file: "auth.yaml" })), refusal("invalid_argument", how));
+    assert.throws(() => new AuthSkill(any({ file: "auth.yaml" })), refusal("invalid_config", how));
+    for (const wrong of [5, undefined, "", "a\0b", "\ud800", new URL("file:///auth.json")]) {
+      const { message } = await rejectsWith("invalid_argument", AuthSkill.fromFile(any(wrong)));
+      assert.match(message, /^AuthSkill\.fromFile: path must be a text/);
+    }
+    const folder = await temporaryFolder({ "auth.json": JSON.stringify(config) });
+    const { message } = await rejectsWith("invalid_config", AuthSkill.fromFile(join(folder, "a\nb.json")));
+    assert.equal(message.split("\n").length, 1);
+    const made = await AuthSkill.fromFile(join(folder, "auth.json"), { logger: quiet });
+    after(() => made.close());
+  });
+
+  test("takes variables that are texts, and the environment", async () => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the configuration's own
+    const named = { ...config, realm: "${REALM}" };
+    for (const [variables, text] of [
+      [{ REALM: 1 }, /its member "REALM" is the number 1/],
+      [{ "A\nB": null }, /its member "A B" is null/],
+      [{ REALM: "\ud800" }, /a text with an unpaired surrogate/],
+      [new Map(), /it is an object/],
+    ] as const) {
+      assert.throws(
+        () => new AuthSkill(named, { variables: any(variables) }),
+        (error: Error) =>
+          refusal("invalid_argument", text)(error) && /^AuthSkill: variables must be/.test(error.message),
+      );
+    }
+    process.env["REALM"] = "r";
+    for (const variables of [{ REALM: "r", OTHER: undefined }, process.env, { ...process.env }]) {
+      const made = new AuthSkill(named, { variables, logger: quiet });
+      after(() => made.close());
+      await made.ready();
+    }
   });
 
   test("is told where an option of the host belongs", async () => {
@@ -352,8 +499,20 @@ describe("an AuthSkill", () => {
         assert.match(message, /is an option of the program and no key of a configuration: give it to the constructor/);
       }
     }
-    const noData = new AuthSkill(any({ ...config, logger: quiet }), { logger: quiet });
-    assert.match((await rejectsWith("invalid_config", noData.ready())).message, /"warn" is a function/);
+    for (const name of ["logger", "onError", "on_error", "replay"]) {
+      const value = { logger: quiet, replay: { claim: () => true } }[name] ?? (() => undefined);
+      for (const given of [{ ...config, [name]: value }, { skills: { auth: { ...config, [name]: value } } }]) {
+        const { message } = await rejectsWith("invalid_config", new AuthSkill(any(given), { logger: quiet }).ready());
+        assert.ok(message.startsWith(`configuration: ${name}: is an option of the program`), message);
+        assert.match(
+          message,
+          /as in new AuthSkill\(config, \{ (\w+): … \}\) or AuthSkill\.fromFile\(path, \{ \1: … \}\)$/,
+        );
+      }
+    }
+    const noData = new AuthSkill(any({ ...config, "base\nUrl": () => {} }), { logger: quiet });
+    const { message } = await rejectsWith("invalid_config", noData.ready());
+    assert.match(message, /^configuration: "base\\nUrl": it is not plain data \(it is a function\): give texts/);
     const misspelt = new AuthSkill(config, any({ logger: quiet, keyBitz: 2048 }));
     assert.match((await rejectsWith("invalid_config", misspelt.ready())).message, /keyBitz: .*write keyBits/);
     const unknown = new AuthSkill(any({ ...config, keyDir: "x" }), { logger: quiet });

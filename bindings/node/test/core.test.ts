@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { ABI_VERSION, type Core, loadCore } from "tallystick";
-import { LIBRARY, rejectsWith, runNode, temporaryFolder } from "./support.js";
+import { ABI_VERSION, AgentAuth, Authority, AuthSkill, type Core, loadCore, OrchestratorClient } from "tallystick";
+import { known, LIBRARY, quiet, rejectsWith, runNode, temporaryFolder } from "./support.js";
 
 const backends: [string, Core][] = [
   ["wasm", await loadCore()],
@@ -63,8 +63,38 @@ test("both backends give the same text", () => {
 
 describe("a backend that cannot be loaded says what to do", () => {
   test("unknown name", async () => {
-    const { message } = await rejectsWith("invalid_config", loadCore({ backend: "jvm" as never }));
-    assert.match(message, /"wasm" or "native"/);
+    const { message } = await rejectsWith("invalid_argument", loadCore({ backend: "jvm" as never }));
+    assert.match(message, /^loadCore: backend must be "wasm" or "native"/);
+  });
+
+  test("an unknown name in the environment is the variable's, an empty one is none", async () => {
+    const script = `import { AgentAuth, loadCore } from "tallystick";
+      const logger = { warn() {}, error() {} };
+      for (const made of [() => loadCore(), () => new AgentAuth({ keys: {}, logger }).ready()])
+        await made().then(() => console.log("loaded"), (error) => console.log(error.code, error.message));`;
+    const run = (backend: string) =>
+      runNode(["--input-type=module", "-e", script], { env: { ...process.env, TALLYSTICK_BACKEND: backend } });
+    const line = 'invalid_argument unknown backend "jvm" (variable TALLYSTICK_BACKEND): use "native" or "wasm"\n';
+    assert.equal((await run("jvm")).stdout, line + line);
+    assert.equal((await run("")).stdout, "loaded\nloaded\n");
+  });
+
+  test("a library that no backend would load", async () => {
+    const keysDir = await temporaryFolder();
+    const made: Readonly<Record<string, (options: object) => { ready(): Promise<unknown> }>> = {
+      AgentAuth: (options) => new AgentAuth({ keys: {}, logger: quiet, ...options }),
+      OrchestratorClient: (options) => new OrchestratorClient({ issuerId: "a", signer: known.privatePem, ...options }),
+      AuthSkill: (options) => new AuthSkill({ baseUrl: "@a", keysDir }, { logger: quiet, ...options }),
+      Authority: (options) => new Authority("https://a.example", { keysDir, logger: quiet, ...options }),
+    };
+    for (const [name, make] of Object.entries(made)) {
+      for (const wrong of [{ library: LIBRARY }, { library: LIBRARY, backend: "wasm" }]) {
+        const { message } = await rejectsWith("invalid_argument", () => make(wrong));
+        assert.equal(message, `${name}: library goes with the native backend: write backend: "native" beside it`);
+      }
+      await make({ library: LIBRARY, backend: "native" }).ready();
+    }
+    await rejectsWith("invalid_argument", loadCore({ library: LIBRARY }));
   });
 
   test("native without a library", async () => {
@@ -72,14 +102,23 @@ describe("a backend that cannot be loaded says what to do", () => {
       await loadCore({ backend: "native" }).catch((error) => console.log(error.code, error.message));`;
     const env = { ...process.env, TALLYSTICK_LIBRARY: "" };
     const { stdout } = await runNode(["--input-type=module", "-e", script], { env });
-    assert.match(stdout, /^invalid_config .*TALLYSTICK_LIBRARY/);
+    assert.match(stdout, /^invalid_argument .*TALLYSTICK_LIBRARY/);
   });
 
   test("native with a file that is no library", async () => {
     const folder = await temporaryFolder({ "libtallystick.so": "not a library" });
     const path = join(folder, "libtallystick.so");
-    const { message } = await rejectsWith("invalid_config", loadCore({ backend: "native", library: path }));
-    assert.ok(message.includes(path), message);
+    const { message } = await rejectsWith("invalid_argument", loadCore({ backend: "native", library: path }));
+    assert.ok(message.startsWith(`library: ${path} cannot be loaded`), message);
+    assert.equal((await loadCore({ backend: "native", library: LIBRARY })).backend, "native");
+  });
+
+  test("native with a variable that names no library", async () => {
+    const script = `import { loadCore } from "tallystick";
+      await loadCore({ backend: "native" }).catch((error) => console.log(error.code, error.message));`;
+    const env = { ...process.env, TALLYSTICK_LIBRARY: "no\nwhere" };
+    const { stdout } = await runNode(["--input-type=module", "-e", script], { env });
+    assert.match(stdout, /^invalid_argument TALLYSTICK_LIBRARY: "no\\nwhere" cannot be loaded.*\n$/);
   });
 
   test("TALLYSTICK_BACKEND chooses", async () => {

@@ -13,7 +13,8 @@ async function signed(url = "https://a.example/agent"): Promise<RequestFacts> {
 
 for (const backend of ["wasm", "native"] as const) {
   describe(`AgentAuth.verify from parts; ${backend}`, () => {
-    const auth = new AgentAuth({ keys: { orchestrator: known.publicPem }, backend, library: LIBRARY });
+    const core = backend === "native" ? { backend, library: LIBRARY } : { backend };
+    const auth = new AgentAuth({ keys: { orchestrator: known.publicPem }, ...core });
     const code = async (facts: unknown, body: unknown = BODY) => {
       try {
         await auth.verify({ ...(facts as RequestFacts), body: body as Uint8Array });
@@ -144,7 +145,7 @@ for (const backend of ["wasm", "native"] as const) {
     });
 
     test("facts that change after the call, while the core still loads, are those of the call", async () => {
-      const starting = new AgentAuth({ keys: { orchestrator: known.publicPem }, backend, library: LIBRARY });
+      const starting = new AgentAuth({ keys: { orchestrator: known.publicPem }, ...core });
       const [good, other] = [await signed(), await signed("https://a.example/other")];
       const facts: { -readonly [Name in keyof RequestFacts]: RequestFacts[Name] } = { ...good, body: BODY };
       const verified = starting.verify(facts);

@@ -61,7 +61,7 @@ try {
   for (;;) taken.push(openSync("/dev/null"));
 } catch {}
 for (let free = 0; free < 3; free++) closeSync(taken.pop());
-const auth = new AgentAuth({ keysDir: folder, logger });
+const auth = new AgentAuth({ keysDir: folder, store: "memory:", logger });
 const during = await Promise.all(clients.map(call));
 for (const descriptor of taken) closeSync(descriptor);
 const end = Date.now() + 30_000;

@@ -62,9 +62,9 @@ describe("loadPublicKeys", () => {
 
   test("refuses arguments of a wrong type by their names", async () => {
     for (const [directory, options, text] of [
-      [undefined, undefined, /directory must be a text that is not empty \(it is undefined\)/],
-      [5, undefined, /directory must be a text that is not empty \(it is the number 5\)/],
-      ["", undefined, /directory must be a text that is not empty \(it is an empty text\)/],
+      [undefined, undefined, /directory must be a text that is not empty.* \(it is undefined\)/],
+      [5, undefined, /directory must be a text that is not empty.* \(it is the number 5\)/],
+      ["", undefined, /directory must be a text that is not empty.* \(it is an empty text\)/],
       ["keys", null, /options must be a plain object/],
       ["keys", { log: quiet }, /unknown option "log": write logger/],
       ["keys", { logger: {} }, /logger must be an object with the functions warn and error/],

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { createPrivateKey } from "node:crypto";
+import { createPrivateKey, createPublicKey } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import {
   AgentAuth,
   type AgentAuthOptions,
+  Authority,
   KeyManager,
   loadCore,
   OrchestratorClient,
@@ -13,7 +15,7 @@ import {
   type SendOptions,
   TallystickError,
 } from "tallystick";
-import { known } from "./support.js";
+import { known, LIBRARY, Lines, temporaryFolder } from "./support.js";
 
 const pair = KeyManager.generateRsaKeypair();
 const quiet = { error() {}, warn() {} };
@@ -57,6 +59,7 @@ describe("an option of a wrong type is refused at once, by its name and without 
     [{ issuerId: undefined }, /issuerId must be a text that is not empty \(it is undefined\)/, { issuerId: "o" }],
     [{ issuerId: 5 }, /issuerId must be a text/, { issuerId: "5" }],
     [{ signer: undefined }, /signer must be PEM or JWK text, a KeyObject or a function \(it is undefined\)/, {}],
+    [{ issuerId: "\ud800" }, /issuerId must be .*unpaired surrogate/, { issuerId: "é" }],
     [{ signer: { pem: SECRET } }, /signer must be .*\(it is an object\)/, { signer: createPrivateKey(privatePem) }],
     [{ signer: () => 1, publicKey: 5 }, /publicKey must be a text/, { signer: () => 1 }],
     [{ ttl: "60" }, /ttl must be a whole number \(it is a text\)/, { ttl: 60 }],
@@ -64,12 +67,34 @@ describe("an option of a wrong type is refused at once, by its name and without 
     [{ maxBody: "1" }, /maxBody must be a whole number/, { maxBody: 1 }],
     [{ maxAnswer: null }, /maxAnswer must be a whole number of bytes, 0 or more \(it is null\)/, { maxAnswer: 1 }],
     [{ backend: SECRET }, /backend must be "wasm" or "native"/, { backend: "wasm" }],
-    [{ library: 5 }, /library must be a text/, { library: "unused" }],
+    [{ library: 5 }, /library must be a text/, { library: LIBRARY, backend: "native" }],
   ];
   const ofAgent: readonly [object, RegExp, object][] = [
     [{ onError: 5 }, /onError must be a function \(it is the number 5\)/, { onError: () => undefined }],
     [{ keys: undefined, keysDir: 5 }, /keysDir must be a text/, { keys: undefined, keysDir: "nowhere" }],
-    [{ keys: { o: 5 } }, /keys must be a plain object of texts by issuer/, { keys: {} }],
+    [
+      { keys: { o: 5 } },
+      /keys must be a plain object of texts by issuer \(its member "o" is the number 5\)/,
+      { keys: {} },
+    ],
+    [
+      { keys: { "o\ud800": "" } },
+      /keys must be .*\(its member "o\\ud800" has a name with an unpaired surrogate\)/,
+      { keys: {} },
+    ],
+    [
+      { keys: undefined, keysDir: "a\0b" },
+      /keysDir must be .*\(it is a text with a NUL in it\)/,
+      { keys: undefined, keysDir: "nowhere" },
+    ],
+    [
+      { keys: undefined, keysDir: "\ud800" },
+      /keysDir must be .*\(it is a text with an unpaired surrogate\)/,
+      { keys: undefined, keysDir: "nowhere" },
+    ],
+    [{ realm: "" }, /realm must be a text that is not empty \(it is an empty text\)/, { realm: "r" }],
+    [{ realm: "\ud800" }, /realm must be .*\(it is a text with an unpaired surrogate\)/, { realm: "r" }],
+    [{ requireTarget: null }, /requireTarget must be .*\(it is null\)/, { requireTarget: undefined }],
     [{ keys: [SECRET] }, /keys must be a plain object of texts by issuer \(it is an array\)/, { keys: {} }],
     [{ keys: new Map() }, /keys must be a plain object/, { keys: {} }],
     [{ devMode: "false" }, /devMode must be true or false \(it is a text\)/, { devMode: false }],
@@ -84,7 +109,7 @@ describe("an option of a wrong type is refused at once, by its name and without 
     [{ realm: 5 }, /realm must be a text/, { realm: "five" }],
     [{ crypto: SECRET }, /crypto must be "host" or "core"/, { crypto: "core" }],
     [{ backend: SECRET }, /backend must be "wasm" or "native"/, { backend: "wasm" }],
-    [{ library: 5 }, /library must be a text/, { library: "unused" }],
+    [{ library: 5 }, /library must be a text/, { library: LIBRARY, backend: "native" }],
   ];
   const makers = {
     OrchestratorClient: {
@@ -127,11 +152,20 @@ test("an option's value that the core refuses is named as it was written", async
   await client(publicPem).ready();
 });
 
-test("a public key beside a private one is refused, beside a function it is taken", async () => {
+test("a key that does not fit is named by its option", async () => {
   const { privatePem, publicPem } = await pair;
-  const both = new OrchestratorClient({ issuerId: "o", signer: privatePem, publicKey: publicPem });
-  await assert.rejects(both.ready(), code("invalid_argument", /publicKey/));
-  await new OrchestratorClient({ issuerId: "o", signer: async (input) => input, publicKey: publicPem }).ready();
+  const make = (options: object) => new OrchestratorClient({ issuerId: "o", signer: privatePem, ...options });
+  for (const [options, error] of [
+    [{ publicKey: publicPem }, code("invalid_argument", /^OrchestratorClient: publicKey goes with a signing function/)],
+    [{ signer: "garbage" }, code("invalid_key", /^OrchestratorClient: signer: no key found/)],
+    [{ signer: "garbage", crypto: "core" }, code("invalid_key", /^OrchestratorClient: signer: no key found/)],
+    [{ signer: createPublicKey(publicPem) }, code("invalid_key", /^OrchestratorClient: signer: /)],
+    [{ signer: async () => "", crypto: "core" }, code("invalid_argument", /^OrchestratorClient: crypto: "core" needs/)],
+  ] as const) {
+    await assert.rejects(make(options).ready(), error);
+  }
+  await make({ signer: async (input: Uint8Array) => input, publicKey: publicPem }).ready();
+  await make({ signer: createPrivateKey(privatePem), crypto: "core" }).ready();
 });
 
 test("what a signer threw is the cause of the error", async () => {
@@ -150,6 +184,29 @@ test("what a signer threw is the cause of the error", async () => {
 test("a folder that is none is refused with a code", async () => {
   await assert.rejects(KeyManager.loadPublicKeys(process.execPath), code("keys_unavailable", /let this user/));
   assert.equal((await KeyManager.loadPublicKeys("/nowhere/at/all", { logger: quiet })).size, 0);
+});
+
+test("a path stays in one line of a message, and can be told from the words around it", async () => {
+  const folder = await temporaryFolder({ "a\nfile": "x" });
+  const [missing, file] = [join(folder, "no\nfolder"), join(folder, "a\nfile")];
+  const logger = new Lines();
+  await new AgentAuth({ keysDir: missing, logger }).ready();
+  await new AgentAuth({ keysDir: file, logger }).ready();
+  await KeyManager.loadPublicKeys(missing, { logger });
+  await assert.rejects(KeyManager.loadPublicKeys(file), code("keys_unavailable", /"[^"\n]*a\\nfile" cannot be/));
+  const authority = new Authority("https://a.example", { keysDir: join(file, "x"), logger });
+  await assert.rejects(
+    authority.ready(),
+    code("invalid_config", /^the clients file "[^"\n]*a\\nfile\/x[^"\n]*": [^\n]*$/),
+  );
+  const lines = [...logger.warnings, ...logger.errors].filter(
+    (line) => line.includes("folder") || line.includes("file"),
+  );
+  assert.ok(lines.length >= 3, String(lines));
+  for (const line of lines) assert.match(line, /^[^\n]*"[^"\n]*(?:no\\nfolder|a\\nfile)[^"\n]*"[^\n]*$/);
+  const plain = new Lines();
+  await new AgentAuth({ keysDir: join(folder, "café"), logger: plain }).ready();
+  assert.ok(plain.warnings.some((line) => line.startsWith(`the keys folder ${join(folder, "café")} is missing`)));
 });
 
 test("a handler that throws costs one answer and not the process", async (context) => {

@@ -168,7 +168,7 @@ describe("a core that died", () => {
   });
 
   test("does not make a bound access token usable again", async () => {
-    const skill = new AuthSkill({ baseUrl: ME }, { signer: known.privatePem, logger: quiet });
+    const skill = new AuthSkill({ baseUrl: ME }, { signer: known.privatePem, store: "memory:", logger: quiet });
     const bound = { bind: true, method: "POST", url: `${ME}/run`, body: "hello" };
     const [unused, used] = [await skill.authorize(ME, bound), await skill.authorize(ME, bound)];
     const verified = ({ authorization }: { authorization: string }) =>
@@ -188,7 +188,8 @@ describe("a core that died", () => {
   test("does not make a client's assertion usable again", async () => {
     const url = "https://portal.example";
     const key = await importPKCS8(known.privatePem, "RS256");
-    const authority = new Authority(url, { keysDir: await temporaryFolder(), logger: quiet });
+    const keysDir = await temporaryFolder();
+    const authority = new Authority(url, { keysDir, store: "memory:", logger: quiet });
     await authority.registerClient({ clientId: "me", publicKey: known.publicPem, scopes: ["read"] });
     const until = Math.floor(Date.now() / 1000) + 100;
     const claim = async (jti: string, exp: number) => {
@@ -239,7 +240,7 @@ describe("bodies that come slowly", () => {
   const ADMITTED = 512;
 
   test("keep nobody else waiting; what is too many of them is refused", async () => {
-    const skill = new AuthSkill({ baseUrl: ME }, { signer: known.privatePem, logger: quiet });
+    const skill = new AuthSkill({ baseUrl: ME }, { signer: known.privatePem, store: "memory:", logger: quiet });
     const bound = await skill.authorize(ME, { bind: true, method: "POST", url: `${ME}/run`, body: "hello" });
     const facts = { authorization: [bound.authorization], method: "POST", path: "/me/run" };
     let arrive = () => {};

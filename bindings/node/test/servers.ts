@@ -1,6 +1,7 @@
 // Real servers on free ports, started by cmd/servers/servers.py and stopped after the tests.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -12,6 +13,10 @@ export const missing: string | false = (() => {
   const { stdout, status } = spawnSync("python3", [PROGRAM, "--installed"], { encoding: "utf8" });
   return status === 0 ? false : ((JSON.parse(stdout || "{}") as { missing?: string }).missing ?? "no python3");
 })();
+
+// Of the whole file: one that is registered within a hook runs after that hook.
+const running: (() => unknown)[] = [];
+after(() => Promise.all(running.map((end) => end())));
 
 /** A server that runs. */
 export class Server {
@@ -34,7 +39,7 @@ export class Server {
     const first = await answers.next();
     assert.ok(first.value, `${kind} did not start`);
     const server = new Server(child, answers, first.value as string);
-    after(() => server.end());
+    running.push(() => server.end());
     return server;
   }
 
@@ -51,4 +56,65 @@ export class Server {
     this.#child.stdin?.end();
     await ended;
   }
+}
+
+/** A relay on a port of its own, which can lead to another server later. */
+export class Relay {
+  port = 0;
+  /** Where new connections go. */
+  to: number;
+  readonly #server = createServer((incoming) => this.#join(incoming));
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(to: number) {
+    this.to = to;
+  }
+
+  static async start(to: number): Promise<Relay> {
+    const relay = new Relay(to);
+    await new Promise<void>((resolve) => relay.#server.listen(0, "127.0.0.1", resolve));
+    relay.port = (relay.#server.address() as AddressInfo).port;
+    running.push(() => {
+      relay.cut();
+      relay.#server.close();
+    });
+    return relay;
+  }
+
+  /** Ends all connections. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #join(incoming: Socket): void {
+    const outgoing = connect(this.to, "127.0.0.1");
+    for (const [from, to] of [
+      [incoming, outgoing],
+      [outgoing, incoming],
+    ] as const) {
+      this.#sockets.add(from);
+      from.on("data", (piece) => to.write(piece));
+      from.on("error", () => {});
+      from.on("close", () => {
+        this.#sockets.delete(from);
+        to.destroy();
+      });
+    }
+  }
+}
+
+/** A free port for a server in cluster mode, which takes the one 10,000 above too. */
+export async function clusterPort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once("error", () => resolve(false));
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+  });
 }

@@ -359,7 +359,7 @@ def test_dev_mode_takes_no_text(keys_dir: Path) -> None:
         ({"max_lifetime": 0}, InvalidArgumentError, "max_lifetime"),
         ({"max_body": 1 << 40}, InvalidArgumentError, "max_body"),
         ({"realm": 'a"b'}, InvalidArgumentError, "realm"),
-        ({"backend": "jvm"}, InvalidArgumentError, "'jvm'"),
+        ({"backend": "jvm"}, InvalidArgumentError, '"jvm"'),
         ({"store": "memmory"}, InvalidArgumentError, "'memmory'"),
         ({"store": object()}, InvalidArgumentError, "claim"),
         ({"leeway": "30"}, InvalidArgumentError, "leeway"),

@@ -15,6 +15,7 @@ import yarl
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from agents import receiver
+from support import newest
 from tallystick import (
     AgentAuth,
     AmbiguousAuthorizationError,
@@ -23,6 +24,7 @@ from tallystick import (
     AuthSkill,
     DevTools,
     InvalidArgumentError,
+    InvalidConfigError,
     InvalidKeyError,
     KeyManager,
     KeysUnavailableError,
@@ -31,6 +33,7 @@ from tallystick import (
     ReplayDetectedError,
     SQLiteStore,
     StoreUnavailableError,
+    TallystickError,
     auth_blueprint,
 )
 from tallystick._access.token_endpoint import engine_of
@@ -91,6 +94,48 @@ def test_a_client_is_registered_with_texts(portal: Authority, wrong: dict[str, A
     assert portal.remove_client("x")
 
 
+REFUSED_CLIENTS: list[tuple[dict[str, Any], str]] = [
+    ({"client_id": ""}, "^client_id must have"),
+    ({"client_id": "a b"}, "^client_id must be printable"),
+    ({"client_id": "\ud800"}, "^client_id has an unpaired surrogate"),
+    ({"scopes": ["a b"]}, r"^scopes\[0\]: a scope pattern"),
+    ({"scopes": ["read", "\ud800"]}, r"^scopes\[1\] has an unpaired surrogate"),
+    ({"namespaces": ["a b"]}, r"^namespaces\[0\]: "),
+    ({"trust": ["a b"]}, r"^trust\[0\]: "),
+    ({"targets": ["@***"]}, r"^targets\[0\]: "),
+    ({"secret": "short"}, "^secret: a client secret must"),
+    ({"secret": None, "public_key": "garbage"}, "^public_key: .*no key found"),
+    ({"secret": None, "public_key": ""}, "^public_key must not be empty"),
+    ({"public_key": "x"}, "^a client has a public_key or a secret, not both"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "words"), REFUSED_CLIENTS)
+def test_what_is_refused_of_a_client_is_named(
+    portal: Authority, wrong: dict[str, Any], words: str
+) -> None:
+    right: dict[str, Any] = {"client_id": "x", "secret": "s" * 20, "scopes": ["read"]}
+    portal.register_client("other")
+    with pytest.raises(InvalidArgumentError, match=words):
+        portal.register_client(**{**right, **wrong})
+    assert [client.client_id for client in portal.list_clients()] == ["other"]
+    portal.register_client(**right)
+    assert portal.remove_client("x")
+    assert portal.remove_client("other")
+
+
+def test_the_file_is_blamed_for_a_client_that_was_in_it(tmp_path: Path) -> None:
+    with Authority("https://portal.example", keys_dir=tmp_path) as portal:
+        portal.register_client("old", scopes=["read"])
+        file = newest(tmp_path / "clients.json")
+        text = file.read_text()
+        file.write_text(text.replace('"read"', '"re ad"'))
+        with pytest.raises(InvalidConfigError, match=r"^clients\[0\]: scopes\[0\]"):
+            portal.register_client("new", scopes=["read"])
+        file.write_text(text)
+        portal.register_client("new", scopes=["read"])
+
+
 CALLS: list[tuple[Callable[[AuthSkill, Any], Any], Any, Any, str]] = [
     (lambda skill, target: skill.generate_token(target), None, BOB, "target"),
     (lambda skill, target: skill.authorize(target), 5, BOB, "target"),
@@ -104,6 +149,23 @@ CALLS: list[tuple[Callable[[AuthSkill, Any], Any], Any, Any, str]] = [
     (lambda skill, line: skill.run_command(line), None, "/auth", "line"),
     (lambda skill, scope: skill.require_scopes(scope), ["read"], "read", "separate arguments"),
     (lambda skill, scopes: engine_of(skill).requirement(scopes, False), "read", ["read"], "scopes"),
+    (lambda skill, force: skill.rotate_keys(force or True), "yes", None, "^force takes True or"),
+    (
+        lambda skill, flag: skill.rotate_keys(True, revoke=flag),
+        "no",
+        False,
+        "^revoke takes True or",
+    ),
+    (lambda skill, flag: skill.authorize(BOB, reuse=flag), "no", False, "^reuse takes True or"),
+    (lambda skill, flag: skill.authorize(BOB, bind=flag), "no", False, "^bind takes True or"),
+    (lambda skill, flag: httpx_auth(skill, BOB, bind=flag), "no", True, "^bind takes True or"),
+    (lambda skill, target: skill.authorize(target), "\ud800", BOB, "^target has an unpaired"),
+    (
+        lambda skill, scopes: skill.authorize(BOB, scopes),
+        ["\ud800"],
+        ["read"],
+        r"^scopes\[0\] has an",
+    ),
     (lambda _, skill: httpx_auth(skill, BOB), None, "skill", "skill"),
     (lambda _, skill: requests_auth(skill, BOB), "x", "skill", "skill"),
     (lambda _, skill: aiohttp_middleware(skill, BOB), 5, "skill", "skill"),
@@ -140,13 +202,13 @@ def test_a_party_of_nothing_is_named() -> None:
 
 
 CONSTRUCTED: list[tuple[str, list[Any], list[Any]]] = [
-    ("public_key", [b"x", 5], [None]),
-    ("key_bits", [None, "2048", True], [2048]),
-    ("signer_timeout", [None, "1", -1, 0, 51, float("nan"), True], [1, 0.5, 50]),
+    ("public_key", [b"x", 5, "\ud800", "x"], [None]),
+    ("key_bits", ["2048", True, 1024], [None, 2048]),
+    ("signer_timeout", ["1", -1, 0, 51, float("nan"), True, 10], [None]),
     ("logger", ["x", 5], [None, logging.getLogger("own")]),
     ("on_error", ["x", 5], [None, str]),
     ("ssl_context", ["x", True], [None, ssl.create_default_context()]),
-    ("keys", ["x", {"i": b"x"}, {5: "x"}], [None, {}]),
+    ("keys", ["x", {"i": b"x"}, {5: "x"}, {"i": "\ud800"}, {"\ud800": "x"}], [None, {}]),
 ]
 
 
@@ -161,9 +223,33 @@ def test_a_skill_names_the_argument(
         AuthSkill(base_url=BOB, keys_dir=str(tmp_path), **{name: value}).close()
 
 
+def test_the_entry_that_is_wrong_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^keys\['orch'\] takes a text, not int$"):
+        AgentAuth(keys={"orch": 1}, store="memory:")  # type: ignore[dict-item]
+    with pytest.raises(InvalidArgumentError, match=r"^keys\['o'\] has an unpaired surrogate$"):
+        AgentAuth(keys={"o": "\ud800"}, store="memory:")
+    wrong: Any = ["read", 1]
+    with pytest.raises(InvalidArgumentError, match=r"^allowed_scopes\[1\] takes a text, not int$"):
+        Authority("https://portal.example", keys_dir=tmp_path, allowed_scopes=wrong)
+    with pytest.raises(InvalidArgumentError, match=r"^allowed_scopes\[1\] has an unpaired"):
+        Authority("https://portal.example", keys_dir=tmp_path, allowed_scopes=["read", "\ud800"])
+    Authority("https://portal.example", keys_dir=tmp_path, allowed_scopes=["read"]).close()
+    AgentAuth(keys={}, store="memory:")
+
+
 @pytest.mark.parametrize(
     ("name", "wrong"),
-    [("issuer", 5), ("keys_dir", 5), ("clients_file", 5), ("key_bits", None), ("logger", "x")],
+    [
+        ("issuer", 5),
+        ("issuer", "https://portal.example/\ud800"),
+        ("keys_dir", 5),
+        ("clients_file", 5),
+        ("clients_file", "a\0b"),
+        ("key_bits", 1024),
+        ("logger", "x"),
+        ("realm", ""),
+        ("realm", "\ud800"),
+    ],
 )
 def test_an_authority_names_the_argument(tmp_path: Path, name: str, wrong: Any) -> None:
     right: dict[str, Any] = {"issuer": "https://portal.example", "keys_dir": tmp_path}
@@ -183,7 +269,43 @@ def test_agent_auth_names_the_argument(tmp_path: Path, name: str, right: Any) ->
     AgentAuth(tmp_path, **given)
 
 
-@pytest.mark.parametrize("wrong", ["1", None, 0, 61])
+NOT_GIVEN: dict[type[Any], tuple[list[Any], dict[str, Any]]] = {
+    AgentAuth: (
+        [],
+        {"keys": {}, "replay": "memory", "require_target": None, "leeway": None, "realm": None},
+    ),
+    OrchestratorClient: (
+        ["alice", bytes],
+        {"ttl": None, "signer_timeout": None, "max_body": None, "max_answer": None},
+    ),
+    AuthSkill: ([{"leeway": 5}], {"key_bits": None, "signer_timeout": None, "leeway": None}),
+    Authority: (["https://portal.example"], {"keys_dir": None, "key_bits": None, "leeway": None}),
+}
+
+
+@pytest.mark.parametrize("cls", NOT_GIVEN)
+def test_none_is_as_not_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cls: type[Any]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    given, options = NOT_GIVEN[cls]
+    if cls is AuthSkill:
+        options = {**options, "base_url": BOB}
+    cls(*given, **options).close()
+    for name in options:
+        with pytest.raises(TallystickError, match=name):
+            cls(*given, **{**options, name: object()})
+
+
+def test_none_keeps_what_the_configuration_says(tmp_path: Path) -> None:
+    config = {"base_url": BOB, "keys_dir": str(tmp_path), "max_body": 7}
+    for option, expected in ((None, 7), (9, 9)):
+        with AuthSkill(config, max_body=option, store="memory:") as skill:
+            assert engine_of(skill).opened["max_body"] == expected
+
+
+@pytest.mark.parametrize("wrong", ["1", 0, 61])
 def test_a_client_names_the_argument(wrong: Any) -> None:
     options: dict[str, Any] = {"signer": lambda data: data}
     with pytest.raises(InvalidArgumentError, match=r"^signer_timeout"):
@@ -251,8 +373,8 @@ def test_an_empty_base_url_is_refused(tmp_path: Path) -> None:
     [
         ("keys_dir", [5, ""], [None, "keys"]),
         ("base_url", [5, b"https://a.example"], [None, "https://a.example"]),
-        ("realm", [5, b"r"], [None, "r"]),
-        ("require_target", [None, "false", 1], [True, False]),
+        ("realm", [5, b"r", ""], [None, "r"]),
+        ("require_target", ["false", 1], [None, True, False]),
     ],
 )
 def test_an_option_of_agent_auth_is_named(
@@ -286,6 +408,11 @@ def test_what_is_signed_and_sent_is_named(keys: KeyPair) -> None:
             OrchestratorClient(wrong, keys.private)  # type: ignore[arg-type]
         with pytest.raises(InvalidArgumentError, match=r"^method takes a text"):
             OrchestratorClient("x", keys.private).sign(wrong, BOB)  # type: ignore[arg-type]
+    client = OrchestratorClient("x", keys.private)
+    for method, url, name in (("\ud800", BOB, "method"), ("GET", BOB + "\ud800", "url")):
+        with pytest.raises(InvalidArgumentError, match=f"^{name} has an unpaired surrogate"):
+            client.sign(method, url)
+    client.sign("GET", BOB)
     with pytest.raises(InvalidArgumentError, match=r"^public_key takes a text"):
         OrchestratorClient("x", bytes, public_key=b"x")  # type: ignore[arg-type]
 

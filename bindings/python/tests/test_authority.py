@@ -253,6 +253,17 @@ def test_64_threads_and_64_tasks_get_one_token(tmp_path: Path, backend: str) -> 
         assert counting.tokens == 1
 
 
+def test_a_client_is_judged_although_the_authority_was_closed(tmp_path: Path) -> None:
+    endpoint = Authority("https://portal.example", keys_dir=tmp_path)
+    endpoint.close()
+    with pytest.raises(InvalidArgumentError, match=r"^scopes\[0\]: a scope pattern"):
+        endpoint.register_client("alice", scopes=["re ad"])
+    endpoint.close()
+    endpoint.register_client("alice", scopes=["read"])
+    assert [client.scopes for client in endpoint.list_clients()] == [["read"]]
+    endpoint.close()
+
+
 def test_a_client_registered_twice_has_the_new_secret(portal: Portal, backend: str) -> None:
     endpoint, site = portal
     old = endpoint.register_client("alice", scopes=["read"]).client_secret

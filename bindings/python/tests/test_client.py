@@ -313,7 +313,7 @@ def test_an_international_host_is_signed_as_it_is_sent(client: OrchestratorClien
         ({"signer_timeout": 51}, InvalidArgumentError),
         ({"max_body": -1}, InvalidArgumentError),
         ({"max_body": 1.5}, InvalidArgumentError),
-        ({"max_answer": None}, InvalidArgumentError),
+        ({"max_answer": "1"}, InvalidArgumentError),
         ({"backend": "jvm"}, InvalidArgumentError),
     ],
 )

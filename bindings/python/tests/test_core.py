@@ -91,8 +91,14 @@ def test_the_backend_is_chosen_by_argument_then_environment_then_native(
     assert load_core().name == "wasm"
     assert load_core("native").name == "native"
     monkeypatch.setenv("TALLYSTICK_BACKEND", "jvm")
-    with pytest.raises(tallystick.InvalidArgumentError, match=r"'jvm'.*TALLYSTICK_BACKEND"):
+    # The same words as in Node.
+    words = r'^unknown backend "jvm" \(variable TALLYSTICK_BACKEND\): use "native" or "wasm"$'
+    with pytest.raises(tallystick.InvalidArgumentError, match=words):
         load_core()
+    with pytest.raises(tallystick.InvalidArgumentError, match=r'"j\\nm" \(argument backend\)'):
+        load_core("j\nm")
+    monkeypatch.setenv("TALLYSTICK_BACKEND", "")
+    assert load_core().name == "native"
 
 
 def run(script: str) -> str:

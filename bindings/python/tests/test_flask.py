@@ -13,7 +13,6 @@ from tallystick import (
     AuthMiddleware,
     AuthSkill,
     InvalidArgumentError,
-    InvalidConfigError,
     TallystickError,
     auth_blueprint,
 )
@@ -102,9 +101,9 @@ def test_what_is_decorated(tmp_path: Path) -> None:
         with pytest.raises(InvalidArgumentError, match="decorators"):
             skill.require_auth(wrong)  # type: ignore[type-var]
     for pattern in ("a b", "", "é", '"'):
-        with pytest.raises(InvalidConfigError, match="scope"):
+        with pytest.raises(InvalidArgumentError, match="scope"):
             skill.require_scopes(pattern)
-        with pytest.raises(InvalidConfigError, match="scope"):
+        with pytest.raises(InvalidArgumentError, match="scope"):
             AuthMiddleware(AuthEndpoints(skill), skill, scopes=[pattern])
     # The text "no" would be true, and None no binding where one was meant.
     for flag in (None, "", "no", 1):

@@ -6,18 +6,26 @@ import json
 import logging
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support import DEADLINE
-from tallystick import AuthSkill, InvalidArgumentError, InvalidConfigError
+from tallystick import (
+    AgentAuth,
+    Authority,
+    AuthSkill,
+    InvalidArgumentError,
+    InvalidConfigError,
+    KeyManager,
+    KeysUnavailableError,
+)
 from tallystick._access.config import Settings, read_settings
 from tallystick._access.config_file import MAX_SIZE, read_document
 from tallystick._core.loading import load_core
 
-if TYPE_CHECKING:
-    from pathlib import Path
+SURFACE = json.loads((Path(__file__).parents[3] / "conformance" / "surface.json").read_text())
 
 SEED = """\
 skills:
@@ -174,12 +182,86 @@ def test_what_is_no_configuration(config: Any) -> None:
 
 @pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}, b"x"])
 def test_settings_are_plain_data(value: Any) -> None:
-    words = rf"base_url: it is not plain data \({type(value).__name__}\)"
-    with pytest.raises(InvalidConfigError, match=words):
+    words = rf": base_url: it is not plain data \({type(value).__name__}\)"
+    with pytest.raises(InvalidConfigError, match="^configuration" + words):
         read({"base_url": value})
-    with pytest.raises(InvalidConfigError, match=words):
+    with pytest.raises(InvalidConfigError, match="^configuration" + words):
+        read({"skills": {"auth": {"base_url": value}}})
+    with pytest.raises(InvalidConfigError, match="^options" + words):
         read(base_url=value)
     assert read(base_url="https://a.example/a").access["base_url"] == "https://a.example/a"
+
+
+def test_a_setting_that_utf_8_cannot_write_is_named() -> None:
+    for wrong in ("\ud800", ["\ud800"], {"\ud800": 1}):
+        for config, options in (({"realm": wrong}, {}), ({}, {"realm": wrong})):
+            with pytest.raises(InvalidConfigError, match="realm: it has an unpaired surrogate"):
+                read({"base_url": "@a", **config}, **options)
+    with pytest.raises(InvalidConfigError, match=r'^configuration: "\\ud800": it has an unpaired'):
+        read({"base_url": "@a", "\ud800": 1})
+    assert read({"base_url": "@a", "realm": "r"}).access["realm"] == "r"
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_option_of_the_program_is_no_setting(nested: bool) -> None:
+    logger: Any = logging.getLogger("own")
+    for name, value in {"logger": logger, "on_error": print, "onError": print}.items():
+        option = name.replace("E", "_e")
+        settings = {"base_url": "@a", name: value}
+        words = (
+            rf"^configuration: {name}: is an option of the program and no key .* as in AuthSkill\("
+            rf"config, {option}=\.\.\.\) or AuthSkill\.from_file\(path, {option}=\.\.\.\)$"
+        )
+        with pytest.raises(InvalidConfigError, match=words):
+            read({"skills": {"auth": settings}} if nested else settings)
+    settings = {"base_url": "@a", "a\nb": print}
+    with pytest.raises(InvalidConfigError, match=r'^configuration: "a\\nb": it is not plain data'):
+        read({"skills": {"auth": settings}} if nested else settings)
+    assert read({"base_url": "@a"}).mode == "self-issued"
+
+
+def test_a_misspelt_option_that_is_a_function_is_told_of_the_right_one(tmp_path: Path) -> None:
+    for wrong, meant in {"on_eror": "on_error", "onError": "on_error", "loger": "logger"}.items():
+        with pytest.raises(InvalidConfigError, match=rf"^options: {wrong}: .*write {meant} or"):
+            read({"base_url": "@a"}, **{wrong: print})
+    # A key of the configuration is none of them, however alike.
+    for name in SURFACE["classes"]["AuthSkill"]["configuration"]:
+        with pytest.raises(InvalidConfigError, match=rf"^options: {name}: it is not plain data"):
+            read({"base_url": "@a"}, **{name: print})
+    AuthSkill(base_url="@a", keys_dir=str(tmp_path), store="memory:", on_error=print).close()
+
+
+def test_file_is_told_how_a_file_is_read(tmp_path: Path) -> None:
+    path = str(tmp_path / "auth.json")
+    with pytest.raises(InvalidConfigError, match=r"^configuration: file: .*AuthSkill\.from_file"):
+        AuthSkill({"file": path})
+    with pytest.raises(InvalidArgumentError, match=r"^file is now AuthSkill\.from_file\(path\)"):
+        AuthSkill(file=path)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'file'"):
+        Authority("https://portal.example", keys_dir=tmp_path, file=path)
+    (tmp_path / "auth.json").write_text('{"base_url": "@a"}')
+    AuthSkill.from_file(path, keys_dir=str(tmp_path / "keys"), store="memory:").close()
+
+
+def test_a_path_stays_in_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "no\nfolder"
+    with pytest.raises(InvalidConfigError, match=r'^".*/no\\nfolder/auth\.json": it cannot be'):
+        AuthSkill.from_file(folder / "auth.json")
+    AgentAuth(folder, store="memory:")
+    KeyManager.load_public_keys(folder)
+    file = tmp_path / "a\nfile"
+    file.write_text("{")
+    with pytest.raises(InvalidConfigError, match=r'^".*/a\\nfile": '):
+        AuthSkill.from_file(file)
+    with pytest.raises(KeysUnavailableError, match=r'the keys folder ".*/a\\nfile" is not'):
+        KeyManager.load_public_keys(file)
+    with pytest.raises(InvalidConfigError, match=r'^the key ring ".*/a\\nfile/x/authority\.ring'):
+        Authority("https://portal.example", keys_dir=file / "x")
+    told = [message for message in caplog.messages if "folder" in message]
+    assert told
+    assert all("\n" not in message for message in told)
+    with pytest.raises(InvalidConfigError, match=rf"^{tmp_path}/caf\u00e9: it cannot be read"):
+        AuthSkill.from_file(tmp_path / "caf\u00e9")
 
 
 def test_the_keys_folder_may_be_a_path_object(tmp_path: Path) -> None:

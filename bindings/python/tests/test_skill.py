@@ -669,18 +669,32 @@ def test_a_key_that_somebody_else_holds(
         assert refused.value.code == "signer_failed"
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"signer": len},
-        {"public_key": "x"},
-        {"signer": "PEM", "public_key": "x"},
-        {"signer": len, "public_key": "x", "authority": "https://portal.example"},
-    ],
-)
-def test_signers_that_do_not_fit(options: dict[str, Any]) -> None:
-    with pytest.raises(InvalidArgumentError):
-        AuthSkill(base_url=BOB, **options)
+PORTAL: dict[str, Any] = {"authority": "https://portal.example"}
+UNFIT: list[tuple[dict[str, Any], str, str]] = [
+    ({"signer": len}, "invalid_argument", "^signer is a function .* needs its public_key"),
+    ({"public_key": "x"}, "invalid_argument", "^public_key needs a signer"),
+    ({"signer_timeout": 5}, "invalid_argument", "^signer_timeout needs a signer"),
+    ({"signer": "PEM", "public_key": "x"}, "invalid_argument", "^signer is a function"),
+    ({"signer": len, "public_key": "x"}, "invalid_key", "^public_key: no key found"),
+    ({"signer": len, "public_key": "x", **PORTAL}, "invalid_argument", "^signer cannot be used"),
+    ({"public_key": "x", **PORTAL}, "invalid_argument", "^public_key needs a signer"),
+    ({"signer_timeout": 5, **PORTAL}, "invalid_argument", "^signer_timeout needs a signer"),
+]
+
+
+@pytest.mark.parametrize(("options", "code", "words"), UNFIT)
+def test_signers_that_do_not_fit(
+    tmp_path: Path, options: dict[str, Any], code: str, words: str
+) -> None:
+    with pytest.raises(TallystickError, match=words) as refused:
+        AuthSkill(base_url=BOB, keys_dir=str(tmp_path), **options)
+    assert refused.value.code == code
+
+
+def test_and_those_that_do(tmp_path: Path, keys: KeyPair) -> None:
+    fit: dict[str, Any] = {"signer": kms(keys), "public_key": keys.public, "signer_timeout": 5}
+    AuthSkill(base_url=BOB, keys_dir=str(tmp_path), store="memory:", **fit).close()
+    AuthSkill(base_url=BOB, store="memory:", **PORTAL).close()
 
 
 def test_a_replay_memory_in_the_process(tmp_path: Path, alice: AuthSkill, backend: str) -> None:

@@ -33,7 +33,8 @@ const { loadCore } = await import(pathToFileURL(join(dist, "index.js")).href);
 const hostCrypto = createRequire(import.meta.url)(join(dist, "cjs", "core", "host-crypto.js"));
 const { bodyDigest, KeyCache, signOffLoop } = hostCrypto;
 const backend = /** @type {import("../../../bindings/node/dist/index.js").Backend | undefined} */ (options.backend);
-const core = await loadCore({ backend, library: options.library });
+// The suite names the library for both.
+const core = await loadCore({ backend, library: backend === "native" ? options.library : undefined });
 
 function ofCheckout() {
   return fileURLToPath(new URL("../../../bindings/node", import.meta.url));

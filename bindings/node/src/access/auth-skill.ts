@@ -3,7 +3,18 @@ import { misuse } from "../core/answers.js";
 import { consoleLogger, shownAs } from "../core/console.js";
 import { jsonText } from "../core/json.js";
 import type { AccessCommandResult, AccessIssueResult } from "../core/operations.js";
-import { checkValue, FUNCTION, isPlain, kindOf, type Rules, STRING, TEXT, TEXTS } from "../core/options.js";
+import {
+  ANY_STRING,
+  checkedCopy,
+  checkValue,
+  FUNCTION,
+  isPlain,
+  kindOf,
+  PATH,
+  type Rules,
+  TEXT,
+  TEXTS,
+} from "../core/options.js";
 import type { Core } from "../core/portable/core.js";
 import { ENDPOINT, type Endpoint, type EndpointService, type MountOptions } from "../hosts/endpoints.js";
 import { type AuthMiddleware, middleware } from "../hosts/express.js";
@@ -41,7 +52,7 @@ import {
 } from "./hooks.js";
 import { Policy } from "./policy.js";
 import { checkedRotation, type Rotation, type RotationOptions } from "./signing-keys.js";
-import { type AuthSkillOptions, checkConfig, checkSkillOptions, HOST_OPTIONS, overridesOf } from "./skill-options.js";
+import { type AuthSkillOptions, checkConfig, checkSkillOptions, HOST_OPTIONS } from "./skill-options.js";
 import { Lifecycle, openEngine, readSettings } from "./startup.js";
 import { Targets } from "./targets.js";
 import { TokenVerifier } from "./verifier.js";
@@ -73,14 +84,14 @@ export class AuthSkill implements Endpoint {
    * @param config - Names in camelCase or snake_case, or the content of a webagents file as an
    *   object.
    * @throws {@link TallystickError} `invalid_argument` for a configuration that is no plain object
-   *   (for a file there is {@link AuthSkill.fromFile}) and for an option of a wrong type.
+   *   (for a file there is {@link AuthSkill.fromFile}) and for an option of a wrong type;
+   *   `invalid_config` for a key of the configuration, as an option, that is not plain data.
    */
   constructor(config: AuthConfigInput = {}, options: AuthSkillOptions = {}) {
-    checkSkillOptions(config, options);
-    const overrides = overridesOf(options);
-    const logger = options.logger ?? consoleLogger;
-    this.#refusals = new Refusals(logger, options.onError);
-    this.#lifecycle = new Lifecycle("AuthSkill", start(config, overrides, options), logger);
+    const { host, overrides } = checkSkillOptions(config, options);
+    const logger = host.logger ?? consoleLogger;
+    this.#refusals = new Refusals(logger, host.onError);
+    this.#lifecycle = new Lifecycle("AuthSkill", start(config, overrides, host), logger);
     this.#verifier = new TokenVerifier(this.#lifecycle, this.#refusals, logger);
     this[ENDPOINT] = endpointService(async () => (await this.#lifecycle.running()).engine, logger, this.#refusals);
   }
@@ -92,9 +103,11 @@ export class AuthSkill implements Endpoint {
    * stays; so does one that changes who the agent is, which needs a restart.
    *
    * @returns the skill, ready.
-   * @throws {@link TallystickError} `invalid_config`, with file, line or key, and fix.
+   * @throws {@link TallystickError} `invalid_config`, with file, line or key, and fix;
+   *   `invalid_argument` for a path that is none.
    */
   static async fromFile(path: string, options: AuthSkillOptions = {}): Promise<AuthSkill> {
+    checkValue("AuthSkill.fromFile: path", path, PATH);
     const source = await readConfigFile(path);
     const skill = new AuthSkill(source as AuthConfigInput, options);
     await skill.ready();
@@ -114,7 +127,7 @@ export class AuthSkill implements Endpoint {
    */
   async reload(config?: AuthConfigInput): Promise<void> {
     if (config !== undefined) checkConfig(config);
-    const source = config === undefined ? undefined : ConfigSource.of(config);
+    const source = config === undefined ? undefined : ConfigSource.of(config, undefined, HOST_OPTIONS);
     await (await this.#lifecycle.running()).engine.reload(source);
   }
 
@@ -145,9 +158,9 @@ export class AuthSkill implements Endpoint {
     extraClaims?: Readonly<Record<string, unknown>>,
   ): Promise<string> {
     checkValue("generateToken: target", target, TEXT);
-    if (scopes !== undefined) checkValue("generateToken: scopes", scopes, TEXTS);
+    const own = checkedCopy("generateToken", { scopes }, { scopes: TEXTS });
     const extra_claims = extraClaims === undefined ? undefined : claimsOf(extraClaims);
-    const request = { target, scopes: scopes && [...scopes], extra_claims };
+    const request = { target, ...own, extra_claims };
     const { engine } = await this.#lifecycle.running();
     return (await engine.runWithKeys<AccessIssueResult>("access.issue", request)).token;
   }
@@ -214,7 +227,7 @@ export class AuthSkill implements Endpoint {
 
   /** @throws {@link TallystickError} of the code that says why the token is not good. */
   async verifyToken(token: string): Promise<AuthContext> {
-    if (typeof token !== "string") checkValue("token", token, STRING);
+    if (typeof token !== "string") checkValue("token", token, ANY_STRING);
     return this.#verifier.token(token);
   }
 
@@ -385,7 +398,7 @@ async function start(
   options: AuthSkillOptions,
 ): Promise<Started> {
   const { crypto, logger = consoleLogger, keys } = options;
-  const source = config instanceof ConfigSource ? config : ConfigSource.of(config);
+  const source = config instanceof ConfigSource ? config : ConfigSource.of(config, undefined, HOST_OPTIONS);
   const program = { overrides, own: HOST_OPTIONS };
   const startup = await readSettings(source, program, options);
   const reading = { core: startup.core, program, variables: options.variables ?? process.env, logger };

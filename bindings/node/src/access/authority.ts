@@ -3,7 +3,17 @@ import { inspect } from "node:util";
 import { misuse } from "../core/answers.js";
 import { consoleLogger, type Logger } from "../core/console.js";
 import { sharedCore } from "../core/load.js";
-import { checkOptions, checkValue, coreNames, NUMBER, type Rules, TEXT, TEXTS, withOptions } from "../core/options.js";
+import {
+  checkOptions,
+  checkValue,
+  coreNames,
+  NUMBER,
+  PATH,
+  type Rules,
+  TEXT,
+  TEXTS,
+  withOptions,
+} from "../core/options.js";
 import { reason } from "../core/text.js";
 import type { SharedDocument } from "../files/shared-document.js";
 import { ENDPOINT, type Endpoint, type EndpointService, type MountOptions } from "../hosts/endpoints.js";
@@ -12,11 +22,18 @@ import { type NodeEndpoints, nodeEndpoints } from "../hosts/node.js";
 import { Refusals } from "../http/refusal.js";
 import { checkStore, STORE } from "../stores/open.js";
 import type { Store } from "../stores/store.js";
-import { type ClientEntry, type ClientSecret, type ClientsDocument, clientsFile, makeSecret } from "./clients.js";
+import {
+  type ClientEntry,
+  type ClientSecret,
+  type ClientsDocument,
+  clientsFile,
+  makeSecret,
+  refusedClient,
+} from "./clients.js";
 import { expandHome, readAuthority } from "./config.js";
 import { endpointService } from "./endpoint.js";
 import { type AccessEngine, type AccessStatistics, type Identity, identityOf, statisticsOf } from "./engine.js";
-import { checkSigner, HOST, type HostOptions } from "./options.js";
+import { checkTogether, HOST, type HostOptions } from "./options.js";
 import { checkedRotation, type Rotation, type RotationOptions } from "./signing-keys.js";
 import { Lifecycle, openEngine } from "./startup.js";
 
@@ -106,11 +123,11 @@ export class Authority implements Endpoint {
    */
   constructor(issuer: string, options: AuthorityOptions = {}) {
     checkValue("Authority: issuer", issuer, TEXT);
-    checkOptions("Authority", options, OPTIONS);
-    checkSigner("Authority", options);
-    checkStore("Authority", options.store);
-    this.#logger = options.logger ?? consoleLogger;
-    this.#lifecycle = new Lifecycle("Authority", start(issuer, options, this.#logger), this.#logger);
+    const own = checkOptions("Authority", options, OPTIONS);
+    checkTogether("Authority", own);
+    checkStore("Authority", own.store);
+    this.#logger = own.logger ?? consoleLogger;
+    this.#lifecycle = new Lifecycle("Authority", start(issuer, own, this.#logger), this.#logger);
     const refusals = new Refusals(this.#logger, undefined);
     this[ENDPOINT] = endpointService(() => this.#current(), this.#logger, refusals);
   }
@@ -130,21 +147,16 @@ export class Authority implements Endpoint {
    * Registers a client, or replaces the one with that id, in the file of clients. Other processes
    * with the same file follow within a second.
    *
-   * @throws {@link TallystickError} `invalid_argument` or `invalid_config` if the core refuses the
-   *   client; then nothing changes.
+   * @throws {@link TallystickError} `invalid_argument` if the core refuses the client,
+   *   `invalid_config` if the file cannot be used; then nothing changes.
    */
   async registerClient(client: NewClient): Promise<Registration> {
-    checkOptions("registerClient", client, NEW_CLIENT);
-    checkValue("registerClient: clientId", client.clientId, TEXT);
-    // Copied before anything is awaited, since the caller's object may change meanwhile.
-    const { clientId, publicKey, secret: given } = client;
-    const scopes = [...(client.scopes ?? [])];
-    const namespaces = [...(client.namespaces ?? [])];
-    const trust = [...(client.trust ?? [])];
-    const targets = client.targets && [...client.targets];
+    const own = checkOptions("registerClient", client, NEW_CLIENT);
+    checkValue("registerClient: clientId", own.clientId, TEXT);
+    const { clientId, publicKey, secret: given, scopes = [], namespaces = [], trust = [], targets } = own;
     const { newSecret } = await this.#lifecycle.running();
     if (publicKey !== undefined && given !== undefined) {
-      throw misuse("invalid_argument", "a client has a publicKey or a secret, not both");
+      throw misuse("invalid_argument", "registerClient: a client has a publicKey or a secret, not both");
     }
     const secret = publicKey === undefined ? await newSecret(given) : undefined;
     const credential = secret === undefined ? { public_key: publicKey } : { secret_hash: secret.secretHash };
@@ -156,7 +168,16 @@ export class Authority implements Endpoint {
       trust,
       targets,
     };
-    await this.#change((clients) => [...without(clients, clientId), entry]);
+    let place = 0;
+    try {
+      await this.#change((clients) => {
+        const others = without(clients, clientId);
+        place = others.length;
+        return [...others, entry];
+      });
+    } catch (error) {
+      throw refusedClient(error, place, clientId, NEW_CLIENT_NAMES);
+    }
     return { clientId, clientSecret: secret?.secret };
   }
 
@@ -276,8 +297,8 @@ export class Authority implements Endpoint {
 
 const OPTIONS: Rules<AuthorityOptions> = {
   ...HOST,
-  keysDir: TEXT,
-  clientsFile: TEXT,
+  keysDir: PATH,
+  clientsFile: PATH,
   tokenTtl: NUMBER,
   allowedScopes: TEXTS,
   leeway: NUMBER,
@@ -297,6 +318,8 @@ const NEW_CLIENT: Rules<NewClient> = {
   trust: TEXTS,
   targets: TEXTS,
 };
+
+const NEW_CLIENT_NAMES = coreNames(Object.keys(NEW_CLIENT));
 
 function without(clients: readonly ClientEntry[], clientId: string): readonly ClientEntry[] {
   return clients.filter(({ client_id }) => client_id !== clientId);
@@ -339,6 +362,6 @@ async function start(issuer: string, options: AuthorityOptions, logger: Logger):
   return {
     engine,
     clients,
-    newSecret: (secret) => makeSecret(startup.core, secret),
+    newSecret: (secret) => makeSecret(startup.core, "registerClient", secret),
   };
 }

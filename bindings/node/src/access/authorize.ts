@@ -33,9 +33,7 @@ const OPTIONS: Rules<AuthorizeOptions> = {
  * @throws {@link TallystickError} `invalid_argument` for an unknown option or a wrong type.
  */
 export function issueRequest(target: string, options: AuthorizeOptions): object {
-  checkOptions("authorize", options, OPTIONS);
-  const { bind, method, url, body, reuse = true } = options;
-  const scopes = options.scopes && [...options.scopes];
+  const { scopes, bind, method, url, body, reuse = true } = checkOptions("authorize", options, OPTIONS);
   if (bind !== true) return { target, scopes, reuse };
   const body_sha256 = bodyDigest(body === undefined ? undefined : wireBody(body));
   return { target, scopes, bind: { method, url: url === undefined ? undefined : wireUrl(String(url)), body_sha256 } };

@@ -1,10 +1,11 @@
-import { ask } from "../core/answers.js";
+import { ask, misuse } from "../core/answers.js";
 import { type Logger, shownAs } from "../core/console.js";
 import { derive } from "../core/host-crypto.js";
 import { sharedCore } from "../core/load.js";
 import type { ClientSecretResult, Config, DeriveNeed } from "../core/operations.js";
 import { checkValue, TEXT } from "../core/options.js";
 import type { Core } from "../core/portable/core.js";
+import { TallystickError } from "../errors.js";
 import { SharedDocument } from "../files/shared-document.js";
 
 /** A client's secret, and the hash of it that is stored. */
@@ -15,13 +16,26 @@ export interface ClientSecret {
   readonly secretHash: string;
 }
 
-/** A secret, random if none is given, and its hash, which is derived off the event loop. */
-export async function makeSecret(core: Core, secret: string | undefined): Promise<ClientSecret> {
-  const first = ask<ClientSecretResult>(core, "client.secret", { secret, derive: "host" });
+/**
+ * A secret, random if none is given, and its hash, which is derived off the event loop.
+ *
+ * @param what - Who was given the secret, in errors.
+ */
+export async function makeSecret(core: Core, what: string, secret: string | undefined): Promise<ClientSecret> {
+  const first = firstStep(core, what, secret);
   const asked = first.derive as DeriveNeed;
   const request = { secret: first.secret, derive: "host", salt: asked.salt };
   const made = ask<ClientSecretResult>(core, "client.secret", request, await derive(asked));
   return { secret: made.secret, secretHash: made.secret_hash as string };
+}
+
+function firstStep(core: Core, what: string, secret: string | undefined): ClientSecretResult {
+  try {
+    return ask<ClientSecretResult>(core, "client.secret", { secret, derive: "host" });
+  } catch (error) {
+    if (!(error instanceof TallystickError) || secret === undefined) throw error;
+    throw misuse(error.code, `${what}: secret: ${error.message.replace("client.secret: ", "")}`, { cause: error });
+  }
 }
 
 /**
@@ -33,7 +47,7 @@ export async function makeSecret(core: Core, secret: string | undefined): Promis
  */
 export async function newClientSecret(secret?: string): Promise<ClientSecret> {
   if (secret !== undefined) checkValue("newClientSecret: secret", secret, TEXT);
-  const both = await makeSecret(await sharedCore(), secret);
+  const both = await makeSecret(await sharedCore(), "newClientSecret", secret);
   return shownAs(both, `{ secret: (not shown), secretHash: '${both.secretHash}' }`);
 }
 
@@ -51,6 +65,27 @@ export type ClientEntry = Config;
 /** The file of clients. The core checks the entries; here each must have an id. */
 export function clientsFile(path: string, logger: Logger): SharedDocument<ClientsDocument> {
   return new SharedDocument(path, "clients file", clientsOf, logger);
+}
+
+/**
+ * The core's refusal of the client that is registered, as a mistake of the call. What it says of
+ * other entries stays as it is: the file is wrong.
+ *
+ * @param place - Where in the list the client is.
+ * @param names - The options by the names that the core has for them.
+ */
+export function refusedClient(
+  error: unknown,
+  place: number,
+  clientId: string,
+  names: Readonly<Record<string, string>>,
+): unknown {
+  if (!(error instanceof TallystickError)) return error;
+  const begins = [`clients[${place}]: `, `client ${JSON.stringify(clientId)}: `];
+  const begin = begins.find((each) => error.message.startsWith(each));
+  if (begin === undefined) return error;
+  const said = error.message.slice(begin.length).replace(/^[a-z_]+/, (name) => names[name] ?? name);
+  return misuse("invalid_argument", `registerClient: ${said}`, { cause: error });
 }
 
 function clientsOf(value: unknown): ClientsDocument | undefined {

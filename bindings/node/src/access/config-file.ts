@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { basename, extname, resolve } from "node:path";
 import { misuse } from "../core/answers.js";
 import { isPlain } from "../core/options.js";
-import { oneLine, reason } from "../core/text.js";
+import { oneLine, reason, shown } from "../core/text.js";
 import { readText } from "../files/private-text.js";
 import { ConfigSource } from "./config.js";
 
@@ -16,7 +16,7 @@ const MAX_DEPTH = 64;
  * @throws {@link TallystickError} `invalid_config`, with file, line and fix.
  */
 export async function readConfigFile(path: string): Promise<ConfigSource> {
-  const name = basename(path);
+  const name = shown(basename(path));
   const { stamp } = await stampOf(path);
   const text = await read(path);
   const isJson = extname(path).toLowerCase() === ".json";
@@ -45,7 +45,7 @@ async function read(path: string): Promise<string> {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const why = (code === undefined ? undefined : CAUSES[code]) ?? reason(cause);
-    throw misuse("invalid_config", `${path} cannot be read: ${why}`, { cause });
+    throw misuse("invalid_config", `${shown(path)} cannot be read: ${why}`, { cause });
   }
 }
 

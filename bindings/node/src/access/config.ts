@@ -1,10 +1,11 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { ask, misuse, result } from "../core/answers.js";
-import { jsonText } from "../core/json.js";
+import { plainJson } from "../core/json.js";
 import type { ConfigReadResult, ConfigVariablesResult } from "../core/operations.js";
+import { isPlain } from "../core/options.js";
 import type { Core } from "../core/portable/core.js";
-import { reason } from "../core/text.js";
+import { reason, shown } from "../core/text.js";
 
 /** An issuer that an agent trusts by configuration. */
 export interface TrustedIssuer {
@@ -155,16 +156,51 @@ export class ConfigSource {
   }
 
   /**
+   * @param own - The options of the program, which may be there by mistake.
    * @throws {@link TallystickError} `invalid_config` for a value that JSON cannot hold, such as
-   *   NaN.
+   *   NaN; it names the key.
    */
-  static of(config: unknown, name?: string): ConfigSource {
-    try {
-      return new ConfigSource(jsonText(config, name ?? "the configuration"), name);
-    } catch (cause) {
-      throw misuse("invalid_config", reason(cause), { cause });
+  static of(config: unknown, name?: string, own: ProgramOptions["own"] = {}): ConfigSource {
+    const { text, fault } = plainJson(config);
+    if (text !== undefined) return new ConfigSource(text, name);
+    throw misuse("invalid_config", `${name ?? "configuration"}: ${faultIn(config, own) ?? notPlain(fault)}`);
+  }
+}
+
+/** The first key whose value JSON cannot hold, and what to do. */
+function faultIn(config: unknown, own: ProgramOptions["own"]): string | undefined {
+  const { skills } = (config ?? {}) as { readonly skills?: { readonly auth?: unknown } };
+  for (const settings of [skills?.auth, config]) {
+    for (const [key, value] of isPlain(settings) ? Object.entries(settings) : []) {
+      const { fault } = value === undefined ? {} : plainJson(value);
+      if (fault !== undefined) return `${shownKey(key)}: ${misplaced(key, own) ?? notPlain(fault)}`;
     }
   }
+  return undefined;
+}
+
+function misplaced(key: string, own: ProgramOptions["own"]): string | undefined {
+  const name = Object.entries(own).find(([option]) => folded(option) === folded(key))?.[1];
+  if (name === undefined) return undefined;
+  return (
+    "is an option of the program and no key of a configuration: give it to the constructor, as in " +
+    `new AuthSkill(config, { ${name}: … }) or AuthSkill.fromFile(path, { ${name}: … })`
+  );
+}
+
+/** Makes key_bits and keyBits one. */
+function folded(name: string): string {
+  return name.replaceAll("_", "").toLowerCase();
+}
+
+/** What is wrong with the value of a key that JSON cannot hold. */
+export function notPlain(fault: string): string {
+  return `it is not plain data (${fault}): give texts, numbers, true, false, arrays and plain objects`;
+}
+
+/** A key for a message. */
+export function shownKey(key: string): string {
+  return shown(key.slice(0, 100));
 }
 
 /** What a program gave besides a configuration. */

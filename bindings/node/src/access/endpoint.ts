@@ -8,6 +8,15 @@ import type { Refusals } from "../http/refusal.js";
 import type { Body } from "../types.js";
 import type { AccessEngine } from "./engine.js";
 
+/** The paths that the core answers; what happens at others is the application's affair. */
+const PATHS: readonly string[] = [
+  "/.well-known/openid-configuration",
+  "/.well-known/jwks.json",
+  "/auth/token",
+  "/api/auth/jwks",
+  "/api/auth/token",
+];
+
 /**
  * Answers the OAuth endpoints of an agent or an authority by the core.
  *
@@ -23,7 +32,7 @@ export function endpointService(
       try {
         return await answerEndpoint(await running(), logger, request);
       } catch (error) {
-        return refusals.answer(error, original);
+        return PATHS.includes(request.path) ? refusals.answer(error, original) : undefined;
       }
     },
     handlerFailed: (error) => refusals.handlerFailed(error),

@@ -64,7 +64,8 @@ export class AccessEngine {
     const { used } = host;
     this.#used = used;
     const configuration = () => ({ access: { ...members(host), ...used.configuration() } }) as object;
-    this.#engine = new Engine(core, configuration, this.#needs(host), (ok) => {
+    const name = host.role === "authority" ? "Authority" : "AuthSkill";
+    this.#engine = new Engine(name, core, configuration, this.#needs(host), (ok) => {
       const { bound, expires_at, used_until } = ok as Partial<AccessVerifyResult & AccessServeResult>;
       if (bound === true && expires_at !== undefined) used.accepted(expires_at);
       if (used_until !== undefined) used.accepted(used_until);

@@ -7,7 +7,7 @@ import { makeKeyPair, signOffLoop } from "../core/host-crypto.js";
 import { failed, type Reply } from "../core/need.js";
 import type { RingUpdateResult } from "../core/operations.js";
 import type { Core } from "../core/portable/core.js";
-import { reason } from "../core/text.js";
+import { reason, shown } from "../core/text.js";
 import { TallystickError } from "../errors.js";
 import { isMissing, readSecret } from "../files/private-text.js";
 import { SharedDocument } from "../files/shared-document.js";
@@ -136,7 +136,9 @@ export class KeyRing implements SigningKeys {
     } catch (cause) {
       if (isMissing(cause)) return [];
       const code = cause instanceof TallystickError ? cause.code : "invalid_config";
-      throw misuse(code, `the private key ${this.#legacy}: ${reason(cause)}: correct it or move it away`, { cause });
+      throw misuse(code, `the private key ${shown(this.#legacy)}: ${reason(cause)}: correct it or move it away`, {
+        cause,
+      });
     }
   }
 

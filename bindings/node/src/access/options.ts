@@ -1,6 +1,7 @@
 import { misuse } from "../core/answers.js";
 import type { Logger } from "../core/console.js";
-import { BACKEND, BITS, LOGGER, type Rules, TEXT } from "../core/options.js";
+import { checkLibrary } from "../core/load.js";
+import { BACKEND, BITS, LOGGER, PATH, type Rules } from "../core/options.js";
 import type { Backend } from "../core/portable/core.js";
 import { SIGNER_RULES, type Signer, type SignerOptions } from "../core/signer.js";
 
@@ -32,19 +33,24 @@ export const HOST: Rules<HostOptions> = {
   keyBits: BITS,
   logger: LOGGER,
   backend: BACKEND,
-  library: TEXT,
+  library: PATH,
 };
 
 export const HOST_NAMES: readonly string[] = Object.keys(HOST);
 
 /**
- * Refuses a public key that nothing uses: a forgotten signer would leave the signing to a file.
+ * Refuses options that go with another, which is not there: a forgotten signer would leave the
+ * signing to a file.
  *
  * @throws {@link TallystickError} `invalid_argument`
  */
-export function checkSigner(what: string, { signer, publicKey }: SignerChoice): void {
-  if (publicKey === undefined || signer !== undefined) return;
-  throw misuse("invalid_argument", `${what}: publicKey needs a signer: a function that signs with its private key`);
+export function checkTogether(what: string, options: HostOptions): void {
+  checkLibrary(what, options);
+  if (options.signer !== undefined) return;
+  if (options.publicKey !== undefined) {
+    throw misuse("invalid_argument", `${what}: publicKey needs a signer: a function that signs with its private key`);
+  }
+  if (options.signerTimeout !== undefined) {
+    throw misuse("invalid_argument", `${what}: signerTimeout needs a signer: a function, which it gives a limit`);
+  }
 }
-
-type SignerChoice = Pick<HostOptions, "signer" | "publicKey">;

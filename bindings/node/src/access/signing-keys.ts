@@ -1,9 +1,9 @@
 import { ask, misuse } from "../core/answers.js";
 import { failed, type Reply } from "../core/need.js";
 import type { KeyInspectResult } from "../core/operations.js";
-import { BOOLEAN, checkOptions, copied, type Rules } from "../core/options.js";
+import { BOOLEAN, checkOptions, type Rules } from "../core/options.js";
 import type { Core } from "../core/portable/core.js";
-import { type ResolvedSigner, resolveSigner, type Signer, type SignerOptions } from "../core/signer.js";
+import { named, type ResolvedSigner, resolveSigner, type Signer, type SignerOptions } from "../core/signer.js";
 
 /** The keys of an engine that signs, wherever they are. */
 export interface SigningKeys {
@@ -39,8 +39,7 @@ const ROTATION: Rules<RotationOptions> = { force: BOOLEAN, revoke: BOOLEAN };
  * @throws {@link TallystickError} `invalid_argument` for an unknown option or a wrong type.
  */
 export function checkedRotation(options: RotationOptions): RotationOptions {
-  checkOptions("rotateKeys", options, ROTATION);
-  return copied(options, ROTATION);
+  return checkOptions("rotateKeys", options, ROTATION);
 }
 
 /** What a rotation did. */
@@ -86,24 +85,28 @@ export class ExternalKey implements SigningKeys {
   readonly #signer: ResolvedSigner;
 
   /**
+   * @param what - Whose key it is, in errors.
    * @throws {@link TallystickError} `invalid_key`, or `invalid_argument` for a function without its
    *   public key.
    */
-  constructor(core: Core, signer: Signer, options: SignerOptions) {
+  constructor(core: Core, what: string, signer: Signer, options: SignerOptions) {
     // With "core" the private key would have to be given to the core; here only its holder uses it.
-    this.#signer = resolveSigner(core, signer, { ...options, crypto: "host" });
+    this.#signer = resolveSigner(core, what, signer, { ...options, crypto: "host" });
     const { public_key: publicKey, rsa } = this.#signer.configuration;
     this.signing = rsa === "external" ? "external" : "host";
     if (publicKey === undefined) {
       throw misuse(
         "invalid_argument",
-        "a signing function needs publicKey beside it, which is what the agent publishes",
+        `${what}: a signing function needs publicKey beside it, which is what the agent publishes`,
       );
     }
     const request = { text: publicKey, want: "public" };
-    const { keys } = ask<KeyInspectResult>(core, "key.inspect", request);
+    const option = `${what}: publicKey`;
+    const { keys } = named(option, () => ask<KeyInspectResult>(core, "key.inspect", request));
     const [key] = keys;
-    if (key === undefined || keys.length > 1) throw misuse("invalid_key", "publicKey must be one public key");
+    if (key === undefined || keys.length > 1) {
+      throw misuse("invalid_key", `${option} must be one public key, the text holds ${keys.length}`);
+    }
     this.kid = key.kid;
     const active = { kid: key.kid, state: "active" as const, public_pem: key.public_pem, published_at: 0 };
     this.document = { version: 1, keys: [active] };

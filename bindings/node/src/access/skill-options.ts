@@ -1,20 +1,22 @@
 import { misuse } from "../core/answers.js";
-import { jsonText } from "../core/json.js";
+import { plainJson } from "../core/json.js";
 import {
-  checkTypes,
+  checkedCopy,
   FUNCTION,
   ISSUER_KEYS,
   isPlain,
   kindOf,
+  nearest,
   newName,
-  OBJECT,
+  type Rules,
+  VARIABLES,
   withFormerNames,
 } from "../core/options.js";
 import type { OnError } from "../http/refusal.js";
 import { checkStore, STORE } from "../stores/open.js";
 import type { Store } from "../stores/store.js";
-import { type AuthConfig, ConfigSource } from "./config.js";
-import { checkSigner, HOST, HOST_NAMES, type HostOptions } from "./options.js";
+import { type AuthConfig, ConfigSource, notPlain, shownKey } from "./config.js";
+import { checkTogether, HOST, HOST_NAMES, type HostOptions } from "./options.js";
 
 /**
  * The options of a skill besides its configuration. Keys of the configuration are taken, too, and
@@ -43,43 +45,70 @@ const HOST_ONLY: readonly string[] = [...HOST_NAMES, "variables", "keys", "store
 /** Those and their former names, with what to write. */
 export const HOST_OPTIONS: Readonly<Record<string, string>> = withFormerNames(HOST_ONLY);
 
+const HOST_RULES: Rules<Omit<AuthSkillOptions, keyof AuthConfig>> = {
+  ...HOST,
+  variables: VARIABLES,
+  onError: FUNCTION,
+  keys: ISSUER_KEYS,
+  store: STORE,
+};
+
+/** What a skill is made of, checked and copied. */
+export interface CheckedOptions {
+  /** The options of the program. */
+  readonly host: AuthSkillOptions;
+  /** The keys of a configuration among the options, as JSON has them. */
+  readonly overrides: object;
+}
+
 /**
  * Refuses what a skill cannot be made of, before anything is loaded.
  *
- * @throws {@link TallystickError} `invalid_argument` for an option or a configuration of a wrong type.
+ * @throws {@link TallystickError} `invalid_argument` for an option or a configuration of a wrong
+ *   type, `invalid_config` for a key of the configuration whose value is not plain data.
  */
-export function checkSkillOptions(config: unknown, options: AuthSkillOptions): void {
+export function checkSkillOptions(config: unknown, options: AuthSkillOptions): CheckedOptions {
   if (!isPlain(options)) {
     const found = kindOf(options);
     throw misuse("invalid_argument", `AuthSkill: the options must be a plain object (there is ${found})`);
   }
-  const old = Object.keys(options).find((name) => newName(name, HOST_ONLY) !== undefined);
+  const given = Object.fromEntries(Object.getOwnPropertyNames(options).map((name) => [name, options[name]]));
+  const old = Object.keys(given).find((name) => newName(name, HOST_ONLY) !== undefined);
   if (old !== undefined) {
     throw misuse("invalid_argument", `AuthSkill: unknown option "${old}": write ${newName(old, HOST_ONLY)}`);
   }
-  // All other members are keys of the configuration, which the core checks.
-  checkTypes("AuthSkill", options, {
-    ...HOST,
-    variables: OBJECT,
-    onError: FUNCTION,
-    keys: ISSUER_KEYS,
-    store: STORE,
-  });
-  checkSigner("AuthSkill", options);
-  checkStore("AuthSkill", options.store);
+  if (Object.hasOwn(given, "file")) throw misuse("invalid_argument", `AuthSkill: unknown option "file": ${FROM_FILE}`);
+  const host = checkedCopy("AuthSkill", given as AuthSkillOptions, HOST_RULES);
+  checkTogether("AuthSkill", host);
+  checkStore("AuthSkill", host.store);
   if (!(config instanceof ConfigSource)) checkConfig(config);
+  return { host, overrides: overridesOf(given) };
 }
 
+const FROM_FILE = "use AuthSkill.fromFile(path) for a file";
+
 /**
- * The keys of a configuration among the options, as JSON has them.
- *
- * @throws {@link TallystickError} `invalid_argument` for a value that JSON would drop: a check
- *   would be gone with it.
+ * The core checks the keys. What JSON would drop is refused here: a check would be gone with it.
  */
-export function overridesOf(options: AuthSkillOptions): object {
-  const names = Object.getOwnPropertyNames(options).filter((name) => !HOST_ONLY.includes(name));
-  const given = names.map((name) => [name, (options as Readonly<Record<string, unknown>>)[name]]);
-  return JSON.parse(jsonText(Object.fromEntries(given), "AuthSkill: the options"));
+function overridesOf(given: Readonly<Record<string, unknown>>): object {
+  const keys = Object.entries(given).filter(([name, value]) => !HOST_ONLY.includes(name) && value !== undefined);
+  return Object.fromEntries(
+    keys.map(([name, value]) => {
+      const { text, fault } = name.isWellFormed() ? plainJson(value) : { fault: "its name has an unpaired surrogate" };
+      if (text === undefined) throw misuse("invalid_config", `options: ${shownKey(name)}: ${adviceOn(name, fault)}`);
+      return [name, JSON.parse(text)];
+    }),
+  );
+}
+
+/** The options that may be a function or have one. */
+const WITH_FUNCTIONS = ["signer", "logger", "store", "onError"];
+/** Farther than any key of a configuration is from them. */
+const MOST_WRONG = 2;
+
+function adviceOn(name: string, fault: string): string {
+  const meant = nearest(name, WITH_FUNCTIONS, MOST_WRONG);
+  return meant === undefined ? notPlain(fault) : `there is no such key: write ${meant} or remove it`;
 }
 
 /**
@@ -88,9 +117,11 @@ export function overridesOf(options: AuthSkillOptions): object {
  * @throws {@link TallystickError} `invalid_argument`
  */
 export function checkConfig(config: unknown): void {
-  if (isPlain(config)) return;
-  const advice =
-    typeof config === "string" ? "use AuthSkill.fromFile(path) for a file" : "write new AuthSkill({ baseUrl: … })";
+  if (isPlain(config)) {
+    if (!Object.hasOwn(config, "file")) return;
+    throw misuse("invalid_config", `configuration: file: there is no such key: ${FROM_FILE}`);
+  }
+  const advice = typeof config === "string" ? FROM_FILE : "write new AuthSkill({ baseUrl: … })";
   throw misuse(
     "invalid_argument",
     `AuthSkill: the configuration must be a plain object (it is ${kindOf(config)}): ${advice}`,

@@ -1,5 +1,6 @@
 import { misuse } from "../core/answers.js";
 import { consoleLogger, type Logger } from "../core/console.js";
+import { closedError } from "../core/engine.js";
 import { sharedCore } from "../core/load.js";
 import type { AccessConfig, ConfigReadResult } from "../core/operations.js";
 import type { Core } from "../core/portable/core.js";
@@ -45,19 +46,27 @@ export async function openEngine(
     logger.warn("devMode: plain http on loopback is accepted for issuers that are not configured: not for production");
   }
   const signs = host.role === "authority" || read.mode === "self-issued";
-  const keys = signs ? await signingKeys(core, read.access, keysDir, options) : undefined;
+  if (!signs && options.signer !== undefined) {
+    throw misuse(
+      "invalid_argument",
+      "AuthSkill: signer cannot be used with authority: in portal mode the authority signs",
+    );
+  }
+  const what = host.role === "authority" ? "Authority" : "AuthSkill";
+  const keys = signs ? await signingKeys(core, what, read.access, keysDir, options) : undefined;
   const used = await UsedTokens.open(options.store, logger, !development);
   return used.closedOnFailure(() => new AccessEngine(core, { ...host, access: read.access, keys, logger, used }));
 }
 
 async function signingKeys(
   core: Core,
+  what: string,
   access: AccessConfig,
   keysDir: string,
   options: HostOptions,
 ): Promise<SigningKeys | undefined> {
   const { signer, publicKey, signerTimeout, keyBits: bits } = options;
-  if (signer !== undefined) return new ExternalKey(core, signer, { publicKey, signerTimeout });
+  if (signer !== undefined) return new ExternalKey(core, what, signer, { publicKey, signerTimeout });
   const { agent_id: agentId } = access;
   // A skill without an id only verifies, and makes no file.
   if (agentId === undefined) return undefined;
@@ -98,7 +107,7 @@ export class Lifecycle<Started extends { readonly engine: AccessEngine }> {
    * @throws {@link TallystickError} if it could not start; `invalid_argument` once it is closed.
    */
   async running(): Promise<Started> {
-    if (this.#state === "closed") throw misuse("invalid_argument", `this ${this.#name} was closed: make a new one`);
+    if (this.#state === "closed") throw closedError(this.#name);
     return this.#started;
   }
 

@@ -56,8 +56,7 @@ export class TokenVerifier {
    *   is logged, and the guard refuses everybody.
    */
   guard(what: string, given: Requirements): Guard<AuthContext> {
-    checkOptions(what, given, REQUIREMENTS);
-    const requirements = { scopes: given.scopes && [...given.scopes], bind: given.bind };
+    const requirements = checkOptions(what, given, REQUIREMENTS);
     const checked = this.#checked(what, requirements.scopes);
     // The body is read only if the token is bound to it; else later handlers find the stream
     // unread.

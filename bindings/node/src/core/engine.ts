@@ -54,6 +54,11 @@ export function now(): number {
   return Date.now() / 1000;
 }
 
+/** The error of a call to an object that was closed, also of one that was under way. */
+export function closedError(name: string): Error {
+  return misuse("invalid_argument", `this ${name} was closed: make a new one`);
+}
+
 /** Whether a value is a promise. Not by `instanceof`: programs replace the global `Promise`. */
 export function isLater<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as { readonly then?: unknown } | null | undefined)?.then === "function";
@@ -72,6 +77,7 @@ function withNow(engine: number, members: string): string {
  * replaced, the engine is opened again from its configuration.
  */
 export class Engine {
+  readonly #name: string;
   readonly #core: Core;
   readonly #configuration: () => EngineOpenRequest;
   readonly #needs: Needs;
@@ -83,13 +89,21 @@ export class Engine {
   #closed = false;
 
   /**
+   * @param name - The class that it works for, in errors.
    * @param configuration - Gives the request of `engine.open`; called again when the engine is
    *   opened again.
    * @param needs - What the host does for the core.
    * @param finished - Called with each result of {@link Engine.run}, before any other call reaches
    *   the core.
    */
-  constructor(core: Core, configuration: () => EngineOpenRequest, needs: Needs, finished?: (result: unknown) => void) {
+  constructor(
+    name: string,
+    core: Core,
+    configuration: () => EngineOpenRequest,
+    needs: Needs,
+    finished?: (result: unknown) => void,
+  ) {
+    this.#name = name;
     this.#core = core;
     this.#configuration = configuration;
     this.#needs = needs;
@@ -100,7 +114,7 @@ export class Engine {
 
   /** The core's answer to the present `engine.open`: its number and its limits. */
   get opened(): EngineOpenResult {
-    if (this.#closed) throw misuse("invalid_argument", "this object was closed: make a new one");
+    this.#refuseIfClosed();
     if (this.#generation !== this.#core.generation) {
       this.#generation = this.#core.generation;
       this.#opened = this.#open();
@@ -135,6 +149,10 @@ export class Engine {
     if (this.#generation === this.#core.generation) this.call("engine.close");
     this.#closed = true;
     forgotten.unregister(this);
+  }
+
+  #refuseIfClosed(): void {
+    if (this.#closed) throw closedError(this.#name);
   }
 
   #open(): EngineOpenResult {
@@ -241,6 +259,7 @@ export class Engine {
   #resume<T>(run: Run, place: Place, ticket: number, need: Need, found: Reply): Answer<T> | typeof REPLACED {
     if (need.kind === "claim") run.claimed = found;
     run.cause = found.cause;
+    this.#refuseIfClosed(); // the ticket went with the engine
     if (this.#core.generation !== place.generation) return REPLACED;
     const members = JSON.stringify({ ticket, ...found.members });
     const answer = this.#ask<T>("engine.resume", withNow(place.engine, members), found.body);

@@ -8,28 +8,44 @@ import { misuse } from "./answers.js";
  * @throws {@link TallystickError} `invalid_argument`, naming the member.
  */
 export function jsonText(payload: unknown, what = "the payload"): string {
-  let text: string | undefined;
+  const { text, fault } = jsonOf(payload, lossyKind);
+  if (text !== undefined) return text;
+  throw misuse("invalid_argument", `${what} is not serialisable as JSON: ${fault}`);
+}
+
+/** The JSON text of a value, or why there is none. */
+export type Json =
+  | { readonly text: string; readonly fault?: never }
+  | { readonly text?: never; readonly fault: string };
+
+/** As {@link jsonText}; a lone surrogate, which the core does not read, is a fault, too. */
+export function plainJson(value: unknown): Json {
+  return jsonOf(value, (each, inArray, key) => {
+    if (!key.isWellFormed()) return "named with an unpaired surrogate";
+    if (typeof each === "string" && !each.isWellFormed()) return "a text with an unpaired surrogate";
+    return lossyKind(each, inArray);
+  });
+}
+
+/** @param kind - Says what a value is that JSON cannot hold. */
+function jsonOf(value: unknown, kind: (value: unknown, inArray: boolean, key: string) => string | undefined): Json {
+  const check = function (this: unknown, key: string, each: unknown): unknown {
+    const found = kind(each, Array.isArray(this), key);
+    if (found === undefined) return each;
+    const place = key === "" ? "it" : `its member ${JSON.stringify(key.slice(0, 100))}`;
+    throw new LossyValue(`${place} is ${found}`);
+  };
   try {
-    text = JSON.stringify(payload, refuseLoss);
+    const text = JSON.stringify(value, check) as string | undefined;
+    return text === undefined ? { fault: "it is undefined" } : { text };
   } catch (cause) {
-    if (cause instanceof LossyValue)
-      throw misuse("invalid_argument", `${what} is not serialisable as JSON: ${cause.message}`);
     // Cycles, and toJSON() methods that throw. The platform's message may show values, so it is not
     // repeated.
-    throw misuse("invalid_argument", `${what} is not serialisable as JSON: a cycle, or a toJSON() that throws`);
+    return { fault: cause instanceof LossyValue ? cause.message : "a cycle, or a toJSON() that throws" };
   }
-  if (text === undefined) throw misuse("invalid_argument", `${what} is not serialisable as JSON: it is undefined`);
-  return text;
 }
 
 class LossyValue extends Error {}
-
-function refuseLoss(this: unknown, key: string, value: unknown): unknown {
-  const kind = lossyKind(value, Array.isArray(this));
-  if (kind === undefined) return value;
-  const place = key === "" ? "it" : `its member ${JSON.stringify(key.slice(0, 100))}`;
-  throw new LossyValue(`${place} is ${kind}`);
-}
 
 function lossyKind(value: unknown, inArray: boolean): string | undefined {
   if (typeof value === "number" && !Number.isFinite(value)) return String(value);

@@ -2,7 +2,7 @@ import { misuse } from "./answers.js";
 import { ABI_VERSION } from "./operations.js";
 import type { Core } from "./portable/core.js";
 import { checkCall } from "./portable/wasm-core.js";
-import { reason } from "./text.js";
+import { reason, shown } from "./text.js";
 
 const NOTHING = new Uint8Array(0);
 
@@ -31,7 +31,7 @@ async function importKoffi(): Promise<Koffi> {
   }
 }
 
-async function open(path: string): Promise<Functions> {
+async function open({ path, from }: Library): Promise<Functions> {
   const koffi = await importKoffi();
   try {
     const library = koffi.load(path);
@@ -46,8 +46,27 @@ async function open(path: string): Promise<Functions> {
       copy: (pointer, length) => Buffer.from(koffi.view(pointer, length)).toString("utf8"),
     };
   } catch (cause) {
-    throw misuse("invalid_config", `the library ${path} cannot be loaded: ${reason(cause)}`, { cause });
+    const what = `${from}: ${shown(path)} cannot be loaded: ${reason(cause)}`;
+    throw misuse("invalid_argument", `${what}: give the path of libtallystick`, { cause });
   }
+}
+
+interface Library {
+  readonly path: string;
+  /** The option or the variable that names it. */
+  readonly from: string;
+}
+
+const VARIABLE = "TALLYSTICK_LIBRARY";
+
+function libraryOf(option: string | undefined): Library {
+  if (option !== undefined) return { path: option, from: "library" };
+  const path = process.env[VARIABLE];
+  if (path !== undefined && path !== "") return { path, from: VARIABLE };
+  throw misuse(
+    "invalid_argument",
+    `the native backend needs the path of libtallystick: give the option library or set ${VARIABLE}`,
+  );
 }
 
 /** The core as the C library `libtallystick`, called through koffi. */
@@ -62,17 +81,15 @@ export class NativeBackend implements Core {
   }
 
   static async load(library: string | undefined): Promise<NativeBackend> {
-    const path = library ?? process.env["TALLYSTICK_LIBRARY"];
-    if (path === undefined || path === "") {
-      throw misuse(
-        "invalid_config",
-        "the native backend needs the path of libtallystick: give the option library or set TALLYSTICK_LIBRARY",
-      );
-    }
-    const functions = await open(path);
+    const given = libraryOf(library);
+    const functions = await open(given);
     const version = functions.abiVersion();
     if (version !== ABI_VERSION) {
-      throw misuse("invalid_config", `the library ${path} speaks ABI ${version}, this package ABI ${ABI_VERSION}`);
+      const { path, from } = given;
+      throw misuse(
+        "invalid_argument",
+        `${from}: ${shown(path)} speaks ABI ${version}, this package ABI ${ABI_VERSION}: give the library of this version`,
+      );
     }
     return new NativeBackend(functions);
   }

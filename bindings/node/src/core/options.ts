@@ -7,18 +7,36 @@ export interface Rule {
   /** For the error, such as `a text`. */
   readonly must: string;
   readonly holds: (value: unknown) => boolean;
+  /** Which part of a value is wrong, where it is one part. */
+  readonly fault?: (value: unknown) => string | undefined;
+  /** A copy of a value that has parts, which later changes do not reach. */
+  readonly copy?: (value: unknown) => unknown;
 }
 
 /** A rule for each member of T; the compiler refuses a missing one. */
 export type Rules<T> = { readonly [Name in keyof T]-?: Rule };
 
-const isText = (value: unknown) => typeof value === "string" && value !== "";
+// The core reads no lone surrogates.
+const isString = (value: unknown) => typeof value === "string" && value.isWellFormed();
+const isText = (value: unknown) => isString(value) && value !== "";
 
-export const STRING: Rule = { must: "a text", holds: (value) => typeof value === "string" };
+/** What a caller may have sent: the core judges it. */
+export const ANY_STRING: Rule = { must: "a text", holds: (value) => typeof value === "string" };
+export const STRING: Rule = { must: "a text", holds: isString };
 export const TEXT: Rule = { must: "a text that is not empty", holds: isText };
+export const PATH: Rule = {
+  must: "a text that is not empty and has no NUL",
+  holds: (value) => isText(value) && !(value as string).includes("\0"),
+};
 export const TEXTS: Rule = {
   must: "an array of texts, none of them empty",
   holds: (value) => Array.isArray(value) && Array.from(value).every(isText),
+  fault: (value) => {
+    const entries: unknown[] = Array.isArray(value) ? Array.from(value) : [];
+    const wrong = entries.findIndex((entry) => !isText(entry));
+    return wrong < 0 ? undefined : `its entry ${wrong} is ${kindOf(entries[wrong])}`;
+  },
+  copy: (value) => (Array.isArray(value) ? Array.from(value) : value),
 };
 export const BOOLEAN: Rule = { must: "true or false", holds: (value) => typeof value === "boolean" };
 export const NUMBER: Rule = { must: "a number", holds: Number.isFinite };
@@ -63,10 +81,29 @@ function oneOf(...values: readonly (string | number)[]): Rule {
 export const CRYPTO: Rule = oneOf("host", "core");
 export const BACKEND: Rule = oneOf("wasm", "native");
 export const BITS: Rule = oneOf(2048, 3072, 4096);
-export const ISSUER_KEYS: Rule = {
-  must: "a plain object of texts by issuer",
-  holds: (value) => isPlain(value) && Object.values(value).every(STRING.holds),
+export const ISSUER_KEYS: Rule = textsBy("issuer", isString);
+const ENVIRONMENT: Rule = textsBy("name", (value) => value === undefined || isString(value));
+/** The environment itself is no plain object. */
+export const VARIABLES: Rule = {
+  ...ENVIRONMENT,
+  holds: (value) => value === process.env || ENVIRONMENT.holds(value),
 };
+
+/** A plain object of texts. */
+function textsBy(what: string, holds: (value: unknown) => boolean): Rule {
+  const wrong = (value: object) => Object.entries(value).find(([name, text]) => !isString(name) || !holds(text));
+  return {
+    must: `a plain object of texts by ${what}`,
+    holds: (value) => isPlain(value) && wrong(value) === undefined,
+    fault: (value) => {
+      const [name, text] = (isPlain(value) ? wrong(value) : undefined) ?? [];
+      if (name === undefined) return undefined;
+      const member = `its member ${JSON.stringify(oneLine(name).slice(0, 100))}`;
+      return isString(name) ? `${member} is ${kindOf(text)}` : `${member} has a name with an unpaired surrogate`;
+    },
+    copy: (value) => (isPlain(value) ? { ...value } : value),
+  };
+}
 
 /** Whether a value is a plain object: no array, and of no class. */
 export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -81,27 +118,27 @@ export function isPlain(value: unknown): value is Readonly<Record<string, unknow
  * Refuses unknown options and values of a wrong type. A misspelt `scopes`, if ignored, would switch
  * a check off.
  *
+ * @returns a copy of what was checked, which later changes of the options do not reach.
  * @throws {@link TallystickError} `invalid_argument`, which names the option.
  */
-export function checkOptions<T>(what: string, options: unknown, rules: Rules<T>): void {
-  if (isPlain(options) && followRules(options, rules)) return;
+export function checkOptions<T extends object>(what: string, options: T, rules: Rules<T>): T {
   knownOptions(what, options, Object.keys(rules));
-  checkTypes(what, options as object, rules);
+  return checkedCopy(what, options, rules);
 }
 
-/** A quick test that nearly all options pass: it looks at those that were given alone. */
-function followRules<T>(options: Readonly<Record<string, unknown>>, rules: Rules<T>): boolean {
-  for (const name in options) {
-    if (!Object.hasOwn(rules, name)) return false;
-    const value = options[name];
-    if (value !== undefined && !(rules as Readonly<Record<string, Rule>>)[name]?.holds(value)) return false;
+/**
+ * A copy of the options that there are rules for. It is the copy that is checked: a getter might
+ * say something else the second time.
+ */
+export function checkedCopy<T extends object>(what: string, options: T, rules: Rules<T>): T {
+  const own: Record<string, unknown> = {};
+  for (const [name, rule] of Object.entries<Rule>(rules)) {
+    const given = options[name as keyof T] as unknown;
+    if (given === undefined) continue;
+    own[name] = rule.copy === undefined ? given : rule.copy(given);
+    checkValue(`${what}: ${name}`, own[name], rule);
   }
-  return true;
-}
-
-/** A copy of the options that there are rules for. Later changes have no effect on it. */
-export function copied<T extends object>(options: T, rules: Rules<T>): T {
-  return Object.fromEntries(Object.keys(rules).map((name) => [name, options[name as keyof T]])) as T;
+  return own as T;
 }
 
 /** Refuses values of a wrong type. Members without a rule are not looked at. */
@@ -117,7 +154,9 @@ export function checkTypes<T>(what: string, options: object, rules: Rules<T>): v
  * wrong place.
  */
 export function checkValue(what: string, value: unknown, rule: Rule): void {
-  if (!rule.holds(value)) throw misuse("invalid_argument", `${what} must be ${rule.must} (it is ${kindOf(value)})`);
+  if (rule.holds(value)) return;
+  const found = rule.fault?.(value) ?? `it is ${kindOf(value)}`;
+  throw misuse("invalid_argument", `${what} must be ${rule.must} (${found})`);
 }
 
 /** Refuses what is not a plain object, and unknown options. */
@@ -194,22 +233,27 @@ export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (value === "") return "an empty text";
   if (Array.isArray(value)) return "an array";
-  if (typeof value === "string") return "a text";
+  if (typeof value === "string") return kindOfText(value);
   if (typeof value === "number") return Number.isFinite(value) ? `the number ${value}` : String(value);
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
+function kindOfText(text: string): string {
+  if (!text.isWellFormed()) return "a text with an unpaired surrogate";
+  return text.includes("\0") ? "a text with a NUL in it" : "a text";
+}
+
 /**
  * The name that was probably meant: what was written is its beginning, or at most half of that is
- * wrong. Else undefined.
+ * wrong, and no more than `most` characters. Else undefined.
  */
-function nearest(written: string, known: readonly string[]): string | undefined {
+export function nearest(written: string, known: readonly string[], most = Infinity): string | undefined {
   const text = written.slice(0, 40).toLowerCase();
   const begun = known.find((name) => name.toLowerCase().startsWith(text));
   if (begun !== undefined) return begun;
   const distances = known.map((name) => distance(text, name.toLowerCase()));
   const least = Math.min(...distances);
-  return least * 2 <= text.length ? known[distances.indexOf(least)] : undefined;
+  return least * 2 <= text.length && least <= most ? known[distances.indexOf(least)] : undefined;
 }
 
 /** Levenshtein distance. */

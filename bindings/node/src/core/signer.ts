@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, KeyObject } from "node:crypto";
-import { ask, misuse } from "./answers.js";
+import { TallystickError } from "../errors.js";
+import { ask, errorFrom, misuse } from "./answers.js";
 import { signOffLoop } from "./host-crypto.js";
 import { failed, type Reply, within } from "./need.js";
 import type { InspectedKey, KeyInspectRequest, KeyInspectResult, SignerConfig } from "./operations.js";
@@ -58,16 +59,29 @@ export const SIGNER_RULES: Rules<SignerOptions & { readonly signer: Signer }> = 
 /**
  * Makes a signer ready. {@link SIGNER_RULES} have checked its type.
  *
+ * @param what - Whose signer it is, in errors.
  * @throws {@link TallystickError} `invalid_key` where the core refuses the key, `invalid_argument`
  *   for options that do not fit it.
  */
-export function resolveSigner(core: Core, signer: Signer, options: SignerOptions): ResolvedSigner {
-  if (typeof signer === "function") return functionSigner(signer, options);
+export function resolveSigner(core: Core, what: string, signer: Signer, options: SignerOptions): ResolvedSigner {
+  if (typeof signer === "function") return functionSigner(what, signer, options);
   if (options.publicKey !== undefined) {
-    throw misuse("invalid_argument", "publicKey goes with a signing function; a private key has its own");
+    throw misuse("invalid_argument", `${what}: publicKey goes with a signing function: a private key has its own`);
   }
-  if (options.crypto === "core") return coreSigner(core, typeof signer === "string" ? signer : keyText(signer));
-  return typeof signer === "string" ? textSigner(core, signer) : objectSigner(core, signer);
+  return named(`${what}: signer`, () => {
+    if (options.crypto === "core") return coreSigner(core, typeof signer === "string" ? signer : keyText(signer));
+    return typeof signer === "string" ? textSigner(core, signer) : objectSigner(core, signer);
+  });
+}
+
+/** Names the option whose key is refused. */
+export function named<T>(option: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof TallystickError)) throw error;
+    throw errorFrom({ code: error.code, log: error.log, message: `${option}: ${error.message}` }, { cause: error });
+  }
 }
 
 function coreSigner(core: Core, text: string): ResolvedSigner {
@@ -92,7 +106,7 @@ function inspect(core: Core, request: KeyInspectRequest): InspectedKey {
   const { keys } = ask<KeyInspectResult>(core, "key.inspect", request);
   const [key] = keys;
   if (keys.length === 1 && key !== undefined) return key;
-  throw misuse("invalid_key", `the signer must be one private key, the text holds ${keys.length}`);
+  throw misuse("invalid_key", `it must be one private key, the text holds ${keys.length}`);
 }
 
 function hostSigner(key: KeyObject, publicPem: string): ResolvedSigner {
@@ -104,14 +118,14 @@ function hostSigner(key: KeyObject, publicPem: string): ResolvedSigner {
 }
 
 function keyText(key: KeyObject): string {
-  if (key.type === "secret") throw misuse("invalid_key", "the signer is a secret key; an RSA private key is needed");
+  if (key.type === "secret") throw misuse("invalid_key", "it is a secret key; an RSA private key is needed");
   if (key.type === "public") return key.export({ format: "pem", type: "spki" }).toString();
   return key.export({ format: "pem", type: "pkcs8" }).toString();
 }
 
-function functionSigner(sign: SignFunction, options: SignerOptions): ResolvedSigner {
+function functionSigner(what: string, sign: SignFunction, options: SignerOptions): ResolvedSigner {
   if (options.crypto === "core") {
-    throw misuse("invalid_argument", 'crypto: "core" needs a private key as signer, not a function');
+    throw misuse("invalid_argument", `${what}: crypto: "core" needs a private key as signer, not a function`);
   }
   const limit = options.signerTimeout ?? DEFAULT_TIMEOUT;
   return {

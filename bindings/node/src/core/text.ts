@@ -21,3 +21,11 @@ const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 export function oneLine(text: string): string {
   return text.replace(UNSEEN, " ");
 }
+
+/** A path or a key for a message: quoted where it has characters that cannot be shown. */
+export function shown(text: string): string {
+  if (text.search(UNSEEN) < 0 && text.isWellFormed()) return text;
+  return JSON.stringify(text).replace(UNSEEN, (piece) =>
+    Array.from(piece, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`).join(""),
+  );
+}

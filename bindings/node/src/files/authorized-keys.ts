@@ -2,7 +2,7 @@ import type { Logger } from "../core/console.js";
 import type { Engine } from "../core/engine.js";
 import { failed, type Reply, within } from "../core/need.js";
 import type { EngineFeedResult, EngineStatsResult, File } from "../core/operations.js";
-import { reason } from "../core/text.js";
+import { reason, shown } from "../core/text.js";
 import { KeysFolder } from "./keys-folder.js";
 
 /** A folder on a network may hang; requests must not hang with it. */
@@ -34,7 +34,7 @@ export class AuthorizedKeys {
       this.#logger.error(`${members["failed"]}: requests are refused with 503 until it can be read`);
     } else if (this.#fed?.unread.length === 0 && engine.call<EngineStatsResult>("engine.stats").issuers === 0) {
       this.#logger.warn(
-        `the keys folder ${path} is missing or holds no usable key, so every request is refused as of an unknown ` +
+        `the keys folder ${shown(path)} is missing or holds no usable key, so every request is refused as of an unknown ` +
           "issuer: put the public key of each caller there as ISSUER.pem",
       );
     }
@@ -49,7 +49,7 @@ export class AuthorizedKeys {
       this.#reading = undefined;
     });
     const reading = this.#reading;
-    return within(READ_LIMIT, `the keys folder ${this.#folder.path}`, () => reading).catch((error) =>
+    return within(READ_LIMIT, `the keys folder ${shown(this.#folder.path)}`, () => reading).catch((error) =>
       failed(reason(error)),
     );
   }
@@ -74,7 +74,7 @@ export class AuthorizedKeys {
 
   #everybodyIsRefused(what: string, until: string): void {
     this.#logger.error(
-      `the keys folder ${this.#folder.path} ${what}: every request is refused as of an unknown issuer until ${until}`,
+      `the keys folder ${shown(this.#folder.path)} ${what}: every request is refused as of an unknown issuer until ${until}`,
     );
   }
 

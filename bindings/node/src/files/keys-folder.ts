@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { open, readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { File } from "../core/operations.js";
-import { reason } from "../core/text.js";
+import { reason, shown } from "../core/text.js";
 
 const MAX_FILES = 10_000;
 const MAX_FILE = 262_144;
@@ -39,7 +39,7 @@ export class KeysFolder {
     const found = await this.#names();
     const names = found ?? [];
     if (names.length > MAX_FILES) {
-      throw new Error(`the keys folder ${this.path} holds ${names.length} files, at most ${MAX_FILES} are read`);
+      throw new Error(`the keys folder ${shown(this.path)} holds ${names.length} files, at most ${MAX_FILES} are read`);
     }
     const versions = await inGroups(names, (name) => versionOf(this.path, name));
     const present = names.filter((_, index) => versions[index] !== undefined);
@@ -62,7 +62,7 @@ export class KeysFolder {
       const file = await readKeyFile(this.path, name);
       total += file?.text?.length ?? 0;
       if (total > MAX_TOTAL) {
-        throw new Error(`the files of the keys folder ${this.path} are over ${MAX_TOTAL} bytes altogether`);
+        throw new Error(`the files of the keys folder ${shown(this.path)} are over ${MAX_TOTAL} bytes altogether`);
       }
       return file;
     });
@@ -80,7 +80,7 @@ export class KeysFolder {
       return (await readdir(this.path)).sort();
     } catch (error) {
       if (isMissing(error)) return undefined;
-      throw new Error(`the keys folder ${this.path} cannot be read: ${reason(error)}`, { cause: error });
+      throw new Error(`the keys folder ${shown(this.path)} cannot be read: ${reason(error)}`, { cause: error });
     }
   }
 }

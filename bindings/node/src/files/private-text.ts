@@ -1,6 +1,7 @@
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { shown } from "../core/text.js";
 
 /** Largest document or key, in bytes: escaped, it fits into one request of the ABI. */
 export const MAX_SIZE = 8 << 20;
@@ -58,13 +59,13 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
 }
 
 function checkRegular(found: Stats, path: string): void {
-  if (!found.isFile()) throw new Error(`${path} is not a regular file: ${RESTORE}`);
+  if (!found.isFile()) throw new Error(`${shown(path)} is not a regular file: ${RESTORE}`);
 }
 
 async function checkOwner({ mode, uid }: Stats, path: string): Promise<void> {
   if (openToOthers(mode)) {
     throw new Error(
-      `${path} is open to other users: run chmod 600 on it, and rotate its keys if others may have read them`,
+      `${shown(path)} is open to other users: run chmod 600 on it, and rotate its keys if others may have read them`,
     );
   }
   const user = process.platform === "win32" ? undefined : process.geteuid?.();
@@ -72,7 +73,7 @@ async function checkOwner({ mode, uid }: Stats, path: string): Promise<void> {
   // The owner of the folder may replace the file anyway; nobody else may put one there.
   if (uid === (await stat(dirname(path))).uid) return;
   throw new Error(
-    `${path} belongs to another user (${uid}): see who put it there; chown it to this user if it is the right one`,
+    `${shown(path)} belongs to another user (${uid}): see who put it there; chown it to this user if it is the right one`,
   );
 }
 
@@ -80,7 +81,7 @@ async function readBytes(file: FileHandle, path: string, limit: number, fix: str
   const found = await file.stat();
   checkRegular(found, path);
   const bytes = found.size > limit ? undefined : await file.readFile();
-  if (bytes === undefined || bytes.length > limit) throw new Error(`${path} is over ${limit} bytes: ${fix}`);
+  if (bytes === undefined || bytes.length > limit) throw new Error(`${shown(path)} is over ${limit} bytes: ${fix}`);
   return bytes;
 }
 
@@ -88,6 +89,6 @@ function decode(bytes: Uint8Array, path: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw new Error(`${path} is not UTF-8 text: save it as UTF-8`, { cause });
+    throw new Error(`${shown(path)} is not UTF-8 text: save it as UTF-8`, { cause });
   }
 }

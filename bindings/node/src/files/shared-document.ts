@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { misuse } from "../core/answers.js";
 import type { Logger } from "../core/console.js";
-import { reason } from "../core/text.js";
+import { reason, shown } from "../core/text.js";
 import { TallystickError } from "../errors.js";
 import { type Look, SharedFile } from "./shared-file.js";
 
@@ -104,7 +104,8 @@ export class SharedDocument<T> {
     this.#seen = seen; // from before it was read, so that the next look sees a change in between
     this.#looked = Date.now();
     const stray = await this.#file.stray();
-    if (stray !== "" && stray !== this.#stray) this.#logger.warn(`the ${this.#what} ${this.#file.path}: it ${stray}`);
+    if (stray !== "" && stray !== this.#stray)
+      this.#logger.warn(`the ${this.#what} ${shown(this.#file.path)}: it ${stray}`);
     this.#stray = stray;
   }
 
@@ -118,13 +119,13 @@ export class SharedDocument<T> {
     }
     const document = version === FORM ? this.#parse(value) : undefined;
     if (document !== undefined) return document;
-    const name = basename(this.#file.path);
+    const name = shown(basename(this.#file.path));
     throw new Error(`it is no ${this.#what}: restore it from a copy, or move ${name}* away to begin anew`);
   }
 
   #complain(why: string): void {
     if (this.#complained !== why)
-      this.#logger.warn(`the ${this.#what} ${this.#file.path}: ${why}; what was read before stays in use`);
+      this.#logger.warn(`the ${this.#what} ${shown(this.#file.path)}: ${why}; what was read before stays in use`);
     this.#complained = why;
   }
 
@@ -150,7 +151,7 @@ export class SharedDocument<T> {
       return await work();
     } catch (cause) {
       if (cause instanceof TallystickError) throw cause;
-      throw misuse("invalid_config", `the ${this.#what} ${this.#file.path}: ${reason(cause)}`, { cause });
+      throw misuse("invalid_config", `the ${this.#what} ${shown(this.#file.path)}: ${reason(cause)}`, { cause });
     }
   }
 }

@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { type FileHandle, link, lstat, mkdir, open, readdir, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { reason } from "../core/text.js";
+import { reason, shown } from "../core/text.js";
 import { hasCode, isMissing, MAX_SIZE, openToOthers, openToRead, secretText } from "./private-text.js";
 
 /** Largest number of a version: 15 digits, exact in every language. */
@@ -88,11 +88,12 @@ export class SharedFile {
     if (plain === undefined || plain.size === 0n || isSame(first, plain)) return "";
     const { number } = await this.look();
     if (number === 0) return "";
-    const newest = basename(this.#name(number));
-    const next = basename(this.#name(number + 1));
+    const newest = shown(basename(this.#name(number)));
+    const next = shown(basename(this.#name(number + 1)));
+    const own = shown(this.#base);
     return (
-      `is not used: the document is ${newest} beside it. Move ${this.#base} away, or, where it is the one to use, ` +
-      `run "ln ${this.#base} ${next}", which fails where another process was faster, and remove it; an older release of tallystick may ` +
+      `is not used: the document is ${newest} beside it. Move ${own} away, or, where it is the one to use, ` +
+      `run "ln ${own} ${next}", which fails where another process was faster, and remove it; an older release of tallystick may ` +
       "have written it"
     );
   }
@@ -162,7 +163,7 @@ export class SharedFile {
       await opened?.file?.close();
       await sleep(Math.random() * PAUSE_MS);
     }
-    throw new Error(`${this.#name(number)} is empty, and nothing newer is there: restore it from a copy`);
+    throw new Error(`${shown(this.#name(number))} is empty, and nothing newer is there: restore it from a copy`);
   }
 
   /** Opens a version; undefined if it is not there or was superseded. */
@@ -303,7 +304,7 @@ export class SharedFile {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const { mode } = await stat(this.#folder);
     if (!openToOthers(mode)) return;
-    throw new Error(`its folder ${this.#folder} is open to other users: run chmod 700 on it, or choose another`);
+    throw new Error(`its folder ${shown(this.#folder)} is open to other users: run chmod 700 on it, or choose another`);
   }
 }
 

@@ -58,11 +58,12 @@ const MOUNT: Rules<MountOptions> = {
 /**
  * Refuses at the start what would fail at the first request, or never answer one.
  *
+ * @returns a copy of the options.
  * @throws {@link TallystickError} `invalid_argument`
  */
-export function checkMount(what: string, endpoints: Endpoints, options: MountOptions): void {
-  checkOptions(what, options, MOUNT);
-  if (isEndpoint(endpoints)) return;
+export function checkMount(what: string, endpoints: Endpoints, options: MountOptions): MountOptions {
+  const own = checkOptions(what, options, MOUNT);
+  if (isEndpoint(endpoints)) return own;
   if (!isPlain(endpoints)) {
     const wanted = "an AuthSkill, an Authority, or a plain object of them by name";
     throw misuse("invalid_argument", `${what}: give ${wanted} (it is ${kindOf(endpoints)})`);
@@ -75,6 +76,7 @@ export function checkMount(what: string, endpoints: Endpoints, options: MountOpt
       `${what}: ${member} is neither an AuthSkill nor an Authority (it is ${kindOf(endpoint)})`,
     );
   }
+  return own;
 }
 
 /** The endpoint that a path is for, and the path below it. */

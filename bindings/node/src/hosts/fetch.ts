@@ -43,10 +43,10 @@ export type FetchEndpoints = (request: Request) => Promise<Response | undefined>
  * ?? application(request)`.
  */
 export function fetchEndpoints(endpoints: Endpoints, options: MountOptions = {}): FetchEndpoints {
-  checkMount("fetchEndpoints", endpoints, options);
+  const own = checkMount("fetchEndpoints", endpoints, options);
   return async (request) => {
     const { pathname } = new URL(request.url);
-    const place = endpointAt(endpoints, pathname, options);
+    const place = endpointAt(endpoints, pathname, own);
     if (place === undefined) return undefined;
     const body = new FetchBody(request);
     const { headers, method } = request;

@@ -45,11 +45,11 @@ export type NodeEndpoints = (
  * `/alice/…`), for `node:http` and Express: discovery, key set and token endpoint.
  */
 export function nodeEndpoints(endpoints: Endpoints, options: MountOptions = {}): NodeEndpoints {
-  checkMount("nodeEndpoints", endpoints, options);
+  const own = checkMount("nodeEndpoints", endpoints, options);
   return (request, response, next = () => void response.writeHead(404, { "content-length": 0 }).end()) => {
     // Express takes its mount point away from `url`, which is what is wanted here.
     const [path = ""] = (request.url ?? "").split("?", 1);
-    const place = endpointAt(endpoints, path, options);
+    const place = endpointAt(endpoints, path, own);
     if (place === undefined) return next();
     answerOf(place.endpoint, request, response, place.path)
       .then((answer) => (answer === undefined ? next() : refuse(request, response, answer)))

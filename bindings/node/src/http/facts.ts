@@ -1,6 +1,7 @@
 import { isUint8Array } from "node:util/types";
 import { misuse } from "../core/answers.js";
 import {
+  ANY_STRING,
   BOOLEAN,
   checkTypes,
   checkValue,
@@ -8,7 +9,6 @@ import {
   OBJECT,
   type Rule,
   type Rules,
-  STRING,
   TEXTS,
 } from "../core/options.js";
 import type { RequestFacts, Requirements } from "../types.js";
@@ -16,7 +16,7 @@ import type { RequestFacts, Requirements } from "../types.js";
 const AUTHORIZATION: Rule = {
   must: "a text or an array of texts: the value of each Authorization header",
   holds: (value) =>
-    value === null || STRING.holds(value) || (Array.isArray(value) && Array.from(value).every(STRING.holds)),
+    value === null || ANY_STRING.holds(value) || (Array.isArray(value) && Array.from(value).every(ANY_STRING.holds)),
 };
 const BODY: Rule = {
   must: "a Uint8Array, a function that reads one, or left out",
@@ -26,10 +26,10 @@ const BODY: Rule = {
 /** The types of a request's facts. */
 export const FACTS: Rules<RequestFacts> = {
   authorization: AUTHORIZATION,
-  method: STRING,
-  path: STRING,
-  query: STRING,
-  mount: STRING,
+  method: ANY_STRING,
+  path: ANY_STRING,
+  query: ANY_STRING,
+  mount: ANY_STRING,
   body: BODY,
 };
 

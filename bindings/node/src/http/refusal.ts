@@ -3,7 +3,7 @@ import { CODES } from "../codes.js";
 import { misuse } from "../core/answers.js";
 import type { Logger } from "../core/console.js";
 import { isLater } from "../core/engine.js";
-import { camelCase, checkValue, isPlain, OBJECT, type Rule, STRING } from "../core/options.js";
+import { ANY_STRING, camelCase, checkValue, isPlain, OBJECT, type Rule } from "../core/options.js";
 import { reason } from "../core/text.js";
 import { type HttpAnswer, TallystickError } from "../errors.js";
 import type { RequestFacts } from "../types.js";
@@ -122,7 +122,7 @@ function checkAnswer(own: unknown): HttpAnswer {
   const { status, headers, body } = own as HttpAnswer;
   checkValue("status", status, STATUS);
   checkValue("headers", headers, { must: "a plain object of texts", holds: isTexts });
-  checkValue("body", body, STRING);
+  checkValue("body", body, ANY_STRING);
   for (const [name, value] of Object.entries(headers)) {
     validateHeaderName(name);
     validateHeaderValue(name, value);
@@ -137,7 +137,7 @@ const STATUS: Rule = {
 };
 
 function isTexts(value: unknown): boolean {
-  return isPlain(value) && Object.values(value).every(STRING.holds);
+  return isPlain(value) && Object.values(value).every(ANY_STRING.holds);
 }
 
 /** For errors of the library itself: the caller learns no more than the table says. */

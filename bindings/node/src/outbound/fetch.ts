@@ -25,9 +25,8 @@ const OPTIONS: Rules<FetchForOptions> = { scopes: TEXTS, bind: BOOLEAN, sendTo: 
  * @throws {@link TallystickError} `invalid_argument` for an unknown option or a wrong type.
  */
 export function checkedFetchFor(options: FetchForOptions): FetchForOptions {
-  checkOptions("fetchFor", options, OPTIONS);
-  const { scopes, bind, sendTo, maxBody } = options;
-  return { bind, maxBody, scopes: scopes && [...scopes], sendTo: sendTo === undefined ? undefined : String(sendTo) };
+  const own = checkOptions("fetchFor", options, OPTIONS);
+  return { ...own, sendTo: own.sendTo === undefined ? undefined : String(own.sendTo) };
 }
 
 /** `fetch` that adds a token for one agent to the requests that go to it. */

@@ -20,14 +20,14 @@ export class AgentAuth {
   /**
    * Starts to load the core and the keys; requests wait for it.
    *
-   * @throws {@link TallystickError} `invalid_argument` for an unknown option or one of a wrong
-   *   type, `invalid_config` for options that contradict each other. What only the core can judge,
-   *   such as a wrong `baseUrl`, is logged, makes {@link AgentAuth.ready} fail, and is answered
-   *   with 500 at every request.
+   * @throws {@link TallystickError} `invalid_argument` for an unknown option, one of a wrong type,
+   *   and options that contradict each other. What only the core can judge, such as a wrong
+   *   `baseUrl`, is logged, makes {@link AgentAuth.ready} fail, and is answered with 500 at every
+   *   request.
    */
   constructor(options: AgentAuthOptions = {}) {
-    checkAgentOptions(options);
-    this.#verifier = new Verifier(options, options.logger ?? consoleLogger);
+    const own = checkAgentOptions(options);
+    this.#verifier = new Verifier(own, own.logger ?? consoleLogger);
   }
 
   /**

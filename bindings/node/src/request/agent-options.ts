@@ -1,5 +1,6 @@
 import { misuse } from "../core/answers.js";
 import type { Logger } from "../core/console.js";
+import { checkLibrary } from "../core/load.js";
 import {
   BACKEND,
   BOOLEAN,
@@ -9,8 +10,8 @@ import {
   ISSUER_KEYS,
   LOGGER,
   NUMBER,
+  PATH,
   type Rules,
-  STRING,
   TEXT,
   WHOLE,
 } from "../core/options.js";
@@ -75,7 +76,7 @@ export interface AgentAuthOptions {
 }
 
 const OPTIONS: Rules<AgentAuthOptions> = {
-  keysDir: TEXT,
+  keysDir: PATH,
   keys: ISSUER_KEYS,
   devMode: BOOLEAN,
   // An empty text would switch off the check of the origin.
@@ -87,24 +88,28 @@ const OPTIONS: Rules<AgentAuthOptions> = {
   maxBody: WHOLE,
   maxBuffered: WHOLE,
   store: STORE,
-  realm: STRING,
+  realm: TEXT,
   onError: FUNCTION,
   logger: LOGGER,
   crypto: CRYPTO,
   backend: BACKEND,
-  library: TEXT,
+  library: PATH,
 };
 
 export const AGENT_OPTIONS: readonly string[] = Object.keys(OPTIONS);
 
 /**
+ * Checks the options and copies them, so that later changes have no effect.
+ *
  * @throws {@link TallystickError} `invalid_argument` for an unknown option or a wrong type, and where
  *   options contradict each other.
  */
-export function checkAgentOptions(options: AgentAuthOptions): void {
-  checkOptions("AgentAuth", options, OPTIONS);
-  if (options.keys !== undefined && options.keysDir !== undefined) {
+export function checkAgentOptions(options: AgentAuthOptions): AgentAuthOptions {
+  const own = checkOptions("AgentAuth", options, OPTIONS);
+  if (own.keys !== undefined && own.keysDir !== undefined) {
     throw misuse("invalid_argument", "AgentAuth: give keysDir or keys, not both");
   }
-  checkStore("AgentAuth", options.store);
+  checkStore("AgentAuth", own.store);
+  checkLibrary("AgentAuth", own);
+  return own;
 }

@@ -6,8 +6,8 @@ import { ask, misuse } from "../core/answers.js";
 import { now } from "../core/engine.js";
 import { sharedCore } from "../core/load.js";
 import type { KeyInspectResult, KeysLoadResult, RequestSignResult } from "../core/operations.js";
-import { checkOptions, checkValue, FUNCTION, type Rules, STRING, TEXT } from "../core/options.js";
-import { reason } from "../core/text.js";
+import { checkOptions, checkValue, FUNCTION, PATH, type Rules, STRING, TEXT } from "../core/options.js";
+import { reason, shown } from "../core/text.js";
 import { KeyManager } from "./keys.js";
 
 /** The options of {@link DevTools.setupPersistentKeys}. */
@@ -42,7 +42,7 @@ export interface DevToken {
   readonly body: string;
 }
 
-const SETUP: Rules<SetupOptions> = { keysDir: TEXT, issuerId: TEXT, print: FUNCTION };
+const SETUP: Rules<SetupOptions> = { keysDir: PATH, issuerId: TEXT, print: FUNCTION };
 const TOKEN: Rules<TokenOptions> = { query: STRING, envVar: TEXT, issuerId: TEXT };
 
 const SIX_HOURS = 21_600;
@@ -60,13 +60,13 @@ export const DevTools = {
    *   for a wrong type.
    */
   async setupPersistentKeys(options: SetupOptions = {}): Promise<void> {
-    checkOptions("setupPersistentKeys", options, SETUP);
-    const { keysDir = "authorized_keys", issuerId = "dev_postman", print = console.log } = options;
+    const own = checkOptions("setupPersistentKeys", options, SETUP);
+    const { keysDir = "authorized_keys", issuerId = "dev_postman", print = console.log } = own;
     const { privatePem, publicPem } = await KeyManager.generateRsaKeypair();
     const file = join(keysDir, await keyFileName(issuerId, publicPem));
     await mkdir(keysDir, { recursive: true });
     await writeWhole(file, publicPem);
-    print(`Public key of ${issuerId}: ${file}`);
+    print(`Public key of ${issuerId}: ${shown(file)}`);
     print("Put this line into .env, and .env into .gitignore:");
     print(`DEV_PRIVATE_KEY=${Buffer.from(privatePem).toString("base64")}`);
   },
@@ -79,9 +79,9 @@ export const DevTools = {
    *   where it is no key, `invalid_argument` for a wrong type.
    */
   async generateBearerToken(options: TokenOptions): Promise<DevToken> {
-    checkOptions("generateBearerToken", options, TOKEN);
-    checkValue("generateBearerToken: query", options.query, STRING);
-    const { query, envVar = "DEV_PRIVATE_KEY", issuerId = "dev_postman" } = options;
+    const own = checkOptions("generateBearerToken", options, TOKEN);
+    checkValue("generateBearerToken: query", own.query, STRING);
+    const { query, envVar = "DEV_PRIVATE_KEY", issuerId = "dev_postman" } = own;
     const core = await sharedCore();
     const text = await variable(envVar);
     const inspect = { text, encoding: "base64", want: "private", include_private: true };
@@ -99,7 +99,7 @@ async function variable(name: string): Promise<string> {
   if (value !== undefined && value !== "") return value;
   throw misuse(
     "invalid_config",
-    `${name} is neither in the environment nor in ${file}: run DevTools.setupPersistentKeys and put its line there`,
+    `${shown(name)} is neither in the environment nor in ${shown(file)}: run DevTools.setupPersistentKeys and put its line there`,
   );
 }
 
@@ -108,7 +108,7 @@ async function dotenv(file: string): Promise<NodeJS.Dict<string>> {
     return parseEnv(await readFile(file, "utf8"));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
-    throw misuse("invalid_config", `${file} cannot be read: ${reason(error)}`, { cause: error });
+    throw misuse("invalid_config", `${shown(file)} cannot be read: ${reason(error)}`, { cause: error });
   }
 }
 
@@ -116,7 +116,7 @@ function named<T>(name: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw misuse("invalid_key", `${name}: ${reason(error)}`, { cause: error });
+    throw misuse("invalid_key", `${shown(name)}: ${reason(error)}`, { cause: error });
   }
 }
 

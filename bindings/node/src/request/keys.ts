@@ -4,8 +4,8 @@ import { consoleLogger, type Logger } from "../core/console.js";
 import { makeKeyPair } from "../core/host-crypto.js";
 import { sharedCore } from "../core/load.js";
 import type { File, KeyInspectResult, KeysLoadResult, LoadedKey } from "../core/operations.js";
-import { BITS, checkOptions, checkValue, LOGGER, TEXT } from "../core/options.js";
-import { reason } from "../core/text.js";
+import { BITS, checkOptions, checkValue, LOGGER, PATH } from "../core/options.js";
+import { reason, shown } from "../core/text.js";
 import { KeysFolder } from "../files/keys-folder.js";
 
 /** A new RSA key pair. */
@@ -45,8 +45,8 @@ export const KeyManager = {
    * @throws {@link TallystickError} `invalid_argument` for another size, or another option.
    */
   async generateRsaKeypair(options: KeyPairOptions = {}): Promise<KeyPair> {
-    checkOptions("generateRsaKeypair", options, { bits: BITS });
-    const { privateKey, publicKey } = await makeKeyPair(options.bits);
+    const { bits } = checkOptions("generateRsaKeypair", options, { bits: BITS });
+    const { privateKey, publicKey } = await makeKeyPair(bits);
     const core = await sharedCore();
     const { keys } = ask<KeyInspectResult>(core, "key.inspect", { text: publicKey, want: "public" });
     return { privatePem: privateKey, publicPem: publicKey, kid: keys[0]?.kid ?? "" };
@@ -65,16 +65,15 @@ export const KeyManager = {
     directory: string,
     options: { readonly logger?: Logger } = {},
   ): Promise<Map<string, readonly PublicKey[]>> {
-    checkValue("loadPublicKeys: directory", directory, TEXT);
-    checkOptions("loadPublicKeys", options, { logger: LOGGER });
-    const logger = options.logger ?? consoleLogger;
+    checkValue("loadPublicKeys: directory", directory, PATH);
+    const { logger = consoleLogger } = checkOptions("loadPublicKeys", options, { logger: LOGGER });
     const folder = new KeysFolder(directory);
     const files = await readAll(folder);
     const core = await sharedCore();
     const { issuers, warnings } = ask<KeysLoadResult>(core, "keys.load", { files });
     for (const { message } of warnings) logger.warn(`keys: ${message}`);
     const keys = new Map(Object.entries(issuers).map(([issuer, loaded]) => [issuer, loaded.map(publicKey)]));
-    if (keys.size === 0) logger.warn(`the keys folder ${folder.path} is missing or holds no usable key`);
+    if (keys.size === 0) logger.warn(`the keys folder ${shown(folder.path)} is missing or holds no usable key`);
     return keys;
   },
 };

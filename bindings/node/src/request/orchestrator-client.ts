@@ -3,16 +3,16 @@ import { ask, misuse } from "../core/answers.js";
 import { Engine, isLater } from "../core/engine.js";
 import { bodyDigest } from "../core/host-crypto.js";
 import { jsonText } from "../core/json.js";
-import { sharedCore } from "../core/load.js";
+import { checkLibrary, sharedCore } from "../core/load.js";
 import { failed, type Needs } from "../core/need.js";
 import type { RequestEndpointResult, RequestSignResult } from "../core/operations.js";
 import {
   BACKEND,
   checkOptions,
   checkValue,
-  copied,
   coreNames,
   OBJECT,
+  PATH,
   type Rules,
   SIZE,
   STRING,
@@ -79,7 +79,7 @@ const OPTIONS: Rules<OrchestratorClientOptions> = {
   maxBody: SIZE,
   maxAnswer: SIZE,
   backend: BACKEND,
-  library: TEXT,
+  library: PATH,
 };
 const NAMES = { ...coreNames(Object.keys(OPTIONS)), issuer: "issuerId" };
 const REQUIRED = ["issuerId", "signer"] as const;
@@ -119,9 +119,9 @@ export class OrchestratorClient {
    *   a wrong type.
    */
   constructor(options: OrchestratorClientOptions) {
-    checkOptions("OrchestratorClient", options, OPTIONS);
-    for (const name of REQUIRED) checkValue(`OrchestratorClient: ${name}`, options[name], OPTIONS[name]);
-    this.#options = copied(options, OPTIONS);
+    this.#options = checkOptions("OrchestratorClient", options, OPTIONS);
+    for (const name of REQUIRED) checkValue(`OrchestratorClient: ${name}`, this.#options[name], OPTIONS[name]);
+    checkLibrary("OrchestratorClient", this.#options);
     this.#started = start(this.#options);
     this.#started.then(
       (started) => {
@@ -134,10 +134,11 @@ export class OrchestratorClient {
   /**
    * Waits until the core and the key are ready.
    *
-   * @throws {@link TallystickError} `invalid_key`, `invalid_config` or `invalid_argument`.
+   * @throws {@link TallystickError} `invalid_key`; `invalid_argument` for the value of an option,
+   *   and once it is closed; `invalid_config` if koffi is missing for the native backend.
    */
   async ready(): Promise<void> {
-    await this.#started;
+    void (await this.#started).engine.opened;
   }
 
   /**
@@ -156,7 +157,7 @@ export class OrchestratorClient {
     url: string | URL,
     body: string | Uint8Array | ArrayBuffer = NOTHING,
   ): Promise<SignedHeaders> {
-    if (typeof method !== "string") checkValue("sign: method", method, STRING);
+    checkValue("sign: method", method, STRING);
     if (typeof url !== "string" && !(url instanceof URL)) checkValue("sign: url", url, URL_TEXT);
     const body_sha256 = bodyDigest(wireBody(body, this.#options.maxBody ?? TEN_MIB));
     const request = { method, url: wireUrl(String(url)), ttl: this.#options.ttl, body_sha256 };
@@ -204,15 +205,15 @@ export class OrchestratorClient {
    *   call.
    */
   async send(url: string, payload: unknown, options: SendOptions = {}): Promise<AgentAnswer> {
-    checkOptions("send", options, SEND);
+    const own = checkOptions("send", options, SEND);
     checkValue("send: url", url, STRING);
-    const timeout = options.timeout ?? DEFAULT_TIMEOUT;
+    const timeout = own.timeout ?? DEFAULT_TIMEOUT;
     const body = Buffer.from(jsonText(payload));
     const { core } = await this.#started;
     const endpoint = ask<RequestEndpointResult>(core, "request.endpoint", { url }).url;
     const { authorization } = await this.sign("POST", endpoint, body);
     const deadline = new AbortController();
-    const signals = options.signal === undefined ? [] : [options.signal];
+    const signals = own.signal === undefined ? [] : [own.signal];
     const signal = AbortSignal.any([deadline.signal, ...signals]);
     const timer = setTimeout(() => deadline.abort(), timeout * 1000);
     try {
@@ -224,7 +225,7 @@ export class OrchestratorClient {
       return outcome(core, url, response.status, answer);
     } catch (error) {
       if (error instanceof TallystickError) throw error;
-      options.signal?.throwIfAborted();
+      own.signal?.throwIfAborted();
       return { error: networkFailure(error, deadline.signal), agent_url: url };
     } finally {
       clearTimeout(timer);
@@ -241,9 +242,9 @@ export class OrchestratorClient {
    * and a session). It keeps a client for each key, so that a key is parsed once.
    */
   static async sendSecureRequest(request: SecureRequest): Promise<AgentAnswer> {
-    checkOptions("sendSecureRequest", request, SECURE);
-    const { url, payload, signal, timeout } = request;
-    return keptClient(request.issuerId, request.privateKeyPem).send(url, payload, { signal, timeout });
+    const own = checkOptions("sendSecureRequest", request, SECURE);
+    const { url, payload, signal, timeout } = own;
+    return keptClient(own.issuerId, own.privateKeyPem).send(url, payload, { signal, timeout });
   }
 }
 
@@ -254,7 +255,7 @@ interface Started {
 
 async function start(options: OrchestratorClientOptions): Promise<Started> {
   const core = await sharedCore({ backend: options.backend, library: options.library });
-  const signer = resolveSigner(core, options.signer, options);
+  const signer = resolveSigner(core, "OrchestratorClient", options.signer, options);
   const configuration = {
     signer: { issuer: options.issuerId, ttl: options.ttl, ...signer.configuration },
   };
@@ -262,7 +263,8 @@ async function start(options: OrchestratorClientOptions): Promise<Started> {
     sign: (need) => signer.sign(need.input),
     check: () => failed("a client checks nothing"),
   };
-  const engine = withOptions("OrchestratorClient", NAMES, () => new Engine(core, () => configuration, needs));
+  const name = "OrchestratorClient";
+  const engine = withOptions(name, NAMES, () => new Engine(name, core, () => configuration, needs));
   return { core, engine };
 }
 

@@ -155,6 +155,10 @@ function openVerifier(core: Core, options: AgentAuthOptions, { development, keys
     },
   });
   const accepted = (result: unknown) => used.accepted((result as Verified).claims.exp);
-  const engine: Engine = withOptions("AgentAuth", NAMES, () => new Engine(core, configuration, needs, accepted));
+  const engine: Engine = withOptions(
+    "AgentAuth",
+    NAMES,
+    () => new Engine("AgentAuth", core, configuration, needs, accepted),
+  );
   return engine;
 }

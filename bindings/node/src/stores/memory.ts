@@ -1,12 +1,10 @@
 import { checkValue } from "../core/options.js";
+import type { TallystickError } from "../errors.js";
 import { checkClaim, checkPut, ID, type OwnStore, START, type StoreStart, unavailable } from "./store.js";
 
-/** Claims at one time. */
-const MAX_CLAIMS = 1_000_000;
-
-/** What all values may hold at one time, in bytes, each with its id. */
-const MAX_BYTES = 67_108_864;
-const ENTRY_BYTES = 256;
+/** Live claims and values; one more is refused. */
+const MAX_CLAIMS = 100_000;
+const MAX_VALUES = 10_000;
 
 interface Entry {
   readonly value: Uint8Array;
@@ -14,63 +12,44 @@ interface Entry {
   readonly expiresAt: number;
 }
 
-/** Values that expire, up to a number of bytes. */
+/** What expires, up to a number of entries. */
 class Entries {
   readonly #entries = new Map<string, Entry>();
-  readonly #maxBytes: number;
-  #bytes = 0;
+  readonly #most: number;
   #sweep = this.#entries.entries();
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+  constructor(most: number) {
+    this.#most = most;
   }
 
-  get(id: string): Uint8Array | undefined {
+  get(id: string): Uint8Array | null {
     const entry = this.#entries.get(id);
-    return entry === undefined || entry.expiresAt <= now() ? undefined : entry.value;
+    return entry === undefined || entry.expiresAt <= now() ? null : entry.value;
   }
 
-  /** False if there is no room. */
-  set(id: string, value: Uint8Array, seconds: number): boolean {
-    this.#prune(this.#isFull ? 256 : 2);
-    this.delete(id);
-    if (this.#isFull) return false;
+  /** @throws {@link TallystickError} if there is no room. */
+  set(id: string, value: Uint8Array, seconds: number): void {
+    this.#prune();
+    if (this.#entries.size >= this.#most && !this.#entries.has(id)) throw full(this.#most);
     this.#entries.set(id, { value, expiresAt: now() + seconds });
-    this.#bytes += sizeOf(value);
-    return true;
   }
 
   delete(id: string): void {
-    const entry = this.#entries.get(id);
-    if (entry === undefined) return;
     this.#entries.delete(id);
-    this.#bytes -= sizeOf(entry.value);
   }
 
-  clear(): void {
-    this.#entries.clear();
-    this.#bytes = 0;
-  }
-
-  get #isFull(): boolean {
-    return this.#bytes >= this.#maxBytes;
-  }
-
-  /** Looks at the next entries, so that all are looked at in turn, and forgets the expired ones. */
-  #prune(count: number): void {
+  /** Looks at some entries, so that all are looked at in turn, and forgets those that expired. */
+  #prune(): void {
+    const count = this.#entries.size < this.#most ? 2 : 256;
     for (let looked = 0; looked < count; looked++) {
       const { value: next, done } = this.#sweep.next();
       if (done === true) this.#sweep = this.#entries.entries();
-      else if (next[1].expiresAt <= now()) this.delete(next[0]);
+      else if (next[1].expiresAt <= now()) this.#entries.delete(next[0]);
     }
   }
 }
 
 const CLAIMED = new Uint8Array(0);
-
-function sizeOf(value: Uint8Array): number {
-  return ENTRY_BYTES + value.length;
-}
 
 /** Seconds of a clock that is never set. */
 function now(): number {
@@ -78,13 +57,14 @@ function now(): number {
 }
 
 /**
- * A store in the memory of this process, for tests and for one process alone: others know nothing
- * of it, and a restart forgets it. It holds up to a million claims and 64 MiB of values; a full one
- * refuses, and forgets no live claim.
+ * A store in the memory of this process, for tests: others know nothing of it, and it is gone with
+ * the process. It holds up to 100,000 claims and 10,000 values, and refuses more.
  */
 export class MemoryStore implements OwnStore {
-  readonly #claims = new Entries(MAX_CLAIMS * ENTRY_BYTES);
-  readonly #values = new Entries(MAX_BYTES);
+  /** When it lost what it held, in seconds since 1970: never. */
+  readonly lostAt: number | undefined = undefined;
+  readonly #claims = new Entries(MAX_CLAIMS);
+  readonly #values = new Entries(MAX_VALUES);
   readonly [START]: StoreStart = { setting: "store memory:", required: true, check: async () => {} };
 
   /**
@@ -97,9 +77,9 @@ export class MemoryStore implements OwnStore {
    */
   async claim(id: string, seconds: number): Promise<boolean> {
     checkClaim(id, seconds);
-    if (this.#claims.get(id) !== undefined) return false;
-    if (this.#claims.set(id, CLAIMED, seconds)) return true;
-    throw full(`it holds ${MAX_CLAIMS} claims`);
+    if (this.#claims.get(id) !== null) return false;
+    this.#claims.set(id, CLAIMED, seconds);
+    return true;
   }
 
   /**
@@ -111,7 +91,7 @@ export class MemoryStore implements OwnStore {
    */
   async put(id: string, value: Uint8Array, seconds: number): Promise<void> {
     checkPut(id, value, seconds);
-    if (!this.#values.set(id, value.slice(), seconds)) throw full(`its values hold ${MAX_BYTES} bytes`);
+    this.#values.set(id, value.slice(), seconds);
   }
 
   /** A copy of the value, or null if there is none. */
@@ -123,18 +103,19 @@ export class MemoryStore implements OwnStore {
   /** The value, which is then gone, or null if there is none. */
   async take(id: string): Promise<Uint8Array | null> {
     checkValue("take: id", id, ID);
-    const value = this.#values.get(id) ?? null;
+    const value = this.#values.get(id);
     this.#values.delete(id);
     return value;
   }
 
-  /** Forgets everything. */
-  async close(): Promise<void> {
-    this.#claims.clear();
-    this.#values.clear();
-  }
+  /** Nothing is freed: what it holds would be lost. */
+  async close(): Promise<void> {}
 }
 
-function full(what: string): Error {
-  return unavailable("store memory:", what, "use a store that holds more, such as sqlite:");
+function full(most: number): TallystickError {
+  return unavailable(
+    "store memory:",
+    `is full (${most} that have not expired)`,
+    'it is for tests, so give the option store "sqlite:" or the URL of a server',
+  );
 }

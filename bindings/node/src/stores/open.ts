@@ -75,9 +75,13 @@ function pathOf(url: string): string {
 export const STORE: Rule = {
   must: 'a URL, such as "sqlite:" or "redis://127.0.0.1:6379", or an object with claim(id, seconds)',
   holds: (value) =>
-    typeof value === "string" ||
-    (typeof value === "object" && value !== null && typeof (value as Store).claim === "function"),
+    typeof value === "string" || (typeof value === "object" && value !== null && isClaim((value as Store).claim)),
 };
+
+/** One that wants more than id and seconds would take them for something else. */
+function isClaim(claim: unknown): boolean {
+  return typeof claim === "function" && claim.length <= 2;
+}
 
 /** @throws {@link TallystickError} `invalid_argument` for a text that names no store. */
 export function checkStore(what: string, store: unknown): void {

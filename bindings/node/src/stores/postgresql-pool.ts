@@ -74,7 +74,9 @@ export class Connections {
   async use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     const turn = new Turn();
     try {
-      const result = await within(this.#timeout, "it", async () => work(await this.#checkOut(turn)));
+      // To load a package takes time for which the deadline is not meant.
+      const pool = await (this.#pool ??= this.#open());
+      const result = await within(this.#timeout, "it", async () => work(await this.#checkOut(pool, turn)));
       turn.end(false);
       return result;
     } catch (error) {
@@ -92,8 +94,8 @@ export class Connections {
     if (pool !== this.#server) await pool?.end();
   }
 
-  async #checkOut(turn: Turn): Promise<Connection> {
-    const client = await this.#connect();
+  async #checkOut(pool: PostgreSQLPool, turn: Turn): Promise<Connection> {
+    const client = await this.#connect(pool);
     turn.begin(client);
     const connection = {
       ask: (statement: Statement, values: readonly unknown[] = []) => ask(client, statement, values),
@@ -106,9 +108,8 @@ export class Connections {
     return connection;
   }
 
-  async #connect(): Promise<PoolClient> {
+  async #connect(pool: PostgreSQLPool): Promise<PoolClient> {
     if (performance.now() < this.#retryAt) throw this.#failure;
-    const pool = await (this.#pool ??= this.#open());
     try {
       return (await pool.connect()) as PoolClient;
     } catch (error) {
@@ -167,7 +168,7 @@ function isOfStatement(error: unknown): boolean {
 }
 
 function mustBePool(server: unknown): void {
-  const { connect, end, totalCount } = server as Partial<PostgreSQLPool>;
+  const { connect, end, totalCount } = (server ?? {}) as Partial<PostgreSQLPool>;
   if (typeof connect === "function" && typeof end === "function" && typeof totalCount === "number") return;
   throw misuse("invalid_argument", `PostgreSQLStore: server must be a URL or a Pool of pg (it is ${kindOf(server)})`);
 }

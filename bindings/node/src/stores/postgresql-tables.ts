@@ -96,16 +96,13 @@ export class Tables {
    * @throws {@link RefusedServer} if they are others than these, or may not be used.
    */
   async prepare(connection: Connection): Promise<void> {
-    const missing = await this.#missing(connection);
-    if (missing.length === 0) return;
-    try {
-      for (const { create } of missing) await connection.ask({ text: create });
-    } catch (error) {
-      // Another process makes the same tables.
-      if (!hasCode(error, "23505", "42P07", "42710")) throw unmade(error, missing);
+    // Several processes that start together make the same tables.
+    for (let tries = 0; tries < 5; tries++) {
+      const missing = await this.#missing(connection);
+      if (missing.length === 0) return;
+      for (const table of missing) await make(connection, table);
     }
-    const [still] = await this.#missing(connection);
-    if (still !== undefined) throw new Error(`the table ${still.name} could not be made`);
+    throw new Error("its tables could not be made");
   }
 
   async #missing(connection: Connection): Promise<Table[]> {
@@ -149,16 +146,21 @@ function refuseOther(table: Table, [, persistence, columns, keys, lacking]: read
   );
 }
 
-function unmade(error: unknown, missing: readonly Table[]): unknown {
-  if (!hasCode(error, "42501", "3F000", "25006")) return error;
-  const names = missing.map(({ name }) => name).join(", ");
-  return new RefusedServer(
-    `its role may not make ${names}`,
-    "make them by hand with the documented statement, or let the role CREATE in that schema",
-  );
+async function make(connection: Connection, { name, create }: Table): Promise<void> {
+  try {
+    await connection.ask({ text: create });
+  } catch (error) {
+    // Another process has made it at the same time.
+    if (hasCode(error, "23505", "42P07", "42710")) return;
+    if (!hasCode(error, "42501", "3F000")) throw error;
+    throw new RefusedServer(
+      `its role may not make ${name}`,
+      "make the tables by hand with the documented statement, or let the role CREATE in that schema",
+    );
+  }
 }
 
-export function hasCode(error: unknown, ...codes: string[]): boolean {
+function hasCode(error: unknown, ...codes: string[]): boolean {
   return codes.includes(String((error as { readonly code?: unknown } | null)?.code));
 }
 

@@ -4,7 +4,7 @@ import { BOOLEAN, checkOptions, checkValue, type Rules, seconds } from "../core/
 import { reason } from "../core/text.js";
 import { TallystickError } from "../errors.js";
 import { type Answer, Connections, type PostgreSQLPool, type Statement } from "./postgresql-pool.js";
-import { hasCode, inspectServer, Tables } from "./postgresql-tables.js";
+import { inspectServer, Tables } from "./postgresql-tables.js";
 import { RefusedServer } from "./refused-server.js";
 import {
   checkClaim,
@@ -59,9 +59,12 @@ const PRUNE_EVERY = 64;
  * own, with up to 8 connections.
  *
  * On each new connection it looks at the server. One that is read-only, or whose clock differs from
- * this machine's by more than 60 s, is refused.
+ * this machine's by more than 60 s, is refused. A standby that takes over should be a synchronous
+ * one: what others lack is not seen.
  */
 export class PostgreSQLStore implements OwnStore {
+  /** When it lost what it held, in seconds since 1970: undefined, since a loss cannot be seen. */
+  readonly lostAt: number | undefined = undefined;
   readonly [START]: StoreStart;
   readonly #tables: Tables;
   readonly #connections: Connections;
@@ -185,8 +188,6 @@ export class PostgreSQLStore implements OwnStore {
     try {
       return await this.#connections.use((connection) => connection.ask(statement, values));
     } catch (error) {
-      // The tables are gone: the next connection makes them again.
-      if (hasCode(error, "42P01")) this.#hasTables = false;
       throw this.#failed(error);
     }
   }
@@ -202,7 +203,11 @@ export class PostgreSQLStore implements OwnStore {
     const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
     const said = reason(first);
     const what = this.#password === "" ? said : said.replaceAll(this.#password, "***");
-    return unavailable(this[START].setting, what, first instanceof RefusedServer ? first.fix : fixOf(first, said));
+    return unavailable(
+      this[START].setting,
+      `cannot be used (${what})`,
+      first instanceof RefusedServer ? first.fix : fixOf(first, said),
+    );
   }
 }
 
@@ -212,7 +217,7 @@ const FIXES: readonly (readonly [RegExp, string])[] = [
   [/^42501/, "GRANT its role SELECT, INSERT, UPDATE and DELETE on the tables"],
   [/^(53300|.*timeout exceeded)/, "raise max_connections of the server or max of the pool, or run fewer processes"],
   [/^25006/, "name the primary"],
-  [/^42P01/, "leave its tables alone: they are made again"],
+  [/^42P01/, "a table was dropped while in use: used tokens may pass again when it is made anew"],
   [/prepared statement/, "a PgBouncer in between must be 1.21 or later, with max_prepared_statements"],
   [/certificate|self.signed/i, "give the server's certificate with sslrootcert=FILE in its URL"],
   [/SSL|TLS/, "see whether it speaks TLS: sslmode=disable in its URL is without"],
@@ -241,7 +246,7 @@ function valueIn({ rows }: Answer): Uint8Array | null {
 /** Errors do not quote a URL, which may hold a password. */
 function urlOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !["postgresql:", "postgres:"].includes(url.protocol)) {
+  if (url === undefined || !/^postgres(ql)?:\/\//i.test(text)) {
     throw wrongUrl("it is none: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE");
   }
   // Else a part of a password would be taken for the database.

@@ -3,6 +3,7 @@
 import { type EventEmitter, once } from "node:events";
 import { misuse } from "../core/answers.js";
 import { kindOf } from "../core/options.js";
+import { RefusedServer } from "./refused-server.js";
 
 /** One command with its arguments. */
 export type Command = readonly (string | Buffer)[];
@@ -16,7 +17,7 @@ export interface Node {
 /** A client of either package. */
 export interface Client extends Node {
   /** Whether it takes commands now, will do so later by itself, or why it never will. */
-  state(): "ready" | "waiting" | { readonly useless: string };
+  state(): "ready" | "waiting" | RefusedServer;
   /** The servers that hold keys: of a cluster each primary, else the client itself. */
   primaries(): readonly Node[];
   readonly isCluster: boolean;
@@ -82,7 +83,8 @@ interface IoRedis extends EventEmitter {
 const TEXTS = { returnBuffers: false, typeMapping: {}, timeout: 0 };
 const BUFFERS = { returnBuffers: true, typeMapping: { [36]: Buffer }, timeout: 0 };
 
-const SUBSCRIBES = { useless: "it subscribes to channels: give the store a client of its own" };
+const subscribes = () => new RefusedServer("it subscribes to channels", "give the store a client of its own");
+const isClosed = () => new RefusedServer("it is not connected, or closed", "call its connect() first");
 
 abstract class Emitting {
   readonly #emitter: EventEmitter;
@@ -118,8 +120,8 @@ class NodeRedisClient extends Emitting implements Connection {
   }
 
   state(): ReturnType<Client["state"]> {
-    if (!this.#client.isOpen) return { useless: "it is not connected, or closed: call its connect() first" };
-    if (this.#client.isPubSubActive === true) return SUBSCRIBES;
+    if (!this.#client.isOpen) return isClosed();
+    if (this.#client.isPubSubActive === true) return subscribes();
     return this.#client.isReady ? "ready" : "waiting";
   }
 
@@ -153,7 +155,7 @@ class NodeRedisClusterClient extends Emitting implements Client {
   }
 
   state(): ReturnType<Client["state"]> {
-    return this.#cluster.isOpen ? "ready" : { useless: "it is not connected, or closed: call its connect() first" };
+    return this.#cluster.isOpen ? "ready" : isClosed();
   }
 
   primaries(): readonly Node[] {
@@ -179,8 +181,8 @@ class IoRedisClient extends Emitting implements Connection {
 
   state(): ReturnType<Client["state"]> {
     const { mode, status } = this.#client;
-    if (mode === "subscriber") return SUBSCRIBES;
-    if (status === "end") return { useless: "it is closed: give the store one that is open" };
+    if (status === "end") return isClosed();
+    if (mode === "subscriber") return subscribes();
     // With lazyConnect the first command connects.
     if (status === "wait") this.#client.connect().catch(() => {});
     return status === "ready" ? "ready" : "waiting";
@@ -205,11 +207,12 @@ class IoRedisClient extends Emitting implements Connection {
  *
  * @throws {@link TallystickError} `invalid_argument`
  */
-export function clientOf(given: object): Client {
-  const has = (...names: string[]) => names.every((name) => typeof (given as never)[name] === "function");
+export function clientOf(given: unknown): Client {
+  const members = (typeof given === "object" && given !== null ? given : {}) as Readonly<Record<string, unknown>>;
+  const has = (...names: string[]) => names.every((name) => typeof members[name] === "function");
   if (has("call", "callBuffer", "on")) return new IoRedisClient(given as IoRedis);
   if (has("sendCommand", "nodeClient", "on")) return new NodeRedisClusterClient(given as NodeRedisCluster);
-  if (has("sendCommand", "on") && "isReady" in given) return new NodeRedisClient(given as NodeRedis);
+  if (has("sendCommand", "on") && "isReady" in members) return new NodeRedisClient(given as NodeRedis);
   throw misuse(
     "invalid_argument",
     `RedisStore: server must be a URL, or a client of the package redis or ioredis (it is ${kindOf(given)}); ` +
@@ -222,13 +225,19 @@ export function clientOf(given: object): Client {
  * later and sends none twice, and the program may end while it is idle.
  *
  * @param timeout - To connect, in seconds.
- * @throws {@link TallystickError} `invalid_argument` if neither package is installed.
  */
-export async function connectionTo(address: Address, timeout: number): Promise<Connection> {
+export type Connect = (address: Address, timeout: number) => Connection;
+
+/**
+ * Loads the package redis or ioredis, which may take a second.
+ *
+ * @throws {@link TallystickError} `invalid_argument` if neither is installed.
+ */
+export async function loadConnect(): Promise<Connect> {
   const redis = await installed(() => import("redis"));
-  if (redis !== undefined) return viaNodeRedis(redis.createClient as never, address, timeout);
+  if (redis !== undefined) return (...server) => viaNodeRedis(redis.createClient as never, ...server);
   const ioRedis = await installed(() => import("ioredis"));
-  if (ioRedis !== undefined) return viaIoRedis(ioRedis.Redis as never, address, timeout);
+  if (ioRedis !== undefined) return (...server) => viaIoRedis(ioRedis.Redis as never, ...server);
   throw misuse("invalid_argument", 'a store in Redis needs the package redis or ioredis: run "npm install redis"');
 }
 

@@ -57,10 +57,7 @@ function refuseKind(facts: ReadonlyMap<string, string>, inCluster: boolean): voi
   // Valkey calls it server_mode.
   const mode = facts.get("redis_mode") ?? facts.get("server_mode");
   if (mode === "cluster" && !inCluster) {
-    throw new RefusedServer(
-      "it is a part of a cluster",
-      "give RedisStore a cluster client in place of a URL or client",
-    );
+    throw new RefusedServer("the server runs as cluster", "name a single server, or give RedisStore a cluster client");
   }
   if (facts.get("role") === "slave")
     throw new RefusedServer("the server is a replica", "name the primary: what a replica holds may be late");

@@ -1,7 +1,7 @@
 // A session is one connection to a server that was looked at before its first claim: what is behind
 // the next connection may be another server, or the same one without its memory.
 import { within } from "../core/need.js";
-import { type Address, type Client, type Command, type Connection, connectionTo } from "./redis-client.js";
+import { type Address, type Client, type Command, type Connect, type Connection, loadConnect } from "./redis-client.js";
 
 /** One connection, looked at. */
 export interface Session {
@@ -12,6 +12,8 @@ export interface Session {
 
 /** Where sessions come from. */
 export interface Sessions {
+  /** Loads what is needed, for which a call's deadline is not meant. */
+  readonly loaded: Promise<unknown> | undefined;
   /** The present session, or the one that is being made. */
   current(): Promise<Session>;
   /** Ends a session that failed: another is made, and looked at. */
@@ -32,6 +34,7 @@ export class OwnSessions implements Sessions {
   readonly #address: Address;
   readonly #timeout: number;
   readonly #look: Look;
+  #connect: Promise<Connect> | undefined;
   #session: Promise<OwnSession> | undefined;
   #pause = FIRST_PAUSE;
   #timer: NodeJS.Timeout | undefined;
@@ -42,6 +45,11 @@ export class OwnSessions implements Sessions {
     this.#address = address;
     this.#timeout = timeout;
     this.#look = look;
+  }
+
+  get loaded(): Promise<unknown> {
+    this.#connect ??= loadConnect();
+    return this.#connect;
   }
 
   /** Between two tries to connect, the reason why the last one failed is thrown at once. */
@@ -72,7 +80,8 @@ export class OwnSessions implements Sessions {
   }
 
   async #open(): Promise<OwnSession> {
-    const connection = await connectionTo(this.#address, this.#timeout);
+    const connect = await (this.#connect ??= loadConnect());
+    const connection = connect(this.#address, this.#timeout);
     const session = new OwnSession(connection);
     try {
       await within(this.#timeout, "it", async () => {
@@ -81,8 +90,10 @@ export class OwnSessions implements Sessions {
       });
       return session;
     } catch (error) {
+      // What the connection said first says why.
+      const failure = session.failure ?? error;
       session.end();
-      throw error;
+      throw failure;
     }
   }
 
@@ -106,7 +117,8 @@ export class OwnSessions implements Sessions {
 class OwnSession implements Session {
   readonly #connection: Connection;
   readonly #start = performance.now();
-  #failure: unknown;
+  /** Why it ended. */
+  failure: unknown;
   #hasEnded = false;
   #listener: ((failure: unknown) => void) | undefined;
 
@@ -133,14 +145,14 @@ class OwnSession implements Session {
 
   /** Calls the listener when it ends, or now. */
   onEnd(listener: (failure: unknown) => void): void {
-    if (this.#hasEnded) listener(this.#failure);
+    if (this.#hasEnded) listener(this.failure);
     else this.#listener = listener;
   }
 
   end(failure?: unknown): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#failure = failure;
+    this.failure = failure;
     this.#connection.destroy();
     this.#listener?.(failure);
   }
@@ -154,6 +166,7 @@ const LOOK_AGAIN = 1000;
  * connection, and send again there what had no answer: such an answer is not current.
  */
 export class GivenSessions implements Sessions {
+  readonly loaded = undefined;
   readonly #client: Client;
   readonly #look: Look;
   #session: Promise<Session> | undefined;
@@ -173,7 +186,7 @@ export class GivenSessions implements Sessions {
   async current(): Promise<Session> {
     this.#listen();
     const state = this.#client.state();
-    if (typeof state === "object") throw new Error(state.useless);
+    if (typeof state === "object") throw state;
     if (state === "waiting") await this.#connection();
     if (this.#client.isCluster) this.#lookAgain();
     const session = await (this.#session ?? this.#begin());

@@ -37,7 +37,7 @@ const RULES: Rules<RedisStoreOptions> = { prefix: STRING, timeout: seconds(60), 
  * later: `Redis`, `Cluster`).
  */
 export interface RedisClient {
-  on(event: string, listener: (...values: never[]) => void): unknown;
+  on(event: string, listener: (...values: unknown[]) => void): unknown;
 }
 
 /** Seconds for which a loss is told to stores that connect later. */
@@ -79,9 +79,7 @@ export class RedisStore implements OwnStore {
     this.#password = address?.password ?? "";
     const look = (client: Client) => this.#look(client);
     this.#sessions =
-      address === undefined
-        ? new GivenSessions(clientOf(server as RedisClient), look)
-        : new OwnSessions(address, timeout, look);
+      address === undefined ? new GivenSessions(clientOf(server), look) : new OwnSessions(address, timeout, look);
     this[START] = { setting, required, check: (warn) => this.#check(warn) };
     shownAs(this, `RedisStore { ${setting} }`);
   }
@@ -163,6 +161,7 @@ export class RedisStore implements OwnStore {
     let used: Session | undefined;
     let isLate = false;
     try {
+      await this.#sessions.loaded;
       return await within(this.#timeout, "it", async () => {
         const session = await this.#sessions.current();
         if (isLate) throw new Error("it is too late");
@@ -205,7 +204,11 @@ export class RedisStore implements OwnStore {
     const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
     const said = reason(first);
     const what = this.#password === "" ? said : said.replaceAll(this.#password, "***");
-    return unavailable(this[START].setting, what, first instanceof RefusedServer ? first.fix : fixOf(said));
+    return unavailable(
+      this[START].setting,
+      `cannot be used (${what})`,
+      first instanceof RefusedServer ? first.fix : fixOf(said),
+    );
   }
 }
 
@@ -227,12 +230,11 @@ const FIXES: readonly (readonly [RegExp, string])[] = [
   [/database|DB index/i, "correct the number of the database in its URL"],
   [/GETDEL/, "it needs Redis 6.2 or later, or Valkey"],
   [/subscribe|PubSub/i, "give the store a client of its own"],
-  [/closed: |connect\(\)/, "an agent needs a store that is open"],
 ];
 
 function fixOf(said: string): string {
   const fix = FIXES.find(([pattern]) => pattern.test(said))?.[1];
-  return fix ?? "see whether the server runs and can be reached from here";
+  return fix ?? "see whether the server runs and can be reached from here, by TLS (rediss:) or without (redis:)";
 }
 
 const PROTOCOLS: Readonly<Record<string, { readonly tls: boolean }>> = {

@@ -9,8 +9,8 @@ export interface Database {
 }
 
 export interface Statement {
-  run(...parameters: Parameter[]): unknown;
-  /** All rows. Only so is a failed commit an error. */
+  run(...parameters: Parameter[]): { readonly changes: number | bigint };
+  /** All rows. Only so is a failed commit an error where a statement gives rows. */
   all(...parameters: Parameter[]): unknown[];
 }
 

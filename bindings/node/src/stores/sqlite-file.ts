@@ -28,18 +28,18 @@ CREATE TABLE IF NOT EXISTS tallystick_values (
 CREATE TABLE IF NOT EXISTS tallystick_state (
     one INTEGER PRIMARY KEY CHECK (one = 1), pruned INTEGER NOT NULL,
     lost_at INTEGER NOT NULL DEFAULT 0, born BLOB NOT NULL);
-INSERT OR IGNORE INTO tallystick_state (one, pruned, born)
-    VALUES (1, -9223372036854775808, randomblob(16));
+INSERT OR IGNORE INTO tallystick_state (one, pruned, born) VALUES (1, 0, randomblob(16));
 PRAGMA application_id = ${APPLICATION};
 PRAGMA user_version = ${FORMAT};
 `;
 
-// One statement is one atomic step. What expires by the last pruning is not claimed, so that a
-// clock that steps back reopens nothing.
+// One statement is one atomic step. Nothing is claimed that would expire before the last pruning, so
+// that a clock that steps back reopens nothing; and nothing before a loss is known that another
+// process noted.
 const CLAIM = `
-INSERT INTO tallystick_used (id, expires_at) SELECT ?, ? FROM tallystick_state WHERE ? > pruned
-ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE expires_at <= ?
-RETURNING (SELECT lost_at FROM tallystick_state) AS lost_at`;
+INSERT INTO tallystick_used (id, expires_at)
+SELECT ?, ? FROM tallystick_state WHERE pruned < ? AND lost_at <= ?
+ON CONFLICT (id) DO NOTHING`;
 
 const STATE = "SELECT lost_at, born, pruned >= ? AS stale FROM tallystick_state";
 const LOSE = "UPDATE tallystick_state SET lost_at = max(lost_at, ?)";
@@ -71,61 +71,69 @@ interface State {
  * An open file. All is synchronous and short: what another process has locked is an error at once.
  */
 export class SQLiteFile {
-  /** A random number of this file. */
-  readonly born: string;
-  /** When a file before it was lost, in seconds since 1970; 0: never. */
-  lostAt: number;
+  /** Of this file alone: a random number in it, and its place. A copy of it has another place. */
+  readonly identity: string;
+  #lostAt: number;
   readonly #path: string;
-  readonly #identity: string | undefined;
+  readonly #place: string | undefined;
   readonly #database: Database;
   readonly #statements = new Map<string, ReturnType<Database["prepare"]>>();
   readonly #turns: Record<Table, number> = { tallystick_used: 0, tallystick_values: 0 };
   readonly #swept: Record<Table, Uint8Array> = { tallystick_used: FIRST, tallystick_values: FIRST };
 
-  private constructor(path: string, identity: string | undefined, database: Database, state: State) {
+  private constructor(path: string, place: string | undefined, database: Database, state: State) {
     this.#path = path;
-    this.#identity = identity;
+    this.#place = place;
     this.#database = database;
-    this.born = hex(state.born);
-    this.lostAt = state.lost_at;
+    this.identity = `${hex(state.born)} ${place}`;
+    this.#lostAt = state.lost_at;
   }
 
   /** Opens a file, and makes it where it is missing. */
   static open(open: OpenDatabase, path: string, maxBytes: number): SQLiteFile {
     create(path);
-    const identity = identityOf(path);
+    const place = placeOf(path);
     const database = open(path);
     try {
       const state = prepare(database, maxBytes);
-      if (identityOf(path) !== identity) throw new Error("it was replaced while it was being opened");
-      return new SQLiteFile(path, identity, database, state);
+      if (placeOf(path) !== place) throw new Error("it was replaced while it was being opened");
+      return new SQLiteFile(path, place, database, state);
     } catch (error) {
       database.close();
       throw error;
     }
   }
 
+  /** When a file before this one was lost, in seconds since 1970, as far as it is known; 0: never. */
+  get lostAt(): number {
+    return this.#lostAt;
+  }
+
   /** Whether the file was deleted, or another one is in its place. */
   get isReplaced(): boolean {
-    return identityOf(this.#path) !== this.#identity;
+    return placeOf(this.#path) !== this.#place;
   }
 
   /** Notes for all processes that what the file before this one held was lost, in seconds since 1970. */
   lose(at: number): void {
     this.#run(LOSE, at);
-    this.lostAt = Math.max(this.lostAt, at);
+    this.#lostAt = Math.max(this.#lostAt, at);
   }
 
-  /** "stale": the clock was set back behind what the file has forgotten, so nobody knows. */
-  claim(id: Uint8Array, seconds: number): "claimed" | "exists" | "stale" {
+  /**
+   * What became of a claim. "lost": another process noted that a file before this one was lost.
+   * "stale": the clock was set back behind what the file has forgotten, so nobody knows.
+   */
+  claim(id: Uint8Array, seconds: number): "claimed" | "exists" | "lost" | "stale" {
     this.#pruneAtTimes("tallystick_used");
-    const now = Math.floor(Date.now() / 1000);
     const until = expiry(seconds);
-    const [claimed] = this.#withRoom("tallystick_used", () => this.#all<State>(CLAIM, id, until, until, now));
-    const { lost_at, stale } = claimed ?? this.#state(until);
-    this.lostAt = Math.max(this.lostAt, lost_at);
-    if (claimed !== undefined) return "claimed";
-    return stale === 1 ? "stale" : "exists";
+    const changed = this.#withRoom("tallystick_used", () => this.#run(CLAIM, id, until, until, this.#lostAt));
+    if (changed === 1) return "claimed";
+    const [state] = this.#all<State>(STATE, until);
+    if (state === undefined) throw new Error("its table tallystick_state is empty");
+    if (state.lost_at <= this.#lostAt) return state.stale === 1 ? "stale" : "exists";
+    this.#lostAt = state.lost_at;
+    return "lost";
   }
 
   put(id: Uint8Array, value: Uint8Array, seconds: number): void {
@@ -145,12 +153,6 @@ export class SQLiteFile {
   close(): void {
     this.#statements.clear();
     this.#database.close();
-  }
-
-  #state(until: number): State {
-    const [state] = this.#all<State>(STATE, until);
-    if (state === undefined) throw new Error("its table tallystick_state is empty");
-    return state;
   }
 
   #pruneAtTimes(table: Table): void {
@@ -189,8 +191,8 @@ export class SQLiteFile {
     return this.#prepared(sql).all(...parameters) as Row[];
   }
 
-  #run(sql: string, ...parameters: (number | Uint8Array)[]): void {
-    this.#prepared(sql).run(...parameters);
+  #run(sql: string, ...parameters: (number | Uint8Array)[]): number {
+    return Number(this.#prepared(sql).run(...parameters).changes);
   }
 
   #prepared(sql: string): ReturnType<Database["prepare"]> {
@@ -253,7 +255,7 @@ function isOurs(database: Database): boolean {
   const { application, format, tables } = found ?? { application: 0, format: 0, tables: 0 };
   if (application === 0 && tables === 0) return false;
   if (application !== APPLICATION) throw new Error("it belongs to another application");
-  if (format !== FORMAT) throw new Error(`it has the format ${format} of another version of tallystick`);
+  if (format !== FORMAT) throw new Error(`its format is version ${format}, and this package has ${FORMAT}`);
   return true;
 }
 
@@ -280,7 +282,7 @@ function rollBack(database: Database): void {
   } catch {}
 }
 
-function identityOf(path: string): string | undefined {
+function placeOf(path: string): string | undefined {
   const status = statSync(path, { bigint: true, throwIfNoEntry: false });
   return status === undefined ? undefined : `${status.dev} ${status.ino}`;
 }

@@ -25,16 +25,13 @@ const SIZE: Rule = {
 };
 const OPTIONS: Rules<SQLiteStoreOptions> = { maxBytes: SIZE, timeout: seconds(60) };
 
-const MOVE = "move it away, or choose another file with the option store: sqlite:///PATH";
+const ANOTHER = 'choose another file with the option store: "sqlite:///absolute/path"';
 const FIXES: readonly (readonly [RegExp, string])[] = [
-  [/EISDIR|unable to open/, "name a file in a folder that this user may write to"],
-  [/not a database|malformed|another application/, MOVE],
-  [/another version/, MOVE],
-  [/\bfull\b/, "free space on that disk, or raise maxBytes of SQLiteStore"],
-  [/cannot share memory/, "choose a file on a disk of this machine"],
-  [/chmod/, "then start again"],
+  [/EISDIR/, "it is a folder: name a file in it"],
+  [/not a database|malformed|another application|format/, `move it away, or ${ANOTHER}`],
+  [/\bfull\b/, "free space on that disk, or raise the limit: new SQLiteStore(path, { maxBytes })"],
 ];
-const DEFAULT_FIX = "make the file and its folder writable for this user, or choose another file with the option store";
+const DEFAULT_FIX = `make the file and its folder writable for this user, or ${ANOTHER}`;
 
 /**
  * A store in one SQLite file, for all processes of a machine, in every language. It survives a
@@ -49,7 +46,9 @@ export class SQLiteStore implements OwnStore {
   readonly #timeout: number;
   #driver: OpenDatabase | undefined;
   #file: SQLiteFile | undefined;
-  #born: string | undefined;
+  /** The file that was used last, and when, in seconds since 1970. */
+  #last = "";
+  #usedAt = 0;
   #lostAt = 0;
   #pause: Promise<void> | undefined;
 
@@ -69,8 +68,8 @@ export class SQLiteStore implements OwnStore {
   }
 
   /**
-   * When the file was last deleted or replaced while in use, in seconds since 1970; undefined:
-   * never.
+   * When the file was last seen to be another one than the one that was used, in seconds since
+   * 1970; undefined: never.
    */
   get lostAt(): number | undefined {
     return this.#lostAt === 0 ? undefined : this.#lostAt;
@@ -88,8 +87,12 @@ export class SQLiteStore implements OwnStore {
   async claim(id: string, seconds: number): Promise<boolean> {
     checkClaim(id, seconds);
     const claimed = await this.#use((file) => file.claim(bytesOf(id), seconds));
-    if (claimed === "stale") throw this.#unavailable("the clock of this machine was set back", "set it right");
-    return claimed === "claimed";
+    if (claimed === "lost") throw this.#lost();
+    if (claimed !== "stale") return claimed === "claimed";
+    throw this.#unavailable(
+      "has forgotten claims that expire later than this one",
+      "the clock of this host was set back: set it right, or wait until it has caught up",
+    );
   }
 
   /**
@@ -137,7 +140,7 @@ export class SQLiteStore implements OwnStore {
     for (let turn = 0; ; turn++) {
       try {
         // Who waits for a lock lets others wait, too, so that one tries at a time.
-        if (this.#pause === undefined) return work(this.#current(this.#driver));
+        if (this.#pause === undefined) return this.#noteUse(work(this.#current(this.#driver)));
       } catch (error) {
         if (!/\blocked\b/.test(String(error))) throw this.#failed(error);
         this.#pause = rest(turn).then(() => {
@@ -149,17 +152,49 @@ export class SQLiteStore implements OwnStore {
     }
   }
 
-  /** The open file. A loss is noted in the file that took the place. */
+  #noteUse<T>(result: T): T {
+    this.#usedAt = Date.now() / 1000;
+    this.#noteLoss(this.#file);
+    return result;
+  }
+
+  #noteLoss(file: SQLiteFile | undefined): void {
+    this.#lostAt = Math.max(this.#lostAt, file?.lostAt ?? 0);
+  }
+
   #current(open: OpenDatabase): SQLiteFile {
-    if (this.#file?.isReplaced === true) {
-      this.#close();
-      this.#born = ""; // whatever took its place is another file, even an older copy of this one
+    if (this.#file?.isReplaced === false) return this.#file;
+    // Whatever takes its place is another file, even an older copy of it.
+    if (this.#file !== undefined) this.#last = "lost";
+    this.#close();
+    this.#file = this.#recognised(SQLiteFile.open(open, this.path, this.#maxBytes));
+    return this.#file;
+  }
+
+  /** A loss is noted in the file that took the place, for all who use it. */
+  #recognised(file: SQLiteFile): SQLiteFile {
+    const isLost = this.#last !== "" && this.#last !== file.identity;
+    try {
+      // What was noted after the last use here covers all that was claimed here.
+      if (isLost && file.lostAt < this.#usedAt) file.lose(Math.ceil(Date.now() / 1000));
+    } catch (error) {
+      file.close();
+      throw error;
     }
-    const file = (this.#file ??= SQLiteFile.open(open, this.path, this.#maxBytes));
-    if (this.#born !== undefined && this.#born !== file.born) file.lose(Math.ceil(Date.now() / 1000));
-    this.#born = file.born;
-    this.#lostAt = Math.max(this.#lostAt, file.lostAt);
-    return file;
+    this.#last = file.identity;
+    this.#usedAt = Date.now() / 1000;
+    this.#noteLoss(file);
+    if (!isLost) return file;
+    file.close();
+    throw this.#lost();
+  }
+
+  #lost(): TallystickError {
+    return this.#unavailable(
+      "was deleted or replaced while it was in use",
+      `tokens that were issued by ${this.#lostAt} (seconds since 1970) are refused until they have expired, because ` +
+        "they may have been used before: leave the new file alone",
+    );
   }
 
   #close(): void {
@@ -171,19 +206,16 @@ export class SQLiteStore implements OwnStore {
   }
 
   #late(): TallystickError {
-    return this.#unavailable(
-      `another process held it for ${this.#timeout} s`,
-      "see which one it is; one that is stopped holds it as long as it lives",
-    );
+    return this.#unavailable(`was locked by another process for ${this.#timeout} s`, "see which process holds it");
   }
 
   /** After any failure the next call starts with a fresh connection. */
   #failed(error: unknown): TallystickError {
-    this.#close();
     if (error instanceof TallystickError) return error;
+    this.#close();
     const text = reason(error);
     const fix = FIXES.find(([words]) => words.test(text))?.[1] ?? DEFAULT_FIX;
-    return this.#unavailable(`it cannot be used (${text})`, fix, error);
+    return this.#unavailable(`cannot be used (${text})`, fix, error);
   }
 
   #unavailable(what: string, fix: string, cause?: unknown): TallystickError {

@@ -101,12 +101,13 @@ export function checkPut(id: string, value: Uint8Array, seconds: number): void {
  * A store that can neither make nor deny a claim.
  *
  * @param setting - As {@link StoreStart.setting}.
- * @param what - What happened. It must not hold a secret.
+ * @param what - What happened, as the rest of a sentence: `cannot be reached (ECONNREFUSED)`. It must
+ *   not hold a secret.
  * @param fix - What the operator can do.
  */
 export function unavailable(setting: string, what: string, fix: string, cause?: unknown): TallystickError {
   const options = cause === undefined ? undefined : { cause };
-  return misuse("replay_store_unavailable", oneLine(`${setting}: ${what}: ${fix}`), options);
+  return misuse("replay_store_unavailable", oneLine(`${setting} ${what}: ${fix}`), options);
 }
 
 /** The setting of a URL without user, password, query and fragment, which may be secrets. */

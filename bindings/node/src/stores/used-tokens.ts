@@ -38,8 +38,11 @@ async function choose(option: string | Store | undefined): Promise<Choice> {
   return { store, isOurs: true, why: store === undefined ? NO_SQLITE : "" };
 }
 
-/** Failures of one outage that are told apart in the log. */
+/** Distinct failures that are logged until the store is well again. */
 const MAX_FAILURES = 16;
+
+/** Without a failure for that long, a store that answers is well again. In milliseconds. */
+const QUIET = 1000;
 
 /** The memory of one engine's used tokens: the core's own window, or a store. */
 export class UsedTokens {
@@ -47,6 +50,7 @@ export class UsedTokens {
   readonly #isOurs: boolean;
   readonly #logger: Logger;
   readonly #failures = new Set<string>();
+  #failedAt = 0;
   #latestExpiry = 0;
   #lostAt = 0;
 
@@ -98,12 +102,13 @@ export class UsedTokens {
     const known = this.#lostAt;
     try {
       const taken = await claimIn(store, claim);
+      this.#tellLoss(store, engine);
+      // The core compared the token with the loss when it asked, before it was told.
+      if (this.#lostAt > known) throw new Error(`${settingOf(store)} lost what it held during the request`);
       this.#noteAnswer();
-      this.#noteLoss(store, engine);
-      // What was used before the loss, the core could not know when it judged this token.
-      if (this.#lostAt > known) return unavailable("the store lost what it held");
       return { members: { claim: taken ? "claimed" : "exists" } };
     } catch (error) {
+      this.#tellLoss(store, engine);
       return unavailable(this.#noteFailure(error));
     }
   }
@@ -131,37 +136,32 @@ export class UsedTokens {
     } catch (error) {
       const isOut = error instanceof TallystickError && error.code === "replay_store_unavailable";
       if (required || !isOut) throw error;
-      this.#failures.add(error.message);
-      this.#logger.warn(`${error.message}; until it answers, what must be claimed is refused with 503`);
+      this.#noteFailure(error, "warn");
     }
   }
 
   #noteAnswer(): void {
-    if (this.#failures.size === 0) return;
+    if (this.#failures.size === 0 || performance.now() - this.#failedAt < QUIET) return;
     this.#failures.clear();
     this.#logger.warn(`${settingOf(this.#store)} answers again`);
   }
 
   /** Logs each failure of an outage once. */
-  #noteFailure(error: unknown): string {
-    const why = reason(error);
+  #noteFailure(error: unknown, level: "error" | "warn" = "error"): string {
+    const why = error instanceof TallystickError ? error.message : reason(error);
+    this.#failedAt = performance.now();
     if (this.#failures.size >= MAX_FAILURES || this.#failures.has(why)) return why;
     this.#failures.add(why);
-    this.#logger.error(why);
+    this.#logger[level](why);
     return why;
   }
 
-  /** Tells the core when the store has lost what it held. */
-  #noteLoss(store: Store, engine: Asking): void {
+  /** Tells the core that the store has lost what it held. */
+  #tellLoss(store: Store, engine: Asking): void {
     const lostAt = lossOf(store);
     if (lostAt <= this.#lostAt) return;
     this.#lostAt = lostAt;
     engine.call("engine.feed", { replay_lost_at: lostAt });
-    const when = new Date(lostAt * 1000).toISOString();
-    this.#logger.error(
-      `${settingOf(store)} lost what it held: tokens that were issued by ${when} are refused with 503, since they may ` +
-        "have been used",
-    );
   }
 }
 

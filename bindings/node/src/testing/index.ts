@@ -3,11 +3,10 @@ import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { checkOptions, FUNCTION, type Rule, type Rules } from "../core/options.js";
+import { checkOptions, FUNCTION, type Rule, type Rules, seconds } from "../core/options.js";
+import { reason } from "../core/text.js";
 import { Processes, type Task } from "./processes.js";
 import type { Outcome } from "./worker.js";
-
-export type { OpenStore, TestedStore } from "./worker.js";
 
 /** What the store test may do besides. */
 export interface StoreTestOptions {
@@ -15,14 +14,18 @@ export interface StoreTestOptions {
   readonly processes?: number | undefined;
   /** Claimants of one id at the same time, in all processes together, 2 to 1,024. Default: 64. */
   readonly claimants?: number | undefined;
-  /** Restarts the server of the store, and resolves when it runs. Default: none. */
-  readonly restart?: (() => unknown) | undefined;
-  /** Makes the server hang, such as by SIGSTOP; goes with resume. Default: none. */
+  /** Ids that they fight for, 1 to 100,000. Default: 200. */
+  readonly ids?: number | undefined;
+  /** Seconds that the store gives a call. In an outage none may take twice as long. Default: 2. */
+  readonly timeout?: number | undefined;
+  /** Makes the server of the store hang, such as by SIGSTOP; goes with resume. Default: none. */
   readonly pause?: (() => unknown) | undefined;
   /** Ends what pause began. Default: none. */
   readonly resume?: (() => unknown) | undefined;
-  /** Told the name of each check when it begins. Default: none. */
-  readonly onProgress?: ((check: string) => void) | undefined;
+  /** Ends the server at once and starts it again, and resolves when it runs. Default: none. */
+  readonly restart?: (() => unknown) | undefined;
+  /** Gets a line of text for each check that was passed. Default: none. */
+  readonly onProgress?: ((line: string) => void) | undefined;
 }
 
 /** A check of the store test failed. */
@@ -37,12 +40,6 @@ export class StoreTestError extends Error {
   }
 }
 
-/** The time within which a store must answer, in seconds. */
-const DEADLINE = 2;
-
-/** Ids that are claimed by many at the same time. */
-const CONTESTED = 200;
-
 const whole = (least: number, most: number): Rule => ({
   must: `a whole number, ${least} to ${most}`,
   holds: (value) => Number.isInteger(value) && (value as number) >= least && (value as number) <= most,
@@ -51,43 +48,49 @@ const whole = (least: number, most: number): Rule => ({
 const RULES: Rules<StoreTestOptions> = {
   processes: whole(1, 64),
   claimants: whole(2, 1024),
-  restart: FUNCTION,
+  ids: whole(1, 100_000),
+  timeout: seconds(60),
   pause: FUNCTION,
   resume: FUNCTION,
+  restart: FUNCTION,
   onProgress: FUNCTION,
 };
 
 /**
- * Checks that a store does what Tallystick needs of it: that of many claimants in several processes
- * exactly one gets an id, that no id is forgotten before its time, that values are kept, and, where
- * its server can be paused and restarted, that an outage is one and nothing is accepted twice after
- * it. It takes about half a minute.
+ * Checks that a store does what agents rely on: of many claimants in several processes exactly one
+ * gets an id, no id is forgotten before its time, values are kept, and, where its server can be
+ * paused and restarted, what hangs is refused in time and nothing is accepted twice. It takes some
+ * 20 s, and more with outages.
  *
  * @param module - A file or its URL. Its default export is a function that opens the store, which
- *   each process calls once: an object with `claim(id, seconds)`, and maybe `put`, `get`, `take`.
- * @throws {@link StoreTestError} which names the check that failed.
+ *   each process calls once: any object with `claim(id, seconds)`. `put`, `get` and `take` are
+ *   checked where it has them, and after a restart `lostAt`, in seconds since 1970: a store that
+ *   forgot claims must say so.
+ * @throws {@link StoreTestError} for the first thing that is wrong. `invalid_argument`.
  */
 export async function checkStore(module: URL | string, options: StoreTestOptions = {}): Promise<void> {
   checkOptions("checkStore", options, RULES);
-  const { processes: count = 4, onProgress } = options;
-  let current = "open";
-  const begin = (name: string) => {
-    current = name;
-    onProgress?.(name);
-  };
-  begin(current);
-  let processes: Processes | undefined;
+  const processes = await opened(urlOf(module), options.processes ?? 4);
   try {
-    processes = await Processes.open(urlOf(module), count);
-    const test = new StoreTest(processes, options);
-    for (const [name, check] of test.checks()) {
-      begin(name);
-      await check();
+    for (const [name, check] of new StoreTest(processes, options).checks()) {
+      const start = performance.now();
+      await named(name, check);
+      options.onProgress?.(`${name}: passed in ${((performance.now() - start) / 1000).toFixed(1)} s`);
     }
-  } catch (error) {
-    throw new StoreTestError(current, error instanceof Error ? error.message : String(error));
   } finally {
-    processes?.close();
+    processes.close();
+  }
+}
+
+async function opened(module: URL, count: number): Promise<Processes> {
+  return named("open", () => Processes.open(module, count));
+}
+
+async function named<T>(name: string, check: () => Promise<T>): Promise<T> {
+  try {
+    return await check();
+  } catch (error) {
+    throw new StoreTestError(name, reason(error));
   }
 }
 
@@ -96,155 +99,215 @@ function urlOf(module: URL | string): URL {
   return module.startsWith("file:") ? new URL(module) : pathToFileURL(resolve(module));
 }
 
-type Check = readonly [name: string, check: () => unknown];
+type Check = readonly [name: string, check: () => Promise<void>];
 
-/** Seconds within which a store must answer again after its server does. */
-const RECOVERY = 10;
+/** Seconds for which ids are claimed, unless a check is about them. */
+const KEPT = 120;
+
+/** Seconds of claims around a restart. */
+const LOAD = 3;
+
+/** Seconds that a store may take to answer after an outage. */
+const RECOVERY = 20;
 
 class StoreTest {
   readonly #processes: Processes;
-  readonly #claimants: number;
   readonly #options: StoreTestOptions;
+  readonly #claimants: number;
+  readonly #timeout: number;
   #calls = 0;
 
   constructor(processes: Processes, options: StoreTestOptions) {
     this.#processes = processes;
-    this.#claimants = options.claimants ?? 64;
     this.#options = options;
+    this.#claimants = options.claimants ?? 64;
+    this.#timeout = options.timeout ?? 2;
   }
 
   checks(): readonly Check[] {
     const { pause, resume, restart } = this.#options;
     const checks: Check[] = [
-      ["returns", () => this.#returns()],
-      ["one of many", () => this.#oneOfMany()],
-      ["expiry", () => this.#expiry()],
-      ["values", () => this.#values()],
+      ["wrong arguments are refused", () => this.#refusesWrong()],
+      ["claim: one of many gets an id", () => this.#oneOfMany()],
+      ["claim: other ids are free", () => this.#othersAreFree()],
+      ["claim: kept for its seconds", () => this.#isKept()],
+      ["put, get, take", () => this.#withValues(() => this.#values())],
+      ["take: one of many gets a value", () => this.#withValues(() => this.#oneTakes())],
+      ["put: gone after its seconds", () => this.#withValues(() => this.#valuesGo())],
     ];
-    if (pause !== undefined && resume !== undefined) checks.push(["pause", () => this.#pause(pause, resume)]);
-    if (restart !== undefined) checks.push(["restart", () => this.#restart(restart)]);
+    if (pause !== undefined && resume !== undefined) {
+      checks.push(["a server that hangs", () => this.#hangs(pause, resume)]);
+    }
+    if (restart !== undefined) checks.push(["a server that restarts", () => this.#restarts(restart)]);
     return checks;
   }
 
-  /** claim() returns true and false, and nothing that passes for these. */
-  async #returns(): Promise<void> {
-    const id = newId();
-    expect(await this.#one(claimOf(id)), true, "the first claim of an id");
-    expect(await this.#one(claimOf(id)), false, "the second claim of an id");
+  async #refusesWrong(): Promise<void> {
+    const taken = await this.#one(task("wrong"));
+    if (taken !== null) throw new Error(`${taken} did not throw invalid_argument`);
   }
 
-  /** Exactly one of the claimants gets an id. */
   async #oneOfMany(): Promise<void> {
-    for (let round = 0; round < CONTESTED; round++) {
+    for (let round = 0; round < (this.#options.ids ?? 200); round++) {
       const outcomes = await this.#processes.all(this.#claimants, claimOf(newId()));
       const winners = outcomes.map(answerIn).filter((answer) => answer === true).length;
-      expect(winners, 1, `the number of ${outcomes.length} claimants that got one id, claimed at the same time,`);
+      if (winners === 1) continue;
+      throw new Error(
+        `of ${outcomes.length} claimants of one id, ${winners} were told that it was free: claim must be one atomic ` +
+          "step for all processes",
+      );
     }
   }
 
-  /** An id is kept for its seconds, by every process; later it may be forgotten. */
-  async #expiry(): Promise<void> {
-    const seconds = 3;
-    const [short, long, longest] = [newId(), newId(), newId()];
-    expect(await this.#one(claimOf(long, 86_400)), true, "a claim for a day");
-    expect(await this.#one(claimOf(longest, 2 ** 31)), true, "a claim for 2^31 s");
-    expect(await this.#one(claimOf(short, seconds)), true, `a claim for ${seconds} s`);
-    const end = performance.now() + seconds * 1000;
-    while (performance.now() < end - 500) {
-      expect(await this.#one(claimOf(short)), false, `a second claim of an id within its ${seconds} s`);
+  async #othersAreFree(): Promise<void> {
+    const digits = [...newId()];
+    // They differ in one digit each.
+    const others = digits.map((digit, at) => digits.with(at, (Number.parseInt(digit, 16) ^ 1).toString(16)));
+    for (const id of [digits, ...others]) {
+      expect(await this.#one(claimOf(id.join(""))), true, "an id that nobody claimed is free");
+    }
+  }
+
+  async #isKept(): Promise<void> {
+    const long = [86_400, 2 ** 31].map((time) => claimOf(newId(), time));
+    for (const claim of long) expect(await this.#one(claim), true, "an id that nobody claimed is free");
+    const short = claimOf(newId(), 2);
+    const start = performance.now();
+    expect(await this.#one(short), true, "an id that nobody claimed is free");
+    // A call may be late itself; later the id may be free or taken.
+    for (let at = start; at < start + 1500; at = performance.now()) {
+      const again = await this.#one(short);
+      if (performance.now() < start + 2000) expect(again, false, "an id that is claimed for 2 s is taken before that");
       await sleep(100);
     }
-    await sleep(1000);
-    for (const id of [long, longest]) {
-      expect(await this.#one(claimOf(id)), false, `a second claim, after ${seconds} s, of an id that is kept longer`);
-    }
+    await sleep(2500);
+    await this.#one(short);
+    for (const claim of long) expect(await this.#one(claim), false, "an id that is claimed for a day is taken");
   }
 
-  /** Values come back as they were put; of several takers one gets it; they expire. */
+  /** Checks values, where the store has them. */
+  async #withValues(check: () => Promise<void>): Promise<void> {
+    const has = await Promise.all(["put", "get", "take"].map((method) => this.#one(task("has", method))));
+    if (has.every((each) => each === true)) await check();
+  }
+
   async #values(): Promise<void> {
-    for (const method of ["put", "get", "take"]) {
-      if ((await this.#one(task("has", method))) !== true) return;
+    const id = newId();
+    expect(await this.#one(task("get", id)), null, "there is no value yet");
+    expect(await this.#one(task("take", id)), null, "there is no value yet");
+    const values = ["", "00ff0a00ff0a", randomBytes(65_536).toString("hex")];
+    for (const value of values) {
+      await this.#one(task("put", id, value, KEPT));
+      expect(await this.#one(task("get", id)), value, "another process put this value");
     }
-    const [id, empty, short] = [newId(), newId(), newId()];
-    const value = randomBytes(65_536).toString("hex");
-    expect(await this.#one(task("get", id)), null, "get of nothing");
-    expect(await this.#one(task("take", id)), null, "take of nothing");
-    await this.#one(task("put", id, "00ff0a", 3600));
-    expect(await this.#one(claimOf(id)), true, "a claim of an id under which a value lies");
-    expect(await this.#one(task("get", id)), "00ff0a", "get of a value");
-    await this.#one(task("put", id, value, 3600));
-    expect((await this.#one(task("get", id))) === value, true, "get of what was put last being the same");
-    await this.#one(task("put", empty, "", 3600));
-    expect(await this.#one(task("get", empty)), "", "get of an empty value");
-    const taken = (await this.#processes.all(this.#claimants, task("take", id))).map(answerIn);
-    expect(taken.filter((answer) => answer !== null).length, 1, "the number of takers that got one value");
-    expect(await this.#one(task("get", id)), null, "get of a value that was taken");
-    await this.#one(task("put", short, "00", 1));
-    await sleep(1500);
-    expect(await this.#one(task("get", short)), null, "get of a value that has expired");
-    expect(await this.#one(task("take", short)), null, "take of a value that has expired");
+    expect(await this.#one(claimOf(id)), true, "to put a value claims no id");
+    expect(await this.#one(task("take", id)), values.at(-1), "it was put");
+    expect(await this.#one(task("get", id)), null, "the value was taken");
   }
 
-  /** While the server hangs, every claim fails in time; afterwards nothing is accepted twice. */
-  async #pause(pause: () => unknown, resume: () => unknown): Promise<void> {
+  async #oneTakes(): Promise<void> {
+    for (let round = 0; round < Math.ceil((this.#options.ids ?? 200) / 10); round++) {
+      const id = newId();
+      await this.#one(task("put", id, id, KEPT));
+      const taken = (await this.#processes.all(this.#claimants, task("take", id))).map(answerIn);
+      const winners = taken.filter((answer) => answer !== null);
+      if (winners.length !== 1) throw new Error(`${winners.length} took one value: take must be one atomic step`);
+      expect(winners[0], id, "it was put");
+    }
+  }
+
+  async #valuesGo(): Promise<void> {
+    const id = newId();
+    const start = performance.now();
+    await this.#one(task("put", id, "00", 2));
+    await sleep(1000);
+    const found = await this.#one(task("get", id));
+    if (performance.now() < start + 2000) expect(found, "00", "it was put for 2 s, 1 s ago");
+    await sleep(2500);
+    for (const method of ["get", "take"] as const) {
+      expect(await this.#one(task(method, id)), null, "it was put for 2 s, more than 3 s ago");
+    }
+  }
+
+  async #hangs(pause: () => unknown, resume: () => unknown): Promise<void> {
     const [before, during] = [claimOf(newId()), claimOf(newId())];
-    expect(await this.#one(before), true, "a claim before the pause");
+    expect(await this.#one(before), true, "an id that nobody claimed is free");
     await pause();
     try {
-      for (const outcome of await this.#processes.all(this.#claimants, during)) refuseAnswer(outcome);
+      for (const outcome of await this.#processes.all(this.#claimants, during)) {
+        if (!("error" in outcome)) throw new Error("claim was answered while its server hung: it must throw");
+        this.#mustBeInTime(outcome);
+      }
     } finally {
       await resume();
     }
     await this.#refuses(before);
+    // The server may have made the claims that it did not answer.
     await this.#settled(during);
     await this.#refuses(during);
   }
 
-  /** After a restart claims go on. What was claimed stays so, unless the store knows that it is lost. */
-  async #restart(restart: () => unknown): Promise<void> {
-    const before = claimOf(newId());
-    expect(await this.#one(before), true, "a claim before the restart");
-    const stop = new AbortController();
-    const load = this.#load(stop.signal);
-    try {
-      await Promise.race([restart(), load]);
-      await sleep(1000);
-    } finally {
-      stop.abort();
-    }
-    for (const accepted of [before, ...(await load)]) await this.#refuses(accepted);
-    expect(answerIn(await this.#settled(claimOf(newId()))), true, "a claim of a new id after the restart");
+  async #restarts(restart: () => unknown): Promise<void> {
+    const end = performance.now() + LOAD * 1000;
+    const load = this.#load(end);
+    load.catch(() => {});
+    await sleep((LOAD * 1000) / 3);
+    await restart();
+    const accepted = await load;
+    if (accepted.length === 0) throw new Error("no claim was answered");
+    for (const claim of accepted) await this.#refuses(claim);
+    await this.#recovers();
   }
 
-  /** Has new ids claimed until it is told to stop; returns those that were accepted. */
-  async #load(signal: AbortSignal): Promise<Task[]> {
+  /** Has new ids claimed for a time; returns those that were accepted. */
+  async #load(end: number): Promise<Task[]> {
     const accepted: Task[] = [];
-    while (!signal.aborted) {
+    while (performance.now() < end) {
       const claim = claimOf(newId());
       const outcomes = await this.#processes.all(this.#claimants, claim);
+      for (const outcome of outcomes) this.#mustBeInTime(outcome);
       const winners = outcomes.filter((outcome) => "value" in outcome && outcome.value === true).length;
-      if (winners > 1) throw new Error(`of ${outcomes.length} claimants of one id ${winners} got it`);
+      if (winners > 1)
+        throw new Error(`of ${outcomes.length} claimants of one id, ${winners} were told that it was free`);
       if (winners === 1) accepted.push(claim);
       await sleep(20);
     }
     return accepted;
   }
 
-  /** That an id which was accepted is not accepted again. */
-  async #refuses(claim: Task): Promise<void> {
-    const outcome = await this.#settled(claim);
-    if (!("lost" in outcome)) expect(answerIn(outcome), false, "a second claim of an id, after an outage,");
+  #mustBeInTime({ seconds }: Outcome): void {
+    if (seconds <= 2 * this.#timeout) return;
+    throw new Error(`a call took ${seconds.toFixed(1)} s, and its timeout is ${this.#timeout} s`);
   }
 
-  /** The outcome of a call once the server answers again. */
+  /** An id that was accepted is not accepted again, or the store knows that it lost it. */
+  async #refuses(claim: Task): Promise<void> {
+    const outcome = await this.#settled(claim);
+    if ("lost" in outcome || answerIn(outcome) === false) return;
+    throw new Error(
+      "an id that was claimed around an outage was free once more: what a store forgets it must tell in lostAt",
+    );
+  }
+
+  /** The outcome of a call once the store answers. */
   async #settled(task: Task): Promise<Outcome> {
     const end = performance.now() + RECOVERY * 1000;
     for (;;) {
       const outcome = await this.#processes.one(this.#calls++, task);
       if (!("error" in outcome)) return outcome;
-      if (performance.now() > end)
-        throw new Error(`it does not answer ${RECOVERY} s after its server: ${outcome.error}`);
-      await sleep(100);
+      if (performance.now() > end) throw new Error(`it does not answer after an outage: ${outcome.error}`);
+      await sleep(50);
+    }
+  }
+
+  /** New ids are free again. */
+  async #recovers(): Promise<void> {
+    const end = performance.now() + RECOVERY * 1000;
+    for (;;) {
+      const outcome = await this.#settled(claimOf(newId()));
+      if (!("lost" in outcome)) return expect(answerIn(outcome), true, "an id that nobody claimed is free");
+      if (performance.now() > end) answerIn(outcome);
+      await sleep(50);
     }
   }
 
@@ -262,23 +325,19 @@ function task(method: Task["method"], ...args: Task["args"]): Task {
   return { method, args, issued: Date.now() / 1000 };
 }
 
-function claimOf(id: string, seconds = 3600): Task {
+function claimOf(id: string, seconds = KEPT): Task {
   return task("claim", id, seconds);
 }
 
 function answerIn(outcome: Outcome): unknown {
   if ("value" in outcome) return outcome.value;
-  if ("error" in outcome) throw new Error(`it failed: ${outcome.error}`);
+  if ("error" in outcome) throw new Error(`a call threw: ${outcome.error}`);
   if ("lost" in outcome) throw new Error("it says that it lost what it held");
-  throw new Error(`it returned ${outcome.odd}; claim() must return true or false, get() and take() bytes or null`);
+  throw new Error(`a call returned ${outcome.odd}: claim must return true or false, get and take bytes or null`);
 }
 
-function expect(found: unknown, wanted: unknown, what: string): void {
-  if (found !== wanted) throw new Error(`${what} is ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}`);
-}
-
-function refuseAnswer(outcome: Outcome): void {
-  if (!("error" in outcome)) throw new Error("a claim was answered while the server hung: it must fail");
-  if (outcome.seconds <= 2 * DEADLINE) return;
-  throw new Error(`a claim took ${outcome.seconds.toFixed(1)} s, more than twice the ${DEADLINE} s it may take`);
+function expect(found: unknown, wanted: unknown, why: string): void {
+  if (found === wanted) return;
+  const [has, needs] = [found, wanted].map((value) => JSON.stringify(value)?.slice(0, 60));
+  throw new Error(`a call returned ${has}, not ${needs}: ${why}`);
 }

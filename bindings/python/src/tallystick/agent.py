@@ -21,7 +21,7 @@ from tallystick._core.arguments import (
 from tallystick._core.core import InstanceReplacedError
 from tallystick._core.engine import Engine, members_of
 from tallystick._core.loading import load_core
-from tallystick._core.problems import error, options_named
+from tallystick._core.problems import error, options_named, shown
 from tallystick._files.keys_folder import KeysFolder
 from tallystick._http.request import BodyNeed, Buffers, GivenBody, agiven_body, given_facts
 from tallystick.stores import choose_store
@@ -51,7 +51,7 @@ class AgentAuth:
         ``./authorized_keys``). Read again when it changed, at most once a second.
     ``keys``
         ``{"issuer": "PEM, JWK or JWKS"}``: callers' public keys instead of a folder. Both
-        together raise ``invalid_config``.
+        together raise ``invalid_argument``.
     ``dev_mode``
         skip the replay and body checks. ``None``: only when the environment variable
         ``APP_ENV`` is exactly ``development``.
@@ -102,8 +102,8 @@ class AgentAuth:
         *,
         keys: Mapping[str, str] | None = None,
         base_url: str | None = None,
-        require_target: bool = False,
-        leeway: float = 0,
+        require_target: bool | None = False,
+        leeway: float | None = 0,
         clock_skew: float | None = None,
         max_body: int | None = None,
         max_buffered: int | None = None,
@@ -122,6 +122,7 @@ class AgentAuth:
         must_be_path("keys_dir", keys_dir)
         if keys is not None and keys_dir is not None:
             raise error("invalid_argument", "give keys_dir or keys, not both")
+        require_target = False if require_target is None else require_target
         must_be_flag("require_target", require_target)
         for name, text in _given(base_url=base_url, realm=realm).items():
             must_be_utf8(name, text)
@@ -131,6 +132,8 @@ class AgentAuth:
                 "base_url must not be empty, which would be no check of the origin: "
                 "leave it out for that",
             )
+        if realm == "":
+            raise error("invalid_argument", "realm must not be empty: leave it out for the default")
         sizes = _given(max_body=max_body, max_buffered=max_buffered)
         numbers = _given(leeway=leeway, clock_skew=clock_skew, max_lifetime=max_lifetime, **sizes)
         for name, value in numbers.items():
@@ -339,7 +342,7 @@ class Verifier:
 
     def _warn(self, answer: Answer) -> None:
         messages = [warning["message"] for warning in answer["warnings"]]
-        where = "keys" if self._folder is None else self._folder.path
+        where = "keys" if self._folder is None else shown(self._folder.path)
         for message in messages:
             if message not in self._warned:
                 self._logger.warning("%s: %s", where, message)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tallystick._core.arguments import (
     MAX_SIGNER_TIMEOUT,
+    SIGNER_TIMEOUT,
     body_bytes,
     must_be_seconds,
     must_be_size,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from tallystick._core.signing import Signer, Signing
 
 __all__ = ["OrchestratorClient"]
+
+TTL = 60
+"""Seconds that a token lives."""
 
 TIME_LIMIT = 30
 """Seconds that one call of an agent may take (rotagent)."""
@@ -88,15 +92,19 @@ class OrchestratorClient:
         signer: Signer,
         *,
         public_key: str | None = None,
-        ttl: int = 60,
-        signer_timeout: float = 10,
-        max_body: int = MAX_BODY,
-        max_answer: int = MAX_ANSWER,
+        ttl: int | None = TTL,
+        signer_timeout: float | None = SIGNER_TIMEOUT,
+        max_body: int | None = MAX_BODY,
+        max_answer: int | None = MAX_ANSWER,
         backend: str | None = None,
     ) -> None:
         must_be_utf8("issuer_id", issuer_id)
         if public_key is not None:
             must_be_utf8("public_key", public_key)
+        ttl = TTL if ttl is None else ttl
+        signer_timeout = SIGNER_TIMEOUT if signer_timeout is None else signer_timeout
+        max_body = MAX_BODY if max_body is None else max_body
+        max_answer = MAX_ANSWER if max_answer is None else max_answer
         must_be_whole("ttl", ttl)
         must_be_seconds("signer_timeout", signer_timeout, MAX_SIGNER_TIMEOUT)
         must_be_size("max_body", max_body)
@@ -164,7 +172,7 @@ class OrchestratorClient:
         """
         if isinstance(session, type) or not callable(getattr(session, "post", None)):
             raise wrong_type("session", "an aiohttp.ClientSession", session)
-        must_be_text("url", url)
+        must_be_utf8("url", url)
         must_be_seconds("timeout", timeout, MAX_TIMEOUT)
         body = _json(payload)
         target = _endpoint(self._core, url)
@@ -268,8 +276,10 @@ def _cached_client(issuer_id: str, private_key: str | bytes) -> OrchestratorClie
 
 
 def _target(method: str, url: str | yarl.URL) -> str:
-    must_be_text("method", method)
-    if not isinstance(url, str) and not hasattr(url, "raw_path_qs"):
+    must_be_utf8("method", method)
+    if isinstance(url, str):
+        must_be_utf8("url", url)
+    elif not hasattr(url, "raw_path_qs"):
         raise wrong_type("url", "a text or a yarl.URL", url)
     return f'"now":{time.time()!r},"method":{quote(method)},"url":{quote(str(url))}'
 

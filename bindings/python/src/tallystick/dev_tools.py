@@ -11,7 +11,7 @@ import time
 from tallystick._core.arguments import must_be_folder, must_be_text
 from tallystick._core.core import call_json
 from tallystick._core.loading import load_core
-from tallystick._core.problems import error
+from tallystick._core.problems import error, shown
 from tallystick.errors import TallystickError
 from tallystick.keys import KeyManager
 
@@ -43,7 +43,7 @@ class DevTools:
         path = os.path.join(keys_dir, name)
         _write_atomically(path, public_pem)
         encoded = base64.b64encode(private_pem.encode()).decode()
-        print(f"Public key of issuer {issuer_id!r} written to {path}")
+        print(f"Public key of issuer {issuer_id!r} written to {shown(path)}")
         print("Put this line into your .env file (it is a secret; never commit it):")
         print(f"DEV_PRIVATE_KEY={encoded}")
 
@@ -92,7 +92,7 @@ def _private_key(env_var: str) -> str:
     try:
         inspected = call_json(load_core(), "key.inspect", request)
     except TallystickError as refused:
-        raise error(refused.code, f"{env_var}: {refused.message}") from None
+        raise error(refused.code, f"{shown(env_var)}: {refused.message}") from None
     pem: str = inspected["keys"][0]["private_pem"]
     return pem
 
@@ -104,10 +104,14 @@ def _variable(name: str) -> str:
     value = os.environ.get(name) or (dotenv_values(path).get(name) if path else None)
     if value:
         return value
-    where = f"not in {path}" if path else f"there is no .env file in {os.getcwd()} or above"
+    where = (
+        f"not in {shown(path)}"
+        if path
+        else f"there is no .env file in {shown(os.getcwd())} or above"
+    )
     raise error(
         "invalid_config",
-        f"{name} is not set in the environment, or empty, and {where}: run "
+        f"{shown(name)} is not set in the environment, or empty, and {where}: run "
         "DevTools.setup_persistent_keys() and put the line that it prints into .env",
     )
 

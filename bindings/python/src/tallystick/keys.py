@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick._core.arguments import must_be_bits, must_be_folder
 from tallystick._core.core import call_json
 from tallystick._core.loading import load_core
-from tallystick._core.problems import error
+from tallystick._core.problems import error, shown
 from tallystick._files.keys_folder import FolderUnreadableError, read_files
 
 if TYPE_CHECKING:
@@ -80,14 +80,14 @@ class KeyManager:
         logger = logging.getLogger("tallystick")
         path = os.path.abspath(directory)
         if not os.path.exists(path):
-            logger.warning("the keys folder %s does not exist", path)
+            logger.warning("the keys folder %s does not exist", shown(path))
         try:
             files = read_files(path)
         except FolderUnreadableError as reason:
             raise error("keys_unavailable", str(reason)) from reason
         loaded = call_json(load_core(), "keys.load", {"files": files})
         for warning in loaded["warnings"]:
-            logger.warning("%s: %s", path, warning["message"])
+            logger.warning("%s: %s", shown(path), warning["message"])
         return {issuer: _first_of(keys) for issuer, keys in loaded["issuers"].items()}
 
 

@@ -9,18 +9,20 @@ from tallystick._access import core_requests, hooks
 from tallystick._access.config_file import read_document
 from tallystick._access.engine import AccessEngine, Guard
 from tallystick._access.policy import Policy
-from tallystick._access.startup import open_host
+from tallystick._access.startup import must_go_together, open_host
 from tallystick._access.token_endpoint import TokenEndpoint
 from tallystick._core.arguments import (
+    KEY_BITS,
     MAX_SIGNER_TIMEOUT,
     choose_logger,
     issuer_keys,
     must_be_bits,
     must_be_callable,
+    must_be_flag,
     must_be_folder,
     must_be_seconds,
-    must_be_text,
     must_be_trust,
+    must_be_utf8,
 )
 from tallystick._core.loading import load_core
 from tallystick._core.problems import error, is_verdict
@@ -134,8 +136,8 @@ class AuthSkill(TokenEndpoint):
         *,
         signer: SigningFunction | None = None,
         public_key: str | None = None,
-        signer_timeout: float = 10,
-        key_bits: int = 2048,
+        signer_timeout: float | None = None,
+        key_bits: int | None = KEY_BITS,
         keys: dict[str, str] | None = None,
         store: str | Store | None = None,
         ssl_context: ssl.SSLContext | None = None,
@@ -146,8 +148,11 @@ class AuthSkill(TokenEndpoint):
     ) -> None:
         logger = choose_logger(logger)
         if public_key is not None:
-            must_be_text("public_key", public_key)
-        must_be_seconds("signer_timeout", signer_timeout, MAX_SIGNER_TIMEOUT)
+            must_be_utf8("public_key", public_key)
+        if signer_timeout is not None:
+            must_be_seconds("signer_timeout", signer_timeout, MAX_SIGNER_TIMEOUT)
+        must_go_together(signer, public_key, signer_timeout)
+        key_bits = KEY_BITS if key_bits is None else key_bits
         must_be_bits("key_bits", key_bits)
         must_be_callable("on_error", on_error)
         must_be_trust("ssl_context", ssl_context)
@@ -269,6 +274,8 @@ class AuthSkill(TokenEndpoint):
         (absolute, as it will be sent) and the exact bytes of ``body``. Errors as of
         :meth:`generate_token`.
         """
+        must_be_flag("bind", bind)
+        must_be_flag("reuse", reuse)
         binding = (method, url, body) if bind else None
         return self._engine.authorize(target, scopes, binding, reuse=reuse)
 
@@ -284,6 +291,8 @@ class AuthSkill(TokenEndpoint):
         reuse: bool = True,
     ) -> dict[str, str]:
         """Do the same without blocking the event loop."""
+        must_be_flag("bind", bind)
+        must_be_flag("reuse", reuse)
         binding = (method, url, body) if bind else None
         return await self._engine.aauthorize(target, scopes, binding, reuse=reuse)
 

@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tallystick._core.problems import error
+from tallystick._core.problems import error, shown
 
 if TYPE_CHECKING:
     from tallystick.errors import TallystickError
@@ -43,7 +43,7 @@ def read_document(path: str | os.PathLike[str]) -> Document:
     if document is not None and not isinstance(document, dict):
         raise _wrong(name, "it must be a mapping of settings, such as base_url: '@my-agent'")
     found = Document(document or {})
-    found.source = os.path.basename(name)
+    found.source = shown(os.path.basename(name))
     found.path = os.path.abspath(name)
     found.stamp = stamp
     return found
@@ -119,4 +119,4 @@ def _no_number(name: str) -> NoReturn:
 
 
 def _wrong(name: str, problem: str) -> TallystickError:
-    return error("invalid_config", f"{name}: {problem}")
+    return error("invalid_config", f"{shown(name)}: {problem}")

@@ -16,6 +16,7 @@ from tallystick._core.arguments import (
     must_be_flag,
     must_be_text,
     must_be_texts,
+    must_be_utf8,
     wrong_type,
 )
 from tallystick._core.engine import members_of
@@ -33,7 +34,7 @@ def wanted(
     target: str, scopes: Sequence[str] | None, extra_claims: dict[str, Any] | None = None
 ) -> str:
     """Return the members that ask ``access.issue`` for a token."""
-    must_be_text("target", target)
+    must_be_utf8("target", target)
     members = f'"now":{time.time()!r},"target":{quote(target)}'
     if scopes is not None:
         members += f',"scopes":{_list(scopes, "scopes")}'

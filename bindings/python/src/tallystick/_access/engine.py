@@ -22,19 +22,21 @@ from tallystick.types import AuthContext
 if TYPE_CHECKING:
     import logging
     import ssl
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tallystick._core.core import Core
     from tallystick._core.engine import Answer, Configuration, Need, Reply
     from tallystick._core.signing import Signing
     from tallystick._core.used_tokens import UsedTokens
     from tallystick._files.key_ring import Ring
-    from tallystick._files.watched_file import Source
+    from tallystick._files.watched_file import Deliver, Source
     from tallystick._http.request import ARead, Facts, Read, RequestBody
 
     Binding = tuple[Union[str, None], Union[str, None], Union[bytes, str, None]]
 
 __all__ = ["AccessEngine", "Guard", "Host"]
+
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,22 @@ class AccessEngine:
             self.engine.feed(members)
         except InstanceReplacedError:
             return  # the engine that opens next loads everything anew
+
+    def judged(self, change: Callable[[Deliver], str | None]) -> str | None:
+        """Make a change that the core sees before it is written, also after :meth:`close`.
+
+        ``change`` gets what feeds the engine, and is called again if that was closed meanwhile.
+        """
+        for _ in range(_ATTEMPTS):
+            self.engine.call("engine.stats", {})  # opens it
+            try:
+                return change(self._feed_open)
+            except InstanceReplacedError:
+                continue
+        raise error("internal", "the engine was closed again and again during one change")
+
+    def _feed_open(self, members: dict[str, Any]) -> None:
+        self.engine.feed(members)
 
     def body_need(self) -> BodyNeed:
         """Return what answers the need ``body`` of one operation."""

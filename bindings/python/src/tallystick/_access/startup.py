@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tallystick._access.engine import Host
+from tallystick._core.arguments import SIGNER_TIMEOUT
 from tallystick._core.problems import error
 from tallystick._core.signing import choose_signing
 from tallystick._files.key_ring import FileRing, FixedRing, ring_file
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
     from tallystick._access.config import Settings
     from tallystick._access.policy import Policy
     from tallystick._core.core import Core
-    from tallystick._core.signing import Signing, SigningFunction
+    from tallystick._core.signing import SigningFunction
     from tallystick._core.used_tokens import UsedTokens
-    from tallystick._files.key_ring import Ring
 
-__all__ = ["file_ring", "open_host"]
+__all__ = ["file_ring", "must_go_together", "open_host"]
 
 
 def open_host(
@@ -29,7 +29,7 @@ def open_host(
     *,
     signer: SigningFunction | None,
     public_key: str | None,
-    signer_timeout: float,
+    signer_timeout: float | None,
     key_bits: int,
     used: UsedTokens,
     trust: ssl.SSLContext | None,
@@ -44,34 +44,32 @@ def open_host(
                 "signer cannot be used with authority: in portal mode the authority signs",
             )
         return Host(used, trust=trust, policy=policy)
-    if signer is None and public_key is None and "agent_id" not in settings.access:
+    if signer is None and "agent_id" not in settings.access:
         # It has no name to sign with: it only verifies, and makes no file.
         return Host(used, trust=trust, policy=policy)
-    ring, signing = _keys(core, settings, signer, public_key, signer_timeout, key_bits, logger)
-    return Host(used, trust=trust, ring=ring, signing=signing, policy=policy)
-
-
-def _keys(
-    core: Core,
-    settings: Settings,
-    signer: SigningFunction | None,
-    public_key: str | None,
-    signer_timeout: float,
-    key_bits: int,
-    logger: logging.Logger,
-) -> tuple[Ring, Signing | None]:
     if signer is None:
-        if public_key is not None:
-            raise error("invalid_argument", "public_key needs a signer")
-        return file_ring(core, settings, key_bits, logger), None
+        ring = file_ring(core, settings, key_bits, logger)
+        return Host(used, trust=trust, ring=ring, policy=policy)
     if not callable(signer) or public_key is None:
         raise error(
             "invalid_argument",
             "signer is a function from bytes to a signature and needs its public_key; "
             "a private key goes into the key ring in keys_dir",
         )
-    signing = choose_signing(core, signer, public_key, signer_timeout)
-    return FixedRing(core, public_key), signing
+    limit = SIGNER_TIMEOUT if signer_timeout is None else signer_timeout
+    signing = choose_signing(core, signer, public_key, limit)
+    return Host(used, trust=trust, ring=FixedRing(core, public_key), signing=signing, policy=policy)
+
+
+def must_go_together(
+    signer: SigningFunction | None, public_key: str | None, signer_timeout: float | None
+) -> None:
+    """Refuse options of a signer that is not there: a file would sign unnoticed."""
+    if signer is not None:
+        return
+    for name, value in (("public_key", public_key), ("signer_timeout", signer_timeout)):
+        if value is not None:
+            raise error("invalid_argument", f"{name} needs a signer: the function that it is of")
 
 
 def file_ring(core: Core, settings: Settings, key_bits: int, logger: logging.Logger) -> FileRing:

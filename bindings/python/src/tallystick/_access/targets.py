@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Union
 from urllib.parse import urlsplit
 
 from tallystick._access.token_endpoint import engine_of, is_agent
-from tallystick._core.arguments import must_be_text, must_be_texts, wrong_type
+from tallystick._core.arguments import must_be_flag, must_be_texts, must_be_utf8, wrong_type
 from tallystick._core.problems import error
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ class Outbound:
         if not isinstance(target, str) and not callable(target):
             raise wrong_type("target", "a reference, a URL or a function", target)
         if send_to is not None:
-            must_be_text("send_to", send_to)
+            must_be_utf8("send_to", send_to)
+        must_be_flag("bind", bind)
         self.bind = bind
         self._target = target
         self._scopes = None if scopes is None else must_be_texts("scopes", scopes)

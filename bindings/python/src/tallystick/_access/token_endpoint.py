@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tallystick._access import core_requests
-from tallystick._core.arguments import wrong_type
+from tallystick._core.arguments import must_be_flag, wrong_type
 from tallystick._core.problems import error
 from tallystick._http.refusal import Served
 
@@ -99,6 +99,8 @@ class TokenEndpoint:
         ``revoke``, after a theft, drops every key at once, the next one too. Receivers refuse
         their tokens as soon as they fetch the key set anew: after 300 seconds at the latest.
         """
+        must_be_flag("force", force)
+        must_be_flag("revoke", revoke)
         return self._engine.rotate_keys(force=force, revoke=revoke)
 
     def stats(self) -> dict[str, Any]:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from tallystick.errors import TallystickError
 
 __all__ = [
+    "KEY_BITS",
     "MAX_SIGNER_TIMEOUT",
+    "SIGNER_TIMEOUT",
     "body_bytes",
     "choose_logger",
     "header_lines",
@@ -41,8 +43,11 @@ __all__ = [
     "wrong_type",
 ]
 
+SIGNER_TIMEOUT = 10
 MAX_SIGNER_TIMEOUT = 50
 """Seconds. The core waits a minute for a signature."""
+
+KEY_BITS = 2048
 
 MAX_NUMBER = 1 << 53
 """The largest number that the core reads. JSON cannot write nan and infinity."""
@@ -104,22 +109,28 @@ def issuer_keys(name: str, keys: Any) -> dict[str, str]:
     if not isinstance(keys, Mapping):
         raise wrong_type(name, 'a mapping such as {"issuer": "PEM, JWK or JWKS"}', keys)
     for issuer, text in keys.items():
-        must_be_text(f"{name}: each issuer", issuer)
-        must_be_text(f"{name}: each issuer's keys", text)
+        must_be_utf8(f"{name}: the issuer {issuer!r}", issuer)
+        must_be_utf8(f"{name}[{issuer!r}]", text)
     return dict(keys)
 
 
 def must_be_texts(name: str, value: Any) -> list[str]:
-    """Return a list of texts. One text is refused: its letters would count as the list."""
+    """Return a list of texts. One text is refused: its letters would count as the list.
+
+    This is for what a program writes, as :func:`must_be_utf8` is.
+    """
+    found = _listed(name, value)
+    for place, each in enumerate(found):
+        must_be_utf8(f"{name}[{place}]", each)
+    return found
+
+
+def _listed(name: str, value: Any) -> list[Any]:
     if isinstance(value, (str, bytes, bytearray, memoryview)):
         raise error("invalid_argument", f"{name} takes a list of texts, not one text")
     if isinstance(value, Mapping) or not hasattr(value, "__iter__"):
         raise wrong_type(name, "a list of texts", value)
-    found = list(value)
-    for each in found:
-        if not isinstance(each, str):
-            raise wrong_type(f"{name}: each entry", "a text", each)
-    return found
+    return list(value)
 
 
 def header_lines(name: str, value: Any) -> list[str]:
@@ -128,7 +139,12 @@ def header_lines(name: str, value: Any) -> list[str]:
         return []
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise wrong_type(name, "one text, or a list of texts", value)
-    return [value] if isinstance(value, str) else must_be_texts(name, value)
+    if isinstance(value, str):
+        return [value]
+    found = _listed(name, value)
+    for place, each in enumerate(found):
+        must_be_text(f"{name}[{place}]", each)
+    return found
 
 
 def must_be_callable(name: str, value: object) -> None:

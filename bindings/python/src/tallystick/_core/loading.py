@@ -6,6 +6,7 @@ core.call("version", b"{}")
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -36,10 +37,10 @@ def load_core(backend: str | None = None) -> Core:
         return _first_that_loads()
     loader = _LOADERS.get(wanted) if isinstance(wanted, str) else None
     if loader is None:
+        found = json.dumps(wanted[:100]) if isinstance(wanted, str) else type(wanted).__name__
+        source = f"variable {BACKEND_VARIABLE}" if backend is None else "argument backend"
         raise error(
-            "invalid_argument",
-            f"unknown backend {wanted!r} (argument backend= or {BACKEND_VARIABLE}): "
-            "use 'native' or 'wasm'",
+            "invalid_argument", f'unknown backend {found} ({source}): use "native" or "wasm"'
         )
     return loader()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from tallystick.errors import ErrorResponse, TallystickError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
 
-__all__ = ["error", "error_from", "is_verdict", "options_named"]
+__all__ = ["error", "error_from", "is_verdict", "options_named", "shown"]
 
 
 def error_from(problem: dict[str, Any]) -> TallystickError:
@@ -34,6 +36,12 @@ def error_from(problem: dict[str, Any]) -> TallystickError:
 def error(code: str, message: str, *, log: str = "") -> TallystickError:
     """Make the exception for a cause that the host itself found."""
     return error_from({"code": code, "message": message, "log": log})
+
+
+def shown(text: str | os.PathLike[str]) -> str:
+    """Return a path or a key for a message: quoted where it has what cannot be shown."""
+    said = str(text)
+    return said if said.isprintable() else json.dumps(said)
 
 
 @contextmanager

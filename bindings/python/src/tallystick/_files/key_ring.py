@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tallystick._core.core import Core, call_json
-from tallystick._core.problems import error
+from tallystick._core.problems import error, shown
 from tallystick._core.signing import generate_key
 from tallystick._files.private_text import read_private
 from tallystick._files.shared_file import SharedFile
@@ -52,7 +52,10 @@ class FixedRing:
     """One key that is held elsewhere, such as in a KMS."""
 
     def __init__(self, core: Core, public_key: str) -> None:
-        keys = call_json(core, "key.inspect", {"text": public_key, "want": "public"})["keys"]
+        try:
+            keys = call_json(core, "key.inspect", {"text": public_key, "want": "public"})["keys"]
+        except TallystickError as refused:
+            raise error(refused.code, f"public_key: {refused.message}") from None
         if len(keys) != 1:
             raise error("invalid_key", f"public_key holds {len(keys)} keys: give one")
         self._key = keys[0]
@@ -143,14 +146,14 @@ class FileRing:
 
         self._watched.update(change)
         if made:
-            self._logger.info("made the key ring %s", self._file.path)
+            self._logger.info("made the key ring %s", shown(self._file.path))
         return document
 
     def _imported(self) -> tuple[str, ...]:
         pem = read_private(self._inherited, "private key")
         if pem is None:
             return ()
-        self._logger.info("the key ring starts with the key of %s", self._inherited)
+        self._logger.info("the key ring starts with the key of %s", shown(self._inherited))
         return (pem,)
 
     def _update(self, document: Document | None, fresh: list[str], **asked: bool) -> dict[str, Any]:
@@ -174,7 +177,7 @@ class FileRing:
         try:
             return call_json(self._core, "ring.update", request)
         except TallystickError as refused:
-            raise error(refused.code, f"{self._file.path}: {refused.message}") from None
+            raise error(refused.code, f"{shown(self._file.path)}: {refused.message}") from None
 
     def _parsed(self, text: str) -> Document:
         return self._file.parse(text, "not a key ring")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tallystick._core.forks import ForkAware
+from tallystick._core.problems import shown
 from tallystick.errors import TallystickError
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class KeysFolder(ForkAware):
                 self._say(logging.ERROR, str(reason))
                 return {"failed": str(reason)}
             except TallystickError as refused:
-                return {"failed": f"the keys in {self.path} were refused: {refused.message}"}
+                return {"failed": f"the keys in {shown(self.path)} were refused: {refused.message}"}
             return {"unchanged": True}
 
     def _update(self, deliver: Callable[[list[File]], None]) -> None:
@@ -116,13 +117,13 @@ class KeysFolder(ForkAware):
         if listing.versions is None:
             self._say(
                 logging.WARNING,
-                f"the keys folder {self.path} does not exist, every caller is unknown: create it "
-                "and put ISSUER.pem with each caller's public key into it",
+                f"the keys folder {shown(self.path)} does not exist, every caller is unknown: "
+                "create it and put ISSUER.pem with each caller's public key into it",
             )
         elif not listing.versions:
             self._say(
                 logging.WARNING,
-                f"the keys folder {self.path} is empty, every caller is unknown: "
+                f"the keys folder {shown(self.path)} is empty, every caller is unknown: "
                 "put ISSUER.pem with each caller's public key into it",
             )
         else:
@@ -153,7 +154,7 @@ def read_files(path: str) -> list[File]:
         total += len(file.get("text", ""))
         if total > MAX_TOTAL_SIZE:
             raise FolderUnreadableError(
-                f"the keys folder {path} holds over {MAX_TOTAL_SIZE} characters: "
+                f"the keys folder {shown(path)} holds over {MAX_TOTAL_SIZE} characters: "
                 "keep nothing but public keys in it"
             )
         files.append(file)
@@ -176,7 +177,7 @@ def _entries(path: str) -> list[os.DirEntry[str]] | None:
             for entry in entries:
                 if len(found) == MAX_FILES:
                     raise FolderUnreadableError(
-                        f"the keys folder {path} holds over {MAX_FILES} files: "
+                        f"the keys folder {shown(path)} holds over {MAX_FILES} files: "
                         "keep nothing but public keys in it"
                     )
                 # A name that cannot be printed is no issuer, and may be no text for JSON.
@@ -185,10 +186,10 @@ def _entries(path: str) -> list[os.DirEntry[str]] | None:
     except FileNotFoundError:
         return None
     except NotADirectoryError as reason:
-        raise FolderUnreadableError(f"the keys folder {path} is not a folder") from reason
+        raise FolderUnreadableError(f"the keys folder {shown(path)} is not a folder") from reason
     except OSError as reason:
         raise FolderUnreadableError(
-            f"the keys folder {path} cannot be read ({reason.strerror}): "
+            f"the keys folder {shown(path)} cannot be read ({reason.strerror}): "
             "let this user list and read it"
         ) from reason
     return sorted(found, key=lambda entry: entry.name)

@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from tallystick._core.problems import error
+from tallystick._core.problems import error, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +90,7 @@ def _check(path: Path, what: str, status: os.stat_result) -> None:
 
 def wrong(path: Path, what: str, problem: str, fix: str) -> TallystickError:
     """Make the error that names a file, what is wrong with it and what to do."""
-    return error("invalid_config", f"the {what} {path} {problem}: {fix}")
+    return error("invalid_config", f"the {what} {shown(path)} {problem}: {fix}")
 
 
 def failed(path: Path, what: str, done: str, reason: OSError, fix: str) -> TallystickError:

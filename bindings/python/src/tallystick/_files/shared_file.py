@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tallystick._core.problems import error
+from tallystick._core.problems import error, shown
 from tallystick._files.private_text import MAX_SIZE, failed, open_private, wrong
 
 if TYPE_CHECKING:
@@ -127,11 +127,12 @@ class SharedFile:
         number = self.look(None).number
         if number == 0:
             return ""
-        newest = self._name(number)
+        newest, following = shown(self._name(number).name), shown(self._name(number + 1).name)
+        plain_name = shown(self.path.name)
         return (
-            f"the {self._what} {self.path} is not used: the document is {newest.name} beside it. "
-            f"Move {self.path.name} away, or, where it is the one to use, run "
-            f'"ln {self.path.name} {self._name(number + 1).name}", which fails where another '
+            f"the {self._what} {shown(self.path)} is not used: the document is {newest} beside it. "
+            f"Move {plain_name} away, or, where it is the one to use, run "
+            f'"ln {plain_name} {following}", which fails where another '
             "process was faster, and remove it; an older release of tallystick may have written it"
         )
 
@@ -178,7 +179,7 @@ class SharedFile:
     @property
     def restore(self) -> str:
         """What to do if its text is damaged."""
-        return f"restore it from a copy, or move {self.path.name}* away to begin anew"
+        return f"restore it from a copy, or move {shown(self.path.name)}* away to begin anew"
 
     def wrong(self, problem: str, fix: str) -> TallystickError:
         """Make the error that names the file, what is wrong with it and what to do."""
@@ -361,7 +362,7 @@ class SharedFile:
         if os.name == "posix" and status.st_mode & 0o077:
             raise error(
                 "invalid_config",
-                f"the folder {folder} of the {self._what} is open to other users (mode "
+                f"the folder {shown(folder)} of the {self._what} is open to other users (mode "
                 f"{stat.S_IMODE(status.st_mode):04o}): run chmod 700 on it, or choose another",
             )
 

@@ -12,13 +12,14 @@ from tallystick._access.engine import AccessEngine, Host
 from tallystick._access.startup import file_ring
 from tallystick._access.token_endpoint import TokenEndpoint
 from tallystick._core.arguments import (
+    KEY_BITS,
     choose_logger,
     must_be_bits,
-    must_be_folder,
     must_be_number,
     must_be_path,
     must_be_text,
     must_be_texts,
+    must_be_utf8,
     refuse_unknown,
 )
 from tallystick._core.loading import load_core
@@ -72,14 +73,14 @@ class Authority(TokenEndpoint):
         self,
         issuer: str,
         *,
-        keys_dir: str | os.PathLike[str] = DEFAULT_KEYS_DIR,
+        keys_dir: str | os.PathLike[str] | None = DEFAULT_KEYS_DIR,
         clients_file: str | os.PathLike[str] | None = None,
         token_ttl: int | None = None,
         allowed_scopes: Sequence[str] | None = None,
         leeway: float | None = None,
         clock_skew: float | None = None,
         realm: str | None = None,
-        key_bits: int = 2048,
+        key_bits: int | None = KEY_BITS,
         store: str | Store | None = None,
         backend: str | None = None,
         logger: logging.Logger | None = None,
@@ -87,7 +88,9 @@ class Authority(TokenEndpoint):
     ) -> None:
         refuse_unknown("Authority", unknown, bits="key_bits", replay="store")
         options = _checked(issuer, token_ttl, allowed_scopes, leeway, clock_skew, realm)
-        must_be_folder("keys_dir", keys_dir)
+        keys_dir = DEFAULT_KEYS_DIR if keys_dir is None else keys_dir
+        key_bits = KEY_BITS if key_bits is None else key_bits
+        must_be_path("keys_dir", keys_dir)
         must_be_path("clients_file", clients_file)
         must_be_bits("key_bits", key_bits)
         core = load_core(backend)
@@ -134,20 +137,24 @@ class Authority(TokenEndpoint):
             what its tokens get as ``namespace:`` scopes and ``trust:`` labels.
         ``targets``
             patterns of the agents that it may get tokens for; ``None`` is all.
+
+        Raises ``invalid_argument`` if the core refuses the client, ``invalid_config`` if the file
+        cannot be used; then nothing changes.
         """
-        must_be_text("client_id", client_id)
+        must_be_utf8("client_id", client_id)
         for name, value in (("secret", secret), ("public_key", public_key)):
             if value is not None:
-                must_be_text(name, value)
-        made = self._clients.register(
-            self._engine.feed,
-            client_id,
-            secret=secret,
-            public_key=public_key,
-            scopes=must_be_texts("scopes", scopes),
-            namespaces=must_be_texts("namespaces", namespaces),
-            trust=must_be_texts("trust", trust),
-            targets=None if targets is None else must_be_texts("targets", targets),
+                must_be_utf8(name, value)
+        permissions = {
+            "scopes": must_be_texts("scopes", scopes),
+            "namespaces": must_be_texts("namespaces", namespaces),
+            "trust": must_be_texts("trust", trust),
+            "targets": None if targets is None else must_be_texts("targets", targets),
+        }
+        made = self._engine.judged(
+            lambda deliver: self._clients.register(
+                deliver, client_id, secret=secret, public_key=public_key, **permissions
+            )
         )
         return Registration(client_id, made)
 
@@ -185,7 +192,7 @@ def _checked(
     realm: str | None,
 ) -> dict[str, Any]:
     """Return the options that were given, by the names that the core has for them."""
-    must_be_text("issuer", issuer)
+    must_be_utf8("issuer", issuer)
     options: dict[str, Any] = {"base_url": issuer, "agent_id": "authority"}
     numbers = {"token_ttl": token_ttl, "leeway": leeway, "clock_skew": clock_skew}
     for name, number in numbers.items():
@@ -195,7 +202,7 @@ def _checked(
     if allowed_scopes is not None:
         options["allowed_scopes"] = must_be_texts("allowed_scopes", allowed_scopes)
     if realm is not None:
-        must_be_text("realm", realm)
+        must_be_utf8("realm", realm)
         options["realm"] = realm
     return options
 
@@ -207,6 +214,6 @@ def new_client_secret(secret: str | None = None) -> ClientSecret:
     another salt and so another hash. Thread-safe and fork-safe.
     """
     if secret is not None:
-        must_be_text("secret", secret)
+        must_be_utf8("secret", secret)
     answer = make_secret(load_core(), secret)
     return ClientSecret(answer["secret"], answer["secret_hash"])

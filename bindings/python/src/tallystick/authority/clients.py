@@ -56,6 +56,8 @@ class ClientsFile:
         **permissions: Any,
     ) -> str | None:
         """Add or replace a client; return its secret where it has one."""
+        if public_key == "":
+            raise error("invalid_argument", "public_key must not be empty")
         if public_key is not None and secret is not None:
             raise error("invalid_argument", "a client has a public_key or a secret, not both")
         client: Client = {"client_id": client_id}
@@ -66,7 +68,9 @@ class ClientsFile:
             made, client["secret_hash"] = answer["secret"], answer["secret_hash"]
         else:
             client["public_key"] = public_key
-        before = self._change(deliver, lambda known: [*_without(known, client_id), client])
+        before = self._change(
+            _blaming(client, deliver), lambda known: [*_without(known, client_id), client]
+        )
         if any(known["client_id"] == client_id for known in before):
             self._logger.info("the client %r is replaced", client_id)
         return made
@@ -107,6 +111,28 @@ class ClientsFile:
         if isinstance(clients, list) and all(_is_client(client) for client in clients):
             return clients
         raise self._file.wrong(f"is {_NO_CLIENTS}", self._file.restore)
+
+
+def _blaming(client: Client, deliver: Deliver) -> Deliver:
+    """Deliver clients; what the core refuses of this one is a mistake of the call.
+
+    What it refuses of others stays as it is: the file is wrong.
+    """
+
+    def delivered(members: dict[str, Any]) -> None:
+        try:
+            deliver(members)
+        except TallystickError as refused:
+            # It is the last, if it is among them.
+            place = len(members["clients"]) - 1
+            begins = (f"clients[{place}]: ", f"client {json.dumps(client['client_id'])}: ")
+            begin = next((each for each in begins if refused.message.startswith(each)), None)
+            if begin is None or members["clients"][place] is not client:
+                raise
+            message = refused.message.removeprefix(begin)
+            raise error("invalid_argument", message, log=refused.log) from None
+
+    return delivered
 
 
 def _is_client(client: object) -> bool:

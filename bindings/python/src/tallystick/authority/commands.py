@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tallystick._core.problems import error
+from tallystick._core.problems import error, shown
 from tallystick.authority import DEFAULT_KEYS_DIR, Authority, new_client_secret
 from tallystick.errors import TallystickError
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{PROGRAM}: {refused.message}", file=sys.stderr)
         return 1
     except OSError as reason:
-        print(f"{PROGRAM}: {reason.filename or ''}: {reason.strerror}", file=sys.stderr)
+        print(f"{PROGRAM}: {shown(str(reason.filename or ''))}: {reason.strerror}", file=sys.stderr)
         return 1
     return 0
 

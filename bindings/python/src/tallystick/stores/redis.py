@@ -103,7 +103,10 @@ class RedisStore(ServerStore):
 
     @property
     def lost_at(self) -> float | None:
-        """When the server was last seen to be another one or restarted (see the base)."""
+        """When the server was last seen to be another one or restarted; ``None``: never.
+
+        In seconds since 1970, by the clock of this host.
+        """
         return self._server.lost_at
 
     def claim(self, id: str, seconds: int) -> bool:
