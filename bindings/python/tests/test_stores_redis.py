@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 import threading
@@ -224,6 +225,38 @@ def test_a_connection_that_comes_too_late_serves_the_next_call(server: Any, pref
         assert store.claim(new_id(), 60)
         assert wire.opened == 1
         store.close()
+
+
+def test_a_name_that_is_not_resolved_in_time(
+    server: Any, url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = socket.getaddrinfo
+
+    def resolve(*arguments: Any, **options: Any) -> Any:
+        time.sleep(1.5)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    store = RedisStore(url.replace("127.0.0.1", "localhost"), prefix=prefix, timeout=0.5)
+    in_time(at_once(32, lambda: store.claim(new_id(), 60)), 32, 0.5)
+
+    async def claim() -> float:
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailableError, match=r"no answer within 0.5 s"):
+            await store.aclaim(new_id(), 60)
+        await store.aclose()
+        return time.monotonic() - began
+
+    assert asyncio.run(claim()) < 1
+    eventually(lambda: claimed(store))
+    store.close()
+
+
+def claimed(store: RedisStore) -> bool:
+    try:
+        return store.claim(new_id(), 60)
+    except StoreUnavailableError:
+        return False
 
 
 def test_a_claim_whose_answer_is_lost_is_not_sent_again(server: Any, prefix: str) -> None:
