@@ -82,6 +82,20 @@ describe("the package, installed from its tarball into an empty project", () => 
     }
   });
 
+  test("brings the store test", async () => {
+    await writeFile(join(app, "store.mjs"), "export default () => ({ claim: () => 1 });");
+    const use = `checkStore("store.mjs").catch((error) => console.log(error instanceof StoreTestError, error.message));`;
+    await writeFile(join(app, "test.mjs"), `import { checkStore, StoreTestError } from "tallystick/testing"; ${use}`);
+    await writeFile(
+      join(app, "test.cjs"),
+      `const { checkStore, StoreTestError } = require("tallystick/testing"); ${use}`,
+    );
+    for (const name of ["test.mjs", "test.cjs"]) {
+      const { stdout, stderr } = await runNode([name], { cwd: app });
+      assert.match(stdout, /^true claim: one of many gets an id: a call returned number: /, stderr);
+    }
+  });
+
   test("is one package, imported or required: same names, same classes", async () => {
     const script = `
       import * as imported from "tallystick";

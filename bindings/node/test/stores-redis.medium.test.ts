@@ -309,17 +309,23 @@ describe("a store in Redis", { skip: missing }, () => {
     assert.equal(await store.claim(id, 60), false);
   });
 
-  test("lets a program end that never closes it", async () => {
-    const entry = JSON.stringify(new URL("../../dist/index.js", import.meta.url).href);
-    const script = `import { RedisStore } from ${entry};
-      const store = new RedisStore(${JSON.stringify(server.url)});
-      console.log(await store.claim("${newId()}", 5));`;
-    const start = performance.now();
-    const { stdout, code, stderr } = await runNode(["--input-type=module", "--eval", script]);
-    assert.equal(stdout.trim(), "true", stderr);
-    assert.equal(code, 0);
-    assert.ok(performance.now() - start < 5000);
-  });
+  for (const [name, packages] of Object.entries(REDIS_PACKAGES)) {
+    test(`lets a program end that never closes it, by ${name}`, async () => {
+      const [entry, chooser] = ["../../dist/index.js", "./packages.js"].map((path) =>
+        JSON.stringify(new URL(path, import.meta.url).href),
+      );
+      const script = `import { RedisStore } from ${entry};
+        import { installInstead } from ${chooser};
+        installInstead(${JSON.stringify(packages)});
+        const store = new RedisStore(${JSON.stringify(server.url)}, { timeout: 20 });
+        console.log(await store.claim("${newId()}", 5));`;
+      const start = performance.now();
+      const { stdout, code, stderr } = await runNode(["--input-type=module", "--eval", script]);
+      assert.equal(stdout.trim(), "true", stderr);
+      assert.equal(code, 0);
+      assert.ok(performance.now() - start < 15_000);
+    });
+  }
 
   test("in processes of node:cluster and in worker threads each id is claimed once", async () => {
     const folder = await temporaryFolder();
@@ -414,27 +420,29 @@ describe("a server that must not hold claims is refused:", { skip: missing }, ()
     assert.equal(made.status, 0, String(made.stderr));
     for (const file of [folder, key, cert]) await chmod(file, 0o755);
     const plain = await Server.start("redis");
+    const port = await clusterPort();
     const config = (text: string) => ["--config", text];
     const secure = await Server.start(
       "redis",
       ...config("port 0"),
-      ...config(`tls-port ${plain.port + 1}`),
+      ...config(`tls-port ${port}`),
       ...config(`tls-cert-file ${cert}`),
       ...config(`tls-key-file ${key}`),
       ...config("tls-auth-clients no"),
     );
-    const url = `rediss://127.0.0.1:${plain.port + 1}/0`;
+    const url = `rediss://127.0.0.1:${port}/0`;
     for (const packages of Object.values(REDIS_PACKAGES)) {
       installInstead(packages);
       assert.match(
-        await refusal(url),
+        await refusal(storeOf(url, { timeout: 20 })),
         /self.signed certificate.*: let Node trust its certificate \(NODE_EXTRA_CA_CERTS\)/,
       );
-      assert.match(await refusal(`valkeys://127.0.0.1:${plain.port}/0`), /TLS \(rediss:\) or without/);
-      await refusal(url.replace("rediss:", "redis:"));
+      const none = storeOf(`valkeys://127.0.0.1:${plain.port}/0`, { timeout: 0.5 });
+      assert.match(await refusal(none), /TLS \(rediss:\) or without/);
+      await refusal(storeOf(url.replace("rediss:", "redis:"), { timeout: 0.5 }));
     }
     const entry = JSON.stringify(new URL("../../dist/index.js", import.meta.url).href);
-    const script = `import { RedisStore } from ${entry}; console.log(await new RedisStore("${url}").claim("${newId()}", 5));`;
+    const script = `import { RedisStore } from ${entry}; console.log(await new RedisStore("${url}", { timeout: 20 }).claim("${newId()}", 5));`;
     const env = { ...process.env, NODE_EXTRA_CA_CERTS: cert };
     const { stdout, stderr } = await runNode(["--input-type=module", "--eval", script], { env });
     assert.equal(stdout.trim(), "true", stderr);

@@ -54,8 +54,8 @@ const PRUNE_EVERY = 64;
 
 /**
  * A store in PostgreSQL, for many machines. It makes three tables, or uses those that were made by
- * hand. It needs the package pg (8). It connects by itself, and anew when a connection ends, with no
- * restart; a program may end without closing it. Each worker thread and process makes one of its
+ * hand. It needs the package pg (8). It connects by itself, and anew when a connection ends, with
+ * no restart; a program may end without closing it. Each worker thread and process makes one of its
  * own, with up to 8 connections.
  *
  * On each new connection it looks at the server. One that is read-only, or whose clock differs from

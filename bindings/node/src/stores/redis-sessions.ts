@@ -29,7 +29,7 @@ export type Look = (client: Client) => Promise<void>;
 const FIRST_PAUSE = 50;
 const MAX_PAUSE = 1000;
 
-/** Connections of a store's own. When one ends, the next is made, whether there are claims or not. */
+/** Connections of a store's own. When one ends, the next is made, with or without a claim. */
 export class OwnSessions implements Sessions {
   readonly #address: Address;
   readonly #timeout: number;

@@ -33,8 +33,8 @@ export interface RedisStoreOptions {
 const RULES: Rules<RedisStoreOptions> = { prefix: STRING, timeout: seconds(60), required: BOOLEAN };
 
 /**
- * A client of the package redis (4 or later: `createClient`, `createCluster`) or ioredis (5 or
- * later: `Redis`, `Cluster`).
+ * A client of the package redis (4 to 6: `createClient`, `createCluster`) or ioredis (5 and 6:
+ * `Redis`, `Cluster`).
  */
 export interface RedisClient {
   on(event: string, listener: (...values: unknown[]) => void): unknown;
@@ -64,8 +64,8 @@ export class RedisStore implements OwnStore {
 
   /**
    * @param server - A URL, such as `redis://user:password@host:6379/0`, with `rediss:` for TLS,
-   *   `valkey:` and `valkeys:` the same; it needs the package redis or ioredis. Or a client of one of
-   *   these, which is not closed by {@link RedisStore.close}.
+   *   `valkey:` and `valkeys:` the same; it needs the package redis or ioredis. Or a client of one
+   *   of these, which is not closed by {@link RedisStore.close}.
    * @throws {@link TallystickError} `invalid_argument`
    */
   constructor(server: string | RedisClient, options: RedisStoreOptions = {}) {
