@@ -317,7 +317,10 @@ def postgres_program(name: str) -> str:
 
 def family(pid: int) -> list[int]:
     """Return a process and its children, the parent first: it makes no more when it stands."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:  # it has ended
+        return [pid]
     return [pid, *map(int, children)]
 
 

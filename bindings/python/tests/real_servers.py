@@ -82,6 +82,11 @@ def _run(kind: str, options: dict[str, Any]) -> Iterator[Any]:
         yield server
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 def new_id() -> str:
     return os.urandom(16).hex()
 

@@ -272,7 +272,7 @@ def test_agent_auth_names_the_argument(tmp_path: Path, name: str, right: Any) ->
 NOT_GIVEN: dict[type[Any], tuple[list[Any], dict[str, Any]]] = {
     AgentAuth: (
         [],
-        {"keys": {}, "replay": "memory", "require_target": None, "leeway": None, "realm": None},
+        {"keys": {}, "store": None, "require_target": None, "leeway": None, "realm": None},
     ),
     OrchestratorClient: (
         ["alice", bytes],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -416,8 +415,7 @@ def test_wrong_users_passwords_databases_and_addresses_are_refused(server: Any) 
         assert said.startswith(f"store postgresql://127.0.0.1:{server.port}/tally cannot be used (")
     said = refusal(PostgreSQLStore(server.url.removesuffix("/tally") + "/none"))
     assert "create the database" in said
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = real_servers.free_port()
     said = refusal(PostgreSQLStore(f"postgresql://127.0.0.1:{port}/tally"))
     assert "refused" in said
     assert "see whether the server runs" in said

@@ -227,6 +227,38 @@ def test_a_connection_that_comes_too_late_serves_the_next_call(server: Any, pref
         store.close()
 
 
+def test_a_name_that_is_not_resolved_in_time(
+    server: Any, url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = socket.getaddrinfo
+
+    def resolve(*arguments: Any, **options: Any) -> Any:
+        time.sleep(1.5)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    store = RedisStore(url.replace("127.0.0.1", "localhost"), prefix=prefix, timeout=0.5)
+    in_time(at_once(32, lambda: store.claim(new_id(), 60)), 32, 0.5)
+
+    async def claim() -> float:
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailableError, match=r"no answer within 0.5 s"):
+            await store.aclaim(new_id(), 60)
+        await store.aclose()
+        return time.monotonic() - began
+
+    assert asyncio.run(claim()) < 1
+    eventually(lambda: claimed(store))
+    store.close()
+
+
+def claimed(store: RedisStore) -> bool:
+    try:
+        return store.claim(new_id(), 60)
+    except StoreUnavailableError:
+        return False
+
+
 def test_a_claim_whose_answer_is_lost_is_not_sent_again(server: Any, prefix: str) -> None:
     with Wire(server.port) as wire:
         url = f"redis://{IN_URL}127.0.0.1:{wire.port}/0"
@@ -463,7 +495,8 @@ def test_a_replica_is_refused_also_one_that_was_the_primary() -> None:
 
 
 def test_a_part_of_a_cluster_is_refused() -> None:
-    with real_servers.redis(cluster=True) as server:
+    bus = {"cluster-port": str(real_servers.free_port())}
+    with real_servers.redis(cluster=True, config=bus) as server:
         assert "(it runs in cluster mode): name a server that is alone" in refusal(
             RedisStore(server.url)
         )
@@ -492,8 +525,7 @@ def test_a_password_that_nobody_asks_for_is_refused() -> None:
 
 
 def test_a_wrong_address_is_refused(url: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = real_servers.free_port()
     assert "refused.): see whether the server runs" in refusal(
         RedisStore(f"redis://127.0.0.1:{port}")
     )
@@ -584,8 +616,7 @@ def test_a_user_with_few_rights(client: Any, url: str, prefix: str) -> None:
 @pytest.fixture(scope="module")
 def tls() -> Iterator[tuple[int, Path]]:
     """A server that speaks TLS alone: its port, and the folder with its authority."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = real_servers.free_port()
     with real_servers.certificates("redis") as folder:
         config = {
             "port": "0",

@@ -121,6 +121,7 @@ class ServerStore(BaseStore):
         """Return what happened and what to do, without a secret."""
 
     def _check(self) -> None:
+        self._pool.close()
         try:
             self._pool.reach(Deadline(self._timeout))
         except Exception as reason:
@@ -144,8 +145,6 @@ class ServerStore(BaseStore):
             raise self._failed(reason) from reason
 
     def _failed(self, reason: Exception) -> StoreUnavailableError:
-        if isinstance(reason, StoreUnavailableError):
-            return reason
         if isinstance(reason, RefusedServerError):
             return self._unusable(reason.what, reason.fix)
         # Python has two classes of this name, and so have libraries of clients.

@@ -28,9 +28,6 @@ __all__ = ["RedisStore"]
 MOST_CONNECTIONS = 16
 """Of one process, and of each event loop."""
 
-MOMENT = 1e-3
-"""Seconds for what is asked at the end of its time: 0 would mean without end."""
-
 _USER_FIX = "correct user and password, which are percent-encoded in a URL"
 _TLS_FIX = "see whether this port speaks TLS (rediss://), and the server's log"
 _FIXES = (
@@ -208,7 +205,10 @@ class _Line:
         return self._server.is_current(self._run_id) and not wait_for_socket(self._socket, 0)
 
     def ask(self, question: tuple[Any, ...], deadline: Deadline) -> Any:
-        self._socket.settimeout(deadline.left() or MOMENT)
+        left = deadline.left()
+        if not left:  # for a socket, 0 is another mode
+            raise TimeoutError
+        self._socket.settimeout(left)
         self._connection.send_command(*question)
         try:
             return self._connection.read_response()
@@ -251,8 +251,10 @@ class _AsyncLine:
             return _answered(reason)
 
     def usable(self) -> bool:
+        # All that an idle connection may have to read is its end.
         reader = self._connection._reader  # noqa: SLF001
-        return self._server.is_current(self._run_id) and not (reader is None or reader.at_eof())
+        ended = reader is None or reader.at_eof() or reader._buffer  # noqa: SLF001
+        return self._server.is_current(self._run_id) and not ended
 
     async def ask(self, question: tuple[Any, ...]) -> Any:
         await self._connection.send_command(*question)
