@@ -1,4 +1,4 @@
-"""The demo's Flask agent: everything is default but the folder of keys.
+"""The demo's Flask agent: everything is default but the folder of keys, and a store if given.
 
 Run by gunicorn with --preload, so AgentAuth is made once, before the fork.
 """
@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 from tallystick import AgentAuth
 
 app = Flask(__name__)
-auth = AgentAuth(os.environ["DEMO_KEYS_DIR"])
+auth = AgentAuth(os.environ["DEMO_KEYS_DIR"], store=os.environ.get("DEMO_STORE"))
 
 
 @app.route("/agent", methods=["POST"])

@@ -2,12 +2,13 @@
 import { createServer } from "node:http";
 import { AgentAuth } from "../../../bindings/node/dist/index.js";
 
-const [keysDir = ""] = process.argv.slice(2);
+const [keysDir = "", store] = process.argv.slice(2);
 const server = createServer();
 server.listen(0, "127.0.0.1", () => {
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   const origin = `http://127.0.0.1:${port}`;
-  const auth = new AgentAuth({ keysDir, baseUrl: origin });
+  // Two agents that are shown one token must both take it for theirs.
+  const auth = new AgentAuth(store === undefined ? { keysDir, baseUrl: origin } : { keysDir, store });
   const answer = auth.handler((request, response) => {
     const { query } = JSON.parse(request.rawBody.toString("utf8"));
     response.setHeader("content-type", "application/json");

@@ -110,4 +110,5 @@ async def main(agent: str, keys_dir: str) -> None:
         report("no Authorization header", "401 missing_authorization", await calls.post({}))
 
 
-asyncio.run(main(*sys.argv[1:]))
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -27,4 +27,26 @@ def python_to_node(folder: Path, log: IO[str]) -> tuple[int, int]:
         return conduct([sys.executable, str(HERE / "orchestrator.py"), agent.url, str(folder)], log)
 
 
-SCENES = (node_to_flask, python_to_node)
+def one_store(folder: Path, log: IO[str]) -> tuple[int, int]:
+    """Flask agent (2 workers) and Node agent, which share one Redis"""
+    sys.path.insert(0, str(HERE.parents[1] / "servers"))
+    import servers
+
+    try:
+        redis = servers.redis()
+    except servers.MissingError as missing:
+        print(f"  not shown: {missing}", flush=True)
+        return 0, 0
+    with redis:
+        environment = {"DEMO_KEYS_DIR": str(folder), "DEMO_STORE": redis.url}
+        application = "signed_requests.flask_agent:app"
+        agents = (
+            gunicorn("the Flask agent", application, log, lambda _: environment),
+            node("the Node agent", HERE / "node_agent.mjs", log, str(folder), redis.url),
+        )
+        with agents[0] as flask, agents[1] as other:
+            command = [sys.executable, "-m", "signed_requests.shared", flask.url, other.url]
+            return conduct([*command, str(folder)], log, cwd=HERE.parent)
+
+
+SCENES = (node_to_flask, python_to_node, one_store)
