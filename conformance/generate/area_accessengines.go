@@ -113,6 +113,8 @@ func policyFeeds(a *area) {
 	a.reject("policy-denies", "policy-allows", "a deny holds for a token that was verified before", source, openAccess(nil), letsIn(t, nil).times(2), feeds(denied), keepsOut(t, nil, "issuer_denied"))
 	a.accept("policy-scopes", "other scopes are granted", source, openAccess(nil), letsIn(t, nil), feeds(object{"allowed_scopes": []string{"read"}}), lets(t, nil, object{"scopes": []string{"read"}}))
 	a.reject("policy-rules", "policy-allows", "another rule of who may call", source, openAccess(nil), letsIn(t, nil), feeds(object{"accept_from": []string{"nobody"}}), keepsOut(t, nil, "trust_denied"))
+	a.accept("policy-host", "how the host works stays as it was", source, openAccess(nil),
+		feeds(object{"rsa": "host", "signing": "host", "derive": "host", "replay": "host"}), letsIn(t, nil))
 	a.accept("policy-twice", "and the rule after that", source, openAccess(nil), feeds(denied), feeds(nil), letsIn(t, nil))
 	broken := []step{openAccess(nil), feed(object{"deny": []string{"evil.example"}}, errorCode("invalid_config")), letsIn(t, nil)}
 	a.reject("policy-unusable", "policy-allows", "a policy that is none: the old one stays", source, broken...)
@@ -127,7 +129,7 @@ func policyFeeds(a *area) {
 	}{
 		{"role", "authority"}, {"authority", portalURL}, {"base_url", aliceURL}, {"agent_id", "robert"}, {"audience", []string{aliceURL}},
 		{"client_id", "robert"}, {"client_secret", clientSecret}, {"client_key", bob.pkcs8()}, {"dev_mode", true}, {"token_ttl", 301}, {"leeway", 31}, {"clock_skew", 31},
-		{"jwks_cache_ttl", 60}, {"max_body", 1}, {"max_buffered", 1 << 30}, {"realm", "other"}, {"rsa", "host"}, {"signing", "host"}, {"derive", "host"},
+		{"jwks_cache_ttl", 60}, {"max_body", 1}, {"max_buffered", 1 << 30}, {"realm", "other"},
 	} {
 		a.reject("policy-fixed-"+strings.ReplaceAll(fixed.name, "_", "-"), "policy-allows", fixed.name+" changes with a restart only: the old policy stays", source,
 			openAccess(nil), feed(denied.with(object{fixed.name: fixed.value}), errorCode("invalid_config")), letsIn(t, nil))

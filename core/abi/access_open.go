@@ -93,9 +93,6 @@ func (o *accessOpening) fixed() []access.Member {
 		{Name: "max_body", Value: strconv.Itoa(config.MaxBody)},
 		{Name: "max_buffered", Value: strconv.Itoa(orDefault(c.MaxBuffered, 0))},
 		{Name: "realm", Value: orDefault(c.Realm, settings.DefaultRealm)},
-		{Name: "rsa", Value: c.RSA},
-		{Name: "signing", Value: c.Signing},
-		{Name: "derive", Value: c.Derive},
 	}
 }
 

@@ -149,7 +149,8 @@ func (a *Agent) Renew(c Config, clients *oauthclient.Registry) (*Agent, *problem
 			return nil, problem.Newf(problem.InvalidConfig, "%s: changes with a restart only: restart the agent, or put the old value back", member.Name)
 		}
 	}
-	c.Once = a.config.Once
+	// How the host works is not a policy's to say.
+	c.Once, c.RSA, c.Signing, c.HostDerives = a.config.Once, a.config.RSA, a.config.Signing, a.config.HostDerives
 	renewed, p := New(c, a.ring.Load(), a.static.Load(), clients)
 	if p != nil {
 		return nil, p
