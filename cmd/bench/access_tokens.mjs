@@ -16,9 +16,9 @@ const server = createServer();
 await once(server.listen(0, "127.0.0.1"), "listening");
 const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
 const baseUrl = `http://127.0.0.1:${port}/alice`;
-const alice = new AuthSkill({ baseUrl, keysDir, tokenTtl: 3600 });
+const alice = new AuthSkill({ baseUrl, keysDir, tokenTtl: 3600 }, { store: "memory:" });
 server.on("request", nodeEndpoints({ alice }));
-const bob = new AuthSkill({ baseUrl: agent, keysDir, devMode: true });
+const bob = new AuthSkill({ baseUrl: agent, keysDir, devMode: true }, { store: "memory:" });
 
 const issue = (target = agent) => alice.generateToken(target, ["read"]);
 const unread = () => {

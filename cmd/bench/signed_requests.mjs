@@ -18,9 +18,11 @@ const privateKey = createPrivateKey(privatePem);
 const publicKey = createPublicKey(publicPem);
 const client = new OrchestratorClient({ issuerId: "orchestrator", signer: privatePem });
 
+// Each has a memory of its own, since all verify the same tokens.
+const store = "memory:";
 const verifiers = {
-  "node wasm, host RSA: verify": new AgentAuth({ keys: { orchestrator: publicPem } }),
-  "node wasm, core RSA: verify": new AgentAuth({ keys: { orchestrator: publicPem }, crypto: "core" }),
+  "node wasm, host RSA: verify": new AgentAuth({ keys: { orchestrator: publicPem }, store }),
+  "node wasm, core RSA: verify": new AgentAuth({ keys: { orchestrator: publicPem }, store, crypto: "core" }),
 };
 const fastVerify = createVerifier({ key: publicPem, cache: false, algorithms: ["RS256"] });
 

@@ -6,5 +6,5 @@ import { AgentAuth } from "../../bindings/node/dist/index.js";
 const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const keys = { orchestrator: publicKey.export({ format: "pem", type: "spki" }).toString() };
 const started = performance.now();
-await new AgentAuth({ keys }).ready();
+await new AgentAuth({ keys, store: "memory:" }).ready();
 console.log(JSON.stringify({ name: "node wasm: ready", microseconds: (performance.now() - started) * 1000 }));
