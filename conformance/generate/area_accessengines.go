@@ -82,7 +82,8 @@ func accessConfigs(a *area) {
 	bad("cache-zero", "a jwks_cache_ttl of 0", "invalid_config", object{"jwks_cache_ttl": 0})
 	bad("capacity-zero", "a replay_capacity of 0", "invalid_config", object{"replay_capacity": 0})
 	bad("scope", "an allowed scope that is none", "invalid_config", object{"allowed_scopes": []string{"a b"}})
-	bad("deny-bare", "a host without https:// on the deny list, which would deny nobody", "invalid_config", object{"deny": []string{"evil.example"}})
+	bad("deny-bare", "a host without https:// on the deny list, which would deny nobody", "invalid_config",
+		object{"deny": []string{"evil.example"}})
 	bad("deny", "a deny pattern that is none: it must not be passed over", "invalid_config", object{"deny": []string{"@mallory", "***"}})
 	bad("rules", "rules that are none", "invalid_config", object{"accept_from": []string{"friends"}})
 	bad("keys", "keys of an issuer that are none", "invalid_key", object{"keys": object{aliceURL: "x"}})
@@ -110,36 +111,54 @@ func policyFeeds(a *area) {
 	feeds := func(changes object) step { return feed(changes, okIncludes(object{"warnings": []object{}})) }
 	denied := object{"deny": []string{aliceURL}}
 	a.accept("policy-allows", "who was denied comes in", source, openAccess(denied), feeds(nil), letsIn(t, nil))
-	a.reject("policy-denies", "policy-allows", "a deny holds for a token that was verified before", source, openAccess(nil), letsIn(t, nil).times(2), feeds(denied), keepsOut(t, nil, "issuer_denied"))
-	a.accept("policy-scopes", "other scopes are granted", source, openAccess(nil), letsIn(t, nil), feeds(object{"allowed_scopes": []string{"read"}}), lets(t, nil, object{"scopes": []string{"read"}}))
-	a.reject("policy-rules", "policy-allows", "another rule of who may call", source, openAccess(nil), letsIn(t, nil), feeds(object{"accept_from": []string{"nobody"}}), keepsOut(t, nil, "trust_denied"))
+	a.reject("policy-denies", "policy-allows", "a deny holds for a token that was verified before", source,
+		openAccess(nil), letsIn(t, nil).times(2), feeds(denied), keepsOut(t, nil, "issuer_denied"))
+	a.accept("policy-scopes", "other scopes are granted", source, openAccess(nil), letsIn(t, nil),
+		feeds(object{"allowed_scopes": []string{"read"}}), lets(t, nil, object{"scopes": []string{"read"}}))
+	a.reject("policy-rules", "policy-allows", "another rule of who may call", source, openAccess(nil),
+		letsIn(t, nil), feeds(object{"accept_from": []string{"nobody"}}), keepsOut(t, nil, "trust_denied"))
 	a.accept("policy-host", "how the host works stays as it was", source, openAccess(nil),
 		feeds(object{"rsa": "host", "signing": "host", "derive": "host", "replay": "host"}), letsIn(t, nil))
-	a.accept("policy-twice", "and the rule after that", source, openAccess(nil), feeds(denied), feeds(nil), letsIn(t, nil))
-	broken := []step{openAccess(nil), feed(object{"deny": []string{"evil.example"}}, errorCode("invalid_config")), letsIn(t, nil)}
+	a.accept("policy-twice", "and the rule after that", source, openAccess(nil), feeds(denied), feeds(nil),
+		letsIn(t, nil))
+	broken := []step{openAccess(nil), feed(object{"deny": []string{"evil.example"}}, errorCode("invalid_config")),
+		letsIn(t, nil)}
 	a.reject("policy-unusable", "policy-allows", "a policy that is none: the old one stays", source, broken...)
 	bound := boundToken(nil)
-	a.reject("policy-used", "access-policy/bound", "a token that was used before stays used", source, openAccess(nil), asksBody(bound, nil), resume(nil, body, boundHere), feeds(nil),
+	a.reject("policy-used", "access-policy/bound", "a token that was used before stays used", source,
+		openAccess(nil), asksBody(bound, nil), resume(nil, body, boundHere), feeds(nil),
 		asksBody(bound, nil), resume(nil, body, refusal("replay_detected")))
-	a.reject("policy-meanwhile", "access-policy/bound", "a token that was being judged by the old policy is asked for again", source, openAccess(nil), asksBody(bound, nil), feeds(denied),
+	a.reject("policy-meanwhile", "access-policy/bound",
+		"a token that was being judged by the old policy is asked for again", source, openAccess(nil),
+		asksBody(bound, nil), feeds(denied),
 		resume(nil, body, refusal("overloaded")))
 	for _, fixed := range []struct {
 		name  string
 		value any
 	}{
-		{"role", "authority"}, {"authority", portalURL}, {"base_url", aliceURL}, {"agent_id", "robert"}, {"audience", []string{aliceURL}},
-		{"client_id", "robert"}, {"client_secret", clientSecret}, {"client_key", bob.pkcs8()}, {"dev_mode", true}, {"token_ttl", 301}, {"leeway", 31}, {"clock_skew", 31},
+		{"role", "authority"}, {"authority", portalURL}, {"base_url", aliceURL}, {"agent_id", "robert"},
+		{"audience", []string{aliceURL}},
+		{"client_id", "robert"}, {"client_secret", clientSecret}, {"client_key", bob.pkcs8()}, {"dev_mode", true},
+		{"token_ttl", 301}, {"leeway", 31}, {"clock_skew", 31},
 		{"jwks_cache_ttl", 60}, {"max_body", 1}, {"max_buffered", 1 << 30}, {"realm", "other"},
 	} {
-		a.reject("policy-fixed-"+strings.ReplaceAll(fixed.name, "_", "-"), "policy-allows", fixed.name+" changes with a restart only: the old policy stays", source,
-			openAccess(nil), feed(denied.with(object{fixed.name: fixed.value}), errorCode("invalid_config")), letsIn(t, nil))
+		a.reject("policy-fixed-"+strings.ReplaceAll(fixed.name, "_", "-"), "policy-allows",
+			fixed.name+" changes with a restart only: the old policy stays", source,
+			openAccess(nil), feed(denied.with(object{fixed.name: fixed.value}), errorCode("invalid_config")),
+			letsIn(t, nil))
 	}
 	a.reject("policy-with-keys", "policy-allows", "a policy and keys: which keys?", source, openAccess(nil),
-		call("engine.feed", object{"engine": "$engine", "policy": base, "keys": object{}}, "", errorCode("invalid_argument")))
-	a.reject("policy-of-verifier", "policy-allows", "a verifier of requests has none", source, open(nil), feed(nil, errorCode("invalid_argument")))
-	a.accept("policy-keeps-ring", "the own keys stay", source, openSelf(nil), call("engine.feed", object{"engine": "$engine", "policy": object{"base_url": aliceURL, "agent_id": "alice"}}, "", okIncludes(object{"key_id": alice.kid()})))
-	a.reject("policy-clients", "policy-keeps-ring", "the clients of a policy replace those before", source, openSelf(object{"clients": []object{registered(nil)}}),
-		call("engine.feed", object{"engine": "$engine", "policy": object{"base_url": aliceURL, "agent_id": "alice", "clients": []object{}}}, "", okIncludes(object{})),
+		call("engine.feed", object{"engine": "$engine", "policy": base, "keys": object{}}, "",
+			errorCode("invalid_argument")))
+	a.reject("policy-of-verifier", "policy-allows", "a verifier of requests has none", source, open(nil),
+		feed(nil, errorCode("invalid_argument")))
+	self := object{"base_url": aliceURL, "agent_id": "alice"}
+	a.accept("policy-keeps-ring", "the own keys stay", source, openSelf(nil),
+		call("engine.feed", object{"engine": "$engine", "policy": self}, "", okIncludes(object{"key_id": alice.kid()})))
+	none := self.with(object{"clients": []object{}})
+	a.reject("policy-clients", "policy-keeps-ring", "the clients of a policy replace those before", source,
+		openSelf(object{"clients": []object{registered(nil)}}),
+		call("engine.feed", object{"engine": "$engine", "policy": none}, "", okIncludes(object{})),
 		declines(carolsForm("scope=read"), nil, 401, "invalid_client"))
 }
 

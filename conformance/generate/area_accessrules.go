@@ -263,7 +263,8 @@ func boundOnce(a *area) {
 	a.reject("once-two-tickets", "bound", "two requests with one token at the same time: one wins", source, openAccess(nil), asksBody(t, nil).save("first", "ticket"), asksBody(t, nil),
 		resume(nil, body, boundHere), resume(object{"ticket": "$first"}, body, refusal("replay_detected")))
 	host := openAccess(object{"replay": "host"})
-	claims := need("claim", object{"issuer": aliceURL, "jti": "jti-1", "seconds": 389, "now": now + 1, "claimed": object{"ok": object{"bound": true, "jti": "jti-1"}}})
+	claims := need("claim", object{"issuer": aliceURL, "jti": "jti-1", "seconds": 389, "now": now + 1,
+		"claimed": object{"ok": object{"bound": true, "jti": "jti-1"}}})
 	asksClaim := []step{host, asksBody(t, nil), resume(nil, body, claims)}
 	refuses := func(word string, expect conformance.Expect) step {
 		return call("claim.refuse", object{"engine": "$engine", "issuer": aliceURL, "jti": "jti-1", "claim": word}, "", expect)
@@ -273,12 +274,17 @@ func boundOnce(a *area) {
 	a.reject("claim-exists", "claim", "and has it", source+"; abi.md needs: claim", append(asksClaim, refuses("exists", refusal("replay_detected")))...)
 	a.reject("claim-unavailable", "claim", "or cannot be reached: fail closed", source+"; abi.md needs: claim", append(asksClaim, refuses("unavailable", refusal("replay_store_unavailable")))...)
 	lost := "abi.md claim: replay_lost_at"
-	a.accept("lost-before", "a bound token that was issued after the store was lost", lost, openAccess(object{"replay": "host", "replay_lost_at": now - 31}), asksBody(t, nil), resume(nil, body, claims))
-	a.reject("lost-after", "lost-before", "one that was issued before, or by a clock that runs ahead", lost, openAccess(object{"replay": "host", "replay_lost_at": now - 30}),
+	a.accept("lost-before", "a bound token that was issued after the store was lost", lost,
+		openAccess(object{"replay": "host", "replay_lost_at": now - 31}), asksBody(t, nil), resume(nil, body, claims))
+	a.reject("lost-after", "lost-before", "one that was issued before, or by a clock that runs ahead", lost,
+		openAccess(object{"replay": "host", "replay_lost_at": now - 30}),
 		asksBody(t, nil), resume(nil, body, refusal("replay_store_unavailable")))
 	a.reject("lost-fed", "lost-before", "the store was lost meanwhile", lost, host,
-		call("engine.feed", object{"engine": "$engine", "replay_lost_at": now}, "", okIncludes(object{"warnings": []object{}})), asksBody(t, nil), resume(nil, body, refusal("replay_store_unavailable")))
-	a.accept("lost-not-for-unbound", "an unbound token was not remembered, and so not lost", lost, openAccess(object{"replay": "host", "replay_lost_at": now}), letsIn(accessToken(nil), nil))
+		call("engine.feed", object{"engine": "$engine", "replay_lost_at": now}, "",
+			okIncludes(object{"warnings": []object{}})), asksBody(t, nil),
+		resume(nil, body, refusal("replay_store_unavailable")))
+	a.accept("lost-not-for-unbound", "an unbound token was not remembered, and so not lost", lost,
+		openAccess(object{"replay": "host", "replay_lost_at": now}), letsIn(accessToken(nil), nil))
 	a.accept("claim-not-for-unbound", "an unbound token is not claimed", "protocol.md section 2: many requests", host, letsIn(accessToken(nil), nil).times(2))
 	full := openAccess(object{"replay_capacity": 1})
 	second := boundToken(object{"jti": "jti-2"})

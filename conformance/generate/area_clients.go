@@ -90,9 +90,12 @@ func registryEntries(a *area) {
 	bad("namespace", "a namespace that would be two scopes", "invalid_config", registered(object{"namespaces": []string{"a b"}}))
 	bad("label", "a label that would be two scopes", "invalid_config", registered(object{"trust": []string{"verified admin"}}))
 	bad("label-empty", "an empty label", "invalid_config", registered(object{"trust": []string{""}}))
-	bad("namespace-prefix", "a namespace with its prefix", "invalid_config", registered(object{"namespaces": []string{"namespace:production"}}))
-	bad("label-mark", "a label with the mark that rules have", "invalid_config", registered(object{"trust": []string{"#verified"}}))
-	bad("target-bare", "a target without @ or https://", "invalid_config", registered(object{"targets": []string{"bob"}}))
+	bad("namespace-prefix", "a namespace with its prefix", "invalid_config",
+		registered(object{"namespaces": []string{"namespace:production"}}))
+	bad("label-mark", "a label with the mark that rules have", "invalid_config",
+		registered(object{"trust": []string{"#verified"}}))
+	bad("target-bare", "a target without @ or https://", "invalid_config",
+		registered(object{"targets": []string{"bob"}}))
 	bad("target", "a target that is no pattern", "invalid_config", registered(object{"targets": []string{"@***"}}))
 	bad("member", "an unknown member", "invalid_argument", registered(object{"secret": "x"}))
 	bad("private-key", "a private key as the public one", "invalid_config", registered(object{"secret_hash": remove, "public_key": alice.pkcs8()}))

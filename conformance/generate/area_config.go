@@ -192,7 +192,8 @@ func configIdentity(a *area) {
 	}
 	bad("url-user", "identity-id-of-url", "user info", object{"base_url": "https://x:y@bob.example"})
 	bad("url-query", "identity-id-of-url", "a query", object{"base_url": "https://bob.example?x"})
-	bad("url-bare-host", "identity-id-of-url", "a host without https://: not a name below the authority", object{"base_url": "bob.example"})
+	bad("url-bare-host", "identity-id-of-url", "a host without https://: not a name below the authority",
+		object{"base_url": "bob.example"})
 	bad("url-bare-name", "identity-id-of-url", "a name without @", object{"base_url": "bob"})
 	bad("url-script", "identity-id-of-url", "a text that is neither", object{"base_url": "bob example"})
 	bad("id-scheme", "identity-url-of-id", "a scheme with one slash", object{"agent_id": "https:/bob.example"})
@@ -259,7 +260,8 @@ func configTexts(a *area) {
 	}
 	bad("empty", "key-authority", "an empty authority, which an unset variable leaves", object{"authority": ""})
 	bad("empty-pattern", "key-deny", "an empty pattern", object{"deny": []string{""}})
-	bad("pattern-bare", "key-deny", "a host without https://, which is a name of another agent", object{"deny": []string{"evil.example"}})
+	bad("pattern-bare", "key-deny", "a host without https://, which is a name of another agent",
+		object{"deny": []string{"evil.example"}})
 	bad("pattern", "key-deny", "a pattern that is none", object{"deny": []string{"@***"}})
 	bad("scope", "key-allowed-scopes", "two scopes in one entry", object{"allowed_scopes": []string{"read write"}})
 	bad("rule", "key-accept-from", "a rule that is none", object{"accept_from": []string{"friends"}})
@@ -335,8 +337,10 @@ func configShapes(a *area) {
 	a.accept("file", "the file's shape, beside other skills and keys", source, readsConfig(file(object{"token_ttl": 60}), object{"token_ttl": 60}))
 	a.accept("file-empty", "auth: without keys", source, readsConfig(file(nil), defaults()))
 	for _, written := range []string{"deny", "acceptFrom", "base_url"} {
-		a.reject("file-beside-"+strings.ToLower(strings.ReplaceAll(written, "_", "-")), "file", written+" beside skills, where nothing reads it", source,
-			refusesConfig(configured(object{"skills": object{"auth": object{"token_ttl": 60}}, written: []string{"@mallory"}})))
+		a.reject("file-beside-"+strings.ToLower(strings.ReplaceAll(written, "_", "-")), "file",
+			written+" beside skills, where nothing reads it", source,
+			refusesConfig(configured(object{"skills": object{"auth": object{"token_ttl": 60}},
+				written: []string{"@mallory"}})))
 	}
 	a.reject("file-without-auth", "file", "skills without auth", source, refusesConfig(configured(object{"skills": object{"other": 1}})))
 	a.reject("file-auth-list", "file", "auth as a list", source, refusesConfig(file([]object{})))
@@ -357,9 +361,12 @@ func configOptions(a *area) {
 	a.reject("options-unknown", "options", "an unknown option", source, refusesConfig(both.with(object{"options": object{"token_tl": 120}})))
 	a.reject("options-type", "options", "a wrong type", source, refusesConfig(both.with(object{"options": object{"token_ttl": "120"}})))
 	host := object{"host_options": object{"key_bits": "key_bits", "bits": "key_bits"}}
-	a.accept("options-of-host", "the host says which options are its own", source, readsConfig(both.with(host), object{"token_ttl": 120}))
-	a.reject("options-of-host-in-config", "options-of-host", "one of them in a configuration", source, refusesConfig(configured(object{"key_bits": 2048}).with(host)))
-	a.reject("options-of-host-in-file", "options-of-host", "or in a file, in the other spelling", source, refusesConfig(configured(object{"skills": object{"auth": object{"keyBits": 2048}}}).with(host)))
+	a.accept("options-of-host", "the host says which options are its own", source,
+		readsConfig(both.with(host), object{"token_ttl": 120}))
+	a.reject("options-of-host-in-config", "options-of-host", "one of them in a configuration", source,
+		refusesConfig(configured(object{"key_bits": 2048}).with(host)))
+	a.reject("options-of-host-in-file", "options-of-host", "or in a file, in the other spelling", source,
+		refusesConfig(configured(object{"skills": object{"auth": object{"keyBits": 2048}}}).with(host)))
 	authority := object{"config": object{}, "authority": true}
 	a.accept("authority-url", "an authority is named by its URL", source,
 		readsConfig(authority.with(object{"options": object{"base_url": portalURL}}), object{"base_url": portalURL}))
@@ -368,7 +375,8 @@ func configOptions(a *area) {
 	a.reject("authority-of-authority", "authority-url", "it has no authority of its own", source,
 		refusesConfig(authority.with(object{"options": object{"base_url": portalURL, "authority": partner}})))
 	a.reject("authority-of-others-keys", "authority-url", "nor the keys of another one", source,
-		refusesConfig(authority.with(object{"options": object{"base_url": portalURL, "jwks_uri": partner + "/keys"}})))
+		refusesConfig(authority.with(object{"options": object{"base_url": portalURL,
+			"jwks_uri": partner + "/keys"}})))
 	a.reject("authority-missing", "authority-url", "nor by nothing", source, refusesConfig(authority))
 	a.reject("options-do-not-mend", "options", "an error in the file stays one", source, refusesConfig(object{"config": object{"token_ttl": "x"}, "options": object{"token_ttl": 120}}))
 }

@@ -28,14 +28,17 @@ func failures(a *area) {
 	}
 	a.accept("stale-remembered", "the failure is remembered: not every token asks again",
 		"issue: negative answers remembered",
-		append(append(known(short), failed(t, 61, okIncludes(object{}))...), letsIn(t, later(62)), letsIn(t, later(65)))...)
+		append(append(known(short), failed(t, 61, okIncludes(object{}))...), letsIn(t, later(62)),
+			letsIn(t, later(65)))...)
 	a.accept("stale-recovers", "a minute later it is asked again and answers", source,
 		append(append(known(short), failed(t, 61, okIncludes(object{}))...),
-			fetches(t, later(121), keysURL, object{}), answered(200, nil, aliceKeys, later(121), okIncludes(object{})))...)
+			fetches(t, later(121), keysURL, object{}),
+			answered(200, nil, aliceKeys, later(121), okIncludes(object{})))...)
 	first := object{"cache-control": "max-age=60"}
 	dayLong := sequence(openEmpty(object{"jwks_cache_ttl": 604800}), []step{fetches(t, nil, discoverURL, object{}),
 		answered(200, object{"cache-control": "max-age=604800"}, discoveryOf(aliceURL, nil), nil,
-			nextFetch(keysURL, object{})).save("ticket", "ticket"), answered(200, first, aliceKeys, nil, okIncludes(object{}))})
+			nextFetch(keysURL, object{})).save("ticket", "ticket"),
+		answered(200, first, aliceKeys, nil, okIncludes(object{}))})
 	a.accept("stale-day", "for a day after they expired", source,
 		append(append([]step{}, dayLong...), failed(late(86460), 86460, okIncludes(object{}))...)...)
 	a.reject("stale-over", "stale-day", "and no longer: fail closed", source,
@@ -48,12 +51,14 @@ func failures(a *area) {
 	a.reject("negative-ends", "stale-recovers", "but it is asked again after a while",
 		"issue: negative answers remembered",
 		append(append([]step{}, stranger...), keepsOut(t, later(3), "keys_unavailable"),
-			fetches(t, later(63), keysURL, object{}), answered(200, nil, aliceKeys, later(63), okIncludes(object{})))...)
+			fetches(t, later(63), keysURL, object{}),
+			answered(200, nil, aliceKeys, later(63), okIncludes(object{})))...)
 	bare := object{"content-type": remove, "cache-control": remove}
 	for _, status := range []int{301, 302, 307, 308, 400, 401, 403, 500, 503} {
 		a.reject("status-"+text(status), "discovery-then-keys", "the keys answer "+text(status),
 			keysOfOthers+": without following redirects",
-			sequence(openEmpty(nil), locates(t, nil), []step{answered(status, bare, "", nil, refusal("keys_unavailable"))})...)
+			sequence(openEmpty(nil), locates(t, nil),
+				[]step{answered(status, bare, "", nil, refusal("keys_unavailable"))})...)
 	}
 	for _, status := range []int{302, 500, 503} {
 		a.reject("discovery-status-"+text(status), "fallback",

@@ -70,7 +70,8 @@ func needClaim(a *area) {
 	host := open(object{"replay": "host"})
 	t := sign(alice, rotagentClaims())
 	result := object{"ok": object{"key_id": alice.kid(), "development": false, "claims": rotagentClaims()}}
-	asksClaim := need("claim", object{"issuer": "alice", "jti": "jti-1", "seconds": 119, "now": now + 1, "claimed": result})
+	asksClaim := need("claim", object{"issuer": "alice", "jti": "jti-1", "seconds": 119, "now": now + 1,
+		"claimed": result})
 	asks := verify(t, nil, asksClaim)
 
 	a.accept("claim", "the claim ends the operation: its result comes with the need", source, host, asks)
@@ -81,7 +82,8 @@ func needClaim(a *area) {
 		verify(t, nil, need("check", object{"key": alice.kid()})).save("ticket", "ticket"), resume(object{"valid": true}, "", asksClaim))
 	a.accept("claim-development", "in development nothing is claimed", source, open(object{"replay": "host", "development": true}),
 		verify(t, nil, okIncludes(object{"development": true})))
-	a.accept("claim-with-leeway", "claimed until exp and leeway, and a minute", "protocol.md section 3: kept until exp + leeway", open(object{"replay": "host", "leeway": 30}),
+	a.accept("claim-with-leeway", "claimed until exp and leeway, and a minute",
+		"protocol.md section 3: kept until exp + leeway", open(object{"replay": "host", "leeway": 30}),
 		verify(t, nil, need("claim", object{"seconds": 149})))
 	a.accept("claim-fraction", "a fractional exp is rounded up: the token must not outlive its claim", "abi.md needs: integer seconds", host,
 		verify(claim("exp", json.Number("1700000060.25")), nil, need("claim", object{"seconds": 120})))
@@ -103,18 +105,27 @@ func claimLost(a *area, t token, asks step) {
 		return call("engine.feed", object{"engine": "$engine", "replay_lost_at": at}, "", expect)
 	}
 	feeds := func(at int64) step { return fed(at, ok(object{"issuers": 1, "warnings": []object{}})) }
-	a.accept("lost-before", "a token that was issued after the loss, by a clock that may run 5 s ahead", source, open(lost(now-6)), asks)
-	a.reject("lost-after", "lost-before", "one that was issued before it", source, open(lost(now-5)), verify(t, nil, refusal("replay_store_unavailable")))
-	a.reject("lost-with-leeway", "lost-before", "the larger of leeway and clock_skew counts", source, open(lost(now-6).with(object{"leeway": 6})),
+	a.accept("lost-before", "a token that was issued after the loss, by a clock that may run 5 s ahead", source,
+		open(lost(now-6)), asks)
+	a.reject("lost-after", "lost-before", "one that was issued before it", source, open(lost(now-5)),
 		verify(t, nil, refusal("replay_store_unavailable")))
-	a.accept("lost-fed-before", "the store was lost while the engine was open", source, open(object{"replay": "host"}), feeds(now-6), asks)
-	a.reject("lost-fed", "lost-fed-before", "and the token is older than that", source, open(object{"replay": "host"}), asks, feeds(now-5),
+	a.reject("lost-with-leeway", "lost-before", "the larger of leeway and clock_skew counts", source,
+		open(lost(now-6).with(object{"leeway": 6})),
 		verify(t, nil, refusal("replay_store_unavailable")))
-	a.reject("lost-fed-older", "lost-fed-before", "the latest loss counts", source, open(lost(now-5)), feeds(now-60), verify(t, nil, refusal("replay_store_unavailable")))
-	a.reject("lost-fed-negative", "lost-fed-before", "a loss before 1970", source, open(object{"replay": "host"}), fed(-1, errorCode("invalid_argument")))
+	a.accept("lost-fed-before", "the store was lost while the engine was open", source,
+		open(object{"replay": "host"}), feeds(now-6), asks)
+	a.reject("lost-fed", "lost-fed-before", "and the token is older than that", source,
+		open(object{"replay": "host"}), asks, feeds(now-5),
+		verify(t, nil, refusal("replay_store_unavailable")))
+	a.reject("lost-fed-older", "lost-fed-before", "the latest loss counts", source, open(lost(now-5)),
+		feeds(now-60), verify(t, nil, refusal("replay_store_unavailable")))
+	a.reject("lost-fed-negative", "lost-fed-before", "a loss before 1970", source, open(object{"replay": "host"}),
+		fed(-1, errorCode("invalid_argument")))
 	a.reject("lost-open-negative", "lost-before", "in the policy too", source,
-		call("engine.open", object{"verifier": object{"keys": object{"alice": alice.spki()}, "replay_lost_at": -1}}, "", errorCode("invalid_config")))
-	a.accept("lost-development", "in development nothing is claimed, and so nothing lost", source, open(lost(now).with(object{"development": true})),
+		call("engine.open", object{"verifier": object{"keys": object{"alice": alice.spki()}, "replay_lost_at": -1}},
+			"", errorCode("invalid_config")))
+	a.accept("lost-development", "in development nothing is claimed, and so nothing lost", source,
+		open(lost(now).with(object{"development": true})),
 		verify(t, nil, okIncludes(object{"development": true})))
 }
 

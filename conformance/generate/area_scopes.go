@@ -45,7 +45,8 @@ func patterns(a *area) {
 	yes("star-in-scope-as-letter", "a * in a scope is a letter that a pattern's * takes", "read:*", "read:*")
 	a.reject("linear-time", "two-stars", "a pattern that takes a backtracking matcher ages", "protocol.md section 5: linear in time",
 		matching(strings.Repeat("a*", 100)+"b", strings.Repeat("a", 8000), false))
-	a.reject("pattern-space", "equal", "a pattern with a space", section4, call("scope.match", object{"pattern": "a b", "scope": "a"}, "", errorCode("invalid_argument")))
+	a.reject("pattern-space", "equal", "a pattern with a space", section4,
+		call("scope.match", object{"pattern": "a b", "scope": "a"}, "", errorCode("invalid_argument")))
 	a.reject("scope-quote", "equal", "a scope with a quote", "RFC 6749 section 3.3", call("scope.match", object{"pattern": "*", "scope": `a"b`}, "", errorCode("invalid_claims")))
 	a.reject("two-scopes", "equal", "two scopes where one is asked for", "abi.md scope.match", call("scope.match", object{"pattern": "*", "scope": "a b"}, "", errorCode("invalid_claims")))
 }

@@ -191,12 +191,15 @@ func tokenScopes(a *area) {
 	}
 	no("unknown", "a scope that the client may not have", nil, "admin")
 	no("one-of-two", "one of two", nil, "read+admin")
-	bounded := object{"allowed_scopes": []string{"read", "db:*"}, "clients": []object{registered(object{"scopes": []string{"*", "read", "write"}})}}
-	a.accept("scope-bounded", "an authority with allowed_scopes grants what they and the client's have", source, openSigningAuthority(bounded),
+	bounded := object{"allowed_scopes": []string{"read", "db:*"},
+		"clients": []object{registered(object{"scopes": []string{"*", "read", "write"}})}}
+	a.accept("scope-bounded", "an authority with allowed_scopes grants what they and the client's have", source,
+		openSigningAuthority(bounded),
 		gives(carolsForm("target=@bob", "scope=read+db:users"), nil, object{"scope": "read db:users"}))
 	a.accept("scope-bounded-default", "and without scope those of both", source, openSigningAuthority(bounded),
 		gives(carolsForm("target=@bob"), nil, object{"scope": "read"}))
-	a.reject("scope-beyond-allowed", "scope-bounded", "not what only the client's have", source, openAuthority(bounded),
+	a.reject("scope-beyond-allowed", "scope-bounded", "not what only the client's have", source,
+		openAuthority(bounded),
 		declines(carolsForm("target=@bob", "scope=write"), nil, 400, "invalid_scope"))
 	no("wildcard", "a wildcard is no scope that one may have by asking", nil, "*")
 	no("case", "scopes are case-sensitive", nil, "Read")

@@ -199,10 +199,13 @@ func assertions(a *area) {
 	a.accept("assertion-after-lost-window", "an assertion that expires later than all that a lost window held", floor, open(object{"replay_floor": now + 59}), granted(form(of(nil)), nil))
 	a.reject("assertion-before-lost-window", "assertion-after-lost-window", "an assertion that may have been used in a window that was lost", floor, open(object{"replay_floor": now + 60}),
 		declines(form(of(nil)), nil, 503, "temporarily_unavailable"))
-	asksClaim := tokenFor(form(of(nil)), nil, need("claim", object{"jti": "assertion-1", "seconds": 149})).save("ticket", "ticket")
+	asksClaim := tokenFor(form(of(nil)), nil,
+		need("claim", object{"jti": "assertion-1", "seconds": 149})).save("ticket", "ticket")
 	lost := "abi.md claim: replay_lost_at"
-	a.accept("assertion-lost-before", "an assertion that was never alive before the store was lost", lost, open(object{"replay": "host", "replay_lost_at": now - 301}), asksClaim)
-	a.reject("assertion-lost", "assertion-lost-before", "one that was", lost, open(object{"replay": "host", "replay_lost_at": now - 30}),
+	a.accept("assertion-lost-before", "an assertion that was never alive before the store was lost", lost,
+		open(object{"replay": "host", "replay_lost_at": now - 301}), asksClaim)
+	a.reject("assertion-lost", "assertion-lost-before", "one that was", lost,
+		open(object{"replay": "host", "replay_lost_at": now - 30}),
 		declines(form(of(nil)), nil, 503, "temporarily_unavailable"))
 	claim := func(word string, expect conformance.Expect) []step {
 		return []step{open(object{"replay": "host"}), asksClaim, resume(object{"claim": word}, "", expect)}

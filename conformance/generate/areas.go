@@ -7,6 +7,8 @@ func areas() []*area {
 		authorization(), gate(), algorithm(), issuers(), keySelection(), signatures(), times(), claims(),
 		target(), bodies(), pending(), replays(), needs(), development(), folder(), keyTexts(), published(), signing(),
 		scopes(), orchestrator(), engines(), misuse(),
-		agents(), agentPatterns(), addresses(), trustIssuers(), trustRules(), configuring(), accessTokens(), accessPolicy(), fetchedKeys(), issuing(), portalTokens(), serving(), tokenEndpoint(), commands(), rings(), sealedDocuments(), registrations(), accessEngines(),
+		agents(), agentPatterns(), addresses(), trustIssuers(), trustRules(), configuring(), accessTokens(),
+		accessPolicy(), fetchedKeys(), issuing(), portalTokens(), serving(), tokenEndpoint(), commands(),
+		rings(), sealedDocuments(), registrations(), accessEngines(),
 	}
 }

@@ -27,7 +27,8 @@ func (c *Core) access(number uint64) (*engine.Engine, *problem.Problem) {
 // feedAccess replaces what a host keeps in files.
 func (c *Core) feedAccess(e *engine.Engine, r *EngineFeedRequest) (EngineFeedResult, *problem.Problem) {
 	if r.Files != nil || r.Keys == nil && r.Ring == nil && r.Clients == nil && r.ReplayLostAt == 0 && r.Policy == nil {
-		return EngineFeedResult{}, problem.New(problem.InvalidArgument, "engine.feed of an access engine needs ring, clients, keys, policy or replay_lost_at")
+		return EngineFeedResult{}, problem.New(problem.InvalidArgument,
+			"engine.feed of an access engine needs ring, clients, keys, policy or replay_lost_at")
 	}
 	if r.Policy != nil {
 		return c.feedPolicy(e, r)
@@ -80,7 +81,8 @@ func (c *Core) feedPolicy(e *engine.Engine, r *EngineFeedRequest) (EngineFeedRes
 	}
 	e.SetAccess(after)
 	before.Replaced()
-	return EngineFeedResult{Issuers: after.Given().Len(), Warnings: []authorizedkeys.Warning{}, KeyID: after.KeyID()}, nil
+	return EngineFeedResult{Issuers: after.Given().Len(), Warnings: []authorizedkeys.Warning{},
+		KeyID: after.KeyID()}, nil
 }
 
 var readAccessVerify = reader[AccessVerifyRequest]("access.verify", borrowing)

@@ -258,7 +258,8 @@ func engineFeed(c *Core, r *EngineFeedRequest, _ []byte) (EngineFeedResult, *pro
 	}
 	hasKeys := r.Files != nil || r.Keys != nil
 	if !hasKeys && r.ReplayLostAt == 0 || r.Ring != nil || r.Clients != nil || r.Policy != nil {
-		return EngineFeedResult{}, problem.New(problem.InvalidArgument, "engine.feed of a verifier needs files, keys or replay_lost_at")
+		return EngineFeedResult{}, problem.New(problem.InvalidArgument,
+			"engine.feed of a verifier needs files, keys or replay_lost_at")
 	}
 	if p := checkLostAt(r.ReplayLostAt); p != nil {
 		return EngineFeedResult{}, p

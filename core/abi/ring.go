@@ -98,7 +98,8 @@ func withDocument(
 		return DocumentResult{}, problem.New(problem.InvalidArgument, err.Error())
 	}
 	if !isDocumentName(r.Name) || r.Version < 1 {
-		return DocumentResult{}, problem.New(problem.InvalidArgument, "a document has a name of 1 to 200 letters, digits, dots, _ and -, and a version from 1")
+		return DocumentResult{}, problem.New(problem.InvalidArgument,
+			"a document has a name of 1 to 200 letters, digits, dots, _ and -, and a version from 1")
 	}
 	out, err := do(key, r.Name, r.Version, in)
 	if err != nil {
@@ -109,6 +110,7 @@ func withDocument(
 
 func isDocumentName(name string) bool {
 	return name != "" && len(name) <= 200 && !strings.ContainsFunc(name, func(c rune) bool {
-		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("._-", c))
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("._-",
+			c))
 	})
 }

@@ -146,7 +146,8 @@ func New(
 func (a *Agent) Renew(c Config, clients *oauthclient.Registry) (*Agent, *problem.Problem) {
 	for i, member := range c.Fixed {
 		if a.config.Fixed[i] != member { //guard:renew-fixed never
-			return nil, problem.Newf(problem.InvalidConfig, "%s: changes with a restart only: restart the agent, or put the old value back", member.Name)
+			return nil, problem.Newf(problem.InvalidConfig,
+				"%s: changes with a restart only: restart the agent, or put the old value back", member.Name)
 		}
 	}
 	// How the host works is not a policy's to say.

@@ -311,12 +311,14 @@ func meets(pattern string, granted []string) bool {
 // one works until it dies and is remembered.
 func (r *verification) claimOnce(caller *Caller) need.Step {
 	if r.a.replaced.Load() { //guard:access-replaced never
-		return need.Refuse(problem.New(problem.Overloaded, "").WithLog("the policy was changed while the token was judged: send it again"))
+		return need.Refuse(problem.New(problem.Overloaded,
+			"").WithLog("the policy was changed while the token was judged: send it again"))
 	}
 	answer := caller.appendJSON(nil)
 	if r.claims.bound.There() { //guard:access-bound-once never
 		return r.a.guard.ClaimLast(r.in.Now,
-			pipeline.Use{Issuer: r.claims.issuer.Text, JTI: r.claims.jti.Text, Times: &r.claims.times, MaxLife: r.a.config.MaxLifetime},
+			pipeline.Use{Issuer: r.claims.issuer.Text, JTI: r.claims.jti.Text, Times: &r.claims.times,
+				MaxLife: r.a.config.MaxLifetime},
 			func() need.Step { return need.Done(&Accepted{JSON: answer}) })
 	}
 	// Without iat the cap on the lifetime moves with the clock: judged each time.

@@ -124,7 +124,8 @@ func (s *assertion) checkClaims() need.Step {
 		return s.refuse("aud of the assertion is neither the token endpoint nor the issuer")
 	}
 	return s.catch(s.attempt.Once.Claim(s.now, pipeline.Use{
-		Issuer: oncePrefix + s.client.ID, JTI: s.jti.Text, Times: &s.times, MaxLife: maxAssertion + forgiven.ClockSkew,
+		Issuer: oncePrefix + s.client.ID, JTI: s.jti.Text, Times: &s.times,
+		MaxLife: maxAssertion + forgiven.ClockSkew,
 	}, func() need.Step {
 		if s.attempt.Used != nil {
 			s.attempt.Used(s.times.Expires.Seconds)

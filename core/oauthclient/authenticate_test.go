@@ -251,7 +251,9 @@ func TestAssertionWorksOnce(t *testing.T) {
 	}
 	// A token of an issuer that is named as the client is something else.
 	apart := attempt(assert(sign(t, 0, good())))
-	if step := apart.Once.Claim(now, pipeline.Use{Issuer: "signer", JTI: "1", Times: &pipeline.Times{Expires: pipeline.Claim{Seconds: now + 100}}, MaxLife: 60}, func() need.Step { return need.Done(1) }); step.Result == nil {
+	if step := apart.Once.Claim(now, pipeline.Use{Issuer: "signer", JTI: "1",
+		Times: &pipeline.Times{Expires: pipeline.Claim{Seconds: now + 100}}, MaxLife: 60},
+		func() need.Step { return need.Done(1) }); step.Result == nil {
 		t.Fatalf("%+v", step)
 	}
 	if got := authenticate(t, r, apart); outcome(got) != "signer" {

@@ -128,14 +128,17 @@ func (g *ReplayGuard) checkLoss(u Use) *problem.Problem {
 	if issued > latest { //guard:lost-before never
 		return nil
 	}
-	return problem.New(problem.ReplayStoreUnavailable, "").WithLog("the token may have been used before the replay store lost its memory (at %d): sign a new one", at)
+	return problem.New(problem.ReplayStoreUnavailable,
+		"").WithLog("the token may have been used before the replay store lost its memory (at %d): sign a new one",
+		at)
 }
 
 func (g *ReplayGuard) deadAt(u Use) int64 { return u.Times.DeadAt(g.config.Forgiven.Leeway) }
 
 func (g *ReplayGuard) ask(now float64, u Use) *need.Need {
 	left := int64(math.Ceil(float64(g.deadAt(u)) - now))
-	return &need.Need{Kind: need.Claim, Issuer: u.Issuer, JTI: u.JTI, ID: replay.NewID(u.Issuer, u.JTI).String(), Seconds: left + storeGrace, Now: now}
+	return &need.Need{Kind: need.Claim, Issuer: u.Issuer, JTI: u.JTI, ID: replay.NewID(u.Issuer, u.JTI).String(),
+		Seconds: left + storeGrace, Now: now}
 }
 
 func (g *ReplayGuard) claimHere(now float64, u Use, accepted func() need.Step) need.Step {

@@ -12,7 +12,8 @@ func accepted() need.Step { return need.Done("accepted") }
 
 // use is a token that was issued at 1000.
 func use(jti string, expiresAt float64) Use {
-	return Use{"a", jti, &Times{Expires: Claim{Raw: "x", Seconds: expiresAt, kind: finite}, IssuedAt: Claim{Raw: "x", Seconds: 1000, kind: finite}}, 300}
+	return Use{"a", jti, &Times{Expires: Claim{Raw: "x", Seconds: expiresAt, kind: finite},
+		IssuedAt: Claim{Raw: "x", Seconds: 1000, kind: finite}}, 300}
 }
 
 func TestTheWindowAcceptsOnce(t *testing.T) {
@@ -50,7 +51,8 @@ func TestTheHostClaims(t *testing.T) {
 	}
 	ask := func() need.Step { return guard.Claim(1000.5, use("1", 1060), accepted) }
 	asked := ask().Need
-	if asked.Kind != need.Claim || asked.Issuer != "a" || asked.JTI != "1" || asked.ID != replay.NewID("a", "1").String() || asked.Seconds != 120 || asked.Now != 1000.5 || asked.Claimed != nil {
+	if asked.Kind != need.Claim || asked.Issuer != "a" || asked.JTI != "1" || asked.ID != replay.NewID("a",
+		"1").String() || asked.Seconds != 120 || asked.Now != 1000.5 || asked.Claimed != nil {
 		t.Errorf("%+v", asked)
 	}
 	for _, c := range []struct {
@@ -107,7 +109,8 @@ func TestALostMemory(t *testing.T) {
 			{"without iat, alive before", undated(1305), true},
 			{"without iat, never alive before", undated(1305.5), false},
 		} {
-			for _, step := range []need.Step{guard.Claim(1000, c.use, accepted), guard.ClaimLast(1000, c.use, accepted)} {
+			for _, step := range []need.Step{guard.Claim(1000, c.use, accepted),
+				guard.ClaimLast(1000, c.use, accepted)} {
 				if refused := code(step.Problem) == problem.ReplayStoreUnavailable; refused != c.refused || !refused && step.Need == nil {
 					t.Errorf("%s, %+v: %+v", c.name, forgiven, step)
 				}

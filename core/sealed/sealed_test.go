@@ -70,7 +70,8 @@ func TestBounds(t *testing.T) {
 func TestKeys(t *testing.T) {
 	key := bytes.Repeat([]byte{0xFB, 0xEF}, KeySize/2)
 	for _, text := range []string{
-		strings.Repeat("fbef", 16), strings.Repeat("FBEF", 16), strings.Repeat("--_v", 10) + "--8", strings.Repeat("++/v", 10) + "++8=",
+		strings.Repeat("fbef", 16), strings.Repeat("FBEF", 16), strings.Repeat("--_v", 10) + "--8",
+		strings.Repeat("++/v", 10) + "++8=",
 	} {
 		if found, err := ParseKey(text); err != nil || len(found) != KeySize {
 			t.Errorf("%s: %v", text, err)
@@ -79,7 +80,8 @@ func TestKeys(t *testing.T) {
 	if found, _ := ParseKey(strings.Repeat("fbef", 16)); !bytes.Equal(found, key) {
 		t.Errorf("%x", found)
 	}
-	for _, text := range []string{"", "secret", strings.Repeat("fbef", 15), strings.Repeat("fbef", 16) + "==", strings.Repeat("++/v", 10) + "++9=", strings.Repeat("a", 44)} {
+	for _, text := range []string{"", "secret", strings.Repeat("fbef", 15), strings.Repeat("fbef", 16) + "==",
+		strings.Repeat("++/v", 10) + "++9=", strings.Repeat("a", 44)} {
 		if _, err := ParseKey(text); err == nil || text != "" && strings.Contains(err.Error(), text) {
 			t.Errorf("%s: %v", text, err)
 		}

@@ -30,10 +30,12 @@ func (a *Access) checkAuthority() *fault {
 	case a.Authority != "":
 		return &fault{"authority", "is another one, and an authority has none of its own", "remove it"}
 	case a.JWKSURI != "":
-		return &fault{"jwks_uri", "is the key set of another one, and an authority signs with its own keys", "remove it"}
+		return &fault{"jwks_uri", "is the key set of another one, and an authority signs with its own keys",
+			"remove it"}
 	}
 	if _, err := agent.Canonical(a.BaseURL); err != nil {
-		return &fault{"base_url", err.Error(), "an authority is named by its URL, such as \"https://portal.example.com\""}
+		return &fault{"base_url", err.Error(),
+			"an authority is named by its URL, such as \"https://portal.example.com\""}
 	}
 	return nil
 }
@@ -152,7 +154,8 @@ func checkClient(c oauthclient.Config) *fault {
 	case c.ID == "":
 		return &fault{"client_id", "is missing", `write client_id: "caller"`}
 	case c.SecretHash == "" && c.PublicKey == "":
-		return &fault{"secret_hash", "is missing, and so is public_key", "write the secret_hash of a new client secret, or the client's public key"}
+		return &fault{"secret_hash", "is missing, and so is public_key",
+			"write the secret_hash of a new client secret, or the client's public key"}
 	case c.Scopes == nil:
 		return &fault{"scopes", "is missing", `write scopes: ["read"]`}
 	}

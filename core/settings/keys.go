@@ -90,14 +90,17 @@ var robutlerKeys = []key[Robutler]{
 
 var clientKeys = []key[oauthclient.Config]{
 	{"client_id", `"caller"`, textKey(func(c *oauthclient.Config) *string { return &c.ID }, checkClientID)},
-	{"secret_hash", "the secret_hash of a new client secret", textKey(func(c *oauthclient.Config) *string { return &c.SecretHash }, nil)},
+	{"secret_hash", "the secret_hash of a new client secret",
+		textKey(func(c *oauthclient.Config) *string { return &c.SecretHash }, nil)},
 	{"public_key", "a public key as PEM, JWK or JWKS", func(c *oauthclient.Config, v strictjson.Value) (f *fault) {
 		c.PublicKey, f = text(v, MaxKeyText, checkPublicKeys)
 		return f
 	}},
 	{"scopes", `["read"]`, textsKey(func(c *oauthclient.Config) *[]string { return &c.Scopes }, scope.CheckPattern)},
-	{"namespaces", `["production"]`, textsKey(func(c *oauthclient.Config) *[]string { return &c.Namespaces }, oauthclient.CheckWord)},
-	{"trust", `["verified"]`, textsKey(func(c *oauthclient.Config) *[]string { return &c.Trust }, oauthclient.CheckWord)},
+	{"namespaces", `["production"]`, textsKey(func(c *oauthclient.Config) *[]string { return &c.Namespaces },
+		oauthclient.CheckWord)},
+	{"trust", `["verified"]`, textsKey(func(c *oauthclient.Config) *[]string { return &c.Trust },
+		oauthclient.CheckWord)},
 	{"targets", `["@partner.*"]`, textsKey(func(c *oauthclient.Config) *[]string { return &c.Targets }, checkPattern)},
 }
 

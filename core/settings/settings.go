@@ -177,7 +177,8 @@ func (in *Input) misplaced(config strictjson.Value) *fault {
 	return firstUnknown(config, func(written string) *fault {
 		for _, name := range names {
 			if folded(name) == folded(written) {
-				return &fault{printable(written), "is an option of the program and no key of a configuration", "give it to the constructor, as the option " + printable(in.HostOptions[name])}
+				return &fault{printable(written), "is an option of the program and no key of a configuration",
+					"give it to the constructor, as the option " + printable(in.HostOptions[name])}
 			}
 		}
 		return nil

@@ -166,32 +166,39 @@ func TestOptionsOverride(t *testing.T) {
 // A host has options of its own beside the keys of a configuration.
 func TestHostOptions(t *testing.T) {
 	own := map[string]string{"bits": "keyBits", "keyBits": "keyBits"}
+	const misplaced = "is an option of the program and no key of a configuration: " +
+		"give it to the constructor, as the option keyBits"
 	for _, c := range []struct{ config, options, want string }{
-		{`{"key_bits": 2048}`, `{}`, "configuration: key_bits: is an option of the program and no key of a configuration: give it to the constructor, as the option keyBits"},
-		{`{"skills": {"auth": {"bits": 1}}}`, `{}`, "configuration: bits: is an option of the program and no key of a configuration: give it to the constructor, as the option keyBits"},
+		{`{"key_bits": 2048}`, `{}`, "configuration: key_bits: " + misplaced},
+		{`{"skills": {"auth": {"bits": 1}}}`, `{}`,
+			"configuration: bits: " + misplaced},
 		{`{}`, `{"keyBitz": 2048}`, "options: keyBitz: there is no such key: write keyBits or remove it"},
 		{`{}`, `{"keyDir": "x"}`, "options: keyDir: there is no such key: write keysDir or remove it"},
 		{`{}`, `{"replay": "x"}`, "options: replay: there is no such key: remove it"},
 		{`{"keyBitz": 1}`, `{}`, "configuration: keyBitz: there is no such key: remove it"},
 	} {
-		_, p := read(t, Input{Config: json.RawMessage(c.config), Options: json.RawMessage(c.options), HostOptions: own})
+		_, p := read(t, Input{Config: json.RawMessage(c.config), Options: json.RawMessage(c.options),
+			HostOptions: own})
 		if p == nil || p.Message != c.want {
 			t.Errorf("%s %s: %v", c.config, c.options, p)
 		}
 	}
-	if _, p := read(t, Input{Config: json.RawMessage(`{"realm": "a"}`), Options: json.RawMessage(`{"token_ttl": 60}`), HostOptions: own}); p != nil {
+	if _, p := read(t, Input{Config: json.RawMessage(`{"realm": "a"}`),
+		Options: json.RawMessage(`{"token_ttl": 60}`), HostOptions: own}); p != nil {
 		t.Error(p)
 	}
 }
 
 func TestAnAuthorityIsNamedByItsURL(t *testing.T) {
 	for _, issuer := range []string{"portal.example", "@portal", "portal"} {
-		_, p := read(t, Input{Config: json.RawMessage(`{}`), Options: json.RawMessage(`{"base_url": "` + issuer + `"}`), Authority: true})
+		_, p := read(t, Input{Config: json.RawMessage(`{}`),
+			Options: json.RawMessage(`{"base_url": "` + issuer + `"}`), Authority: true})
 		if p == nil || !strings.Contains(p.Message, "an authority is named by its URL") {
 			t.Errorf("%s: %v", issuer, p)
 		}
 	}
-	a, p := read(t, Input{Config: json.RawMessage(`{}`), Options: json.RawMessage(`{"base_url": "https://Portal.example/"}`), Authority: true})
+	a, p := read(t, Input{Config: json.RawMessage(`{}`),
+		Options: json.RawMessage(`{"base_url": "https://Portal.example/"}`), Authority: true})
 	if p != nil || a.BaseURL != "https://portal.example" {
 		t.Errorf("%+v %v", a, p)
 	}
@@ -251,7 +258,9 @@ func TestRefused(t *testing.T) {
 		{"scopes are a list", `{"allowed_scopes": []}`, `{"allowed_scopes": "read write"}`, "allowed_scopes"},
 		{"null in a list", `{"allowed_scopes": ["a"]}`, `{"allowed_scopes": [null]}`, "allowed_scopes[0]"},
 		{"issuer's spelling", `{"trusted_issuers": [{"issuer": "https://p.example"}]}`, `{"trusted_issuers": [{"issuer": "https://p.example:443"}]}`, "trusted_issuers[0].issuer"},
-		{"issuer's keys", `{"trusted_issuers": [{"issuer": "https://p.example", "jwksUri": "https://k.example"}]}`, `{"trusted_issuers": [{"issuer": "https://p.example", "jwksUri": "http://k.example"}]}`, "trusted_issuers[0].jwksUri"},
+		{"issuer's keys", `{"trusted_issuers": [{"issuer": "https://p.example", "jwksUri": "https://k.example"}]}`,
+			`{"trusted_issuers": [{"issuer": "https://p.example", "jwksUri": "http://k.example"}]}`,
+			"trusted_issuers[0].jwksUri"},
 		{"issuer's type", `{"trusted_issuers": [{"issuer": "https://p.example", "type": "user"}]}`, `{"trusted_issuers": [{"issuer": "https://p.example", "type": "User"}]}`, "trusted_issuers[0].type"},
 		{"issuers are mappings", `{"trusted_issuers": []}`, `{"trusted_issuers": ["https://p.example"]}`, "trusted_issuers[0]"},
 		{"issuer twice", `{"trusted_issuers": [{"issuer": "https://p.example"}]}`, `{"trusted_issuers": [{"issuer": "https://p.example"}, {"issuer": "https://p.example"}]}`, "trusted_issuers[1]"},
@@ -277,11 +286,17 @@ func TestRefused(t *testing.T) {
 		{"client's secret", one(`"scopes": [], "secret_hash": ` + quoted(secretHash())), one(`"scopes": [], "secret_hash": "secret"`), "clients[0]"},
 		{"client's key", one(`"scopes": [], "public_key": ` + publicKey()), one(`"scopes": [], "public_key": "key"`), "clients[0].public_key"},
 		{"issuer alone", `{"issuer": "https://i.example", "jwks_uri": "https://k.example"}`, `{"issuer": "https://i.example"}`, "issuer"},
-		{"a list that looks like hosts", `{"deny": ["@evil.example", "https://evil.example", "**"]}`, `{"deny": ["evil.example"]}`, "deny[0]"},
-		{"targets that look like hosts", one(`"targets": ["@a"], "scopes": [], "public_key": ` + publicKey()), one(`"targets": ["a"], "scopes": [], "public_key": ` + publicKey()), "clients[0].targets[0]"},
-		{"a label with its mark", one(`"trust": ["a"], "scopes": [], "public_key": ` + publicKey()), one(`"trust": ["#a"], "scopes": [], "public_key": ` + publicKey()), "clients[0].trust[0]"},
-		{"a namespace with its prefix", one(`"namespaces": ["a"], "scopes": [], "public_key": ` + publicKey()), one(`"namespaces": ["namespace:a"], "scopes": [], "public_key": ` + publicKey()), "clients[0].namespaces[0]"},
-		{"a key beside skills", `{"skills": {"auth": {}}, "google": {}, "name": "x"}`, `{"skills": {"auth": {}}, "deny": ["@a"]}`, "deny"},
+		{"a list that looks like hosts", `{"deny": ["@evil.example", "https://evil.example", "**"]}`,
+			`{"deny": ["evil.example"]}`, "deny[0]"},
+		{"targets that look like hosts", one(`"targets": ["@a"], "scopes": [], "public_key": ` + publicKey()),
+			one(`"targets": ["a"], "scopes": [], "public_key": ` + publicKey()), "clients[0].targets[0]"},
+		{"a label with its mark", one(`"trust": ["a"], "scopes": [], "public_key": ` + publicKey()),
+			one(`"trust": ["#a"], "scopes": [], "public_key": ` + publicKey()), "clients[0].trust[0]"},
+		{"a namespace with its prefix", one(`"namespaces": ["a"], "scopes": [], "public_key": ` + publicKey()),
+			one(`"namespaces": ["namespace:a"], "scopes": [], "public_key": ` + publicKey()),
+			"clients[0].namespaces[0]"},
+		{"a key beside skills", `{"skills": {"auth": {}}, "google": {}, "name": "x"}`,
+			`{"skills": {"auth": {}}, "deny": ["@a"]}`, "deny"},
 		{"keys_dir", `{"keys_dir": "keys"}`, `{"keys_dir": ["keys"]}`, "keys_dir"},
 		{"control characters", `{"keys_dir": "a b"}`, `{"keys_dir": "a\nb"}`, "keys_dir"},
 		{"length", `{"keys_dir": "` + strings.Repeat("a", MaxText) + `"}`, `{"keys_dir": "` + strings.Repeat("a", MaxText+1) + `"}`, "keys_dir"},

@@ -63,7 +63,8 @@ func beside(v strictjson.Value) *fault {
 	strictjson.Members(v.Raw, func(written string, _ strictjson.Value) bool {
 		k := lookUp(accessKeys, written)
 		if k != nil && k.name != "google" && k.name != "robutler" { //guard:config-beside never
-			f = &fault{printable(written), "stands beside skills, where it has no effect", "move it below skills: auth:"}
+			f = &fault{printable(written), "stands beside skills, where it has no effect",
+				"move it below skills: auth:"}
 		}
 		return f == nil
 	})
