@@ -1,17 +1,15 @@
 // Keys that are fetched over TLS: whom it trusts, and where redirects may lead. In processes of
 // their own, as a certificate authority is given to Node when it starts.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { known, run, runNode, temporaryFolder } from "./support.js";
+import { known, noOpenssl, runNode, selfSigned, temporaryFolder } from "./support.js";
 
 const entry = fileURLToPath(new URL("../../dist/index.js", import.meta.url));
 const folder = await temporaryFolder();
 const certificate = join(folder, "certificate.pem");
-const openssl = spawnSync("openssl", ["version"]).status === 0;
 
 const SCRIPT = `
 import { createPublicKey } from "node:crypto";
@@ -53,24 +51,9 @@ async function outcomes(env: NodeJS.ProcessEnv): Promise<Record<string, string>>
   return JSON.parse(stdout) as Record<string, string>;
 }
 
-describe("keys over TLS", { skip: openssl ? false : "there is no openssl here to make a certificate with" }, () => {
+describe("keys over TLS", { skip: noOpenssl }, () => {
   before(async () => {
-    const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
-    const args = [
-      "req",
-      "-x509",
-      "-newkey",
-      "rsa:2048",
-      "-nodes",
-      "-days",
-      "1",
-      "-keyout",
-      "key.pem",
-      "-out",
-      certificate,
-    ];
-    const made = await run("openssl", [...args, ...subject], { cwd: folder });
-    assert.equal(made.code, 0, made.stderr);
+    await selfSigned(folder, "DNS:localhost");
     await writeFile(join(folder, "signer.pem"), known.privatePem);
     await writeFile(join(folder, "tls.mjs"), SCRIPT);
   });

@@ -1,10 +1,13 @@
 // Real servers on free ports, started by cmd/servers/servers.py and stopped after the tests.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
+import { runNode, temporaryFolder } from "./support.js";
 
 const PROGRAM = fileURLToPath(new URL("../../../../cmd/servers/servers.py", import.meta.url));
 
@@ -117,4 +120,35 @@ function isFree(port: number): Promise<boolean> {
     probe.once("error", () => resolve(false));
     probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
   });
+}
+
+/** Two processes of node:cluster and two worker threads claim the same ids: each is claimed once. */
+export async function inProcessesAndThreads(store: string, url: string, options: object): Promise<void> {
+  const folder = await temporaryFolder();
+  const entry = JSON.stringify(new URL("../../dist/index.js", import.meta.url).href);
+  await writeFile(
+    join(folder, "main.mjs"),
+    `import cluster from "node:cluster";
+     import { Worker, isMainThread, parentPort } from "node:worker_threads";
+     import { createHash } from "node:crypto";
+     import { ${store} } from ${entry};
+     if (cluster.isPrimary && isMainThread) {
+       let won = 0, ended = 0;
+       const note = (count) => { won += count; if (++ended === 4) { console.log(won); process.exit(); } };
+       for (let index = 0; index < 2; index++) {
+         cluster.fork().on("message", note);
+         new Worker(new URL(import.meta.url)).on("message", note);
+       }
+     } else {
+       const store = new ${store}(${JSON.stringify(url)}, ${JSON.stringify(options)});
+       let won = 0;
+       for (let round = 0; round < 20; round++) {
+         const ids = Array.from({ length: 50 }, (_, index) => createHash("md5").update(round + "-" + index).digest("hex"));
+         won += (await Promise.all(ids.map((id) => store.claim(id, 60)))).filter(Boolean).length;
+       }
+       if (isMainThread) { process.send(won); process.disconnect(); } else parentPort.postMessage(won);
+     }`,
+  );
+  const { stdout, stderr } = await runNode([join(folder, "main.mjs")]);
+  assert.equal(stdout.trim(), "1000", stderr);
 }

@@ -1,8 +1,6 @@
 // The store in PostgreSQL, with a real server.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { after, afterEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
@@ -10,8 +8,8 @@ import pg from "pg";
 import { AgentAuth, PostgreSQLStore, type PostgreSQLStoreOptions, TallystickError } from "tallystick";
 import { agent } from "./agents.js";
 import { installInstead } from "./packages.js";
-import { missing, Server } from "./servers.js";
-import { Lines, rejectsWith, runNode, temporaryFolder, token } from "./support.js";
+import { inProcessesAndThreads, missing, Server } from "./servers.js";
+import { Lines, rejectsWith, runNode, token } from "./support.js";
 
 const newId = () => randomBytes(16).toString("hex");
 /** The name of tables that no other test uses. */
@@ -164,33 +162,7 @@ describe("a store in PostgreSQL", { skip: missing }, () => {
   });
 
   test("in processes of node:cluster and in worker threads each id is claimed once", async () => {
-    const folder = await temporaryFolder();
-    const entry = JSON.stringify(new URL("../../dist/index.js", import.meta.url).href);
-    await writeFile(
-      join(folder, "main.mjs"),
-      `import cluster from "node:cluster";
-       import { Worker, isMainThread, parentPort } from "node:worker_threads";
-       import { createHash } from "node:crypto";
-       import { PostgreSQLStore } from ${entry};
-       if (cluster.isPrimary && isMainThread) {
-         let won = 0, ended = 0;
-         const note = (count) => { won += count; if (++ended === 4) { console.log(won); process.exit(); } };
-         for (let index = 0; index < 2; index++) {
-           cluster.fork().on("message", note);
-           new Worker(new URL(import.meta.url)).on("message", note);
-         }
-       } else {
-         const store = new PostgreSQLStore(${JSON.stringify(server.url)}, { table: "${newTable()}", timeout: 20 });
-         let won = 0;
-         for (let round = 0; round < 20; round++) {
-           const ids = Array.from({ length: 50 }, (_, index) => createHash("md5").update(round + "-" + index).digest("hex"));
-           won += (await Promise.all(ids.map((id) => store.claim(id, 60)))).filter(Boolean).length;
-         }
-         if (isMainThread) { process.send(won); process.disconnect(); } else parentPort.postMessage(won);
-       }`,
-    );
-    const { stdout, stderr } = await runNode([join(folder, "main.mjs")]);
-    assert.equal(stdout.trim(), "1000", stderr);
+    await inProcessesAndThreads("PostgreSQLStore", server.url, { table: newTable(), timeout: 20 });
   });
 
   test("lets a program end that never closes it", async () => {

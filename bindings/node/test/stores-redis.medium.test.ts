@@ -1,9 +1,7 @@
 // The store in Redis, with a real server, by all supported versions of both packages.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmod, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
@@ -13,8 +11,8 @@ import { createClient as createClient4 } from "redis-4";
 import { AgentAuth, RedisStore, type RedisStoreOptions, TallystickError } from "tallystick";
 import { agent } from "./agents.js";
 import { installInstead, REDIS_PACKAGES } from "./packages.js";
-import { clusterPort, missing, Relay, Server } from "./servers.js";
-import { known, Lines, rejectsWith, runNode, temporaryFolder, token } from "./support.js";
+import { clusterPort, inProcessesAndThreads, missing, Relay, Server } from "./servers.js";
+import { known, Lines, noOpenssl, rejectsWith, runNode, selfSigned, temporaryFolder, token } from "./support.js";
 
 const newId = () => randomBytes(16).toString("hex");
 const open: RedisStore[] = [];
@@ -328,34 +326,7 @@ describe("a store in Redis", { skip: missing }, () => {
   }
 
   test("in processes of node:cluster and in worker threads each id is claimed once", async () => {
-    const folder = await temporaryFolder();
-    const entry = JSON.stringify(new URL("../../dist/index.js", import.meta.url).href);
-    const prefix = `${newId()}:`;
-    await writeFile(
-      join(folder, "main.mjs"),
-      `import cluster from "node:cluster";
-       import { Worker, isMainThread, parentPort } from "node:worker_threads";
-       import { createHash } from "node:crypto";
-       import { RedisStore } from ${entry};
-       if (cluster.isPrimary && isMainThread) {
-         let won = 0, ended = 0;
-         const note = (count) => { won += count; if (++ended === 4) { console.log(won); process.exit(); } };
-         for (let index = 0; index < 2; index++) {
-           cluster.fork().on("message", note);
-           new Worker(new URL(import.meta.url)).on("message", note);
-         }
-       } else {
-         const store = new RedisStore(${JSON.stringify(server.url)}, { prefix: "${prefix}", timeout: 20 });
-         let won = 0;
-         for (let round = 0; round < 20; round++) {
-           const ids = Array.from({ length: 50 }, (_, index) => createHash("md5").update(round + "-" + index).digest("hex"));
-           won += (await Promise.all(ids.map((id) => store.claim(id, 60)))).filter(Boolean).length;
-         }
-         if (isMainThread) { process.send(won); process.disconnect(); } else parentPort.postMessage(won);
-       }`,
-    );
-    const { stdout, stderr } = await runNode([join(folder, "main.mjs")]);
-    assert.equal(stdout.trim(), "1000", stderr);
+    await inProcessesAndThreads("RedisStore", server.url, { prefix: `${newId()}:`, timeout: 20 });
   });
 });
 
@@ -398,26 +369,9 @@ describe("a server that must not hold claims is refused:", { skip: missing }, ()
     await storeOf(server.url).claim(newId(), 5);
   });
 
-  test("one without TLS, and one whose certificate nobody knows", async (context) => {
-    if (spawnSync("openssl", ["version"]).status !== 0) return context.skip("there is no openssl here");
+  test("one without TLS, and one whose certificate nobody knows", { skip: noOpenssl }, async () => {
     const folder = await temporaryFolder();
-    const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
-    const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
-    const made = spawnSync("openssl", [
-      "req",
-      "-x509",
-      "-newkey",
-      "rsa:2048",
-      "-nodes",
-      "-days",
-      "2",
-      "-keyout",
-      key,
-      "-out",
-      cert,
-      ...subject,
-    ]);
-    assert.equal(made.status, 0, String(made.stderr));
+    const { key, certificate: cert } = await selfSigned(folder, "DNS:localhost,IP:127.0.0.1");
     for (const file of [folder, key, cert]) await chmod(file, 0o755);
     const plain = await Server.start("redis");
     const port = await clusterPort();

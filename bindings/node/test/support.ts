@@ -1,7 +1,7 @@
 // What the tests share: keys made at test time, servers on loopback, temporary folders. Everything
 // is stopped again.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders, type RequestListener, request } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -183,4 +183,18 @@ export function run(
     child.on("error", reject);
     child.on("close", (code) => resolve({ code, stdout, stderr }));
   });
+}
+
+/** Why tests that need a certificate are skipped, else false. */
+export const noOpenssl: string | false =
+  spawnSync("openssl", ["version"]).status === 0 ? false : "there is no openssl here to make a certificate with";
+
+/** Makes a certificate for some names (`DNS:localhost`) that nobody else signed, and its key. */
+export async function selfSigned(folder: string, names: string): Promise<{ key: string; certificate: string }> {
+  const [key, certificate] = [join(folder, "key.pem"), join(folder, "certificate.pem")];
+  const form = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"];
+  const subject = ["-subj", "/CN=localhost", "-addext", `subjectAltName=${names}`];
+  const made = await run("openssl", [...form, "-keyout", key, "-out", certificate, ...subject]);
+  assert.equal(made.code, 0, made.stderr);
+  return { key, certificate };
 }

@@ -77,7 +77,7 @@ def _run(kind: str, options: dict[str, Any]) -> Iterator[Any]:
     try:
         server = getattr(servers, kind)(**options)
     except servers.MissingError as missing:
-        pytest.skip(str(missing))
+        pytest.skip(f"{missing}: the store is not tried on a server in this run")
     with server:
         yield server
 
