@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from tallystick._access.config import read_settings
 from tallystick._access.config_file import Document, read_document, stamp_of
-from tallystick._core.forks import ForkAware, entered_child_unannounced
+from tallystick._core.forks import entered_child_unannounced
 from tallystick._core.problems import error
+from tallystick._files.watched_file import Glances
 from tallystick.errors import TallystickError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ SETTLED = 0.1
 """Seconds for which a file must not have changed: a half of it may be a configuration, too."""
 
 
-class Policy(ForkAware):
+class Policy(Glances):
     """The configuration of one agent, and what may become of it. Thread-safe and fork-safe.
 
     ``access``
@@ -48,10 +48,8 @@ class Policy(ForkAware):
         self._core = core
         self._options = options
         self._logger = logger
-        self._lock = threading.Lock()
         self._path = config.path if isinstance(config, Document) else ""
         self._seen = config.stamp if isinstance(config, Document) else None
-        self._next_look = 0.0
         self.settings = read_settings(core, config, options, logger)
         self.access = self.settings.access
         self.refused = ""
@@ -66,16 +64,8 @@ class Policy(ForkAware):
         A version that is wrong is logged once, and the one before it stays. It does not wait for
         another thread that is doing the same.
         """
-        if not self._path or time.monotonic() < self._next_look:
-            return
-        entered_child_unannounced()
-        lock = self._lock
-        if not lock.acquire(blocking=False):
-            return
-        try:
-            self._look(deliver)
-        finally:
-            lock.release()
+        if self._path:
+            self._glance(LOOK_EVERY, lambda: self._look(deliver))
 
     def reload(self, deliver: Deliver, config: Mapping[str, Any] | None) -> None:
         """Let another configuration hold now, or the file as it is. Raises ``invalid_config``."""
@@ -90,16 +80,13 @@ class Policy(ForkAware):
                 self._seen = config.stamp
             self._hold(deliver, config)
 
-    def after_fork_in_child(self) -> None:
-        self._lock = threading.Lock()
-
     def _look(self, deliver: Deliver) -> None:
-        self._next_look = time.monotonic() + LOOK_EVERY
+        self._looked = time.monotonic()
         stamp = stamp_of(self._path)
         if stamp == self._seen:
             return
         if stamp is not None and 0 <= time.time() - stamp[0] / 1e9 < SETTLED:
-            self._next_look = time.monotonic() + SETTLED
+            self._looked += SETTLED - LOOK_EVERY
             return
         self._seen = stamp
         try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Deliver = Callable[[dict[str, Any]], None]
 
-__all__ = ["Source", "WatchedFile"]
+__all__ = ["Glances", "Source", "WatchedFile"]
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the file."""
@@ -33,17 +33,43 @@ class Source(Protocol):
         """Deliver members for ``engine.feed`` if they have changed."""
 
 
-class WatchedFile(ForkAware):
+class Glances(ForkAware):
+    """Looks at something from time to time, in one thread at a time. Thread-safe and fork-safe."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._looked = 0.0
+
+    def _glance(self, every: float, look: Callable[[], None]) -> None:
+        """Look if the last look is so many seconds ago.
+
+        It does not wait for another thread that is doing the same.
+        """
+        if time.monotonic() - self._looked < every:
+            return
+        entered_child_unannounced()
+        lock = self._lock
+        if not lock.acquire(blocking=False):
+            return
+        try:
+            look()
+        finally:
+            lock.release()
+
+    def after_fork_in_child(self) -> None:
+        self._lock = threading.Lock()
+
+
+class WatchedFile(Glances):
     """Remembers which version of a shared file was delivered. Thread-safe and fork-safe."""
 
     def __init__(self, file: SharedFile, logger: logging.Logger) -> None:
         super().__init__()
         self.file = file
         self._logger = logger
-        self._lock = threading.Lock()
         self._seen: Look | None = None
         self._found = False
-        self._looked = 0.0
         self._complained = ""
         self._stray = ""
 
@@ -80,19 +106,7 @@ class WatchedFile(ForkAware):
         If that fails, the content of before stays in use, the log says so once, and the next
         look tries again. It does not wait for another thread that is doing the same.
         """
-        if time.monotonic() - self._looked < LOOK_EVERY:
-            return
-        entered_child_unannounced()
-        lock = self._lock
-        if not lock.acquire(blocking=False):
-            return
-        try:
-            self._look(deliver)
-        finally:
-            lock.release()
-
-    def after_fork_in_child(self) -> None:
-        self._lock = threading.Lock()
+        self._glance(LOOK_EVERY, lambda: self._look(deliver))
 
     def _look(self, deliver: Callable[[str | None], None]) -> None:
         self._looked = time.monotonic()
