@@ -224,7 +224,7 @@ cmd/bench/node_modules/.package-lock.json: cmd/bench/package-lock.json
 	@touch $@
 
 .PHONY: bench-load
-bench-load: python setup-servers ## measure a Flask agent under gunicorn with each store, by wrk
+bench-load: python node setup-servers cmd/bench/node_modules/.package-lock.json ## measure agents with each store, by wrk
 	@$(VENV_PYTHON) cmd/bench/load.py
 
 .PHONY: generate

@@ -1,4 +1,4 @@
-"""The application of load.py. ``GUARD`` says who verifies: nothing, a store's URL, or by hand."""
+"""The application of load.py. ``GUARD`` says who verifies: nothing, a store's URL, or PyJWT."""
 
 import hashlib
 import logging
@@ -44,7 +44,7 @@ def by_hand() -> Any:
 
 if GUARD == "none":
     view: Any = agent
-elif GUARD == "by hand":
+elif GUARD == "PyJWT":
     view = by_hand()
 else:
     view = AgentAuth(KEYS, store=GUARD).require_auth(agent)

@@ -1,6 +1,8 @@
 package generate
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"strings"
 )
 
@@ -81,6 +83,12 @@ func configDefaults(a *area) {
 		call("config.read", configured(object{"allow": nil, "authority": nil, "token_ttl": nil}), "", okIncludes(object{"access": defaults(), "mode": "self-issued"})))
 }
 
+// documentsOf are the names of an agent's documents in a store that replicas share.
+func documentsOf(baseURL string) object {
+	half := sha256.Sum256([]byte(baseURL))
+	return object{"ring": fmt.Sprintf("ring-%x", half[:16]), "clients": fmt.Sprintf("clients-%x", half[:16])}
+}
+
 func seedReference(a *area) {
 	seed := object{
 		"authority": "https://robutler.ai", "agent_id": "my-agent", "base_url": "@my-agent", "token_ttl": 300,
@@ -100,7 +108,8 @@ func seedReference(a *area) {
 	file := object{"skills": object{"auth": seed}}
 	full := literal(object{"config": file, "variables": variables, "source": "auth.yaml"}).(object)
 	a.accept("seed", "the seed's full reference, as its file has it", reference,
-		call("config.read", full, "", ok(object{"access": access, "mode": "portal", "keys_dir": "~/.webagents/keys", "inactive": []object{
+		call("config.read", full, "", ok(object{"access": access, "mode": "portal", "keys_dir": "~/.webagents/keys",
+			"documents": documentsOf("https://robutler.ai/agents/my-agent"), "inactive": []object{
 			{"key": "google", "reason": "sign-in through Google is not active: the key is read and has no effect"},
 			{"key": "robutler", "reason": "sign-in through Robutler is not active: client_id and client_secret serve at the authority's token endpoint only"},
 		}})))
@@ -368,6 +377,9 @@ func configOptions(a *area) {
 	a.reject("options-of-host-in-file", "options-of-host", "or in a file, in the other spelling", source,
 		refusesConfig(configured(object{"skills": object{"auth": object{"keyBits": 2048}}}).with(host)))
 	authority := object{"config": object{}, "authority": true}
+	a.accept("authority-documents", "the names of its documents follow from its URL", "abi.md config.read",
+		call("config.read", authority.with(object{"options": object{"base_url": portalURL}}), "",
+			okIncludes(object{"documents": documentsOf(portalURL)})))
 	a.accept("authority-url", "an authority is named by its URL", source,
 		readsConfig(authority.with(object{"options": object{"base_url": portalURL}}), object{"base_url": portalURL}))
 	a.reject("authority-name", "authority-url", "not by a name below another one", source,

@@ -4,6 +4,7 @@ import (
 	"github.com/tallystick/tallystick/core/address"
 	"github.com/tallystick/tallystick/core/agent"
 	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/sealed"
 	"github.com/tallystick/tallystick/core/settings"
 	"github.com/tallystick/tallystick/core/trust"
 )
@@ -96,5 +97,13 @@ func configRead(_ *Core, r *ConfigReadRequest, _ []byte) (ConfigReadResult, *pro
 	if p != nil {
 		return ConfigReadResult{}, p
 	}
-	return ConfigReadResult{marshal(access), access.Mode(), access.KeysDir, access.Inactive()}, nil
+	return ConfigReadResult{marshal(access), access.Mode(), access.KeysDir, documentNames(access.BaseURL),
+		access.Inactive()}, nil
+}
+
+func documentNames(baseURL string) *DocumentNames {
+	if baseURL == "" {
+		return nil
+	}
+	return &DocumentNames{Ring: sealed.Name("ring", baseURL), Clients: sealed.Name("clients", baseURL)}
 }

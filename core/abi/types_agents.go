@@ -174,6 +174,16 @@ type ConfigReadResult struct {
 	Mode string `json:"mode"`
 	// default ~/.webagents/keys
 	KeysDir string `json:"keys_dir"`
+	// where base_url is known: what its documents are called in a store that replicas share
+	Documents *DocumentNames `json:"documents,omitempty"`
 	// keys that have no effect
 	Inactive []settings.Inactive `json:"inactive"`
+}
+
+// DocumentNames are for document.seal and document.open.
+type DocumentNames struct {
+	// "ring-" and 32 hex digits: the first half of the SHA-256 of base_url
+	Ring string `json:"ring"`
+	// "clients-" and the same: an authority's registered clients
+	Clients string `json:"clients"`
 }

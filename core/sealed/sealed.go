@@ -7,6 +7,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -61,6 +62,13 @@ func Open(key []byte, name string, version int64, value []byte) ([]byte, error) 
 		return nil, errSealed
 	}
 	return document, nil
+}
+
+// Name is what a document of an agent is called where it lies: agents of one name at
+// different URLs may share a store.
+func Name(kind, baseURL string) string {
+	sum := sha256.Sum256([]byte(baseURL))
+	return kind + "-" + hex.EncodeToString(sum[:16])
 }
 
 // ParseKey reads a key-encryption key as people make one: base64, base64url or hex.

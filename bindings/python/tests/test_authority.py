@@ -36,7 +36,7 @@ from tallystick import (
     UnknownIssuerError,
     new_client_secret,
 )
-from tallystick._files import watched_file
+from tallystick._files import watched_text
 from test_access_gunicorn import ask
 
 if TYPE_CHECKING:
@@ -349,7 +349,7 @@ def test_a_secret_and_a_key_at_once(portal: Portal, keys: KeyPair) -> None:
 def test_several_processes_serve_one_authority(
     portal: Portal, tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watched_file, "LOOK_EVERY", 0)
+    monkeypatch.setattr(watched_text, "LOOK_EVERY", 0)
     endpoint, site = portal
     with Authority(site.url, keys_dir=tmp_path / "authority", backend=backend) as other:
         secret = other.register_client("alice", scopes=["read"]).client_secret
@@ -366,7 +366,7 @@ def test_clients_stay_when_their_file_vanishes(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(watched_file, "LOOK_EVERY", 0)
+    monkeypatch.setattr(watched_text, "LOOK_EVERY", 0)
     endpoint, site = portal
     folder = tmp_path / "authority"
     assert endpoint.remove_client("nobody") is False  # no document yet: none is gone

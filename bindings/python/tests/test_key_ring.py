@@ -18,7 +18,7 @@ from support import DEADLINE, KeyPair, in_child, newest
 from tallystick import AuthSkill, InvalidConfigError, KeyManager
 from tallystick._core.core import call_json
 from tallystick._core.loading import load_core
-from tallystick._files import watched_file
+from tallystick._files import watched_text
 from tallystick._files.key_ring import ring_file
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def test_many_processes_that_start_together_make_one_ring(tmp_path: Path) -> Non
 
 
 def test_a_rotation_is_seen_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watched_file, "LOOK_EVERY", 0)
+    monkeypatch.setattr(watched_text, "LOOK_EVERY", 0)
     one, two = skill(tmp_path / "k"), skill(tmp_path / "k")
     before = two.generate_token(BOB)
     rotated = one.rotate_keys()
@@ -97,7 +97,7 @@ def test_a_rotation_is_seen_by_others(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_ring_that_cannot_be_read_once_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(watched_file, "LOOK_EVERY", 0)
+    monkeypatch.setattr(watched_text, "LOOK_EVERY", 0)
     one, two = skill(tmp_path / "k"), skill(tmp_path / "k")
 
     def short_of_descriptors() -> list[str]:
@@ -136,7 +136,7 @@ def test_stolen_keys_are_revoked_at_once(tmp_path: Path) -> None:
 def test_the_file_is_looked_at_once_a_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watched_file, "LOOK_EVERY", 3600)
+    monkeypatch.setattr(watched_text, "LOOK_EVERY", 3600)
     one, two = skill(tmp_path / "k"), skill(tmp_path / "k")
     before = two.verify_token(two.generate_token(BOB)).key_id
     one.rotate_keys()
@@ -147,7 +147,7 @@ def test_the_file_is_looked_at_once_a_second(
 def test_a_ring_that_is_damaged_while_running_goes_on_in_memory(
     tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(watched_file, "LOOK_EVERY", 0)
+    monkeypatch.setattr(watched_text, "LOOK_EVERY", 0)
     running = skill(tmp_path / "k")
     path = newest(tmp_path / "k" / "bob.ring.json")
     good = path.read_text()

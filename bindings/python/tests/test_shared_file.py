@@ -17,7 +17,8 @@ from disks import can_forbid, forbid_hard_links
 from support import in_child, newest, unprivileged
 from tallystick import InvalidConfigError
 from tallystick._files.private_text import MAX_SIZE, read_private
-from tallystick._files.shared_file import KEEP, Document, SharedFile
+from tallystick._files.shared_file import KEEP, SharedFile
+from tallystick._files.shared_text import Document
 
 
 @pytest.fixture

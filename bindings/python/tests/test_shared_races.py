@@ -7,79 +7,21 @@ import errno
 import json
 import os
 import re
-import shutil
-import signal
-import subprocess
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from disks import can_forbid, forbid_hard_links
-from support import APPS, newest
+from shared_peers import LANGUAGES, Peer, needs_node, race
+from support import newest
 from tallystick import new_client_secret
 from tallystick._files.shared_file import KEEP, SharedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
-ENTRY = Path(__file__).parents[2] / "node" / "dist" / "index.js"
-NODE = shutil.which("node")
-
-needs_node = pytest.mark.skipif(
-    NODE is None or not ENTRY.exists(), reason="the Node package is not built here: make node"
-)
 SECRET_HASH = new_client_secret().secret_hash
-LANGUAGES = ["python", pytest.param("node", marks=needs_node)]
-
-
-class Peer:
-    """An authority in a process of its own; see apps/shared_authority.py."""
-
-    def __init__(
-        self, language: str, folder: Path, before: Callable[[], None] | None = None
-    ) -> None:
-        command = [sys.executable, str(APPS / "shared_authority.py"), str(folder)]
-        if language == "node":
-            command = [str(NODE), str(APPS / "shared_authority.mjs"), str(ENTRY), str(folder)]
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-            preexec_fn=before,
-        )
-
-    def __enter__(self) -> Peer:
-        assert self.read() == "ready"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        with self.process:
-            pass  # closes its pipes and waits
-
-    def say(self, line: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def read(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
-
-    def ask(self, line: str) -> str:
-        self.say(line)
-        return self.read()
-
-    def wait_until_stopped(self) -> None:
-        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
-
-    def go_on(self) -> str:
-        self.process.send_signal(signal.SIGCONT)
-        return self.read()
 
 
 def register(file: SharedFile, name: str) -> None:
@@ -246,15 +188,6 @@ def peers(folder: Path) -> Iterator[list[Peer]]:
     finally:
         for peer in started:
             peer.__exit__()
-
-
-def race(peers: list[Peer], lines: Any) -> list[list[str]]:
-    """Have every process do all its lines, at the same time as the others."""
-    for number, peer in enumerate(peers):
-        assert peer.process.stdin is not None
-        peer.process.stdin.write("".join(line + "\n" for line in lines(number)))
-        peer.process.stdin.close()
-    return [peer.process.stdout.read().split("\n")[:-1] for peer in peers if peer.process.stdout]
 
 
 @needs_node

@@ -260,7 +260,7 @@ def test_a_store_of_this_package_must_refuse_wrong_ids(tmp_path: Path) -> None:
 def test_an_outage_is_no_pass_and_no_wait(
     store: type[Files], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tallystick.testing.PATIENCE", 6)
+    monkeypatch.setattr("tallystick.testing.processes.PATIENCE", 6)
     outage = {"pause": (tmp_path / "down").touch, "resume": (tmp_path / "down").unlink}
     with pytest.raises(StoreTestError, match=says):
         check(partial(store, tmp_path), **outage, timeout=0.5)

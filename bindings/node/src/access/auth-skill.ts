@@ -134,12 +134,13 @@ export class AuthSkill implements Endpoint {
   /**
    * Waits until the core and the keys are loaded.
    *
-   * @returns its identity: `agentId`, `mode`, `name`, `baseUrl`, `issuer`, `keyId`.
+   * @returns its identity (`agentId`, `mode`, `name`, `baseUrl`, `issuer`, `keyId`), and in
+   *   `policyRefused` why the newest version of its file does not hold.
    * @throws {@link TallystickError} if the skill cannot start.
    */
   async ready(): Promise<Identity> {
     const { engine } = await this.#lifecycle.running();
-    return identityOf(engine.opened, engine.keyId);
+    return { ...identityOf(engine.opened, engine.keyId), policyRefused: engine.policyRefused };
   }
 
   /**
@@ -403,7 +404,7 @@ async function start(
   const startup = await readSettings(source, program, options);
   const reading = { core: startup.core, program, variables: options.variables ?? process.env, logger };
   const policy = new Policy(reading, source, startup.read);
-  const engine = await openEngine(startup, options, { role: "agent", policy, issuerKeys: keys, crypto });
+  const engine = await openEngine(startup, options, async () => ({ role: "agent", policy, issuerKeys: keys, crypto }));
   return {
     core: startup.core,
     engine,

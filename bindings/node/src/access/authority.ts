@@ -20,14 +20,14 @@ import { ENDPOINT, type Endpoint, type EndpointService, type MountOptions } from
 import { type FetchEndpoints, fetchEndpoints } from "../hosts/fetch.js";
 import { type NodeEndpoints, nodeEndpoints } from "../hosts/node.js";
 import { Refusals } from "../http/refusal.js";
-import { checkStore, STORE } from "../stores/open.js";
+import { checkStore, checkStoreKey, STORE } from "../stores/open.js";
 import type { Store } from "../stores/store.js";
 import {
   type ClientEntry,
   type ClientSecret,
   type ClientsDocument,
-  clientsFile,
   makeSecret,
+  readClients,
   refusedClient,
 } from "./clients.js";
 import { expandHome, readAuthority } from "./config.js";
@@ -43,7 +43,10 @@ const DEFAULT_KEYS_DIR = "~/.tallystick/authority";
 export interface AuthorityOptions extends HostOptions {
   /** Folder of its signing keys. Default: `~/.tallystick/authority`. */
   readonly keysDir?: string | undefined;
-  /** File of its clients. Default: `clients.json` in `keysDir`. */
+  /**
+   * File of its clients. Default: `clients.json` in `keysDir`. With `storeKey`: what the clients in
+   * the store begin with.
+   */
   readonly clientsFile?: string | undefined;
   /** Lifetime of its tokens, in seconds, 1 to 86,400. Default: 300. */
   readonly tokenTtl?: number | undefined;
@@ -126,6 +129,7 @@ export class Authority implements Endpoint {
     const own = checkOptions("Authority", options, OPTIONS);
     checkTogether("Authority", own);
     checkStore("Authority", own.store);
+    checkStoreKey("Authority", own.store, own.storeKey);
     this.#logger = own.logger ?? consoleLogger;
     this.#lifecycle = new Lifecycle("Authority", start(issuer, own, this.#logger), this.#logger);
     const refusals = new Refusals(this.#logger, undefined);
@@ -260,7 +264,8 @@ export class Authority implements Endpoint {
   /** The engine, with the present clients of the file. */
   async #current(): Promise<AccessEngine> {
     const { engine, clients } = await this.#lifecycle.running();
-    if (clients.due && (await clients.refresh())) this.#feed(engine, clients.current);
+    const look = clients.refresh(() => this.#feed(engine, clients.current));
+    if (look !== undefined) await look;
     return engine;
   }
 
@@ -355,13 +360,17 @@ async function start(issuer: string, options: AuthorityOptions, logger: Logger):
     }),
   );
   const startup = { core, read, keysDir: expandHome(keysDir) };
-  const clients = clientsFile(expandHome(file ?? join(startup.keysDir, "clients.json")), logger);
-  await clients.read();
-  const present = () => clients.current?.clients ?? [];
-  const engine = await openEngine(startup, options, { role: "authority", crypto, clients: present });
+  const path = expandHome(file ?? join(startup.keysDir, "clients.json"));
+  let clients: SharedDocument<ClientsDocument> | undefined;
+  const engine = await openEngine(startup, options, async (stored) => {
+    const document = await stored?.open(read.documents?.clients ?? "", "list of clients");
+    const found = await readClients(path, document, logger);
+    clients = found;
+    return { role: "authority", crypto, clients: () => found.current?.clients ?? [] };
+  });
   return {
     engine,
-    clients,
+    clients: clients as SharedDocument<ClientsDocument>,
     newSecret: (secret) => makeSecret(startup.core, "registerClient", secret),
   };
 }

@@ -7,6 +7,8 @@ import { checkValue, TEXT } from "../core/options.js";
 import type { Core } from "../core/portable/core.js";
 import { TallystickError } from "../errors.js";
 import { SharedDocument } from "../files/shared-document.js";
+import { SharedFile } from "../files/shared-file.js";
+import type { SharedText } from "../files/shared-text.js";
 
 /** A client's secret, and the hash of it that is stored. */
 export interface ClientSecret {
@@ -62,9 +64,25 @@ export interface ClientsDocument {
 /** One registered client. */
 export type ClientEntry = Config;
 
-/** The file of clients. The core checks the entries; here each must have an id. */
-export function clientsFile(path: string, logger: Logger): SharedDocument<ClientsDocument> {
-  return new SharedDocument(path, "clients file", clientsOf, logger);
+/**
+ * The registered clients. The core checks the entries; here each must have an id.
+ *
+ * @param stored - Where they lie instead of in the file. They begin with those of the file, if it
+ *   is there.
+ */
+export async function readClients(
+  path: string,
+  stored: SharedText | undefined,
+  logger: Logger,
+): Promise<SharedDocument<ClientsDocument>> {
+  const file = new SharedFile(path);
+  const clients = new SharedDocument(stored ?? file, "clients file", clientsOf, logger);
+  if ((await clients.read()) !== undefined || stored === undefined) return clients;
+  const former = await new SharedDocument(file, "clients file", clientsOf, logger).read();
+  if (former === undefined) return clients;
+  await clients.update(async (present) => (present === undefined ? former : undefined));
+  logger.warn(`the clients start with those of ${file.place}, which is not used any more`);
+  return clients;
 }
 
 /**

@@ -53,7 +53,6 @@ export class AccessEngine {
   readonly #used: UsedTokens;
   readonly #host: Host;
   readonly #logger: Logger;
-  #refreshing: Promise<void> | undefined;
 
   /** @throws {@link TallystickError} if the core refuses the configuration. */
   constructor(core: Core, host: Host) {
@@ -115,7 +114,8 @@ export class AccessEngine {
    * process changed them.
    */
   async runWithKeys<T>(op: string, request: object, body?: Uint8Array): Promise<T> {
-    if (this.#keys?.due === true) await this.#refresh(this.#keys);
+    const look = this.#keys?.refresh(this.#feedRing);
+    if (look !== undefined) await look;
     return this.run<T>(op, request, body);
   }
 
@@ -143,26 +143,14 @@ export class AccessEngine {
     await this.#used.close();
   }
 
-  #refresh(keys: SigningKeys): Promise<void> {
-    this.#refreshing ??= keys
-      .refresh()
-      .then((changed) => {
-        if (changed) this.#feedRing(keys);
-      })
-      .finally(() => {
-        this.#refreshing = undefined;
-      });
-    return this.#refreshing;
-  }
-
   /** If the ring has become wrong, there is a warning, and the keys in memory stay. */
-  #feedRing(keys: SigningKeys): void {
+  readonly #feedRing = (): void => {
     try {
-      this.feed({ ring: keys.document });
+      this.feed({ ring: this.#keys?.document });
     } catch (error) {
       this.#logger.warn(`the key ring: ${reason(error)}; the keys in memory stay in use`);
     }
-  }
+  };
 
   #needs(host: Host): Needs {
     const flights = new Flights((need) => this.#http.fetch(need));
@@ -219,6 +207,11 @@ export interface Identity {
   readonly name: string;
   /** Thumbprint of the key that signs; "" if its authority signs. */
   readonly keyId: string;
+  /**
+   * Why the newest version of a skill's configuration file does not hold; "" if it does, undefined
+   * for an authority.
+   */
+  readonly policyRefused?: string;
 }
 
 /** How much is held in memory. */

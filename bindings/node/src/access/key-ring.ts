@@ -11,6 +11,8 @@ import { reason, shown } from "../core/text.js";
 import { TallystickError } from "../errors.js";
 import { isMissing, readSecret } from "../files/private-text.js";
 import { SharedDocument } from "../files/shared-document.js";
+import { SharedFile } from "../files/shared-file.js";
+import type { SharedText } from "../files/shared-text.js";
 import type { RingDocument, RingKey, Rotation, RotationOptions, SigningKeys } from "./signing-keys.js";
 
 // How often the core may ask for more keys.
@@ -29,16 +31,19 @@ interface KeyRingOptions {
   /** How long a token of a key may be used, in seconds. The key is published that long. */
   readonly lifetime: number;
   readonly bits?: KeyBits | undefined;
+  /** Where it lies instead of in a file. It begins with the ring of that file, if there is one. */
+  readonly stored?: SharedText | undefined;
 }
 
 /**
- * The keys of an agent or an authority, in one file that its processes share and change without a
- * lock (`files.md`).
+ * The keys of an agent or an authority, which its processes share: in a file that they change
+ * without a lock (`files.md`), or in a store of replicas.
  */
 export class KeyRing implements SigningKeys {
   readonly signing = "host";
   readonly #core: Core;
-  readonly #file: SharedDocument<RingDocument>;
+  readonly #ring: SharedDocument<RingDocument>;
+  readonly #file: SharedFile;
   readonly #options: KeyRingOptions;
   readonly #logger: Logger;
   readonly #legacy: string;
@@ -49,39 +54,36 @@ export class KeyRing implements SigningKeys {
     this.#core = core;
     this.#options = options;
     this.#logger = logger;
-    this.#file = new SharedDocument(join(options.folder, `${stem}.ring.json`), "key ring", ringOf, logger);
+    this.#file = new SharedFile(join(options.folder, `${stem}.ring.json`));
+    this.#ring = new SharedDocument(options.stored ?? this.#file, "key ring", ringOf, logger);
     this.#legacy = join(options.folder, `${stem}.pem`);
   }
 
   get document(): RingDocument {
-    const { version, keys } = this.#file.current ?? { version: 1, keys: [] };
+    const { version, keys } = this.#ring.current ?? { version: 1, keys: [] };
     return { version, keys: keys.map((key) => this.#withoutPrivate(key)) };
   }
 
-  get due(): boolean {
-    return this.#file.due;
-  }
-
   /**
-   * Reads the file, or creates it.
+   * Reads the ring, or creates it.
    *
    * @throws {@link TallystickError} `invalid_config` if it can neither be read nor created,
    *   `invalid_key` for its keys.
    */
   async load(): Promise<void> {
-    if ((await this.#file.read()) === undefined) await this.#make();
+    if ((await this.#ring.read()) === undefined) await this.#make();
     else await this.#tidy();
   }
 
-  async refresh(): Promise<boolean> {
-    return this.#file.refresh();
+  refresh(changed: () => void): Promise<void> | undefined {
+    return this.#ring.refresh(changed);
   }
 
   async rotate({ force = false, revoke = false }: RotationOptions): Promise<Rotation> {
     let rotation: Rotation | undefined;
     // Made once, even if the update is tried several times.
     const fresh: string[] = [];
-    await this.#file.update(async (ring) => {
+    await this.#ring.update(async (ring) => {
       if (ring === undefined) {
         throw new Error("it is gone: restore it from a copy; a restart without it makes new keys");
       }
@@ -107,17 +109,29 @@ export class KeyRing implements SigningKeys {
   }
 
   async #make(): Promise<void> {
-    const fresh = await this.#imported();
-    await this.#file.update(async (ring) => (ring === undefined ? (await this.#update({}, fresh)).ring : undefined));
+    const former = await this.#former();
+    const fresh = former === undefined ? await this.#imported() : [];
+    const begin = former === undefined ? {} : { ring: former };
+    await this.#ring.update(async (ring) => (ring === undefined ? (await this.#update(begin, fresh)).ring : undefined));
+  }
+
+  /** The ring of the file, where the ring lies elsewhere from now on. */
+  async #former(): Promise<RingDocument | undefined> {
+    if (this.#options.stored === undefined) return undefined;
+    const former = await new SharedDocument(this.#file, "key ring", ringOf, this.#logger).read();
+    if (former !== undefined) {
+      this.#logger.warn(`the key ring starts with that of ${this.#file.place}, which is not used any more`);
+    }
+    return former;
   }
 
   /** Drops keys whose last token has expired, and makes keys that are missing. */
   async #tidy(): Promise<void> {
-    const { changed, missing } = this.#ask({ ring: this.#file.current });
+    const { changed, missing } = this.#ask({ ring: this.#ring.current });
     if (!changed && missing === 0) return;
     const fresh: string[] = [];
     try {
-      await this.#file.update(async (ring) => {
+      await this.#ring.update(async (ring) => {
         const updated = await this.#update({ ring }, fresh);
         return updated.changed ? updated.ring : undefined;
       });
@@ -164,7 +178,7 @@ export class KeyRing implements SigningKeys {
   }
 
   #fromFile(kid: string): Halves {
-    const key = this.#file.current?.keys.find((candidate) => candidate.kid === kid);
+    const key = this.#ring.current?.keys.find((candidate) => candidate.kid === kid);
     if (key?.private_pem === undefined) throw new Error(`the ring holds no private key ${kid}`);
     return this.#halvesOf(kid, key.private_pem);
   }

@@ -1,7 +1,7 @@
 import { misuse } from "../core/answers.js";
 import type { Logger } from "../core/console.js";
 import { checkLibrary } from "../core/load.js";
-import { BACKEND, BITS, LOGGER, PATH, type Rules } from "../core/options.js";
+import { BACKEND, BITS, LOGGER, PATH, type Rules, TEXT } from "../core/options.js";
 import type { Backend } from "../core/portable/core.js";
 import { SIGNER_RULES, type Signer, type SignerOptions } from "../core/signer.js";
 
@@ -19,6 +19,12 @@ export interface HostOptions extends SignerOptions {
   readonly crypto?: "host" | "core" | undefined;
   /** Size of the keys that are made, in bits. Default: 2048. */
   readonly keyBits?: 2048 | 3072 | 4096 | undefined;
+  /**
+   * 32 bytes as base64 or hex, with a store in PostgreSQL: replicas on several machines then share
+   * one key ring, and an authority's clients, which lie there, encrypted with this key. They begin
+   * with those in `keysDir`, if there are some.
+   */
+  readonly storeKey?: string | undefined;
   /** Default: refusals, warnings and errors on the console. */
   readonly logger?: Logger | undefined;
   /** Default: `TALLYSTICK_BACKEND`, else "wasm". */
@@ -31,6 +37,7 @@ export interface HostOptions extends SignerOptions {
 export const HOST: Rules<HostOptions> = {
   ...SIGNER_RULES,
   keyBits: BITS,
+  storeKey: TEXT,
   logger: LOGGER,
   backend: BACKEND,
   library: PATH,

@@ -11,10 +11,12 @@ export interface SigningKeys {
   readonly document: RingDocument;
   /** Who signs: this process, or somebody else, whose signatures the core checks. */
   readonly signing: "host" | "external";
-  /** Whether {@link SigningKeys.refresh} should be called before the keys are used. */
-  readonly due: boolean;
-  /** Reads the keys again. True if others changed them. */
-  refresh(): Promise<boolean>;
+  /**
+   * Reads the keys again, before they are used, and calls `changed` if others changed them.
+   *
+   * @returns what is to be waited for.
+   */
+  refresh(changed: () => void): Promise<void> | undefined;
   /** The need `sign`; never throws. */
   sign(input: string, kid: string): Promise<Reply>;
   rotate(options: RotationOptions): Promise<Rotation>;
@@ -78,7 +80,6 @@ export interface RingDocument {
  */
 export class ExternalKey implements SigningKeys {
   readonly document: RingDocument;
-  readonly due = false;
   readonly signing: "host" | "external";
   /** RFC 7638 thumbprint. */
   readonly kid: string;
@@ -112,9 +113,7 @@ export class ExternalKey implements SigningKeys {
     this.document = { version: 1, keys: [active] };
   }
 
-  async refresh(): Promise<boolean> {
-    return false;
-  }
+  refresh(): undefined {}
 
   async sign(input: string, kid: string): Promise<Reply> {
     return kid === this.kid ? this.#signer.sign(input) : failed(`there is no private key ${kid}`);

@@ -13,7 +13,7 @@ import {
   withFormerNames,
 } from "../core/options.js";
 import type { OnError } from "../http/refusal.js";
-import { checkStore, STORE } from "../stores/open.js";
+import { checkStore, checkStoreKey, STORE } from "../stores/open.js";
 import type { Store } from "../stores/store.js";
 import { type AuthConfig, ConfigSource, notPlain, shownKey } from "./config.js";
 import { checkTogether, HOST, HOST_NAMES, type HostOptions } from "./options.js";
@@ -81,6 +81,7 @@ export function checkSkillOptions(config: unknown, options: AuthSkillOptions): C
   const host = checkedCopy("AuthSkill", given as AuthSkillOptions, HOST_RULES);
   checkTogether("AuthSkill", host);
   checkStore("AuthSkill", host.store);
+  checkStoreKey("AuthSkill", host.store, host.storeKey);
   if (!(config instanceof ConfigSource)) checkConfig(config);
   return { host, overrides: overridesOf(given) };
 }

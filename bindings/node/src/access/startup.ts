@@ -5,6 +5,8 @@ import { sharedCore } from "../core/load.js";
 import type { AccessConfig, ConfigReadResult } from "../core/operations.js";
 import type { Core } from "../core/portable/core.js";
 import { oneLine, reason } from "../core/text.js";
+import type { StoredTexts } from "../files/stored-text.js";
+import { storedTexts } from "../stores/open.js";
 import type { Store } from "../stores/store.js";
 import { UsedTokens } from "../stores/used-tokens.js";
 import { type ConfigSource, expandHome, type ProgramOptions, readConfig } from "./config.js";
@@ -33,11 +35,19 @@ export async function readSettings(
   return { core, read, keysDir: expandHome(read.keys_dir) };
 }
 
-/** Opens the engine, with its own keys if it signs. */
+/** What an engine is opened with besides its configuration. */
+type Parts = Omit<Host, "access" | "keys" | "logger" | "used">;
+
+/**
+ * Opens the engine, with its own keys if it signs.
+ *
+ * @param parts - Reads what else it is opened with, such as the clients of an authority, where
+ *   replicas share it in the store.
+ */
 export async function openEngine(
   { core, read, keysDir }: Startup,
   options: HostOptions & { readonly store?: string | Store | undefined },
-  host: Omit<Host, "access" | "keys" | "logger" | "used">,
+  parts: (stored: StoredTexts | undefined) => Promise<Parts>,
 ): Promise<AccessEngine> {
   const logger = options.logger ?? consoleLogger;
   for (const { key, reason } of read.inactive) logger.warn(`${key} is not active: ${reason}`);
@@ -45,33 +55,52 @@ export async function openEngine(
   if (development) {
     logger.warn("devMode: plain http on loopback is accepted for issuers that are not configured: not for production");
   }
-  const signs = host.role === "authority" || read.mode === "self-issued";
-  if (!signs && options.signer !== undefined) {
-    throw misuse(
-      "invalid_argument",
-      "AuthSkill: signer cannot be used with authority: in portal mode the authority signs",
-    );
-  }
-  const what = host.role === "authority" ? "Authority" : "AuthSkill";
-  const keys = signs ? await signingKeys(core, what, read.access, keysDir, options) : undefined;
   const used = await UsedTokens.open(options.store, logger, !development);
-  return used.closedOnFailure(() => new AccessEngine(core, { ...host, access: read.access, keys, logger, used }));
+  return used.closedOnFailure(async () => {
+    const stored = storedTexts(core, used.store, options.storeKey);
+    const host = await parts(stored);
+    const what = host.role === "authority" ? "Authority" : "AuthSkill";
+    const isPortal = host.role === "agent" && read.mode === "portal";
+    const keys = await signingKeys(core, { what, read, isPortal, keysDir, stored }, options);
+    return new AccessEngine(core, { ...host, access: read.access, keys, logger, used });
+  });
+}
+
+/** Whose keys they are, and where they lie. */
+interface Signing {
+  readonly what: string;
+  readonly read: ConfigReadResult;
+  readonly isPortal: boolean;
+  readonly keysDir: string;
+  readonly stored: StoredTexts | undefined;
 }
 
 async function signingKeys(
   core: Core,
-  what: string,
-  access: AccessConfig,
-  keysDir: string,
+  { what, read, isPortal, keysDir, stored }: Signing,
   options: HostOptions,
 ): Promise<SigningKeys | undefined> {
   const { signer, publicKey, signerTimeout, keyBits: bits } = options;
-  if (signer !== undefined) return new ExternalKey(core, what, signer, { publicKey, signerTimeout });
+  const access: AccessConfig = read.access;
   const { agent_id: agentId } = access;
+  if (isPortal && signer !== undefined) {
+    throw misuse("invalid_argument", `${what}: signer cannot be used with authority: in portal mode the authority signs`);
+  }
+  if (stored?.hasKey === true && (isPortal || signer !== undefined || agentId === undefined)) {
+    throw misuse(
+      "invalid_argument",
+      `${what}: storeKey is for the key ring of an agent that signs: with a signer, an authority, or without agentId ` +
+        "and baseUrl there is none",
+    );
+  }
+  if (isPortal) return undefined;
+  if (signer !== undefined) return new ExternalKey(core, what, signer, { publicKey, signerTimeout });
   // A skill without an id only verifies, and makes no file.
   if (agentId === undefined) return undefined;
   const lifetime = (access.token_ttl ?? 0) + (access.leeway ?? 0);
-  const ring = new KeyRing(core, { folder: keysDir, agentId, lifetime, bits }, options.logger ?? consoleLogger);
+  const document = await stored?.open(read.documents?.ring ?? "", "key ring");
+  const place = { folder: keysDir, agentId, lifetime, bits, stored: document };
+  const ring = new KeyRing(core, place, options.logger ?? consoleLogger);
   await ring.load();
   return ring;
 }

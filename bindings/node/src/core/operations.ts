@@ -149,6 +149,12 @@ export interface ClientSecretResult {
   readonly derive?: DeriveNeed | undefined;
 }
 
+/** Members of DocumentNames. */
+export interface DocumentNames {
+  readonly ring: string;
+  readonly clients: string;
+}
+
 /** Members of Inactive. */
 export interface Inactive {
   readonly key: string;
@@ -160,12 +166,18 @@ export interface ConfigReadResult {
   readonly access: Readonly<Record<string, unknown>>;
   readonly mode: string;
   readonly keys_dir: string;
+  readonly documents?: DocumentNames | undefined;
   readonly inactive: readonly Inactive[];
 }
 
 /** Members of ConfigVariablesResult. */
 export interface ConfigVariablesResult {
   readonly names: readonly string[];
+}
+
+/** Members of DocumentResult. */
+export interface DocumentResult {
+  readonly value: string;
 }
 
 /** Members of Warning. */

@@ -1,17 +1,21 @@
-import { basename } from "node:path";
 import { misuse } from "../core/answers.js";
 import type { Logger } from "../core/console.js";
-import { reason, shown } from "../core/text.js";
+import { reason } from "../core/text.js";
 import { TallystickError } from "../errors.js";
-import { type Look, SharedFile } from "./shared-file.js";
+import type { Look, SharedText } from "./shared-text.js";
 
 const LOOK_AGAIN_MS = 1_000;
+/**
+ * Milliseconds since the end of the last look, after which what was read may be too old to use.
+ * While requests come, one look follows another, and each ends sooner.
+ */
+const OVERDUE_MS = 4_000;
 /** The member `version` of a document: the version of its form. */
 const FORM = 1;
 
-/** One JSON document in a file that several processes read and change. */
+/** One JSON document that several processes read and change. */
 export class SharedDocument<T> {
-  readonly #file: SharedFile;
+  readonly #text: SharedText;
   readonly #what: string;
   readonly #parse: (value: unknown) => T | undefined;
   readonly #logger: Logger;
@@ -21,44 +25,48 @@ export class SharedDocument<T> {
   #complained = "";
   #stray = "";
   #busy: Promise<unknown> | undefined;
+  #looking: Promise<void> | undefined;
+  #ended = 0;
 
   /**
    * @param what - Its name in errors, such as `key ring`.
    * @param parse - Gives undefined for what is no such document.
    */
-  constructor(path: string, what: string, parse: (value: unknown) => T | undefined, logger: Logger) {
-    this.#file = new SharedFile(path);
+  constructor(text: SharedText, what: string, parse: (value: unknown) => T | undefined, logger: Logger) {
+    this.#text = text;
     this.#what = what;
     this.#parse = parse;
     this.#logger = logger;
   }
 
-  /** What was read last; undefined if there was no file. */
+  /** What was read last; undefined if there was none. */
   get current(): T | undefined {
     return this.#current;
   }
 
-  /** Whether the file should be looked at: at most once a second. */
-  get due(): boolean {
-    return Date.now() - this.#looked >= LOOK_AGAIN_MS;
-  }
-
-  /** @throws {@link TallystickError} `invalid_config`, which names the file and the fix. */
+  /**
+   * @throws {@link TallystickError} `invalid_config`, which names the place and the fix;
+   *   `replay_store_unavailable` where it lies in a store that does not answer.
+   */
   async read(): Promise<T | undefined> {
     return this.#alone(async () => {
-      await this.#read(await this.#file.look());
+      await this.#read(await this.#text.look());
       return this.#current;
     });
   }
 
   /**
-   * Reads the file again if it has changed, and gives true. If it cannot be read, the document in
-   * memory stays, with a warning. While a change is under way nothing is read.
+   * Reads the document again if it has changed, at most once a second. If it cannot be read, the
+   * one in memory stays, with a warning. While a change is under way nothing is read.
+   *
+   * @param changed - Called then.
+   * @returns what a request waits for; undefined where it need not: there is nothing to do, or
+   *   another machine is asked, and the last answer is recent.
    */
-  async refresh(): Promise<boolean> {
-    this.#looked = Date.now();
-    if (this.#busy !== undefined) return false;
-    return this.#alone(() => this.#refresh());
+  refresh(changed: () => void): Promise<void> | undefined {
+    const isDue = Date.now() - this.#looked >= LOOK_AGAIN_MS;
+    if (isDue && this.#looking === undefined && this.#busy === undefined) this.#looking = this.#lookOnce(changed);
+    return this.#text.isRemote && Date.now() - this.#ended < OVERDUE_MS ? undefined : this.#looking;
   }
 
   /**
@@ -71,7 +79,7 @@ export class SharedDocument<T> {
     return this.#alone(async () => {
       let current: T | undefined;
       this.#seen = undefined; // it is read again at the next look
-      await this.#file.update(async (text) => {
+      await this.#text.update(async (text) => {
         const before = text === undefined ? undefined : this.#parsed(text);
         const after = await change(before);
         current = after ?? before;
@@ -81,31 +89,46 @@ export class SharedDocument<T> {
     });
   }
 
+  async #lookOnce(changed: () => void): Promise<void> {
+    this.#looked = Date.now();
+    try {
+      if (await this.#alone(() => this.#refresh())) changed();
+    } finally {
+      this.#looking = undefined;
+      this.#ended = Date.now();
+    }
+  }
+
   async #refresh(): Promise<boolean> {
     const before = this.#seen;
-    this.#seen = await this.#file.look(before);
-    if (this.#seen.seen === before?.seen) return false;
+    this.#seen = undefined; // what could not be read is read again at the next look
     try {
-      if (this.#seen.number === 0 && (await this.#file.read()).text === undefined)
-        throw new Error("it is gone: put it back");
-      await this.#read(this.#seen);
-      this.#complained = "";
-      return true;
+      const seen = await this.#text.look(before);
+      const isNew = seen.seen !== before?.seen;
+      if (isNew) await this.#readAgain(seen);
+      this.#seen = seen;
+      return isNew;
     } catch (error) {
-      this.#seen = undefined; // what could not be read is read again at the next look
       this.#complain(reason(error));
       return false;
     }
   }
 
+  async #readAgain(seen: Look): Promise<void> {
+    if (seen.number === 0 && (await this.#text.read()).text === undefined) throw new Error("it is gone: put it back");
+    await this.#read(seen);
+    this.#complained = "";
+  }
+
   async #read(seen: Look): Promise<void> {
-    const { text } = await this.#file.read();
+    const { text } = await this.#text.read();
     this.#current = text === undefined ? undefined : this.#parsed(text);
     this.#seen = seen; // from before it was read, so that the next look sees a change in between
     this.#looked = Date.now();
-    const stray = await this.#file.stray();
+    this.#ended = this.#looked;
+    const stray = await this.#text.stray();
     if (stray !== "" && stray !== this.#stray)
-      this.#logger.warn(`the ${this.#what} ${shown(this.#file.path)}: it ${stray}`);
+      this.#logger.warn(`the ${this.#what} ${this.#text.place}: it ${stray}`);
     this.#stray = stray;
   }
 
@@ -114,18 +137,17 @@ export class SharedDocument<T> {
     const version = (value as { version?: unknown } | null | undefined)?.version;
     if (Number.isInteger(version) && (version as number) > FORM) {
       throw new Error(
-        `it is of version ${version}, which this release does not know: update tallystick here; the file was left as it is`,
+        `it is of version ${version}, which this release does not know: update tallystick here; it was left as it is`,
       );
     }
     const document = version === FORM ? this.#parse(value) : undefined;
     if (document !== undefined) return document;
-    const name = shown(basename(this.#file.path));
-    throw new Error(`it is no ${this.#what}: restore it from a copy, or move ${name}* away to begin anew`);
+    throw new Error(`it is no ${this.#what}: ${this.#text.restore}`);
   }
 
   #complain(why: string): void {
     if (this.#complained !== why)
-      this.#logger.warn(`the ${this.#what} ${shown(this.#file.path)}: ${why}; what was read before stays in use`);
+      this.#logger.warn(`the ${this.#what} ${this.#text.place}: ${why}; what was read before stays in use`);
     this.#complained = why;
   }
 
@@ -151,7 +173,7 @@ export class SharedDocument<T> {
       return await work();
     } catch (cause) {
       if (cause instanceof TallystickError) throw cause;
-      throw misuse("invalid_config", `the ${this.#what} ${shown(this.#file.path)}: ${reason(cause)}`, { cause });
+      throw misuse("invalid_config", `the ${this.#what} ${this.#text.place}: ${reason(cause)}`, { cause });
     }
   }
 }

@@ -5,40 +5,25 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { reason, shown } from "../core/text.js";
 import { hasCode, isMissing, MAX_SIZE, openToOthers, openToRead, secretText } from "./private-text.js";
+import { type Look, PATIENCE_MS, PAUSE_MS, type SharedText, type Version } from "./shared-text.js";
 
 /** Largest number of a version: 15 digits, exact in every language. */
 const MAX_NUMBER = 10 ** 15 - 1;
 /** How many newer versions there may be before the name of a version is removed. */
 const KEEP = 64;
-/** How long a change tries while other processes are faster, in milliseconds. */
-const PATIENCE_MS = 30_000;
 /** How often a change is tried at least, if the process was stopped meanwhile, and at most. */
 const MIN_TRIES = 16;
 const MAX_TRIES = 1000;
 /** How often a reader lists the folder while writers are faster. */
 const READ_TRIES = 100;
-/**
- * Longest pause before another try, in milliseconds. It is random, so that writers do not keep in
- * step.
- */
-const PAUSE_MS = 4;
 /** Age at which a temporary file counts as a dead writer's, in milliseconds. */
 const ABANDONED_MS = 3_600_000;
 
 const NO_HARD_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL", "EXDEV"];
 
-/** The newest version of a document; `text` is undefined where there is none. */
-interface Version {
-  readonly number: number;
-  readonly text: string | undefined;
-}
-
-/** The state of a document without its text, to compare two looks. */
-export interface Look {
-  /** Number, newest version and plain file: the same text while nothing changes. */
-  readonly seen: string;
-  readonly number: number;
-  readonly folder: string;
+/** A look that also knows the state of the folder. */
+interface FolderLook extends Look {
+  readonly folder?: string;
 }
 
 /**
@@ -48,7 +33,8 @@ export interface Look {
  *
  * It holds no state. Its errors are of the class Error and say what to do.
  */
-export class SharedFile {
+export class SharedFile implements SharedText {
+  readonly isRemote = false;
   readonly path: string;
   readonly #folder: string;
   readonly #base: string;
@@ -63,15 +49,21 @@ export class SharedFile {
     this.#base = basename(path);
   }
 
-  /** Reads the newest version. */
+  get place(): string {
+    return shown(this.path);
+  }
+
+  get restore(): string {
+    return `restore it from a copy, or move ${shown(this.#base)}* away to begin anew`;
+  }
+
   async read(): Promise<Version> {
     const { version, file } = await this.#newest();
     await file?.close();
     return version;
   }
 
-  /** Looks at the document without reading it. `before`, the last look, makes it cheaper. */
-  async look(before?: Look): Promise<Look> {
+  async look(before?: FolderLook): Promise<FolderLook> {
     const folder = await status(this.#folder);
     let number = before?.folder === folder ? before.number : undefined;
     // Two changes of a folder within one tick of its clock look like one.
@@ -82,7 +74,7 @@ export class SharedFile {
     return { seen, number, folder };
   }
 
-  /** Says, for a warning, that a file NAME is beside versions and is not used; else "". */
+  // A file NAME that lies beside versions and is none of them.
   async stray(): Promise<string> {
     const [first, plain] = await Promise.all([found(this.#name(1)), found(this.path)]);
     if (plain === undefined || plain.size === 0n || isSame(first, plain)) return "";
@@ -98,12 +90,6 @@ export class SharedFile {
     );
   }
 
-  /**
-   * Commits what `change` makes of the newest version.
-   *
-   * @param change - Gets the text, or undefined if there is none, and gives the new one, or
-   *   undefined to leave it. It is called again if another process was faster.
-   */
   async update(change: (text: string | undefined) => Promise<string | undefined>): Promise<void> {
     const end = performance.now() + PATIENCE_MS;
     for (let tried = 0; tried < MAX_TRIES; tried++) {

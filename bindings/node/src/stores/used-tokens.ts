@@ -80,6 +80,11 @@ export class UsedTokens {
     return used;
   }
 
+  /** Undefined: in the core's own window. */
+  get store(): Store | undefined {
+    return this.#store;
+  }
+
   /**
    * Members of `engine.open`. When an engine is opened again, the window of the first is lost;
    * tokens that it may have held are refused.

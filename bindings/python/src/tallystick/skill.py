@@ -29,7 +29,7 @@ from tallystick._core.problems import error, is_verdict
 from tallystick._http.refusal import log_refusal
 from tallystick._http.request import GivenBody, agiven_body, given_facts
 from tallystick.errors import TallystickError
-from tallystick.stores import choose_store
+from tallystick.stores import choose_documents, choose_store
 from tallystick.types import CommandResult
 
 if TYPE_CHECKING:
@@ -76,6 +76,10 @@ class AuthSkill(TokenEndpoint):
     ``store``
         where used tokens that are bound to one request are remembered, as of
         :class:`tallystick.AgentAuth`.
+    ``store_key``
+        32 bytes as base64 or hex, with a store in PostgreSQL: replicas on several machines then
+        share one key ring, which lies there, encrypted with this key. It begins with the ring in
+        ``keys_dir``, if there is one.
     ``ssl_context``
         for fetching; default: Python's own trust.
     ``on_error``
@@ -140,6 +144,7 @@ class AuthSkill(TokenEndpoint):
         key_bits: int | None = KEY_BITS,
         keys: dict[str, str] | None = None,
         store: str | Store | None = None,
+        store_key: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
         on_error: Callable[[TallystickError], Any] | None = None,
         backend: str | None = None,
@@ -160,6 +165,7 @@ class AuthSkill(TokenEndpoint):
         self._policy = Policy(core, config, options, logger)
         self._on_error = on_error
         access = self._policy.access
+        used = choose_store(store, logger, development=access.get("dev_mode", False))
         host = open_host(
             core,
             self._policy,
@@ -167,7 +173,8 @@ class AuthSkill(TokenEndpoint):
             public_key=public_key,
             signer_timeout=signer_timeout,
             key_bits=key_bits,
-            used=choose_store(store, logger, development=access.get("dev_mode", False)),
+            used=used,
+            stored=choose_documents(core, used, store_key),
             trust=ssl_context,
             logger=logger,
         )

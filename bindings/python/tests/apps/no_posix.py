@@ -40,10 +40,10 @@ def open_to_all(path: str) -> None:
 
 def main(folder: str) -> None:
     from tallystick import AgentAuth, Authority, AuthSkill, KeyManager, OrchestratorClient
-    from tallystick._files import watched_file
+    from tallystick._files import watched_text
     from tallystick._files.shared_file import KEEP
 
-    watched_file.LOOK_EVERY = 0
+    watched_text.LOOK_EVERY = 0
 
     logging.basicConfig(level=logging.WARNING)
     keys = os.path.join(folder, "authorized_keys")

@@ -21,7 +21,11 @@ syncBuiltinESMExports();
 
 const [, , entry, keysDir] = process.argv;
 const { Authority } = await import(pathToFileURL(entry).href);
-const authority = new Authority("https://portal.example", { keysDir });
+const authority = new Authority("https://portal.example", {
+  keysDir,
+  store: process.env.TALLYSTICK_STORE,
+  storeKey: process.env.TALLYSTICK_STORE_KEY,
+});
 await authority.ready();
 fs.writeSync(1, "ready\n");
 for await (const line of createInterface({ input: process.stdin })) {

@@ -32,7 +32,11 @@ def stopping(real: Any) -> Any:
 
 def main(folder: str) -> None:
     global left
-    with Authority("https://portal.example", keys_dir=folder, store="memory:") as authority:
+    options: dict[str, Any] = {
+        "store": os.environ.get("TALLYSTICK_STORE", "memory:"),
+        "store_key": os.environ.get("TALLYSTICK_STORE_KEY"),
+    }
+    with Authority("https://portal.example", keys_dir=folder, **options) as authority:
         print("ready", flush=True)
         for name in STEPS:
             setattr(os, name, stopping(getattr(os, name)))

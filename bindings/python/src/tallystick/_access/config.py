@@ -31,6 +31,7 @@ OWN = (
     "key_bits",
     "keys",
     "store",
+    "store_key",
     "ssl_context",
     "on_error",
     "backend",
@@ -47,11 +48,16 @@ OBJECTS = ("signer", "keys", "store", "ssl_context", "on_error", "logger")
 
 @dataclass(frozen=True, repr=False)
 class Settings:
-    """The answer of ``config.read``. No ``repr``: it holds secrets."""
+    """The answer of ``config.read``. No ``repr``: it holds secrets.
+
+    ``documents``
+        names of the ring and the clients in a store that replicas share.
+    """
 
     access: dict[str, Any]
     mode: str
     keys_dir: str
+    documents: dict[str, str]
 
 
 def read_settings(
@@ -100,7 +106,8 @@ def read_authority(
 def _settings_of(answer: dict[str, Any], logger: logging.Logger) -> Settings:
     for inactive in answer["inactive"]:
         logger.warning("%s: not active: %s", inactive["key"], inactive["reason"])
-    return Settings(answer["access"], answer["mode"], os.path.expanduser(answer["keys_dir"]))
+    keys_dir = os.path.expanduser(answer["keys_dir"])
+    return Settings(answer["access"], answer["mode"], keys_dir, answer.get("documents", {}))
 
 
 def _mapping(config: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     import logging
     import ssl
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     from tallystick._core.core import Core
     from tallystick._core.engine import Answer, Configuration, Need, Reply
     from tallystick._core.signing import Signing
     from tallystick._core.used_tokens import UsedTokens
     from tallystick._files.key_ring import Ring
-    from tallystick._files.watched_file import Deliver, Source
+    from tallystick._files.watched_text import Deliver, Source
     from tallystick._http.request import ARead, Facts, Read, RequestBody
 
     Binding = tuple[Union[str, None], Union[str, None], Union[bytes, str, None]]
@@ -108,7 +109,8 @@ class AccessEngine:
 
     def run(self, operation: str, members: str, body: bytes = b"", read: Read = unread) -> Answer:
         """Run an operation; ``read`` gives the request's body if it is needed."""
-        self.refresh()
+        for look in self._refresh():
+            look.result()
         needs = _Needs(self, read)
         try:
             return self.engine.run(operation, members, body, needs.answer)
@@ -119,7 +121,8 @@ class AccessEngine:
         self, operation: str, members: str, body: bytes = b"", read: ARead = aunread
     ) -> Answer:
         """Do the same without blocking the event loop."""
-        self.refresh()
+        for look in self._refresh():
+            await asyncio.wrap_future(look)
         needs = _ANeeds(self, read)
         try:
             return await self.engine.arun(operation, members, body, needs.answer)
@@ -211,10 +214,10 @@ class AccessEngine:
             )
         return self._ring.rotate(self.feed, force=force, revoke=revoke)
 
-    def refresh(self) -> None:
-        """Feed files that have changed, at most once a second."""
-        for source in self._sources:
-            source.refresh(self.feed)
+    def _refresh(self) -> list[Future[None]]:
+        """Feed what has changed, at most once a second. Return the looks to be waited for."""
+        looks = [source.refresh(self.feed) for source in self._sources]
+        return [look for look in looks if look is not None]
 
     def feed(self, members: dict[str, Any]) -> None:
         """Give the engine new members of ``engine.feed``."""

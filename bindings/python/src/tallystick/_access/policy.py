@@ -9,7 +9,7 @@ from tallystick._access.config import read_settings
 from tallystick._access.config_file import Document, read_document, stamp_of
 from tallystick._core.forks import entered_child_unannounced
 from tallystick._core.problems import error
-from tallystick._files.watched_file import Glances
+from tallystick._files.watched_text import Glances
 from tallystick.errors import TallystickError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tallystick._core.core import Core
-    from tallystick._files.watched_file import Deliver
+    from tallystick._files.watched_text import Deliver
 
 __all__ = ["Policy"]
 

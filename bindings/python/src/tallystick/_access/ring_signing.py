@@ -37,6 +37,8 @@ class RingSigning:
         self._signs = find_spec("cryptography") is not None
         self._checks = self._signs and core.name == "wasm"
         self._pems: dict[str, str] = {}
+        # Those of the ring before: a token may be under way when its key is dropped.
+        self._former: dict[str, str] = {}
         self._loaded: dict[str, Signing] = {}
         self._public: dict[str, Any] = {}
 
@@ -60,8 +62,12 @@ class RingSigning:
         if not self._signs or self._signing is not None:
             return
         pems = {key["kid"]: key["private_pem"] for key in ring["keys"] if "private_pem" in key}
-        self._loaded = {kid: signing for kid, signing in self._loaded.items() if kid in pems}
-        self._pems = pems
+        if pems == self._pems:
+            return
+        former = self._pems
+        kept = {**former, **pems}
+        self._loaded = {kid: signing for kid, signing in self._loaded.items() if kid in kept}
+        self._former, self._pems = former, pems
 
     def sign(self, need: Need) -> bytes:
         """Sign, or raise :class:`SigningFailure`."""
@@ -88,7 +94,7 @@ class RingSigning:
         kid = need["key"]
         signing = self._loaded.get(kid)
         if signing is None:
-            pem = self._pems.get(kid)
+            pem = self._pems.get(kid) or self._former.get(kid)
             if pem is None:
                 raise SigningFailure("the key ring has no private key with that thumbprint")
             signing = self._loaded[kid] = key_signing(pem)

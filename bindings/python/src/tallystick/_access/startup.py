@@ -8,7 +8,7 @@ from tallystick._access.engine import Host
 from tallystick._core.arguments import SIGNER_TIMEOUT
 from tallystick._core.problems import error
 from tallystick._core.signing import choose_signing
-from tallystick._files.key_ring import FileRing, FixedRing, ring_file
+from tallystick._files.key_ring import FixedRing, SharedRing, ring_file
 
 if TYPE_CHECKING:
     import logging
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from tallystick._core.core import Core
     from tallystick._core.signing import SigningFunction
     from tallystick._core.used_tokens import UsedTokens
+    from tallystick._files.stored_document import StoredDocuments
 
-__all__ = ["file_ring", "must_go_together", "open_host"]
+__all__ = ["must_go_together", "open_host", "shared_ring"]
 
 
 def open_host(
@@ -32,11 +33,19 @@ def open_host(
     signer_timeout: float | None,
     key_bits: int,
     used: UsedTokens,
+    stored: StoredDocuments | None,
     trust: ssl.SSLContext | None,
     logger: logging.Logger,
 ) -> Host:
     """Return the host of an agent with this policy."""
     settings = policy.settings
+    has_ring = settings.mode != "portal" and signer is None and "agent_id" in settings.access
+    if stored is not None and stored.has_key and not has_ring:
+        raise error(
+            "invalid_argument",
+            "store_key is for the key ring of an agent that signs: with a signer, an authority, or "
+            "without agent_id and base_url there is none",
+        )
     if settings.mode == "portal":
         if signer is not None:
             raise error(
@@ -48,7 +57,7 @@ def open_host(
         # It has no name to sign with: it only verifies, and makes no file.
         return Host(used, trust=trust, policy=policy)
     if signer is None:
-        ring = file_ring(core, settings, key_bits, logger)
+        ring = shared_ring(core, settings, key_bits, logger, stored)
         return Host(used, trust=trust, ring=ring, policy=policy)
     if not callable(signer) or public_key is None:
         raise error(
@@ -72,9 +81,16 @@ def must_go_together(
             raise error("invalid_argument", f"{name} needs a signer: the function that it is of")
 
 
-def file_ring(core: Core, settings: Settings, key_bits: int, logger: logging.Logger) -> FileRing:
-    """Return the ring in the keys folder of these settings."""
+def shared_ring(
+    core: Core,
+    settings: Settings,
+    key_bits: int,
+    logger: logging.Logger,
+    stored: StoredDocuments | None,
+) -> SharedRing:
+    """Return the ring in the keys folder of these settings, or in the store of replicas."""
     access = settings.access
     path = ring_file(settings.keys_dir, access["agent_id"])
     lifetime = access["token_ttl"] + access["leeway"]
-    return FileRing(core, path, lifetime, key_bits, logger)
+    document = None if stored is None else stored.open(settings.documents["ring"], "key ring")
+    return SharedRing(core, path, lifetime, key_bits, logger, document)

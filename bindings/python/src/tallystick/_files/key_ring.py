@@ -15,15 +15,17 @@ from tallystick._core.problems import error, shown
 from tallystick._core.signing import generate_key
 from tallystick._files.private_text import read_private
 from tallystick._files.shared_file import SharedFile
-from tallystick._files.watched_file import Source, WatchedFile
+from tallystick._files.watched_text import Source, WatchedText
 from tallystick.errors import TallystickError
 
 if TYPE_CHECKING:
     import logging
+    from concurrent.futures import Future
 
-    from tallystick._files.watched_file import Deliver
+    from tallystick._files.shared_text import SharedText
+    from tallystick._files.watched_text import Deliver
 
-__all__ = ["FileRing", "FixedRing", "Ring", "ring_file"]
+__all__ = ["FixedRing", "Ring", "SharedRing", "ring_file"]
 
 Document = dict[str, Any]
 
@@ -79,12 +81,15 @@ class FixedRing:
         )
 
 
-class FileRing:
-    """A ring in one file that all processes of a machine share.
+class SharedRing:
+    """A ring that all processes of an agent share: those of a machine, or all its replicas.
 
     ``path``
-        the file. The first process creates it with its first keys. A key of webagents,
+        its file. The first process creates it with its first keys. A key of webagents,
         ``AGENT.pem`` beside it, becomes the first active one.
+    ``stored``
+        where it lies instead. The first process creates it with the keys of that file, if there
+        is one.
     ``lifetime``
         seconds that the longest token lives, leeway included. A retired key stays published as
         long.
@@ -95,11 +100,18 @@ class FileRing:
     """
 
     def __init__(
-        self, core: Core, path: Path, lifetime: float, bits: int, logger: logging.Logger
+        self,
+        core: Core,
+        path: Path,
+        lifetime: float,
+        bits: int,
+        logger: logging.Logger,
+        stored: SharedText | None = None,
     ) -> None:
         self._core = core
         self._file = SharedFile(path, "key ring")
-        self._watched = WatchedFile(self._file, logger)
+        self._text = stored or self._file
+        self._watched = WatchedText(self._text, logger)
         self._inherited = path.with_name(path.name.removesuffix(".ring.json") + ".pem")
         self._lifetime = lifetime
         self._bits = bits
@@ -113,8 +125,8 @@ class FileRing:
                 return {"ring": document}
         return {"ring": self._brought_up_to_date()}
 
-    def refresh(self, deliver: Deliver) -> None:
-        self._watched.refresh(lambda text: deliver({"ring": self._existing(text)}))
+    def refresh(self, deliver: Deliver) -> Future[None] | None:
+        return self._watched.refresh(lambda text: deliver({"ring": self._existing(text)}))
 
     def rotate(self, deliver: Deliver, *, force: bool, revoke: bool) -> dict[str, Any]:
         update: dict[str, Any] = {}
@@ -138,16 +150,28 @@ class FileRing:
         def change(text: str | None) -> str | None:
             nonlocal document, made
             made = text is None
-            if made and not fresh:
+            if text is None:
+                text = self._former()
+            if text is None and not fresh:
                 fresh.extend(self._imported())
             update = self._update(None if text is None else self._parsed(text), fresh)
             document = update["ring"]
-            return _text(document) if update["changed"] else None
+            return _text(document) if made or update["changed"] else None
 
         self._watched.update(change)
         if made:
-            self._logger.info("made the key ring %s", shown(self._file.path))
+            self._logger.info("made the key ring %s", self._text.place)
         return document
+
+    def _former(self) -> str | None:
+        if self._text is self._file:
+            return None
+        text = self._file.read().text
+        if text is not None:
+            self._logger.warning(
+                "the key ring starts with that of %s, which is not used any more", self._file.place
+            )
+        return text
 
     def _imported(self) -> tuple[str, ...]:
         pem = read_private(self._inherited, "private key")
@@ -177,14 +201,14 @@ class FileRing:
         try:
             return call_json(self._core, "ring.update", request)
         except TallystickError as refused:
-            raise error(refused.code, f"{shown(self._file.path)}: {refused.message}") from None
+            raise error(refused.code, f"{self._text.place}: {refused.message}") from None
 
     def _parsed(self, text: str) -> Document:
-        return self._file.parse(text, "not a key ring")
+        return self._text.parse(text, "not a key ring")
 
     def _existing(self, text: str | None) -> Document:
         if text is None:
-            raise self._file.wrong(
+            raise self._text.wrong(
                 "is gone", "restore it from a copy; a restart without it makes new keys"
             )
         return self._parsed(text)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import random
 import re
@@ -15,10 +14,11 @@ import secrets
 import stat
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from tallystick._core.problems import error, shown
 from tallystick._files.private_text import MAX_SIZE, failed, open_private, wrong
+from tallystick._files.shared_text import PATIENCE, PAUSE, Document, SharedText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,9 +34,6 @@ MAX_NUMBER = 10**15 - 1
 KEEP = 64
 """A version's name is kept while there are fewer newer versions than this."""
 
-PATIENCE = 30.0
-"""Seconds. A change gives up when other processes were faster for this long."""
-
 MIN_TRIES = 16
 """Tries that a change has at least, however long its process was stopped."""
 
@@ -44,9 +41,6 @@ MAX_TRIES = 1000
 
 READ_TRIES = 100
 """Listings after which a reader gives up because writers were always faster."""
-
-PAUSE = 0.004
-"""Seconds before another try, at most. Drawn at random, so that writers do not stay in step."""
 
 ABANDONED = 3600.0
 """Seconds after which the writer of a temporary file counts as dead."""
@@ -63,13 +57,6 @@ _NO_HARD_LINKS = {
 Status = tuple[int, int, int, int, int]
 
 
-class Document(NamedTuple):
-    """The newest version; ``text`` is ``None`` where there is no document."""
-
-    number: int
-    text: str | None
-
-
 @dataclass(frozen=True)
 class Look:
     """The state of a document's files at one look, to see whether it has changed."""
@@ -80,7 +67,7 @@ class Look:
     folder: Status | None = field(compare=False)
 
 
-class SharedFile:
+class SharedFile(SharedText):
     """A text in numbered versions, ``NAME.1``, ``NAME.2``, …; 0600 in a folder of 0700.
 
     ``path``
@@ -92,22 +79,20 @@ class SharedFile:
     number of processes. Thread-safe and fork-safe: it holds no state.
     """
 
+    is_remote = False
+
     def __init__(self, path: Path, what: str) -> None:
         self.path = path
+        self.place = shown(path)
         self._what = what
         self._version = re.compile(re.escape(path.name) + r"\.([1-9][0-9]{0,14})", re.ASCII)
         self._temporary = re.compile(re.escape("." + path.name) + r"\.[0-9a-f]{16}\.tmp", re.ASCII)
 
     def read(self) -> Document:
-        """Return the newest version."""
         with self._newest() as found:
             return found.document
 
     def look(self, before: Look | None) -> Look:
-        """Look at the document without reading it.
-
-        With the last look as ``before`` it is cheaper.
-        """
         folder = _status(self.path.parent)
         number = None if before is None or before.folder != folder else before.number
         # Two changes of a folder within one tick of its clock look like one.
@@ -118,7 +103,7 @@ class SharedFile:
         return Look(number, _status(self._name(number)), _status(self.path), folder)
 
     def stray(self) -> str:
-        """Return a warning if a file NAME lies beside the versions and is none of them; else ""."""
+        # A file NAME that lies beside the versions and is none of them.
         first, plain = _stat(self._name(1)), _stat(self.path)
         if plain is None or plain.st_size == 0:
             return ""
@@ -137,11 +122,6 @@ class SharedFile:
         )
 
     def update(self, change: Callable[[str | None], str | None]) -> Document:
-        """Commit what ``change`` makes of the newest version, and return the result.
-
-        ``change`` gets the text (``None`` if there is none) and returns the new one, or
-        ``None`` to leave it. It is called again if another process was faster.
-        """
         end = time.monotonic() + PATIENCE
         for tried in range(MAX_TRIES):
             if tried >= MIN_TRIES and time.monotonic() > end:
@@ -159,30 +139,11 @@ class SharedFile:
             "is changed by others again and again", "try it later; nothing was changed"
         )
 
-    def parse(self, text: str, kind: str) -> dict[str, Any]:
-        """Return the JSON object of format 1 in the text; ``kind`` says what it should be."""
-        try:
-            document: object = json.loads(text)
-        except (ValueError, RecursionError):
-            document = None
-        version = document.get("version") if isinstance(document, dict) else None
-        if isinstance(document, dict) and version == 1 and version is not True:
-            return document
-        # "from None": the reason quotes the text, which holds private keys.
-        if type(version) is int and version > 1:
-            raise self.wrong(
-                f"is of version {version}, which this release does not know",
-                "update tallystick here; the file was left as it is",
-            ) from None
-        raise self.wrong(f"is {kind}", self.restore) from None
-
     @property
     def restore(self) -> str:
-        """What to do if its text is damaged."""
         return f"restore it from a copy, or move {shown(self.path.name)}* away to begin anew"
 
     def wrong(self, problem: str, fix: str) -> TallystickError:
-        """Make the error that names the file, what is wrong with it and what to do."""
         return wrong(self.path, self._what, problem, fix)
 
     def _name(self, number: int) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick._access.client_secret import make_secret
 from tallystick._access.config import read_authority
 from tallystick._access.engine import AccessEngine, Host
-from tallystick._access.startup import file_ring
+from tallystick._access.startup import shared_ring
 from tallystick._access.token_endpoint import TokenEndpoint
 from tallystick._core.arguments import (
     KEY_BITS,
@@ -24,8 +24,8 @@ from tallystick._core.arguments import (
 )
 from tallystick._core.loading import load_core
 from tallystick._core.problems import options_named
-from tallystick.authority.clients import ClientsFile
-from tallystick.stores import choose_store
+from tallystick.authority.clients import Clients
+from tallystick.stores import choose_documents, choose_store
 from tallystick.types import ClientSecret, Registration
 
 if TYPE_CHECKING:
@@ -64,6 +64,9 @@ class Authority(TokenEndpoint):
         bits of keys that are made: 2048 (default), 3072 or 4096.
     ``store``, ``backend``, ``logger``
         as of :class:`tallystick.AuthSkill`.
+    ``store_key``
+        as of :class:`tallystick.AuthSkill`: the clients lie in that store, too, and begin with
+        those of ``clients_file``, if there is one.
 
     Thread-safe and fork-safe; a context manager. Raises ``invalid_argument``, and
     ``invalid_config`` for a damaged file; no error, ``repr`` or log holds a key or a secret.
@@ -82,6 +85,7 @@ class Authority(TokenEndpoint):
         realm: str | None = None,
         key_bits: int | None = KEY_BITS,
         store: str | Store | None = None,
+        store_key: str | None = None,
         backend: str | None = None,
         logger: logging.Logger | None = None,
         **unknown: Any,
@@ -99,11 +103,14 @@ class Authority(TokenEndpoint):
             settings = read_authority(core, options, os.fspath(keys_dir), logger)
         default = Path(settings.keys_dir) / "clients.json"
         file = default if clients_file is None else Path(clients_file).expanduser()
-        self._clients = ClientsFile(core, file, logger)
+        used = choose_store(store, logger)
+        stored = choose_documents(core, used, store_key)
+        document = stored.open(settings.documents["clients"], "list of clients") if stored else None
+        self._clients = Clients(core, file, logger, document)
         access = settings.access
         host = Host(
-            choose_store(store, logger),
-            ring=file_ring(core, settings, key_bits, logger),
+            used,
+            ring=shared_ring(core, settings, key_bits, logger, stored),
             sources=(self._clients,),
         )
         self._engine = AccessEngine(core, {**access, "role": "authority"}, host, logger)

@@ -1,4 +1,4 @@
-"""The registered clients of an authority, in one JSON file."""
+"""The registered clients of an authority, in one JSON document."""
 
 from __future__ import annotations
 
@@ -8,43 +8,59 @@ from typing import TYPE_CHECKING, Any
 from tallystick._access.client_secret import make_secret
 from tallystick._core.problems import error
 from tallystick._files.shared_file import SharedFile
-from tallystick._files.watched_file import WatchedFile
+from tallystick._files.watched_text import WatchedText
 from tallystick.errors import TallystickError
 from tallystick.types import RegisteredClient
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
+    from concurrent.futures import Future
     from pathlib import Path
 
     from tallystick._core.core import Core
-    from tallystick._files.watched_file import Deliver
+    from tallystick._files.shared_text import SharedText
+    from tallystick._files.watched_text import Deliver
 
-__all__ = ["ClientsFile"]
+__all__ = ["Clients"]
 
 Client = dict[str, Any]
 
 _NO_CLIENTS = "no list of clients"
 
 
-class ClientsFile:
-    """Reads and changes the file, which several processes may share. Thread-safe, fork-safe."""
+class Clients:
+    """Reads and changes them; several processes may share them. Thread-safe and fork-safe.
 
-    def __init__(self, core: Core, path: Path, logger: logging.Logger) -> None:
+    ``path``
+        their file.
+    ``stored``
+        where they lie instead. The first process writes there what is in the file, if there is
+        one.
+    """
+
+    def __init__(
+        self, core: Core, path: Path, logger: logging.Logger, stored: SharedText | None = None
+    ) -> None:
         self._core = core
         self._file = SharedFile(path, "clients file")
+        self._text = stored or self._file
         self._logger = logger
-        self._watched = WatchedFile(self._file, logger)
+        self._watched = WatchedText(self._text, logger)
 
     def load(self) -> dict[str, Any]:
-        return {"clients": self._parsed(self._watched.read())}
+        text = self._watched.read()
+        if text is None and self._text is not self._file:
+            self._watched.update(lambda text: self._former() if text is None else None)
+            text = self._watched.read()
+        return {"clients": self._parsed(text)}
 
-    def refresh(self, deliver: Deliver) -> None:
-        self._watched.refresh(lambda text: deliver({"clients": self._parsed(text)}))
+    def refresh(self, deliver: Deliver) -> Future[None] | None:
+        return self._watched.refresh(lambda text: deliver({"clients": self._parsed(text)}))
 
     def listed(self) -> list[RegisteredClient]:
         """Return the clients without their secrets."""
-        return [_registered(client) for client in self._parsed(self._file.read().text)]
+        return [_registered(client) for client in self._parsed(self._text.read().text)]
 
     def register(
         self,
@@ -104,13 +120,22 @@ class ClientsFile:
             raise
         return before or []
 
+    def _former(self) -> str | None:
+        text = self._file.read().text
+        if text is not None:
+            self._parsed(text)
+            self._logger.warning(
+                "the clients start with those of %s, which is not used any more", self._file.place
+            )
+        return text
+
     def _parsed(self, text: str | None) -> list[Client]:
         if text is None:
             return []
-        clients = self._file.parse(text, _NO_CLIENTS).get("clients")
+        clients = self._text.parse(text, _NO_CLIENTS).get("clients")
         if isinstance(clients, list) and all(_is_client(client) for client in clients):
             return clients
-        raise self._file.wrong(f"is {_NO_CLIENTS}", self._file.restore)
+        raise self._text.wrong(f"is {_NO_CLIENTS}", self._text.restore)
 
 
 def _blaming(client: Client, deliver: Deliver) -> Deliver:

@@ -51,16 +51,16 @@ def main(arguments: Sequence[str]) -> int:
 def application() -> Any:
     """Return the authority as a Flask application, from the environment.
 
-    ``TALLYSTICK_ISSUER`` is its URL, ``TALLYSTICK_KEYS_DIR`` and
-    ``TALLYSTICK_CLIENTS_FILE`` are as of :class:`tallystick.Authority`.
+    ``TALLYSTICK_ISSUER`` is its URL; ``TALLYSTICK_KEYS_DIR``, ``TALLYSTICK_CLIENTS_FILE``,
+    ``TALLYSTICK_STORE`` and ``TALLYSTICK_STORE_KEY`` are as of :class:`tallystick.Authority`.
     """
     from flask import Flask
 
     app = Flask("tallystick.authority")
-    authority = Authority(
+    authority = _made(
         os.environ.get("TALLYSTICK_ISSUER", ""),
-        keys_dir=os.environ.get("TALLYSTICK_KEYS_DIR") or DEFAULT_KEYS_DIR,
-        clients_file=os.environ.get("TALLYSTICK_CLIENTS_FILE") or None,
+        os.environ.get("TALLYSTICK_KEYS_DIR") or DEFAULT_KEYS_DIR,
+        os.environ.get("TALLYSTICK_CLIENTS_FILE"),
     )
     app.register_blueprint(authority.blueprint())
     return app
@@ -144,7 +144,17 @@ def _rotate(options: argparse.Namespace) -> None:
 
 
 def _open(options: argparse.Namespace) -> Authority:
-    return Authority(options.issuer, keys_dir=options.keys_dir, clients_file=options.clients_file)
+    return _made(options.issuer, options.keys_dir, options.clients_file)
+
+
+def _made(issuer: str, keys_dir: str, clients_file: str | None) -> Authority:
+    return Authority(
+        issuer,
+        keys_dir=keys_dir,
+        clients_file=clients_file or None,
+        store=os.environ.get("TALLYSTICK_STORE") or None,
+        store_key=os.environ.get("TALLYSTICK_STORE_KEY") or None,
+    )
 
 
 def _say(options: argparse.Namespace, data: dict[str, Any], text: str) -> None:
@@ -153,7 +163,10 @@ def _say(options: argparse.Namespace, data: dict[str, Any], text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=PROGRAM, description="An authority that signs access tokens for agents."
+        prog=PROGRAM,
+        description="An authority that signs access tokens for agents.",
+        epilog="TALLYSTICK_STORE and TALLYSTICK_STORE_KEY are the options store and store_key: "
+        "with them, keys and clients lie in PostgreSQL, for several machines.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = _command(commands, "serve", _serve, "serve it for development")

@@ -11,20 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from tallystick._core.arguments import wrong_type
+from tallystick._core.arguments import must_be_text, wrong_type
 from tallystick._core.problems import error
-from tallystick.stores.base import BaseStore, ClaimStore
+from tallystick._files.stored_document import StoredDocuments
+from tallystick.stores.base import BaseStore, ClaimStore, DocumentStore
 from tallystick.stores.claims import StoreClaims
 from tallystick.stores.own import own_store
 
 if TYPE_CHECKING:
     import logging
 
+    from tallystick._core.core import Core
     from tallystick._core.used_tokens import UsedTokens
     from tallystick.errors import TallystickError
     from tallystick.types import Store
 
-__all__ = ["BaseStore", "choose_store", "open_store"]
+__all__ = ["BaseStore", "choose_documents", "choose_store", "open_store"]
 
 REDIS = ("redis", "rediss", "valkey", "valkeys")
 POSTGRESQL = ("postgresql", "postgres")
@@ -49,6 +51,25 @@ def choose_store(
     if option is None or isinstance(option, (str, os.PathLike)):
         return StoreClaims(open_store("sqlite:" if option is None else option), logger, owned=True)
     return StoreClaims(option if isinstance(option, ClaimStore) else own_store(option), logger)
+
+
+def choose_documents(core: Core, used: UsedTokens, key: str | None) -> StoredDocuments | None:
+    """Return where the documents of replicas lie, from the option ``store_key``.
+
+    ``None`` where the store keeps no documents. Raises ``invalid_argument`` for a key beside such
+    a store, and for what is no key.
+    """
+    if key is not None:
+        must_be_text("store_key", key)
+    if isinstance(used, StoreClaims) and isinstance(used.store, DocumentStore):
+        return StoredDocuments(core, used.store, used.setting, key)
+    if key is None:
+        return None
+    raise error(
+        "invalid_argument",
+        "store_key needs store: a store in PostgreSQL, such as store='postgresql://HOST/DATABASE'; "
+        "key rings lie there or in files",
+    )
 
 
 def open_store(url: str | os.PathLike[str]) -> BaseStore:

@@ -30,6 +30,7 @@ __all__ = [
     "BaseStore",
     "ClaimStore",
     "Deadline",
+    "DocumentStore",
     "Threads",
     "must_be_claim",
     "must_be_document",
@@ -141,6 +142,33 @@ class BaseStore(ClaimStore):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._setting.removeprefix('store ')}>"
+
+
+class DocumentStore(BaseStore):
+    """A store that keeps documents too, such as key rings, without expiry.
+
+    ``name``: 1 to 200 of ``A-Z a-z 0-9 . _ -``. Errors as of :class:`BaseStore`.
+    """
+
+    @abstractmethod
+    def read(self, name: str) -> tuple[int, bytes] | None:
+        """Return a document's version and the document, or ``None`` where there is none."""
+
+    @abstractmethod
+    def write(self, name: str, expected_version: int, value: bytes) -> bool:
+        """Write a document of up to 8 MiB, where its version is still the expected one.
+
+        Its version is then ``expected_version + 1``. 0: there must be none yet. ``False``: it has
+        another version.
+        """
+
+    @abstractmethod
+    async def aread(self, name: str) -> tuple[int, bytes] | None:
+        """Do what :meth:`read` does without blocking the event loop."""
+
+    @abstractmethod
+    async def awrite(self, name: str, expected_version: int, value: bytes) -> bool:
+        """Do what :meth:`write` does without blocking the event loop."""
 
 
 class Deadline:

@@ -37,8 +37,13 @@ class StoreClaims:
 
     note = None
 
+    @property
+    def setting(self) -> str:
+        """How the store was chosen, without its secret."""
+        return self.store._setting
+
     def __init__(self, store: ClaimStore, logger: logging.Logger, *, owned: bool = False) -> None:
-        self._store = store
+        self.store = store
         self._logger = logger
         self._owned = owned
         self._trouble = Trouble(store._setting, logger)
@@ -50,9 +55,9 @@ class StoreClaims:
     def start(self, feed: Callable[[dict[str, Any]], None]) -> None:
         self._feed = feed
         try:
-            self._store._check()
+            self.store._check()
         except StoreUnavailableError as reason:
-            if self._store._required:
+            if self.store._required:
                 raise
             self._trouble.failed(str(reason), self._logger.warning)
         self._log_notices()
@@ -69,32 +74,32 @@ class StoreClaims:
 
     def answer(self, need: Need) -> Reply:
         try:
-            claimed = self._store.claim(need["id"], need["seconds"])
+            claimed = self.store.claim(need["id"], need["seconds"])
         except StoreUnavailableError as reason:
             return self._failed(str(reason))
         return self._claimed(need, claimed)
 
     async def aanswer(self, need: Need) -> Reply:
         try:
-            claimed = await self._store.aclaim(need["id"], need["seconds"])
+            claimed = await self.store.aclaim(need["id"], need["seconds"])
         except StoreUnavailableError as reason:
             return self._failed(str(reason))
         return self._claimed(need, claimed)
 
     def close(self) -> None:
         if self._owned:
-            self._store.close()
+            self.store.close()
 
     def _claimed(self, need: Need, claimed: bool) -> Reply:
         if self._trouble.going_on:
             self._trouble.over()
-        if self._store._notices:
+        if self.store._notices:
             self._log_notices()
-        if self._store.lost_at is not None:
+        if self.store.lost_at is not None:
             self._tell()
             # The core compared the token with the loss when it asked, maybe before it was told.
             if need["now"] <= self._told_at:
-                return _unavailable(f"{self._store._setting} lost what it held during the request")
+                return _unavailable(f"{self.store._setting} lost what it held during the request")
         return CLAIMED if claimed else _EXISTS
 
     def _failed(self, reason: str) -> Reply:
@@ -112,11 +117,11 @@ class StoreClaims:
             self._told = lost_at
 
     def _lost_at(self) -> int:
-        lost_at = self._store.lost_at
+        lost_at = self.store.lost_at
         return 0 if lost_at is None else math.ceil(lost_at)
 
     def _log_notices(self) -> None:
-        notices = self._store._notices
+        notices = self.store._notices
         while notices:
             try:
                 self._logger.warning("%s", notices.popleft())

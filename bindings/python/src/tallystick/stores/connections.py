@@ -13,17 +13,18 @@ import sys
 import threading
 import time
 from abc import abstractmethod
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from tallystick._core.arguments import must_be_flag, must_be_seconds
 from tallystick._core.forks import ForkAware, entered_child_unannounced, keep_forever
 from tallystick._core.problems import error
+from tallystick._core.threads import in_thread
 from tallystick.errors import StoreUnavailableError
 from tallystick.stores.base import MOST_TIMEOUT, BaseStore, Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from concurrent.futures import Future
 
 __all__ = [
     "AnsweredError",
@@ -32,7 +33,6 @@ __all__ = [
     "RefusedServerError",
     "ServerStore",
     "must_be_one_address",
-    "open_in_thread",
     "refuse_clock",
     "wait_for_socket",
 ]
@@ -229,7 +229,7 @@ class _Pool(ForkAware):
             doors.release()
             return arrived
         try:
-            arrival = open_in_thread(self._connect)
+            arrival = in_thread(self._connect, "tallystick-connect")
         except BaseException:
             doors.release()
             raise
@@ -407,26 +407,6 @@ def _close_all(idle: list[Any]) -> None:
         except IndexError:
             return
         connection.close()
-
-
-def open_in_thread(connect: Callable[[], Opened]) -> Future[Opened]:
-    """Connect in a thread of its own: looking up a name has no time limit."""
-    arrival: Future[Opened] = Future()
-    # From now on it cannot be cancelled: whoever gives up says what becomes of the connection.
-    arrival.set_running_or_notify_cancel()
-    threading.Thread(
-        target=_fulfil, args=(arrival, connect), name="tallystick-connect", daemon=True
-    ).start()
-    return arrival
-
-
-def _fulfil(arrival: Future[Opened], connect: Callable[[], Opened]) -> None:
-    try:
-        connection = connect()
-    except BaseException as reason:
-        arrival.set_exception(reason)
-    else:
-        arrival.set_result(connection)
 
 
 async def _within(seconds: float, work: Coroutine[Any, Any, Found]) -> Found:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from tallystick._core.arguments import must_be_text
 from tallystick._core.problems import error
+from tallystick._core.threads import in_thread
 from tallystick.stores.base import (
     Deadline,
+    DocumentStore,
     must_be_claim,
     must_be_document,
     must_be_id,
@@ -18,7 +20,7 @@ from tallystick.stores.base import (
     must_be_put,
     must_be_version,
 )
-from tallystick.stores.connections import ServerStore, open_in_thread
+from tallystick.stores.connections import ServerStore
 from tallystick.stores.postgresql_session import AsyncSession, Question, source_of
 from tallystick.stores.postgresql_tables import Tables, inspect_server
 
@@ -71,7 +73,7 @@ _CONNECT_FIXES = (
 _DEFAULT_FIX = "see whether the server runs, whether host and port are right, and the server's log"
 
 
-class PostgreSQLStore(ServerStore):
+class PostgreSQLStore(ServerStore, DocumentStore):
     """Used tokens, values and documents in PostgreSQL 11 or later, for any number of machines.
 
     ``server``
@@ -133,18 +135,9 @@ class PostgreSQLStore(ServerStore):
         return _value(self._ask(self._value_of(self._tables.take, id)))
 
     def read(self, name: str) -> tuple[int, bytes] | None:
-        """Return a document and its version, or ``None`` where there is none.
-
-        ``name``: 1 to 200 of ``A-Z a-z 0-9 . _ -``.
-        """
         return _document(self._ask(self._read_of(name)))
 
     def write(self, name: str, expected_version: int, value: bytes) -> bool:
-        """Write a document of up to 8 MiB, where its version is still the expected one.
-
-        Its version is then ``expected_version + 1``. 0: there must be none yet. ``False``: it has
-        another version.
-        """
         return self._wrote(self._ask(self._write_of(name, expected_version, value)))
 
     async def aclaim(self, id: str, seconds: int) -> bool:
@@ -160,11 +153,9 @@ class PostgreSQLStore(ServerStore):
         return _value(await self._aask(self._value_of(self._tables.take, id)))
 
     async def aread(self, name: str) -> tuple[int, bytes] | None:
-        """Do what :meth:`read` does without blocking the event loop."""
         return _document(await self._aask(self._read_of(name)))
 
     async def awrite(self, name: str, expected_version: int, value: bytes) -> bool:
-        """Do what :meth:`write` does without blocking the event loop."""
         return self._wrote(await self._aask(self._write_of(name, expected_version, value)))
 
     def _claim_of(self, id: str, seconds: int) -> Question:
@@ -226,7 +217,7 @@ class PostgreSQLStore(ServerStore):
         return session
 
     async def _aconnect(self) -> AsyncSession:
-        arrival = open_in_thread(self._connect)
+        arrival = in_thread(self._connect, "tallystick-connect")
         try:
             return AsyncSession(await asyncio.wrap_future(arrival))
         except asyncio.CancelledError:
