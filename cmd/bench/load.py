@@ -199,14 +199,14 @@ def measure(
 
 def prepared(one: Contestant, folder: Path, stack: contextlib.ExitStack) -> dict[str, str]:
     """Start the server of one application, and give its store the claims that it has before."""
-    from tallystick import open_store
-
     url = one.guard
     if url == "sqlite:":
         url = f"sqlite://{folder}/{secrets.token_hex(8)}.sqlite3"
     elif one.server:
         url = stack.enter_context(getattr(servers, one.server)()).url
     if one.live:
+        from tallystick.stores import open_store
+
         with contextlib.closing(open_store(url)) as store:
             for _ in range(one.live):
                 store.claim(secrets.token_hex(16), 3600)

@@ -207,7 +207,7 @@ def test_workers_of_celery(
 ) -> None:
     from celery import Celery  # type: ignore[import-untyped]
 
-    broker = f"{redis.url}/1"
+    broker = redis.url.removesuffix("/0") + "/1"
     command = [sys.executable, "-m", "celery", "--app", "store_agent:worker", "worker"]
     process = subprocess.Popen(
         [*command, "--pool", "prefork", "--concurrency", "4", "--loglevel", "error"],

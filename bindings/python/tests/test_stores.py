@@ -339,7 +339,7 @@ def test_a_store_of_a_url_is_closed_with_its_agent(
         auth = AgentAuth(keys_dir, store=store)
         app = agent_app(auth)
         assert signed_call(app, client).status == 200
-        file = auth._verifier._used._store._file  # type: ignore[union-attr]
+        file = auth._verifier._used.store._file  # type: ignore[union-attr]
         assert file._connection is not None
         auth.close()
         assert (file._connection is not None) == stays

@@ -216,8 +216,12 @@ class AccessEngine:
 
     def _refresh(self) -> list[Future[None]]:
         """Feed what has changed, at most once a second. Return the looks to be waited for."""
-        looks = [source.refresh(self.feed) for source in self._sources]
-        return [look for look in looks if look is not None]
+        looks: list[Future[None]] = []
+        for source in self._sources:
+            look = source.refresh(self.feed)
+            if look is not None:
+                looks.append(look)
+        return looks
 
     def feed(self, members: dict[str, Any]) -> None:
         """Give the engine new members of ``engine.feed``."""
