@@ -42,14 +42,17 @@ function storeOf(): PostgreSQLStore {
 const machine = () => temporaryFolder();
 
 async function replica(options: AuthSkillOptions = {}): Promise<AuthSkill> {
-  const skill = new AuthSkill({}, {
-    baseUrl: URL_,
-    keysDir: await machine(),
-    store: storeOf(),
-    storeKey: KEY,
-    logger: quiet,
-    ...options,
-  });
+  const skill = new AuthSkill(
+    {},
+    {
+      baseUrl: URL_,
+      keysDir: await machine(),
+      store: storeOf(),
+      storeKey: KEY,
+      logger: quiet,
+      ...options,
+    },
+  );
   open.push(skill);
   return skill;
 }
@@ -157,7 +160,9 @@ describe("replicas", { skip: missing }, () => {
     await eventually(async () => (await signedBy(second)) === active);
     const [old] = rows;
     await raw.query(`UPDATE ${table}_documents SET version = $1, value = $2`, [old?.version, old?.value]);
-    await eventually(async () => (await signedBy(second)) === active && /went back from version 2 to 1/.test(said(logger)));
+    await eventually(
+      async () => (await signedBy(second)) === active && /went back from version 2 to 1/.test(said(logger)),
+    );
     await rejectsWith("invalid_config", second.rotateKeys());
     await raw.query(`DELETE FROM ${table}_documents`);
     await eventually(async () => (await signedBy(second)) === active && /it is gone/.test(said(logger)));
@@ -182,7 +187,10 @@ describe("replicas", { skip: missing }, () => {
     assert.ok(signed > 10, `${signed}`);
     let active = "";
     await eventually(async () => {
-      active = await skill.rotateKeys({ force: true }).then((rotation) => rotation.active, () => "");
+      active = await skill.rotateKeys({ force: true }).then(
+        (rotation) => rotation.active,
+        () => "",
+      );
       return active !== "";
     });
     assert.equal(await signedBy(skill), active);

@@ -18,6 +18,7 @@ from support import DEADLINE, KeyPair, in_child, newest
 from tallystick import AuthSkill, InvalidConfigError, KeyManager
 from tallystick._core.core import call_json
 from tallystick._core.loading import load_core
+from tallystick._core.signing import SigningFailure
 from tallystick._files import watched_text
 from tallystick._files.key_ring import ring_file
 
@@ -131,6 +132,21 @@ def test_stolen_keys_are_revoked_at_once(tmp_path: Path) -> None:
         assert len(before & set(key_ids(folder))) == (0 if revoke else 2)
         assert (one.validate_token(stolen) is None) is revoke
         assert one.verify_token(one.generate_token(BOB)).key_id not in before or not revoke
+
+
+def test_a_token_under_way_is_signed_with_the_key_that_was_dropped(tmp_path: Path) -> None:
+    # The ring is taken, the core has asked for the old key a moment before.
+    with skill(tmp_path) as bob:
+        signing = bob._engine.signing
+        keys = key_ids(tmp_path)
+        need = {"key": keys[0], "input": "header.claims"}
+        assert signing.sign(need)
+        bob.rotate_keys(revoke=True)
+        assert not set(keys) & set(key_ids(tmp_path))
+        assert signing.sign(need)
+        bob.rotate_keys(revoke=True)
+        with pytest.raises(SigningFailure, match="no private key"):
+            signing.sign(need)
 
 
 def test_the_file_is_looked_at_once_a_second(

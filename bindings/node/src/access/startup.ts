@@ -84,7 +84,10 @@ async function signingKeys(
   const access: AccessConfig = read.access;
   const { agent_id: agentId } = access;
   if (isPortal && signer !== undefined) {
-    throw misuse("invalid_argument", `${what}: signer cannot be used with authority: in portal mode the authority signs`);
+    throw misuse(
+      "invalid_argument",
+      `${what}: signer cannot be used with authority: in portal mode the authority signs`,
+    );
   }
   if (stored?.hasKey === true && (isPortal || signer !== undefined || agentId === undefined)) {
     throw misuse(

@@ -127,8 +127,7 @@ export class SharedDocument<T> {
     this.#looked = Date.now();
     this.#ended = this.#looked;
     const stray = await this.#text.stray();
-    if (stray !== "" && stray !== this.#stray)
-      this.#logger.warn(`the ${this.#what} ${this.#text.place}: it ${stray}`);
+    if (stray !== "" && stray !== this.#stray) this.#logger.warn(`the ${this.#what} ${this.#text.place}: it ${stray}`);
     this.#stray = stray;
   }
 
