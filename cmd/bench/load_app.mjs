@@ -60,7 +60,9 @@ async function guarded() {
   if (GUARD === "none") return agent;
   if (GUARD === "jose") {
     const key = createPublicKey(publicPem);
-    return byHand(async (token) => (await jwtVerify(token, key, { algorithms: ["RS256"], issuer: "orchestrator" })).payload);
+    return byHand(
+      async (token) => (await jwtVerify(token, key, { algorithms: ["RS256"], issuer: "orchestrator" })).payload,
+    );
   }
   if (GUARD === "fast-jwt") {
     return byHand(createVerifier({ key: publicPem, cache: false, algorithms: ["RS256"], allowedIss: "orchestrator" }));

@@ -5,9 +5,9 @@ import { sharedCore } from "../core/load.js";
 import type { AccessConfig, ConfigReadResult } from "../core/operations.js";
 import type { Core } from "../core/portable/core.js";
 import { oneLine, reason } from "../core/text.js";
-import type { StoredTexts } from "../files/stored-text.js";
-import { storedTexts } from "../stores/open.js";
-import type { Store } from "../stores/store.js";
+import { StoredTexts } from "../files/stored-text.js";
+import { PostgreSQLStore } from "../stores/postgresql.js";
+import { START, type Store } from "../stores/store.js";
 import { UsedTokens } from "../stores/used-tokens.js";
 import { type ConfigSource, expandHome, type ProgramOptions, readConfig } from "./config.js";
 import { AccessEngine, type Host } from "./engine.js";
@@ -64,6 +64,16 @@ export async function openEngine(
     const keys = await signingKeys(core, { what, read, isPortal, keysDir, stored }, options);
     return new AccessEngine(core, { ...host, access: read.access, keys, logger, used });
   });
+}
+
+/**
+ * Where the documents of replicas lie; undefined where the store keeps none.
+ *
+ * @throws {@link TallystickError} `invalid_argument` for what is no key.
+ */
+function storedTexts(core: Core, store: Store | undefined, key: string | undefined): StoredTexts | undefined {
+  if (!(store instanceof PostgreSQLStore)) return undefined;
+  return new StoredTexts(core, store, store[START].setting, key);
 }
 
 /** Whose keys they are, and where they lie. */

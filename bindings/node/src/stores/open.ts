@@ -2,15 +2,13 @@ import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { misuse } from "../core/answers.js";
 import type { Rule } from "../core/options.js";
-import type { Core } from "../core/portable/core.js";
 import { TallystickError } from "../errors.js";
-import { StoredTexts } from "../files/stored-text.js";
 import { MemoryStore } from "./memory.js";
 import { PostgreSQLStore } from "./postgresql.js";
 import { RedisStore } from "./redis.js";
 import { SQLiteStore } from "./sqlite.js";
 import { sqliteDriver } from "./sqlite-driver.js";
-import { type OwnStore, START, type Store } from "./store.js";
+import type { OwnStore, Store } from "./store.js";
 
 const SCHEMES: Readonly<Record<string, (url: string) => OwnStore>> = {
   memory: openMemory,
@@ -110,16 +108,6 @@ export function checkStoreKey(what: string, store: unknown, key: string | undefi
     `${what}: storeKey needs store: a store in PostgreSQL, such as postgresql://HOST/DATABASE; key rings lie there or ` +
       "in files",
   );
-}
-
-/**
- * Where the documents of replicas lie; undefined where the store keeps none.
- *
- * @throws {@link TallystickError} `invalid_argument` for what is no key.
- */
-export function storedTexts(core: Core, store: Store | undefined, key: string | undefined): StoredTexts | undefined {
-  if (!(store instanceof PostgreSQLStore)) return undefined;
-  return new StoredTexts(core, store, store[START].setting, key);
 }
 
 /** The store of who chose none: the file of this user; undefined where there is no SQLite. */
