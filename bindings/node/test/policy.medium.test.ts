@@ -76,6 +76,7 @@ describe("the file of a running agent", () => {
     assert.equal(logger.errors.join().match(/stays in use/g)?.length, 1);
     assert.match(logger.errors.join(), /wrong\.json: deny\[0\]: must begin with @/);
     assert.match((await agent.stats()).policyRefused ?? "", /^wrong\.json: deny\[0\]/);
+    assert.match((await agent.ready()).policyRefused ?? "", /^wrong\.json: deny\[0\]/);
     await write(path, DENY);
     await eventually(denied);
     assert.equal((await agent.stats()).policyRefused, "");
