@@ -33,6 +33,7 @@ func sealedDocuments() *area {
 	} {
 		a.accept("key-"+form.name, "the key as "+form.name, source, open(object{"key": form.key}, sealed, plain))
 	}
+	a.accept("key-line", "a key with the line break of its file", source, open(object{"key": key + "\n"}, sealed, plain))
 	no := func(name, says string, changes object, value, code string) {
 		a.reject(name, "open", says, source, open(changes, value, errorCode(code)))
 	}
@@ -45,6 +46,7 @@ func sealedDocuments() *area {
 	no("cut-off", "half of it", nil, sealed[:12], "invalid_config")
 	no("plain", "a document that is not sealed", nil, text, "invalid_config")
 	no("key-short", "a key of 31 bytes", object{"key": key[2:]}, sealed, "invalid_argument")
+	no("key-empty", "no key", object{"key": " \n"}, sealed, "invalid_argument")
 	no("key-password", "a password is no key", object{"key": "correct horse battery staple"}, sealed,
 		"invalid_argument")
 	no("name-path", "a name that climbs", object{"name": "../alice"}, sealed, "invalid_argument")

@@ -84,7 +84,7 @@ type Use struct {
 // Claim goes on with accepted when the token was not used before. A host that remembers
 // is asked by a need with a ticket.
 func (g *ReplayGuard) Claim(now float64, u Use, accepted func() need.Step) need.Step {
-	if p := g.checkLoss(u); p != nil {
+	if p := g.checkLoss(now, u); p != nil {
 		return need.Refuse(p)
 	}
 	if g.window != nil {
@@ -101,7 +101,7 @@ func (g *ReplayGuard) Claim(now float64, u Use, accepted func() need.Step) need.
 // ClaimLast is Claim for a verification, of which the claim is the last step: a host
 // that remembers is asked by a need that has the result inside, and ends it.
 func (g *ReplayGuard) ClaimLast(now float64, u Use, accepted func() need.Step) need.Step {
-	if p := g.checkLoss(u); p != nil {
+	if p := g.checkLoss(now, u); p != nil {
 		return need.Refuse(p)
 	}
 	if g.window != nil {
@@ -112,10 +112,15 @@ func (g *ReplayGuard) ClaimLast(now float64, u Use, accepted func() need.Step) n
 	return need.Step{Need: question}
 }
 
+// maxWait bounds what a caller is asked to wait, in seconds: a loss may lie in the future
+// of this host's clock.
+const maxWait = 300
+
 // checkLoss refuses a token that may have been used before the memory was lost. Whoever
 // signed it may have a clock that runs ahead. One that does not say when it was issued
-// was accepted no earlier than its longest life before it dies.
-func (g *ReplayGuard) checkLoss(u Use) *problem.Problem {
+// was accepted no earlier than its longest life before it dies. The caller is told when a
+// token that is signed then will pass.
+func (g *ReplayGuard) checkLoss(now float64, u Use) *problem.Problem {
 	at := g.lostAt.Load()
 	if at == 0 {
 		return nil
@@ -128,9 +133,12 @@ func (g *ReplayGuard) checkLoss(u Use) *problem.Problem {
 	if issued > latest { //guard:lost-before never
 		return nil
 	}
-	return problem.New(problem.ReplayStoreUnavailable,
-		"").WithLog("the token may have been used before the replay store lost its memory (at %d): sign a new one",
-		at)
+	wait := max(0, int(math.Ceil(min(latest-now, maxWait)))) + 1
+	p := problem.New(problem.ReplayStoreUnavailable,
+		"").WithLog("the token may have been used before the replay store lost its memory (at %d): sign a new one in %d s",
+		at, wait)
+	p.Wait = wait
+	return p
 }
 
 func (g *ReplayGuard) deadAt(u Use) int64 { return u.Times.DeadAt(g.config.Forgiven.Leeway) }

@@ -114,6 +114,10 @@ func TestALostMemory(t *testing.T) {
 				if refused := code(step.Problem) == problem.ReplayStoreUnavailable; refused != c.refused || !refused && step.Need == nil {
 					t.Errorf("%s, %+v: %+v", c.name, forgiven, step)
 				}
+				// What is signed in that time passes.
+				if c.refused && step.Problem.Wait != 6 {
+					t.Errorf("%s: wait %d s", c.name, step.Problem.Wait)
+				}
 			}
 		}
 	}

@@ -154,6 +154,8 @@ type Problem struct {
 	Log string
 	// Subject completes the words of unknown_issuer ("Unknown Issuer: x").
 	Subject string
+	// Wait is what a 503 asks the caller to wait, in seconds; 0: the usual second.
+	Wait int
 	// Scope says what insufficient_scope lacks (RFC 6750 section 3): required
 	// patterns, separated by spaces, in the agent's own words.
 	Scope string

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// retryAfter is what a 503 asks the caller to wait, in seconds.
+// retryAfter is what a 503 asks the caller to wait at least, in seconds.
 const retryAfter = 1
 
 // Response is an HTTP answer, ready to send. Header names are lower case.
@@ -37,7 +37,7 @@ func (p *Problem) Response(realm string) *Response {
 	case row.Status == 401, row.Status == 403, row.Status == 429, row.Code == AmbiguousAuthorization:
 		headers["www-authenticate"] = p.challenge(row, realm)
 	case row.Status == 503:
-		headers["retry-after"] = strconv.Itoa(retryAfter)
+		headers["retry-after"] = strconv.Itoa(max(p.Wait, retryAfter))
 	}
 	return &Response{Status: row.Status, Headers: headers, Body: string(body)}
 }

@@ -73,6 +73,10 @@ func Name(kind, baseURL string) string {
 
 // ParseKey reads a key-encryption key as people make one: base64, base64url or hex.
 func ParseKey(text string) ([]byte, error) {
+	text = strings.TrimSpace(text) // a mounted secret often ends with a line break
+	if text == "" {
+		return nil, errors.New("the key-encryption key is empty: openssl rand -base64 32 makes one")
+	}
 	bare := strings.TrimRight(text, "=")
 	for _, decode := range [...]func(string) ([]byte, error){
 		hex.DecodeString, base64.RawURLEncoding.Strict().DecodeString, base64.RawStdEncoding.Strict().DecodeString,

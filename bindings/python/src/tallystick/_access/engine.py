@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union
 
@@ -15,6 +17,7 @@ from tallystick._core.core import InstanceReplacedError, call_json
 from tallystick._core.engine import Engine, members_of
 from tallystick._core.problems import error
 from tallystick._core.signing import SigningFailure
+from tallystick._files.watched_text import PATIENCE
 from tallystick._http.request import BodyNeed, Buffers, aunread, unread
 from tallystick.errors import TallystickError
 from tallystick.types import AuthContext
@@ -110,7 +113,8 @@ class AccessEngine:
     def run(self, operation: str, members: str, body: bytes = b"", read: Read = unread) -> Answer:
         """Run an operation; ``read`` gives the request's body if it is needed."""
         for look in self._refresh():
-            look.result()
+            with contextlib.suppress(FutureTimeoutError):
+                look.result(PATIENCE)
         needs = _Needs(self, read)
         try:
             return self.engine.run(operation, members, body, needs.answer)
@@ -122,7 +126,7 @@ class AccessEngine:
     ) -> Answer:
         """Do the same without blocking the event loop."""
         for look in self._refresh():
-            await asyncio.wrap_future(look)
+            await asyncio.wait({asyncio.wrap_future(look)}, timeout=PATIENCE)
         needs = _ANeeds(self, read)
         try:
             return await self.engine.arun(operation, members, body, needs.answer)
@@ -218,21 +222,24 @@ class AccessEngine:
         """Feed what has changed, at most once a second. Return the looks to be waited for."""
         looks: list[Future[None]] = []
         for source in self._sources:
-            look = source.refresh(self.feed)
+            look = source.refresh(self._feed_now)
             if look is not None:
                 looks.append(look)
         return looks
 
     def feed(self, members: dict[str, Any]) -> None:
         """Give the engine new members of ``engine.feed``."""
+        # An engine that opens next loads everything anew.
+        with contextlib.suppress(InstanceReplacedError):
+            self._feed_now(members)
+
+    def _feed_now(self, members: dict[str, Any]) -> None:
+        """Do the same, or raise :class:`InstanceReplacedError` while no engine is open."""
         if "policy" in members:
             members = {"policy": {**members["policy"], **self._fixed}}
         if "ring" in members:
             self.signing.take(members["ring"])
-        try:
-            self.engine.feed(members)
-        except InstanceReplacedError:
-            return  # the engine that opens next loads everything anew
+        self.engine.feed(members)
 
     def judged(self, change: Callable[[Deliver], str | None]) -> str | None:
         """Make a change that the core sees before it is written, also after :meth:`close`.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
 from tallystick._access.config import read_settings
 from tallystick._access.config_file import Document, read_document, stamp_of
+from tallystick._core.core import InstanceReplacedError
 from tallystick._core.forks import entered_child_unannounced
 from tallystick._core.problems import error
 from tallystick._files.watched_text import Glances
@@ -91,9 +93,13 @@ class Policy(Glances):
         self._seen = stamp
         try:
             self._hold(deliver, read_document(self._path))
+        except InstanceReplacedError:
+            self._seen = None  # the next look delivers it
         except TallystickError as refused:
-            self.refused = refused.message
-            self._logger.error("%s; the configuration of before stays in use", refused.message)
+            source = os.path.basename(self._path)
+            said = refused.message
+            self.refused = said if source in said else f"{source}: {said}"
+            self._logger.error("%s; the configuration of before stays in use", self.refused)
         else:
             self._logger.info("%s: the new configuration holds", self._path)
 

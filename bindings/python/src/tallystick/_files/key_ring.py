@@ -15,7 +15,7 @@ from tallystick._core.problems import error, shown
 from tallystick._core.signing import generate_key
 from tallystick._files.private_text import read_private
 from tallystick._files.shared_file import SharedFile
-from tallystick._files.watched_text import Source, WatchedText
+from tallystick._files.watched_text import Source, Watched, WatchedStore, WatchedText
 from tallystick.errors import TallystickError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from tallystick._files.shared_text import SharedText
+    from tallystick._files.stored_document import StoredDocument
     from tallystick._files.watched_text import Deliver
 
 __all__ = ["FixedRing", "Ring", "SharedRing", "ring_file"]
@@ -106,14 +107,17 @@ class SharedRing:
         lifetime: float,
         bits: int,
         logger: logging.Logger,
-        stored: SharedText | None = None,
+        stored: StoredDocument | None = None,
     ) -> None:
         self._core = core
         self._file = SharedFile(path, "key ring")
-        self._text = stored or self._file
-        self._watched = WatchedText(self._text, logger)
+        self._text: SharedText = stored or self._file
+        self._watched: Watched = (
+            WatchedStore(stored, logger) if stored else WatchedText(self._file, logger)
+        )
         self._inherited = path.with_name(path.name.removesuffix(".ring.json") + ".pem")
         self._lifetime = lifetime
+        self._was_loaded = False
         self._bits = bits
         self._logger = logger
 
@@ -121,9 +125,14 @@ class SharedRing:
         text = self._watched.read()
         if text is not None:
             document = self._parsed(text)
-            if not self._update(document, [])["changed"]:
+            # An engine that opens anew does not wait for a store.
+            opened_before = self._was_loaded and self._text is not self._file
+            if opened_before or not self._update(document, [])["changed"]:
+                self._was_loaded = True
                 return {"ring": document}
-        return {"ring": self._brought_up_to_date()}
+        ring = self._brought_up_to_date()
+        self._was_loaded = True
+        return {"ring": ring}
 
     def refresh(self, deliver: Deliver) -> Future[None] | None:
         return self._watched.refresh(lambda text: deliver({"ring": self._existing(text)}))
@@ -145,13 +154,14 @@ class SharedRing:
         """Return the ring without expired keys; make it if there is none."""
         document: Document = {}
         fresh: list[str] = []
-        made = False
+        made = moved = False
 
         def change(text: str | None) -> str | None:
-            nonlocal document, made
+            nonlocal document, made, moved
             made = text is None
             if text is None:
                 text = self._former()
+                moved = text is not None
             if text is None and not fresh:
                 fresh.extend(self._imported())
             update = self._update(None if text is None else self._parsed(text), fresh)
@@ -161,16 +171,18 @@ class SharedRing:
         self._watched.update(change)
         if made:
             self._logger.info("made the key ring %s", self._text.place)
+            if moved:
+                self._file.leave(self._text.place)
+                self._logger.warning(
+                    "the key ring %s was moved to %s", self._file.place, self._text.place
+                )
         return document
 
     def _former(self) -> str | None:
-        if self._text is self._file:
-            return None
-        text = self._file.read().text
+        """Return the ring of the file, where the ring lies elsewhere from now on."""
+        text = None if self._text is self._file else self._file.read().text
         if text is not None:
-            self._logger.warning(
-                "the key ring starts with that of %s, which is not used any more", self._file.place
-            )
+            self._file.parse(text, "not a key ring")
         return text
 
     def _imported(self) -> tuple[str, ...]:

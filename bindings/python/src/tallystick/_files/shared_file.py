@@ -79,8 +79,6 @@ class SharedFile(SharedText):
     number of processes. Thread-safe and fork-safe: it holds no state.
     """
 
-    is_remote = False
-
     def __init__(self, path: Path, what: str) -> None:
         self.path = path
         self.place = shown(path)

@@ -6,6 +6,8 @@ import json
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tallystick._core.problems import shown
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -32,14 +34,11 @@ class SharedText(ABC):
 
     ``place``
         says in errors and logs where it lies.
-    ``is_remote``
-        whether a look at it waits for another machine.
 
     Every failure is a :class:`tallystick.TallystickError` that names the place and the fix.
     """
 
     place: str
-    is_remote: bool
 
     @abstractmethod
     def read(self) -> Document:
@@ -81,6 +80,7 @@ class SharedText(ABC):
             document = None
         version = document.get("version") if isinstance(document, dict) else None
         if isinstance(document, dict) and version == 1 and version is not True:
+            self._must_be_here(document)
             return document
         # "from None": the reason quotes the text, which holds private keys.
         if type(version) is int and version > 1:
@@ -89,3 +89,16 @@ class SharedText(ABC):
                 "update tallystick here; it was left as it is",
             ) from None
         raise self.wrong(f"is {kind}", self.restore) from None
+
+    def leave(self, place: str) -> None:
+        """Replace the text by a note of where it lies from now on: nobody goes on with it."""
+        note = json.dumps({"version": 1, "moved_to": place}, indent=1) + "\n"
+        self.update(lambda _: note)
+
+    def _must_be_here(self, document: dict[str, Any]) -> None:
+        place = document.get("moved_to")
+        if place is not None:
+            raise self.wrong(
+                f"was moved to {shown(str(place))}",
+                "give the options store and store_key; where it is lost there, " + self.restore,
+            )

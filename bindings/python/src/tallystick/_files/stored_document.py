@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import random
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from tallystick._core.core import Core, call_json
@@ -74,10 +76,16 @@ class StoredDocuments:
         )
 
 
+@dataclass(frozen=True)
+class Look:
+    """What lies in the store: its version and a hash of it, and the document."""
+
+    seen: tuple[int, bytes] | None
+    document: Document
+
+
 class StoredDocument(SharedText):
     """A text in a store, encrypted by the core. Thread-safe and fork-safe."""
-
-    is_remote = True
 
     def __init__(
         self, core: Core, store: DocumentStore, setting: str, key: str, name: str, what: str
@@ -92,21 +100,15 @@ class StoredDocument(SharedText):
         self._known = 0
 
     def read(self) -> Document:
-        found = self._store.read(self._name)
-        if found is None:
-            return Document(0, None)
-        number, value = found
-        self._must_not_go_back(number)
-        text = self._crypt("document.open", number, value).decode()
-        self._known = max(self._known, number)
-        return Document(number, text)
+        return self._opened(self._store.read(self._name))
 
-    def look(self, before: int | None) -> int:  # noqa: ARG002
+    def look(self, before: Look | None) -> Look:
         found = self._store.read(self._name)
-        number = 0 if found is None else found[0]
-        if number:
-            self._must_not_go_back(number)
-        return number
+        # The value, too: after a fail-over another one may have the same number.
+        seen = None if found is None else (found[0], hashlib.sha256(found[1]).digest())
+        if before is not None and seen == before.seen:
+            return before
+        return Look(seen, self._opened(found))
 
     def update(self, change: Callable[[str | None], str | None]) -> Document:
         end = time.monotonic() + PATIENCE
@@ -157,6 +159,17 @@ class StoredDocument(SharedText):
                 "give the store_key that it was encrypted with, or " + self.restore,
             ) from None
         return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
+
+    def _opened(self, found: tuple[int, bytes] | None) -> Document:
+        if found is None:
+            if self._known:
+                raise self.wrong("is gone", "restore it; what was read before goes on")
+            return Document(0, None)
+        number, value = found
+        self._must_not_go_back(number)
+        text = self._crypt("document.open", number, value).decode()
+        self._known = max(self._known, number)
+        return Document(number, text)
 
     def _must_not_go_back(self, number: int) -> None:
         if number < self._known:

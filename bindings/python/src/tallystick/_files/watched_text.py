@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tallystick._core.core import InstanceReplacedError
 from tallystick._core.forks import ForkAware, entered_child_unannounced
 from tallystick._core.threads import in_thread
 from tallystick.errors import TallystickError
@@ -13,22 +15,19 @@ from tallystick.errors import TallystickError
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
-    from concurrent.futures import Future
 
-    from tallystick._files.shared_text import SharedText
+    from tallystick._files.shared_text import Document, SharedText
+    from tallystick._files.stored_document import Look, StoredDocument
 
     Deliver = Callable[[dict[str, Any]], None]
 
-__all__ = ["Glances", "Source", "WatchedText"]
+__all__ = ["PATIENCE", "Glances", "Source", "Watched", "WatchedStore", "WatchedText"]
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the text."""
 
-OVERDUE = 4.0
-"""Seconds since the end of the last look, after which what was read may be too old to use.
-
-While requests come, one look follows another, and each ends sooner.
-"""
+PATIENCE = 0.5
+"""Seconds that a request waits for a look at another machine, at most."""
 
 
 class Source(Protocol):
@@ -40,8 +39,9 @@ class Source(Protocol):
     def refresh(self, deliver: Deliver) -> Future[None] | None:
         """Deliver members for ``engine.feed`` if they have changed.
 
-        Where a look waits for another machine, it goes on in a thread, and is returned if the
-        caller should wait for it.
+        ``deliver`` may raise :class:`InstanceReplacedError`; then they are delivered again. Where
+        a look waits for another machine, it goes on in a thread, and is returned if the caller
+        should wait for it, for ``PATIENCE``.
         """
 
 
@@ -73,8 +73,31 @@ class Glances(ForkAware):
         self._lock = threading.Lock()
 
 
+class Watched(Protocol):
+    """A shared text, and which version of it was delivered. Thread-safe and fork-safe."""
+
+    def read(self) -> str | None:
+        """Return the text, which counts as delivered; ``None`` if there is no document."""
+
+    def update(
+        self, change: Callable[[str | None], str | None], changed: Callable[[], None] | None = None
+    ) -> None:
+        """Change the document; see :meth:`SharedText.update`.
+
+        ``changed`` delivers what was committed, before any later version can be delivered: an
+        older ring must not replace a newer one, which may have revoked it.
+        """
+
+    def refresh(self, deliver: Callable[[str | None], None]) -> Future[None] | None:
+        """Call ``deliver`` with the text if it has changed; see :meth:`Source.refresh`.
+
+        If that fails, the content of before stays in use, the log says so once, and the next
+        look tries again.
+        """
+
+
 class WatchedText(Glances):
-    """Remembers which version of a shared text was delivered. Thread-safe and fork-safe."""
+    """Watches a text that lies on this machine: each look is made at once."""
 
     def __init__(self, text: SharedText, logger: logging.Logger) -> None:
         super().__init__()
@@ -84,19 +107,14 @@ class WatchedText(Glances):
         self._found = False
         self._complained = ""
         self._stray = ""
-        # The look that is under way in a thread, and when the last one ended.
-        self._looking: Future[None] | None = None
-        self._ended = 0.0
 
     def read(self) -> str | None:
-        """Return the text, which counts as delivered; ``None`` if there is no document."""
         entered_child_unannounced()
         with self._lock:
             # Before it is read: the next look shows a change in between.
             seen = self.text.look(None)
             text = self.text.read().text
             self._seen, self._looked = seen, time.monotonic()
-            self._ended = self._looked
             self._found = text is not None
             self._warn_of_stray()
             return text
@@ -104,11 +122,6 @@ class WatchedText(Glances):
     def update(
         self, change: Callable[[str | None], str | None], changed: Callable[[], None] | None = None
     ) -> None:
-        """Change the document; see :meth:`SharedText.update`. The next look reads it again.
-
-        ``changed`` delivers what was committed, before any later version can be delivered: an
-        older ring must not replace a newer one, which may have revoked it.
-        """
         entered_child_unannounced()
         with self._lock:
             self._seen = None
@@ -116,63 +129,32 @@ class WatchedText(Glances):
             if changed is not None:
                 changed()
 
-    def refresh(self, deliver: Callable[[str | None], None]) -> Future[None] | None:
-        """Call ``deliver`` with the text if it has changed. It looks at most once a second.
-
-        If that fails, the content of before stays in use, the log says so once, and the next
-        look tries again. It does not wait for another thread that is doing the same. A look at
-        another machine goes on in a thread, and is returned if the last one is long ago.
-        """
-        if not self.text.is_remote:
-            self._glance(LOOK_EVERY, lambda: self._look(deliver))
-            return None
-        now = time.monotonic()
-        if now - self._looked >= LOOK_EVERY:
-            self._begin(deliver)
-        return self._looking if now - self._ended >= OVERDUE else None
-
-    def _begin(self, deliver: Callable[[str | None], None]) -> None:
-        entered_child_unannounced()
-        lock = self._lock
-        if not lock.acquire(blocking=False):
-            return
-
-        def look() -> None:
-            try:
-                self._look(deliver)
-            finally:
-                self._ended = time.monotonic()
-                lock.release()
-
-        try:
-            self._looking = in_thread(look, "tallystick-look")
-        except BaseException:
-            lock.release()
-            raise
+    def refresh(self, deliver: Callable[[str | None], None]) -> None:
+        # It looks at most once a second, and does not wait for another thread that is doing it.
+        self._glance(LOOK_EVERY, lambda: self._look(deliver))
 
     def _look(self, deliver: Callable[[str | None], None]) -> None:
         self._looked = time.monotonic()
         before, self._seen = self._seen, None
-        try:
-            seen = self.text.look(before)
-            if seen == before:
-                self._seen = seen
-                return
-            self._read_again(deliver)
+        seen = self.text.look(before)
+        if seen == before:
             self._seen = seen
+            return
+        try:
+            text = self.text.read().text
+            if text is None and self._found:
+                raise self.text.wrong("is gone", "put it back; what was read goes on")
+            deliver(text)
+            self._found = text is not None
+            self._complained = ""
+            self._seen = seen
+        except InstanceReplacedError:
+            return  # the next look delivers it
         except TallystickError as refused:
             if refused.message != self._complained:
                 self._logger.error("%s", refused.message)
             self._complained = refused.message
         self._warn_of_stray()
-
-    def _read_again(self, deliver: Callable[[str | None], None]) -> None:
-        text = self.text.read().text
-        if text is None and self._found:
-            raise self.text.wrong("is gone", "put it back; what was read goes on")
-        deliver(text)
-        self._found = text is not None
-        self._complained = ""
 
     def _warn_of_stray(self) -> None:
         stray = self.text.stray()
@@ -180,6 +162,104 @@ class WatchedText(Glances):
             self._logger.warning("%s", stray)
         self._stray = stray
 
+
+class WatchedStore(ForkAware):
+    """Watches a document that lies on another machine: each look goes on in a thread.
+
+    No lock is held while it waits: under gevent the thread that holds it would be the one that
+    waits for it. What was read last is kept, so that an engine that opens anew, such as that of a
+    forked child, does not wait for the store.
+    """
+
+    def __init__(self, document: StoredDocument, logger: logging.Logger) -> None:
+        super().__init__()
+        self.text = document
+        self._logger = logger
+        self._lock = threading.Lock()
+        self._look: Look | None = None
+        self._known: Document | None = None
+        self._complained = ""
+        # The look that is under way, and when it began; when the last one ended.
+        self._looking: Future[None] | None = None
+        self._began = 0.0
+        self._ended = 0.0
+
+    def read(self) -> str | None:
+        entered_child_unannounced()
+        if self._known is None:
+            look = self.text.look(None)
+            self._look, self._known = look, look.document
+            self._ended = time.monotonic()
+        return self._known.text
+
+    def update(
+        self, change: Callable[[str | None], str | None], changed: Callable[[], None] | None = None
+    ) -> None:
+        entered_child_unannounced()
+        document = self.text.update(change)
+        with self._lock:
+            if self._is_newer(document):
+                self._known = document
+                self._look = None
+                if changed is not None:
+                    changed()
+
+    def refresh(self, deliver: Callable[[str | None], None]) -> Future[None] | None:
+        entered_child_unannounced()
+        now = time.monotonic()
+        looking = self._looking
+        if looking is None:
+            if now - self._ended < LOOK_EVERY:
+                return None
+            looking = self._begin(deliver)
+        # A store that does not answer holds nobody up again until it does.
+        waits = not self._complained and time.monotonic() - self._began < PATIENCE
+        return looking if waits else None
+
+    def _begin(self, deliver: Callable[[str | None], None]) -> Future[None]:
+        looking: Future[None] = Future()
+        looking.set_running_or_notify_cancel()
+        with self._lock:
+            if self._looking is not None:
+                return self._looking
+            self._looking, self._began = looking, time.monotonic()
+
+        def look() -> None:
+            try:
+                self._look_once(deliver)
+            finally:
+                self._ended, self._looking = time.monotonic(), None
+                looking.set_result(None)
+
+        try:
+            in_thread(look, "tallystick-look")
+        except BaseException:
+            self._looking = None
+            raise
+        return looking
+
+    def _look_once(self, deliver: Callable[[str | None], None]) -> None:
+        before = self._look
+        try:
+            look = self.text.look(before)
+            with self._lock:
+                if look is not before and self._is_newer(look.document):
+                    deliver(look.document.text)
+                    self._known = look.document
+                self._look = look
+            self._complained = ""
+        except InstanceReplacedError:
+            self._known = look.document  # for the engine that opens next; delivered again then
+        except TallystickError as refused:
+            if refused.message != self._complained:
+                self._logger.error("%s", refused.message)
+            self._complained = refused.message
+
+    def _is_newer(self, document: Document) -> bool:
+        known = self._known
+        return known is None or document.number >= known.number
+
     def after_fork_in_child(self) -> None:
-        super().after_fork_in_child()
-        self._looking = None
+        self._lock = threading.Lock()
+        # The first request looks, and waits for it.
+        self._looking, self._ended = None, 0.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick._access.client_secret import make_secret
 from tallystick._core.problems import error
 from tallystick._files.shared_file import SharedFile
-from tallystick._files.watched_text import WatchedText
+from tallystick._files.watched_text import Watched, WatchedStore, WatchedText
 from tallystick.errors import TallystickError
 from tallystick.types import RegisteredClient
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tallystick._core.core import Core
     from tallystick._files.shared_text import SharedText
+    from tallystick._files.stored_document import StoredDocument
     from tallystick._files.watched_text import Deliver
 
 __all__ = ["Clients"]
@@ -40,18 +41,20 @@ class Clients:
     """
 
     def __init__(
-        self, core: Core, path: Path, logger: logging.Logger, stored: SharedText | None = None
+        self, core: Core, path: Path, logger: logging.Logger, stored: StoredDocument | None = None
     ) -> None:
         self._core = core
         self._file = SharedFile(path, "clients file")
-        self._text = stored or self._file
+        self._text: SharedText = stored or self._file
         self._logger = logger
-        self._watched = WatchedText(self._text, logger)
+        self._watched: Watched = (
+            WatchedStore(stored, logger) if stored else WatchedText(self._file, logger)
+        )
 
     def load(self) -> dict[str, Any]:
         text = self._watched.read()
         if text is None and self._text is not self._file:
-            self._watched.update(lambda text: self._former() if text is None else None)
+            self._move()
             text = self._watched.read()
         return {"clients": self._parsed(text)}
 
@@ -120,14 +123,24 @@ class Clients:
             raise
         return before or []
 
-    def _former(self) -> str | None:
-        text = self._file.read().text
-        if text is not None:
-            self._parsed(text)
+    def _move(self) -> None:
+        """Begin with the clients of the file, if there are some."""
+        moved = False
+
+        def change(text: str | None) -> str | None:
+            nonlocal moved
+            former = self._file.read().text if text is None else None
+            moved = former is not None
+            if former is not None:
+                self._file.parse(former, _NO_CLIENTS)
+            return former
+
+        self._watched.update(change)
+        if moved:
+            self._file.leave(self._text.place)
             self._logger.warning(
-                "the clients start with those of %s, which is not used any more", self._file.place
+                "the clients %s were moved to %s", self._file.place, self._text.place
             )
-        return text
 
     def _parsed(self, text: str | None) -> list[Client]:
         if text is None:
