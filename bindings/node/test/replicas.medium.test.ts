@@ -1,7 +1,8 @@
 // Replicas on several machines: one key ring and one list of clients, in a real PostgreSQL.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, afterEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
@@ -146,8 +147,17 @@ describe("replicas", { skip: missing }, () => {
     await before.close();
     const logger = new Lines();
     assert.equal(await signedBy(await replica({ keysDir, logger })), kid);
-    assert.match(said(logger), /the key ring starts with that of .*not used any more/);
+    assert.match(said(logger), /the key ring .* was moved to ring-/);
     assert.equal((await (await replica()).verifyToken(token)).agentUrl, URL_);
+    // The private keys are in the file no more, and nobody goes on with them.
+    for (const name of await readdir(keysDir))
+      assert.ok(!(await readFile(join(keysDir, name), "utf8")).includes("PRIVATE"));
+    const options = { store: "memory:", storeKey: undefined };
+    const { message } = await rejectsWith("invalid_config", (await replica({ keysDir, ...options })).ready());
+    assert.match(message, /was moved to ring-.*give the options store and storeKey/);
+    await raw.query(`DELETE FROM ${table}_documents`);
+    const lost = await rejectsWith("invalid_config", (await replica({ keysDir })).ready());
+    assert.match(lost.message, /was moved to ring-.*where it is lost there/);
   });
 
   test("do not take an older ring, nor that there is none", async () => {
@@ -166,6 +176,30 @@ describe("replicas", { skip: missing }, () => {
     await rejectsWith("invalid_config", second.rotateKeys());
     await raw.query(`DELETE FROM ${table}_documents`);
     await eventually(async () => (await signedBy(second)) === active && /it is gone/.test(said(logger)));
+    await rejectsWith("invalid_config", second.rotateKeys({ force: true }));
+  });
+
+  test("take another document of the same version, as after a fail-over that lost the last one", async () => {
+    const [first, idle] = [await replica(), await replica()];
+    await first.ready();
+    const { rows } = await documents();
+    const lost = await first.rotateKeys({ force: true });
+    await eventually(async () => (await signedBy(idle)) === lost.active);
+    await raw.query(`UPDATE ${table}_documents SET version = $1, value = $2`, [rows[0]?.version, rows[0]?.value]);
+    const other = await (await replica()).rotateKeys({ revoke: true });
+    await eventually(async () => (await signedBy(idle)) === other.active);
+  });
+
+  test("ask before they answer when they were idle, in verifying too", async () => {
+    const [first, second] = [await replica(), await replica()];
+    const token = await first.generateToken(URL_, ["read"]);
+    assert.equal((await second.verifyToken(token)).agentUrl, URL_);
+    await first.rotateKeys({ revoke: true });
+    await sleep(1100);
+    const answers = await Promise.allSettled(Array.from({ length: 8 }, () => second.verifyToken(token)));
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set(["rejected"]));
+    const fresh = await first.generateToken(URL_, ["read"]);
+    assert.equal((await second.verifyToken(fresh)).agentUrl, URL_);
   });
 
   test("go on while the server hangs, and rotate when it answers again", async () => {
@@ -210,6 +244,14 @@ describe("replicas", { skip: missing }, () => {
       ...["d", "e", "f"].map((clientId) => second.registerClient({ clientId })),
     ]);
     assert.deepEqual(await names(first), ["a", "b", "c", "d", "e", "f", "old"]);
+    const { rows: kept } = await documents();
+    await raw.query(`DELETE FROM ${table}_documents WHERE name LIKE 'clients-%'`);
+    // It would be a list of this client alone, and reading it would forget the others.
+    await rejectsWith("invalid_config", first.registerClient({ clientId: "g" }));
+    await rejectsWith("invalid_config", first.listClients());
+    for (const { name, version, value } of kept.filter((row) => row.name.startsWith("clients-"))) {
+      await raw.query(`INSERT INTO ${table}_documents VALUES ($1, $2, $3)`, [name, version, value]);
+    }
     assert.equal(await second.removeClient("a"), true);
     assert.deepEqual(await names(first), ["b", "c", "d", "e", "f", "old"]);
     assert.equal((await first.ready()).keyId, (await second.ready()).keyId);

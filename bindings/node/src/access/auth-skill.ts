@@ -163,7 +163,7 @@ export class AuthSkill implements Endpoint {
     const extra_claims = extraClaims === undefined ? undefined : claimsOf(extraClaims);
     const request = { target, ...own, extra_claims };
     const { engine } = await this.#lifecycle.running();
-    return (await engine.runWithKeys<AccessIssueResult>("access.issue", request)).token;
+    return (await engine.run<AccessIssueResult>("access.issue", request)).token;
   }
 
   /**
@@ -178,7 +178,7 @@ export class AuthSkill implements Endpoint {
     checkValue("authorize: target", target, TEXT);
     const request = issueRequest(target, options);
     const { engine } = await this.#lifecycle.running();
-    const { authorization } = await engine.runWithKeys<AccessIssueResult>("access.issue", request);
+    const { authorization } = await engine.run<AccessIssueResult>("access.issue", request);
     return { authorization };
   }
 
@@ -333,7 +333,7 @@ export class AuthSkill implements Endpoint {
    */
   async runCommand(line: string): Promise<CommandResult> {
     const { engine } = await this.#lifecycle.running();
-    const result = await engine.runWithKeys<AccessCommandResult>("access.command", { line });
+    const result = await engine.run<AccessCommandResult>("access.command", { line });
     return shownAs(result, result.display);
   }
 

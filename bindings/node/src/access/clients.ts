@@ -8,7 +8,7 @@ import type { Core } from "../core/portable/core.js";
 import { TallystickError } from "../errors.js";
 import { SharedDocument } from "../files/shared-document.js";
 import { SharedFile } from "../files/shared-file.js";
-import type { SharedText } from "../files/shared-text.js";
+import { leave, type SharedText } from "../files/shared-text.js";
 
 /** A client's secret, and the hash of it that is stored. */
 export interface ClientSecret {
@@ -80,8 +80,15 @@ export async function readClients(
   if ((await clients.read()) !== undefined || stored === undefined) return clients;
   const former = await new SharedDocument(file, "clients file", clientsOf, logger).read();
   if (former === undefined) return clients;
-  await clients.update(async (present) => (present === undefined ? former : undefined));
-  logger.warn(`the clients start with those of ${file.place}, which is not used any more`);
+  let isMade = false;
+  await clients.update(async (present) => {
+    isMade = present === undefined;
+    return isMade ? former : undefined;
+  });
+  if (isMade) {
+    await leave(file, stored.place);
+    logger.warn(`the clients ${file.place} were moved to ${stored.place}`);
+  }
   return clients;
 }
 

@@ -55,7 +55,7 @@ async function answerEndpoint(
   const authorization = headerValues(request.authorization).map(wireText);
   if (DOCUMENT_METHODS.includes(method)) {
     const members = { method, path, authorization, if_none_match: ifNoneMatch };
-    return logged(logger, await engine.runWithKeys<AccessServeResult>("access.serve", members));
+    return logged(logger, await engine.run<AccessServeResult>("access.serve", members));
   }
   // The body of a request that is for no endpoint belongs to the application, so ask before reading
   // it.
@@ -68,7 +68,7 @@ async function answerEndpoint(
       "something read the token request's body before: put the endpoints before body parsers",
     );
   const members = { method, path, authorization, content_type: contentType, ...stateOf(body) };
-  return logged(logger, await engine.runWithKeys<AccessServeResult>("access.serve", members, body.data));
+  return logged(logger, await engine.run<AccessServeResult>("access.serve", members, body.data));
 }
 
 function stateOf({ tooLarge, malformed, overloaded }: Body): object {

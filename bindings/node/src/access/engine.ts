@@ -88,11 +88,14 @@ export class AccessEngine {
     return this.#engine.call<T>(op, request);
   }
 
-  /** An operation that may have needs, and does not use the agent's own keys. */
+  /**
+   * An operation that may have needs. Policy, and the agent's own keys, are read again before it
+   * where another process may have changed them.
+   */
   run<T>(op: string, request: object | string, body?: Uint8Array, own?: Needs): T | Promise<T> {
-    const { policy } = this.#host;
-    if (policy?.due !== true) return this.#engine.run<T>(op, request, body, own);
-    return policy.refresh(this.#feedPolicy).then(() => this.#engine.run<T>(op, request, body, own));
+    const looking = this.#refresh();
+    if (looking === undefined) return this.#engine.run<T>(op, request, body, own);
+    return looking.then(() => this.#engine.run<T>(op, request, body, own));
   }
 
   /**
@@ -107,16 +110,6 @@ export class AccessEngine {
   /** Why the newest version of the configuration file does not hold; "" if it does. */
   get policyRefused(): string {
     return this.#host.policy?.refused ?? "";
-  }
-
-  /**
-   * An operation that uses or publishes the agent's own keys. They are read again if another
-   * process changed them.
-   */
-  async runWithKeys<T>(op: string, request: object, body?: Uint8Array): Promise<T> {
-    const look = this.#keys?.refresh(this.#feedRing);
-    if (look !== undefined) await look;
-    return this.run<T>(op, request, body);
   }
 
   /** Gives the core a changed ring or changed clients. */
@@ -141,6 +134,14 @@ export class AccessEngine {
     this.#engine.close();
     this.#http.close();
     await this.#used.close();
+  }
+
+  /** @returns what the operation waits for. */
+  #refresh(): Promise<unknown> | undefined {
+    const { policy } = this.#host;
+    const ring = this.#keys?.refresh(this.#feedRing);
+    if (policy?.due !== true) return ring;
+    return Promise.all([policy.refresh(this.#feedPolicy), ring]);
   }
 
   /** If the ring has become wrong, there is a warning, and the keys in memory stay. */

@@ -12,7 +12,7 @@ import { TallystickError } from "../errors.js";
 import { isMissing, readSecret } from "../files/private-text.js";
 import { SharedDocument } from "../files/shared-document.js";
 import { SharedFile } from "../files/shared-file.js";
-import type { SharedText } from "../files/shared-text.js";
+import { leave, type SharedText } from "../files/shared-text.js";
 import type { RingDocument, RingKey, Rotation, RotationOptions, SigningKeys } from "./signing-keys.js";
 
 // How often the core may ask for more keys.
@@ -112,17 +112,21 @@ export class KeyRing implements SigningKeys {
     const former = await this.#former();
     const fresh = former === undefined ? await this.#imported() : [];
     const begin = former === undefined ? {} : { ring: former };
-    await this.#ring.update(async (ring) => (ring === undefined ? (await this.#update(begin, fresh)).ring : undefined));
+    let isMade = false;
+    await this.#ring.update(async (ring) => {
+      isMade = ring === undefined;
+      return isMade ? (await this.#update(begin, fresh)).ring : undefined;
+    });
+    const { stored } = this.#options;
+    if (!isMade || former === undefined || stored === undefined) return;
+    await leave(this.#file, stored.place);
+    this.#logger.warn(`the key ring ${this.#file.place} was moved to ${stored.place}`);
   }
 
   /** The ring of the file, where the ring lies elsewhere from now on. */
   async #former(): Promise<RingDocument | undefined> {
     if (this.#options.stored === undefined) return undefined;
-    const former = await new SharedDocument(this.#file, "key ring", ringOf, this.#logger).read();
-    if (former !== undefined) {
-      this.#logger.warn(`the key ring starts with that of ${this.#file.place}, which is not used any more`);
-    }
-    return former;
+    return new SharedDocument(this.#file, "key ring", ringOf, this.#logger).read();
   }
 
   /** Drops keys whose last token has expired, and makes keys that are missing. */

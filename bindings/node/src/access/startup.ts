@@ -155,7 +155,9 @@ export class Lifecycle<Started extends { readonly engine: AccessEngine }> {
 
   async close(): Promise<void> {
     this.#state = "closed";
-    await (await this.#started).engine.close();
+    // What could not start has nothing to close; ready() says why.
+    const started = await this.#started.catch(() => undefined);
+    await started?.engine.close();
   }
 
   /** Its id and mode, or its state if it has none. */

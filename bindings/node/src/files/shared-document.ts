@@ -1,15 +1,13 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { misuse } from "../core/answers.js";
 import type { Logger } from "../core/console.js";
-import { reason } from "../core/text.js";
+import { reason, shown } from "../core/text.js";
 import { TallystickError } from "../errors.js";
 import type { Look, SharedText } from "./shared-text.js";
 
 const LOOK_AGAIN_MS = 1_000;
-/**
- * Milliseconds since the end of the last look, after which what was read may be too old to use.
- * While requests come, one look follows another, and each ends sooner.
- */
-const OVERDUE_MS = 4_000;
+/** Milliseconds that a request waits for a look at another machine, at most. */
+const PATIENCE_MS = 500;
 /** The member `version` of a document: the version of its form. */
 const FORM = 1;
 
@@ -21,12 +19,13 @@ export class SharedDocument<T> {
   readonly #logger: Logger;
   #current: T | undefined;
   #seen: Look | undefined;
-  #looked = 0;
   #complained = "";
   #stray = "";
   #busy: Promise<unknown> | undefined;
   #looking: Promise<void> | undefined;
-  #ended = 0;
+  /** When the look that is under way began, and when the last one ended. */
+  #began = Number.NEGATIVE_INFINITY;
+  #ended = Number.NEGATIVE_INFINITY;
 
   /**
    * @param what - Its name in errors, such as `key ring`.
@@ -61,12 +60,19 @@ export class SharedDocument<T> {
    *
    * @param changed - Called then.
    * @returns what a request waits for; undefined where it need not: there is nothing to do, or
-   *   another machine is asked, and the last answer is recent.
+   *   another machine is asked, which does not answer.
    */
   refresh(changed: () => void): Promise<void> | undefined {
-    const isDue = Date.now() - this.#looked >= LOOK_AGAIN_MS;
-    if (isDue && this.#looking === undefined && this.#busy === undefined) this.#looking = this.#lookOnce(changed);
-    return this.#text.isRemote && Date.now() - this.#ended < OVERDUE_MS ? undefined : this.#looking;
+    const now = performance.now();
+    if (this.#looking === undefined) {
+      if (now - this.#ended < LOOK_AGAIN_MS || this.#busy !== undefined) return undefined;
+      this.#began = now;
+      this.#looking = this.#lookOnce(changed);
+    }
+    if (!this.#text.isRemote) return this.#looking;
+    // A store that does not answer holds nobody up again until it does.
+    const waits = this.#complained === "" && now - this.#began < PATIENCE_MS;
+    return waits ? Promise.race([this.#looking, sleep(PATIENCE_MS, undefined, { ref: false })]) : undefined;
   }
 
   /**
@@ -90,12 +96,11 @@ export class SharedDocument<T> {
   }
 
   async #lookOnce(changed: () => void): Promise<void> {
-    this.#looked = Date.now();
     try {
       if (await this.#alone(() => this.#refresh())) changed();
     } finally {
       this.#looking = undefined;
-      this.#ended = Date.now();
+      this.#ended = performance.now();
     }
   }
 
@@ -107,6 +112,7 @@ export class SharedDocument<T> {
       const isNew = seen.seen !== before?.seen;
       if (isNew) await this.#readAgain(seen);
       this.#seen = seen;
+      this.#complained = "";
       return isNew;
     } catch (error) {
       this.#complain(reason(error));
@@ -117,15 +123,13 @@ export class SharedDocument<T> {
   async #readAgain(seen: Look): Promise<void> {
     if (seen.number === 0 && (await this.#text.read()).text === undefined) throw new Error("it is gone: put it back");
     await this.#read(seen);
-    this.#complained = "";
   }
 
   async #read(seen: Look): Promise<void> {
     const { text } = await this.#text.read();
     this.#current = text === undefined ? undefined : this.#parsed(text);
     this.#seen = seen; // from before it was read, so that the next look sees a change in between
-    this.#looked = Date.now();
-    this.#ended = this.#looked;
+    this.#ended = performance.now();
     const stray = await this.#text.stray();
     if (stray !== "" && stray !== this.#stray) this.#logger.warn(`the ${this.#what} ${this.#text.place}: it ${stray}`);
     this.#stray = stray;
@@ -137,6 +141,12 @@ export class SharedDocument<T> {
     if (Number.isInteger(version) && (version as number) > FORM) {
       throw new Error(
         `it is of version ${version}, which this release does not know: update tallystick here; it was left as it is`,
+      );
+    }
+    const place = (value as { moved_to?: unknown } | null | undefined)?.moved_to;
+    if (version === FORM && typeof place === "string") {
+      throw new Error(
+        `it was moved to ${shown(place)}: give the options store and storeKey; where it is lost there, ${this.#text.restore}`,
       );
     }
     const document = version === FORM ? this.#parse(value) : undefined;

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ask, misuse } from "../core/answers.js";
 import type { DocumentResult } from "../core/operations.js";
@@ -6,9 +7,15 @@ import { reason } from "../core/text.js";
 import { TallystickError } from "../errors.js";
 import { type Look, PATIENCE_MS, PAUSE_MS, type SharedText, type Version } from "./shared-text.js";
 
+/** What lies in the store. */
+interface Found {
+  readonly version: number;
+  readonly value: Uint8Array;
+}
+
 /** What documents lie in, such as a {@link PostgreSQLStore}. */
 export interface DocumentStore {
-  read(name: string): Promise<{ readonly version: number; readonly value: Uint8Array } | null>;
+  read(name: string): Promise<Found | null>;
   write(name: string, expectedVersion: number, value: Uint8Array): Promise<boolean>;
 }
 
@@ -95,18 +102,20 @@ class StoredText implements SharedText {
   }
 
   async read(): Promise<Version> {
-    const found = await this.#store.read(this.#naming.name);
+    const found = await this.#found();
     if (found === null) return { number: 0, text: undefined };
-    const number = this.#forward(found.version);
+    const number = found.version;
     const text = this.#crypt("document.open", number, found.value).toString();
     this.#known = Math.max(this.#known, number);
     return { number, text };
   }
 
   async look(): Promise<Look> {
-    const found = await this.#store.read(this.#naming.name);
-    const number = found === null ? 0 : this.#forward(found.version);
-    return { seen: String(number), number };
+    const found = await this.#found();
+    if (found === null) return { seen: "", number: 0 };
+    // The value, too: after a fail-over another one may have the same number.
+    const hash = createHash("sha256").update(found.value).digest("hex");
+    return { seen: `${found.version} ${hash}`, number: found.version };
   }
 
   async stray(): Promise<string> {
@@ -147,12 +156,14 @@ class StoredText implements SharedText {
     }
   }
 
-  /** @throws if the store has an older version than this process has seen. */
-  #forward(number: number): number {
-    if (number >= this.#known) return number;
+  /** @throws if the store has none, or an older version, where this process has seen one. */
+  async #found(): Promise<Found | null> {
+    const found = await this.#store.read(this.#naming.name);
+    if (found === null && this.#known > 0) throw new Error("it is gone: restore it; what was read before goes on");
+    if (found === null || found.version >= this.#known) return found;
     throw new Error(
-      `it went back from version ${this.#known} to ${number}: what was read before goes on; where that was meant, ` +
-        "start this process again",
+      `it went back from version ${this.#known} to ${found.version}: what was read before goes on; where that was ` +
+        "meant, start this process again",
     );
   }
 }

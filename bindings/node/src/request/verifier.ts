@@ -56,9 +56,10 @@ export class Verifier {
   }
 
   async close(): Promise<void> {
-    const { engine, used } = await this.#start;
-    engine.close();
-    await used.close();
+    // What could not start has nothing to close; ready() says why.
+    const started = await this.#start.catch(() => undefined);
+    started?.engine.close();
+    await started?.used.close();
   }
 
   /**
