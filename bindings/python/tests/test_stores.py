@@ -660,3 +660,30 @@ def test_a_bound_access_token_from_before_a_loss_is_refused(
         assert len(store.used) == 1
         ahead = 4
         assert used(bound()) == "True"
+
+
+def test_an_own_claim_that_takes_long_is_no_pass(
+    keys_dir: Path, client: OrchestratorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallystick.stores.own.TIMEOUT", 0.2)
+
+    class Slow:
+        seconds = 30.0
+
+        async def claim(self, id: str, seconds: int) -> bool:
+            await asyncio.sleep(self.seconds)
+            return True
+
+    store = Slow()
+    app = agent_app(AgentAuth(keys_dir, store=store, dev_mode=False))
+    assert signed_call(app, client).code == "replay_store_unavailable"
+    store.seconds = 0
+    assert signed_call(app, client).status == 200
+
+
+def test_a_client_of_a_server_is_no_store(keys_dir: Path) -> None:
+    redis = pytest.importorskip("redis", reason="the extra [redis] is not installed")
+    with pytest.raises(InvalidArgumentError, match=r"a client goes into RedisStore\(client\)"):
+        AgentAuth(keys_dir, store=redis.Redis())
+    with pytest.raises(InvalidArgumentError, match="the number of a database, such as /0"):
+        AgentAuth(keys_dir, store="redis://127.0.0.1:1/prod")

@@ -11,7 +11,7 @@ from tallystick.errors import StoreUnavailableError
 from tallystick.stores.base import ClaimStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 __all__ = ["own_store"]
 
@@ -26,7 +26,8 @@ def own_store(store: object) -> ClaimStore:
         raise error(
             "invalid_argument",
             "store takes a URL such as 'redis://127.0.0.1:6379/0' or an object with "
-            f"claim(id, seconds), not {_said(store)}",
+            f"claim(id, seconds), not {_said(store)}; a client goes into RedisStore(client) or "
+            "PostgreSQLStore(pool)",
         )
     return OwnStore(type(store).__name__, claim)
 
@@ -43,6 +44,10 @@ def _takes_two(claim: Callable[..., Any]) -> bool:
     except ValueError:
         return True  # it says nothing of its parameters
     return True
+
+
+TIMEOUT = 2.0
+"""Seconds that an asynchronous claim may take, and any claim of an asynchronous host."""
 
 
 class OwnStore(ClaimStore):
@@ -72,7 +77,7 @@ class OwnStore(ClaimStore):
         if self._asynchronous:
             answer = self._asked(id, seconds)
         else:
-            answer = await asyncio.to_thread(self._asked, id, seconds)
+            answer = await self._in_time(asyncio.to_thread(self._asked, id, seconds))
         if inspect.isawaitable(answer):
             answer = await self._awaited(answer)
         return self._plain(answer)
@@ -85,9 +90,19 @@ class OwnStore(ClaimStore):
 
     async def _awaited(self, answer: Any) -> object:
         try:
-            return await answer
+            return await self._in_time(answer)
+        except StoreUnavailableError:
+            raise
         except Exception as reason:
             raise self._raised(reason) from reason
+
+    async def _in_time(self, answer: Awaitable[object]) -> object:
+        try:
+            return await asyncio.wait_for(answer, TIMEOUT)
+        except asyncio.TimeoutError:
+            raise StoreUnavailableError(
+                f"{self._setting}: claim did not answer within {TIMEOUT:g} s"
+            ) from None
 
     def _raised(self, reason: Exception) -> StoreUnavailableError:
         said = f"{type(reason).__name__}: {reason}"

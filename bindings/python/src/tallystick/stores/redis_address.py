@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from tallystick._core.arguments import wrong_type
 from tallystick._core.problems import error
@@ -104,6 +105,13 @@ def _of_url(url: str) -> RedisAddress:
     except ValueError:
         # Its text may quote a password.
         raise error("invalid_argument", f"server: {without_secret(url)} cannot be read") from None
+    path = urlsplit(f"redis://{rest}").path
+    if path.strip("/") and not path.strip("/").isdecimal():
+        # redis-py would take database 0 without a word.
+        raise error(
+            "invalid_argument",
+            "server: the path of the URL must be the number of a database, such as /0",
+        )
     kind = options.pop("connection_class", None)
     unknown = sorted(name for name in options if not _is_option(name))
     if unknown:
