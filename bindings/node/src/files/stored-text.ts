@@ -159,11 +159,10 @@ class StoredText implements SharedText {
   /** @throws if the store has none, or an older version, where this process has seen one. */
   async #found(): Promise<Found | null> {
     const found = await this.#store.read(this.#naming.name);
-    if (found === null && this.#known > 0) throw new Error("it is gone: restore it; what was read before goes on");
+    if (found === null && this.#known > 0) throw new Error("it is gone: restore it");
     if (found === null || found.version >= this.#known) return found;
     throw new Error(
-      `it went back from version ${this.#known} to ${found.version}: what was read before goes on; where that was ` +
-        "meant, start this process again",
+      `it went back from version ${this.#known} to ${found.version}: where that was meant, start this process again`,
     );
   }
 }

@@ -91,6 +91,10 @@ class SharedFile(SharedText):
             return found.document
 
     def look(self, before: Look | None) -> Look:
+        """Look at the document without reading it.
+
+        With the last look as ``before`` it is cheaper.
+        """
         folder = _status(self.path.parent)
         number = None if before is None or before.folder != folder else before.number
         # Two changes of a folder within one tick of its clock look like one.
@@ -101,7 +105,7 @@ class SharedFile(SharedText):
         return Look(number, _status(self._name(number)), _status(self.path), folder)
 
     def stray(self) -> str:
-        # A file NAME that lies beside the versions and is none of them.
+        """Return a warning if a file NAME lies beside the versions and is none of them; else ""."""
         first, plain = _stat(self._name(1)), _stat(self.path)
         if plain is None or plain.st_size == 0:
             return ""

@@ -45,23 +45,12 @@ class SharedText(ABC):
         """Return the newest version."""
 
     @abstractmethod
-    def look(self, before: Any) -> Any:
-        """Return a state that is another one when the document has changed.
-
-        With the last look as ``before`` it is cheaper.
-        """
-
-    @abstractmethod
     def update(self, change: Callable[[str | None], str | None]) -> Document:
         """Commit what ``change`` makes of the newest version, and return the result.
 
         ``change`` gets the text (``None`` if there is none) and returns the new one, or
         ``None`` to leave it. It is called again if another process was faster.
         """
-
-    @abstractmethod
-    def stray(self) -> str:
-        """Return a warning if another document lies beside it that is not used; else ""."""
 
     @property
     @abstractmethod

@@ -17,7 +17,7 @@ from tallystick.errors import StoreUnavailableError, TallystickError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["StoredDocument", "StoredDocuments"]
+__all__ = ["StoredDocument", "StoredDocuments", "StoredLook"]
 
 
 class DocumentStore(Protocol):
@@ -77,7 +77,7 @@ class StoredDocuments:
 
 
 @dataclass(frozen=True)
-class Look:
+class StoredLook:
     """What lies in the store: its version and a hash of it, and the document."""
 
     seen: tuple[int, bytes] | None
@@ -102,13 +102,14 @@ class StoredDocument(SharedText):
     def read(self) -> Document:
         return self._opened(self._store.read(self._name))
 
-    def look(self, before: Look | None) -> Look:
+    def look(self, before: StoredLook | None) -> StoredLook:
+        """Return what lies there; ``before``, if nothing has changed since."""
         found = self._store.read(self._name)
         # The value, too: after a fail-over another one may have the same number.
         seen = None if found is None else (found[0], hashlib.sha256(found[1]).digest())
         if before is not None and seen == before.seen:
             return before
-        return Look(seen, self._opened(found))
+        return StoredLook(seen, self._opened(found))
 
     def update(self, change: Callable[[str | None], str | None]) -> Document:
         end = time.monotonic() + PATIENCE
@@ -125,9 +126,6 @@ class StoredDocument(SharedText):
         raise self.wrong(
             "is changed by others again and again", "try it later; nothing was changed"
         )
-
-    def stray(self) -> str:
-        return ""
 
     @property
     def restore(self) -> str:

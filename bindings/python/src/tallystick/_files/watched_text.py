@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
-    from tallystick._files.shared_text import Document, SharedText
-    from tallystick._files.stored_document import Look, StoredDocument
+    from tallystick._files.shared_file import Look, SharedFile
+    from tallystick._files.shared_text import Document
+    from tallystick._files.stored_document import StoredDocument, StoredLook
 
     Deliver = Callable[[dict[str, Any]], None]
 
@@ -99,11 +100,11 @@ class Watched(Protocol):
 class WatchedText(Glances):
     """Watches a text that lies on this machine: each look is made at once."""
 
-    def __init__(self, text: SharedText, logger: logging.Logger) -> None:
+    def __init__(self, text: SharedFile, logger: logging.Logger) -> None:
         super().__init__()
         self.text = text
         self._logger = logger
-        self._seen: Any = None
+        self._seen: Look | None = None
         self._found = False
         self._complained = ""
         self._stray = ""
@@ -176,7 +177,7 @@ class WatchedStore(ForkAware):
         self.text = document
         self._logger = logger
         self._lock = threading.Lock()
-        self._look: Look | None = None
+        self._look: StoredLook | None = None
         self._known: Document | None = None
         self._complained = ""
         # The look that is under way, and when it began; when the last one ended.
