@@ -111,7 +111,8 @@ func seedReference(a *area) {
 		call("config.read", full, "", ok(object{"access": access, "mode": "portal", "keys_dir": "~/.webagents/keys",
 			"documents": documentsOf("https://robutler.ai/agents/my-agent"), "inactive": []object{
 				{"key": "google", "reason": "sign-in through Google is not active: the key is read and has no effect"},
-				{"key": "robutler", "reason": "sign-in through Robutler is not active: client_id and client_secret serve at the authority's token endpoint only"},
+				{"key": "robutler", "reason": "sign-in through Robutler is not active: client_id and client_secret serve " +
+					"at the authority's token endpoint only"},
 			}})))
 	a.accept("seed-variables", "its variables", reference, call("config.variables", literal(configured(file)).(object), "", ok(object{"names": []string{"GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "ROBUTLER_SECRET"}})))
 	a.accept("seed-opens", "what is read is what engine.open takes", "abi.md engine.open: access",

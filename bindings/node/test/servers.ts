@@ -143,7 +143,8 @@ export async function inProcessesAndThreads(store: string, url: string, options:
        const store = new ${store}(${JSON.stringify(url)}, ${JSON.stringify(options)});
        let won = 0;
        for (let round = 0; round < 20; round++) {
-         const ids = Array.from({ length: 50 }, (_, index) => createHash("md5").update(round + "-" + index).digest("hex"));
+         const idOf = (index) => createHash("md5").update(round + "-" + index).digest("hex");
+         const ids = Array.from({ length: 50 }, (_, index) => idOf(index));
          won += (await Promise.all(ids.map((id) => store.claim(id, 60)))).filter(Boolean).length;
        }
        if (isMainThread) { process.send(won); process.disconnect(); } else parentPort.postMessage(won);

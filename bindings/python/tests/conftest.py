@@ -89,6 +89,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     options = ["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=8,mode=0700", "tmpfs"]
     if os.getuid() != 0 or subprocess.run([*options, str(folder)], check=False).returncode:
-        pytest.skip("only root may mount a disk to fill: a full disk is not tested in this run")
+        pytest.skip(reason="a full disk is a tmpfs of 64 KiB, which only root may mount")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ import pytest
 from support import APPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ENTRY = Path(__file__).parents[2] / "node" / "dist" / "index.js"
 NODE = shutil.which("node")
@@ -80,6 +81,16 @@ class Peer:
     def go_on(self) -> str:
         self.process.send_signal(signal.SIGCONT)
         return self.read()
+
+
+@contextlib.contextmanager
+def ready(peers: list[Peer]) -> Iterator[list[Peer]]:
+    """Wait until all have started; end all of them afterwards."""
+    try:
+        yield [peer.__enter__() for peer in peers]
+    finally:
+        for peer in peers:
+            peer.__exit__()
 
 
 def race(peers: list[Peer], lines: Any) -> list[list[str]]:

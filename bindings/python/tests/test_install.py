@@ -67,7 +67,7 @@ def interpreter(version: str) -> Path:
     home = Path(pwd.getpwuid(os.getuid()).pw_dir)
     for folder in sorted((home / ".pyenv" / "versions").glob(f"{version}.*")):
         return folder / "bin" / "python"
-    pytest.skip(f"no python{version} in PATH or pyenv: the wheel is not tried with it in this run")
+    pytest.skip(reason=f"the wheel is tried with python{version}, which is not in PATH or pyenv")
 
 
 @pytest.mark.parametrize("version", ["3.10", "3.12", "3.13"])

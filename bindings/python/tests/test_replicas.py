@@ -16,7 +16,7 @@ import pytest
 
 import real_servers
 from real_servers import at_once, eventually, new_id
-from shared_peers import Peer, needs_node, race
+from shared_peers import Peer, needs_node, race, ready
 from support import DEADLINE, fork_without_hooks, gunicorn, in_child
 from tallystick import (
     Authority,
@@ -383,11 +383,8 @@ def peers(server: Any, tmp_path: Path) -> Iterator[list[Peer]]:
         Peer(language, tmp_path / f"machine{number}", **environment)
         for number, language in enumerate(["python", "node"] * 2)
     ]
-    try:
-        yield [peer.__enter__() for peer in started]
-    finally:
-        for peer in started:
-            peer.__exit__()
+    with ready(started) as peers:
+        yield peers
 
 
 @needs_node

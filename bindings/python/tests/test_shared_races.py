@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from disks import can_forbid, forbid_hard_links
-from shared_peers import LANGUAGES, Peer, needs_node, race
+from shared_peers import LANGUAGES, Peer, needs_node, race, ready
 from support import newest
 from tallystick import new_client_secret
 from tallystick._files.shared_file import KEEP, SharedFile
@@ -181,13 +181,8 @@ def test_a_process_that_is_killed_at_any_step_holds_nobody(
 
 @pytest.fixture
 def peers(folder: Path) -> Iterator[list[Peer]]:
-    languages = ["python", "node"] * 2
-    started = [Peer(language, folder) for language in languages]
-    try:
-        yield [peer.__enter__() for peer in started]
-    finally:
-        for peer in started:
-            peer.__exit__()
+    with ready([Peer(language, folder) for language in ["python", "node"] * 2]) as peers:
+        yield peers
 
 
 @needs_node

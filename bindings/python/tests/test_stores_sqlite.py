@@ -37,9 +37,9 @@ from support import (
     unprivileged,
 )
 from tallystick import AgentAuth, OrchestratorClient, SQLiteStore, StoreUnavailableError
-from tallystick.stores import sqlite_file
+from tallystick.stores import sqlite_format
 from tallystick.stores.sqlite import default_path
-from tallystick.stores.sqlite_file import PRUNE_EVERY, PRUNE_ROWS, SQLiteFile
+from tallystick.stores.sqlite_file import PRUNE_EVERY, PRUNE_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -459,7 +459,7 @@ def test_a_loss_that_could_not_be_noted_is_noted_at_the_next_opening(path: Path)
     store.close()
     delete(path)
     SQLiteStore(path)._check()
-    real = sqlite_file._transaction
+    real = sqlite_format.transaction
 
     @contextlib.contextmanager
     def failing(connection: sqlite3.Connection) -> Iterator[None]:
@@ -468,7 +468,7 @@ def test_a_loss_that_could_not_be_noted_is_noted_at_the_next_opening(path: Path)
             raise sqlite3.OperationalError("disk I/O error")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite_file, "_transaction", failing)
+        patch.setattr("tallystick.stores.sqlite_file.transaction", failing)
         with pytest.raises(StoreUnavailableError, match="I/O"):
             store.claim(key(1), 60)
     assert store.lost_at is None
@@ -548,14 +548,14 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_not_used(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = SQLiteStore(path), SQLiteStore(path)
-    prepare = SQLiteFile._prepare
+    prepare = sqlite_format.prepare
 
-    def slowly(file: SQLiteFile, connection: sqlite3.Connection, deadline: Deadline) -> None:
-        prepare(file, connection, deadline)
+    def slowly(connection: sqlite3.Connection, max_pages: int, deadline: Deadline) -> None:
+        prepare(connection, max_pages, deadline)
         delete(path)
         path.touch(0o600)
 
-    monkeypatch.setattr(SQLiteFile, "_prepare", slowly)
+    monkeypatch.setattr("tallystick.stores.sqlite_file.prepare", slowly)
     with pytest.raises(StoreUnavailableError, match="replaced while it was being opened"):
         here.claim(key(1), 60)
     monkeypatch.undo()

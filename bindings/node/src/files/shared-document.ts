@@ -146,7 +146,8 @@ export class SharedDocument<T> {
     const place = (value as { moved_to?: unknown } | null | undefined)?.moved_to;
     if (version === FORM && typeof place === "string") {
       throw new Error(
-        `it was moved to ${shown(place)}: give the options store and storeKey; where it is lost there, ${this.#text.restore}`,
+        `it was moved to ${shown(place)}: give the options store and storeKey; where it is lost there, ` +
+          this.#text.restore,
       );
     }
     const document = version === FORM ? this.#parse(value) : undefined;

@@ -105,8 +105,8 @@ export function checkStoreKey(what: string, store: unknown, key: string | undefi
   if (own instanceof PostgreSQLStore) return;
   throw misuse(
     "invalid_argument",
-    `${what}: storeKey needs store: a store in PostgreSQL, such as postgresql://HOST/DATABASE; key rings lie there or ` +
-      "in files",
+    `${what}: storeKey needs store: a store in PostgreSQL, such as postgresql://HOST/DATABASE; key rings lie ` +
+      "there or in files",
   );
 }
 

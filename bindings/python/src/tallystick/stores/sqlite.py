@@ -16,7 +16,8 @@ from tallystick.stores.base import (
     must_be_id,
     must_be_put,
 )
-from tallystick.stores.sqlite_file import PAGE_SIZE, SQLiteFile
+from tallystick.stores.sqlite_file import SQLiteFile
+from tallystick.stores.sqlite_format import PAGE_SIZE
 
 __all__ = ["SQLiteStore", "default_path"]
 

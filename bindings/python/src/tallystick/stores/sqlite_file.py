@@ -1,4 +1,4 @@
-"""The file of an SQLite store: its format, which is the same in every language, and its claims.
+"""The file of an SQLite store: its claims and values, and whether it is still the same file.
 
 Times are whole seconds since 1970. One statement is one atomic step. WAL: what is claimed survives
 ``kill -9``.
@@ -10,22 +10,30 @@ import contextlib
 import math
 import os
 import sqlite3
-import stat
 import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tallystick._core.forks import LockedAcrossForks, entered_child_unannounced, keep_forever
 from tallystick.errors import StoreUnavailableError
+from tallystick.stores.sqlite_format import (
+    ANOTHER,
+    SCHEMA,
+    create,
+    examine,
+    identity,
+    prepare,
+    transaction,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tallystick._core.forks import AnyLock
     from tallystick.stores.base import Deadline
 
-__all__ = ["PAGE_SIZE", "PRUNE_EVERY", "PRUNE_ROWS", "SQLiteFile"]
+__all__ = ["PRUNE_EVERY", "PRUNE_ROWS", "SQLiteFile"]
 
 PRUNE_EVERY = 64
 """Claims of a process between two prunings."""
@@ -33,36 +41,8 @@ PRUNE_EVERY = 64
 PRUNE_ROWS = 256
 """Rows that one pruning looks at: four for each claim, so that it is faster than the claims."""
 
-PAGE_SIZE = 1024
-"""Bytes of a page. A claim writes one page; a small one costs half as much as a usual one."""
-
-CACHE_KIB = 16_384
-"""KiB of pages that a connection caches: some 400,000 live ids. Claims go to random pages."""
-
-CHECKPOINT_PAGES = 4000
-"""Pages in the log before they are moved into the file."""
-
 SLACK = 0.05
 """Seconds by which SQLite may wait longer than a call's deadline."""
-
-APPLICATION = 1413565529
-"""``application_id`` of the file: 0x54414C59, which is TALY."""
-
-VERSION = 1
-"""``user_version``: of the format."""
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS tallystick_used (
-    id BLOB PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS tallystick_values (
-    id BLOB PRIMARY KEY, value BLOB NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS tallystick_state (
-    one INTEGER PRIMARY KEY CHECK (one = 1), pruned INTEGER NOT NULL,
-    lost_at INTEGER NOT NULL DEFAULT 0, born BLOB NOT NULL);
-INSERT OR IGNORE INTO tallystick_state (one, pruned, born) VALUES (1, 0, randomblob(16));
-PRAGMA application_id = 1413565529;
-PRAGMA user_version = 1;
-"""
 
 # Nothing is claimed that would expire before the last pruning, so that a clock that steps back
 # reopens nothing; and nothing before a loss is known that another process noted.
@@ -92,11 +72,10 @@ _DELETE = "DELETE FROM tallystick_values WHERE id = ?"
 _LOOK_VALUES = "SELECT id, expires_at FROM tallystick_values WHERE id > ? ORDER BY id LIMIT ?"
 _FORGET_VALUE = "DELETE FROM tallystick_values WHERE id = ? AND expires_at <= ?"
 
-_ANOTHER = "move it away, or choose another file with store='sqlite:///absolute/path'"
 _FIXES = (
     ("Is a directory", "it is a folder: name a file in it"),
-    ("not a database", _ANOTHER),
-    ("malformed", _ANOTHER),
+    ("not a database", ANOTHER),
+    ("malformed", ANOTHER),
     ("full", "free space on that disk, or raise the limit: SQLiteStore(path, max_bytes=...)"),
     ("locked", "see which process holds it"),
 )
@@ -250,7 +229,7 @@ class SQLiteFile(LockedAcrossForks):
 
     def _take(self, deadline: Deadline, key: bytes) -> bytes | None:
         cursor = self._current(deadline)
-        with _transaction(cursor.connection):
+        with transaction(cursor.connection):
             value = _value_of(cursor, key)
             cursor.execute(_DELETE, (key,))
         return value
@@ -272,7 +251,7 @@ class SQLiteFile(LockedAcrossForks):
         if self._cursor is None or self._cursor.connection.in_transaction:
             self._close()
             lost = self._open(deadline)
-        elif _identity(self._name) != self._file:
+        elif identity(self._name) != self._file:
             # Whatever takes its place is another file, even an older copy of it.
             self._born = b""
             self._close()
@@ -295,20 +274,20 @@ class SQLiteFile(LockedAcrossForks):
         """Open the file, and return whether it is another one than the one that was used."""
         if self._broken:
             raise StoreUnavailableError(self._broken)
-        _create(self._path)
-        file = _identity(self._name)
+        create(self._path)
+        file = identity(self._name)
         left = deadline.left()
         connection = sqlite3.connect(
             self._path, timeout=left, isolation_level=None, check_same_thread=False
         )
         try:
-            self._examine(connection)
-            self._prepare(connection, deadline)
-            with _transaction(connection):
-                for statement in _SCHEMA.split(";"):
+            examine(connection, self._setting)
+            prepare(connection, self._max_pages, deadline)
+            with transaction(connection):
+                for statement in SCHEMA.split(";"):
                     connection.execute(statement)
                 born, noted, lost = self._recognise(connection, file)
-            if _identity(self._name) != file:
+            if identity(self._name) != file:
                 raise OSError("it was replaced while it was being opened")
         except BaseException:
             # Else it would keep its locks as long as the exception is referenced.
@@ -319,31 +298,6 @@ class SQLiteFile(LockedAcrossForks):
         if noted:
             self.lost_at = max(self.lost_at or 0, noted)
         return lost
-
-    def _examine(self, connection: sqlite3.Connection) -> None:
-        """Refuse a file of something else before anything is written into it."""
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if (application, version) == (
-            APPLICATION,
-            VERSION,
-        ) or application == version == tables == 0:
-            return
-        what = (
-            f"its format is version {version}, and this package has {VERSION}"
-            if application == APPLICATION
-            else "it belongs to another application"
-        )
-        raise StoreUnavailableError(f"{self._setting} cannot be used ({what}): {_ANOTHER}")
-
-    def _prepare(self, connection: sqlite3.Connection, deadline: Deadline) -> None:
-        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-        _switch_to_wal(connection, deadline)
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        connection.execute(f"PRAGMA max_page_count = {self._max_pages}")
 
     def _recognise(
         self, connection: sqlite3.Connection, file: tuple[int, int] | None
@@ -371,7 +325,7 @@ class SQLiteFile(LockedAcrossForks):
         seen, last, latest = look.fetchone()
         self._swept = last if seen == PRUNE_ROWS else b""
         if latest is not None:
-            with _transaction(connection):
+            with transaction(connection):
                 connection.execute(_RAISE, (latest,))
                 connection.execute(_FORGET, (before, last, latest))
 
@@ -381,7 +335,7 @@ class SQLiteFile(LockedAcrossForks):
         self._swept_values = seen[-1][0] if len(seen) == PRUNE_ROWS else b""
         dead = [(key, int(now)) for key, expires_at in seen if expires_at <= now]
         if dead:
-            with _transaction(connection):
+            with transaction(connection):
                 connection.executemany(_FORGET_VALUE, dead)
 
     def _close(self) -> None:
@@ -414,58 +368,6 @@ class SQLiteFile(LockedAcrossForks):
         )
 
 
-def _switch_to_wal(connection: sqlite3.Connection, deadline: Deadline) -> None:
-    # SQLite does not wait here for other processes that switch at this moment.
-    while True:
-        try:
-            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        except sqlite3.OperationalError as reason:
-            if "locked" not in str(reason) or deadline.left() == 0:
-                raise
-            time.sleep(0.01)
-            continue
-        if mode != "wal":
-            raise OSError("this file system cannot share memory; a local one is needed")
-        return
-
-
 def _value_of(cursor: sqlite3.Cursor, key: bytes) -> bytes | None:
     found = cursor.execute(_GET, (key, time.time())).fetchone()
     return None if found is None else bytes(found[0])
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        raise
-
-
-def _create(path: Path) -> None:
-    """Make the file before SQLite does, which would take the mode from the umask."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # A symbolic link would let its owner choose the file that is created or written.
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        # On Windows every file that is not read-only shows as writable for all.
-        if os.name == "posix" and os.fstat(descriptor).st_mode & stat.S_IWOTH:
-            raise PermissionError(
-                0, "every user may write to it and so free used tokens: chmod 600"
-            )
-    finally:
-        os.close(descriptor)
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino
