@@ -6,7 +6,6 @@ package main
 /*
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 */
 import "C"
 
@@ -29,6 +28,7 @@ func tally_abi_version() C.uint32_t { return abi.Version }
 
 //export tally_call
 func tally_call(op *C.char, opLen C.size_t, request *C.char, requestLen C.size_t, body unsafe.Pointer, bodyLen C.size_t, answerLen *C.size_t) *C.char {
+	keepPlace()
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	answer := core.CallInto(
@@ -42,9 +42,6 @@ func tally_call(op *C.char, opLen C.size_t, request *C.char, requestLen C.size_t
 
 // buffers are where answers are written before C gets its copy.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
-
-//export tally_free
-func tally_free(answer unsafe.Pointer) { C.free(answer) }
 
 // most is more than the core takes, of whatever kind, in bytes: what is longer is refused
 // by its length, and nobody looks at it. A program's mistake, such as a length of -1, must

@@ -210,3 +210,35 @@ def test_a_code_of_a_newer_core_is_still_an_error() -> None:
     made = problems.error_from({"code": "brand_new", "message": "something new"})
     assert type(made) is tallystick.TallystickError
     assert made.code == "brand_new"
+
+
+CALLS_ALONE = """
+import json, time
+from pathlib import Path
+from tallystick._core.loading import load_core
+
+def switches():
+    threads = [path for path in Path("/proc/self/task").iterdir() if int(path.name) != main]
+    lines = [line for path in threads for line in (path / "status").read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary"))
+
+main, core, count = int(Path("/proc/self").resolve().name), load_core("native"), 0
+for call in range(1000):
+    if call == 200:
+        count = switches()
+    core.call("scope.match", b'{"pattern":"a","scope":"a"}')
+    end = time.perf_counter() + 0.0007
+    while time.perf_counter() < end:
+        pass
+print((switches() - count) / 800)
+"""
+
+
+@pytest.mark.medium
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc says who was switched")
+def test_a_thread_that_calls_alone_does_not_wake_the_others_of_the_library() -> None:
+    """Each call would wake Go's monitor once and a half, on another CPU (cshared/place.go)."""
+    ran = subprocess.run(
+        [sys.executable, "-c", CALLS_ALONE], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert float(ran.stdout) < 1
