@@ -17,7 +17,7 @@ PYTHON_DIR := bindings/python
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-GO_SOURCES := $(shell find core wasm cshared -name '*.go' -not -name '*_test.go') go.mod go.sum cshared/exports.map
+GO_SOURCES := $(shell find core wasm cshared -name '*.go' -not -name '*_test.go') go.mod go.sum cshared/exports.map $(wildcard cshared/*.c)
 PYTHON_SOURCES := $(shell find $(PYTHON_DIR)/src $(PYTHON_DIR)/pyproject.toml $(PYTHON_DIR)/hatch_build.py -type f -not -path '*/_lib/*' -not -name '*.pyc' 2>/dev/null)
 NODE_SOURCES := $(shell find $(NODE_DIR)/src $(NODE_DIR)/scripts -type f 2>/dev/null) $(NODE_DIR)/package.json $(NODE_DIR)/tsconfig.json $(NODE_DIR)/tsconfig.portable.json
 
