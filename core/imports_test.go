@@ -21,7 +21,7 @@ var floors = [][]string{
 	{"pipeline"},
 	{"need"},
 	{"authorizedkeys", "keyring", "replay", "trust"},
-	{"agent", "jose", "scope", "digest"},
+	{"agent", "jose", "limits", "scope", "digest"},
 	{"address", "glob", "problem", "sealed", "strictjson", "weburl"},
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/keyring"
+	"github.com/tallystick/tallystick/core/limits"
 	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
@@ -56,7 +57,7 @@ func (c *Core) openAccess(config *AccessConfig, result *EngineOpenResult) (*engi
 	result.Mode, result.Issuer, result.AgentID = string(a.Mode()), a.Issuer(), a.ID()
 	result.BaseURL, result.Name = a.BaseURL(), a.Name()
 	result.MaxForm, result.Inactive = access.MaxForm, o.config.Inactive
-	e := engine.New(nil, nil, orDefault(config.Realm, settings.DefaultRealm))
+	e := engine.New(nil, nil, orDefault(config.Realm, limits.DefaultRealm))
 	e.SetAccess(a)
 	return e, nil
 }
@@ -92,7 +93,7 @@ func (o *accessOpening) fixed() []access.Member {
 		{Name: "jwks_cache_ttl", Value: number(config.CacheTTL)},
 		{Name: "max_body", Value: strconv.Itoa(config.MaxBody)},
 		{Name: "max_buffered", Value: strconv.Itoa(orDefault(c.MaxBuffered, 0))},
-		{Name: "realm", Value: orDefault(c.Realm, settings.DefaultRealm)},
+		{Name: "realm", Value: orDefault(c.Realm, limits.DefaultRealm)},
 	}
 }
 
@@ -126,7 +127,7 @@ func (o *accessOpening) mode() *problem.Problem {
 	if o.c.Replay != "" && o.c.Replay != choiceMemory && o.c.Replay != choiceHost {
 		return badConfig("replay must be memory or host")
 	}
-	return checkRealm(orDefault(o.c.Realm, settings.DefaultRealm))
+	return checkRealm(orDefault(o.c.Realm, limits.DefaultRealm))
 }
 
 // identity settles base_url and agent_id: each gives the other when it is missing.
@@ -176,25 +177,25 @@ func (o *accessOpening) numbers() *problem.Problem {
 		ClockSkew: orDefault(c.ClockSkew, settings.DefaultClockSkew),
 	}
 	o.config.MaxLifetime = orDefault(c.MaxLifetime, settings.DefaultMaxLifetime)
-	o.config.MaxBody = orDefault(c.MaxBody, settings.DefaultMaxBody)
+	o.config.MaxBody = orDefault(c.MaxBody, limits.DefaultMaxBody)
 	o.config.VerifyOnly = c.JWKSURI != ""
 	o.config.BoundOnly = c.RequireBinding
 	o.config.HostDerives = c.Derive == choiceHost
 	o.config.Once = pipeline.ReplayConfig{
-		Host: c.Replay == choiceHost, Capacity: orDefault(c.ReplayCapacity, defaultCapacity),
+		Host: c.Replay == choiceHost, Capacity: orDefault(c.ReplayCapacity, limits.DefaultReplayCapacity),
 		Floor: c.ReplayFloor, LostAt: c.ReplayLostAt, Forgiven: o.config.Forgiven,
 	}
-	return checkBounds([]bound{
-		{"token_ttl", float64(o.config.TokenTTL), 1, settings.MaxTokenTTL},
-		{"jwks_cache_ttl", o.config.CacheTTL, 1, settings.MaxCacheTTL},
-		{"leeway", o.config.Forgiven.Leeway, 0, settings.MaxLeeway},
-		{"clock_skew", o.config.Forgiven.ClockSkew, 0, settings.MaxClockSkew},
-		{"max_lifetime", o.config.MaxLifetime, 1, settings.MaxLifetime},
-		{"max_body", float64(o.config.MaxBody), 0, settings.MaxBody},
-		{"replay_floor", float64(o.config.Once.Floor), 0, 1 << 53},
-		{"replay_lost_at", float64(o.config.Once.LostAt), 0, 1 << 53},
-		{"replay_capacity", float64(o.config.Once.Capacity), 1, maxCapacity},
-	})
+	return limits.CheckBounds(
+		limits.In("token_ttl", float64(o.config.TokenTTL), 1, settings.MaxTokenTTL),
+		limits.In("jwks_cache_ttl", o.config.CacheTTL, 1, settings.MaxCacheTTL),
+		limits.In("leeway", o.config.Forgiven.Leeway, 0, limits.MaxLeeway),
+		limits.In("clock_skew", o.config.Forgiven.ClockSkew, 0, limits.MaxClockSkew),
+		limits.In("max_lifetime", o.config.MaxLifetime, 1, settings.MaxLifetime),
+		limits.In("max_body", float64(o.config.MaxBody), 0, limits.MaxBody),
+		limits.In("replay_floor", float64(o.config.Once.Floor), 0, 1<<53),
+		limits.In("replay_lost_at", float64(o.config.Once.LostAt), 0, 1<<53),
+		limits.In("replay_capacity", float64(o.config.Once.Capacity), 1, limits.MaxReplayCapacity),
+	)
 }
 
 func (o *accessOpening) trust() *problem.Problem {

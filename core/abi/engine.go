@@ -6,29 +6,18 @@ import (
 	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/limits"
 	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/request"
-	"github.com/tallystick/tallystick/core/settings"
 )
 
-// Defaults and bounds of a configuration; abi.md states them for readers.
 const (
-	defaultMaxBuffered = 64 << 20
-	bodyAtOnce         = 64 << 10
-	defaultLifetime    = 60 * 60
-	developmentTTL     = 6 * 60 * 60 // a development token of rotagent lives 6 hours
-	maxLifetime        = 24 * 60 * 60
-	defaultClockSkew   = 5
-	maxReloadSeconds   = 3600
-	defaultCapacity    = 1_000_000
-	maxCapacity        = 10_000_000
-	choiceCore         = "core"
-	choiceHost         = "host"
-	choiceImport       = "import"
-	choiceExternal     = "external"
-	choiceMemory       = "memory"
-	defaultReloadAfter = 1
+	choiceCore     = "core"
+	choiceHost     = "host"
+	choiceImport   = "import"
+	choiceExternal = "external"
+	choiceMemory   = "memory"
 )
 
 func badConfig(format string, args ...any) *problem.Problem {
@@ -53,13 +42,13 @@ func engineOpen(c *Core, r *EngineOpenRequest, _ []byte) (EngineOpenResult, *pro
 	}
 	var verifier *request.Verifier
 	var signer *request.Signer
-	realm := settings.DefaultRealm
+	realm := limits.DefaultRealm
 	if r.Verifier != nil {
 		var p *problem.Problem
 		if verifier, p = c.openVerifier(r.Verifier, &result); p != nil {
 			return EngineOpenResult{}, p
 		}
-		realm = orDefault(r.Verifier.Realm, settings.DefaultRealm)
+		realm = orDefault(r.Verifier.Realm, limits.DefaultRealm)
 	}
 	if r.Signer != nil {
 		var p *problem.Problem
@@ -96,74 +85,38 @@ func (c *Core) openVerifier(config *VerifierConfig, result *EngineOpenResult) (*
 	return request.NewVerifier(policy, set)
 }
 
-// buffers divides the room for bodies. Those that come before their token was
-// judged have a quarter, less where the largest body would not fit beside it: when
-// strangers fill that, bodies wait for the verdict and nobody else does.
+// buffers says how a host reads bodies.
 func (r *EngineOpenResult) buffers(given *int) *problem.Problem {
-	room := orDefault(given, max(defaultMaxBuffered, 4*r.MaxBody))
-	if p := checkBounds([]bound{{"max_buffered", float64(room), float64(max(r.MaxBody, 1)), settings.MaxBuffered}}); p != nil {
-		return p
-	}
-	r.BodyAtOnce = min(bodyAtOnce, r.MaxBody)
-	r.BufferAtOnce = min(room/4, room-r.MaxBody)
-	r.BufferAsked = room - r.BufferAtOnce
-	return nil
+	room, p := limits.NewRoom(r.MaxBody, given)
+	r.BodyAtOnce, r.BufferAtOnce, r.BufferAsked = room.AtOnce, room.BufferAtOnce, room.BufferAsked
+	return p
 }
 
 func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Problem) {
-	lifetime := float64(defaultLifetime)
-	if config.Development {
-		lifetime = developmentTTL
-	}
-	policy := request.Policy{
+	options := request.Options{
 		BaseURL:       config.BaseURL,
 		RequireTarget: config.RequireTarget,
-		Forgiven:      pipeline.Tolerance{Leeway: config.Leeway, ClockSkew: orDefault(config.ClockSkew, defaultClockSkew)},
-		MaxLifetime:   orDefault(config.MaxLifetime, lifetime),
-		MaxBody:       orDefault(config.MaxBody, settings.DefaultMaxBody),
+		Leeway:        config.Leeway,
+		ClockSkew:     config.ClockSkew,
+		MaxLifetime:   config.MaxLifetime,
+		MaxBody:       config.MaxBody,
 		Development:   config.Development,
 		Reload:        config.Reload,
-		ReloadSeconds: orDefault(config.ReloadSeconds, defaultReloadAfter),
+		ReloadSeconds: config.ReloadSeconds,
 		HostReplay:    config.Replay == choiceHost,
-		Capacity:      orDefault(config.ReplayCapacity, defaultCapacity),
+		Capacity:      config.ReplayCapacity,
 		ReplayFloor:   config.ReplayFloor,
 		ReplayLostAt:  config.ReplayLostAt,
+		Realm:         config.Realm,
 	}
-	if p := checkBounds([]bound{
-		{"leeway", policy.Forgiven.Leeway, 0, settings.MaxLeeway},
-		{"clock_skew", policy.Forgiven.ClockSkew, 0, settings.MaxClockSkew},
-		{"max_lifetime", policy.MaxLifetime, 1, maxLifetime},
-		{"max_body", float64(policy.MaxBody), 0, maxBody},
-		{"reload_seconds", policy.ReloadSeconds, 1, maxReloadSeconds},
-		{"replay_floor", float64(policy.ReplayFloor), 0, 1 << 53},
-		{"replay_lost_at", float64(policy.ReplayLostAt), 0, 1 << 53},
-		{"replay_capacity", float64(policy.Capacity), 1, maxCapacity},
-	}); p != nil {
-		return policy, p
-	}
-	if config.Replay != "" && config.Replay != choiceMemory && !policy.HostReplay {
-		return policy, badConfig("replay must be memory or host")
+	if config.Replay != "" && config.Replay != choiceMemory && !options.HostReplay {
+		return request.Policy{}, badConfig("replay must be memory or host")
 	}
 	var p *problem.Problem
-	if policy.RSA, p = c.rsa(config.RSA); p != nil {
-		return policy, p
+	if options.RSA, p = c.rsa(config.RSA); p != nil {
+		return request.Policy{}, p
 	}
-	return policy, checkRealm(orDefault(config.Realm, settings.DefaultRealm))
-}
-
-// bound is a number and the range that it must lie in.
-type bound struct {
-	name            string
-	value, min, max float64
-}
-
-func checkBounds(bounds []bound) *problem.Problem {
-	for _, b := range bounds {
-		if !(b.value >= b.min && b.value <= b.max) {
-			return badConfig("%s must be from %.0f to %.0f", b.name, b.min, b.max)
-		}
-	}
-	return nil
+	return options.Policy()
 }
 
 // rsa says who verifies signatures.
@@ -193,7 +146,7 @@ func signingBy(name, choice string) (pipeline.By, *problem.Problem) {
 }
 
 func checkRealm(realm string) *problem.Problem {
-	if err := settings.CheckRealm(realm); err != nil {
+	if err := limits.CheckRealm(realm); err != nil {
 		return badConfig("realm %s", err)
 	}
 	return nil
@@ -205,7 +158,7 @@ func openSigner(c *SignerConfig) (*request.Signer, *problem.Problem) {
 		return nil, p
 	}
 	config := request.SignerConfig{Issuer: c.Issuer, By: by, TTL: orDefault(c.TTL, request.DefaultTTL)}
-	if p := checkTTL(problem.InvalidConfig, config.TTL); p != nil {
+	if p := request.CheckTTL(problem.InvalidConfig, config.TTL); p != nil {
 		return nil, p
 	}
 	if c.PrivateKey == "" && by == pipeline.ByCore {
@@ -229,13 +182,6 @@ func openSigner(c *SignerConfig) (*request.Signer, *problem.Problem) {
 		config.Public = key.Public
 	}
 	return request.NewSigner(config)
-}
-
-func checkTTL(code problem.Code, ttl int64) *problem.Problem {
-	if ttl < 1 || ttl > request.MaxTTL {
-		return problem.Newf(code, "ttl must be from 1 to %d seconds", request.MaxTTL)
-	}
-	return nil
 }
 
 func (c *Core) verifier(number uint64) (*engine.Engine, *problem.Problem) {

@@ -31,7 +31,7 @@ func requestSign(c *Core, text, body, to []byte) []byte {
 		return refuse(p)
 	}
 	if r.TTL != nil {
-		if p := checkTTL(problem.InvalidArgument, *r.TTL); p != nil {
+		if p := request.CheckTTL(problem.InvalidArgument, *r.TTL); p != nil {
 			return refuse(p)
 		}
 	}

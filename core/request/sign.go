@@ -20,6 +20,14 @@ const (
 	MaxTTL = 24 * 60 * 60
 )
 
+// CheckTTL refuses a lifetime out of its range, in seconds.
+func CheckTTL(code problem.Code, ttl int64) *problem.Problem {
+	if ttl < 1 || ttl > MaxTTL {
+		return problem.Newf(code, "ttl must be from 1 to %d seconds", MaxTTL)
+	}
+	return nil
+}
+
 // Signer signs requests as one issuer. Safe for concurrent use.
 type Signer struct {
 	issuer  string

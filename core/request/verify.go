@@ -30,6 +30,7 @@ type Policy struct {
 	ReplayFloor   int64   // tokens that expire then or before may have been used in a window that was lost
 	ReplayLostAt  int64   // when the host's store last lost what it held; 0: never
 	RSA           pipeline.RSA
+	Realm         string // of the challenge
 }
 
 // Verifier holds a policy, the keys of callers and the replay window. Safe for

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tallystick/tallystick/core/agent"
 	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/limits"
 	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/scope"
 	"github.com/tallystick/tallystick/core/strictjson"
@@ -62,13 +63,13 @@ var accessKeys = []key[Access]{
 		return f
 	}},
 	{"dev_mode", "true", flagKey(func(a *Access) *bool { return &a.DevMode })},
-	{"leeway", "30", numberKey(func(a *Access) *float64 { return &a.Leeway }, 0, MaxLeeway)},
-	{"clock_skew", "30", numberKey(func(a *Access) *float64 { return &a.ClockSkew }, 0, MaxClockSkew)},
+	{"leeway", "30", numberKey(func(a *Access) *float64 { return &a.Leeway }, 0, limits.MaxLeeway)},
+	{"clock_skew", "30", numberKey(func(a *Access) *float64 { return &a.ClockSkew }, 0, limits.MaxClockSkew)},
 	{"max_lifetime", "86400", numberKey(func(a *Access) *float64 { return &a.MaxLifetime }, 1, MaxLifetime)},
-	{"max_body", "10485760", integerKey(func(a *Access) *int64 { return &a.MaxBody }, 0, MaxBody)},
-	{"max_buffered", "67108864", integerKey(func(a *Access) *int64 { return &a.MaxBuffered }, 1, MaxBuffered)},
+	{"max_body", "10485760", integerKey(func(a *Access) *int64 { return &a.MaxBody }, 0, limits.MaxBody)},
+	{"max_buffered", "67108864", integerKey(func(a *Access) *int64 { return &a.MaxBuffered }, 1, limits.MaxBuffered)},
 	{"require_binding", "true", flagKey(func(a *Access) *bool { return &a.RequireBinding })},
-	{"realm", `"tallystick"`, textKey(func(a *Access) *string { return &a.Realm }, CheckRealm)},
+	{"realm", `"tallystick"`, textKey(func(a *Access) *string { return &a.Realm }, limits.CheckRealm)},
 }
 
 var issuerKeys = []key[TrustedIssuer]{
@@ -182,15 +183,6 @@ func checkType(t string) error {
 func checkClientID(id string) error {
 	if len(id) > agent.MaxName || strings.ContainsFunc(id, func(r rune) bool { return r < 0x20 || r > 0x7E }) { //guard:config-client-id never; config-client-id-size drop 1
 		return errors.New("must be 1 to 256 characters of printable ASCII")
-	}
-	return nil
-}
-
-// CheckRealm keeps the challenge well formed: a quoted string of RFC 9110 section 5.6.4
-// without escapes.
-func CheckRealm(realm string) error {
-	if len(realm) > maxRealm || strings.ContainsFunc(realm, func(r rune) bool { return r < 0x20 || r > 0x7E || r == '"' || r == '\\' }) { //guard:realm-characters drop 4 6; realm-backslash drop 6; realm-size drop 1
-		return errors.New("must be at most 128 characters of printable ASCII without \" and \\")
 	}
 	return nil
 }

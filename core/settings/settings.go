@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tallystick/tallystick/core/limits"
 	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/strictjson"
@@ -24,21 +25,14 @@ const (
 	DefaultLeeway       = 30
 	DefaultClockSkew    = 30
 	DefaultMaxLifetime  = 24 * 60 * 60
-	DefaultMaxBody      = 10 << 20
-	DefaultRealm        = "tallystick"
 	DefaultKeysDir      = "~/.webagents/keys"
 )
 
 // Bounds of numbers, in seconds and bytes: engine.open takes what config.read gives.
 const (
-	MaxTokenTTL  = 24 * 60 * 60
-	MaxCacheTTL  = 7 * 24 * 60 * 60
-	MaxLeeway    = 300
-	MaxClockSkew = 300
-	MaxLifetime  = 365 * 24 * 60 * 60
-	MaxBody      = 64 << 20
-	MaxBuffered  = 1 << 40
-	maxRealm     = 128
+	MaxTokenTTL = 24 * 60 * 60
+	MaxCacheTTL = 7 * 24 * 60 * 60
+	MaxLifetime = 365 * 24 * 60 * 60
 
 	maxHostOptions = 100
 )
@@ -229,7 +223,7 @@ func defaults() *Access {
 	return &Access{
 		TokenTTL: DefaultTokenTTL, AllowedScopes: &[]string{"read", "write"}, TrustedIssuers: []TrustedIssuer{},
 		Allow: []string{}, Deny: []string{}, JWKSCacheTTL: DefaultJWKSCacheTTL, KeysDir: DefaultKeysDir,
-		Leeway: DefaultLeeway, ClockSkew: DefaultClockSkew, MaxLifetime: DefaultMaxLifetime, MaxBody: DefaultMaxBody, Realm: DefaultRealm,
+		Leeway: DefaultLeeway, ClockSkew: DefaultClockSkew, MaxLifetime: DefaultMaxLifetime, MaxBody: limits.DefaultMaxBody, Realm: limits.DefaultRealm,
 	}
 }
 
