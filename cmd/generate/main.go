@@ -25,6 +25,7 @@ func outputs(root string) (map[string]string, error) {
 	}
 	files := map[string]string{
 		"bindings/python/src/tallystick/_generated.py": python(),
+		"bindings/go/errors_generated.go":              golang(),
 		nodeSources + "/codes.ts":                      typescriptCodes(),
 		nodeSources + "/error-classes.ts":              typescriptErrors(),
 		nodeSources + "/core/operations.ts":            types,

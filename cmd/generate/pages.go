@@ -63,6 +63,7 @@ func errorSections(rows []problem.Info) string {
 		if python != typescript {
 			classes = "`" + python + "` in Python, `" + typescript + "` in TypeScript"
 		}
+		classes += ", `" + goName(row.Code) + "` in Go"
 		oauth := "`" + row.OAuth + "`"
 		if row.OAuth == "" {
 			oauth = "none: the challenge is bare"

@@ -87,6 +87,10 @@ type Accepted struct {
 	KeyID       string
 	Development bool
 	Claims      string // JSON text; iss, jti, iat and exp have been checked
+
+	Issuer, JTI string  // JTI is "" where a development token has none
+	IssuedAt    float64 // NaN where the token has none; seconds since 1970, as all times
+	ExpiresAt   float64
 }
 
 // Verification is one request on its way through the pipeline.
@@ -253,5 +257,10 @@ func (r *Verification) claimOnce() need.Step {
 
 func (r *Verification) accept() need.Step {
 	r.accepted.Development, r.accepted.Claims = r.v.policy.Development, r.token.Payload
+	r.accepted.Issuer, r.accepted.JTI = r.claims.issuerText, r.claims.jti.Text
+	r.accepted.ExpiresAt, r.accepted.IssuedAt = r.claims.times.Expires.Seconds, math.NaN()
+	if r.claims.times.IssuedAt.There() {
+		r.accepted.IssuedAt = r.claims.times.IssuedAt.Seconds
+	}
 	return need.Done(&r.accepted)
 }

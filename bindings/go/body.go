@@ -1,0 +1,137 @@
+package tallystick
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/tallystick/tallystick/core/need"
+)
+
+// budget is a number of bytes that many bodies share. Safe for concurrent use.
+type budget struct{ left atomic.Int64 }
+
+func newBudget(size int64) *budget {
+	b := &budget{}
+	b.left.Store(size)
+	return b
+}
+
+func (b *budget) take(size int64) bool {
+	if b.left.Add(-size) >= 0 {
+		return true
+	}
+	b.left.Add(size)
+	return false
+}
+
+func (b *budget) give(size int64) { b.left.Add(size) }
+
+// heldBody is the body of one request, which counts as held until it is released. For one
+// goroutine.
+type heldBody struct {
+	request *http.Request
+	budget  *budget
+	taken   int64
+	content []byte
+	read    bool
+}
+
+// answer reads the body when the core asks for it.
+func (h *heldBody) answer(limit int) need.ReceivedBody {
+	if h.request.Body == nil || h.request.Body == http.NoBody {
+		return need.ReceivedBody{}
+	}
+	if h.request.ContentLength > int64(limit) {
+		return need.ReceivedBody{TooLarge: true}
+	}
+	received := h.fill(limit)
+	if received.Members() == 0 {
+		h.read, received.Bytes = true, h.content
+	}
+	return received
+}
+
+// pieceSize is how much room a body without a length is given at a time, in bytes.
+const pieceSize = 32 << 10
+
+// fill reads up to the limit, and takes room for what comes and no more: a client that
+// announces much and sends nothing takes nothing from others.
+func (h *heldBody) fill(limit int) need.ReceivedBody {
+	buffer := make([]byte, 0, h.room(limit))
+	for {
+		if len(buffer) > limit {
+			return need.ReceivedBody{TooLarge: true}
+		}
+		if len(buffer) == cap(buffer) {
+			buffer = append(buffer, 0)[:len(buffer)]
+		}
+		n, err := h.request.Body.Read(buffer[len(buffer):cap(buffer)])
+		buffer = buffer[:len(buffer)+n]
+		if !h.cover(int64(len(buffer))) {
+			return need.ReceivedBody{Overloaded: true}
+		}
+		if err == nil {
+			continue
+		}
+		h.content = buffer
+		return h.ended(err, limit)
+	}
+}
+
+func (h *heldBody) ended(err error, limit int) need.ReceivedBody {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case len(h.content) > limit || errors.As(err, &tooLarge):
+		return need.ReceivedBody{TooLarge: true}
+	case errors.Is(err, http.ErrBodyReadAfterClose):
+		return need.ReceivedBody{Unavailable: true}
+	case !errors.Is(err, io.EOF):
+		return need.ReceivedBody{Malformed: true}
+	case h.request.ContentLength > 0 && len(h.content) == 0:
+		// The server ends a body of that length with an error: somebody has read it.
+		return need.ReceivedBody{Unavailable: true}
+	}
+	return need.ReceivedBody{}
+}
+
+// room fits a small body of a known length and the end after it.
+func (h *heldBody) room(limit int) int64 {
+	if length := h.request.ContentLength; length >= 0 {
+		return min(length, pieceSize) + 1
+	}
+	return min(int64(limit), pieceSize) + 1
+}
+
+func (h *heldBody) cover(size int64) bool {
+	if size <= h.taken {
+		return true
+	}
+	if !h.budget.take(size - h.taken) {
+		return false
+	}
+	h.taken = size
+	return true
+}
+
+// release gives back what is held.
+func (h *heldBody) release() {
+	h.budget.give(h.taken)
+	h.taken = 0
+}
+
+// again is a body that was read, for the handler to read it once more.
+type again struct {
+	*bytes.Reader
+	io.Closer
+}
+
+// restored is the body as the handler gets it.
+func (h *heldBody) restored() io.ReadCloser {
+	if !h.read {
+		return h.request.Body
+	}
+	return again{bytes.NewReader(h.content), h.request.Body}
+}

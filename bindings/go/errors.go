@@ -1,0 +1,75 @@
+package tallystick
+
+import (
+	"github.com/tallystick/tallystick/core/problem"
+)
+
+// Code is the stable name of one cause. The errors of this package named Err… have one each.
+type Code = problem.Code
+
+// Response is the HTTP answer to a refused request, made by the core and ready to send: its
+// status, headers with lower-case names, and JSON text (RFC 6750 section 3). It names no key,
+// path or internal of the agent.
+type Response = problem.Response
+
+// Error is an error that the core, or this package on its behalf, has found.
+//
+// Compare by [errors.Is] with the errors of this package, such as [ErrTokenExpired]: two
+// errors are the same when their codes are.
+type Error struct {
+	// Code is the stable name of the cause.
+	Code Code
+	// Message is a short sentence. For a refused request it may be shown to the caller;
+	// for a wrong use of the package it names what is wrong.
+	Message string
+	// Log is the same for the operator, with the values that differ; "" where there is nothing
+	// to add. Never send it to a caller.
+	Log string
+	// Response is the HTTP answer; nil where no request was refused.
+	Response *Response
+
+	cause error
+}
+
+// Error returns the code and the message.
+func (e *Error) Error() string {
+	if e.Message == "" {
+		return string(e.Code)
+	}
+	return string(e.Code) + ": " + e.Message
+}
+
+// Is reports whether the target is an [Error] of the same code.
+func (e *Error) Is(target error) bool {
+	other, ok := target.(*Error)
+	return ok && other != nil && other.Code == e.Code
+}
+
+// Unwrap returns what a part of the program said, such as a key service; nil: nothing did.
+func (e *Error) Unwrap() error { return e.cause }
+
+// refused is the error of a request that was judged.
+func refused(p *problem.Problem, realm string) *Error {
+	e := misuse(p)
+	e.Response = p.Response(realm)
+	return e
+}
+
+// misuse is the error of a wrong use of this package.
+func misuse(p *problem.Problem) *Error {
+	return &Error{Code: p.Code, Message: p.Message, Log: p.Log}
+}
+
+// wrongArgument is an error at the start: what the program did wrong.
+func wrongArgument(format string, args ...any) *Error {
+	return misuse(problem.Newf(problem.InvalidArgument, format, args...))
+}
+
+// wrongOption words what the core found of an option as the mistake of an argument.
+func wrongOption(p *problem.Problem) *Error {
+	e := misuse(p)
+	if e.Code == problem.InvalidConfig {
+		e.Code = problem.InvalidArgument
+	}
+	return e
+}

@@ -1,0 +1,133 @@
+package tallystick
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/tallystick/tallystick/core/limits"
+	"github.com/tallystick/tallystick/core/pipeline"
+	"github.com/tallystick/tallystick/core/problem"
+)
+
+// Protect returns a handler that lets signed requests alone through to next, which finds who sent
+// them by [CallerFrom] and reads the body as it was sent. Others are answered and logged.
+//
+// It compares the path with what the request line had, whatever was stripped on the way to it.
+// Put it outside of what reads bodies.
+func (v *Verifier) Protect(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if next == nil {
+			v.refuse(w, r, refused(problem.New(problem.InvalidConfig, "Protect was given no handler"), limits.DefaultRealm))
+			return
+		}
+		caller, held, err := v.VerifyHTTP(r)
+		defer held.Release()
+		if err != nil {
+			v.refuse(w, r, err)
+			return
+		}
+		inner := r.WithContext(context.WithValue(r.Context(), callerKey{}, caller))
+		inner.Body = held.Body()
+		next.ServeHTTP(w, inner)
+	})
+}
+
+// Held is the body of a request that was verified. For one goroutine.
+type Held struct{ body *heldBody }
+
+// Body returns the body as it was sent, to be read once more.
+func (h Held) Body() io.ReadCloser {
+	if h.body == nil {
+		return http.NoBody
+	}
+	return h.body.restored()
+}
+
+// Release ends the count of the body's bytes among those that all requests hold (MaxBuffered).
+// Call it when the request is answered; the bytes are not used afterwards.
+func (h Held) Release() {
+	if h.body != nil {
+		h.body.release()
+	}
+}
+
+// VerifyHTTP verifies a request of net/http, for middleware of one's own. It reads the body when
+// all else is right: give r.Body the Held's Body afterwards, and release it when the request is
+// answered. The error is an [*Error], whose Response answers the caller.
+func (v *Verifier) VerifyHTTP(r *http.Request) (*Caller, Held, error) {
+	if r == nil {
+		return nil, Held{}, wrongArgument("VerifyHTTP was given no request")
+	}
+	held := Held{}
+	answer := (&Request{}).answer
+	if v != nil && v.budget != nil {
+		held.body = &heldBody{request: r, budget: v.budget}
+		answer = held.body.answer
+	}
+	path, query := target(r)
+	received := pipeline.Received{Method: r.Method, Path: path, Query: query}
+	caller, err := v.verify(r.Context(), r.Header["Authorization"], received, answer)
+	return caller, held, err
+}
+
+// target returns path and query as they were sent. What a server did not receive has none.
+func target(r *http.Request) (path, query string) {
+	raw := r.RequestURI
+	if raw == "" && r.URL != nil {
+		raw = r.URL.RequestURI()
+	}
+	path, query, _ = strings.Cut(raw, "?")
+	if scheme, rest, absolute := strings.Cut(path, "://"); absolute && !strings.HasPrefix(path, "/") && scheme != "" {
+		// The absolute form (RFC 9112 section 3.2.2), as proxies get it.
+		_, below, found := strings.Cut(rest, "/")
+		if path = "/"; found {
+			path += below
+		}
+	}
+	return path, query
+}
+
+func (v *Verifier) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	var e *Error
+	if !errors.As(err, &e) || e.Response == nil {
+		e = refused(problem.New(problem.Internal, ""), limits.DefaultRealm)
+	}
+	logRefusal(r.Context(), v.log(), e)
+	if v != nil && v.onError != nil {
+		v.onError(w, r, e)
+		return
+	}
+	writeResponse(w, e.Response)
+}
+
+func (v *Verifier) log() *slog.Logger {
+	if v == nil || v.logger == nil {
+		return slog.Default()
+	}
+	return v.logger
+}
+
+// logRefusal says what the answer does not.
+func logRefusal(ctx context.Context, logger *slog.Logger, e *Error) {
+	level := slog.LevelWarn
+	if e.Response.Status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	reason := e.Log
+	if reason == "" {
+		reason = e.Message
+	}
+	logger.LogAttrs(ctx, level, "refused", slog.String("code", string(e.Code)), slog.String("reason", reason))
+}
+
+func writeResponse(w http.ResponseWriter, response *Response) {
+	for name, value := range response.Headers {
+		w.Header().Set(name, value)
+	}
+	w.WriteHeader(response.Status)
+	_, _ = io.WriteString(w, response.Body) // nobody is left to tell
+}
