@@ -1,6 +1,8 @@
 package tallystick
 
 import (
+	"strings"
+
 	"github.com/tallystick/tallystick/core/problem"
 )
 
@@ -65,11 +67,31 @@ func wrongArgument(format string, args ...any) *Error {
 	return misuse(problem.Newf(problem.InvalidArgument, format, args...))
 }
 
-// wrongOption words what the core found of an option as the mistake of an argument.
+// wrongOption words what the core found of an option as the mistake of an argument, by the name
+// that the option has in Go.
 func wrongOption(p *problem.Problem) *Error {
 	e := misuse(p)
 	if e.Code == problem.InvalidConfig {
 		e.Code = problem.InvalidArgument
 	}
+	if end := strings.IndexAny(e.Message, " :"); end > 0 {
+		e.Message = fieldName(e.Message[:end]) + e.Message[end:]
+	}
 	return e
+}
+
+// fieldName turns "base_url" into "BaseURL"; a word without _ or of other letters stays.
+func fieldName(option string) string {
+	words := strings.Split(option, "_")
+	for i, word := range words {
+		switch word {
+		case "url", "uri", "ttl", "jwks":
+			words[i] = strings.ToUpper(word)
+		case "":
+			return option
+		default:
+			words[i] = strings.ToUpper(word[:1]) + word[1:]
+		}
+	}
+	return strings.Join(words, "")
 }
