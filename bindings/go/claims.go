@@ -34,6 +34,8 @@ type storeClaims struct {
 	trouble *trouble
 	open    atomic.Int64
 
+	selfTimed bool
+
 	// Which loss the core knows of, and since when (bits of seconds since 1970).
 	told   atomic.Int64
 	toldAt atomic.Uint64
@@ -44,7 +46,8 @@ func newStoreClaims(store Store, logger *slog.Logger) *storeClaims {
 	if named, ok := store.(fmt.Stringer); ok {
 		setting = named.String()
 	}
-	return &storeClaims{store: store, setting: setting, trouble: &trouble{setting: setting, logger: logger}}
+	_, timed := store.(selfTimed)
+	return &storeClaims{store: store, setting: setting, trouble: &trouble{setting: setting, logger: logger}, selfTimed: timed}
 }
 
 // start asks a store that can tell whether it can be used. Where that is not required of it, it
@@ -69,7 +72,11 @@ func (s *storeClaims) claim(ctx context.Context, n *need.Need) *problem.Problem 
 		s.open.Add(-1)
 		return s.notClaimed(n, need.Answer{Claim: pipeline.Overloaded, Failed: fmt.Sprintf("%d claims wait for it", maxClaims)})
 	}
-	claimed, err := s.ask(ctx, n)
+	ask := s.ask
+	if s.selfTimed {
+		ask = s.askDirectly
+	}
+	claimed, err := ask(ctx, n)
 	if err != nil {
 		s.trouble.failed(err.Error())
 		s.tell()
@@ -92,6 +99,20 @@ func (s *storeClaims) notClaimed(n *need.Need, a need.Answer) *problem.Problem {
 	return pipeline.NotClaimed(n.Issuer, n.JTI, a).Problem
 }
 
+func (s *storeClaims) askDirectly(ctx context.Context, n *need.Need) (claimed bool, err error) {
+	defer s.open.Add(-1)
+	defer func() {
+		if reason := recover(); reason != nil {
+			claimed, err = false, s.panicked(reason)
+		}
+	}()
+	return s.store.Claim(ctx, n.ID, n.Seconds)
+}
+
+func (s *storeClaims) panicked(reason any) error {
+	return fmt.Errorf("%s: Claim panicked: %v", s.setting, reason)
+}
+
 type claimAnswer struct {
 	claimed bool
 	err     error
@@ -107,7 +128,7 @@ func (s *storeClaims) ask(ctx context.Context, n *need.Need) (bool, error) {
 		defer s.open.Add(-1)
 		defer func() {
 			if reason := recover(); reason != nil {
-				answered <- claimAnswer{err: fmt.Errorf("%s: Claim panicked: %v", s.setting, reason)}
+				answered <- claimAnswer{err: s.panicked(reason)}
 			}
 		}()
 		claimed, err := s.store.Claim(ctx, n.ID, n.Seconds)

@@ -46,6 +46,9 @@ type (
 	// lossTeller tells when the store was last seen to have lost what it held, by the clock of
 	// this host; the zero time: never. It only grows, and is set before the call that saw it ends.
 	lossTeller interface{ LostAt() time.Time }
+	// selfTimed answers within that time by itself, whatever happens. Other stores are called in a
+	// goroutine of their own, which costs some microseconds.
+	selfTimed interface{ Timeout() time.Duration }
 	// noticer hands over what the operator should read, once each.
 	noticer interface{ Notices() []string }
 )

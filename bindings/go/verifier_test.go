@@ -265,9 +265,10 @@ func TestAStoreThatDoesNotAnswerIs503(t *testing.T) {
 		store tallystick.Store
 		says  string
 	}{
-		"hangs":  {&hanging{until: until}, "did not answer within 2s"},
-		"panics": {raising{}, "panicked: oh"},
-		"fails":  {struct{ tallystick.Store }{failing{}}, "the disk"},
+		"hangs":          {&hanging{until: until}, "did not answer within 2s"},
+		"panics":         {raising{}, "panicked: oh"},
+		"panics in time": {timedPanic{}, "panicked: oh"},
+		"fails":          {struct{ tallystick.Store }{failing{}}, "the disk"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			said := &journal{}
@@ -284,6 +285,10 @@ func TestAStoreThatDoesNotAnswerIs503(t *testing.T) {
 }
 
 type failing struct{}
+
+type timedPanic struct{ raising }
+
+func (timedPanic) Timeout() time.Duration { return time.Second }
 
 func (failing) Claim(context.Context, string, int64) (bool, error) {
 	return false, errors.New("the disk")
