@@ -156,7 +156,7 @@ CONFORMANCE := $(BUILD)/conformance/conformance
 $(CONFORMANCE): python node $(LIBRARY) $(WASM)
 	@go build -o $@ ./conformance/cmd/conformance
 
-conformance: $(CONFORMANCE) ## run the vectors on the eight legs and the installed runtimes; reports in build/conformance/
+conformance: $(CONFORMANCE) ## run the vectors on the nine legs and the installed runtimes; reports in build/conformance/
 	@$(CONFORMANCE) $(CONFORMANCE_FLAGS)
 
 .PHONY: conformance-all conformance-languages setup-runtimes

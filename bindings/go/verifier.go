@@ -67,6 +67,9 @@ type VerifierOptions struct {
 	OnError func(http.ResponseWriter, *http.Request, *Error)
 	// Logger for refusals and for what the operator should know. nil: [slog.Default].
 	Logger *slog.Logger
+	// Now is the clock. nil: [time.Now]. For tests: a clock that stands still accepts no token of
+	// later.
+	Now func() time.Time
 }
 
 // Verifier verifies signed requests to an agent (rotagent; docs/explanation/protocol.md).
@@ -79,6 +82,7 @@ type Verifier struct {
 	onError func(http.ResponseWriter, *http.Request, *Error)
 	logger  *slog.Logger
 	budget  *budget
+	now     func() time.Time
 	closed  atomic.Bool
 	runs    sync.Pool // of *request.Verification
 }
@@ -89,6 +93,9 @@ func NewVerifier(options VerifierOptions) (*Verifier, error) {
 	o := &options
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	development := o.development()
 	if err := o.check(development); err != nil {
@@ -107,7 +114,7 @@ func NewVerifier(options VerifierOptions) (*Verifier, error) {
 		return nil, wrongOption(p)
 	}
 	v := &Verifier{
-		policy: policy, onError: o.OnError, logger: o.Logger,
+		policy: policy, onError: o.OnError, logger: o.Logger, now: o.Now,
 		// Every body is read after its token was judged: nothing is kept for others.
 		budget: newBudget(int64(room.BufferAtOnce + room.BufferAsked)),
 	}
@@ -240,6 +247,9 @@ func (v *Verifier) Verify(ctx context.Context, r Request) (*Caller, error) {
 	if r.Body != nil && r.ReadBody != nil {
 		return nil, wrongArgument("Request: give Body or ReadBody, not both")
 	}
+	if strings.Contains(r.Path, "?") {
+		return nil, wrongArgument("Request: Path has a ?: give what follows it as Query")
+	}
 	received := pipeline.Received{Method: r.Method, Path: r.Path, Query: r.Query, Mount: strings.TrimSuffix(r.Mount, "/")}
 	return v.verify(ctx, r.Authorization, received, r.answer)
 }
@@ -266,7 +276,7 @@ func (v *Verifier) verify(ctx context.Context, authorization []string, received 
 	if run == nil {
 		run = request.NewVerification()
 	}
-	run.In = request.Input{Now: secondsOf(time.Now()), Authorization: authorization, Received: received, BodyPending: true}
+	run.In = request.Input{Now: secondsOf(v.now()), Authorization: authorization, Received: received, BodyPending: true}
 	accepted, p := v.walk(ctx, run, body)
 	if p != nil {
 		run.Reset()
@@ -289,7 +299,7 @@ func (v *Verifier) walk(ctx context.Context, run *request.Verification, body fun
 			step = step.Resume(v.keysAnswer())
 		case need.Body:
 			received := body(n.MaxBytes)
-			step = step.Resume(need.Answer{Now: secondsOf(time.Now()), Body: received})
+			step = step.Resume(need.Answer{Now: secondsOf(v.now()), Body: received})
 		case need.Claim:
 			if p := v.claims.claim(ctx, n); p != nil {
 				return nil, p
@@ -310,7 +320,7 @@ func (v *Verifier) keysAnswer() need.Answer {
 	if err := v.folder.refresh(v.core.Feed); err != nil {
 		answer = need.Answer{HasFailed: true, Failed: err.Error()}
 	}
-	answer.Now = secondsOf(time.Now())
+	answer.Now = secondsOf(v.now())
 	return answer
 }
 

@@ -44,7 +44,7 @@ func (l *list) Set(text string) error {
 const usage = `Runs the conformance vectors through every way to reach the core and compares
 the answers. Exit status: 0 all passed, 1 a vector failed, 2 a leg could not run.
 
-Without --leg, in a checkout: the eight legs and those whose runtime
+Without --leg, in a checkout: the nine legs and those whose runtime
 "make setup-runtimes" installed. Elsewhere: the leg go, and the driver if one is given.
 
   conformance --leg c,node-wasm --vector 'replay/*'

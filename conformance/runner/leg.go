@@ -7,6 +7,8 @@ package runner
 import (
 	"context"
 	"errors"
+
+	"github.com/tallystick/tallystick/conformance"
 )
 
 // Call is one call of the ABI.
@@ -37,6 +39,8 @@ type Source struct {
 	// Slow marks a leg that takes seconds where others take milliseconds: it runs
 	// heavy vectors only where the plan asks for them.
 	Slow bool
+	// Plays says which vectors a leg can play that has no whole ABI; nil: all.
+	Plays func(conformance.Vector) bool
 	// Copies is how many of the leg share its vectors (0 and 1: one). For legs of
 	// this process: a driver is started once.
 	Copies int

@@ -64,11 +64,12 @@ func userCache() string {
 	return filepath.Join(folder, "tallystick", "conformance")
 }
 
-// Sources returns the eight legs in the order of the table.
+// Sources returns the nine legs in the order of the table.
 func (p Places) Sources() []Source {
 	p = p.withDefaults()
 	return p.onlyPresent([]Source{
 		CoreSource(),
+		GoHostSource(),
 		WazeroSource(p.Module, filepath.Join(p.Cache, "wazero")),
 		p.c(),
 		p.python("python-native", "native"),
@@ -79,14 +80,14 @@ func (p Places) Sources() []Source {
 	})
 }
 
-// onlyPresent marks all legs but the first, which needs nothing but this
+// onlyPresent marks all legs but the first two, which need nothing but this
 // program, as absent where there is no checkout: they run when they are named.
 func (p Places) onlyPresent(sources []Source) []Source {
 	if p.Root != "" {
 		return sources
 	}
-	for at := range sources[1:] {
-		sources[at+1].Absent = func() string { return "there is no checkout" }
+	for at := range sources[2:] {
+		sources[at+2].Absent = func() string { return "there is no checkout" }
 	}
 	return sources
 }

@@ -24,7 +24,8 @@ type LegReport struct {
 	Name    string
 	Broken  string // why the leg could not run, or could not go on; "" when it could
 	Results []Result
-	Left    int // vectors that were left out: heavy ones, on a slow leg
+	Left    int  // vectors that were left out: heavy ones, on a slow leg, and those that it cannot play
+	Partial bool // it plays some vectors only
 }
 
 // Report is a whole run.
@@ -110,7 +111,7 @@ type judge func(vector string, answers [][]byte) error
 var errStopped = errors.New("the leg was stopped")
 
 func (p Plan) runLeg(ctx context.Context, source Source, judge judge, greet func(version []byte) error) (report LegReport) {
-	report = LegReport{Name: source.Name}
+	report = LegReport{Name: source.Name, Partial: source.Plays != nil}
 	p.Watch.LegStarted(source.Name)
 	defer func() { p.Watch.LegEnded(source.Name, report.Broken) }()
 	work := p.workOf(source)
@@ -142,7 +143,8 @@ type work struct {
 func (p Plan) workOf(source Source) *work {
 	w := &work{}
 	for _, vector := range p.Vectors {
-		if !source.Slow || p.Heavy || !vector.Heavy() {
+		heavy := source.Slow && !p.Heavy && vector.Heavy()
+		if !heavy && (source.Plays == nil || source.Plays(vector)) {
 			w.vectors = append(w.vectors, vector)
 		}
 	}

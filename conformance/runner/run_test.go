@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -338,6 +339,25 @@ func TestSlowLegsLeaveHeavyVectorsOut(t *testing.T) {
 		if len(report.Legs[0].Results) != want || left != 2-want || strings.Contains(table, "left out 1 heavy") != (left == 1) {
 			t.Errorf("heavy %v: %d results, %d left out\n%s", heavy, len(report.Legs[0].Results), left, table)
 		}
+	}
+}
+
+// TestALegThatPlaysSome: the report says how many it left out, and none of them counts.
+func TestALegThatPlaysSome(t *testing.T) {
+	chosen := vectors(t, "body/changed", "body/signed", "scope/*")
+	report := Run(t.Context(), Plan{Vectors: chosen, Reference: CoreSource(), Legs: []Source{GoHostSource()}, StepLimit: testLimit})
+	table := demandExit(t, report, ExitPassed)
+	if len(report.Legs[0].Results) != 2 || !strings.Contains(table, fmt.Sprintf("go-host left out %d vectors", len(chosen)-2)) {
+		t.Errorf("%d results\n%s", len(report.Legs[0].Results), table)
+	}
+}
+
+// TestTheGoHostPlaysWhatItCan: fewer would be a filter that leaves out too much.
+func TestTheGoHostPlaysWhatItCan(t *testing.T) {
+	report := Run(t.Context(), Plan{Vectors: vectors(t), Reference: CoreSource(), Legs: []Source{GoHostSource()}, StepLimit: testLimit})
+	demandExit(t, report, ExitPassed)
+	if played := len(report.Legs[0].Results); played < 384 {
+		t.Errorf("the leg plays %d vectors", played)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // defaultChromium is where Debian's package puts it.
 const defaultChromium = "/usr/bin/chromium"
 
-// AllSources returns the eight legs and those of further engines and runtimes,
+// AllSources returns the nine legs and those of further engines and runtimes,
 // which a run that names no legs has where "make setup-runtimes" installed them.
 func (p Places) AllSources() []Source {
 	sources := p.Sources()

@@ -82,12 +82,19 @@ func (r Report) writeFailures(out io.Writer) {
 			}
 		}
 		if leg.Left > 0 {
-			fmt.Fprintf(out, "\nleg %s is slow and left out %d heavy vectors: --heavy runs them\n", leg.Name, leg.Left)
+			fmt.Fprintf(out, "\nleg %s %s\n", leg.Name, leg.whyLeft())
 		}
 		if leg.Broken != "" {
 			fmt.Fprintf(out, "\nLEG %s COULD NOT RUN: %s\n", leg.Name, indent(leg.Broken))
 		}
 	}
+}
+
+func (l LegReport) whyLeft() string {
+	if l.Partial {
+		return fmt.Sprintf("left out %d vectors: its interface has not what they ask for", l.Left)
+	}
+	return fmt.Sprintf("is slow and left out %d heavy vectors: --heavy runs them", l.Left)
 }
 
 func indent(text string) string { return strings.ReplaceAll(text, "\n", "\n  ") }
