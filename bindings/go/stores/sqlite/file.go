@@ -200,7 +200,7 @@ func (f *file) take(ctx context.Context, key []byte) (value []byte, err error) {
 	if err := f.current(ctx); err != nil {
 		return nil, err
 	}
-	err = transaction(ctx, f.open, func() error {
+	err = transaction(ctx, f.open, writing, func() error {
 		if value, err = f.valueOf(ctx, key); err != nil {
 			return err
 		}
@@ -260,7 +260,7 @@ func (f *file) prune(ctx context.Context, now time.Time) error {
 	if !latest.Valid {
 		return nil
 	}
-	return transaction(ctx, f.open, func() error {
+	return transaction(ctx, f.open, writing, func() error {
 		if _, err := f.open.ExecContext(ctx, notePruned, latest.Int64); err != nil {
 			return err
 		}
@@ -347,7 +347,7 @@ func (f *file) reopen(ctx context.Context) (isOther bool, err error) {
 	}
 	var born []byte
 	var noted int64
-	err = transaction(ctx, f.open, func() error {
+	err = transaction(ctx, f.open, writing, func() error {
 		if err := execute(ctx, f.open, schema); err != nil {
 			return err
 		}

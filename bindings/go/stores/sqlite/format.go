@@ -62,10 +62,17 @@ func examine(ctx context.Context, connection *sql.Conn, setting string) error {
 		{"PRAGMA user_version", &format},
 		{"SELECT count(*) FROM sqlite_master", &tables},
 	}
-	for _, question := range questions {
-		if err := connection.QueryRowContext(ctx, question.text).Scan(question.into); err != nil {
-			return err
+	// In one transaction: another process may make the tables at this moment.
+	err := transaction(ctx, connection, reading, func() error {
+		for _, question := range questions {
+			if err := connection.QueryRowContext(ctx, question.text).Scan(question.into); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if (found == application && format == version) || (found == 0 && format == 0 && tables == 0) {
 		return nil
@@ -121,9 +128,15 @@ func execute(ctx context.Context, connection *sql.Conn, statements ...string) er
 	return nil
 }
 
+// The beginnings of a transaction.
+const (
+	reading = "BEGIN"
+	writing = "BEGIN IMMEDIATE"
+)
+
 // transaction does something in one transaction. After an error the connection is to be closed.
-func transaction(ctx context.Context, connection *sql.Conn, work func() error) error {
-	if err := execute(ctx, connection, "BEGIN IMMEDIATE"); err != nil {
+func transaction(ctx context.Context, connection *sql.Conn, begin string, work func() error) error {
+	if err := execute(ctx, connection, begin); err != nil {
 		return err
 	}
 	if err := work(); err != nil {
