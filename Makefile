@@ -70,7 +70,8 @@ $(NODE_DIR)/dist/.built: $(NODE_DIR)/node_modules/.package-lock.json $(WASM) $(N
 ## ---- try
 
 .PHONY: demo
-demo: python node ## run agents, callers and authorities of both languages against each other
+demo: python node ## run agents, callers and authorities of all languages against each other
+	@CGO_ENABLED=0 go build -o $(BUILD)/demo/ ./cmd/demo/signed_requests/goagent ./cmd/demo/signed_requests/goorchestrator
 	@$(VENV_PYTHON) cmd/demo/demo.py
 
 ## ---- test

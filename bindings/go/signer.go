@@ -33,6 +33,8 @@ type SignerOptions struct {
 	MaxBody int64
 	// MaxAnswer are the bytes of an agent's answer that [Signer.Send] reads. 0: 10 MiB.
 	MaxAnswer int64
+	// Now is the clock. nil: [time.Now].
+	Now func() time.Time
 }
 
 const (
@@ -51,6 +53,7 @@ type Signer struct {
 	timeout   time.Duration
 	maxBody   int64
 	maxAnswer int64
+	now       func() time.Time
 	open      chan struct{}
 }
 
@@ -63,7 +66,10 @@ func NewSigner(issuer string, key any, options SignerOptions) (*Signer, error) {
 		issuer:  issuer,
 		timeout: orDefault(options.SignerTimeout, defaultSignerTimeout),
 		maxBody: orDefault(options.MaxBody, limits.DefaultMaxBody), maxAnswer: orDefault(options.MaxAnswer, limits.DefaultMaxBody),
-		open: make(chan struct{}, maxSignings),
+		now: options.Now, open: make(chan struct{}, maxSignings),
+	}
+	if s.now == nil {
+		s.now = time.Now
 	}
 	config := request.SignerConfig{Issuer: issuer, TTL: request.DefaultTTL}
 	if err := s.check(options, &config); err != nil {
@@ -192,7 +198,7 @@ func (s *Signer) Sign(ctx context.Context, method, url string, body []byte) (htt
 	if int64(len(body)) > s.maxBody {
 		return nil, s.tooLarge()
 	}
-	step := s.core.Sign(&request.Outgoing{Now: secondsOf(time.Now()), Method: method, URL: url, BodySHA256: digest.Hex(body)})
+	step := s.core.Sign(&request.Outgoing{Now: secondsOf(s.now()), Method: method, URL: url, BodySHA256: digest.Hex(body)})
 	var cause error
 	if step.Need != nil {
 		var answer need.Answer

@@ -1,4 +1,4 @@
-"""Runs agents and their callers, in both languages, against each other.
+"""Runs agents and their callers, in all languages, against each other.
 
 Prints one line per call: what was sent, what came back and what was expected.
 Exit status 0 only when every answer is the expected one. Stops what it started.

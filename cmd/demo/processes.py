@@ -138,11 +138,17 @@ def wait_until_up(what: str, process: Process, url: str) -> None:
 
 @contextmanager
 def node(what: str, script: Path, log: IO[str], *arguments: str, given: str = "") -> Iterator[Site]:
-    """Run a server in Node that ends with its standard input. Yields a Site.
+    """Run a server in Node, as :func:`program` does."""
+    with program(what, [NODE, str(script), *arguments], log, given=given) as site:
+        yield site
+
+
+@contextmanager
+def program(what: str, command: Sequence[str], log: IO[str], *, given: str = "") -> Iterator[Site]:
+    """Run a server that ends with its standard input. Yields a Site.
 
     It is given one line of input and prints one, its URL, when it serves.
     """
-    command = [NODE, str(script), *arguments]
     with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log) as process:
         stdin, stdout = pipes(process)
         with suppress(BrokenPipeError):  # it ended: no URL comes

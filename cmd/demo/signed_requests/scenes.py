@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import IO
 
 from conducting import conduct
-from processes import NODE, WORKERS, gunicorn, node
+from processes import NODE, WORKERS, gunicorn, node, program
 
 HERE = Path(__file__).parent
+GO = HERE.parents[2] / "build/demo"  # the programs that `make demo` has built
 
 
 def node_to_flask(folder: Path, log: IO[str]) -> tuple[int, int]:
@@ -25,6 +26,33 @@ def python_to_node(folder: Path, log: IO[str]) -> tuple[int, int]:
     """Python orchestrator -> Node agent"""
     with node("the Node agent", HERE / "node_agent.mjs", log, str(folder)) as agent:
         return conduct([sys.executable, str(HERE / "orchestrator.py"), agent.url, str(folder)], log)
+
+
+def go_to_flask(folder: Path, log: IO[str]) -> tuple[int, int]:
+    """Go orchestrator -> Flask agent (gunicorn --preload, 2 workers)"""
+    environment = {"DEMO_KEYS_DIR": str(folder)}
+    with gunicorn(
+        "the Flask agent", "signed_requests.flask_agent:app", log, lambda _: environment
+    ) as agent:
+        return conduct([str(GO / "goorchestrator"), agent.url, str(folder)], log)
+
+
+def python_to_go(folder: Path, log: IO[str]) -> tuple[int, int]:
+    """Python orchestrator -> Go agent"""
+    with program("the Go agent", [str(GO / "goagent"), str(folder)], log) as agent:
+        return conduct([sys.executable, str(HERE / "orchestrator.py"), agent.url, str(folder)], log)
+
+
+def node_to_go(folder: Path, log: IO[str]) -> tuple[int, int]:
+    """Node orchestrator -> Go agent"""
+    with program("the Go agent", [str(GO / "goagent"), str(folder)], log) as agent:
+        return conduct([NODE, str(HERE / "orchestrator.mjs"), agent.url, str(folder), "1"], log)
+
+
+def go_to_node(folder: Path, log: IO[str]) -> tuple[int, int]:
+    """Go orchestrator -> Node agent"""
+    with node("the Node agent", HERE / "node_agent.mjs", log, str(folder)) as agent:
+        return conduct([str(GO / "goorchestrator"), agent.url, str(folder)], log)
 
 
 def one_store(folder: Path, log: IO[str]) -> tuple[int, int]:
@@ -49,4 +77,12 @@ def one_store(folder: Path, log: IO[str]) -> tuple[int, int]:
             return conduct([*command, str(folder)], log, cwd=HERE.parent)
 
 
-SCENES = (node_to_flask, python_to_node, one_store)
+SCENES = (
+    node_to_flask,
+    python_to_node,
+    go_to_flask,
+    go_to_node,
+    python_to_go,
+    node_to_go,
+    one_store,
+)
