@@ -119,7 +119,7 @@ func calls(agent, folder string) error {
 	time.Sleep(1100 * time.Millisecond) // the folder is read again at most once a second
 	report("the same issuer, its key dropped into the folder", "200 newcomer", post(url, newcomer.headers(url), body))
 	report("signature by another key", "401 invalid_signature", post(url, impostor.headers(url), body))
-	other := "http://other-agent.example/agent"
+	other := agent + "/other/agent" // an agent that knows no base URL compares the path
 	report("signed for another agent's URL, "+other, "401 wrong_target", post(url, signer.headers(other), body))
 	report("query changed on the way", "401 wrong_target", post(url+"?limit=1000", signer.headers(url+"?limit=1"), body))
 	report("no Authorization header", "401 missing_authorization", post(url, nil, body))
