@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -79,10 +80,14 @@ class Session:
         modules.mkdir()
         (modules / "tallystick").symlink_to(NODE)
         (modules / "express").symlink_to(NODE / "node_modules" / "express")
-        for name, text in examples(self.page).items():
+        files = examples(self.page)
+        for name, text in files.items():
             path = self.folder / name
             path.parent.mkdir(exist_ok=True)
             path.write_text(self.on_free_ports(text))
+        if any(name.endswith(".go") for name in files):
+            (self.folder / "go.mod").write_text(go_module())
+            (self.folder / "go.sum").write_text((ROOT / "go.sum").read_text())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -149,7 +154,23 @@ class Session:
     def environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         home = {"HOME": str(self.folder), "XDG_STATE_HOME": str(self.folder / "state")}
-        return {**os.environ, **home, "PATH": path, **self.variables}
+        # Go's caches are the user's: a scratch HOME would have none.
+        go = {"GOMODCACHE": go_env("GOMODCACHE"), "GOCACHE": go_env("GOCACHE"), "CGO_ENABLED": "0"}
+        return {**os.environ, **home, **go, "PATH": path, **self.variables}
+
+
+@cache
+def go_env(name: str) -> str:
+    return subprocess.run(
+        ["go", "env", name], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def go_module() -> str:
+    """Return a module that has this checkout as the package, with all that it requires."""
+    name = "github.com/tallystick/tallystick"
+    own = (ROOT / "go.mod").read_text().replace(f"module {name}", "module example")
+    return f"{own}\nrequire {name} v0.0.0\nreplace {name} => {ROOT}\n"
 
 
 def listening_port(line: str, folder: Path) -> int:
@@ -157,8 +178,10 @@ def listening_port(line: str, folder: Path) -> int:
     in_command = re.findall(r"127\.0\.0\.1:(\d+)|PORT=(\d+)|--port (\d+)", line)
     if in_command:
         return int("".join(in_command[0]))
-    [script] = re.findall(r"\S+\.(?:mjs|py)", line)
-    return int(re.findall(r"listen\((\d+)", (folder / script).read_text())[0])
+    scripts = re.findall(r"\S+\.(?:mjs|py)", line) or [f"{line}.go"]
+    text = (folder / scripts[0]).read_text()
+    [ports] = re.findall(r'listen\((\d+)|ListenAndServe\("127.0.0.1:(\d+)', text)
+    return int("".join(ports))
 
 
 def free_port() -> int:
