@@ -9,7 +9,9 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -35,8 +37,8 @@ func optionsOf(text string) (*redis.Options, string, error) {
 		return nil, "", err
 	}
 	name := base.WithoutSecret(text)
-	parsed, err := url.Parse(known + "://" + rest)
-	if err != nil || parsed.Hostname() == "" {
+	parsed, err := url.Parse(known + "://" + ascii(rest))
+	if err != nil || parsed.Hostname() == "" || !isPort(parsed.Port()) {
 		// The text of that error may quote a password.
 		return nil, "", fmt.Errorf("server: %s cannot be read: write redis://HOST:PORT/0", name)
 	}
@@ -62,6 +64,24 @@ func optionsOf(text string) (*redis.Options, string, error) {
 		return nil, "", errors.New("server: ssl_ca_certs is of TLS: write rediss://")
 	}
 	return options, name, trust(options.TLSConfig, authorities)
+}
+
+// ascii percent-encodes what is not ASCII, as other languages do for a password in a URL.
+func ascii(text string) string {
+	var written strings.Builder
+	for _, each := range []byte(text) {
+		if each < utf8.RuneSelf {
+			written.WriteByte(each)
+		} else {
+			fmt.Fprintf(&written, "%%%02X", each)
+		}
+	}
+	return written.String()
+}
+
+func isPort(text string) bool {
+	port, err := strconv.Atoi(text)
+	return text == "" || (err == nil && port > 0 && port < 1<<16)
 }
 
 // trust has a client believe the authorities of a file alone.

@@ -45,6 +45,7 @@ var fixes = []base.Fix{
 	{Words: "unknown command", Do: "Redis 6.2 or later, or Valkey, is needed"},
 	{Words: "max number of clients", Do: "raise maxclients of the server"},
 	{Words: "certificate is valid for", Do: "name the host as its certificate does"},
+	{Words: "cannot validate certificate for", Do: "name the host as its certificate does"},
 	{Words: "certificate", Do: "name its authority: rediss://HOST:PORT/0?ssl_ca_certs=FILE"},
 	{Words: "does not look like a TLS handshake",
 		Do: "this port speaks no TLS: write redis://, or name the port that does"},

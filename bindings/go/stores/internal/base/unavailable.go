@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -61,9 +62,16 @@ func isTimeout(cause error) bool {
 	return errors.As(cause, &kind) && kind.Timeout()
 }
 
-// Plain returns an error's text in one line.
+// Plain returns an error's text in one line, and each of its lines once: a library may try one
+// address in several ways.
 func Plain(cause error) string {
-	return strings.Join(strings.Fields(cause.Error()), " ")
+	var lines []string
+	for line := range strings.Lines(cause.Error()) {
+		if line = strings.Join(strings.Fields(line), " "); line != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
 }
 
 // A Fix is what to do about errors whose text, or code, has these words.

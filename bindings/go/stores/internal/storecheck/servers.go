@@ -3,7 +3,9 @@ package storecheck
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -160,5 +162,34 @@ func (r *Relay) join(incoming net.Conn) {
 			_, _ = io.Copy(pair[0], pair[1])
 			_, _ = pair[0].Close(), pair[1].Close()
 		}()
+	}
+}
+
+// FreePort returns a port that is free now.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// ClusterPort returns a free port for a server in cluster mode, which takes the one 10,000 above too.
+func ClusterPort(t testing.TB) int {
+	t.Helper()
+	for {
+		port := 20_000 + rand.IntN(10_000)
+		one, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		other, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+10_000))
+		_ = one.Close()
+		if err == nil {
+			_ = other.Close()
+			return port
+		}
 	}
 }
