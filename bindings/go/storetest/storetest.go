@@ -15,6 +15,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,12 +61,13 @@ func Run(t *testing.T, open func(address string) (tallystick.Store, error), opti
 	if os.Getenv(environmentTest) == t.Name() {
 		serve(open)
 	}
-	if err := check(t, open, options); err != nil {
+	if err := check(t, open, options, ""); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func check(t *testing.T, open func(string) (tallystick.Store, error), options Options) error {
+// check returns the first thing that is wrong in the steps whose names begin with only.
+func check(t *testing.T, open func(string) (tallystick.Store, error), options Options, only string) error {
 	t.Helper()
 	address := ""
 	if options.Start != nil {
@@ -79,7 +81,7 @@ func check(t *testing.T, open func(string) (tallystick.Store, error), options Op
 	defer them.end()
 	run.them = them
 	for _, step := range run.steps() {
-		if step.skipped {
+		if step.skipped || !strings.HasPrefix(step.name, only) {
 			continue
 		}
 		if err := step.check(); err != nil {
