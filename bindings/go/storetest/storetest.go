@@ -399,11 +399,11 @@ func (r *run) endedContext() error {
 
 func (r *run) hangs() error {
 	if err := r.options.Pause(); err != nil {
-		return fmt.Errorf("Pause: %w", err)
+		return fmt.Errorf("pause: %w", err)
 	}
 	attempts, failed := r.them.all(task{Kind: taskSpread})
 	if err := r.options.Resume(); err != nil {
-		return fmt.Errorf("Resume: %w", err)
+		return fmt.Errorf("resume: %w", err)
 	}
 	if failed != nil {
 		return failed
@@ -441,7 +441,7 @@ func (r *run) restarts() error {
 		restarted = r.options.Restart()
 	})
 	if restarted != nil {
-		return fmt.Errorf("Restart: %w", restarted)
+		return fmt.Errorf("restart: %w", restarted)
 	}
 	if err != nil {
 		return err

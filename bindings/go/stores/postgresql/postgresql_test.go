@@ -75,10 +75,16 @@ func numberOf(t *testing.T, raw *pgx.Conn, query string, arguments ...any) (foun
 	return found
 }
 
+// patience is for a machine that does much else.
+const patience = 5 * time.Second
+
 func TestStoreTest(t *testing.T) {
 	var server *check.Server
-	open := func(url string) (tallystick.Store, error) { return postgresql.New(url, postgresql.Options{}) }
+	open := func(url string) (tallystick.Store, error) {
+		return postgresql.New(url, postgresql.Options{Timeout: patience})
+	}
 	storetest.Run(t, open, storetest.Options{
+		Timeout: patience,
 		Start: func(t *testing.T) string {
 			server = check.StartServer(t, "postgresql")
 			return server.URL

@@ -49,10 +49,14 @@ func rawOf(t *testing.T, server *check.Server) *goredis.Client {
 
 func addressOf(server *check.Server) string { return fmt.Sprintf("127.0.0.1:%d", server.Port) }
 
+// patience is for a machine that does much else.
+const patience = 5 * time.Second
+
 func TestStoreTest(t *testing.T) {
 	var server *check.Server
-	open := func(url string) (tallystick.Store, error) { return redis.New(url, redis.Options{}) }
+	open := func(url string) (tallystick.Store, error) { return redis.New(url, redis.Options{Timeout: patience}) }
 	storetest.Run(t, open, storetest.Options{
+		Timeout: patience,
 		Start: func(t *testing.T) string {
 			server = check.StartServer(t, "redis")
 			return server.URL
