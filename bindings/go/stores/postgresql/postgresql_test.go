@@ -125,7 +125,8 @@ func usesTheRows(t *testing.T, server *check.Server) {
 		t.Error(won)
 	}
 	key, _ := hex.DecodeString(id)
-	left := numberOf(t, raw, "SELECT extract(epoch FROM expires_at - now())::bigint FROM tallystick_used WHERE id = $1", key)
+	const leftOf = "SELECT extract(epoch FROM expires_at - now())::bigint FROM tallystick_used WHERE id = $1"
+	left := numberOf(t, raw, leftOf, key)
 	if left < 50 || left > 100 {
 		t.Error(left)
 	}
@@ -456,7 +457,8 @@ func saysThatItCannotPrune(t *testing.T, server *check.Server) {
 		check.MustClaim(t, store, check.NewID(), true)
 	}
 	said := store.Notices()
-	if len(said) != 1 || !strings.Contains(said[0], "what expired cannot be deleted, so that its tables grow (permission denied") {
+	const grow = "what expired cannot be deleted, so that its tables grow (permission denied"
+	if len(said) != 1 || !strings.Contains(said[0], grow) {
 		t.Error(said)
 	}
 }

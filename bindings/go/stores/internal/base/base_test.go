@@ -3,6 +3,9 @@ package base
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -129,7 +132,7 @@ func (l *testLine) Close()       { l.closed = true }
 
 func TestAPoolKeepsAConnectionThatIsGood(t *testing.T) {
 	var opened []*testLine
-	pool := NewPool(1, func(context.Context) (*testLine, error) {
+	pool := NewPool(1, time.Minute, func(context.Context) (*testLine, error) {
 		opened = append(opened, &testLine{usable: true})
 		return opened[len(opened)-1], nil
 	})
@@ -176,6 +179,39 @@ func TestAPoolKeepsAConnectionThatIsGood(t *testing.T) {
 	expect(4, true, true, true, true)
 }
 
+func TestAConnectionThatArrivesTooLateServesALaterCall(t *testing.T) {
+	arrive, opened := make(chan struct{}), 0
+	pool := NewPool(1, time.Minute, func(ctx context.Context) (*testLine, error) {
+		opened++
+		select {
+		case <-arrive:
+			return &testLine{usable: true}, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	})
+	ask := func(limit time.Duration) error {
+		ctx, done := Limit(context.Background(), limit)
+		defer done()
+		_, err := Ask(ctx, pool, func(error) bool { return true },
+			func(context.Context, *testLine) (bool, error) { return true, nil })
+		return err
+	}
+	if err := ask(time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	close(arrive)
+	if err := ask(time.Minute); err != nil || opened != 1 {
+		t.Error(err, opened)
+	}
+	// One that cannot be opened in time is an error.
+	pool.Close()
+	arrive, pool.opening = make(chan struct{}), time.Millisecond
+	if err := ask(time.Minute); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}
+
 func TestNoticesAreHandedOverOnce(t *testing.T) {
 	var notices Notices
 	notices.Add("one")
@@ -187,5 +223,53 @@ func TestNoticesAreHandedOverOnce(t *testing.T) {
 	notices.Add("one")
 	if got := notices.Take(); got != nil {
 		t.Error(got)
+	}
+}
+
+func TestHasToReadWaitsForNothing(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a socket cannot be looked at without reading it on this system")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	here, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = here.Close() }()
+	there, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if HasToRead(here) {
+		t.Error("nothing was sent")
+	}
+	// A driver reads in the background.
+	read := make(chan error)
+	go func() {
+		_, err := here.Read(make([]byte, 1))
+		read <- err
+	}()
+	for range 100 {
+		if HasToRead(here) {
+			t.Fatal("nothing was sent")
+		}
+		runtime.Gosched()
+	}
+	if _, err := there.Write([]byte("ab")); err != nil || <-read != nil {
+		t.Fatal(err)
+	}
+	if !HasToRead(here) {
+		t.Error("a byte waits")
+	}
+	if _, err := here.Read(make([]byte, 1)); err != nil || HasToRead(here) {
+		t.Error(err)
+	}
+	_ = there.Close()
+	if _, err := here.Read(make([]byte, 1)); err != io.EOF || !HasToRead(here) {
+		t.Error("its end is to be read", err)
 	}
 }
