@@ -15,6 +15,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,12 +61,13 @@ func Run(t *testing.T, open func(address string) (tallystick.Store, error), opti
 	if os.Getenv(environmentTest) == t.Name() {
 		serve(open)
 	}
-	if err := check(t, open, options); err != nil {
+	if err := check(t, open, options, ""); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func check(t *testing.T, open func(string) (tallystick.Store, error), options Options) error {
+// check returns the first thing that is wrong in the steps whose names begin with only.
+func check(t *testing.T, open func(string) (tallystick.Store, error), options Options, only string) error {
 	t.Helper()
 	address := ""
 	if options.Start != nil {
@@ -79,7 +81,7 @@ func check(t *testing.T, open func(string) (tallystick.Store, error), options Op
 	defer them.end()
 	run.them = them
 	for _, step := range run.steps() {
-		if step.skipped {
+		if step.skipped || !strings.HasPrefix(step.name, only) {
 			continue
 		}
 		if err := step.check(); err != nil {
@@ -397,11 +399,11 @@ func (r *run) endedContext() error {
 
 func (r *run) hangs() error {
 	if err := r.options.Pause(); err != nil {
-		return fmt.Errorf("Pause: %w", err)
+		return fmt.Errorf("pause: %w", err)
 	}
 	attempts, failed := r.them.all(task{Kind: taskSpread})
 	if err := r.options.Resume(); err != nil {
-		return fmt.Errorf("Resume: %w", err)
+		return fmt.Errorf("resume: %w", err)
 	}
 	if failed != nil {
 		return failed
@@ -439,7 +441,7 @@ func (r *run) restarts() error {
 		restarted = r.options.Restart()
 	})
 	if restarted != nil {
-		return fmt.Errorf("Restart: %w", restarted)
+		return fmt.Errorf("restart: %w", restarted)
 	}
 	if err != nil {
 		return err

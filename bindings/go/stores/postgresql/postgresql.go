@@ -109,9 +109,9 @@ type source struct {
 
 var errURL = errors.New("server must be a URL of postgresql or postgres, such as postgresql://HOST/DATABASE")
 
-// New returns the store of a URL: postgresql:// or postgres://, then USER:PASSWORD@HOST:PORT/DATABASE
-// and what pgx reads behind it, such as ?sslmode=verify-full. User and password are percent-encoded.
-// Errors tell of wrong arguments alone: nothing is opened yet.
+// New returns the store of a URL: postgresql:// or postgres://, then
+// USER:PASSWORD@HOST:PORT/DATABASE and what pgx reads behind it, such as ?sslmode=verify-full. User
+// and password are percent-encoded. Errors tell of wrong arguments alone: nothing is opened yet.
 func New(url string, options Options) (*Store, error) {
 	scheme, _, found := strings.Cut(url, "://")
 	if scheme = strings.ToLower(scheme); !found || (scheme != "postgresql" && scheme != "postgres") {
@@ -158,7 +158,7 @@ func newStore(how source, name string, options Options) (*Store, error) {
 		return nil, fmt.Errorf("%s: Table must be up to 41 of a-z, 0-9 and _, optionally with a schema and a "+
 			"dot in front", setting)
 	}
-	how.config.ConnectTimeout = limit
+	how.config.ConnectTimeout = 2 * limit
 	if how.config.RuntimeParams["application_name"] == "" {
 		how.config.RuntimeParams["application_name"] = "tallystick"
 	}
@@ -166,7 +166,7 @@ func newStore(how source, name string, options Options) (*Store, error) {
 		setting: setting, timeout: limit, required: !options.NotRequired, how: how,
 		tables: tablesOf(prefix), now: time.Now,
 	}
-	store.pool = base.NewPool(mostConnections, store.connect)
+	store.pool = base.NewPool(mostConnections, 2*limit, store.connect)
 	return store, nil
 }
 

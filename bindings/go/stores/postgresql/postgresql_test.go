@@ -75,10 +75,16 @@ func numberOf(t *testing.T, raw *pgx.Conn, query string, arguments ...any) (foun
 	return found
 }
 
+// patience is for a machine that does much else.
+const patience = 5 * time.Second
+
 func TestStoreTest(t *testing.T) {
 	var server *check.Server
-	open := func(url string) (tallystick.Store, error) { return postgresql.New(url, postgresql.Options{}) }
+	open := func(url string) (tallystick.Store, error) {
+		return postgresql.New(url, postgresql.Options{Timeout: patience})
+	}
 	storetest.Run(t, open, storetest.Options{
+		Timeout: patience,
 		Start: func(t *testing.T) string {
 			server = check.StartServer(t, "postgresql")
 			return server.URL
@@ -119,7 +125,8 @@ func usesTheRows(t *testing.T, server *check.Server) {
 		t.Error(won)
 	}
 	key, _ := hex.DecodeString(id)
-	left := numberOf(t, raw, "SELECT extract(epoch FROM expires_at - now())::bigint FROM tallystick_used WHERE id = $1", key)
+	const leftOf = "SELECT extract(epoch FROM expires_at - now())::bigint FROM tallystick_used WHERE id = $1"
+	left := numberOf(t, raw, leftOf, key)
 	if left < 50 || left > 100 {
 		t.Error(left)
 	}
@@ -450,7 +457,8 @@ func saysThatItCannotPrune(t *testing.T, server *check.Server) {
 		check.MustClaim(t, store, check.NewID(), true)
 	}
 	said := store.Notices()
-	if len(said) != 1 || !strings.Contains(said[0], "what expired cannot be deleted, so that its tables grow (permission denied") {
+	const grow = "what expired cannot be deleted, so that its tables grow (permission denied"
+	if len(said) != 1 || !strings.Contains(said[0], grow) {
 		t.Error(said)
 	}
 }

@@ -132,9 +132,9 @@ func newStore(how *redis.Options, name string, options Options) (*Store, error) 
 		server: server{lostKey: prefix + "lost", now: time.Now},
 	}
 	// For a dialer that does not end with its context, as the library's does with TLS.
-	how.DialTimeout = limit
+	how.DialTimeout = 2 * limit
 	store.server.notice = func(text string) { store.notices.Add(setting + ": " + text) }
-	store.pool = base.NewPool(mostConnections, store.connect)
+	store.pool = base.NewPool(mostConnections, 2*limit, store.connect)
 	return store, nil
 }
 

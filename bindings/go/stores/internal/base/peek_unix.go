@@ -22,10 +22,10 @@ func HasToRead(connection net.Conn) bool {
 		return true
 	}
 	has := true
-	err = raw.Read(func(descriptor uintptr) bool {
+	// Not Read, which would wait for a read that a driver has going on in the background.
+	err = raw.Control(func(descriptor uintptr) {
 		_, _, err := syscall.Recvfrom(int(descriptor), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		has = err != syscall.EAGAIN && err != syscall.EWOULDBLOCK
-		return true
 	})
 	return has || err != nil
 }

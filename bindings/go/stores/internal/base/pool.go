@@ -3,6 +3,7 @@ package base
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // A Line is a connection that answers one question at a time.
@@ -15,17 +16,20 @@ type Line interface {
 // Pool has the connections of one process to a server, which are opened when they are needed. Safe
 // for concurrent use.
 type Pool[L Line] struct {
-	open   func(context.Context) (L, error)
-	places chan struct{}
+	open    func(context.Context) (L, error)
+	opening time.Duration
+	places  chan struct{}
 
 	mutex sync.Mutex
 	idle  []L
 	age   int // how often the pool was closed
 }
 
-// NewPool returns a pool of at most so many connections.
-func NewPool[L Line](most int, open func(context.Context) (L, error)) *Pool[L] {
-	return &Pool[L]{open: open, places: make(chan struct{}, most)}
+// NewPool returns a pool of at most so many connections. Opening one may take so long, whoever waits
+// for it: what arrives too late for its call serves a later one. Else a server that is slow to
+// connect to would never be reached.
+func NewPool[L Line](most int, opening time.Duration, open func(context.Context) (L, error)) *Pool[L] {
+	return &Pool[L]{open: open, opening: opening, places: make(chan struct{}, most)}
 }
 
 // Ask asks something over a connection. keep tells whether the connection is good for another
@@ -70,14 +74,24 @@ func (p *Pool[L]) next(ctx context.Context) (L, int, error) {
 	for {
 		line, age, there := p.pop()
 		if !there {
-			opened, err := p.open(ctx)
-			return opened, age, err
+			return p.arrival(ctx, age)
 		}
 		if line.Usable() {
 			return line, age, nil
 		}
 		line.Close()
 	}
+}
+
+func (p *Pool[L]) arrival(ctx context.Context, age int) (none L, _ int, _ error) {
+	patient, done := context.WithTimeout(context.WithoutCancel(ctx), p.opening)
+	defer done()
+	opened, err := p.open(patient)
+	if err == nil && ctx.Err() != nil {
+		p.keep(opened, age)
+		return none, age, ctx.Err()
+	}
+	return opened, age, err
 }
 
 func (p *Pool[L]) pop() (line L, age int, there bool) {

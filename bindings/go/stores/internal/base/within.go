@@ -3,15 +3,19 @@ package base
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
 // ErrEnded is the error of a call whose caller ended it, by its context.
 var ErrEnded = errors.New("the caller's context ended")
 
+// errLimit tells the store's time limit from a deadline of the caller.
+var errLimit = errors.New("the store's time limit")
+
 // Limit returns the caller's context with the store's time limit.
 func Limit(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, timeout)
+	return context.WithTimeoutCause(ctx, timeout, errLimit)
 }
 
 // Wait waits for a place and returns it with a function that frees it.
@@ -43,8 +47,9 @@ func Within[Found any](ctx context.Context, work func(context.Context) (Found, e
 			own, free = context.WithDeadline(own, end)
 			defer free()
 		}
-		found, err := work(own)
-		answered <- answer{found, err}
+		var got answer
+		got.found, got.err = recovered(own, work)
+		answered <- got
 	}()
 	select {
 	case got := <-answered:
@@ -55,8 +60,18 @@ func Within[Found any](ctx context.Context, work func(context.Context) (Found, e
 	}
 }
 
+// recovered does something, whose panic would end the program: no handler's recover sees it here.
+func recovered[Found any](ctx context.Context, work func(context.Context) (Found, error)) (found Found, err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("the driver panicked: %v", reason)
+		}
+	}()
+	return work(ctx)
+}
+
 func whyEnded(ctx context.Context) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if context.Cause(ctx) == errLimit {
 		return ctx.Err()
 	}
 	return errors.Join(ErrEnded, ctx.Err())

@@ -176,7 +176,8 @@ func FreePort(t testing.TB) int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-// ClusterPort returns a free port for a server in cluster mode, which takes the one 10,000 above too.
+// ClusterPort returns a free port for a server in cluster mode, which takes the one 10,000 above
+// too.
 func ClusterPort(t testing.TB) int {
 	t.Helper()
 	for {
