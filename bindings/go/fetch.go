@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,6 +29,9 @@ const (
 	// keptConnections and keptFor bound the connections that are used again.
 	keptConnections = 5
 	keptFor         = 30 * time.Second
+	// maxLingering and lingerFor bound the answers that latecomers find.
+	maxLingering = 64
+	lingerFor    = time.Second
 	// maxAnswerHeaders bounds the headers of an answer, in bytes.
 	maxAnswerHeaders = 64 << 10
 )
@@ -37,8 +41,9 @@ const (
 type fetcher struct {
 	public, any *lane
 
-	lock    sync.Mutex
-	flights map[flightKey]*fetchFlight
+	lock      sync.Mutex
+	flights   map[flightKey]*fetchFlight
+	lingering atomic.Int64
 }
 
 // lane has the connections to one kind of address. The kinds share none.
@@ -146,12 +151,28 @@ func (f *fetcher) begin(n *need.HTTP) *fetchFlight {
 			answer = need.Answer{HasFailed: true, Failed: reasonOfFetch(n, err)}
 		}
 		flight.answer = answer
-		f.lock.Lock()
-		delete(f.flights, key)
-		f.lock.Unlock()
 		close(flight.landed)
+		f.landed(key)
 	}()
 	return flight
+}
+
+// landed keeps an answer for those who were told of the flight and come only now.
+func (f *fetcher) landed(key flightKey) {
+	drop := func() {
+		f.lock.Lock()
+		defer f.lock.Unlock()
+		delete(f.flights, key)
+	}
+	if f.lingering.Add(1) > maxLingering {
+		f.lingering.Add(-1)
+		drop()
+		return
+	}
+	time.AfterFunc(lingerFor, func() {
+		f.lingering.Add(-1)
+		drop()
+	})
 }
 
 func reasonOfFetch(n *need.HTTP, err error) string {
