@@ -16,7 +16,7 @@ import (
 	tallystick "github.com/tallystick/tallystick/bindings/go"
 )
 
-// peer is an agent or authority of the Python package, in a process of its own.
+// peer is an agent or authority of the Python or Node package, in a process of its own.
 type peer struct {
 	t    *testing.T
 	lock sync.Mutex
@@ -25,7 +25,13 @@ type peer struct {
 	url  string
 }
 
-func newPeer(t *testing.T) *peer {
+// eachPeer runs a test against each language.
+func eachPeer(t *testing.T, test func(t *testing.T, p *peer)) {
+	t.Run("Python", func(t *testing.T) { test(t, newPeer(t, pythonCommand(t))) })
+	t.Run("Node", func(t *testing.T) { test(t, newPeer(t, nodeCommand(t))) })
+}
+
+func pythonCommand(t *testing.T) *exec.Cmd {
 	t.Helper()
 	python := os.Getenv("TALLYSTICK_PYTHON")
 	if python == "" {
@@ -34,8 +40,32 @@ func newPeer(t *testing.T) *peer {
 	if _, err := exec.LookPath(python); err != nil {
 		t.Skip("no Python with the package tallystick: TALLYSTICK_PYTHON names one, or make builds it in build/venv")
 	}
-	command := exec.Command(python, filepath.Join("testdata", "peer.py"))
-	command.Stderr = os.Stderr
+	return exec.Command(python, filepath.Join("testdata", "peer.py"))
+}
+
+func nodeCommand(t *testing.T) *exec.Cmd {
+	t.Helper()
+	module := os.Getenv("TALLYSTICK_NODE_MODULE")
+	if module == "" {
+		module = filepath.Join("..", "node", "dist", "index.js")
+	}
+	module, err := filepath.Abs(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(module); err != nil {
+		t.Skip("no Node package tallystick: TALLYSTICK_NODE_MODULE names its index.js, or make builds it in bindings/node/dist")
+	}
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("no node in PATH")
+	}
+	return exec.Command("node", filepath.Join("testdata", "peer.mjs"), module)
+}
+
+func newPeer(t *testing.T, command *exec.Cmd) *peer {
+	t.Helper()
+	said := &skillLog{}
+	command.Stderr = said
 	in, err := command.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +79,10 @@ func newPeer(t *testing.T) *peer {
 	}
 	t.Cleanup(func() {
 		in.Close()
-		command.Wait()
+		err := command.Wait()
+		if t.Failed() || err != nil {
+			t.Log(err, said)
+		}
 	})
 	return &peer{t: t, in: in, out: bufio.NewReader(out)}
 }
@@ -96,46 +129,48 @@ func (p *peer) must(into any, task ...any) {
 	}
 }
 
-func TestTokensOfGoAndPython(t *testing.T) {
-	python := newPeer(t)
-	python.must(&python.url, "agent", map[string]any{"agent_id": "bob", "keys_dir": filepath.Join(t.TempDir(), "keys")})
+func TestTokensOfGoAndOthers(t *testing.T) { eachPeer(t, tokensOfGoAndOthers) }
+
+func tokensOfGoAndOthers(t *testing.T, other *peer) {
+
+	other.must(&other.url, "agent", map[string]any{"agent_id": "bob", "keys_dir": filepath.Join(t.TempDir(), "keys")})
 	alice, a := newAgent(t, tallystick.SkillOptions{AgentID: "alice"}, "read")
 
 	var who map[string]any
-	python.must(&who, "verify", token(t, alice, python.url, "read"))
+	other.must(&who, "verify", token(t, alice, other.url, "read"))
 	if who["agent_id"] != "alice" || who["issuer"] != alice.Issuer() || fmt.Sprint(who["scopes"]) != "[read]" {
 		t.Error(who)
 	}
-	if code := python.try(nil, "verify", token(t, alice, "https://x.example")); !strings.HasPrefix(code, "invalid_audience") {
+	if code := other.try(nil, "verify", token(t, alice, "https://x.example")); !strings.HasPrefix(code, "invalid_audience") {
 		t.Error(code)
 	}
-	bound, err := alice.Issue(t.Context(), tallystick.TokenRequest{Target: python.url,
-		Bind: &tallystick.Binding{Method: "POST", URL: python.url + "/chat", Body: []byte("hello")}})
+	bound, err := alice.Issue(t.Context(), tallystick.TokenRequest{Target: other.url,
+		Bind: &tallystick.Binding{Method: "POST", URL: other.url + "/chat", Body: []byte("hello")}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	python.must(&who, "verify_request", bound, "POST", "/chat", "hello")
+	other.must(&who, "verify_request", bound, "POST", "/chat", "hello")
 	if who["bound"] != true {
 		t.Error(who)
 	}
-	if code := python.try(nil, "verify_request", bound, "POST", "/chat", "hello"); !strings.HasPrefix(code, "replay_detected") {
+	if code := other.try(nil, "verify_request", bound, "POST", "/chat", "hello"); !strings.HasPrefix(code, "replay_detected") {
 		t.Error(code)
 	}
 
 	var made string
-	python.must(&made, "token", alice.BaseURL(), []string{"read"})
+	other.must(&made, "token", alice.BaseURL(), []string{"read"})
 	if status, body := ask(t, a.URL+"/chat", made); status != 200 || !strings.HasSuffix(body, " agent hello") {
 		t.Error(status, body)
 	}
 	auth, err := alice.VerifyToken(t.Context(), made)
-	if err != nil || auth.AgentID != "bob" || auth.AgentURL != python.url {
+	if err != nil || auth.AgentID != "bob" || auth.AgentURL != other.url {
 		t.Error(auth, err)
 	}
-	python.must(&made, "token", "https://x.example", []string{"read"})
+	other.must(&made, "token", "https://x.example", []string{"read"})
 	if status, _ := ask(t, a.URL+"/chat", made); status != 401 {
 		t.Error(status)
 	}
-	python.must(&made, "bound", alice.BaseURL(), "POST", a.URL+"/bound", "hello")
+	other.must(&made, "bound", alice.BaseURL(), "POST", a.URL+"/bound", "hello")
 	if status, body := ask(t, a.URL+"/bound", made); status != 200 {
 		t.Error(status, body)
 	}
@@ -144,13 +179,17 @@ func TestTokensOfGoAndPython(t *testing.T) {
 	}
 }
 
-func TestAnAuthorityOfPythonAndAgentsOfGo(t *testing.T) {
-	python := newPeer(t)
-	python.must(&python.url, "authority", map[string]any{"keys_dir": filepath.Join(t.TempDir(), "authority")})
+func TestAnAuthorityOfOthersAndAgentsOfGo(t *testing.T) {
+	eachPeer(t, anAuthorityOfOthersAndAgentsOfGo)
+}
+
+func anAuthorityOfOthersAndAgentsOfGo(t *testing.T, other *peer) {
+
+	other.must(&other.url, "authority", map[string]any{"keys_dir": filepath.Join(t.TempDir(), "authority")})
 	var secret string
-	python.must(&secret, "register", "alice", map[string]any{"scopes": []string{"read"}, "trust": []string{"verified"}})
-	alice := newTestSkill(t, tallystick.SkillOptions{Authority: python.url, BaseURL: "@alice", ClientSecret: secret})
-	bob := newTestSkill(t, tallystick.SkillOptions{Authority: python.url, BaseURL: "@bob"})
+	other.must(&secret, "register", "alice", map[string]any{"scopes": []string{"read"}, "trust": []string{"verified"}})
+	alice := newTestSkill(t, tallystick.SkillOptions{Authority: other.url, BaseURL: "@alice", ClientSecret: secret})
+	bob := newTestSkill(t, tallystick.SkillOptions{Authority: other.url, BaseURL: "@bob"})
 	auth, err := bob.VerifyToken(t.Context(), token(t, alice, "@bob", "read"))
 	if err != nil || auth.Name != "alice" || !slices.Equal(auth.TrustLabels, []string{"verified"}) {
 		t.Error(auth, err)
@@ -159,33 +198,39 @@ func TestAnAuthorityOfPythonAndAgentsOfGo(t *testing.T) {
 	mustBe(t, err, tallystick.ErrTokenRefused)
 }
 
-func TestAnAuthorityOfGoAndAnAgentOfPython(t *testing.T) {
-	python := newPeer(t)
+func TestAnAuthorityOfGoAndAgentsOfOthers(t *testing.T) {
+	eachPeer(t, anAuthorityOfGoAndAgentsOfOthers)
+}
+
+func anAuthorityOfGoAndAgentsOfOthers(t *testing.T, other *peer) {
+
 	authority, portal := newAuthority(t, tallystick.AuthorityOptions{})
 	secret := register(t, authority, tallystick.Client{ClientID: "alice", Scopes: []string{"read"}})
-	python.must(&python.url, "agent", map[string]any{"authority": portal.URL, "base_url": "@alice", "client_secret": secret})
+	other.must(&other.url, "agent", map[string]any{"authority": portal.URL, "base_url": "@alice", "client_secret": secret})
 	bob := newTestSkill(t, tallystick.SkillOptions{Authority: portal.URL, BaseURL: "@bob"})
 	var made string
-	python.must(&made, "token", "@bob", []string{"read"})
+	other.must(&made, "token", "@bob", []string{"read"})
 	if auth, err := bob.VerifyToken(t.Context(), made); err != nil || auth.Name != "alice" {
 		t.Error(auth, err)
 	}
-	if code := python.try(nil, "token", "@bob", []string{"admin"}); !strings.HasPrefix(code, "token_refused") {
+	if code := other.try(nil, "token", "@bob", []string{"admin"}); !strings.HasPrefix(code, "token_refused") {
 		t.Error(code)
 	}
 }
 
 // Both commit versions of one ring at the same time: none is lost, and both go on with the last.
-func TestGoAndPythonChangeOneRing(t *testing.T) {
+func TestGoAndOthersChangeOneRing(t *testing.T) { eachPeer(t, goAndOthersChangeOneRing) }
+
+func goAndOthersChangeOneRing(t *testing.T, other *peer) {
 	const each = 5
-	python := newPeer(t)
+
 	folder := filepath.Join(t.TempDir(), "keys")
-	python.must(&python.url, "agent", map[string]any{"agent_id": "alice", "keys_dir": folder, "base_url": "https://alice.example"})
+	other.must(&other.url, "agent", map[string]any{"agent_id": "alice", "keys_dir": folder, "base_url": "https://alice.example"})
 	options := tallystick.SkillOptions{AgentID: "alice", BaseURL: "https://alice.example", KeysDir: folder}
 	alice := newTestSkill(t, options)
 	var theirs, ours []string
 	var both sync.WaitGroup
-	both.Go(func() { python.must(&theirs, "revoke_many", each) })
+	both.Go(func() { other.must(&theirs, "revoke_many", each) })
 	for range each {
 		rotated, err := alice.RotateKeys(t.Context(), tallystick.RotateOptions{Revoke: true})
 		if err != nil {
@@ -209,8 +254,8 @@ func TestGoAndPythonChangeOneRing(t *testing.T) {
 	// What either signs now, the other takes.
 	twin := newTestSkill(t, options)
 	made := token(t, twin, "https://alice.example")
-	eventually(t, func() bool { return python.try(nil, "verify", made) == "" })
-	python.must(&made, "token", "https://alice.example", []string{"read"})
+	eventually(t, func() bool { return other.try(nil, "verify", made) == "" })
+	other.must(&made, "token", "https://alice.example", []string{"read"})
 	eventually(t, func() bool { _, err := alice.VerifyToken(t.Context(), made); return err == nil })
 	var ring struct{ Version int }
 	text, err := os.ReadFile(last)
@@ -219,24 +264,28 @@ func TestGoAndPythonChangeOneRing(t *testing.T) {
 	}
 }
 
-func TestGoAndPythonChangeOneListOfClients(t *testing.T) {
+func TestGoAndOthersChangeOneListOfClients(t *testing.T) {
+	eachPeer(t, goAndOthersChangeOneListOfClients)
+}
+
+func goAndOthersChangeOneListOfClients(t *testing.T, other *peer) {
 	const each = 20
-	python := newPeer(t)
+
 	folder := filepath.Join(t.TempDir(), "authority")
-	python.must(&python.url, "authority", map[string]any{"keys_dir": folder})
+	other.must(&other.url, "authority", map[string]any{"keys_dir": folder})
 	authority, _ := newAuthority(t, tallystick.AuthorityOptions{KeysDir: folder})
 	_, public, err := tallystick.GenerateKey(2048)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var both sync.WaitGroup
-	both.Go(func() { python.must(nil, "register_many", "python", each, public) })
+	both.Go(func() { other.must(nil, "register_many", "other", each, public) })
 	for i := range each {
 		register(t, authority, tallystick.Client{ClientID: fmt.Sprintf("go%d", i), PublicKey: public, Scopes: []string{"read"}})
 	}
 	both.Wait()
 	var theirs []string
-	python.must(&theirs, "clients")
+	other.must(&theirs, "clients")
 	listed, err := authority.ListClients()
 	if err != nil || len(listed) != 2*each || len(theirs) != 2*each {
 		t.Fatal(len(listed), len(theirs), err)
