@@ -45,6 +45,15 @@ type AuthorityOptions struct {
 	Logger *slog.Logger
 }
 
+// String keeps StoreKey out of every log.
+func (o AuthorityOptions) String() string { return "AuthorityOptions" }
+
+// GoString is String.
+func (o AuthorityOptions) GoString() string { return o.String() }
+
+// LogValue is String.
+func (o AuthorityOptions) LogValue() slog.Value { return slog.StringValue(o.String()) }
+
 // Authority is a portal of your own: it registers clients, issues access tokens to them and
 // publishes its keys. Safe for concurrent use. The zero Authority refuses everything, and so does a
 // closed one.
@@ -222,6 +231,9 @@ func (c Client) String() string { return fmt.Sprintf("Client(%q)", c.ClientID) }
 // GoString is String.
 func (c Client) GoString() string { return c.String() }
 
+// LogValue is String.
+func (c Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
 // RegisterClient registers a client, or replaces one of that id. Only this call returns its secret.
 // It counts at once here, and within a second in other processes that serve this authority. A client
 // that is replaced loses its old secret and permissions, which is logged. Errors:
@@ -283,6 +295,9 @@ func (ClientSecret) String() string { return "ClientSecret" }
 
 // GoString is String.
 func (c ClientSecret) GoString() string { return c.String() }
+
+// LogValue is String.
+func (c ClientSecret) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // NewClientSecret returns a secret with its hash. "" is drawn at random (256 bits); a given one has
 // at least 16 characters of printable ASCII, else [ErrInvalidArgument]. Each call makes another salt

@@ -29,6 +29,9 @@ func (r Registration) String() string { return fmt.Sprintf("Registration(%q)", r
 // GoString is String.
 func (r Registration) GoString() string { return r.String() }
 
+// LogValue is String.
+func (r Registration) LogValue() slog.Value { return slog.StringValue(r.String()) }
+
 // RegisteredClient is a client that an authority knows, without its secret.
 type RegisteredClient struct {
 	ClientID string
@@ -118,105 +121,128 @@ func (k *clientsKeeper) refresh(ctx context.Context, deliver func(*oauthclient.R
 }
 
 func (k *clientsKeeper) compiled(version sharedVersion) (*oauthclient.Registry, error) {
-	_, configs, err := k.parsed(version)
+	list, err := k.parsed(version)
 	if err != nil {
 		return nil, err
 	}
-	return registryOf(configs)
+	return list.compiled()
 }
 
-func registryOf(configs []oauthclient.Config) (*oauthclient.Registry, error) {
-	registry, p := access.NewClients(configs)
+// clientList has clients as they are written, and as they are read.
+type clientList struct {
+	written []json.RawMessage
+	configs []oauthclient.Config
+}
+
+func (l clientList) compiled() (*oauthclient.Registry, error) {
+	registry, p := access.NewClients(l.configs)
 	if p != nil {
 		return nil, misuse(p)
 	}
 	return registry, nil
 }
 
-func (k *clientsKeeper) parsed(version sharedVersion) ([]json.RawMessage, []oauthclient.Config, error) {
+func (l clientList) has(id string) bool {
+	return slices.ContainsFunc(l.configs, func(c oauthclient.Config) bool { return c.ID == id })
+}
+
+func (l clientList) without(id string) clientList {
+	kept := clientList{[]json.RawMessage{}, []oauthclient.Config{}}
+	for i, config := range l.configs {
+		if config.ID != id {
+			kept = kept.with(l.written[i], config)
+		}
+	}
+	return kept
+}
+
+func (l clientList) with(written json.RawMessage, config oauthclient.Config) clientList {
+	return clientList{append(l.written, written), append(l.configs, config)}
+}
+
+func (k *clientsKeeper) parsed(version sharedVersion) (list clientList, err error) {
 	if !version.there {
-		return nil, nil, nil
+		return list, nil
 	}
 	if err := checkShared(k.text, version.text, noClients); err != nil {
-		return nil, nil, err
+		return list, err
 	}
 	var document clientsDocument
-	var list struct{ Clients []oauthclient.Config }
-	if json.Unmarshal([]byte(version.text), &document) != nil || json.Unmarshal([]byte(version.text), &list) != nil || document.Clients == nil {
-		return nil, nil, k.text.wrong("is "+noClients, k.text.restore())
+	err = json.Unmarshal([]byte(version.text), &document)
+	if err != nil || document.Clients == nil {
+		return list, k.text.wrong("is "+noClients, k.text.restore())
 	}
-	return document.Clients, list.Clients, nil
+	for _, written := range document.Clients {
+		var config oauthclient.Config
+		if json.Unmarshal(written, &config) != nil {
+			return list, k.text.wrong("is "+noClients, k.text.restore())
+		}
+		list = list.with(written, config)
+	}
+	return list, nil
 }
 
 // change changes the clients and returns those of before. The core sees them before they are
 // written: it may refuse them.
 func (k *clientsKeeper) change(
-	ctx context.Context, deliver func(*oauthclient.Registry),
-	change func(raw []json.RawMessage, configs []oauthclient.Config) ([]json.RawMessage, []oauthclient.Config, error),
-) ([]oauthclient.Config, error) {
-	var before []oauthclient.Config
+	ctx context.Context, deliver func(*oauthclient.Registry), change func(clientList) (clientList, error),
+) (before clientList, err error) {
 	var registry *oauthclient.Registry
-	err := k.watched.update(ctx, func(text string, there bool) (string, bool, error) {
-		raw, configs, err := k.parsed(sharedVersion{text: text, there: there})
-		if err != nil {
+	err = k.watched.update(ctx, func(text string, there bool) (string, bool, error) {
+		var after clientList
+		if before, err = k.parsed(sharedVersion{text: text, there: there}); err == nil {
+			after, err = change(before)
+		}
+		if err == nil {
+			registry, err = after.compiled()
+		}
+		if err != nil || reflect.DeepEqual(after.configs, before.configs) {
 			return "", false, err
 		}
-		before = configs
-		changedRaw, changed, err := change(raw, configs)
-		if err != nil {
-			return "", false, err
-		}
-		if registry, err = registryOf(changed); err != nil {
-			return "", false, err
-		}
-		if reflect.DeepEqual(changed, configs) {
-			return "", false, nil
-		}
-		written, err := json.MarshalIndent(clientsDocument{1, changedRaw}, "", " ")
+		written, err := json.MarshalIndent(clientsDocument{1, after.written}, "", " ")
 		return string(written) + "\n", true, err
 	}, func() { deliver(registry) })
 	return before, err
 }
 
-func without(id string, raw []json.RawMessage, configs []oauthclient.Config) ([]json.RawMessage, []oauthclient.Config) {
-	keptRaw, kept := []json.RawMessage{}, []oauthclient.Config{}
-	for i, config := range configs {
-		if config.ID != id {
-			keptRaw, kept = append(keptRaw, raw[i]), append(kept, config)
-		}
-	}
-	return keptRaw, kept
-}
-
 // register adds or replaces a client.
-func (k *clientsKeeper) register(ctx context.Context, deliver func(*oauthclient.Registry), client oauthclient.Config) error {
-	own, err := json.Marshal(client)
+func (k *clientsKeeper) register(
+	ctx context.Context, deliver func(*oauthclient.Registry), client oauthclient.Config,
+) error {
+	if err := checkClient(client); err != nil {
+		return err
+	}
+	written, err := json.Marshal(client)
 	if err != nil {
 		return err
 	}
-	before, err := k.change(ctx, deliver, func(raw []json.RawMessage, configs []oauthclient.Config) ([]json.RawMessage, []oauthclient.Config, error) {
-		raw, configs = without(client.ID, raw, configs)
-		// What is wrong with this one is a mistake of the call; with others, of the file.
-		if _, p := access.NewClients([]oauthclient.Config{client}); p != nil {
-			e := misuse(p)
-			e.Code = problem.InvalidArgument
-			e.Message = strings.TrimPrefix(strings.TrimPrefix(e.Message, "clients[0]: "), "client "+problem.Quote(client.ID)+": ")
-			return nil, nil, e
-		}
-		return append(raw, own), append(configs, client), nil
+	before, err := k.change(ctx, deliver, func(list clientList) (clientList, error) {
+		return list.without(client.ID).with(written, client), nil
 	})
-	if err == nil && slices.ContainsFunc(before, func(c oauthclient.Config) bool { return c.ID == client.ID }) {
+	if err == nil && before.has(client.ID) {
 		k.logger.Info(fmt.Sprintf("the client %q is replaced", client.ID))
 	}
 	return err
 }
 
+// checkClient finds what is wrong with one client: a mistake of the call. What is wrong with others
+// is one of the file.
+func checkClient(client oauthclient.Config) error {
+	_, p := access.NewClients([]oauthclient.Config{client})
+	if p == nil {
+		return nil
+	}
+	e := misuse(p)
+	e.Code = problem.InvalidArgument
+	for _, place := range []string{"clients[0]: ", "client " + problem.Quote(client.ID) + ": "} {
+		e.Message = strings.TrimPrefix(e.Message, place)
+	}
+	return e
+}
+
 func (k *clientsKeeper) remove(ctx context.Context, deliver func(*oauthclient.Registry), id string) (bool, error) {
-	before, err := k.change(ctx, deliver, func(raw []json.RawMessage, configs []oauthclient.Config) ([]json.RawMessage, []oauthclient.Config, error) {
-		raw, configs = without(id, raw, configs)
-		return raw, configs, nil
-	})
-	return slices.ContainsFunc(before, func(c oauthclient.Config) bool { return c.ID == id }), err
+	before, err := k.change(ctx, deliver, func(list clientList) (clientList, error) { return list.without(id), nil })
+	return before.has(id), err
 }
 
 func (k *clientsKeeper) listed() ([]RegisteredClient, error) {
@@ -224,9 +250,9 @@ func (k *clientsKeeper) listed() ([]RegisteredClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, configs, err := k.parsed(version)
+	list, err := k.parsed(version)
 	clients := []RegisteredClient{}
-	for _, c := range configs {
+	for _, c := range list.configs {
 		how := "public_key"
 		if c.SecretHash != "" {
 			how = "secret"

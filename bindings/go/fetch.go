@@ -236,7 +236,8 @@ func (l *lane) exchange(ctx context.Context, n *need.HTTP, at string) (need.Answ
 
 func redirect(n *need.HTTP, from *url.URL, response *http.Response) (string, error) {
 	switch response.StatusCode {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 	default:
 		return "", nil
 	}

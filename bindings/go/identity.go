@@ -32,9 +32,9 @@ const (
 // endpoint. Safe for concurrent use.
 type identity struct {
 	present atomic.Pointer[access.Agent] // replaced when the policy is
-	feeding sync.Mutex                   // held while something changes: a new policy takes over what the one before was fed
+	// Held while something is fed: a new policy takes over what the one before it was fed.
+	feeding sync.Mutex
 	realm   string
-	maxBody int
 	ring    *ringKeeper    // nil: it signs nothing itself, or a signer does
 	clients *clientsKeeper // nil: the configuration has them
 	kms     *Signer        // nil: the core signs
@@ -84,7 +84,7 @@ func newIdentity(m material) (*identity, error) {
 		return nil, misuse(p)
 	}
 	i.bodies, i.forms = newBudget(int64(room.BufferAsked)), newBudget(int64(room.BufferAtOnce))
-	i.maxBody, i.realm = config.MaxBody, limits.DefaultRealm
+	i.realm = limits.DefaultRealm
 	if m.options.Realm != nil {
 		i.realm = *m.options.Realm
 	}
@@ -191,92 +191,103 @@ func (i *identity) refresh(ctx context.Context) {
 	}
 }
 
+// operation is one operation of an identity, for one goroutine.
+type operation struct {
+	*identity
+	ctx   context.Context
+	body  func(limit int) need.ReceivedBody
+	cause error // the program's own reason for a problem, where it has one
+}
+
 // run does what the core asks for until the operation ends. The error is the program's own
 // reason, where it has one.
-func (i *identity) run(ctx context.Context, step need.Step, body func(limit int) need.ReceivedBody) (any, *problem.Problem, error) {
-	var cause error
+func (i *identity) run(
+	ctx context.Context, step need.Step, body func(limit int) need.ReceivedBody,
+) (any, *problem.Problem, error) {
+	o := &operation{identity: i, ctx: ctx, body: body}
 	for step.Need != nil {
-		n := step.Need
-		switch n.Kind {
-		case need.Fetch:
-			answer, p, err := i.fetched(ctx, step)
-			if p != nil {
-				return nil, p, err
-			}
-			step = step.Resume(answer)
-		case need.Body:
-			received := body(n.MaxBytes)
-			step = step.Resume(need.Answer{Now: secondsOf(time.Now()), Body: received})
-		case need.Claim:
-			answer := i.claims.answer(ctx, n)
-			if n.Claimed != nil {
-				if answer.Claim == pipeline.Claimed {
-					return n.Claimed, nil, nil
-				}
-				step = pipeline.NotClaimed(n.Issuer, n.JTI, answer)
-				continue
-			}
-			answer.Now = secondsOf(time.Now())
-			step = step.Resume(answer)
-		case need.Sign:
-			var answer need.Answer
-			answer, cause = i.kms.signed(ctx, n.Input)
-			answer.Now = secondsOf(time.Now())
-			step = step.Resume(answer)
-		case need.Derive:
-			answer, p := i.derived(n.Derivation)
-			if p != nil {
-				return nil, p, nil
-			}
-			step = step.Resume(answer)
-		default:
-			return nil, problem.Newf(problem.Internal, "").WithLog("the core asked for %q, which this host cannot answer", n.Kind), nil
-		}
+		step = o.answered(step)
 	}
-	return step.Result, step.Problem, cause
+	return step.Result, step.Problem, o.cause
+}
+
+// answered goes on with what the core asked for.
+func (o *operation) answered(step need.Step) need.Step {
+	var answer need.Answer
+	switch n := step.Need; n.Kind {
+	case need.Fetch:
+		return o.fetched(step)
+	case need.Derive:
+		return o.derived(step)
+	case need.Claim:
+		answer = o.claims.answer(o.ctx, n)
+		if n.Claimed != nil && answer.Claim == pipeline.Claimed {
+			return need.Done(n.Claimed)
+		}
+		if n.Claimed != nil {
+			return pipeline.NotClaimed(n.Issuer, n.JTI, answer)
+		}
+	case need.Body:
+		answer.Body = o.body(n.MaxBytes)
+	case need.Sign:
+		answer, o.cause = o.kms.signed(o.ctx, n.Input)
+	default:
+		reason := "the core asked for %q, which this host cannot answer"
+		return need.Refuse(problem.New(problem.Internal, "").WithLog(reason, n.Kind))
+	}
+	answer.Now = secondsOf(time.Now())
+	return step.Resume(answer)
 }
 
 // fetched waits for a fetch. Where the operation ends before it, its answer is not lost: what the
 // core begins to fetch it keeps for others.
-func (i *identity) fetched(ctx context.Context, step need.Step) (need.Answer, *problem.Problem, error) {
-	if i.waiting.Add(1) > maxWaiting {
-		i.waiting.Add(-1)
-		return need.Answer{}, problem.New(problem.Overloaded, "").WithLog("%d operations wait for the answers of others", maxWaiting), nil
+func (o *operation) fetched(step need.Step) need.Step {
+	if o.waiting.Add(1) > maxWaiting {
+		o.waiting.Add(-1)
+		return overloaded("%d operations wait for the answers of others", maxWaiting)
 	}
-	flight := i.fetcher.begin(step.Need.Request)
-	landed := func() need.Answer {
-		defer i.waiting.Add(-1)
+	asked := step.Need.Request
+	flight := o.fetcher.begin(asked)
+	landed := func() need.Step {
+		defer o.waiting.Add(-1)
 		answer := flight.answer
 		answer.Now = secondsOf(time.Now())
-		return answer
+		return step.Resume(answer)
 	}
 	select {
 	case <-flight.landed:
-		return landed(), nil, nil
-	case <-ctx.Done():
+		return landed()
+	case <-o.ctx.Done():
 	}
 	go func() {
 		<-flight.landed
-		step.Resume(landed())
+		landed()
 	}()
 	code := problem.KeysUnavailable
-	if step.Need.Request.Method == http.MethodPost {
+	if asked.Method == http.MethodPost {
 		code = problem.TokenUnavailable
 	}
-	return need.Answer{}, problem.New(code, "").WithLog("the operation ended while %s was fetched: %s", problem.Quote(step.Need.Request.URL), ctx.Err()), ctx.Err()
+	o.cause = o.ctx.Err()
+	reason := "the operation ended while %s was fetched: %s"
+	return need.Refuse(problem.New(code, "").WithLog(reason, problem.Quote(asked.URL), o.cause))
 }
 
-func (i *identity) derived(d *need.Derivation) (need.Answer, *problem.Problem) {
-	defer i.deriving.Add(-1)
-	if i.deriving.Add(1) > maxDerivations {
-		return need.Answer{}, problem.New(problem.Overloaded, "").WithLog("%d derivations of clients' secrets are under way", maxDerivations)
+func overloaded(reason string, args ...any) need.Step {
+	return need.Refuse(problem.New(problem.Overloaded, "").WithLog(reason, args...))
+}
+
+func (o *operation) derived(step need.Step) need.Step {
+	defer o.deriving.Add(-1)
+	if o.deriving.Add(1) > maxDerivations {
+		return overloaded("%d derivations of clients' secrets are under way", maxDerivations)
 	}
+	d := step.Need.Derivation
 	key, err := pbkdf2.Key(sha256.New, d.Secret, d.Salt, d.Iterations, d.Length)
 	answer := need.Answer{Now: secondsOf(time.Now()), Content: key}
 	if err != nil {
-		answer = need.Answer{Now: answer.Now, HasFailed: true, Failed: err.Error()}
+		answer.HasFailed, answer.Failed = true, err.Error()
 	}
-	return answer, nil
+	return step.Resume(answer)
 }
 
 // RotateOptions say how keys are rotated.

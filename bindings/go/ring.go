@@ -208,7 +208,9 @@ func (k *ringKeeper) imported() ([]string, error) {
 }
 
 func (k *ringKeeper) options(fresh []string) keyring.Options {
-	return keyring.Options{Now: secondsOf(time.Now()), Lifetime: k.lifetime, Publish: keyring.DefaultPublish, Bits: k.bits, Fresh: fresh}
+	return keyring.Options{
+		Now: secondsOf(time.Now()), Lifetime: k.lifetime, Publish: keyring.DefaultPublish, Bits: k.bits, Fresh: fresh,
+	}
 }
 
 // updated asks the core, and makes the keys that it misses; fresh keeps them for other tries.

@@ -473,8 +473,8 @@ func (f *sharedFile) makeFolder() error {
 		return failedFile(f.path, f.what, "written", err, "make its folder, mode 0700")
 	}
 	if mode, open := openToOthers(info); open {
-		return invalidConfig("the folder %s of the %s is open to other users (mode %04o): run chmod 700 on it, or choose another",
-			shown(folder), f.what, mode)
+		return invalidConfig("the folder %s of the %s is open to other users (mode %04o): run chmod 700 on it, "+
+			"or choose another", shown(folder), f.what, mode)
 	}
 	return nil
 }
@@ -531,7 +531,7 @@ func (f *sharedFile) stray() string {
 		return ""
 	}
 	name := func(number int64) string { return shown(filepath.Base(f.name(number))) }
-	return fmt.Sprintf("the %s %s is not used: the document is %s beside it. Move %s away, or, where it is the one to use, run "+
-		"\"ln %s %s\", which fails where another process was faster, and remove it; an older release of tallystick "+
-		"may have written it", f.what, shown(f.path), name(number), name(0), name(0), name(number+1))
+	return fmt.Sprintf("the %s %s is not used: the document is %s beside it. Move %s away, or, where it is the one "+
+		"to use, run \"ln %s %s\", which fails where another process was faster, and remove it; an older release of "+
+		"tallystick may have written it", f.what, shown(f.path), name(number), name(0), name(0), name(number+1))
 }

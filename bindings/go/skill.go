@@ -226,7 +226,10 @@ func (s *Skill) Issue(ctx context.Context, wanted TokenRequest) (string, error) 
 	if err := s.usable(skillMaker); err != nil {
 		return "", err
 	}
-	asked := &access.Wanted{Now: secondsOf(time.Now()), Target: wanted.Target, Scopes: wanted.Scopes, Reuse: wanted.Reuse && wanted.Bind == nil}
+	asked := &access.Wanted{
+		Now: secondsOf(time.Now()), Target: wanted.Target, Scopes: wanted.Scopes,
+		Reuse: wanted.Reuse && wanted.Bind == nil,
+	}
 	if wanted.ExtraClaims != nil {
 		text, err := json.Marshal(wanted.ExtraClaims)
 		if err != nil {
@@ -279,7 +282,9 @@ func checkScopes(patterns []string) error {
 	return nil
 }
 
-func (s *Skill) verify(ctx context.Context, in *access.Input, body func(limit int) need.ReceivedBody) (*AuthContext, error) {
+func (s *Skill) verify(
+	ctx context.Context, in *access.Input, body func(limit int) need.ReceivedBody,
+) (*AuthContext, error) {
 	if err := s.usable(skillMaker); err != nil {
 		return nil, err
 	}
@@ -406,6 +411,9 @@ func (r CommandResult) String() string { return r.Display }
 
 // GoString is Display.
 func (r CommandResult) GoString() string { return r.Display }
+
+// LogValue is String.
+func (r CommandResult) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
 // RunCommand runs a slash command of the seed, such as "/auth/token @bob read". "/auth/help" lists
 // them. No display shows a whole token, except with --show.

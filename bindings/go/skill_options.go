@@ -135,6 +135,9 @@ func (c ClientConfig) String() string { return fmt.Sprintf("ClientConfig(%q)", c
 // GoString is String.
 func (c ClientConfig) GoString() string { return c.String() }
 
+// LogValue is String.
+func (c ClientConfig) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
 // String keeps the secrets out of every log.
 func (o SkillOptions) String() string {
 	return fmt.Sprintf("SkillOptions(base_url %q, agent_id %q)", o.BaseURL, o.AgentID)
@@ -142,6 +145,9 @@ func (o SkillOptions) String() string {
 
 // GoString is String.
 func (o SkillOptions) GoString() string { return o.String() }
+
+// LogValue is String.
+func (o SkillOptions) LogValue() slog.Value { return slog.StringValue(o.String()) }
 
 // ownOptions are the options that are no keys of a configuration, as one might write them there.
 var ownOptions = map[string]string{
@@ -211,11 +217,12 @@ func (o *SkillOptions) settings(source string) (*settings.Access, error) {
 	if o.Config == "" {
 		config = json.RawMessage("{}")
 	}
+	where := orDefault(source, "configuration")
 	if len(config) > settings.MaxConfig {
-		return nil, invalidConfig("%s: the configuration is over %d bytes", orDefault(source, "configuration"), settings.MaxConfig)
+		return nil, invalidConfig("%s: the configuration is over %d bytes", where, settings.MaxConfig)
 	}
 	if err := strictjson.CheckObject(config); err != nil {
-		return nil, invalidConfig("%s: %s: correct the JSON there", orDefault(source, "configuration"), err)
+		return nil, invalidConfig("%s: %s: correct the JSON there", where, err)
 	}
 	variables := map[string]string{}
 	for _, name := range settings.Variables(config) {
@@ -305,14 +312,17 @@ func (d *documents) open(kind, baseURL, what string) (*storedDocument, error) {
 	if d == nil || baseURL == "" {
 		return nil, nil
 	}
-	document := &storedDocument{store: d.store, setting: d.setting, key: d.key, name: sealed.Name(kind, baseURL), what: what}
+	document := &storedDocument{
+		store: d.store, setting: d.setting, key: d.key, name: sealed.Name(kind, baseURL), what: what,
+	}
 	if d.key != nil {
 		return document, nil
 	}
 	if there, err := document.exists(); err != nil || !there {
 		return nil, nil // the store itself says so when it starts
 	}
-	return nil, wrongArgument("the %s of this agent lies in %s: give StoreKey, the key that it was encrypted with", what, d.setting)
+	return nil, wrongArgument("the %s of this agent lies in %s: give StoreKey, the key that it was encrypted with",
+		what, d.setting)
 }
 
 func coreClients(given []ClientConfig) []oauthclient.Config {

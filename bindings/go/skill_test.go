@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -656,4 +657,44 @@ func TestCommandsAreRun(t *testing.T) {
 	}
 	_, err = alice.RunCommand(t.Context(), "/auth/none")
 	mustBe(t, err, tallystick.ErrInvalidArgument)
+}
+
+func TestDevelopmentNeedsNoStore(t *testing.T) {
+	alice, _ := newAgent(t, tallystick.SkillOptions{})
+	bob, err := tallystick.NewSkill(tallystick.SkillOptions{BaseURL: "https://bob.example", DevMode: true,
+		KeysDir: filepath.Join(t.TempDir(), "keys"), Logger: new(skillLog).logger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := alice.Issue(t.Context(), tallystick.TokenRequest{
+		Target: bob.BaseURL(), Bind: &tallystick.Binding{Method: "GET", URL: "https://bob.example/x"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := tallystick.Request{Authorization: []string{"Bearer " + made}, Method: "GET", Path: "/x"}
+	if _, err := bob.Verify(t.Context(), request); err != nil {
+		t.Fatal(err)
+	}
+	_, err = bob.Verify(t.Context(), request)
+	mustBe(t, err, tallystick.ErrReplayDetected)
+}
+
+func TestNothingShowsASecret(t *testing.T) {
+	secret, err := tallystick.NewClientSecret("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range []any{
+		secret, tallystick.SkillOptions{ClientSecret: secret.Secret, StoreKey: secret.Secret},
+		tallystick.AuthorityOptions{StoreKey: secret.Secret}, tallystick.Client{Secret: secret.Secret},
+		tallystick.Registration{ClientSecret: secret.Secret}, tallystick.ClientConfig{SecretHash: secret.SecretHash},
+	} {
+		logged := &skillLog{}
+		slog.New(slog.NewJSONHandler(logged, nil)).Info("x", "it", one)
+		shown := fmt.Sprintf("%v %+v %#v %s", one, one, one, logged)
+		if strings.Contains(shown, secret.Secret) || strings.Contains(shown, secret.SecretHash) {
+			t.Errorf("%T", one)
+		}
+	}
 }

@@ -198,7 +198,8 @@ func (t *skillTransport) roundTripBound(r *http.Request) (*http.Response, error)
 	if err != nil {
 		return nil, err
 	}
-	wanted := TokenRequest{Target: t.target, Scopes: t.Scopes, Bind: &Binding{orDefault(r.Method, http.MethodGet), to, content}}
+	bind := &Binding{orDefault(r.Method, http.MethodGet), to, content}
+	wanted := TokenRequest{Target: t.target, Scopes: t.Scopes, Bind: bind}
 	for try := 1; ; try++ {
 		var sent trace
 		one, err := t.bound(sent.context(r.Context()), r, wanted)

@@ -87,7 +87,8 @@ func (d *storedDocument) opened(number int64, value []byte) (sharedVersion, erro
 }
 
 func (d *storedDocument) unusable(err error) error {
-	return d.wrong(fmt.Sprintf("cannot be used (%s)", err), "give the StoreKey that it was encrypted with, or "+d.restore())
+	return d.wrong(fmt.Sprintf("cannot be used (%s)", err),
+		"give the StoreKey that it was encrypted with, or "+d.restore())
 }
 
 func (d *storedDocument) update(ctx context.Context, change sharedChange) (sharedVersion, error) {

@@ -74,9 +74,7 @@ def verify(made):
 
 
 def verify_request(made, method, path, body):
-    return endpoint.verify(
-        "Bearer " + made, method=method, path=path, body=body.encode()
-    ).to_dict()
+    return endpoint.verify("Bearer " + made, method=method, path=path, body=body.encode()).to_dict()
 
 
 def register(client_id, options):
