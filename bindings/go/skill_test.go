@@ -7,12 +7,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -182,10 +186,23 @@ func TestTransportSendsNoTokenElsewhere(t *testing.T) {
 			t.Fatal(status, body)
 		}
 	}
-	if n := strings.Count(logged.String(), "no token is sent to "+other.URL); n != 1 {
+	// Neither by a redirect, nor by what the request calls its host.
+	moved := newSite(t)
+	moved.serve(http.RedirectHandler(other.URL+"/moved", http.StatusTemporaryRedirect))
+	redirected := &http.Client{Transport: alice.Transport(moved.URL)}
+	request, _ := http.NewRequestWithContext(t.Context(), "GET", moved.URL, nil)
+	if status, body, _ := send(t, redirected, request); status != 200 || body != "0" {
+		t.Error(status, body)
+	}
+	request, _ = http.NewRequestWithContext(t.Context(), "GET", other.URL, nil)
+	request.Host = strings.TrimPrefix(b.URL, "http://")
+	if status, body, _ := send(t, client, request); status != 200 || body != "0" {
+		t.Error(status, body)
+	}
+	if n := strings.Count(logged.String(), "no token is sent to "+other.URL); n != 2 { // for bob and for moved
 		t.Error(n, logged)
 	}
-	request, _ := http.NewRequestWithContext(t.Context(), "POST", b.URL+"/chat", nil)
+	request, _ = http.NewRequestWithContext(t.Context(), "POST", b.URL+"/chat", nil)
 	request.Header.Set("Authorization", "Bearer mine")
 	_, err := client.Do(request)
 	mustBe(t, err, tallystick.ErrInvalidArgument)
@@ -697,4 +714,49 @@ func TestNothingShowsASecret(t *testing.T) {
 			t.Errorf("%T", one)
 		}
 	}
+}
+
+// As in production: https, issuers that are configured, and no development mode.
+func TestAConfiguredIssuerIsAskedOverTLS(t *testing.T) {
+	handler := &atomic.Pointer[http.Handler]{}
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		(*handler.Load()).ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of the one that does not know the certificate
+	roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	make := func(o tallystick.SkillOptions) *tallystick.Skill {
+		o.KeysDir, o.Store, o.Logger = filepath.Join(t.TempDir(), "keys"), &skillStore{}, new(skillLog).logger()
+		s, err := tallystick.NewSkill(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	alice := make(tallystick.SkillOptions{BaseURL: server.URL})
+	endpoints := alice.Endpoints()
+	handler.Store(&endpoints)
+	trusted := []tallystick.TrustedIssuer{{Issuer: server.URL}}
+	made := token(t, alice, "https://bob.example")
+	bob := make(tallystick.SkillOptions{BaseURL: "https://bob.example", TrustedIssuers: trusted, RootCAs: roots})
+	if _, err := bob.VerifyToken(t.Context(), made); err != nil {
+		t.Error(err)
+	}
+	blind := make(tallystick.SkillOptions{BaseURL: "https://bob.example", TrustedIssuers: trusted})
+	_, err := blind.VerifyToken(t.Context(), made)
+	mustBe(t, err, tallystick.ErrKeysUnavailable)
+	given := make(tallystick.SkillOptions{BaseURL: "https://bob.example", Keys: map[string]string{server.URL: jwks(t, endpoints)}})
+	if _, err := given.VerifyToken(t.Context(), made); err != nil {
+		t.Error(err)
+	}
+	stranger := make(tallystick.SkillOptions{BaseURL: "https://bob.example", RootCAs: roots})
+	_, err = stranger.VerifyToken(t.Context(), made)
+	mustBe(t, err, tallystick.ErrUnknownIssuer)
+}
+
+func jwks(t *testing.T, endpoints http.Handler) string {
+	t.Helper()
+	recorded := httptest.NewRecorder()
+	endpoints.ServeHTTP(recorded, httptest.NewRequestWithContext(t.Context(), "GET", "/.well-known/jwks.json", nil))
+	return recorded.Body.String()
 }

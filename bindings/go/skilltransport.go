@@ -92,11 +92,11 @@ func (t *skillTransport) covers(r *http.Request) (bool, error) {
 	if !agent.Covers(at, at) {
 		return false, wrongArgument("SendTo: %q is no base URL of an agent: write it like https://example.com/agents/bob", at)
 	}
-	to, err := urlOf(r)
-	if err != nil {
+	if _, err := urlOf(r); err != nil {
 		return false, err
 	}
-	if agent.Covers(at, to) {
+	// Where it really goes: the header Host may say something else.
+	if agent.Covers(at, r.URL.Scheme+"://"+r.URL.Host+r.URL.RequestURI()) {
 		return true, nil
 	}
 	t.skill.told.tell(t.target, at, r.URL)
