@@ -57,7 +57,8 @@ func TestAnAuthorityIssuesForItsClients(t *testing.T) {
 	if alice.Mode() != "portal" || alice.Issuer() != portal.URL {
 		t.Error(alice)
 	}
-	client := &http.Client{Transport: alice.TransportWith("@bob", tallystick.TransportOptions{Scopes: []string{"read"}, SendTo: b.URL})}
+	client := &http.Client{Transport: alice.TransportWith("@bob",
+		tallystick.TransportOptions{Scopes: []string{"read"}, SendTo: b.URL})}
 	for range 2 {
 		request, _ := http.NewRequestWithContext(t.Context(), "POST", b.URL+"/chat", strings.NewReader("hello"))
 		if status, body, headers := send(t, client, request); status != 200 || body != "alice portal hello" ||
@@ -75,7 +76,8 @@ func TestAnAuthorityIssuesForItsClients(t *testing.T) {
 			t.Error(name, err)
 		}
 	}
-	mallory := newTestSkill(t, tallystick.SkillOptions{Authority: portal.URL, BaseURL: "@alice", ClientSecret: secret + "x"})
+	mallory := newTestSkill(t, tallystick.SkillOptions{Authority: portal.URL, BaseURL: "@alice",
+		ClientSecret: secret + "x"})
 	_, err = mallory.Token(t.Context(), "@bob", "read")
 	mustBe(t, err, tallystick.ErrTokenRefused)
 	_, err = alice.RotateKeys(t.Context(), tallystick.RotateOptions{})
@@ -99,13 +101,15 @@ func TestAPortalTokenIsBound(t *testing.T) {
 	alice := newTestSkill(t, tallystick.SkillOptions{Authority: portal.URL, BaseURL: "@alice", ClientSecret: secret})
 	_, b := newAgent(t, tallystick.SkillOptions{Authority: portal.URL, BaseURL: "@bob"})
 	reached := newSite(t)
-	carol := newTestSkill(t, tallystick.SkillOptions{Authority: portal.URL, BaseURL: "@carol", Audience: []string{reached.URL}})
+	carol := newTestSkill(t, tallystick.SkillOptions{Authority: portal.URL, BaseURL: "@carol",
+		Audience: []string{reached.URL}})
 	reached.serve(carol.ProtectBound("read")(http.HandlerFunc(tellCaller)))
 	for target, want := range map[string]struct {
 		url    string
 		status int
 	}{"@carol": {reached.URL, 200}, "@bob": {b.URL, 401}} { // bob does not say that he is reached there
-		client := &http.Client{Transport: alice.TransportWith(target, tallystick.TransportOptions{SendTo: want.url, Bind: true})}
+		client := &http.Client{Transport: alice.TransportWith(target, tallystick.TransportOptions{SendTo: want.url,
+			Bind: true})}
 		request, _ := http.NewRequestWithContext(t.Context(), "POST", want.url+"/bound", strings.NewReader("hello"))
 		status, body, _ := send(t, client, request)
 		if status != want.status || status == 401 && !strings.Contains(body, "wrong_target") {
@@ -120,7 +124,8 @@ func TestAClientProvesItselfByItsKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if secret := register(t, authority, tallystick.Client{ClientID: "alice", PublicKey: public, Scopes: []string{"read"}}); secret != "" {
+	if secret := register(t, authority, tallystick.Client{ClientID: "alice", PublicKey: public,
+		Scopes: []string{"read"}}); secret != "" {
 		t.Error("a secret beside a key")
 	}
 	alice := newTestSkill(t, tallystick.SkillOptions{Authority: portal.URL, BaseURL: "@alice", ClientKey: private})
@@ -168,7 +173,8 @@ func TestAnAssertionWorksOnce(t *testing.T) {
 	// Whoever saw it on the way sends it once more.
 	request, _ := http.NewRequestWithContext(t.Context(), "POST", portal.URL+"/auth/token", strings.NewReader(<-form))
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if status, body, _ := send(t, http.DefaultClient, request); status != 401 || !strings.Contains(body, "invalid_client") {
+	if status, body, _ := send(t, http.DefaultClient, request); status != 401 ||
+		!strings.Contains(body, "invalid_client") {
 		t.Error(status, body)
 	}
 }
@@ -198,14 +204,16 @@ func TestClientsAreInAFile(t *testing.T) {
 	if status := ask("a secret of alice"); status != 401 {
 		t.Error(status)
 	}
-	if text, err := os.ReadFile(filepath.Join(folder, "clients.json.2")); err != nil || strings.Contains(string(text), "another") {
+	if text, err := os.ReadFile(filepath.Join(folder, "clients.json.2")); err != nil ||
+		strings.Contains(string(text), "another") {
 		t.Error("a secret is in the file", err)
 	}
 	if text, err := os.ReadFile(filepath.Join(folder, "clients.json.1")); err != nil || len(text) != 0 {
 		t.Error("a superseded version has its text", err)
 	}
 	for _, wrong := range []tallystick.Client{
-		{ClientID: ""}, {ClientID: "a", Secret: "short"}, {ClientID: "a", PublicKey: "x"}, {ClientID: "a", Scopes: []string{"a b"}},
+		{ClientID: ""}, {ClientID: "a", Secret: "short"}, {ClientID: "a", PublicKey: "x"}, {ClientID: "a",
+			Scopes: []string{"a b"}},
 		{ClientID: "a", PublicKey: "x", Secret: "a secret of alice"}, {ClientID: "a", Targets: []string{"?"}},
 	} {
 		_, err := second.RegisterClient(t.Context(), wrong)
@@ -214,7 +222,8 @@ func TestClientsAreInAFile(t *testing.T) {
 	if listed, err := second.ListClients(); err != nil || len(listed) != 1 {
 		t.Error(listed, err)
 	}
-	for _, shown := range []any{tallystick.Client{ClientID: "a", Secret: "a secret of alice"}, tallystick.Registration{ClientSecret: "a secret of alice"}} {
+	for _, shown := range []any{tallystick.Client{ClientID: "a", Secret: "a secret of alice"},
+		tallystick.Registration{ClientSecret: "a secret of alice"}} {
 		if text := fmt.Sprintf("%v %+v %#v", shown, shown, shown); strings.Contains(text, "a secret") {
 			t.Error(text)
 		}

@@ -23,8 +23,12 @@ func fetchSite(t *testing.T) *httptest.Server {
 		io.WriteString(w, r.Method+" "+r.Header.Get("Accept")+" "+r.Header.Get("Accept-Encoding")+" "+r.Header.Get("Cookie"))
 		io.Copy(w, r.Body)
 	})
-	mux.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat("x", 101)) })
-	mux.HandleFunc("/limit", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat("x", 100)) })
+	mux.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, strings.Repeat("x", 101))
+	})
+	mux.HandleFunc("/limit", func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, strings.Repeat("x", 100))
+	})
 	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/keys", 302) })
 	mux.HandleFunc("/packed", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
@@ -61,12 +65,14 @@ func fetched(f *fetcher, n need.HTTP) need.Answer {
 func TestAFetchIsBounded(t *testing.T) {
 	s, f := fetchSite(t), newFetcher(nil)
 	defer f.close()
-	got := fetched(f, need.HTTP{Flight: 1, URL: s.URL + "/keys", Headers: map[string]string{"accept": "x/y"}, Read: []string{"etag", "cache-control", "expires"}})
+	got := fetched(f, need.HTTP{Flight: 1, URL: s.URL + "/keys", Headers: map[string]string{"accept": "x/y"},
+		Read: []string{"etag", "cache-control", "expires"}})
 	if got.HasFailed || got.Status != 200 || string(got.Content) != "GET x/y identity " || len(got.Headers) != 2 ||
 		got.Headers["etag"] != `"1"` || got.Headers["cache-control"] != "public, max-age=5" {
 		t.Fatalf("%+v %s", got, got.Content)
 	}
-	if got := fetched(f, need.HTTP{Flight: 2, Method: "POST", URL: s.URL + "/keys", Body: "a=b"}); !strings.HasSuffix(string(got.Content), " a=b") {
+	if got := fetched(f, need.HTTP{Flight: 2, Method: "POST", URL: s.URL + "/keys",
+		Body: "a=b"}); !strings.HasSuffix(string(got.Content), " a=b") {
 		t.Errorf("%+v", got)
 	}
 	if got := fetched(f, need.HTTP{Flight: 3, URL: s.URL + "/limit"}); got.HasFailed || len(got.Content) != 100 {
@@ -75,7 +81,8 @@ func TestAFetchIsBounded(t *testing.T) {
 	if got := fetched(f, need.HTTP{Flight: 4, URL: s.URL + "/moved"}); got.HasFailed || got.Status != 302 {
 		t.Errorf("%+v", got) // no redirect was asked for
 	}
-	for path, want := range map[string]string{"/large": "over 100 bytes", "/packed": "compressed", "/slow": "within 0.2 seconds"} {
+	for path, want := range map[string]string{"/large": "over 100 bytes", "/packed": "compressed",
+		"/slow": "within 0.2 seconds"} {
 		n := need.HTTP{Flight: 5, URL: s.URL + path}
 		if path == "/slow" {
 			n.Timeout = 0.2
@@ -84,7 +91,8 @@ func TestAFetchIsBounded(t *testing.T) {
 			t.Errorf("%s: %+v", path, got)
 		}
 	}
-	if got := fetched(f, need.HTTP{Flight: 6, URL: s.URL + "/moved", Redirects: 3}); !strings.Contains(got.Failed, "not from https to https") {
+	if got := fetched(f, need.HTTP{Flight: 6, URL: s.URL + "/moved", Redirects: 3}); !strings.Contains(got.Failed,
+		"not from https to https") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -93,7 +101,8 @@ func TestRedirectsStayOnHTTPS(t *testing.T) {
 	mux := http.NewServeMux()
 	s := httptest.NewTLSServer(mux)
 	defer s.Close()
-	for path, to := range map[string]string{"/one": "/two", "/two": "/end", "/loop": "/loop", "/plain": "http://127.0.0.1/", "/user": "https://u@127.0.0.1/"} {
+	for path, to := range map[string]string{"/one": "/two", "/two": "/end", "/loop": "/loop",
+		"/plain": "http://127.0.0.1/", "/user": "https://u@127.0.0.1/"} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, 307) })
 	}
 	mux.HandleFunc("/end", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "end") })
@@ -103,12 +112,14 @@ func TestRedirectsStayOnHTTPS(t *testing.T) {
 	if got := fetched(f, need.HTTP{Flight: 1, URL: s.URL + "/one", Redirects: 2}); string(got.Content) != "end" {
 		t.Errorf("%+v", got)
 	}
-	for path, want := range map[string]string{"/loop": "more than 2 redirects", "/plain": "not from https", "/user": "user info"} {
+	for path, want := range map[string]string{"/loop": "more than 2 redirects", "/plain": "not from https",
+		"/user": "user info"} {
 		if got := fetched(f, need.HTTP{Flight: 2, URL: s.URL + path, Redirects: 2}); !strings.Contains(got.Failed, want) {
 			t.Errorf("%s: %+v", path, got)
 		}
 	}
-	if got := fetched(newFetcher(nil), need.HTTP{Flight: 3, URL: s.URL + "/end"}); !strings.Contains(got.Failed, "certificate") {
+	if got := fetched(newFetcher(nil), need.HTTP{Flight: 3, URL: s.URL + "/end"}); !strings.Contains(got.Failed,
+		"certificate") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -122,7 +133,8 @@ func TestStrangersHavePublicAddresses(t *testing.T) {
 	}
 	// The connection that was kept for others is not used for a stranger.
 	for i, at := range []string{local, s.URL, "http://[::1]:1", "http://169.254.169.254", "http://10.0.0.1"} {
-		if got := fetched(f, need.HTTP{Flight: uint64(i), URL: at + "/keys", Public: true}); !strings.Contains(got.Failed, "not public") {
+		if got := fetched(f, need.HTTP{Flight: uint64(i), URL: at + "/keys",
+			Public: true}); !strings.Contains(got.Failed, "not public") {
 			t.Errorf("%s: %+v", at, got)
 		}
 	}

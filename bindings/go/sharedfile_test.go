@@ -189,8 +189,9 @@ func TestWrongFilesAreRefused(t *testing.T) {
 		"folder":    {func() error { return os.Mkdir(place, 0o700) }, "is not a regular file"},
 		"open":      {func() error { return writeMode(place, "two", 0o640) }, "mode 0640"},
 		"not UTF-8": {func() error { return writeMode(place, "\xff", 0o600) }, "not UTF-8"},
-		"large":     {func() error { return writeMode(place, strings.Repeat("x", maxShared+1), 0o600) }, "is over 8388608 bytes"},
-		"empty":     {func() error { return writeMode(place, "", 0o600) }, "is empty, and nothing newer"},
+		"large": {func() error { return writeMode(place, strings.Repeat("x", maxShared+1), 0o600) },
+			"is over 8388608 bytes"},
+		"empty": {func() error { return writeMode(place, "", 0o600) }, "is empty, and nothing newer"},
 	} {
 		if err := one.make(); err != nil {
 			t.Fatal(name, err)
@@ -401,7 +402,8 @@ func TestReplicasShareOneRing(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	_, err = NewSkill(SkillOptions{BaseURL: "https://alice.example", KeysDir: began, DevMode: true, Logger: slog.New(slog.DiscardHandler)})
+	_, err = NewSkill(SkillOptions{BaseURL: "https://alice.example", KeysDir: began, DevMode: true,
+		Logger: slog.New(slog.DiscardHandler)})
 	if err == nil || !strings.Contains(err.Error(), "was moved to ring-") {
 		t.Error(err)
 	}
@@ -409,14 +411,16 @@ func TestReplicasShareOneRing(t *testing.T) {
 	store.down = fmt.Errorf("no route")
 	second.ring.watched.(*watchedStore).ended = time.Time{}
 	second.refresh(t.Context())
-	if _, err := second.RotateKeys(t.Context(), RotateOptions{Force: true}); err == nil || !strings.Contains(err.Error(), "no route") {
+	if _, err := second.RotateKeys(t.Context(), RotateOptions{Force: true}); err == nil ||
+		!strings.Contains(err.Error(), "no route") {
 		t.Error(err)
 	}
 	store.down = nil
 	for name := range store.versions {
 		store.versions[name] = 1
 	}
-	if _, err := second.RotateKeys(t.Context(), RotateOptions{Force: true}); err == nil || !strings.Contains(err.Error(), "went back") {
+	if _, err := second.RotateKeys(t.Context(), RotateOptions{Force: true}); err == nil ||
+		!strings.Contains(err.Error(), "went back") {
 		t.Error(err)
 	}
 	if _, err := second.Token(t.Context(), "https://bob.example"); err != nil {

@@ -54,7 +54,8 @@ func nodeCommand(t *testing.T) *exec.Cmd {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(module); err != nil {
-		t.Skip("no Node package tallystick: TALLYSTICK_NODE_MODULE names its index.js, or make builds it in bindings/node/dist")
+		t.Skip("no Node package tallystick: TALLYSTICK_NODE_MODULE names its index.js, " +
+			"or make builds it in bindings/node/dist")
 	}
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Skip("no node in PATH")
@@ -141,7 +142,8 @@ func tokensOfGoAndOthers(t *testing.T, other *peer) {
 	if who["agent_id"] != "alice" || who["issuer"] != alice.Issuer() || fmt.Sprint(who["scopes"]) != "[read]" {
 		t.Error(who)
 	}
-	if code := other.try(nil, "verify", token(t, alice, "https://x.example")); !strings.HasPrefix(code, "invalid_audience") {
+	if code := other.try(nil, "verify", token(t, alice, "https://x.example")); !strings.HasPrefix(code,
+		"invalid_audience") {
 		t.Error(code)
 	}
 	bound, err := alice.Issue(t.Context(), tallystick.TokenRequest{Target: other.url,
@@ -153,7 +155,8 @@ func tokensOfGoAndOthers(t *testing.T, other *peer) {
 	if who["bound"] != true {
 		t.Error(who)
 	}
-	if code := other.try(nil, "verify_request", bound, "POST", "/chat", "hello"); !strings.HasPrefix(code, "replay_detected") {
+	if code := other.try(nil, "verify_request", bound, "POST", "/chat", "hello"); !strings.HasPrefix(code,
+		"replay_detected") {
 		t.Error(code)
 	}
 
@@ -206,7 +209,8 @@ func anAuthorityOfGoAndAgentsOfOthers(t *testing.T, other *peer) {
 
 	authority, portal := newAuthority(t, tallystick.AuthorityOptions{})
 	secret := register(t, authority, tallystick.Client{ClientID: "alice", Scopes: []string{"read"}})
-	other.must(&other.url, "agent", map[string]any{"authority": portal.URL, "base_url": "@alice", "client_secret": secret})
+	other.must(&other.url, "agent", map[string]any{"authority": portal.URL, "base_url": "@alice",
+		"client_secret": secret})
 	bob := newTestSkill(t, tallystick.SkillOptions{Authority: portal.URL, BaseURL: "@bob"})
 	var made string
 	other.must(&made, "token", "@bob", []string{"read"})
@@ -225,7 +229,8 @@ func goAndOthersChangeOneRing(t *testing.T, other *peer) {
 	const each = 5
 
 	folder := filepath.Join(t.TempDir(), "keys")
-	other.must(&other.url, "agent", map[string]any{"agent_id": "alice", "keys_dir": folder, "base_url": "https://alice.example"})
+	other.must(&other.url, "agent", map[string]any{"agent_id": "alice", "keys_dir": folder,
+		"base_url": "https://alice.example"})
 	options := tallystick.SkillOptions{AgentID: "alice", BaseURL: "https://alice.example", KeysDir: folder}
 	alice := newTestSkill(t, options)
 	var theirs, ours []string
@@ -281,7 +286,8 @@ func goAndOthersChangeOneListOfClients(t *testing.T, other *peer) {
 	var both sync.WaitGroup
 	both.Go(func() { other.must(nil, "register_many", "other", each, public) })
 	for i := range each {
-		register(t, authority, tallystick.Client{ClientID: fmt.Sprintf("go%d", i), PublicKey: public, Scopes: []string{"read"}})
+		register(t, authority, tallystick.Client{ClientID: fmt.Sprintf("go%d", i), PublicKey: public,
+			Scopes: []string{"read"}})
 	}
 	both.Wait()
 	var theirs []string

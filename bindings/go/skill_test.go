@@ -26,7 +26,8 @@ import (
 func TestASelfIssuedTokenIsTaken(t *testing.T) {
 	alice, _ := newAgent(t, tallystick.SkillOptions{})
 	bob, b := newAgent(t, tallystick.SkillOptions{}, "read")
-	if alice.Mode() != "self-issued" || alice.BaseURL() != alice.Issuer() || alice.AgentID() == "" || alice.Name() == "" {
+	if alice.Mode() != "self-issued" || alice.BaseURL() != alice.Issuer() || alice.AgentID() == "" ||
+		alice.Name() == "" {
 		t.Error(alice)
 	}
 	made := token(t, alice, bob.BaseURL(), "read")
@@ -47,7 +48,8 @@ func TestASelfIssuedTokenIsTaken(t *testing.T) {
 		"broken":          {made[:len(made)-8] + "AAAAAAAA", 401, "invalid_signature"},
 		"no token at all": {"x", 401, "malformed_token"},
 	} {
-		if status, body := ask(t, b.URL+"/chat", refused.token); status != refused.status || !strings.Contains(body, refused.says) {
+		if status, body := ask(t, b.URL+"/chat", refused.token); status != refused.status ||
+			!strings.Contains(body, refused.says) {
 			t.Errorf("%s: %d %s", name, status, body)
 		}
 	}
@@ -55,7 +57,8 @@ func TestASelfIssuedTokenIsTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !auth.HasScope("read") || auth.HasScope("write") || auth.HasNamespace("read") || auth.Bound || !auth.Authenticated ||
+	if !auth.HasScope("read") || auth.HasScope("write") || auth.HasNamespace("read") || auth.Bound ||
+		!auth.Authenticated ||
 		auth.Issuer != alice.Issuer() || auth.AgentID != alice.AgentID() || auth.TokenID == "" || auth.KeyID == "" ||
 		auth.ExpiresAt.Sub(auth.IssuedAt) != 300*time.Second || auth.RawClaims()["aud"] != bob.BaseURL() {
 		t.Errorf("%+v", auth)
@@ -72,7 +75,8 @@ func TestASelfIssuedTokenIsTaken(t *testing.T) {
 func TestVerifyTakesPartsOfARequest(t *testing.T) {
 	alice, _ := newAgent(t, tallystick.SkillOptions{})
 	bob, _ := newAgent(t, tallystick.SkillOptions{})
-	request := tallystick.Request{Authorization: []string{"Bearer " + token(t, alice, bob.BaseURL())}, Method: "GET", Path: "/chat"}
+	request := tallystick.Request{Authorization: []string{"Bearer " + token(t, alice, bob.BaseURL())},
+		Method: "GET", Path: "/chat"}
 	if _, err := bob.Verify(t.Context(), request, "read"); err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +314,8 @@ func eventually(t *testing.T, is func() bool) {
 
 func TestARingOpenToOthersIsRefused(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "keys")
-	options := tallystick.SkillOptions{BaseURL: "https://alice.example", KeysDir: folder, Store: &skillStore{}, Logger: new(skillLog).logger()}
+	options := tallystick.SkillOptions{BaseURL: "https://alice.example", KeysDir: folder, Store: &skillStore{},
+		Logger: new(skillLog).logger()}
 	s, err := tallystick.NewSkill(options)
 	if err != nil {
 		t.Fatal(err)
@@ -351,7 +356,8 @@ func TestEndpointsAnswer(t *testing.T) {
 	alice, a := newAgent(t, tallystick.SkillOptions{})
 	var discovery map[string]any
 	status, body, _ := exchange(t, "GET", a.URL+"/.well-known/openid-configuration", "", "")
-	if err := json.Unmarshal([]byte(body), &discovery); err != nil || status != 200 || discovery["issuer"] != alice.Issuer() {
+	if err := json.Unmarshal([]byte(body), &discovery); err != nil || status != 200 ||
+		discovery["issuer"] != alice.Issuer() {
 		t.Fatal(status, body, err)
 	}
 	status, body, headers := exchange(t, "GET", a.URL+"/.well-known/jwks.json", "", "")
@@ -458,7 +464,8 @@ func TestAnUnusableSkillRefuses(t *testing.T) {
 		}
 	}
 	s := newSite(t)
-	for _, handler := range []http.Handler{alice.Protect("read")(nil), alice.Protect("a b")(http.HandlerFunc(tellCaller))} {
+	for _, handler := range []http.Handler{alice.Protect("read")(nil),
+		alice.Protect("a b")(http.HandlerFunc(tellCaller))} {
 		s.serve(handler)
 		if status, body := ask(t, s.URL, token(t, alice, alice.BaseURL())); status != 500 || strings.Contains(body, "a b") {
 			t.Error(status, body)
@@ -486,19 +493,27 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 		{func(o *tallystick.SkillOptions) { o.BaseURL = "ftp://x" }, tallystick.ErrInvalidConfig, "base_url"},
 		{func(o *tallystick.SkillOptions) { o.TokenTTL = time.Second / 2 }, tallystick.ErrInvalidConfig, "token_ttl"},
 		{func(o *tallystick.SkillOptions) { o.TokenTTL = -time.Second }, tallystick.ErrInvalidConfig, "token_ttl"},
-		{func(o *tallystick.SkillOptions) { o.AllowedScopes = []string{"a b"} }, tallystick.ErrInvalidConfig, "allowed_scopes"},
-		{func(o *tallystick.SkillOptions) { o.AcceptFrom = &tallystick.Rules{Allow: []string{"?"}} }, tallystick.ErrInvalidConfig, "accept_from"},
+		{func(o *tallystick.SkillOptions) { o.AllowedScopes = []string{"a b"} }, tallystick.ErrInvalidConfig,
+			"allowed_scopes"},
+		{func(o *tallystick.SkillOptions) { o.AcceptFrom = &tallystick.Rules{Allow: []string{"?"}} },
+			tallystick.ErrInvalidConfig, "accept_from"},
 		{func(o *tallystick.SkillOptions) { o.Leeway = time.Hour }, tallystick.ErrInvalidConfig, "leeway"},
-		{func(o *tallystick.SkillOptions) { o.ClientSecret, o.ClientKey = "x", "y" }, tallystick.ErrInvalidConfig, "client_key"},
+		{func(o *tallystick.SkillOptions) { o.ClientSecret, o.ClientKey = "x", "y" }, tallystick.ErrInvalidConfig,
+			"client_key"},
 		{func(o *tallystick.SkillOptions) { o.Config = `{"base_url":` }, tallystick.ErrInvalidConfig, "configuration"},
 		{func(o *tallystick.SkillOptions) { o.Config = `{"bas_url":"x"}` }, tallystick.ErrInvalidConfig, "base_url"},
-		{func(o *tallystick.SkillOptions) { o.Config = `{"logger":"x"}` }, tallystick.ErrInvalidConfig, "the option Logger"},
-		{func(o *tallystick.SkillOptions) { o.Keys = map[string]string{"https://x.example": "no key"} }, tallystick.ErrInvalidKey, "Keys"},
+		{func(o *tallystick.SkillOptions) { o.Config = `{"logger":"x"}` }, tallystick.ErrInvalidConfig,
+			"the option Logger"},
+		{func(o *tallystick.SkillOptions) { o.Keys = map[string]string{"https://x.example": "no key"} },
+			tallystick.ErrInvalidKey, "Keys"},
 		{func(o *tallystick.SkillOptions) { o.KeyBits = 1024 }, tallystick.ErrInvalidArgument, "KeyBits"},
 		{func(o *tallystick.SkillOptions) { o.Store = nil }, tallystick.ErrInvalidArgument, "stores/sqlite"},
-		{func(o *tallystick.SkillOptions) { o.StoreKey = strings.Repeat("0", 64) }, tallystick.ErrInvalidArgument, "StoreKey"},
-		{func(o *tallystick.SkillOptions) { o.SignerTimeout = time.Second }, tallystick.ErrInvalidArgument, "SignerTimeout"},
-		{func(o *tallystick.SkillOptions) { o.Signer, o.Authority = key, "https://portal.example" }, tallystick.ErrInvalidArgument, "Signer"},
+		{func(o *tallystick.SkillOptions) { o.StoreKey = strings.Repeat("0", 64) }, tallystick.ErrInvalidArgument,
+			"StoreKey"},
+		{func(o *tallystick.SkillOptions) { o.SignerTimeout = time.Second }, tallystick.ErrInvalidArgument,
+			"SignerTimeout"},
+		{func(o *tallystick.SkillOptions) { o.Signer, o.Authority = key, "https://portal.example" },
+			tallystick.ErrInvalidArgument, "Signer"},
 		{func(o *tallystick.SkillOptions) { o.Signer = (*rsa.PrivateKey)(nil) }, tallystick.ErrInvalidArgument, "Signer"},
 	} {
 		o := good()
@@ -511,14 +526,16 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 func TestAConfigurationIsRead(t *testing.T) {
 	t.Setenv("TALLYSTICK_TEST_AGENT", "alice")
 	s := newTestSkill(t, tallystick.SkillOptions{
-		Config:   `{"skills":{"auth":{"base_url":"https://agents.example.com/${TALLYSTICK_TEST_AGENT}","token_ttl":60,"allowed_scopes":["a"]}}}`,
+		Config: `{"skills":{"auth":{"base_url":"https://agents.example.com/${TALLYSTICK_TEST_AGENT}",
+			"token_ttl":60,"allowed_scopes":["a"]}}}`,
 		TokenTTL: 90 * time.Second,
 	})
 	if s.BaseURL() != "https://agents.example.com/alice" || s.AgentID() != "alice" {
 		t.Error(s)
 	}
 	auth, err := s.VerifyToken(t.Context(), token(t, s, s.BaseURL()))
-	if err != nil || auth.ExpiresAt.Sub(auth.IssuedAt) != 90*time.Second || len(auth.Scopes) != 1 || auth.Scopes[0] != "a" {
+	if err != nil || auth.ExpiresAt.Sub(auth.IssuedAt) != 90*time.Second || len(auth.Scopes) != 1 ||
+		auth.Scopes[0] != "a" {
 		t.Error(auth, err)
 	}
 }
@@ -538,7 +555,8 @@ func TestAFileIsWatched(t *testing.T) {
 		}
 	}
 	write(`{"base_url":"https://alice.example"}`)
-	options := tallystick.SkillOptions{KeysDir: filepath.Join(t.TempDir(), "keys"), Store: &skillStore{}, Logger: logged.logger()}
+	options := tallystick.SkillOptions{KeysDir: filepath.Join(t.TempDir(), "keys"), Store: &skillStore{},
+		Logger: logged.logger()}
 	s, err := tallystick.SkillFromFile(path, options)
 	if err != nil {
 		t.Fatal(err)
@@ -593,7 +611,8 @@ func TestASignerOutsideSigns(t *testing.T) {
 }
 
 func TestTrustIsAsked(t *testing.T) {
-	alice, _ := newAgent(t, tallystick.SkillOptions{TalkTo: &tallystick.Rules{Allow: []string{"everyone"}, Deny: []string{"https://bad.example"}}})
+	alice, _ := newAgent(t, tallystick.SkillOptions{TalkTo: &tallystick.Rules{Allow: []string{"everyone"},
+		Deny: []string{"https://bad.example"}}})
 	bob, _ := newAgent(t, tallystick.SkillOptions{AcceptFrom: &tallystick.Rules{Allow: []string{"everyone"}}})
 	carol, _ := newAgent(t, tallystick.SkillOptions{AcceptFrom: &tallystick.Rules{Allow: []string{"nobody"}}})
 	if _, err := bob.VerifyToken(t.Context(), token(t, alice, bob.BaseURL())); err != nil {
@@ -669,7 +688,8 @@ func TestCommandsAreRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	var data struct{ Token string }
-	if err := json.Unmarshal(said.Data, &data); err != nil || data.Token == "" || strings.Contains(fmt.Sprintf("%v %+v %#v", said, said, said), data.Token) {
+	if err := json.Unmarshal(said.Data, &data); err != nil || data.Token == "" ||
+		strings.Contains(fmt.Sprintf("%v %+v %#v", said, said, said), data.Token) {
 		t.Error(err, said.Display)
 	}
 	_, err = alice.RunCommand(t.Context(), "/auth/none")
@@ -745,7 +765,8 @@ func TestAConfiguredIssuerIsAskedOverTLS(t *testing.T) {
 	blind := make(tallystick.SkillOptions{BaseURL: "https://bob.example", TrustedIssuers: trusted})
 	_, err := blind.VerifyToken(t.Context(), made)
 	mustBe(t, err, tallystick.ErrKeysUnavailable)
-	given := make(tallystick.SkillOptions{BaseURL: "https://bob.example", Keys: map[string]string{server.URL: jwks(t, endpoints)}})
+	given := make(tallystick.SkillOptions{BaseURL: "https://bob.example",
+		Keys: map[string]string{server.URL: jwks(t, endpoints)}})
 	if _, err := given.VerifyToken(t.Context(), made); err != nil {
 		t.Error(err)
 	}
