@@ -46,6 +46,10 @@ $(LIBRARY): $(GO_SOURCES) cshared/tallystick.h
 	@cp cshared/tallystick.h $(@D)/
 	@ln -sf libtallystick.so $(@D)/libtallystick.so.1
 
+.PHONY: command
+command: ## build the command line tool, build/tallystick
+	CGO_ENABLED=0 go build -ldflags='-s -w' -o $(BUILD)/tallystick ./cmd/tallystick
+
 # Two Python installs or two packings must not build at the same time.
 .PHONY: python
 python: $(VENV)/.installed ## install the Python package and what its tests need into build/venv
