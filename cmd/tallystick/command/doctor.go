@@ -121,11 +121,11 @@ func (a *app) checkClock(ctx context.Context, d *diagnoses, address string) {
 	case math.Abs(ahead)-uncertain <= tolerated:
 		d.ok("clock", "within %d s of %s", tolerated, hostOf(address))
 	case ahead > 0:
-		d.problem("clock", "this machine is %.0f s ahead of %s: set its clock (NTP), or agents refuse its tokens as not yet valid",
-			ahead, hostOf(address))
+		d.problem("clock", "this machine is %.0f s ahead of %s: set its clock (NTP); it refuses good tokens as expired, "+
+			"and others refuse its own as not yet valid", ahead, hostOf(address))
 	default:
-		d.problem("clock", "this machine is %.0f s behind %s: set its clock (NTP), or its tokens expire too early",
-			-ahead, hostOf(address))
+		d.problem("clock", "this machine is %.0f s behind %s: set its clock (NTP); it refuses good tokens as not yet valid, "+
+			"and its own expire too early", -ahead, hostOf(address))
 	}
 }
 

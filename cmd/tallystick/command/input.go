@@ -77,13 +77,19 @@ func reasonOf(err error) string {
 	return err.Error()
 }
 
-// keyText reads a key. A key itself is no argument: other users see arguments, and shells keep them.
-func (a *app) keyText(flag, name string) ([]byte, error) {
-	if strings.HasPrefix(strings.TrimSpace(name), "-----BEGIN") || strings.HasPrefix(strings.TrimSpace(name), "{") {
-		return nil, wrongUsage("%s takes a file, or - for standard input, never the key itself: "+
-			"other users see the arguments of a command, and shells keep them", flag)
+// keyText reads a key.
+func (a *app) keyText(what, name string) ([]byte, error) {
+	if looksLikePEM(name) || strings.HasPrefix(strings.TrimSpace(name), "{") {
+		return nil, keyAsArgument(what)
 	}
-	return a.read(flag, name, authorizedkeys.MaxText)
+	return a.read(what, name, authorizedkeys.MaxText)
+}
+
+func looksLikePEM(text string) bool { return strings.HasPrefix(strings.TrimSpace(text), "-----BEGIN") }
+
+func keyAsArgument(what string) error {
+	return wrongUsage("%s is never the key itself, since other users see the arguments of a command and shells keep them: "+
+		"give a file, or - for standard input", what)
 }
 
 // body is a request's body and how it was given.

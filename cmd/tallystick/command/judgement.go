@@ -3,6 +3,7 @@ package command
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,13 +118,17 @@ func (s step) reason() string {
 
 func (j *judgement) wordsOfToken(p *printer) {
 	heading := "the token says, NOT VERIFIED: anybody can write this"
-	if j.Verdict == accepted {
-		heading = "the token says"
+	if j.signatureIsGood() {
+		heading = "the token says, and its signature is good"
 	}
 	p.line("%s", heading)
 	j.table(p, "header", j.Token.header)
 	j.table(p, "claims", j.Token.claims)
 	p.line("  signature: %s", plural(j.Token.Signature, "byte"))
+}
+
+func (j *judgement) signatureIsGood() bool {
+	return slices.ContainsFunc(j.Steps, func(s step) bool { return s.Name == "signature" && s.Outcome == "ok" })
 }
 
 func (j *judgement) table(p *printer, heading string, members []member) {
@@ -159,7 +164,7 @@ func (j *judgement) wordsOfVerdict(p *printer) {
 	case unverified:
 		p.line("nothing that an agent would refuse was found; who signed it was not checked")
 	default:
-		p.line(p.paint(green, "accepted")+": the signature is good%s", j.unchecked())
+		p.line(p.paint(green, "accepted")+"%s", j.unchecked())
 	}
 }
 

@@ -218,7 +218,11 @@ func (i *inspection) add(text []byte) {
 func (i *inspection) words(p *printer) {
 	p.line("%s: %s, %s", i.Source, i.Kind, plural(len(i.Keys), "key"))
 	if d := i.Discovery; d != nil {
-		p.table("  ", [][]string{{"issuer", d.Issuer}, {"jwks_uri", d.JWKSURI}, {"token_endpoint", d.TokenEndpoint}})
+		rows := [][]string{{"issuer", d.Issuer}, {"jwks_uri", d.JWKSURI}}
+		if d.TokenEndpoint != "" {
+			rows = append(rows, []string{"token_endpoint", d.TokenEndpoint})
+		}
+		p.table("  ", rows)
 	}
 	for n, key := range i.Keys {
 		key.words(p, n+1)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -121,7 +122,7 @@ func checkFree(path string) error {
 	switch {
 	case err == nil:
 		return unusable("%s is there already and is not overwritten: choose another name or move it away", path)
-	case !errors.Is(err, fs.ErrNotExist):
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR): // the folder is judged later
 		return unusable("%s cannot be used: %s", path, reasonOf(err))
 	}
 	return nil

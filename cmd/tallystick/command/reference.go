@@ -49,7 +49,7 @@ func Reference() string {
 
 func sections(b *strings.Builder, c *cobra.Command) {
 	for _, inner := range c.Commands() {
-		if inner.Hidden || inner.Name() == "help" {
+		if inner.Hidden {
 			continue
 		}
 		if inner.HasSubCommands() {
@@ -69,7 +69,7 @@ func section(b *strings.Builder, c *cobra.Command) {
 	b.WriteString("\n## " + c.CommandPath() + "\n\n" + prose.Wrap(says, "", ""))
 	b.WriteString("\n```sh\n" + c.UseLine() + "\n```\n")
 	if c.Example != "" {
-		b.WriteString("\nFor example:\n\n```sh\n" + c.Example + "\n```\n")
+		b.WriteString("\nFor example:\n\n```sh\n" + strings.TrimPrefix(strings.ReplaceAll(c.Example, "\n"+indent, "\n"), indent) + "\n```\n")
 	}
 	if !c.LocalNonPersistentFlags().HasAvailableFlags() {
 		return

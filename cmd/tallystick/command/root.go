@@ -20,8 +20,12 @@ type app struct {
 // Run runs the command that the arguments name and returns its exit code.
 func Run(ctx context.Context, host Host, args []string) int {
 	a := &app{Host: host}
+	if slices.ContainsFunc(args, looksLikePEM) {
+		// Before anything reads, and quotes, it as a flag.
+		return a.ended(ctx, keyAsArgument("an argument"))
+	}
 	root := a.root()
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // cobra takes nil for the process's own
 	root.SetIn(host.Stdin)
 	root.SetOut(host.Stdout)
 	root.SetErr(host.Stderr)
@@ -37,6 +41,7 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	})
+	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true}) // --help is enough
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON to standard output; words go to standard error")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
@@ -47,12 +52,22 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
-// wrapHelp breaks what --help says into lines.
+// wrapHelp lays out what --help says.
 func wrapHelp(c *cobra.Command) {
 	c.Long = strings.TrimSuffix(prose.Wrap(c.Long, "", ""), "\n")
+	c.Example = indented(c.Example)
 	for _, inner := range c.Commands() {
 		wrapHelp(inner)
 	}
+}
+
+const indent = "  "
+
+func indented(text string) string {
+	if text == "" {
+		return ""
+	}
+	return indent + strings.ReplaceAll(text, "\n", "\n"+indent)
 }
 
 // nearBy is how many letters a mistyped command may differ in from one that is suggested.
@@ -73,7 +88,7 @@ func (a *app) group(c *cobra.Command) *cobra.Command {
 		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 			advice = "did you mean " + strings.Join(near, " or ") + "?"
 		}
-		return wrongUsage("%q is no command of `%s`: %s", args[0], c.CommandPath(), advice)
+		return wrongUsage("%.40q is no command of `%s`: %s", args[0], c.CommandPath(), advice)
 	}
 	return c
 }
@@ -87,7 +102,7 @@ func takes(least, most int) cobra.PositionalArgs {
 		case len(args) < least:
 			return wrongUsage("an argument is missing: write `%s`", c.UseLine())
 		case len(args) > most:
-			return wrongUsage("%q is one argument too many: write `%s`", args[most], c.UseLine())
+			return wrongUsage("%s given, at most %d taken: write `%s`", plural(len(args), "argument"), most, c.UseLine())
 		}
 		return nil
 	}
