@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -232,6 +233,24 @@ func TestRotationInAPEM(t *testing.T) {
 	u.file("folder/x.pem", "hello")
 	u.fails(4, "cannot be changed", "keys", "rotate", "folder", "x", "--drop-old")
 	u.exits(0, "keys", "revoke", "folder", "x")
+}
+
+// What an agent of another user reads, it still reads after root has changed it.
+func TestTheOwnerOfAFileStays(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give files to others")
+	}
+	u := newTool(t)
+	u.file("folder/x.pem", alice().Public().PEM()+bob().Public().PEM())
+	const other = 65534
+	if err := os.Chown("folder/x.pem", other, other); err != nil {
+		t.Fatal(err)
+	}
+	u.exits(0, "keys", "rotate", "folder", "x", "--drop-old")
+	said, err := exec.Command("stat", "-c", "%u %g %a", "folder/x.pem").Output()
+	if err != nil || string(said) != "65534 65534 600\n" {
+		t.Errorf("%s %v", said, err)
+	}
 }
 
 func TestInspectKeys(t *testing.T) {

@@ -34,6 +34,7 @@ func TestSecretsAreNotRepeated(t *testing.T) {
 		{alice().PEM()}, {"keys", alice().PEM()}, {"keys", "add", "x", "y", alice().PEM()}, {"keys", "list", "x", alice().PEM()},
 		{"sign", "GET", "https://a.example/", "--key", alice().PEM()}, {"keys", "inspect", alice().JWK()},
 		{"keys", "inspect", "x", alice().JWK()}, {alice().JWK()}, {"sign", "--foo=" + alice().PEM()},
+		{"sign", "GET", "https://a.example/", "--ttl=" + alice().PEM()}, {"sign", "POST", "https://a.example/", "--body", alice().PEM()},
 	} {
 		o := u.exits(2, args...)
 		if leaksPrivate(t, alice(), o.stdout+o.stderr) {
@@ -42,6 +43,7 @@ func TestSecretsAreNotRepeated(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{token}, {"keys", token}, {"inspect", token}, {"verify", token, "x"}, {"inspect", "--token=" + token}, {"keys", "list", "x", token},
+		{"sign", "GET", "https://a.example/", "--ttl", token},
 	} {
 		checkNotWhole(t, token, u.exits(2, args...))
 	}

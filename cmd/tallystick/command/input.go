@@ -87,6 +87,11 @@ func (a *app) keyText(what, name string) ([]byte, error) {
 
 func looksLikePEM(text string) bool { return strings.HasPrefix(strings.TrimSpace(text), "-----BEGIN") }
 
+// hasPrivateKey: one has no place on a command line, in whatever argument.
+func hasPrivateKey(argument string) bool {
+	return looksLikePEM(argument) || strings.Contains(argument, "PRIVATE KEY-----")
+}
+
 func keyAsArgument(what string) error {
 	return wrongUsage("%s is never the key itself, since other users see the arguments of a command and shells keep them: "+
 		"give a file, or - for standard input", what)

@@ -1,10 +1,13 @@
 package command
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -14,14 +17,36 @@ type result interface{ words(p *printer) }
 // show writes a result to standard output, at once.
 func (a *app) show(r result) error {
 	if a.json {
-		encoder := json.NewEncoder(a.Stdout)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(r)
+		return a.showJSON(r)
 	}
 	p := &printer{color: a.colored(a.Stdout)}
 	r.words(p)
 	_, err := io.WriteString(a.Stdout, p.String())
+	return err
+}
+
+// showJSON escapes what would drive a terminal: beyond ASCII, that stands in texts alone.
+func (a *app) showJSON(r result) error {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(r); err != nil {
+		return err
+	}
+	var escaped strings.Builder
+	for _, c := range b.String() {
+		switch {
+		case c < utf8.RuneSelf || unicode.IsPrint(c):
+			escaped.WriteRune(c)
+		case c > 0xFFFF:
+			high, low := utf16.EncodeRune(c)
+			fmt.Fprintf(&escaped, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&escaped, `\u%04x`, c)
+		}
+	}
+	_, err := io.WriteString(a.Stdout, escaped.String())
 	return err
 }
 

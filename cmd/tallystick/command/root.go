@@ -20,7 +20,7 @@ type app struct {
 // Run runs the command that the arguments name and returns its exit code.
 func Run(ctx context.Context, host Host, args []string) int {
 	a := &app{Host: host}
-	if slices.ContainsFunc(args, looksLikePEM) {
+	if slices.ContainsFunc(args, hasPrivateKey) {
 		// Before anything reads, and quotes, it as a flag.
 		return a.ended(ctx, keyAsArgument("an argument"))
 	}
@@ -45,7 +45,7 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON to standard output; words go to standard error")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return wrongUsage("%s: see `%s --help`", err, c.CommandPath())
+		return wrongUsage("%.100s: see `%s --help`", err, c.CommandPath())
 	})
 	root.AddCommand(a.keys(), a.sign(), a.request(), a.inspect(), a.verify(), a.doctor(), a.version(), a.completion())
 	wrapHelp(root)

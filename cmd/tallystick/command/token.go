@@ -27,7 +27,7 @@ func (a *app) tokenOf(args []string) (string, error) {
 	if len(args) == 1 && args[0] != standardInput {
 		file, isFile := strings.CutPrefix(args[0], "@")
 		if !isFile || file == "" {
-			return "", wrongUsage("%q is not read: write @FILE, or give the token on standard input", args[0])
+			return "", wrongUsage("%.40q is not read: write @FILE, or give the token on standard input", args[0])
 		}
 		name = file
 	}

@@ -35,17 +35,21 @@ func writeNew(path string, content []byte, mode fs.FileMode) error {
 
 // replace gives a file another content, at once.
 func replace(path string, content []byte) error {
-	mode := fs.FileMode(publicFile)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
+	info, err := os.Stat(path)
+	if err != nil {
+		return cannotRead("the file", path, err)
 	}
-	temporary, err := writeBeside(path, content, mode)
+	temporary, err := writeBeside(path, content, info.Mode().Perm())
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(temporary, path); err != nil {
+	// Else an agent of another user could not read what root wrote.
+	if err = keepOwner(temporary, info); err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
 		os.Remove(temporary)
-		return unusable("%s cannot be replaced: %s", path, reasonOf(err))
+		return unusable("%s cannot be replaced (%s): run this as the owner of the file", path, reasonOf(err))
 	}
 	return nil
 }
