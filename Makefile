@@ -256,7 +256,7 @@ lint: python node links lint-github imports-node cmd/bench/node_modules/.package
 	GOOS=wasip1 GOARCH=wasm go vet ./wasm
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
-	for target in linux/arm64 darwin/arm64 windows/amd64; do GOOS=$${target%/*} GOARCH=$${target#*/} go build ./core/... || exit 1; done
+	for target in linux/arm64 darwin/arm64 windows/amd64; do GOOS=$${target%/*} GOARCH=$${target#*/} go build ./core/... ./cmd/tallystick/... || exit 1; done
 	go run ./conformance/cmd/mutation --check
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .

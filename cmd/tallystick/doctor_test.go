@@ -9,6 +9,8 @@ import (
 	"time"
 )
 
+const discoveryPath = "/.well-known/openid-configuration"
+
 // issuer is a server with a discovery document and keys, whose clock is ahead by some time.
 func issuer(t *testing.T, change func(documents map[string]string), ahead time.Duration) string {
 	t.Helper()
@@ -24,7 +26,7 @@ func issuer(t *testing.T, change func(documents map[string]string), ahead time.D
 		fmt.Fprint(w, text)
 	}))
 	t.Cleanup(server.Close)
-	documents["/.well-known/openid-configuration"] = `{"issuer":"` + server.URL + `","jwks_uri":"` + server.URL + `/keys"}`
+	documents[discoveryPath] = `{"issuer":"` + server.URL + `","jwks_uri":"` + server.URL + `/keys"}`
 	documents["/keys"] = `{"keys":[` + alice().Public().JWK() + `]}`
 	if change != nil {
 		change(documents)
@@ -38,8 +40,8 @@ func TestDoctor(t *testing.T) {
 	good := issuer(t, nil, 0)
 	u.exits(0, "doctor", "--url", good, "--keys-dir", "keys", "--base-url", good, "--issuer", good)
 	u.file("keys/bob.pem", bob().PEM())
-	o := u.exits(3, "doctor", "--url", issuer(t, nil, time.Minute), "--keys-dir", "keys", "--base-url", good+"/?x", "--issuer",
-		issuer(t, func(d map[string]string) { d["/keys"] = `{"keys":[]}` }, 0))
+	o := u.exits(3, "doctor", "--url", issuer(t, nil, time.Minute), "--keys-dir", "keys", "--base-url", good+"/?x",
+		"--issuer", issuer(t, func(d map[string]string) { d["/keys"] = `{"keys":[]}` }, 0))
 	u.exits(3, "doctor", "--url", issuer(t, nil, -time.Minute), "--keys-dir", "nowhere", "--json")
 	u.golden("doctor")
 	if leaksPrivate(t, bob(), o.stdout+o.stderr) {
@@ -60,18 +62,20 @@ func TestWhatDoctorFinds(t *testing.T) {
 		"good":              {"", []string{"--issuer", issuer(t, nil, 0)}},
 		"good without both": {"", []string{"--url", issuer(t, nil, 4*time.Second)}},
 		"keys alone": {"", []string{"--issuer", issuer(t, func(d map[string]string) {
-			delete(d, "/.well-known/openid-configuration")
+			delete(d, discoveryPath)
 			d["/.well-known/jwks.json"] = d["/keys"]
 		}, 0)}},
-		"no keys": {"answered with status 404", []string{"--issuer", issuer(t, func(d map[string]string) { delete(d, "/keys") }, 0)}},
+		"no keys": {"answered with status 404", []string{"--issuer", issuer(t, func(d map[string]string) {
+			delete(d, "/keys")
+		}, 0)}},
 		"another issuer": {"configure that one", []string{"--issuer", issuer(t, func(d map[string]string) {
-			d["/.well-known/openid-configuration"] = `{"issuer":"https://x.example","jwks_uri":"https://x.example/"}`
+			d[discoveryPath] = `{"issuer":"https://x.example","jwks_uri":"https://x.example/"}`
 		}, 0)}},
 		"no document": {"is no discovery document", []string{"--issuer", issuer(t, func(d map[string]string) {
-			d["/.well-known/openid-configuration"] = `<html>`
+			d[discoveryPath] = `<html>`
 		}, 0)}},
 		"a wrong jwks_uri": {"jwks_uri: the URL must start", []string{"--issuer", issuer(t, func(d map[string]string) {
-			d["/.well-known/openid-configuration"] = strings.Replace(d["/.well-known/openid-configuration"], `"jwks_uri":"http`, `"jwks_uri":"ftp`, 1)
+			d[discoveryPath] = strings.Replace(d[discoveryPath], `"jwks_uri":"http`, `"jwks_uri":"ftp`, 1)
 		}, 0)}},
 		"no URL":              {"must start with", []string{"--issuer", "alice"}},
 		"http":                {"use https", []string{"--issuer", "http://portal.example"}},
@@ -97,7 +101,7 @@ func TestInspectKeysOfAURL(t *testing.T) {
 	u := newTool(t)
 	good := issuer(t, nil, 0)
 	u.exits(0, "keys", "inspect", good+"/keys")
-	u.exits(0, "keys", "inspect", good+"/.well-known/openid-configuration")
+	u.exits(0, "keys", "inspect", good+discoveryPath)
 	u.golden("keys-url")
 	u.fails(5, "answered with status 404", "keys", "inspect", good+"/nowhere")
 	u.fails(2, "user name or password", "keys", "inspect", "http://a:b@portal.example/")
@@ -112,9 +116,10 @@ func TestInspectKeysOfAURL(t *testing.T) {
 	u.fails(5, "over 3 redirects", "keys", "inspect", around.URL)
 	u.fails(4, "answered with over", "keys", "inspect", says(t, 200, strings.Repeat("x", 300<<10)))
 	other := issuer(t, func(d map[string]string) {
-		d["/.well-known/openid-configuration"] = strings.Replace(d["/.well-known/openid-configuration"], `"issuer":"http`, `"issuer":"https`, 1)
+		d[discoveryPath] = strings.Replace(d[discoveryPath], `"issuer":"http`, `"issuer":"https`, 1)
 	}, 0)
-	if o := u.exits(3, "keys", "inspect", other+"/.well-known/openid-configuration"); !strings.Contains(o.stdout, "its issuer is https") {
+	o := u.exits(3, "keys", "inspect", other+discoveryPath)
+	if !strings.Contains(o.stdout, "its issuer is https") {
 		t.Error(o.stdout)
 	}
 }

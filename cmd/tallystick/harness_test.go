@@ -147,7 +147,8 @@ func scrub(text string) string {
 	text = dates.ReplaceAllString(text, `"date": "DATE"`)
 	text = strings.ReplaceAll(text, runtime.GOOS+"/"+runtime.GOARCH, "SYSTEM")
 	text = goVersions.ReplaceAllString(text, "GO")
-	text = strings.NewReplacer(alice().Public().Thumbprint(), placeholder("alice"), bob().Public().Thumbprint(), placeholder("bob")).Replace(text)
+	text = strings.ReplaceAll(text, alice().Public().Thumbprint(), placeholder("alice"))
+	text = strings.ReplaceAll(text, bob().Public().Thumbprint(), placeholder("bob"))
 	seen := 0
 	for {
 		found := thumbprints.FindStringSubmatch(strings.ReplaceAll(text, "kid-of-", "kid.of."))

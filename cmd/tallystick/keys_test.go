@@ -43,7 +43,8 @@ func TestNewKeysFitAndAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := u.data(o)
-	if data["public_pem"] != private.Public().PEM() || data["bits"] != 3072.0 || data["kid"] != private.Public().Thumbprint() {
+	public := private.Public()
+	if data["public_pem"] != public.PEM() || data["bits"] != 3072.0 || data["kid"] != public.Thumbprint() {
 		t.Error(o.stdout)
 	}
 	if leaksPrivate(t, private, o.stdout+o.stderr) {
@@ -93,7 +94,8 @@ func TestNewKeysAreRefusedWhole(t *testing.T) {
 		}
 		u.fails(c.code, c.words, append([]string{"keys", "new"}, c.args...)...)
 	}
-	if got := u.names(".") + " | " + u.names("authorized") + " | " + u.names("open"); got != "authorized open plain | taken.pub | " {
+	got := u.names(".") + " | " + u.names("authorized") + " | " + u.names("open")
+	if got != "authorized open plain | taken.pub | " {
 		t.Error("something was left: " + got)
 	}
 	u.exits(0, "keys", "new", "x", "--authorized", "authorized")

@@ -40,7 +40,9 @@ func agent(t *testing.T) *httptest.Server {
 		caller, _ := tallystick.CallerFrom(r.Context())
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]string{"caller": caller.Issuer, "got": string(body), "type": r.Header.Get("Content-Type")})
+		_ = json.NewEncoder(w).Encode(map[string]string{
+			"caller": caller.Issuer, "got": string(body), "type": r.Header.Get("Content-Type"),
+		})
 	})))
 	t.Cleanup(server.Close)
 	return server
@@ -85,7 +87,8 @@ func TestAdviceForEachRefusal(t *testing.T) {
 		}
 	}
 	for words, want := range map[string]any{
-		"Replay Detected": "replay_detected", "Unknown Issuer: alice": "unknown_issuer", "Token Expired": "token_expired", "Whatever": nil,
+		"Replay Detected": "replay_detected", "Unknown Issuer: alice": "unknown_issuer",
+		"Token Expired": "token_expired", "Whatever": nil,
 	} {
 		url := says(t, 401, `{"error":"`+words+`"}`)
 		data := u.data(u.exits(6, "request", "GET", url, "--key", "alice.pem", "--issuer", "alice", "--json"))
@@ -100,7 +103,9 @@ func TestAnswersOfOthers(t *testing.T) {
 	u.file("alice.pem", alice().PEM())
 	as := []string{"--key", "alice.pem", "--issuer", "alice"}
 	elsewhere := says(t, 200, "elsewhere")
-	for status, words := range map[int]string{302: "redirects are not followed", 404: "usually at /agent", 418: "its answer may say why", 500: "see its log"} {
+	for status, words := range map[int]string{
+		302: "redirects are not followed", 404: "usually at /agent", 418: "its answer may say why", 500: "see its log",
+	} {
 		url := says(t, status, "x", "Location", elsewhere)
 		o := u.exits(6, append([]string{"request", "GET", url}, as...)...)
 		if !strings.Contains(o.stderr, words) || o.stdout != "x" {
@@ -142,8 +147,10 @@ func TestSign(t *testing.T) {
 	u.file("query.json", `{"query":"hello"}`)
 	as := []string{"--key", "alice.pem", "--issuer", "alice"}
 	u.exits(0, append([]string{"sign", "GET", "https://agent.example/agent"}, as...)...)
-	u.exits(0, append([]string{"sign", "POST", "https://agent.example/agent", "--body", "@query.json", "--curl"}, as...)...)
-	u.exits(0, append([]string{"sign", "PUT", "https://agent.example/%20?b=[1]", "--body", "it's", "--curl", "--ttl", "5m"}, as...)...)
+	as = append(as, "--curl")
+	u.exits(0, append([]string{"sign", "POST", "https://agent.example/agent", "--body", "@query.json"}, as...)...)
+	as = append(as, "--ttl", "5m")
+	u.exits(0, append([]string{"sign", "PUT", "https://agent.example/%20?b=[1]", "--body", "it's"}, as...)...)
 	u.golden("sign")
 }
 
@@ -161,7 +168,8 @@ func TestTheCurlLineIsAccepted(t *testing.T) {
 	u.file("the query.json", "{\"a\": 1}\n")
 	as := []string{"--key", "alice.pem", "--issuer", "alice", "--curl"}
 	for _, args := range [][]string{
-		{"GET", url}, {"DELETE", url}, {"POST", url, "--body", "@the query.json"}, {"POST", url, "--body", "it's $HOME\n"}, {"POST", url, "--body", ""},
+		{"GET", url}, {"DELETE", url}, {"POST", url, "--body", "@the query.json"},
+		{"POST", url, "--body", "it's $HOME\n"}, {"POST", url, "--body", ""},
 	} {
 		line := u.exits(0, append(append([]string{"sign"}, args...), as...)...).stdout
 		for _, want := range []string{`"caller":"alice"`, `"replay_detected"`} {
@@ -179,6 +187,12 @@ func TestHowSignAndRequestAreUsed(t *testing.T) {
 	u.file("public.pem", alice().Public().PEM())
 	u.file("binary", "\x00\xff")
 	const url = "https://agent.example/"
+	as := func(command string) func(...string) []string {
+		return func(more ...string) []string {
+			return append([]string{command, "GET", url, "--key", "alice.pem", "--issuer", "alice"}, more...)
+		}
+	}
+	sign, request := as("sign"), as("request")
 	for _, c := range []struct {
 		code  int
 		words string
@@ -192,19 +206,19 @@ func TestHowSignAndRequestAreUsed(t *testing.T) {
 		{2, "an HTTP method", []string{"sign", "G T", url, "--key", "alice.pem", "--issuer", "alice"}},
 		{2, "must start with http", []string{"sign", "GET", "agent.example", "--key", "alice.pem", "--issuer", "alice"}},
 		{2, "dot segment", []string{"sign", "GET", url + "a/../b", "--key", "alice.pem", "--issuer", "alice"}},
-		{2, "ttl must be from 1", []string{"sign", "GET", url, "--key", "alice.pem", "--issuer", "alice", "--ttl", "48h"}},
-		{2, "whole seconds", []string{"sign", "GET", url, "--key", "alice.pem", "--issuer", "alice", "--ttl", "1500ms"}},
+		{2, "ttl must be from 1", sign("--ttl", "48h")},
+		{2, "whole seconds", sign("--ttl", "1500ms")},
 		{2, "issuer must have", []string{"sign", "GET", url, "--key", "alice.pem", "--issuer", "a\x07"}},
 		{2, "both read from standard input", []string{"sign", "GET", url, "--key", "-", "--body", "-", "--issuer", "alice"}},
-		{2, "give it as --body @FILE", []string{"sign", "POST", url, "--key", "alice.pem", "--issuer", "alice", "--curl", "--body", "-"}},
+		{2, "give it as --body @FILE", sign("--curl", "--body", "-")},
 		{4, "a public key, expected a private one", []string{"sign", "GET", url, "--key", "public.pem", "--issuer", "alice"}},
 		{4, "no key found", []string{"sign", "GET", url, "--key", "binary", "--issuer", "alice"}},
 		{4, "there is no nowhere", []string{"sign", "GET", url, "--key", "nowhere", "--issuer", "alice"}},
-		{4, "there is no nowhere", []string{"sign", "GET", url, "--key", "alice.pem", "--issuer", "alice", "--body", "@nowhere"}},
-		{2, "is set by the tool", []string{"request", "GET", url, "--key", "alice.pem", "--issuer", "alice", "--header", "authorization: x"}},
-		{2, "write NAME:VALUE", []string{"request", "GET", url, "--key", "alice.pem", "--issuer", "alice", "--header", "x"}},
-		{2, "write NAME:VALUE", []string{"request", "GET", url, "--key", "alice.pem", "--issuer", "alice", "--header", "a b: x"}},
-		{2, "must be over 0", []string{"request", "GET", url, "--key", "alice.pem", "--issuer", "alice", "--timeout", "0s"}},
+		{4, "there is no nowhere", sign("--body", "@nowhere")},
+		{2, "is set by the tool", request("--header", "authorization: x")},
+		{2, "write NAME:VALUE", request("--header", "x")},
+		{2, "write NAME:VALUE", request("--header", "a b: x")},
+		{2, "must be over 0", request("--timeout", "0s")},
 	} {
 		u.stdin = alice().PEM()
 		if strings.HasSuffix(strings.Join(c.args, " "), "--curl --body -") {

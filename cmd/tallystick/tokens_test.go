@@ -66,7 +66,8 @@ func TestVerify(t *testing.T) {
 	checkNotWhole(t, good, u.exits(0, whole...))
 	checkNotWhole(t, good, u.exits(0, append(whole, "--json")...))
 	u.exits(0, "verify", "@token.txt", "--keys", "alice.pem")
-	checkNotWhole(t, good, u.exits(3, "verify", "@token.txt", "--keys", "bob.pem", "--method", "PUT", "--url", url, "--body", "@body"))
+	refused := []string{"verify", "@token.txt", "--keys", "bob.pem", "--method", "PUT", "--url", url, "--body", "@body"}
+	checkNotWhole(t, good, u.exits(3, refused...))
 	u.golden("verify")
 }
 
@@ -76,6 +77,7 @@ func TestVerdicts(t *testing.T) {
 	u.file("keys/alice.pem", alice().Public().PEM())
 	u.file("bob.pem", bob().Public().PEM())
 	u.file("alice.pem", alice().Public().PEM())
+	post := func(url string) []string { return []string{"--method", "POST", "--url", url} }
 	unbound := u.token(func(o *request.Outgoing) { o.Unbound = true })
 	for name, c := range map[string]struct {
 		want  string
@@ -89,9 +91,9 @@ func TestVerdicts(t *testing.T) {
 		"its key and name":        {args: []string{"--keys", "alice.pem", "--issuer", "alice"}},
 		"its key, another's":      {want: "unknown_issuer", args: []string{"--keys", "alice.pem", "--issuer", "bob"}},
 		"another method":          {want: "wrong_target", args: []string{"--method", "PUT", "--url", url}},
-		"another origin":          {want: "wrong_target", args: []string{"--method", "POST", "--url", "https://b.example/agent?x=1"}},
-		"another query":           {want: "wrong_target", args: []string{"--method", "POST", "--url", "https://agent.example/agent?x=2"}},
-		"its target":              {args: []string{"--method", "POST", "--url", url}},
+		"another origin":          {want: "wrong_target", args: post("https://b.example/agent?x=1")},
+		"another query":           {want: "wrong_target", args: post("https://agent.example/agent?x=2")},
+		"its target":              {args: post(url)},
 		"another body":            {want: "body_tampered", args: []string{"--body", "other"}},
 		"an empty body":           {want: "body_tampered", args: []string{"--body", ""}},
 		"its body":                {args: []string{"--body", "hello"}},

@@ -31,10 +31,12 @@ func TestSecretsAreNotRepeated(t *testing.T) {
 	u := newTool(t)
 	token := u.token(nil)
 	for _, args := range [][]string{
-		{alice().PEM()}, {"keys", alice().PEM()}, {"keys", "add", "x", "y", alice().PEM()}, {"keys", "list", "x", alice().PEM()},
+		{alice().PEM()}, {"keys", alice().PEM()}, {"keys", "add", "x", "y", alice().PEM()},
+		{"keys", "list", "x", alice().PEM()},
 		{"sign", "GET", "https://a.example/", "--key", alice().PEM()}, {"keys", "inspect", alice().JWK()},
 		{"keys", "inspect", "x", alice().JWK()}, {alice().JWK()}, {"sign", "--foo=" + alice().PEM()},
-		{"sign", "GET", "https://a.example/", "--ttl=" + alice().PEM()}, {"sign", "POST", "https://a.example/", "--body", alice().PEM()},
+		{"sign", "GET", "https://a.example/", "--ttl=" + alice().PEM()},
+		{"sign", "POST", "https://a.example/", "--body", alice().PEM()},
 	} {
 		o := u.exits(2, args...)
 		if leaksPrivate(t, alice(), o.stdout+o.stderr) {
@@ -42,7 +44,8 @@ func TestSecretsAreNotRepeated(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{
-		{token}, {"keys", token}, {"inspect", token}, {"verify", token, "x"}, {"inspect", "--token=" + token}, {"keys", "list", "x", token},
+		{token}, {"keys", token}, {"inspect", token}, {"verify", token, "x"},
+		{"inspect", "--token=" + token}, {"keys", "list", "x", token},
 		{"sign", "GET", "https://a.example/", "--ttl", token},
 	} {
 		checkNotWhole(t, token, u.exits(2, args...))
@@ -101,7 +104,8 @@ func TestCompletionOfShells(t *testing.T) {
 			t.Errorf("%s: %v %s", shell, err, said)
 		}
 	}
-	if said := u.exits(0, "__complete", "keys", "r").stdout; !strings.Contains(said, "revoke") || !strings.Contains(said, "rotate") {
+	said := u.exits(0, "__complete", "keys", "r").stdout
+	if !strings.Contains(said, "revoke") || !strings.Contains(said, "rotate") {
 		t.Error(said)
 	}
 }

@@ -44,35 +44,36 @@ func claimsOf(t *testing.T, more string) string {
 
 // The first problem of an explanation is the one that a verification ends with.
 func TestExplainSaysWhatVerifySays(t *testing.T) {
-	good := claimsOf(t, "")
+	claims := claimsOf(t, "")
+	good := forge(t, goodHeader, claims)
 	for name, c := range map[string]struct {
 		token  string
 		change func(*Input)
 		policy func(*Policy)
 	}{
-		"good":                 {token: forge(t, goodHeader, good)},
+		"good":                 {token: good},
 		"no token":             {token: ""},
 		"two tokens":           {token: "a.b.c d.e.f"},
 		"no three parts":       {token: "a.b"},
-		"a header of text":     {token: forge(t, `"x"`, good)},
+		"a header of text":     {token: forge(t, `"x"`, claims)},
 		"claims of text":       {token: forge(t, goodHeader, `"x"`)},
 		"claims and algorithm": {token: forge(t, `{"alg":"none"}`, `{"iss":1,"iss":1}`)},
-		"another algorithm":    {token: forge(t, `{"alg":"HS256"}`, good)},
-		"crit":                 {token: forge(t, `{"alg":"RS256","crit":["x"]}`, good)},
+		"another algorithm":    {token: forge(t, `{"alg":"HS256"}`, claims)},
+		"crit":                 {token: forge(t, `{"alg":"RS256","crit":["x"]}`, claims)},
 		"no issuer":            {token: forge(t, goodHeader, `{"exp":1700000060}`)},
 		"another issuer":       {token: forge(t, goodHeader, `{"iss":"x"}`)},
-		"another signature":    {token: unsignedBy(forge(t, goodHeader, good))},
-		"expired":              {token: forge(t, goodHeader, good), change: func(in *Input) { in.Now += 60 }},
-		"not yet":              {token: forge(t, goodHeader, good), change: func(in *Input) { in.Now -= 60 }},
+		"another signature":    {token: unsignedBy(good)},
+		"expired":              {token: good, change: func(in *Input) { in.Now += 60 }},
+		"not yet":              {token: good, change: func(in *Input) { in.Now -= 60 }},
 		"no body claim":        {token: forge(t, goodHeader, "{"+goodClaims+"}")},
 		"an audience":          {token: forge(t, goodHeader, claimsOf(t, `,"aud":"x"`))},
-		"another method":       {token: forge(t, goodHeader, good), change: func(in *Input) { in.Received.Method = "PUT" }},
-		"another path":         {token: forge(t, goodHeader, good), change: func(in *Input) { in.Received.Path = "/x" }},
-		"another query":        {token: forge(t, goodHeader, good), change: func(in *Input) { in.Received.Query = "" }},
-		"another origin":       {token: forge(t, goodHeader, good), policy: func(p *Policy) { p.BaseURL = "https://b.example" }},
-		"another body":         {token: forge(t, goodHeader, good), change: func(in *Input) { in.Body.Bytes = []byte("other") }},
-		"a large body":         {token: forge(t, goodHeader, good), change: func(in *Input) { in.Body = need.ReceivedBody{TooLarge: true} }},
-		"two things":           {token: forge(t, goodHeader, good), change: func(in *Input) { in.Now, in.Received.Method = in.Now+60, "PUT" }},
+		"another method":       {token: good, change: func(in *Input) { in.Received.Method = "PUT" }},
+		"another path":         {token: good, change: func(in *Input) { in.Received.Path = "/x" }},
+		"another query":        {token: good, change: func(in *Input) { in.Received.Query = "" }},
+		"another origin":       {token: good, policy: func(p *Policy) { p.BaseURL = "https://b.example" }},
+		"another body":         {token: good, change: func(in *Input) { in.Body.Bytes = []byte("other") }},
+		"a large body":         {token: good, change: func(in *Input) { in.Body = need.ReceivedBody{TooLarge: true} }},
+		"two things":           {token: good, change: func(in *Input) { in.Now, in.Received.Method = in.Now+60, "PUT" }},
 	} {
 		in := incoming(c.token)
 		if c.change != nil {
@@ -121,8 +122,8 @@ func TestExplainWithoutKeys(t *testing.T) {
 		}
 		said += " "
 	}
-	want := fmt.Sprintf("1-2: 3:unsupported_algorithm 4-5:%s 6:%s 7:token_expired 8: 9:invalid_audience 10:%s 11:%s 14:%s ",
-		MissingKeys, MissingKeys, MissingTarget, MissingBody, MissingStore)
+	want := fmt.Sprintf("1-2: 3:unsupported_algorithm 4-5:%s 6:%s 7:token_expired 8: 9:invalid_audience "+
+		"10:%s 11:%s 14:%s ", MissingKeys, MissingKeys, MissingTarget, MissingBody, MissingStore)
 	if said != want {
 		t.Errorf("%s\nwant %s", said, want)
 	}

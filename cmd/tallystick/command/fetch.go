@@ -56,7 +56,8 @@ func (a *app) get(ctx context.Context, address string) (*fetched, error) {
 	case err != nil:
 		return nil, unreachable(address, err)
 	case len(f.content) > maxDocument:
-		return nil, unusable("%s answered with over %d bytes: give the URL of a key set or discovery document", address, maxDocument)
+		return nil, unusable("%s answered with over %d bytes: give the URL of a key set or discovery "+
+			"document", address, maxDocument)
 	}
 	return f, nil
 }
@@ -107,7 +108,8 @@ func unreachable(address string, err error) error {
 	host := hostOf(address)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) || os.IsTimeout(err):
-		return failed(exitNetwork, "%s did not answer in time: see whether it runs, and whether a firewall is in between", host)
+		return failed(exitNetwork, "%s did not answer in time: see whether it runs, and whether a "+
+			"firewall is in between", host)
 	case errors.As(err, &name):
 		return failed(exitNetwork, "the name of %s cannot be resolved: look at the URL", host)
 	case strings.Contains(err.Error(), "connection refused"):

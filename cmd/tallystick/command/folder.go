@@ -60,7 +60,8 @@ func (f *folder) findIgnored() {
 		}
 		if _, err := jose.ParseKeys([]byte(file.Text)); err == nil {
 			f.problems = append(f.problems, folderProblem{Source: file.Name, Code: "ignored",
-				Message: file.Name + " is not used: its name has none of the endings .pem, .pub, .key and .jwks.json; name it ISSUER.pem"})
+				Message: file.Name + " is not used: its name has none of the endings .pem, .pub, .key and " +
+					".jwks.json; name it ISSUER.pem"})
 		}
 	}
 }
@@ -76,8 +77,9 @@ func (f *folder) findWritable() {
 		if err != nil || info.Mode().Perm()&0o002 == 0 {
 			continue
 		}
-		f.problems = append(f.problems, folderProblem{Source: name, Code: "writable",
-			Message: fmt.Sprintf("every user can write to %s and so let callers in: run `chmod o-w %s`", path, quoteForShell(path))})
+		message := fmt.Sprintf("every user can write to %s and so let callers in: run `chmod o-w %s`",
+			path, quoteForShell(path))
+		f.problems = append(f.problems, folderProblem{Source: name, Code: "writable", Message: message})
 	}
 }
 

@@ -93,7 +93,8 @@ func hasPrivateKey(argument string) bool {
 }
 
 func keyAsArgument(what string) error {
-	return wrongUsage("%s is never the key itself, since other users see the arguments of a command and shells keep them: "+
+	return wrongUsage("%s is never the key itself, since other users see the arguments of a command "+
+		"and shells keep them: "+
 		"give a file, or - for standard input", what)
 }
 

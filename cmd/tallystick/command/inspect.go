@@ -30,7 +30,9 @@ func (a *app) inspect() *cobra.Command {
 }
 
 // explain shows what each step of the pipeline says of a token.
-func (a *app) explain(token string, keys *authorizedkeys.Set, o request.Options, in request.Input, given request.Given) error {
+func (a *app) explain(
+	token string, keys *authorizedkeys.Set, o request.Options, in request.Input, given request.Given,
+) error {
 	policy, p := o.Policy()
 	if p != nil {
 		return wrongUsage("%s", p.Message)

@@ -96,7 +96,10 @@ func judge(token string, now time.Time, findings []request.Finding) *judgement {
 
 func (j *judgement) words(p *printer) {
 	j.wordsOfToken(p)
-	p.line("\nchecks, in an agent's order (signed requests)")
+	p.line("\nchecks, in the order of an agent that takes signed requests")
+	if slices.ContainsFunc(j.Token.claims, func(m member) bool { return m.name == "aud" }) {
+		p.line("  (a token with an aud is an access token, which other agents take)")
+	}
 	var rows [][]string
 	for _, s := range j.Steps {
 		rows = append(rows, []string{s.Step, s.Name, strings.ReplaceAll(s.Outcome, "_", " "), s.reason()})

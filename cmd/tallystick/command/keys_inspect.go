@@ -93,8 +93,8 @@ func (a *app) inspectKeys(ctx context.Context, source string) (*inspection, erro
 
 // follow shows the keys that a discovery document names.
 func (a *app) follow(ctx context.Context, i *inspection) (*inspection, error) {
-	if wanted := i.Discovery.Issuer + "/.well-known/"; !strings.HasPrefix(i.Source, strings.TrimRight(i.Discovery.Issuer, "/")+"/") {
-		i.problem("its issuer is %s, whose document lies below %s", i.Discovery.Issuer, wanted)
+	if issuer := strings.TrimRight(i.Discovery.Issuer, "/"); !strings.HasPrefix(i.Source, issuer+"/") {
+		i.problem("its issuer is %s, whose document lies below %s/.well-known/", issuer, issuer)
 	}
 	if _, err := checkURL("jwks_uri", i.Discovery.JWKSURI); err != nil {
 		i.problem("%s", err)

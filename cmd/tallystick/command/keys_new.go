@@ -47,8 +47,10 @@ func (a *app) keysNew() *cobra.Command {
 		Args:    takes(1, 1),
 		RunE:    func(_ *cobra.Command, args []string) error { return a.runKeysNew(args[0], out, authorized, bits) },
 	}
-	c.Flags().StringVar(&out, "out", defaultOut, "folder `DIR` for the private key; made with mode 0700 where it is missing")
-	c.Flags().StringVar(&authorized, "authorized", "", "folder `DIR` for the public key, such as an agent's authorized_keys")
+	c.Flags().StringVar(&out, "out", defaultOut, "folder `DIR` for the private key; made with mode "+
+		"0700 where it is missing")
+	c.Flags().StringVar(&authorized, "authorized", "", "folder `DIR` for the public key, such as an "+
+		"agent's authorized_keys")
 	c.Flags().IntVar(&bits, "bits", defaultBits, "size of the key in `BITS`: 2048, 3072 or 4096")
 	return c
 }
@@ -112,7 +114,8 @@ func checkApart(out, authorized string) error {
 	first, err1 := os.Stat(one)
 	second, err2 := os.Stat(other)
 	if one == other || err1 == nil && err2 == nil && os.SameFile(first, second) {
-		return wrongUsage("--out and --authorized are one folder: keep private keys out of the folder of callers' public keys")
+		return wrongUsage("--out and --authorized are one folder: keep private keys out of the folder of " +
+			"callers' public keys")
 	}
 	return nil
 }
@@ -138,7 +141,8 @@ func checkNewIssuer(dir, issuer string) error {
 		return err
 	}
 	if files := f.of(issuer); len(files) > 0 {
-		return unusable("%s has %s for %s already: add a second key by `tallystick keys rotate`, or withdraw it by `tallystick keys revoke`",
+		return unusable("%s has %s for %s already: add a second key by `tallystick keys rotate`, or "+
+			"withdraw it by `tallystick keys revoke`",
 			dir, files[0].Name, issuer)
 	}
 	return nil

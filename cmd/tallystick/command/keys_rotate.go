@@ -78,7 +78,8 @@ func (a *app) runKeysRotate(r rotation) error {
 		return err
 	}
 	if !r.dropOld {
-		a.say("both keys are good now: sign with the new one, and a minute later run `tallystick keys rotate %s %s --drop-old`",
+		a.say("both keys are good now: sign with the new one, and a minute later run `tallystick keys "+
+			"rotate %s %s --drop-old`",
 			quoteForShell(r.dir), quoteForShell(r.issuer))
 	}
 	return a.show(done)
@@ -99,7 +100,8 @@ func fileOf(dir, issuer string) (path string, keys *keyFile, err error) {
 		keys, err = splitFile(path, files[0])
 		return path, keys, err
 	}
-	return "", nil, unusable("%s and %s in %s are for the same issuer: keep one of them", files[0].Name, files[1].Name, dir)
+	return "", nil, unusable("%s and %s in %s are for the same issuer: keep one of them",
+		files[0].Name, files[1].Name, dir)
 }
 
 func dropOld(path string, keys *keyFile, done *changed) error {

@@ -69,7 +69,8 @@ func section(b *strings.Builder, c *cobra.Command) {
 	b.WriteString("\n## " + c.CommandPath() + "\n\n" + prose.Wrap(says, "", ""))
 	b.WriteString("\n```sh\n" + c.UseLine() + "\n```\n")
 	if c.Example != "" {
-		b.WriteString("\nFor example:\n\n```sh\n" + strings.TrimPrefix(strings.ReplaceAll(c.Example, "\n"+indent, "\n"), indent) + "\n```\n")
+		example := strings.TrimPrefix(strings.ReplaceAll(c.Example, "\n"+indent, "\n"), indent)
+		b.WriteString("\nFor example:\n\n```sh\n" + example + "\n```\n")
 	}
 	if !c.LocalNonPersistentFlags().HasAvailableFlags() {
 		return

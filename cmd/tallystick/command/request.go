@@ -121,7 +121,9 @@ func (r *refusal) line() string {
 	return "refused: " + r.Advice
 }
 
-func (a *app) exchange(ctx context.Context, signer *tallystick.Signer, o *outgoing, content body, further http.Header) (*answer, error) {
+func (a *app) exchange(
+	ctx context.Context, signer *tallystick.Signer, o *outgoing, content body, further http.Header,
+) (*answer, error) {
 	r, err := http.NewRequestWithContext(ctx, o.method, o.url, bytes.NewReader(content.content))
 	if err != nil {
 		return nil, wrongUsage("URL: it cannot be sent: %s", err)
@@ -160,7 +162,8 @@ func (a *app) answerOf(url string, response *http.Response) (*answer, error) {
 	case len(content) > most:
 		return nil, unusable("the answer is over %d bytes: have the agent answer with less", most)
 	}
-	w := &answer{Status: response.StatusCode, Headers: map[string]string{}, content: content, terminal: isTerminal(a.Stdout)}
+	w := &answer{Status: response.StatusCode, Headers: map[string]string{}}
+	w.content, w.terminal = content, isTerminal(a.Stdout)
 	for name, values := range response.Header {
 		w.Headers[strings.ToLower(name)] = strings.Join(values, ", ")
 	}
@@ -175,13 +178,16 @@ func (a *app) answerOf(url string, response *http.Response) (*answer, error) {
 	return w, nil
 }
 
+// notInNames separate tokens (RFC 9110 section 5.6.2).
+const notInNames = " \t\"(),/;<=>?@[\\]{}"
+
 // headersOf reads --header.
 func headersOf(lines []string) (http.Header, error) {
 	headers := http.Header{}
 	for _, line := range lines {
 		name, value, found := strings.Cut(line, ":")
 		name, value = http.CanonicalHeaderKey(strings.TrimSpace(name)), strings.TrimSpace(value)
-		if !found || name == "" || strings.ContainsFunc(line, unicode.IsControl) || strings.ContainsAny(name, " \t\"(),/;<=>?@[\\]{}") {
+		if !found || name == "" || strings.ContainsFunc(line, unicode.IsControl) || strings.ContainsAny(name, notInNames) {
 			return nil, wrongUsage("--header: write NAME:VALUE, such as --header 'Accept: application/json'")
 		}
 		if slices.Contains([]string{"Authorization", "Host", "Content-Length"}, name) {

@@ -41,7 +41,8 @@ func (a *app) prepare(c *cobra.Command, o *outgoing, args []string) (*tallystick
 	}
 	switch {
 	case o.key == "":
-		return nil, body{}, wrongUsage("--key is missing: name the file of your private key, which `tallystick keys new` makes")
+		return nil, body{}, wrongUsage("--key is missing: name the file of your private key, which " +
+			"`tallystick keys new` makes")
 	case o.issuer == "":
 		return nil, body{}, wrongUsage("--issuer is missing: say by which name the agent knows the key")
 	}

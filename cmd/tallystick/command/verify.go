@@ -44,7 +44,8 @@ func (a *app) verify() *cobra.Command {
 	flags.StringVar(&v.method, "method", "", "the request's `METHOD`; with --url")
 	flags.StringVar(&v.url, "url", "", "the request's `URL`, as its client sees it; with --method")
 	flags.StringVar(&v.body, "body", "", "the request's body: `@FILE|-|TEXT`")
-	flags.BoolVar(&v.requireTarget, "require-target", false, "refuse a token that names no method and URL, as the agent's option does")
+	flags.BoolVar(&v.requireTarget, "require-target", false, "refuse a token that names no method and "+
+		"URL, as the agent's option does")
 	flags.DurationVar(&v.leeway, "leeway", 0, "forgive this `DURATION` after exp")
 	flags.DurationVar(&v.clockSkew, "clock-skew", 5*time.Second, "forgive iat and nbf this `DURATION` in the future")
 	return c
