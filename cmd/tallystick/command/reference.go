@@ -37,9 +37,9 @@ func Reference() string {
 	for _, rule := range rules {
 		b.WriteString(prose.Wrap(rule, "- ", "  "))
 	}
-	b.WriteString("\n## Exit codes\n\n| code | means |\n| --- | --- |\n")
+	b.WriteString("\n## Exit codes\n\n")
 	for _, row := range exitCodes {
-		fmt.Fprintf(&b, "| %d | %s |\n", row.code, row.means)
+		b.WriteString(prose.Wrap(fmt.Sprintf("%d: %s", row.code, row.means), "- ", "  "))
 	}
 	root := (&app{}).root()
 	root.InitDefaultHelpFlag()
