@@ -206,7 +206,7 @@ $(PEERS)/node/node_modules/.package-lock.json: $(PEERS)/node/package-lock.json
 .PHONY: fuzz
 FUZZTIME ?= 20s
 fuzz: ## run every fuzz target for FUZZTIME (default 20s) each
-	@for package in $$(go list ./core/...); do \
+	@for package in $$(go list ./core/... ./bindings/go/... ./cmd/tallystick/...); do \
 		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 			echo "$$package $$target"; go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x $$package; \
 		done; \
