@@ -46,6 +46,10 @@ $(LIBRARY): $(GO_SOURCES) cshared/tallystick.h
 	@cp cshared/tallystick.h $(@D)/
 	@ln -sf libtallystick.so $(@D)/libtallystick.so.1
 
+.PHONY: command
+command: ## build the command line tool, build/tallystick
+	CGO_ENABLED=0 go build -ldflags='-s -w' -o $(BUILD)/tallystick ./cmd/tallystick
+
 # Two Python installs or two packings must not build at the same time.
 .PHONY: python
 python: $(VENV)/.installed ## install the Python package and what its tests need into build/venv
@@ -203,7 +207,7 @@ $(PEERS)/node/node_modules/.package-lock.json: $(PEERS)/node/package-lock.json
 .PHONY: fuzz
 FUZZTIME ?= 20s
 fuzz: ## run every fuzz target for FUZZTIME (default 20s) each
-	@for package in $$(go list ./core/...); do \
+	@for package in $$(go list ./core/... ./bindings/go/... ./cmd/tallystick/...); do \
 		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 			echo "$$package $$target"; go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x $$package; \
 		done; \
@@ -253,7 +257,7 @@ lint: python node links lint-github imports-node cmd/bench/node_modules/.package
 	GOOS=wasip1 GOARCH=wasm go vet ./wasm
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
-	for target in linux/arm64 darwin/arm64 windows/amd64; do GOOS=$${target%/*} GOARCH=$${target#*/} go build ./core/... || exit 1; done
+	for target in linux/arm64 darwin/arm64 windows/amd64; do GOOS=$${target%/*} GOARCH=$${target#*/} go build ./core/... ./cmd/tallystick/... || exit 1; done
 	go run ./conformance/cmd/mutation --check
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .

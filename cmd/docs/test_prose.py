@@ -18,6 +18,7 @@ WIDTH = 100
 LONG = {
     *("CHANGELOG.md", "RATIONALE.md", "conformance/PEERS.md", "docs/explanation/protocol.md"),
     *("docs/reference/abi.md", "docs/reference/errors.md", "docs/reference/options.md"),
+    "docs/reference/command.md",
 }
 PACKAGES = ["bindings/node/README.md", "bindings/python/README.md"]
 

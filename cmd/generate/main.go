@@ -1,14 +1,16 @@
 // Command generate writes what Python and TypeScript know of the core: the error
 // table with one class per code, and those types of requests and results that a
 // binding uses. It also fills the generated blocks of the pages in docs/, draws the
-// picture of a call, and writes the project's version where it is named outside of
-// Go. Run it from the repository's root: `go run ./cmd/generate`.
+// picture of a call, makes the page of the commands, and writes the project's version
+// where it is named outside of Go. Run it from the repository's root: `go run ./cmd/generate`.
 package main
 
 import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/tallystick/tallystick/cmd/tallystick/command"
 )
 
 const nodeSources = "bindings/node/src"
@@ -30,6 +32,7 @@ func outputs(root string) (map[string]string, error) {
 		nodeSources + "/error-classes.ts":              typescriptErrors(),
 		nodeSources + "/core/operations.ts":            types,
 		picturePath:                                    picture(),
+		"docs/reference/command.md":                    command.Reference(),
 	}
 	if err := addPages(files, root); err != nil {
 		return nil, err

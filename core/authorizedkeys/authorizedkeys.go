@@ -70,8 +70,9 @@ type Issuer struct{ Keys []jose.Key }
 // suffixes are tried in this order; ".jwks.json" holds a JWKS, the others PEM.
 var suffixes = []string{".jwks.json", ".pem", ".pub", ".key"}
 
-// issuerOf derives the issuer from a file name, which is only ever a map key.
-func issuerOf(name string) (string, bool) {
+// IssuerOf returns whose keys a file of that name in the folder holds, and whether it holds any.
+// The name is only ever a map key.
+func IssuerOf(name string) (string, bool) {
 	if strings.HasPrefix(name, ".") {
 		return "", false
 	}
@@ -91,7 +92,7 @@ func FromFiles(files []File) (*Set, []Warning) {
 	warnings := []Warning{}
 	sources := map[string][]string{}
 	for _, file := range slices.SortedFunc(slices.Values(files), byName) {
-		issuer, ok := issuerOf(file.Name)
+		issuer, ok := IssuerOf(file.Name)
 		if !ok {
 			continue
 		}

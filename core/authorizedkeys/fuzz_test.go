@@ -30,7 +30,7 @@ func FuzzFolder(f *testing.F) {
 		}
 		expected := map[string]bool{}
 		for _, file := range files {
-			if issuer, ok := issuerOf(file.Name); ok {
+			if issuer, ok := IssuerOf(file.Name); ok {
 				expected[issuer] = true
 				if _, used := set.issuers[issuer]; !used && !warned[issuer] {
 					t.Fatalf("%q is passed over in silence", file.Name)

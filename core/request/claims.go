@@ -64,3 +64,13 @@ func (v *Verifier) checkRequired(c *requestClaims, now float64) *problem.Problem
 	}
 	return c.bound.CheckTypes(!v.policy.Development, v.policy.RequireTarget) //guard:request-required-target never 2
 }
+
+// checkAudience is step 9.
+func (c *requestClaims) checkAudience() *problem.Problem {
+	// A request token names no audience: one that does was made for something
+	// else. PyJWT, and so rotagent, refuses it too.
+	if c.audience.There() { //guard:request-audience never
+		return problem.New(problem.InvalidAudience, "").WithLog("a request token has no aud, this one has")
+	}
+	return nil
+}

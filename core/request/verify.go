@@ -179,19 +179,9 @@ func (r *Verification) keysAnswered(a need.Answer) need.Step {
 
 // findKeys is steps 4 and 5.
 func (r *Verification) findKeys() need.Step {
-	set := r.v.Keys()
-	issuer, known := set.Issuer(r.claims.issuerText)
-	if !known {
-		if why, unread := set.Unread(r.claims.issuerText); unread { //guard:issuer-unread never
-			return need.Refuse(problem.New(problem.KeysUnavailable, "").WithLog("the file of issuer %s could not be read: %s", problem.Quote(r.claims.issuerText), problem.Quote(why)))
-		}
-		p := problem.New(problem.UnknownIssuer, "").WithLog("no usable key of issuer %s", problem.Quote(r.claims.issuerText))
-		p.Subject = r.claims.issuerText
+	keys, p := r.v.candidates(r.claims.issuerText, r.token.KeyID)
+	if p != nil {
 		return need.Refuse(p)
-	}
-	keys := issuer.Candidates(r.token.KeyID)
-	if len(keys) == 0 {
-		return need.Refuse(problem.New(problem.UnknownKey, "").WithLog("issuer %s has no key with kid %s", problem.Quote(r.claims.issuerText), problem.Quote(r.token.KeyID)))
 	}
 	if r.v.policy.RSA.Host {
 		r.In.Body.LetGo(r.v.policy.MaxBody)
@@ -200,6 +190,25 @@ func (r *Verification) findKeys() need.Step {
 		Token: r.token, Issuer: r.claims.issuerText, RSA: r.v.policy.RSA, Now: &r.In.Now, Found: r.found,
 	}
 	return r.search.Among(keys)
+}
+
+// candidates are the keys that a token of an issuer with this kid may be signed by.
+func (v *Verifier) candidates(issuerText, kid string) ([]*jose.PublicKey, *problem.Problem) {
+	set := v.Keys()
+	issuer, known := set.Issuer(issuerText)
+	if !known {
+		if why, unread := set.Unread(issuerText); unread { //guard:issuer-unread never
+			return nil, problem.New(problem.KeysUnavailable, "").WithLog("the file of issuer %s could not be read: %s", problem.Quote(issuerText), problem.Quote(why))
+		}
+		p := problem.New(problem.UnknownIssuer, "").WithLog("no usable key of issuer %s", problem.Quote(issuerText))
+		p.Subject = issuerText
+		return nil, p
+	}
+	keys := issuer.Candidates(kid)
+	if len(keys) == 0 {
+		return nil, problem.New(problem.UnknownKey, "").WithLog("issuer %s has no key with kid %s", problem.Quote(issuerText), problem.Quote(kid))
+	}
+	return keys, nil
 }
 
 // checkClaims is steps 7 to 11; the signature is by the key of this id.
@@ -212,10 +221,8 @@ func (r *Verification) checkClaims(keyID string) need.Step {
 	if p := v.checkRequired(c, r.In.Now); p != nil {
 		return need.Refuse(p)
 	}
-	// A request token names no audience: one that does was made for something
-	// else. PyJWT, and so rotagent, refuses it too.
-	if c.audience.There() { //guard:request-audience never
-		return need.Refuse(problem.New(problem.InvalidAudience, "").WithLog("a request token has no aud, this one has"))
+	if p := c.checkAudience(); p != nil {
+		return need.Refuse(p)
 	}
 	if p := v.place.CheckTarget(&c.bound, &r.In.Received); p != nil {
 		return need.Refuse(p)

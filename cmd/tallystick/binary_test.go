@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// binary builds the command as it is released.
+func binary(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tallystick")
+	if runtime.GOOS == "windows" {
+		path += ".exe"
+	}
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, ".")
+	build.Dir, build.Env = source, append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, said)
+	}
+	return path
+}
+
+func TestTheBinary(t *testing.T) {
+	path := binary(t)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most = 25 << 20
+	if info.Size() > most {
+		t.Errorf("%d bytes, %d is most", info.Size(), most)
+	}
+	u := newTool(t)
+	u.file("alice.pem", alice().PEM())
+	u.file("keys/alice.pem", alice().Public().PEM())
+	u.file("problems/bob.pem", "hello")
+	refusing := says(t, 403, "")
+	as := []string{"--key", "alice.pem", "--issuer", "alice"}
+	for _, c := range []struct {
+		code  int
+		stdin string
+		args  []string
+	}{
+		{0, "", []string{"version"}},
+		{0, "", []string{"keys", "list", "keys"}},
+		{2, "", []string{"keys", "list"}},
+		{2, "", nil},
+		{3, "", []string{"keys", "list", "problems"}},
+		{3, u.token(nil), []string{"verify", "--keys-dir", "problems"}},
+		{4, "", []string{"keys", "list", "nowhere"}},
+		{4, "", []string{"inspect"}},
+		{5, "", append([]string{"request", "GET", "http://127.0.0.1:1/"}, as...)},
+		{6, "", append([]string{"request", "GET", refusing}, as...)},
+	} {
+		run := exec.Command(path, c.args...)
+		run.Stdin = strings.NewReader(c.stdin)
+		var stderr bytes.Buffer
+		run.Stderr = &stderr
+		err := run.Run()
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		if got := run.ProcessState.ExitCode(); got != c.code {
+			t.Errorf("%q: exit %d, want %d: %s", c.args, got, c.code, stderr.String())
+		}
+	}
+}
+
+// Ctrl-C ends a request that waits, with the code of its own.
+func TestTheBinaryIsInterrupted(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no interrupt that one process can send to another")
+	}
+	path := binary(t)
+	u := newTool(t)
+	u.file("alice.pem", alice().PEM())
+	came := make(chan bool, 1)
+	url := waits(t, came)
+	run := exec.Command(path, "request", "GET", url, "--key", "alice.pem", "--issuer", "alice")
+	var stderr bytes.Buffer
+	run.Stderr = &stderr
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-came
+	if err := run.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	_ = run.Wait() // its state has the exit code
+	if code := run.ProcessState.ExitCode(); code != 130 || stderr.String() != "tallystick: interrupted\n" {
+		t.Errorf("exit %d: %s", code, stderr.String())
+	}
+}

@@ -1,0 +1,136 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/tallystick/tallystick/core/authorizedkeys"
+	"github.com/tallystick/tallystick/core/limits"
+)
+
+// standardInput is the name of standard input among files.
+const standardInput = "-"
+
+// read returns the content of a file, or of standard input for "-", which one thing alone can be
+// read from. what names the thing; limit is in bytes.
+func (a *app) read(what, name string, limit int64) ([]byte, error) {
+	if name != standardInput {
+		return readFile(what, name, limit)
+	}
+	if a.stdin != "" {
+		return nil, wrongUsage("%s and %s are both read from standard input: give one of them as a file", a.stdin, what)
+	}
+	a.stdin = what
+	if isTerminal(a.Stdin) {
+		a.say("reading %s from the terminal: end it with Ctrl-D", what)
+	}
+	return bounded(what, "standard input", a.Stdin, limit)
+}
+
+func readFile(what, name string, limit int64) ([]byte, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, cannotRead(what, name, err)
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return nil, unusable("%s: %s is a folder: name a file in it", what, name)
+	}
+	return bounded(what, name, file, limit)
+}
+
+func bounded(what, name string, from io.Reader, limit int64) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(from, limit+1))
+	if err != nil {
+		return nil, cannotRead(what, name, err)
+	}
+	if int64(len(content)) > limit {
+		return nil, unusable("%s: %s is over %d bytes: give the right file", what, name, limit)
+	}
+	return content, nil
+}
+
+func cannotRead(what, name string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return unusable("%s: there is no %s: look at the path", what, name)
+	case errors.Is(err, fs.ErrPermission):
+		return unusable("%s: %s cannot be read: let this user read it", what, name)
+	}
+	return unusable("%s: %s cannot be read: %s", what, name, reasonOf(err))
+}
+
+// reasonOf is what the system said, without the path, which stands elsewhere in the line.
+func reasonOf(err error) string {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err.Error()
+	}
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		return link.Err.Error()
+	}
+	return err.Error()
+}
+
+// keyText reads a key.
+func (a *app) keyText(what, name string) ([]byte, error) {
+	if looksLikePEM(name) || strings.HasPrefix(strings.TrimSpace(name), "{") {
+		return nil, keyAsArgument(what)
+	}
+	return a.read(what, name, authorizedkeys.MaxText)
+}
+
+func looksLikePEM(text string) bool { return strings.HasPrefix(strings.TrimSpace(text), "-----BEGIN") }
+
+// hasPrivateKey: one has no place on a command line, in whatever argument.
+func hasPrivateKey(argument string) bool {
+	return looksLikePEM(argument) || strings.Contains(argument, "PRIVATE KEY-----")
+}
+
+func keyAsArgument(what string) error {
+	return wrongUsage("%s is never the key itself, since other users see the arguments of a command "+
+		"and shells keep them: "+
+		"give a file, or - for standard input", what)
+}
+
+// body is a request's body and how it was given.
+type body struct {
+	content []byte
+	given   bool
+	file    string // "": it was a text, or standard input
+}
+
+// bodyOf reads the value of --body: @FILE, - for standard input, or the text itself.
+func (a *app) bodyOf(value string, given bool) (body, error) {
+	if !given {
+		return body{}, nil
+	}
+	file, isFile := strings.CutPrefix(value, "@")
+	if value == standardInput {
+		file, isFile = standardInput, true
+	}
+	if !isFile {
+		return body{content: []byte(value), given: true}, nil
+	}
+	if file == "" {
+		return body{}, wrongUsage("--body @ names no file: write @FILE")
+	}
+	content, err := a.read("--body", file, limits.MaxBody)
+	if file == standardInput {
+		file = ""
+	}
+	return body{content, true, file}, err
+}
+
+// plural is a number with its noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return fmt.Sprintf("1 %s", noun)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

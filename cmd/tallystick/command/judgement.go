@@ -1,0 +1,182 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/request"
+)
+
+// judgement is what an agent would say of a token, step by step. It never has the whole token: its
+// signature is left out.
+type judgement struct {
+	Verdict string       `json:"verdict"` // accepted, refused, or unverified: nobody's signature was checked
+	Code    problem.Code `json:"code,omitempty"`
+	Message string       `json:"message,omitempty"`
+	Log     string       `json:"log,omitempty"`
+	Token   decoded      `json:"token"`
+	Steps   []step       `json:"steps"`
+
+	now time.Time
+}
+
+// decoded is what a token says. Anybody can write that.
+type decoded struct {
+	Header    json.RawMessage `json:"header,omitempty"`
+	Claims    json.RawMessage `json:"claims,omitempty"`
+	Signature int             `json:"signature_bytes"`
+
+	header, claims []member
+}
+
+type step struct {
+	Step    string       `json:"step"` // protocol.md section 3
+	Name    string       `json:"name"`
+	Outcome string       `json:"outcome"` // ok, refused or not_checked
+	Code    problem.Code `json:"code,omitempty"`
+	Message string       `json:"message,omitempty"`
+	Log     string       `json:"log,omitempty"`
+}
+
+const (
+	accepted   = "accepted"
+	refused    = "refused"
+	unverified = "unverified"
+	notChecked = "not_checked"
+)
+
+// missing says what a step that was not made would take.
+var missing = map[string]string{
+	request.MissingKeys:    "give the caller's key to `tallystick verify`",
+	request.MissingTarget:  "give --method and --url to `tallystick verify`",
+	request.MissingBody:    "give --body to `tallystick verify`",
+	request.MissingStore:   "only the agent knows which tokens were used",
+	request.MissingClaims:  "the token cannot be read",
+	request.MissingHeader:  "the header is refused",
+	request.MissingEarlier: "there is no key to check it with",
+}
+
+func decode(token string) decoded {
+	header, claims, signature := partsOf(token)
+	d := decoded{Signature: signature, header: membersOf(header), claims: membersOf(claims)}
+	if d.header != nil {
+		d.Header = json.RawMessage(header)
+	}
+	if d.claims != nil {
+		d.Claims = json.RawMessage(claims)
+	}
+	return d
+}
+
+// judge words what the core found.
+func judge(token string, now time.Time, findings []request.Finding) *judgement {
+	j := &judgement{Verdict: accepted, Token: decode(token), Steps: []step{}, now: now}
+	for _, f := range findings {
+		one := step{Step: f.Step, Name: f.Name, Outcome: "ok"}
+		switch {
+		case f.Missing != "":
+			one.Outcome, one.Message = notChecked, missing[f.Missing]
+			if f.Name == "signature" && j.Verdict == accepted {
+				j.Verdict = unverified
+			}
+		case f.Problem != nil:
+			one.Outcome, one.Code, one.Message, one.Log = refused, f.Problem.Code, f.Problem.Message, f.Problem.Log
+			if j.Verdict != refused {
+				j.Verdict, j.Code, j.Message, j.Log = refused, one.Code, one.Message, one.Log
+			}
+		}
+		j.Steps = append(j.Steps, one)
+	}
+	return j
+}
+
+func (j *judgement) words(p *printer) {
+	j.wordsOfToken(p)
+	p.line("\nchecks, in the order of an agent that takes signed requests")
+	if slices.ContainsFunc(j.Token.claims, func(m member) bool { return m.name == "aud" }) {
+		p.line("  (a token with an aud is an access token, which other agents take)")
+	}
+	var rows [][]string
+	for _, s := range j.Steps {
+		rows = append(rows, []string{s.Step, s.Name, strings.ReplaceAll(s.Outcome, "_", " "), s.reason()})
+	}
+	p.table("  ", rows)
+	p.WriteString("\n")
+	j.wordsOfVerdict(p)
+}
+
+func (s step) reason() string {
+	switch {
+	case s.Log != "":
+		return fmt.Sprintf("%s: %s (%s)", s.Code, s.Message, s.Log)
+	case s.Code != "":
+		return fmt.Sprintf("%s: %s", s.Code, s.Message)
+	}
+	return s.Message
+}
+
+func (j *judgement) wordsOfToken(p *printer) {
+	heading := "the token says, NOT VERIFIED: anybody can write this"
+	if j.signatureIsGood() {
+		heading = "the token says, and its signature is good"
+	}
+	p.line("%s", heading)
+	j.table(p, "header", j.Token.header)
+	j.table(p, "claims", j.Token.claims)
+	p.line("  signature: %s", plural(j.Token.Signature, "byte"))
+}
+
+func (j *judgement) signatureIsGood() bool {
+	return slices.ContainsFunc(j.Steps, func(s step) bool { return s.Name == "signature" && s.Outcome == "ok" })
+}
+
+func (j *judgement) table(p *printer, heading string, members []member) {
+	if members == nil {
+		p.line("  %s: cannot be read", heading)
+		return
+	}
+	p.line("  %s", heading)
+	var rows [][]string
+	for _, m := range members {
+		row := []string{cut(m.name), cut(m.raw)}
+		if m.isTime {
+			row[1] += "  " + inWords(m.seconds, j.now)
+		}
+		rows = append(rows, row)
+	}
+	p.table("    ", rows)
+}
+
+// cut keeps a line readable: a token may hold 16 KiB in one claim.
+func cut(text string) string {
+	const most = 200
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}
+
+func (j *judgement) wordsOfVerdict(p *printer) {
+	switch j.Verdict {
+	case refused:
+		p.line(p.paint(red, "refused")+": %s: %s", string(j.Code), j.Message)
+	case unverified:
+		p.line("nothing that an agent would refuse was found; who signed it was not checked")
+	default:
+		p.line(p.paint(green, "accepted")+"%s", j.unchecked())
+	}
+}
+
+func (j *judgement) unchecked() string {
+	var names []string
+	for _, s := range j.Steps {
+		if s.Outcome == notChecked {
+			names = append(names, s.Name)
+		}
+	}
+	return "; not checked: " + strings.Join(names, ", ")
+}

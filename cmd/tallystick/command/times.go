@@ -1,0 +1,54 @@
+package command
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// wordsTime is how times are shown; all are UTC.
+const wordsTime = "2006-01-02 15:04:05 UTC"
+
+// relative says where a moment lies as seen from now.
+func relative(at, now time.Time) string {
+	d := at.Sub(now).Round(time.Second)
+	switch {
+	case d == 0:
+		return "now"
+	case d > 0:
+		return "in " + span(d)
+	}
+	return span(-d) + " ago"
+}
+
+// span is a duration in its largest fitting unit.
+func span(d time.Duration) string {
+	for _, unit := range []struct {
+		size time.Duration
+		name string
+	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
+		if d >= 2*unit.size {
+			return plural(int(d/unit.size), unit.name)
+		}
+	}
+	return plural(int(d/time.Second), "second")
+}
+
+// momentOf is a time of a token, where the calendar has it.
+func momentOf(seconds float64) (time.Time, bool) {
+	const year9999 = 253402300799
+	if math.Abs(seconds) > year9999 {
+		return time.Time{}, false
+	}
+	whole := math.Floor(seconds)
+	return time.Unix(int64(whole), int64((seconds-whole)*1e9)).UTC(), true
+}
+
+// inWords is a time of a token as people read it.
+func inWords(seconds float64, now time.Time) string {
+	at, ok := momentOf(seconds)
+	if !ok {
+		return "beyond the year 9999"
+	}
+	return fmt.Sprintf("%s, %s", at.Format(wordsTime), relative(at, now))
+}

@@ -1,0 +1,158 @@
+package request
+
+import (
+	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/pipeline"
+	"github.com/tallystick/tallystick/core/problem"
+)
+
+// Given says which parts of a verification are there to be compared with.
+type Given struct {
+	Keys   bool // the verifier has the keys of callers
+	Target bool // the input has method, path and query
+	Body   bool // the input has the body
+}
+
+// Finding is what one step of the pipeline says of a token.
+type Finding struct {
+	Step    string           // its number in protocol.md section 3, or those of two that are one
+	Name    string           // what is looked at
+	Missing string           // why the step was not made: what was not given, or not read; "": it was made
+	Problem *problem.Problem // why the step refuses the token; nil: it does not
+}
+
+// What a step misses.
+const (
+	MissingKeys    = "keys"
+	MissingTarget  = "method and URL"
+	MissingBody    = "body"
+	MissingStore   = "store"
+	MissingClaims  = "claims"
+	MissingHeader  = "header"
+	MissingEarlier = "key"
+)
+
+// Explain says of each step whether it refuses a token: for who wants to know all that is wrong
+// with one, and what is wrong with its claims where nobody has its key. Verify decides; the first
+// problem here is the one that it ends with, where all was given. Nothing is claimed, and neither
+// the host is asked nor the input's Authorization read beyond its first token.
+func (v *Verifier) Explain(in Input, given Given) []Finding {
+	r := NewVerification()
+	r.v, r.In = v, in
+	e := &explanation{v: v, r: r, given: given}
+	e.form()
+	e.keys()
+	e.claims()
+	e.request()
+	e.add("14", "replay", MissingStore, nil)
+	return e.findings
+}
+
+type explanation struct {
+	v        *Verifier
+	r        *Verification
+	given    Given
+	read     bool // the claims
+	findings []Finding
+}
+
+func (e *explanation) add(step, name, missing string, p *problem.Problem) {
+	e.findings = append(e.findings, Finding{step, name, missing, p})
+}
+
+// check adds a step that is made where the claims were read.
+func (e *explanation) check(step, name, missing string, look func() *problem.Problem) {
+	switch {
+	case !e.read:
+		e.add(step, name, MissingClaims, nil)
+	case missing != "":
+		e.add(step, name, missing, nil)
+	default:
+		e.add(step, name, "", look())
+	}
+}
+
+// form is steps 1 to 3.
+func (e *explanation) form() {
+	raw, p := pipeline.BearerToken(e.r.In.Authorization)
+	if p == nil {
+		if p = e.r.opened.Read(raw, e.r.decoded); p != nil {
+			p = pipeline.BearerRefusal(raw, p)
+		}
+	}
+	if p != nil {
+		e.add("1-2", "form", "", p)
+		e.add("3", "header", MissingHeader, nil)
+		return
+	}
+	unread := e.r.claims.read(e.r.opened.Payload)
+	if unread != nil {
+		_, p = e.r.opened.Token(unread)
+		e.add("1-2", "form", "", p)
+		e.add("3", "header", MissingClaims, nil)
+		return
+	}
+	e.read = true
+	e.add("1-2", "form", "", nil)
+	e.r.token, p = e.r.opened.Token(nil)
+	e.add("3", "header", "", p)
+}
+
+// keys is steps 4 to 6.
+func (e *explanation) keys() {
+	missing := ""
+	if !e.given.Keys {
+		missing = MissingKeys
+	}
+	if e.read {
+		if p := e.r.claims.checkIssuer(); p != nil {
+			e.add("4-5", "issuer and key", "", p)
+			e.add("6", "signature", MissingEarlier, nil)
+			return
+		}
+		if e.r.token == nil && missing == "" {
+			missing = MissingHeader
+		}
+	}
+	var candidates []*jose.PublicKey
+	e.check("4-5", "issuer and key", missing, func() (p *problem.Problem) {
+		candidates, p = e.v.candidates(e.r.claims.issuerText, e.r.token.KeyID)
+		return p
+	})
+	if missing == "" && candidates == nil {
+		missing = MissingEarlier
+	}
+	e.check("6", "signature", missing, func() *problem.Problem { return e.signature(candidates) })
+}
+
+func (e *explanation) signature(candidates []*jose.PublicKey) *problem.Problem {
+	search := pipeline.KeySearch{
+		Token: e.r.token, Issuer: e.r.claims.issuerText, Now: &e.r.In.Now,
+		Found: func(string) need.Step { return need.Done(nil) },
+	}
+	return search.Among(candidates).Problem
+}
+
+// claims is steps 7 to 9.
+func (e *explanation) claims() {
+	now := e.r.In.Now
+	c := &e.r.claims
+	e.check("7", "times", "", func() *problem.Problem { return c.times.Check(now, e.v.policy.Forgiven) })
+	e.check("8", "claims", "", func() *problem.Problem { return e.v.checkRequired(c, now) })
+	e.check("9", "audience", "", c.checkAudience)
+}
+
+// request is steps 10 and 11.
+func (e *explanation) request() {
+	target, body := "", ""
+	if !e.given.Target {
+		target = MissingTarget
+	}
+	if !e.given.Body {
+		body = MissingBody
+	}
+	bound := &e.r.claims.bound
+	e.check("10", "target", target, func() *problem.Problem { return e.v.place.CheckTarget(bound, &e.r.In.Received) })
+	e.check("11", "body", body, func() *problem.Problem { return bound.CheckBody(&e.r.In.Body, e.v.policy.MaxBody) })
+}
