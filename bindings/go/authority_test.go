@@ -192,16 +192,16 @@ func TestClientsAreInAFile(t *testing.T) {
 		status, _, _ := send(t, http.DefaultClient, request)
 		return status
 	}
-	if status := askWith("a secret of alice"); status != 200 {
+	if status := ask("a secret of alice"); status != 200 {
 		t.Fatal(status)
 	}
-	if status := askWith("a secret of alicf"); status != 401 {
+	if status := ask("a secret of alicf"); status != 401 {
 		t.Error(status)
 	}
 	// Another process replaces the client.
 	register(t, first, tallystick.Client{ClientID: "alice", Secret: "another of alice's", Scopes: []string{"read"}})
-	eventually(t, func() bool { return askWith("another of alice's") == 200 })
-	if status := askWith("a secret of alice"); status != 401 {
+	eventually(t, func() bool { return ask("another of alice's") == 200 })
+	if status := ask("a secret of alice"); status != 401 {
 		t.Error(status)
 	}
 	if text, err := os.ReadFile(filepath.Join(folder, "clients.json.2")); err != nil ||
