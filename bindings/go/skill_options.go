@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/core/authorizedkeys"
-	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/request"
 	"github.com/tallystick/tallystick/core/sealed"
@@ -323,15 +322,6 @@ func (d *documents) open(kind, baseURL, what string) (*storedDocument, error) {
 	}
 	return nil, wrongArgument("the %s of this agent lies in %s: give StoreKey, the key that it was encrypted with",
 		what, d.setting)
-}
-
-func coreClients(given []ClientConfig) []oauthclient.Config {
-	var clients []oauthclient.Config
-	for _, c := range given {
-		clients = append(clients, oauthclient.Config{ID: c.ClientID, SecretHash: c.SecretHash, PublicKey: c.PublicKey,
-			Scopes: c.Scopes, Namespaces: c.Namespaces, Trust: c.Trust, Targets: c.Targets})
-	}
-	return clients
 }
 
 // kmsOf reads a crypto.Signer.

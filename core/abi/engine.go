@@ -145,13 +145,6 @@ func signingBy(name, choice string) (pipeline.By, *problem.Problem) {
 	return 0, badConfig("%s must be core, host or external", name)
 }
 
-func checkRealm(realm string) *problem.Problem {
-	if err := limits.CheckRealm(realm); err != nil {
-		return badConfig("realm %s", err)
-	}
-	return nil
-}
-
 func openSigner(c *SignerConfig) (*request.Signer, *problem.Problem) {
 	by, p := signingBy("rsa of a signer", c.RSA)
 	if p != nil {
