@@ -162,7 +162,7 @@ func tokensOfGoAndOthers(t *testing.T, other *peer) {
 
 	var made string
 	other.must(&made, "token", alice.BaseURL(), []string{"read"})
-	if status, body := ask(t, a.URL+"/chat", made); status != 200 || !strings.HasSuffix(body, " agent hello") {
+	if status, body := askWith(t, a.URL+"/chat", made); status != 200 || !strings.HasSuffix(body, " agent hello") {
 		t.Error(status, body)
 	}
 	auth, err := alice.VerifyToken(t.Context(), made)
@@ -170,14 +170,14 @@ func tokensOfGoAndOthers(t *testing.T, other *peer) {
 		t.Error(auth, err)
 	}
 	other.must(&made, "token", "https://x.example", []string{"read"})
-	if status, _ := ask(t, a.URL+"/chat", made); status != 401 {
+	if status, _ := askWith(t, a.URL+"/chat", made); status != 401 {
 		t.Error(status)
 	}
 	other.must(&made, "bound", alice.BaseURL(), "POST", a.URL+"/bound", "hello")
-	if status, body := ask(t, a.URL+"/bound", made); status != 200 {
+	if status, body := askWith(t, a.URL+"/bound", made); status != 200 {
 		t.Error(status, body)
 	}
-	if status, _ := ask(t, a.URL+"/bound", made); status != 429 {
+	if status, _ := askWith(t, a.URL+"/bound", made); status != 429 {
 		t.Error(status)
 	}
 }

@@ -31,7 +31,7 @@ func TestASelfIssuedTokenIsTaken(t *testing.T) {
 		t.Error(alice)
 	}
 	made := token(t, alice, bob.BaseURL(), "read")
-	if status, body := ask(t, b.URL+"/chat", made); status != 200 || !strings.HasSuffix(body, " agent hello") {
+	if status, body := askWith(t, b.URL+"/chat", made); status != 200 || !strings.HasSuffix(body, " agent hello") {
 		t.Fatal(status, body)
 	}
 	if again := token(t, alice, bob.BaseURL(), "read"); again != made {
@@ -48,7 +48,7 @@ func TestASelfIssuedTokenIsTaken(t *testing.T) {
 		"broken":          {made[:len(made)-8] + "AAAAAAAA", 401, "invalid_signature"},
 		"no token at all": {"x", 401, "malformed_token"},
 	} {
-		if status, body := ask(t, b.URL+"/chat", refused.token); status != refused.status ||
+		if status, body := askWith(t, b.URL+"/chat", refused.token); status != refused.status ||
 			!strings.Contains(body, refused.says) {
 			t.Errorf("%s: %d %s", name, status, body)
 		}
@@ -117,10 +117,10 @@ func TestABoundTokenIsOneRequest(t *testing.T) {
 		return made
 	}
 	made := bound(b.URL+"/bound", "hello")
-	if status, body := ask(t, b.URL+"/bound", made); status != 200 {
+	if status, body := askWith(t, b.URL+"/bound", made); status != 200 {
 		t.Fatal(status, body)
 	}
-	if status, body := ask(t, b.URL+"/bound", made); status != 429 || !strings.Contains(body, "replay_detected") {
+	if status, body := askWith(t, b.URL+"/bound", made); status != 429 || !strings.Contains(body, "replay_detected") {
 		t.Error(status, body)
 	}
 	for name, refused := range map[string][2]string{
@@ -129,7 +129,7 @@ func TestABoundTokenIsOneRequest(t *testing.T) {
 		"not bound":    {token(t, alice, bob.BaseURL()), "invalid_claims"},
 		"other origin": {bound("https://x.example/bound", "hello"), "wrong_target"},
 	} {
-		if status, body := ask(t, b.URL+"/bound", refused[0]); status != 401 || !strings.Contains(body, refused[1]) {
+		if status, body := askWith(t, b.URL+"/bound", refused[0]); status != 401 || !strings.Contains(body, refused[1]) {
 			t.Errorf("%s: %d %s", name, status, body)
 		}
 	}
@@ -426,13 +426,13 @@ func TestAnUnusableSkillRefuses(t *testing.T) {
 	alice, _ := newAgent(t, tallystick.SkillOptions{})
 	closed, c := newAgent(t, tallystick.SkillOptions{})
 	made := token(t, alice, c.URL)
-	if status, _ := ask(t, c.URL+"/chat", made); status != 200 {
+	if status, _ := askWith(t, c.URL+"/chat", made); status != 200 {
 		t.Fatal(status)
 	}
 	if err := closed.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if status, _ := ask(t, c.URL+"/chat", made); status != 500 {
+	if status, _ := askWith(t, c.URL+"/chat", made); status != 500 {
 		t.Error(status)
 	}
 	if status, _, _ := exchange(t, "GET", c.URL+"/.well-known/jwks.json", "", ""); status != 500 {
@@ -455,11 +455,11 @@ func TestAnUnusableSkillRefuses(t *testing.T) {
 		_, _ = none.Close(), none.Stats()
 		s := newSite(t)
 		s.serve(none.Protect("read")(http.HandlerFunc(tellCaller)))
-		if status, _ := ask(t, s.URL, made); status != 500 {
+		if status, _ := askWith(t, s.URL, made); status != 500 {
 			t.Error(status)
 		}
 		s.serve(none.Endpoints())
-		if status, _ := ask(t, s.URL+"/auth/token", made); status != 500 {
+		if status, _ := askWith(t, s.URL+"/auth/token", made); status != 500 {
 			t.Error(status)
 		}
 	}
@@ -467,7 +467,7 @@ func TestAnUnusableSkillRefuses(t *testing.T) {
 	for _, handler := range []http.Handler{alice.Protect("read")(nil),
 		alice.Protect("a b")(http.HandlerFunc(tellCaller))} {
 		s.serve(handler)
-		if status, body := ask(t, s.URL, token(t, alice, alice.BaseURL())); status != 500 || strings.Contains(body, "a b") {
+		if status, body := askWith(t, s.URL, token(t, alice, alice.BaseURL())); status != 500 || strings.Contains(body, "a b") {
 			t.Error(status, body)
 		}
 	}
@@ -669,7 +669,7 @@ func TestManyAskAtOneTime(t *testing.T) {
 				return
 			}
 			for range 4 {
-				if status, body := ask(t, b.URL+"/chat", made); status != 200 {
+				if status, body := askWith(t, b.URL+"/chat", made); status != 200 {
 					t.Error(status, body)
 				}
 			}

@@ -143,7 +143,7 @@ func token(t *testing.T, skill *tallystick.Skill, target string, scopes ...strin
 }
 
 // ask sends a request with a token, and returns status and body.
-func ask(t *testing.T, url, token string) (int, string) {
+func askWith(t *testing.T, url, token string) (int, string) {
 	t.Helper()
 	status, body, _ := exchange(t, http.MethodPost, url, token, "hello")
 	return status, body
