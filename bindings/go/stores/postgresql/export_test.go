@@ -1,0 +1,6 @@
+package postgresql
+
+import "time"
+
+// SetClock has a store believe in another clock of this host.
+func (s *Store) SetClock(now func() time.Time) { s.now = now }
