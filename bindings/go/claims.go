@@ -40,11 +40,16 @@ type storeClaims struct {
 }
 
 func newStoreClaims(store Store, logger *slog.Logger) *storeClaims {
-	setting := fmt.Sprintf("store %T", store)
-	if named, ok := store.(fmt.Stringer); ok {
-		setting = named.String()
-	}
+	setting := settingOf(store)
 	return &storeClaims{store: store, setting: setting, trouble: &trouble{setting: setting, logger: logger}}
+}
+
+// settingOf says how a store was chosen, without its secret.
+func settingOf(store Store) string {
+	if named, ok := store.(fmt.Stringer); ok {
+		return named.String()
+	}
+	return fmt.Sprintf("store %T", store)
 }
 
 // start asks a store that can tell whether it can be used. Where that is not required of it, it
@@ -65,31 +70,35 @@ func (s *storeClaims) start(ctx context.Context, lost func(int64)) error {
 
 // claim is the last step of a verification.
 func (s *storeClaims) claim(ctx context.Context, n *need.Need) *problem.Problem {
+	if a := s.answer(ctx, n); a.Claim != pipeline.Claimed {
+		return pipeline.NotClaimed(n.Issuer, n.JTI, a).Problem
+	}
+	return nil
+}
+
+// answer is what the store says to a claim.
+func (s *storeClaims) answer(ctx context.Context, n *need.Need) need.Answer {
 	if s.open.Add(1) > maxClaims {
 		s.open.Add(-1)
-		return s.notClaimed(n, need.Answer{Claim: pipeline.Overloaded, Failed: fmt.Sprintf("%d claims wait for it", maxClaims)})
+		return need.Answer{Claim: pipeline.Overloaded, Failed: fmt.Sprintf("%d claims wait for it", maxClaims)}
 	}
 	claimed, err := s.ask(ctx, n)
 	if err != nil {
 		s.trouble.failed(err.Error())
 		s.tell()
-		return s.notClaimed(n, need.Answer{Claim: pipeline.Unavailable, Failed: err.Error()})
+		return need.Answer{Claim: pipeline.Unavailable, Failed: err.Error()}
 	}
 	s.trouble.over()
 	s.logNotices()
 	s.tell()
 	// The core compared the token with the loss when it asked, maybe before it was told.
 	if s.told.Load() != 0 && n.Now <= math.Float64frombits(s.toldAt.Load()) {
-		return s.notClaimed(n, need.Answer{Claim: pipeline.Unavailable, Failed: s.setting + " lost what it held during the request"})
+		return need.Answer{Claim: pipeline.Unavailable, Failed: s.setting + " lost what it held during the request"}
 	}
 	if !claimed {
-		return s.notClaimed(n, need.Answer{Claim: pipeline.Exists})
+		return need.Answer{Claim: pipeline.Exists}
 	}
-	return nil
-}
-
-func (s *storeClaims) notClaimed(n *need.Need, a need.Answer) *problem.Problem {
-	return pipeline.NotClaimed(n.Issuer, n.JTI, a).Problem
+	return need.Answer{Claim: pipeline.Claimed}
 }
 
 type claimAnswer struct {

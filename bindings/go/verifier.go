@@ -142,11 +142,15 @@ func (o *VerifierOptions) check(development bool) error {
 	case o.KeysDir == "" && o.Keys == nil:
 		return wrongArgument("KeysDir or Keys is missing: name the folder of callers' public keys, such as authorized_keys")
 	case o.Store == nil && !development:
-		return wrongArgument("Store is missing: choose where used tokens are remembered, by one of the packages " +
-			"stores/sqlite (the processes of one machine), stores/redis or stores/postgresql (many machines), " +
-			"or stores/memory (this process alone)")
+		return noStore()
 	}
 	return nil
+}
+
+func noStore() error {
+	return wrongArgument("Store is missing: choose where used tokens are remembered, by one of the packages " +
+		"stores/sqlite (the processes of one machine), stores/redis or stores/postgresql (many machines), " +
+		"or stores/memory (this process alone)")
 }
 
 func (o *VerifierOptions) policy(development bool) (request.Policy, *problem.Problem) {

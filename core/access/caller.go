@@ -20,8 +20,12 @@ type Caller struct {
 	Claims                       string // JSON text
 }
 
-// Accepted is a verified token: the ABI's answer as JSON.
-type Accepted struct{ JSON []byte }
+// Accepted is a verified token: who sent it, and the ABI's answer as JSON. The same caller may
+// be of many requests: it must not be changed.
+type Accepted struct {
+	JSON   []byte
+	Caller *Caller
+}
 
 func (r *verification) describe() *Caller {
 	c := r.claims

@@ -103,7 +103,7 @@ func (a *Agent) verifyAgain(known *remembered, in *Input) need.Step {
 	if p := missingScopes(in.RequiredScopes, known.granted); p != nil { //guard:again-scopes never
 		return need.Refuse(p.WithLog("%s; the caller is %s", p.Log, problem.Quote(known.caller.Name)))
 	}
-	return need.Done(&Accepted{JSON: known.answer})
+	return need.Done(&Accepted{known.answer, known.caller})
 }
 
 // decideIssuer is step 4.
@@ -319,7 +319,7 @@ func (r *verification) claimOnce(caller *Caller) need.Step {
 		return r.a.guard.ClaimLast(r.in.Now,
 			pipeline.Use{Issuer: r.claims.issuer.Text, JTI: r.claims.jti.Text, Times: &r.claims.times,
 				MaxLife: r.a.config.MaxLifetime},
-			func() need.Step { return need.Done(&Accepted{JSON: answer}) })
+			func() need.Step { return need.Done(&Accepted{answer, caller}) })
 	}
 	// Without iat the cap on the lifetime moves with the clock: judged each time.
 	if len(r.text) <= maxRemembered && r.claims.times.IssuedAt.There() {
@@ -327,7 +327,7 @@ func (r *verification) claimOnce(caller *Caller) need.Step {
 		r.a.verified.set(strings.Clone(r.text), &remembered{caller: caller, claims: r.claims, issuer: r.claims.issuer.Text,
 			keyID: r.keyID, local: r.local, answer: answer, granted: r.granted})
 	}
-	return need.Done(&Accepted{JSON: answer})
+	return need.Done(&Accepted{answer, caller})
 }
 
 // localKeys are the candidates among keys at hand.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tallystick/tallystick/core/access"
 	"github.com/tallystick/tallystick/core/limits"
 	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/problem"
@@ -20,19 +21,19 @@ import (
 
 // Defaults, in seconds and bytes.
 const (
-	DefaultTokenTTL     = 300
-	DefaultJWKSCacheTTL = 3600
-	DefaultLeeway       = 30
-	DefaultClockSkew    = 30
-	DefaultMaxLifetime  = 24 * 60 * 60
+	DefaultTokenTTL     = access.DefaultTokenTTL
+	DefaultJWKSCacheTTL = access.DefaultJWKSCacheTTL
+	DefaultLeeway       = access.DefaultLeeway
+	DefaultClockSkew    = access.DefaultClockSkew
+	DefaultMaxLifetime  = access.DefaultMaxLifetime
 	DefaultKeysDir      = "~/.webagents/keys"
 )
 
 // Bounds of numbers, in seconds and bytes: engine.open takes what config.read gives.
 const (
-	MaxTokenTTL = 24 * 60 * 60
-	MaxCacheTTL = 7 * 24 * 60 * 60
-	MaxLifetime = 365 * 24 * 60 * 60
+	MaxTokenTTL = access.MaxTTL
+	MaxCacheTTL = access.MaxCacheTTL
+	MaxLifetime = access.MaxLifetime
 
 	maxHostOptions = 100
 )
@@ -255,6 +256,30 @@ func (a *Access) Inactive() []Inactive {
 		list = append(list, Inactive{"robutler", reason})
 	}
 	return list
+}
+
+// Options returns what an identity is compiled from, for hosts that call packages.
+func (a *Access) Options() access.Options {
+	cacheTTL, maxBody := float64(a.JWKSCacheTTL), int(a.MaxBody)
+	o := access.Options{
+		Authority: a.Authority, AgentID: a.AgentID, BaseURL: a.BaseURL, TokenTTL: &a.TokenTTL,
+		AllowedScopes: a.AllowedScopes, Allow: a.Allow, Deny: a.Deny, AcceptFrom: string(a.AcceptFrom),
+		TalkTo: string(a.TalkTo), JWKSCacheTTL: &cacheTTL, Google: a.Google != nil, ClientID: a.ClientID,
+		ClientSecret: a.ClientSecret, ClientKey: a.ClientKey, Audience: a.Audience, JWKSURI: a.JWKSURI,
+		Issuer: a.Issuer, DevMode: a.DevMode, Leeway: &a.Leeway, ClockSkew: &a.ClockSkew,
+		MaxLifetime: &a.MaxLifetime, MaxBody: &maxBody, RequireBinding: a.RequireBinding, Realm: &a.Realm,
+	}
+	for _, issuer := range a.TrustedIssuers {
+		o.TrustedIssuers = append(o.TrustedIssuers, trust.Issuer(issuer))
+	}
+	if a.Robutler != nil {
+		o.Robutler = &access.Credentials{ClientID: a.Robutler.ClientID, ClientSecret: a.Robutler.ClientSecret}
+	}
+	if a.MaxBuffered != 0 {
+		size := int(a.MaxBuffered)
+		o.MaxBuffered = &size
+	}
+	return o
 }
 
 // trust returns whom the agent believes.

@@ -1,0 +1,154 @@
+package tallystick
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/tallystick/tallystick/core/access"
+	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/problem"
+)
+
+// TokenEndpoint is a [Skill] or an [Authority]: whoever publishes keys and gives tokens.
+type TokenEndpoint interface {
+	// Endpoints returns the handler of the discovery document, the key set and the token endpoint.
+	Endpoints() http.Handler
+}
+
+// endpointPaths are those that the core answers.
+var endpointPaths = []string{
+	"/.well-known/openid-configuration", "/.well-known/jwks.json", "/auth/token", "/api/auth/jwks", "/api/auth/token",
+}
+
+// Endpoints returns the handler of the discovery document, the key set and the token endpoint. It
+// takes their paths as they are, and below the path of the agent's own URL: mount it at the root
+// of that URL's server, or where the prefix is stripped. Other paths are 404.
+func (s *Skill) Endpoints() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.usable(skillMaker); err != nil {
+			s.answerUnusable(w, r, err)
+			return
+		}
+		s.policy.refresh(s)
+		s.serve(w, r)
+	})
+}
+
+func (s *Skill) answerUnusable(w http.ResponseWriter, r *http.Request, e *Error) {
+	logRefusal(r.Context(), s.log(), e)
+	writeResponse(w, e.Response)
+}
+
+// Endpoints returns one handler of several endpoints by name, each below /{name}/. A name is one
+// segment of a path. Errors: [ErrInvalidArgument].
+func Endpoints(byName map[string]TokenEndpoint) (http.Handler, error) {
+	handlers := map[string]http.Handler{}
+	for name, endpoint := range byName {
+		if name == "" || strings.Contains(name, "/") {
+			return nil, wrongArgument("Endpoints: %q is no name: it is one segment of a path, without a slash", name)
+		}
+		if endpoint == nil {
+			return nil, wrongArgument("Endpoints: %q is nil", name)
+		}
+		handlers[name] = endpoint.Endpoints()
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		handler := handlers[name]
+		if handler == nil {
+			http.NotFound(w, r)
+			return
+		}
+		http.StripPrefix("/"+name, handler).ServeHTTP(w, r)
+	}), nil
+}
+
+// endpointOf returns which of the endpoints a path means; "" for none.
+func (i *identity) endpointOf(path string) string {
+	for _, endpoint := range endpointPaths {
+		if path == endpoint {
+			return endpoint
+		}
+	}
+	own, err := url.Parse(i.agent().BaseURL())
+	if err != nil {
+		return ""
+	}
+	below, found := strings.CutPrefix(path, strings.TrimSuffix(own.EscapedPath(), "/"))
+	if !found {
+		return ""
+	}
+	for _, endpoint := range endpointPaths {
+		if below == endpoint {
+			return endpoint
+		}
+	}
+	return ""
+}
+
+// serve answers one request, or says that there is nothing.
+func (i *identity) serve(w http.ResponseWriter, r *http.Request) {
+	path := i.endpointOf(r.URL.EscapedPath())
+	if path == "" {
+		http.NotFound(w, r)
+		return
+	}
+	asked := &access.HTTPRequest{
+		Method: r.Method, Path: path, Authorization: r.Header["Authorization"],
+		ContentType: r.Header.Get("Content-Type"), IfNoneMatch: r.Header.Get("If-None-Match"),
+	}
+	body := &heldBody{request: r, budget: i.forms}
+	defer body.release()
+	if r.Method == http.MethodPost && strings.HasSuffix(path, "/token") {
+		received := body.answer(access.MaxForm)
+		if received.Unavailable {
+			e := refused(problem.New(problem.BodyUnavailable, "").WithLog("something read the token request's body before: "+
+				"put the endpoints before what reads bodies"), i.realm)
+			logRefusal(r.Context(), i.logger, e)
+			writeResponse(w, e.Response)
+			return
+		}
+		asked.Body, asked.BodyTooLarge = received.Bytes, received.TooLarge
+		asked.BodyMalformed, asked.Overloaded = received.Malformed, received.Overloaded
+	}
+	i.refresh(r.Context())
+	asked.Now = secondsOf(time.Now())
+	i.respond(w, r, i.agent().Serve(asked))
+}
+
+func (i *identity) respond(w http.ResponseWriter, r *http.Request, step need.Step) {
+	result, p, _ := i.run(r.Context(), step, nil)
+	if p != nil && p.Code == problem.Overloaded {
+		overloaded := i.agent().Overloaded(p)
+		result, p = overloaded.Result, overloaded.Problem
+	}
+	served, ok := result.(*access.Served)
+	if p != nil || !ok {
+		e := refused(orInternal(p), i.realm)
+		logRefusal(r.Context(), i.logger, e)
+		writeResponse(w, e.Response)
+		return
+	}
+	if served.Log != "" {
+		level := slog.LevelInfo
+		if served.Level == "warning" {
+			level = slog.LevelWarn
+		}
+		i.logger.Log(r.Context(), level, served.Log)
+	}
+	if served.Response == nil {
+		http.NotFound(w, r)
+		return
+	}
+	writeResponse(w, served.Response)
+}
+
+func orInternal(p *problem.Problem) *problem.Problem {
+	if p == nil {
+		return problem.New(problem.Internal, "")
+	}
+	return p
+}

@@ -1,0 +1,188 @@
+package tallystick_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	tallystick "github.com/tallystick/tallystick/bindings/go"
+)
+
+// skillStore remembers used tokens of one process, without expiry.
+type skillStore struct {
+	lock sync.Mutex
+	used map[string]bool
+}
+
+func (s *skillStore) Claim(_ context.Context, id string, _ int64) (bool, error) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	if s.used == nil {
+		s.used = map[string]bool{}
+	}
+	if s.used[id] {
+		return false, nil
+	}
+	s.used[id] = true
+	return true, nil
+}
+
+// skillLog gathers what is logged.
+type skillLog struct {
+	lock sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *skillLog) Write(p []byte) (int, error) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *skillLog) String() string {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.text.String()
+}
+
+func (l *skillLog) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+// site is a server whose handler is made after it, since the URL is in what it serves.
+type site struct {
+	*httptest.Server
+	handler atomic.Pointer[http.Handler]
+	seen    atomic.Int64
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.seen.Add(1)
+		handler := s.handler.Load()
+		if handler == nil {
+			http.NotFound(w, r)
+			return
+		}
+		(*handler).ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *site) serve(handler http.Handler) { s.handler.Store(&handler) }
+
+// newAgent returns an agent whose handler tells who called; its endpoints are at its root.
+func newAgent(t *testing.T, options tallystick.SkillOptions, scopes ...string) (*tallystick.Skill, *site) {
+	t.Helper()
+	s := newSite(t)
+	if options.BaseURL == "" {
+		options.BaseURL = s.URL
+	}
+	skill := newTestSkill(t, options)
+	mux := http.NewServeMux()
+	mux.Handle("/", skill.Endpoints())
+	mux.Handle("/chat", skill.Protect(scopes...)(http.HandlerFunc(tellCaller)))
+	mux.Handle("/agents/bob/chat", skill.Protect(scopes...)(http.HandlerFunc(tellCaller)))
+	mux.Handle("/bound", skill.ProtectBound(scopes...)(http.HandlerFunc(tellCaller)))
+	s.serve(mux)
+	return skill, s
+}
+
+func newTestSkill(t *testing.T, options tallystick.SkillOptions) *tallystick.Skill {
+	t.Helper()
+	if options.KeysDir == "" {
+		options.KeysDir = filepath.Join(t.TempDir(), "keys")
+	}
+	if options.Store == nil {
+		options.Store = &skillStore{}
+	}
+	if options.Logger == nil {
+		options.Logger = new(skillLog).logger()
+	}
+	options.DevMode = true
+	skill, err := tallystick.NewSkill(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { skill.Close() })
+	return skill
+}
+
+func tellCaller(w http.ResponseWriter, r *http.Request) {
+	auth, ok := tallystick.AuthFrom(r.Context())
+	if !ok {
+		http.Error(w, "nobody", http.StatusInternalServerError)
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("X-Scopes", strings.Join(auth.Scopes, " "))
+	io.WriteString(w, auth.Name+" "+auth.IssuerType+" "+string(body))
+}
+
+func token(t *testing.T, skill *tallystick.Skill, target string, scopes ...string) string {
+	t.Helper()
+	made, err := skill.Token(t.Context(), target, scopes...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// ask sends a request with a token, and returns status and body.
+func ask(t *testing.T, url, token string) (int, string) {
+	t.Helper()
+	status, body, _ := exchange(t, http.MethodPost, url, token, "hello")
+	return status, body
+}
+
+func exchange(t *testing.T, method, url, token, body string) (int, string, http.Header) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	return send(t, http.DefaultClient, request)
+}
+
+func send(t *testing.T, client *http.Client, request *http.Request) (int, string, http.Header) {
+	t.Helper()
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(content), response.Header
+}
+
+func mustBe(t *testing.T, err error, want *tallystick.Error, words ...string) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("%v, want %s", err, want.Code)
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("%q does not say %q", err, word)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+"""One agent or authority of the Python package, for tests of the Go package.
+
+Reads a JSON array from each line of stdin, the name of a task and its arguments, and answers each
+with one line: {"ok": ...}, or {"error": code}.
+"""
+
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tallystick import Authority, AuthSkill
+from tallystick.errors import TallystickError
+
+endpoint = None
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        served = endpoint.serve(
+            self.command,
+            self.path.partition("?")[0],
+            authorization=self.headers.get_all("authorization") or [],
+            content_type=self.headers.get("content-type", ""),
+            body=body,
+        )
+        self.send_response(404 if served is None else served.status)
+        content = b"" if served is None else served.body.encode()
+        headers = {} if served is None else dict(served.headers)
+        headers["content-length"] = str(len(content))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = answer
+
+    def log_message(self, *_):
+        pass
+
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+url = f"http://127.0.0.1:{server.server_port}"
+
+
+def agent(options):
+    global endpoint
+    options = {"base_url": url, "dev_mode": True, "store": "memory:", **options}
+    endpoint = AuthSkill(**options)
+    return url
+
+
+def authority(options):
+    global endpoint
+    endpoint = Authority(url, store="memory:", **options)
+    return url
+
+
+def token(target, scopes):
+    return endpoint.authorize(target, scopes)["Authorization"].removeprefix("Bearer ")
+
+
+def bound(target, method, to, body):
+    headers = endpoint.authorize(target, method=method, url=to, body=body, bind=True)
+    return headers["Authorization"].removeprefix("Bearer ")
+
+
+def verify(made):
+    return endpoint.verify_token(made).to_dict()
+
+
+def verify_request(made, method, path, body):
+    return endpoint.verify(
+        "Bearer " + made, method=method, path=path, body=body.encode()
+    ).to_dict()
+
+
+def register(client_id, options):
+    return endpoint.register_client(client_id, **options).client_secret
+
+
+def register_many(prefix, count, key):
+    for number in range(count):
+        endpoint.register_client(f"{prefix}{number}", public_key=key, scopes=["read"])
+
+
+def clients():
+    return [client.client_id for client in endpoint.list_clients()]
+
+
+def revoke_many(count):
+    return [endpoint.rotate_keys(revoke=True)["active"] for _ in range(count)]
+
+
+tasks = [agent, authority, token, bound, verify, verify_request, register, register_many, clients]
+by_name = {task.__name__: task for task in [*tasks, revoke_many]}
+for line in sys.stdin:
+    name, *arguments = json.loads(line)
+    try:
+        said = {"ok": by_name[name](*arguments)}
+    except TallystickError as refused:
+        said = {"error": refused.code, "message": refused.message}
+    print(json.dumps(said), flush=True)
