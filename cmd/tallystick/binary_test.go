@@ -3,26 +3,53 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
 
-// binary builds the command as it is released.
-func binary(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "tallystick")
+// built is the command as it is released, and what the build said where it failed. It is linked
+// once for all tests, which takes seconds.
+var built = sync.OnceValues(func() (path string, err error) {
+	folder, err := os.MkdirTemp("", "tallystick-*")
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(folder, "tallystick")
 	if runtime.GOOS == "windows" {
 		path += ".exe"
 	}
 	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, ".")
 	build.Dir, build.Env = source, append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v %s", err, said)
+		return path, fmt.Errorf("%w: %s", err, said)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if wasBuilt {
+		path, _ := built()
+		_ = os.RemoveAll(filepath.Dir(path)) // a folder of temporary files: the system's to tidy up
+	}
+	os.Exit(code)
+}
+
+var wasBuilt bool
+
+func binary(t *testing.T) string {
+	t.Helper()
+	wasBuilt = true
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
 }
