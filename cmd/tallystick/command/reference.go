@@ -25,7 +25,8 @@ var rules = []string{
 	"Private keys and tokens are read from files or standard input. They are no arguments: other users " +
 		"see the arguments of a command, and shells keep them.",
 	"Two sources of one thing, and two things from standard input, are wrong usage.",
-	"An error is one line with what to do. Nothing is half written, and no file is overwritten.",
+	"An error is one line with what to do. Nothing is half written: `keys new` and `keys add` never " +
+		"overwrite a file, `keys rotate` and `keys revoke` replace or remove one at once.",
 	"Colours appear on a terminal alone, and not where `NO_COLOR` is set.",
 	"`HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are honoured.",
 }
