@@ -273,3 +273,9 @@ func leaksPrivate(t *testing.T, key *jose.PrivateKey, text string) bool {
 	}
 	return strings.Contains(text, "PRIVATE KEY-----")
 }
+
+// jsonOf decodes a part of a token.
+func jsonOf(part string) (string, error) {
+	text, err := base64.RawURLEncoding.DecodeString(part)
+	return string(text), err
+}

@@ -50,6 +50,7 @@ func (d *diagnoses) anyProblem() bool {
 // examined is what doctor was told to look at.
 type examined struct {
 	url, keysDir, baseURL string
+	store                 string
 	issuers               []string
 }
 
@@ -59,8 +60,8 @@ func (a *app) doctor() *cobra.Command {
 		Use:   "doctor",
 		Short: "Look for what would make an agent refuse good calls",
 		Long: "Look for what would make an agent refuse good calls, and say for each problem what to do: a clock " +
-			"that is off, a folder of keys with problems, a wrong base URL, an issuer whose keys cannot be " +
-			"fetched. Only what is named is looked at. A problem ends the command with exit code 3.",
+			"that is off, a folder of keys with problems, a store that cannot be used, a wrong base URL, an " +
+			"issuer whose keys cannot be fetched. Only what is named is looked at. A problem ends the command with exit code 3.",
 		Example: "tallystick doctor --keys-dir authorized_keys --url https://agent.example.com/",
 		Args:    takes(0, 0),
 		RunE:    func(c *cobra.Command, _ []string) error { return a.runDoctor(c.Context(), e) },
@@ -69,13 +70,21 @@ func (a *app) doctor() *cobra.Command {
 	flags.StringVar(&e.url, "url", "", "compare the clock with the one of the server at `URL`")
 	flags.StringVar(&e.keysDir, "keys-dir", "", "look for problems of the folder `DIR` of callers' public keys")
 	flags.StringVar(&e.baseURL, "base-url", "", "look whether `URL` can be an agent's base URL, and is reached")
+	flags.StringVar(&e.store, "store", "", "look whether the store of used tokens can be used: `@FILE|-|URL`, "+
+		"as the file where the URL has a password")
 	flags.StringArrayVar(&e.issuers, "issuer", nil, "look for the keys of the issuer `URL`; may be given more than once")
 	return c
 }
 
 func (a *app) runDoctor(ctx context.Context, e examined) error {
-	if e.url == "" && e.keysDir == "" && e.baseURL == "" && len(e.issuers) == 0 {
-		return wrongUsage("name what to look at: --url, --keys-dir, --base-url or --issuer")
+	if e.url == "" && e.keysDir == "" && e.store == "" && e.baseURL == "" && len(e.issuers) == 0 {
+		return wrongUsage("name what to look at: --url, --keys-dir, --store, --base-url or --issuer")
+	}
+	if e.store != "" {
+		var err error
+		if e.store, err = a.storeURL(e.store); err != nil {
+			return err
+		}
 	}
 	d := &diagnoses{Checks: []diagnosis{}}
 	if e.url != "" {
@@ -83,6 +92,9 @@ func (a *app) runDoctor(ctx context.Context, e examined) error {
 	}
 	if e.keysDir != "" {
 		checkFolder(d, e.keysDir)
+	}
+	if e.store != "" {
+		a.checkStore(ctx, d, e.store)
 	}
 	if e.baseURL != "" {
 		a.checkBaseURL(ctx, d, e.baseURL)

@@ -20,6 +20,7 @@ type judgement struct {
 	Log     string       `json:"log,omitempty"`
 	Token   decoded      `json:"token"`
 	Steps   []step       `json:"steps"`
+	Caller  *verified    `json:"caller,omitempty"` // of an access token
 
 	now time.Time
 }
@@ -96,6 +97,11 @@ func judge(token string, now time.Time, findings []request.Finding) *judgement {
 
 func (j *judgement) words(p *printer) {
 	j.wordsOfToken(p)
+	if len(j.Steps) == 0 {
+		p.WriteString("\n")
+		j.wordsOfAccess(p)
+		return
+	}
 	p.line("\nchecks, in the order of an agent that takes signed requests")
 	if slices.ContainsFunc(j.Token.claims, func(m member) bool { return m.name == "aud" }) {
 		p.line("  (a token with an aud is an access token, which other agents take)")
@@ -107,6 +113,17 @@ func (j *judgement) words(p *printer) {
 	p.table("  ", rows)
 	p.WriteString("\n")
 	j.wordsOfVerdict(p)
+}
+
+// wordsOfAccess is the verdict on an access token: the first thing that is wrong with it.
+func (j *judgement) wordsOfAccess(p *printer) {
+	if c := j.Caller; c != nil {
+		p.line(p.paint(green, "accepted")+": it is from %s (issuer %s, scopes %s)",
+			c.Name, c.Issuer, strings.Join(c.Scopes, " "))
+		return
+	}
+	reason := step{Code: j.Code, Message: j.Message, Log: j.Log}.reason()
+	p.line(p.paint(red, "refused")+": %s", reason)
 }
 
 func (s step) reason() string {
@@ -131,7 +148,8 @@ func (j *judgement) wordsOfToken(p *printer) {
 }
 
 func (j *judgement) signatureIsGood() bool {
-	return slices.ContainsFunc(j.Steps, func(s step) bool { return s.Name == "signature" && s.Outcome == "ok" })
+	isGood := func(s step) bool { return s.Name == "signature" && s.Outcome == "ok" }
+	return j.Caller != nil || slices.ContainsFunc(j.Steps, isGood)
 }
 
 func (j *judgement) table(p *printer, heading string, members []member) {

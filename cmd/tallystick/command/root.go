@@ -47,7 +47,8 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return wrongUsage("%.100s: see `%s --help`", err, c.CommandPath())
 	})
-	root.AddCommand(a.keys(), a.sign(), a.request(), a.inspect(), a.verify(), a.doctor(), a.version(), a.completion())
+	root.AddCommand(a.keys(), a.sign(), a.request(), a.token(), a.inspect(), a.verify())
+	root.AddCommand(a.doctor(), a.version(), a.completion())
 	wrapHelp(root)
 	return root
 }

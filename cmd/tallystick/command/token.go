@@ -1,84 +1,177 @@
 package command
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tallystick/tallystick/core/jose"
-	"github.com/tallystick/tallystick/core/strictjson"
+	tallystick "github.com/tallystick/tallystick/bindings/go"
+	"github.com/tallystick/tallystick/bindings/go/stores/memory"
+	"github.com/tallystick/tallystick/core/problem"
 )
 
-// looksLikeToken recognizes a compact JWT: a base64url of a JSON object, and dots.
-func looksLikeToken(text string) bool {
-	text = strings.TrimPrefix(strings.TrimSpace(text), "Bearer ")
-	return strings.HasPrefix(text, "eyJ") && strings.Count(text, ".") >= 2
+// wantedToken is what token was told.
+type wantedToken struct {
+	target, config      string
+	authority, agent    string
+	secret, key, folder string
+	scopes              []string
 }
 
-func tokenAsArgument(c *cobra.Command) error {
-	return wrongUsage("a token is no argument of `%s`, since other users see arguments and shells keep them: "+
-		"give it on standard input, or as @FILE", c.CommandPath())
+// issuedToken is an access token, and until when it is good.
+type issuedToken struct {
+	Token   string     `json:"token"`
+	Target  string     `json:"target"`
+	Issuer  string     `json:"issuer"`
+	Expires *time.Time `json:"expires_at,omitempty"`
 }
 
-// tokenOf reads a token from @FILE, or standard input without one. What stands around it in a
-// header may be there.
-func (a *app) tokenOf(args []string) (string, error) {
-	name := standardInput
-	if len(args) == 1 && args[0] != standardInput {
-		file, isFile := strings.CutPrefix(args[0], "@")
-		if !isFile || file == "" {
-			return "", wrongUsage("%.40q is not read: write @FILE, or give the token on standard input", args[0])
-		}
-		name = file
+func (i *issuedToken) words(p *printer) { p.line("%s", i.Token) }
+
+func (a *app) token() *cobra.Command {
+	w := wantedToken{}
+	c := &cobra.Command{
+		Use:   "token --target URL",
+		Short: "Get an access token for an agent",
+		Long: "Get an access token for an agent, from an authority or signed by the agent's own key ring, and write it " +
+			"to standard output. Who asks is said by a configuration file, or by --agent with --authority and a " +
+			"secret or key, or by --agent with the folder of its key ring.",
+		Example: "tallystick token --target @bob --authority https://portal.example.com \\\n" +
+			"  --agent @alice --client-secret secret.txt",
+		Args: takes(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error { return a.runToken(c.Context(), w) },
 	}
-	const around = 1 << 10 // bytes for what may stand around it
-	text, err := a.read("the token", name, jose.MaxToken+around)
+	flags := c.Flags()
+	flags.StringVar(&w.target, "target", "", "the agent that the token is for: a `URL` or @name")
+	flags.StringArrayVar(&w.scopes, "scope", nil, "a `SCOPE` of the token; may be given more than once")
+	flags.StringVar(&w.config, "config", "", "a `FILE` with the agent's configuration, in JSON")
+	flags.StringVar(&w.agent, "agent", "", "who asks: the agent's own `URL` or @name")
+	flags.StringVar(&w.authority, "authority", "", "the `URL` of the authority that signs")
+	flags.StringVar(&w.secret, "client-secret", "", "a `FILE` with the secret at the authority, or - for standard input")
+	flags.StringVar(&w.key, "client-key", "", "a `FILE` with the private key at the authority, or - for standard input")
+	flags.StringVar(&w.folder, "keys-dir", "", "the folder `DIR` of the agent's key ring, where no authority signs; the ring is made "+
+		"where it is missing")
+	return c
+}
+
+func (a *app) runToken(ctx context.Context, w wantedToken) error {
+	if err := w.check(); err != nil {
+		return err
+	}
+	skill, err := a.skillFor(w)
 	if err != nil {
-		return "", err
+		return err
 	}
-	token := strings.TrimSpace(string(text))
-	for _, prefix := range []string{"authorization:", "bearer "} {
-		if len(token) >= len(prefix) && strings.EqualFold(token[:len(prefix)], prefix) {
-			token = strings.TrimSpace(token[len(prefix):])
+	defer skill.Close()
+	defer a.wait(skill.Issuer())()
+	token, err := skill.Token(ctx, w.target, w.scopes...)
+	if err != nil {
+		return notIssued(err)
+	}
+	issued := &issuedToken{Token: token, Target: w.target, Issuer: skill.Issuer()}
+	for _, m := range decode(token).claims {
+		if at, ok := momentOf(m.seconds); m.name == "exp" && m.isTime && ok {
+			issued.Expires = &at
+			a.say("good until %s", inWords(m.seconds, a.Now()))
 		}
 	}
-	if token == "" {
-		return "", unusable("the token is missing: give it on standard input, or as @FILE")
+	return a.show(issued)
+}
+
+func (w *wantedToken) check() error {
+	alone := w.agent + w.authority + w.secret + w.key + w.folder
+	switch {
+	case w.target == "":
+		return wrongUsage("--target is missing: name the agent that the token is for")
+	case w.config != "" && alone != "":
+		return wrongUsage("--config says who asks: leave out --agent, --authority, --client-secret, " +
+			"--client-key and --keys-dir")
+	case w.config != "":
+	case w.agent == "":
+		return wrongUsage("say who asks: by --config FILE, or by --agent")
+	case w.authority == "" && w.folder == "":
+		return wrongUsage("say who signs: --authority URL, or --keys-dir DIR with the agent's own key ring")
+	case w.authority != "" && w.folder != "":
+		return wrongUsage("give --authority or --keys-dir, not both: one of them signs")
+	case w.authority != "" && (w.secret == "") == (w.key == ""):
+		return wrongUsage("give --client-secret or --client-key: one of them, which the authority knows")
+	case w.authority == "" && w.secret+w.key != "":
+		return wrongUsage("--client-secret and --client-key are for an --authority")
 	}
-	return token, nil
+	return nil
 }
 
-// member is one of a token's, as it is written.
-type member struct {
-	name, raw, text string
-	seconds         float64
-	isTime          bool
-}
-
-// membersOf reads a part of a token; nil where it is no strict JSON object.
-func membersOf(part string) []member {
-	var all []member
-	object := strictjson.Read(part)
-	for object.Next() {
-		m := member{name: strings.Clone(object.Name), raw: strings.Clone(object.Raw), text: strings.Clone(object.Text)}
-		switch object.Name {
-		case "exp", "iat", "nbf":
-			m.seconds, m.isTime = object.Seconds()
+func (a *app) skillFor(w wantedToken) (*tallystick.Skill, error) {
+	store, err := memory.New(memory.Options{})
+	if err != nil {
+		return nil, err
+	}
+	o := tallystick.SkillOptions{
+		BaseURL: w.agent, Authority: w.authority, KeysDir: w.folder, AllowedScopes: w.scopes,
+		Store: store, Logger: slog.New(slog.DiscardHandler), DevMode: isLocalURL(w.authority),
+	}
+	if w.config != "" {
+		o.AllowedScopes = nil
+		skill, err := tallystick.SkillFromFile(w.config, o)
+		return skill, configured(err)
+	}
+	if w.secret != "" {
+		text, err := a.keyText("--client-secret", w.secret)
+		if err != nil {
+			return nil, err
 		}
-		all = append(all, m)
+		o.ClientSecret = strings.TrimSpace(string(text))
 	}
-	if object.Err() != nil {
+	if w.key != "" {
+		text, err := a.keyText("--client-key", w.key)
+		if err != nil {
+			return nil, err
+		}
+		o.ClientKey = string(text)
+	}
+	skill, err := tallystick.NewSkill(o)
+	return skill, configured(err)
+}
+
+// configured words what is wrong with who asks.
+func configured(err error) error {
+	var e *tallystick.Error
+	switch {
+	case err == nil:
 		return nil
+	case errors.As(err, &e):
+		return unusable("%s", e.Message)
 	}
-	return all
+	return unusable("%s", err)
 }
 
-// partsOf decodes header and payload, whatever they say; "" for what cannot be decoded.
-func partsOf(token string) (header, payload string, signature int) {
-	first, rest, _ := strings.Cut(token, ".")
-	second, third, _ := strings.Cut(rest, ".")
-	h, _ := jose.Decode64(first)
-	p, _ := jose.Decode64(second)
-	s, _ := jose.Decode64(third)
-	return string(h), string(p), len(s)
+// notIssued gives the error of a token that was not issued the exit code of its kind.
+func notIssued(err error) error {
+	var e *tallystick.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	message := e.Message
+	if e.Log != "" {
+		message += " (" + e.Log + ")"
+	}
+	switch e.Code {
+	case problem.TokenUnavailable:
+		return failed(exitNetwork, "%s: see whether the authority runs", message)
+	case problem.TokenRefused:
+		return failed(exitRefused, "%s: see with the authority whether it knows this client and its scopes", message)
+	case problem.TrustDenied:
+		return failed(exitRefused, "%s: talk_to of the configuration does not allow it", message)
+	}
+	return explained("--target or --scope", err)
+}
+
+// isLocalURL: what is sent there by http does not leave this machine.
+func isLocalURL(address string) bool {
+	u, err := checkURL("", address)
+	return err == nil && isLoopback(u.Host)
 }

@@ -16,6 +16,7 @@ type verification struct {
 	keys, keysDir, issuer string
 	method, url, body     string
 	bodyGiven             bool
+	audience, issuerType  string // of an access token
 	requireTarget         bool
 	leeway, clockSkew     time.Duration
 }
@@ -27,20 +28,34 @@ func (a *app) verify() *cobra.Command {
 		Short: "Verify a token with a key or a folder of keys, as an agent would",
 		Long: "Verify a token of a signed request with a caller's key or a folder of keys, as an agent would, and " +
 			"say what is wrong with it in the order in which an agent decides. Method and URL, and the body, are " +
-			"compared where they are given. Whether the token was used before only the agent knows. The token " +
+			"compared where they are given. Whether the token was used before only the agent knows. With --audience " +
+			"an access token is verified instead, with the keys of --keys or those that its issuer publishes. The token " +
 			"comes from standard input or a file, and is never shown whole.",
 		Example: "tallystick verify @token.txt --keys-dir authorized_keys \\\n" +
 			"  --method POST --url https://agent.example.com/agent --body @query.json",
 		Args: takes(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			v.bodyGiven = c.Flags().Changed("body")
+			if v.audience != "" {
+				if !c.Flags().Changed("clock-skew") {
+					v.clockSkew = 0 // the default of access tokens
+				}
+				return a.runVerifyAccess(c.Context(), v, args)
+			}
+			if c.Flags().Changed("issuer-type") {
+				return wrongUsage("--issuer-type is for access tokens: give --audience, too")
+			}
 			return a.runVerify(v, args)
 		},
 	}
 	flags := c.Flags()
 	flags.StringVar(&v.keys, "keys", "", "the caller's public key: a `FILE` with PEM, a JWK or a JWKS")
 	flags.StringVar(&v.keysDir, "keys-dir", "", "an agent's folder `DIR` of callers' public keys")
-	flags.StringVar(&v.issuer, "issuer", "", "with --keys: whose key it is, an `ID` (default: whom the token names)")
+	flags.StringVar(&v.issuer, "issuer", "", "with --keys: whose key it is, an `ID` (default: whom the token names); "+
+		"with --audience: the URL of the issuer that is trusted")
+	flags.StringVar(&v.audience, "audience", "", "verify an access token for the agent with this `URL`")
+	flags.StringVar(&v.issuerType, "issuer-type", "agent", "with --audience: what the issuer is, a `TYPE` of agent, "+
+		"portal and user")
 	flags.StringVar(&v.method, "method", "", "the request's `METHOD`; with --url")
 	flags.StringVar(&v.url, "url", "", "the request's `URL`, as its client sees it; with --method")
 	flags.StringVar(&v.body, "body", "", "the request's body: `@FILE|-|TEXT`")
