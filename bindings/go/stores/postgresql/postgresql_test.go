@@ -502,7 +502,7 @@ func TestAServerThatHangsAndIsKilledAndRestarted(t *testing.T) {
 	check.MustClaim(t, store, id, false)
 	for _, end := range []string{"kill", "stop"} {
 		server.Must(end)
-		check.Say(t, check.Refusal(t, store), "refused): see whether the server runs, whether host and port are right")
+		check.Fails(t, store, "refused): see whether the server runs, whether host and port are right")
 		server.Must("start")
 		check.Answers(t, store)
 		check.MustClaim(t, store, id, false)

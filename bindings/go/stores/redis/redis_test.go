@@ -154,7 +154,7 @@ func TestSeesARestart(t *testing.T) {
 	check.MustClaim(t, store, id, true)
 	before := time.Now()
 	server.Must("kill")
-	check.Say(t, check.Refusal(t, store), "refused): see whether the server runs, and whether host and port")
+	check.Fails(t, store, "refused): see whether the server runs, and whether host and port")
 	server.Must("start")
 	// The first answer over a new connection knows of the loss.
 	check.MustClaim(t, store, id, true)

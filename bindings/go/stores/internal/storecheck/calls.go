@@ -52,6 +52,21 @@ func Answers(t testing.TB, store tallystick.Store) {
 	}
 }
 
+// Fails waits until claims are refused with a text that holds a part: right after its end a server's
+// connections may still be there.
+func Fails(t testing.TB, store tallystick.Store, part string) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		said := Refusal(t, store)
+		if strings.Contains(said, part) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%q does not say %q", said, part)
+		}
+	}
+}
+
 // WinnersOf64 returns how many of 64 at once are told true.
 func WinnersOf64(t testing.TB, try func() (bool, error)) (winners int) {
 	t.Helper()
