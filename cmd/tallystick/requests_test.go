@@ -208,7 +208,7 @@ func TestHowSignAndRequestAreUsed(t *testing.T) {
 		{2, "dot segment", []string{"sign", "GET", url + "a/../b", "--key", "alice.pem", "--issuer", "alice"}},
 		{2, "ttl must be from 1", sign("--ttl", "48h")},
 		{2, "whole seconds", sign("--ttl", "1500ms")},
-		{2, "issuer must have", []string{"sign", "GET", url, "--key", "alice.pem", "--issuer", "a\x07"}},
+		{2, "Issuer must have", []string{"sign", "GET", url, "--key", "alice.pem", "--issuer", "a\x07"}},
 		{2, "both read from standard input", []string{"sign", "GET", url, "--key", "-", "--body", "-", "--issuer", "alice"}},
 		{2, "give it as --body @FILE", sign("--curl", "--body", "-")},
 		{4, "a public key, expected a private one", []string{"sign", "GET", url, "--key", "public.pem", "--issuer", "alice"}},

@@ -181,6 +181,9 @@ func (s *Store) Check(context.Context) error {
 // Notices returns what the operator should read, each text once.
 func (s *Store) Notices() []string { return s.notices.Take() }
 
+// Timeout returns how long a call may last: it waits for nothing.
+func (s *Store) Timeout() time.Duration { return time.Second }
+
 // String returns "store memory:".
 func (s *Store) String() string { return setting }
 

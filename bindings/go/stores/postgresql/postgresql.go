@@ -286,6 +286,9 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Timeout returns how long a call may last, with all that it waits for.
+func (s *Store) Timeout() time.Duration { return s.timeout }
+
 // String returns the setting without its secret, such as "store postgresql://db:5432/agents".
 func (s *Store) String() string { return s.setting }
 

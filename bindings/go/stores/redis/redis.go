@@ -229,6 +229,9 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Timeout returns how long a call may last, with all that it waits for.
+func (s *Store) Timeout() time.Duration { return s.timeout }
+
 // String returns the setting without its secret, such as "store redis://127.0.0.1:6379/0".
 func (s *Store) String() string { return s.setting }
 

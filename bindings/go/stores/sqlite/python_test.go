@@ -176,11 +176,11 @@ sys.stdin.readline()
 
 func TestALockOfPythonsHoldsHere(t *testing.T) {
 	path := newPath(t)
-	store := storeOf(t, path, sqlite.Options{Timeout: 100 * time.Millisecond})
+	store := storeOf(t, path, sqlite.Options{Timeout: time.Second})
 	mustClaim(t, store, storecheck.NewID(), true)
 	peer := startPython(t, holdLock, path)
 	peer.expect(t, "held")
-	mustSay(t, refusal(t, store), "did not answer within 100ms")
+	mustSay(t, refusal(t, store), "did not answer within 1s")
 	peer.tell(t, "go on")
 	peer.expect(t, "free")
 	mustClaim(t, store, storecheck.NewID(), true)

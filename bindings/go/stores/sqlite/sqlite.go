@@ -189,6 +189,9 @@ func (s *Store) Close() error {
 // Path returns the path of the file.
 func (s *Store) Path() string { return s.file.path }
 
+// Timeout returns how long a call may last, with all that it waits for.
+func (s *Store) Timeout() time.Duration { return s.file.timeout }
+
 // String returns the setting, such as "store sqlite:///var/lib/agent/store.sqlite3".
 func (s *Store) String() string { return s.file.setting }
 
