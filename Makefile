@@ -88,10 +88,10 @@ PYTEST := $(CURDIR)/$(VENV_PYTHON) -m pytest -q --numprocesses $(JOBS) --dist wo
 quick: python node ## the tests that take less than a minute in all, in parallel: after every change
 	@$(MAKE) -j2 --output-sync=target quick-python quick-node quick-go quick-conformance
 	@echo "make quick: passed"
-# The suite's own tools, and wazero's compiling of the module, take as long as all other packages:
+# The suite's own tools, real servers, and wazero's compiling take as long as all other packages:
 # make test. make check vets, and a test without symbols is linked in half the time.
 quick-go:
-	go test -vet=off -ldflags='-s -w' $$(go list ./... | grep -vE 'conformance/(conformancetest|generate|mutation|parity|peers|runner)$$|/wasm$$')
+	go test -vet=off -ldflags='-s -w' $$(go list ./... | grep -vE 'conformance/(conformancetest|generate|mutation|parity|peers|runner)$$|/wasm$$|bindings/go/stor|cmd/tallystick$$')
 quick-conformance:
 	@go build -o $(BUILD)/conformance/conformance ./conformance/cmd/conformance
 	@$(BUILD)/conformance/conformance --leg go --reference go --out $(BUILD)/conformance/quick
@@ -105,7 +105,7 @@ test: test-go test-c test-python test-node test-docs peers-check fuzz-parity con
 	@echo "make test: passed"
 
 # wazero compiles the module for this machine, which takes a minute under the race detector: test-slow.
-test-go: ## run the Go tests with the race detector
+test-go: python node setup-servers ## run the Go tests with the race detector
 	go vet ./...
 	go test -race -skip '^TestWazeroAnswersLikeTheCore$$' ./...
 
@@ -222,7 +222,7 @@ mutation: ## switch off each guard of the core in turn: a vector must turn red f
 	build/mutation
 
 .PHONY: bench
-bench: python node cmd/bench/node_modules/.package-lock.json ## measure against the peers in one run and print ratios
+bench: python node command cmd/bench/node_modules/.package-lock.json ## measure against the peers in one run and print ratios
 	@$(VENV_PYTHON) cmd/bench/bench.py
 cmd/bench/node_modules/.package-lock.json: cmd/bench/package-lock.json
 	cd cmd/bench && npm ci --no-audit --no-fund --loglevel=error
@@ -271,7 +271,7 @@ lint: python node links lint-github imports-node cmd/bench/node_modules/.package
 
 .PHONY: check
 check: generate python node ## format, generate, lint, then demand a clean tree
-	gofmt -w core wasm cshared cmd conformance
+	gofmt -w core wasm cshared cmd conformance bindings/go
 	$(VENV)/bin/ruff format .
 	cd $(NODE_DIR) && npm run --silent format
 	$(SCRIPTS) --write

@@ -16,7 +16,10 @@ import (
 var goTypes = map[string]reflect.Type{
 	"Verifier": reflect.TypeFor[*tallystick.Verifier](), "VerifierOptions": reflect.TypeFor[tallystick.VerifierOptions](),
 	"Signer": reflect.TypeFor[*tallystick.Signer](), "SignerOptions": reflect.TypeFor[tallystick.SignerOptions](),
-	"Caller": reflect.TypeFor[*tallystick.Caller](), "Error": reflect.TypeFor[*tallystick.Error](),
+	"Skill": reflect.TypeFor[*tallystick.Skill](), "SkillOptions": reflect.TypeFor[tallystick.SkillOptions](),
+	"Authority": reflect.TypeFor[*tallystick.Authority](), "AuthorityOptions": reflect.TypeFor[tallystick.AuthorityOptions](),
+	"AuthContext": reflect.TypeFor[*tallystick.AuthContext](),
+	"Caller":      reflect.TypeFor[*tallystick.Caller](), "Error": reflect.TypeFor[*tallystick.Error](),
 }
 
 type surfaceClass struct{ Options, Configuration, Methods, Properties map[string]any }
