@@ -31,14 +31,14 @@ def serve(keys_dir: str) -> None:
     sys.stdin.read()
 
 
-async def call(url: str, issuer: str, key_file: str) -> None:
+async def call(url: str, issuer: str, private_pem: str) -> None:
     async with aiohttp.ClientSession() as session:
         answer = await rotagent.OrchestratorClient.send_secure_request(
             session=session,
             url=url,
             payload={"query": "What movies are playing?", "ä": 1},
             issuer_id=issuer,
-            private_key_pem=Path(key_file).read_text(),
+            private_key_pem=private_pem,
         )
     print(json.dumps(answer))
 
@@ -47,4 +47,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "serve":
         serve(sys.argv[2])
     else:
-        asyncio.run(call(*sys.argv[2:]))
+        url, issuer, key_file = sys.argv[2:]
+        asyncio.run(call(url, issuer, Path(key_file).read_text()))
