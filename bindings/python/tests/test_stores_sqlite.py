@@ -896,3 +896,18 @@ def test_a_transaction_that_was_left_open_is_not_claimed_in(store: SQLiteStore, 
     other = SQLiteStore(path, timeout=0.1)
     assert not any(other.claim(key(number), 60) for number in (1, 2))
     other.close()
+
+
+def test_a_store_that_opens_leaves_the_locks_of_others_alone(tmp_path: Path) -> None:
+    """To open and close the file, as any code may do, ends all locks of this process on it."""
+    path = tmp_path / "store.sqlite3"
+    SQLiteStore(path).claim("0" * 32, 60)
+    held = sqlite3.connect(path, isolation_level=None)
+    held.execute("SELECT count(*) FROM tallystick_used").fetchone()  # in use, until it is closed
+    SQLiteStore(path).claim("1" * 32, 60)
+    script = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1], timeout=0).execute(sys.argv[2]))"
+    leave = [sys.executable, "-c", script, str(path), "PRAGMA journal_mode = DELETE"]
+    other = subprocess.run(leave, capture_output=True, text=True)
+    assert "database is locked" in other.stderr
+    held.close()
+    subprocess.run(leave, check=True)

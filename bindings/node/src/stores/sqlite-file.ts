@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, mkdirSync, openSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, lstatSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Database, OpenDatabase } from "./sqlite-driver.js";
 
@@ -220,16 +220,27 @@ function expiry(seconds: number): number {
 /** Makes the file before SQLite does, which would take its mode from the umask. */
 function create(path: string): void {
   mkdirSync(dirname(path), { mode: 0o700, recursive: true });
-  // A symbolic link would let its owner choose the file that is made or written.
-  const file = openSync(path, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o600);
   try {
-    // On Windows every file that is not read-only shows as writable for all.
-    if (process.platform !== "win32" && (fstatSync(file).mode & 0o002) !== 0) {
-      throw new Error("every user may write to it and so free used tokens: chmod 600");
-    }
-  } finally {
-    closeSync(file);
+    closeSync(openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600));
+  } catch (reason) {
+    if ((reason as NodeJS.ErrnoException).code !== "EEXIST") throw reason;
+    // Not opened here: to close it would end the locks that other connections of this process have
+    // on it (POSIX).
+    mustBeOwnFile(path);
   }
+}
+
+function mustBeOwnFile(path: string): void {
+  const { mode } = lstatSync(path);
+  // A symbolic link would let its owner choose the file that is made or written.
+  const kind = mode & constants.S_IFMT;
+  if (kind === constants.S_IFLNK) throw new Error("ELOOP: it is a symbolic link");
+  if (kind === constants.S_IFDIR) throw new Error("EISDIR: it is a directory");
+  // On Windows every file that is not read-only shows as writable for all.
+  if (process.platform !== "win32" && (mode & 0o002) !== 0) {
+    throw new Error("every user may write to it and so free used tokens: chmod 600");
+  }
+  accessSync(path, constants.R_OK | constants.W_OK);
 }
 
 function prepare(database: Database, maxBytes: number): State {

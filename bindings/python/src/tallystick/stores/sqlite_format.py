@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import stat
@@ -61,9 +62,11 @@ ANOTHER = "move it away, or choose another file with store='sqlite:///absolute/p
 
 def examine(connection: sqlite3.Connection, setting: str) -> None:
     """Refuse a file of something else before anything is written into it."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    # In one statement: another process may make the file at this moment.
+    application, version, tables = connection.execute(
+        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
+        " FROM pragma_application_id, pragma_user_version"
+    ).fetchone()
     if (application, version) == (
         APPLICATION,
         VERSION,
@@ -119,17 +122,27 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def create(path: Path) -> None:
     """Make the file before SQLite does, which would take the mode from the umask."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # A symbolic link would let its owner choose the file that is created or written.
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, flags, 0o600)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
     try:
-        # On Windows every file that is not read-only shows as writable for all.
-        if os.name == "posix" and os.fstat(descriptor).st_mode & stat.S_IWOTH:
-            raise PermissionError(
-                0, "every user may write to it and so free used tokens: chmod 600"
-            )
-    finally:
-        os.close(descriptor)
+        os.close(os.open(path, flags, 0o600))
+    except FileExistsError:
+        # Not opened here: to close it would end the locks that other connections of this
+        # process have on it (POSIX).
+        _must_be_own_file(path)
+
+
+def _must_be_own_file(path: Path) -> None:
+    mode = path.lstat().st_mode
+    # A symbolic link would let its owner choose the file that is created or written.
+    if stat.S_ISLNK(mode):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    # On Windows every file that is not read-only shows as writable for all.
+    if os.name == "posix" and mode & stat.S_IWOTH:
+        raise PermissionError(0, "every user may write to it and so free used tokens: chmod 600")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def identity(path: str) -> tuple[int, int] | None:
