@@ -44,6 +44,10 @@ func (h *heldBody) answer(limit int) need.ReceivedBody {
 	if h.request.Body == nil || h.request.Body == http.NoBody {
 		return need.ReceivedBody{}
 	}
+	if h.request.PostForm != nil || h.request.MultipartForm != nil {
+		// Its values would reach the handler, whatever the body has that is left.
+		return need.ReceivedBody{Unavailable: true}
+	}
 	if h.request.ContentLength > int64(limit) {
 		return need.ReceivedBody{TooLarge: true}
 	}

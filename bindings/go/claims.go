@@ -48,21 +48,34 @@ func newStoreClaims(store Store, logger *slog.Logger) *storeClaims {
 }
 
 // settingOf says how a store was chosen, without its secret.
-func settingOf(store Store) string {
+func settingOf(store Store) (setting string) {
+	setting = fmt.Sprintf("store %T", store)
 	if named, ok := store.(fmt.Stringer); ok {
+		// It may panic, if it was not made as its package says: Check says so then.
+		defer func() { _ = recover() }()
 		return named.String()
 	}
-	return fmt.Sprintf("store %T", store)
+	return setting
+}
+
+// checked is what a store says of itself. One that was not made as its package says may panic.
+func checked(ctx context.Context, store startChecker) (err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("store %T: Check panicked (%v): make it by its package's New", store, reason)
+		}
+	}()
+	return store.Check(ctx)
 }
 
 // start asks a store that can tell whether it can be used. Where that is not required of it, it
 // says so itself by a notice.
 func (s *storeClaims) start(ctx context.Context, lost func(int64)) error {
 	s.lost = lost
-	if checked, ok := s.store.(startChecker); ok {
+	if store, ok := s.store.(startChecker); ok {
 		ctx, stop := context.WithTimeout(ctx, claimTimeout)
 		defer stop()
-		if err := checked.Check(ctx); err != nil {
+		if err := checked(ctx, store); err != nil {
 			return err
 		}
 	}
@@ -90,6 +103,10 @@ func (s *storeClaims) answer(ctx context.Context, n *need.Need) need.Answer {
 		ask = s.askDirectly
 	}
 	claimed, err := ask(ctx, n)
+	if err != nil && ctx.Err() != nil {
+		// The caller went away: that says nothing of the store.
+		return need.Answer{Claim: pipeline.Unavailable, Failed: err.Error()}
+	}
 	if err != nil {
 		s.trouble.failed(err.Error())
 		s.tell()

@@ -103,7 +103,9 @@ func (i *identity) serve(w http.ResponseWriter, r *http.Request) {
 	body := &heldBody{request: r, budget: i.forms}
 	defer body.release()
 	if r.Method == http.MethodPost && strings.HasSuffix(path, "/token") {
+		stop := limitReading(w, formTimeout)
 		received := body.answer(access.MaxForm)
+		stop()
 		if received.Unavailable {
 			e := refused(problem.New(problem.BodyUnavailable, "").WithLog("something read the token request's body before: "+
 				"put the endpoints before what reads bodies"), i.realm)

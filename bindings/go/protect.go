@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/tallystick/tallystick/core/limits"
 	"github.com/tallystick/tallystick/core/pipeline"
@@ -24,8 +25,10 @@ func (v *Verifier) Protect(next http.Handler) http.Handler {
 			v.refuse(w, r, refused(problem.New(problem.InvalidConfig, "Protect was given no handler"), limits.DefaultRealm))
 			return
 		}
+		stop := limitReading(w, bodyTimeout)
 		caller, held, err := v.VerifyHTTP(r)
 		defer held.Release()
+		stop()
 		if err != nil {
 			v.refuse(w, r, err)
 			return
@@ -34,6 +37,23 @@ func (v *Verifier) Protect(next http.Handler) http.Handler {
 		inner.Body = held.Body()
 		next.ServeHTTP(w, inner)
 	})
+}
+
+// How long a body may come, and a form of a token endpoint, which has at most 64 KiB: those that
+// stay share the room of all others (MaxBuffered).
+const (
+	bodyTimeout = 60 * time.Second
+	formTimeout = 10 * time.Second
+)
+
+// limitReading ends a body that comes too slowly; a server's own limit, if it is shorter, has ended
+// it before. stop ends the limit.
+func limitReading(w http.ResponseWriter, limit time.Duration) (stop func()) {
+	controller := http.NewResponseController(w)
+	if controller.SetReadDeadline(time.Now().Add(limit)) != nil {
+		return func() {} // not every ResponseWriter has a connection
+	}
+	return func() { _ = controller.SetReadDeadline(time.Time{}) }
 }
 
 // Held is the body of a request that was verified. For one goroutine.
@@ -71,7 +91,11 @@ func (v *Verifier) VerifyHTTP(r *http.Request) (*Caller, Held, error) {
 	path, query := target(r)
 	received := pipeline.Received{Method: r.Method, Path: path, Query: query}
 	caller, err := v.verify(r.Context(), r.Header["Authorization"], received, answer)
-	return caller, held, err
+	if err != nil {
+		held.Release()
+		return nil, Held{}, err
+	}
+	return caller, held, nil
 }
 
 // target returns path and query as they were sent. What a server did not receive has none.
@@ -114,7 +138,10 @@ func (v *Verifier) log() *slog.Logger {
 // logRefusal says what the answer does not.
 func logRefusal(ctx context.Context, logger *slog.Logger, e *Error) {
 	level := slog.LevelWarn
-	if e.Response.Status >= http.StatusInternalServerError {
+	switch {
+	case ctx.Err() != nil:
+		level = slog.LevelInfo // the caller went away
+	case e.Response.Status >= http.StatusInternalServerError:
 		level = slog.LevelError
 	}
 	reason := e.Log

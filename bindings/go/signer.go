@@ -98,8 +98,8 @@ func (s *Signer) check(o SignerOptions, config *request.SignerConfig) error {
 	switch {
 	case s.timeout < 0 || s.timeout > maxSignerTimeout:
 		return wrongArgument("SignerTimeout must be over 0 and at most %v", maxSignerTimeout)
-	case s.maxBody < 0 || s.maxAnswer < 0:
-		return wrongArgument("MaxBody and MaxAnswer must be bytes, 0 or more")
+	case !isSize(s.maxBody) || !isSize(s.maxAnswer):
+		return wrongArgument("MaxBody and MaxAnswer must be from 0 to %d bytes", limits.MaxBody)
 	case o.TTL%time.Second != 0:
 		return wrongArgument("TTL must be whole seconds")
 	case o.TTL != 0:
@@ -110,6 +110,8 @@ func (s *Signer) check(o SignerOptions, config *request.SignerConfig) error {
 	}
 	return nil
 }
+
+func isSize(bytes int64) bool { return bytes >= 0 && bytes <= limits.MaxBody }
 
 // take reads the key, whatever form it has.
 func (s *Signer) take(key any, config *request.SignerConfig) error {
@@ -144,10 +146,25 @@ func takeText(text []byte, config *request.SignerConfig) error {
 	return nil
 }
 
+// publicOf asks a signer that may not be there, or not be ready.
+func publicOf(key crypto.Signer) (public *rsa.PublicKey, err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			public, err = nil, misuse(problem.Newf(problem.InvalidKey, "key: the %T panicked when it was asked for its public key", key))
+		}
+	}()
+	found := key.Public()
+	public, ok := found.(*rsa.PublicKey)
+	if !ok || public == nil || public.N == nil {
+		return nil, misuse(problem.Newf(problem.InvalidKey, "key: its public key is a %T: RS256 takes an RSA key", found))
+	}
+	return public, nil
+}
+
 func (s *Signer) takeSigner(key crypto.Signer, config *request.SignerConfig) error {
-	public, ok := key.Public().(*rsa.PublicKey)
-	if !ok {
-		return misuse(problem.Newf(problem.InvalidKey, "key: its public key is a %T: RS256 takes an RSA key", key.Public()))
+	public, err := publicOf(key)
+	if err != nil {
+		return err
 	}
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
@@ -214,6 +231,9 @@ func (s *Signer) Sign(ctx context.Context, method, url string, body []byte) (htt
 }
 
 func (s *Signer) tooLarge() error {
+	if s == nil || s.core == nil {
+		return wrongArgument("this Signer was not made by NewSigner")
+	}
 	return misuse(problem.Newf(problem.BodyTooLarge, "the body is over MaxBody (%d bytes)", s.maxBody))
 }
 

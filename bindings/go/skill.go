@@ -322,7 +322,11 @@ func (s *Skill) verifyHTTP(r *http.Request, scopes []string, boundOnly bool) (*A
 		Received: pipeline.Received{Method: r.Method, Path: path, Query: query},
 	}
 	auth, err := s.verify(r.Context(), in, func(limit int) need.ReceivedBody { return held.body.answer(limit) })
-	return auth, held, err
+	if err != nil {
+		held.Release()
+		return nil, Held{}, err
+	}
+	return auth, held, nil
 }
 
 // Protect returns what wraps a handler so that callers with an access token alone get through; the

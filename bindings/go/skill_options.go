@@ -265,7 +265,10 @@ func checkBits(bits *int) error {
 
 // checkStore refuses a missing store: bound tokens and assertions would work again and again.
 func checkStore(store Store, development bool) error {
-	if store != nil || development {
+	switch {
+	case isNil(store) && store != nil:
+		return wrongArgument("Store is a nil %T: look at the error of what made it", store)
+	case store != nil || development:
 		return nil
 	}
 	return noStore()

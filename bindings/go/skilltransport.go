@@ -218,6 +218,9 @@ func (t *skillTransport) content(r *http.Request) ([]byte, error) {
 		return nil, nil
 	}
 	most := orDefault(t.MaxBody, limits.DefaultMaxBody)
+	if !isSize(most) {
+		return nil, wrongArgument("MaxBody must be from 0 to %d bytes", limits.MaxBody)
+	}
 	return readUpTo(r.Body, most, func() error {
 		return misuse(problem.Newf(problem.BodyTooLarge, "the body is over MaxBody (%d bytes)", most))
 	})

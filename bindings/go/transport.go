@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
+
+	"github.com/tallystick/tallystick/core/problem"
 )
 
-// Transport returns a RoundTripper that signs each request as it is sent: anew for a redirect,
-// and for a try after a connection that was kept turned out to be closed. base sends them; nil is
+// Transport returns a RoundTripper that signs each request as it is sent: anew for a redirect
+// within the agent's origin (to another it is [ErrInvalidURL]), and for a try after a connection that was kept turned out to be closed. base sends them; nil is
 // [http.DefaultTransport]. A request with an Authorization header of its own is an error.
 //
 // A base that tries again by itself would send the same token twice, which agents refuse. Only
@@ -37,6 +39,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if len(r.Header["Authorization"]) > 0 {
 		return nil, wrongArgument("the request has an Authorization header already: leave it to the signer")
 	}
+	if err := sameOrigin(r); err != nil {
+		return nil, err
+	}
 	content, err := t.signer.bodyOf(r)
 	if err != nil {
 		return nil, err
@@ -52,6 +57,20 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			return response, err
 		}
 	}
+}
+
+// sameOrigin refuses a redirect to another origin: whoever is called could have the caller sign
+// what it likes for a third. A signed request is for one receiver.
+func sameOrigin(r *http.Request) error {
+	if r.Response == nil || r.Response.Request == nil || r.Response.Request.URL == nil {
+		return nil // no client has followed a redirect
+	}
+	from := r.Response.Request.URL
+	if from.Scheme == r.URL.Scheme && from.Host == r.URL.Host {
+		return nil
+	}
+	return misuse(problem.Newf(problem.InvalidURL, "%s://%s redirects to %s://%s, and a signed request is for one receiver: "+
+		"call that one by its own URL", from.Scheme, from.Host, r.URL.Scheme, r.URL.Host))
 }
 
 // signed returns a request for one try: a RoundTripper does not change what it was given.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -148,10 +149,19 @@ func (o *VerifierOptions) check(development bool) error {
 		return wrongArgument("give KeysDir or Keys, not both")
 	case o.KeysDir == "" && o.Keys == nil:
 		return wrongArgument("KeysDir or Keys is missing: name the folder of callers' public keys, such as authorized_keys")
-	case o.Store == nil && !development:
+	case isNil(o.Store) && !development:
 		return noStore()
 	}
 	return nil
+}
+
+// isNil also finds the nil pointer of a store, such as of a New whose error nobody looked at.
+func isNil(store Store) bool {
+	if store == nil {
+		return true
+	}
+	value := reflect.ValueOf(store)
+	return value.Kind() == reflect.Pointer && value.IsNil()
 }
 
 func noStore() error {
@@ -216,6 +226,13 @@ func (v *Verifier) keysOf(o *VerifierOptions) (*authorizedkeys.Set, error) {
 	return v.folder.load(), nil
 }
 
+func (v *Verifier) realm() string {
+	if v == nil || v.core == nil {
+		return limits.DefaultRealm
+	}
+	return v.policy.Realm
+}
+
 // DevMode reports whether the checks of replay and body are skipped.
 func (v *Verifier) DevMode() bool { return v != nil && v.policy.Development }
 
@@ -252,7 +269,7 @@ func (v *Verifier) Verify(ctx context.Context, r Request) (*Caller, error) {
 		return nil, wrongArgument("Request: give Body or ReadBody, not both")
 	}
 	if strings.Contains(r.Path, "?") {
-		return nil, wrongArgument("Request: Path has a ?: give what follows it as Query")
+		return nil, refused(problem.New(problem.MalformedRequest, "").WithLog("Path has a ?: give what follows it as Query"), v.realm())
 	}
 	received := pipeline.Received{Method: r.Method, Path: r.Path, Query: r.Query, Mount: strings.TrimSuffix(r.Mount, "/")}
 	return v.verify(ctx, r.Authorization, received, r.answer)

@@ -443,3 +443,67 @@ func TestBaseURL(t *testing.T) {
 		}
 	}
 }
+
+type zeroStore struct{ used *ids }
+
+func (z *zeroStore) Check(context.Context) error { z.used.lock.Lock(); return nil }
+
+func (z *zeroStore) Claim(ctx context.Context, id string, seconds int64) (bool, error) {
+	return z.used.Claim(ctx, id, seconds)
+}
+
+func TestAStoreThatWasNotMadeIsAnErrorAtTheStart(t *testing.T) {
+	_, public := keyPair()
+	for name, store := range map[string]tallystick.Store{"nil": (*ids)(nil), "zero": &zeroStore{}} {
+		verifier, err := tallystick.NewVerifier(tallystick.VerifierOptions{
+			Keys: map[string]string{"a": public}, Store: store, DevMode: tallystick.Production, Logger: (&journal{}).logger(),
+		})
+		if verifier != nil || err == nil {
+			t.Error(name, verifier, err)
+		}
+	}
+}
+
+// What is refused gives its room back, whoever forgets to.
+func TestARefusedBodyHoldsNoRoom(t *testing.T) {
+	verifier := newVerifier(t, func(o *tallystick.VerifierOptions) { o.MaxBody, o.MaxBuffered = 1000, 2000 })
+	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, held, err := verifier.VerifyHTTP(r); err == nil {
+			held.Release()
+			return
+		}
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	body := strings.Repeat("x", 1000)
+	for range 10 {
+		if status, _ := ask(t, http.DefaultClient, "POST", url, strings.Repeat("y", 1000), signed(t, "POST", url, body)); status != http.StatusTeapot {
+			t.Fatal(status)
+		}
+	}
+	if status, _ := ask(t, http.DefaultClient, "POST", url, body, signed(t, "POST", url, body)); status != 200 {
+		t.Fatal(status)
+	}
+}
+
+func TestAFormThatWasReadBeforeIsUnavailable(t *testing.T) {
+	protected := newVerifier(t, nil).Protect(http.HandlerFunc(echo))
+	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.FormValue("amount")
+		protected.ServeHTTP(w, r)
+	}))
+	headers := signed(t, "POST", url, "")
+	headers.Set("Content-Type", "application/x-www-form-urlencoded")
+	r, err := http.NewRequest("POST", url, stream{strings.NewReader("amount=1000")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = headers
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != 500 {
+		t.Error(response.StatusCode)
+	}
+}

@@ -126,3 +126,35 @@ func TestTheBinaryIsInterrupted(t *testing.T) {
 		t.Errorf("exit %d: %s", code, stderr.String())
 	}
 }
+
+// Each reads the file and writes it anew: none may undo what another has done.
+func TestTwoWhoChangeAFolderWaitForEachOther(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a folder has no lock there")
+	}
+	path, folder := binary(t), t.TempDir()
+	run := func(args ...string) error {
+		command := exec.Command(path, args...)
+		command.Dir = folder
+		return command.Run()
+	}
+	if err := run("keys", "new", "me", "--out", "mine", "--authorized", "callers"); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			if err := run("keys", "rotate", "callers", "me", "--out", fmt.Sprint("new", i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	text, err := os.ReadFile(filepath.Join(folder, "callers", "me.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if keys := bytes.Count(text, []byte("BEGIN PUBLIC KEY")); keys != 5 {
+		t.Errorf("%d keys", keys)
+	}
+}

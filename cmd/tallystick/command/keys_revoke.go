@@ -31,6 +31,11 @@ func (a *app) keysRevoke() *cobra.Command {
 }
 
 func (a *app) runKeysRevoke(dir, issuer, kid string) error {
+	unlock, err := lockFolder(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	f, err := readFolder(dir)
 	if err != nil {
 		return err

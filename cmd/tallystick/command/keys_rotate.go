@@ -61,6 +61,11 @@ func (a *app) runKeysRotate(r rotation) error {
 	if err := checkApart(r.out, r.dir); r.out != "" && err != nil {
 		return err
 	}
+	unlock, err := lockFolder(r.dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	path, keys, err := fileOf(r.dir, r.issuer)
 	if err != nil {
 		return err

@@ -7,18 +7,19 @@ import (
 	"syscall"
 )
 
-// keepOwner gives a file the owner and group of another.
-func keepOwner(path string, other os.FileInfo) error {
+// keepOwner gives an open file the owner and group of another. By its descriptor: the owner of the
+// folder may have put something else under its name.
+func keepOwner(file *os.File, other os.FileInfo) error {
 	wanted, ok := other.Sys().(*syscall.Stat_t)
 	if !ok {
 		return nil
 	}
-	info, err := os.Stat(path)
+	info, err := file.Stat()
 	if err != nil {
 		return err
 	}
 	if has, ok := info.Sys().(*syscall.Stat_t); ok && has.Uid == wanted.Uid && has.Gid == wanted.Gid {
 		return nil
 	}
-	return os.Chown(path, int(wanted.Uid), int(wanted.Gid))
+	return file.Chown(int(wanted.Uid), int(wanted.Gid))
 }

@@ -24,6 +24,11 @@ func Run(ctx context.Context, host Host, args []string) int {
 		// Before anything reads, and quotes, it as a flag.
 		return a.ended(ctx, keyAsArgument("an argument"))
 	}
+	for _, argument := range args {
+		if name, value, given := strings.Cut(argument, "="); given && strings.HasPrefix(name, "-") && looksLikeToken(value) {
+			return a.ended(ctx, wrongUsage("a token is no argument, since other users see arguments: give it as @FILE"))
+		}
+	}
 	root := a.root()
 	root.SetArgs(append([]string{}, args...)) // cobra takes nil for the process's own
 	root.SetIn(host.Stdin)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -118,6 +119,9 @@ func (a *app) runSign(c *cobra.Command, o *outgoing, args []string, curl bool) e
 	return a.show(signed)
 }
 
+// drivesTerminal: a control character other than those of a text.
+func drivesTerminal(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\n\r\t", r) }
+
 // curlLine is a line of a POSIX shell that sends the exact request.
 func curlLine(o *outgoing, content body, headers http.Header) (string, error) {
 	words := []string{"curl"}
@@ -136,8 +140,8 @@ func curlLine(o *outgoing, content body, headers http.Header) (string, error) {
 		switch {
 		case content.file != "":
 			words = append(words, "--data-binary", "@"+content.file)
-		case strings.ContainsRune(string(content.content), 0) || !utf8.Valid(content.content):
-			return "", wrongUsage("--curl cannot write a binary body into a line: give it as --body @FILE")
+		case strings.ContainsFunc(string(content.content), drivesTerminal) || !utf8.Valid(content.content):
+			return "", wrongUsage("--curl cannot write a body with control characters into a line: give it as --body @FILE")
 		default:
 			words = append(words, "--data-raw", string(content.content))
 		}

@@ -11,7 +11,7 @@ import (
 
 // looksLikeToken recognizes a compact JWT: a base64url of a JSON object, and dots.
 func looksLikeToken(text string) bool {
-	text = strings.TrimPrefix(strings.TrimSpace(text), "Bearer ")
+	text = strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(text), "@"), "Bearer ")
 	return strings.HasPrefix(text, "eyJ") && strings.Count(text, ".") >= 2
 }
 

@@ -17,7 +17,7 @@ const (
 // writeNew makes a file with its whole content at once, and never replaces one: the content lies
 // under another name until it is on the disk.
 func writeNew(path string, content []byte, mode fs.FileMode) error {
-	temporary, err := writeBeside(path, content, mode)
+	temporary, err := writeBeside(path, content, mode, nil)
 	if err != nil {
 		return err
 	}
@@ -39,15 +39,11 @@ func replace(path string, content []byte) error {
 	if err != nil {
 		return cannotRead("the file", path, err)
 	}
-	temporary, err := writeBeside(path, content, info.Mode().Perm())
+	temporary, err := writeBeside(path, content, info.Mode().Perm(), info)
 	if err != nil {
 		return err
 	}
-	// Else an agent of another user could not read what root wrote.
-	if err = keepOwner(temporary, info); err == nil {
-		err = os.Rename(temporary, path)
-	}
-	if err != nil {
+	if err := os.Rename(temporary, path); err != nil {
 		os.Remove(temporary)
 		return unusable("%s cannot be replaced (%s): run this as the owner of the file", path, reasonOf(err))
 	}
@@ -55,8 +51,9 @@ func replace(path string, content []byte) error {
 }
 
 // writeBeside writes a temporary file in the same folder. Its name begins with a dot, which keeps
-// it out of a keys folder.
-func writeBeside(path string, content []byte, mode fs.FileMode) (temporary string, err error) {
+// it out of a keys folder. It gets the owner of another, where one is given: else an agent of
+// another user could not read what root wrote.
+func writeBeside(path string, content []byte, mode fs.FileMode, owned os.FileInfo) (temporary string, err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), ".tallystick.*.tmp")
 	if err != nil {
 		return "", unusable("%s cannot be written (%s): let this user write to its folder", path, reasonOf(err))
@@ -68,6 +65,9 @@ func writeBeside(path string, content []byte, mode fs.FileMode) (temporary strin
 		}
 	}()
 	_, err = file.Write(content)
+	if owned != nil {
+		err = errors.Join(err, keepOwner(file, owned))
+	}
 	err = errors.Join(err, file.Chmod(mode), file.Sync(), file.Close())
 	return file.Name(), err
 }

@@ -4,6 +4,7 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -42,6 +43,7 @@ type Options struct {
 type Store struct {
 	used    *replay.Window
 	began   time.Time
+	now     func() time.Time
 	notices base.Notices
 
 	mutex      sync.Mutex
@@ -66,7 +68,7 @@ func New(options Options) (*Store, error) {
 		return nil, err
 	}
 	return &Store{
-		used: replay.New(claims, 0), began: time.Now(), values: map[string]value{},
+		used: replay.New(claims, 0), began: time.Now(), now: time.Now, values: map[string]value{},
 		mostClaims: claims, mostValues: values,
 	}, nil
 }
@@ -91,12 +93,15 @@ func (s *Store) Claim(ctx context.Context, id string, seconds int64) (bool, erro
 	if err := ctx.Err(); err != nil {
 		return false, said(err)
 	}
-	// The window forgets an id in the second after its expiry: the time since the beginning, by the
-	// monotonic clock, is rounded so that none is forgotten too early.
-	now := int64(s.age() / time.Second)
+	// By the clock that judges tokens: where that is set back, the window knows what it has forgotten
+	// and refuses what it cannot know.
+	now := s.now().Unix()
 	switch s.used.Claim(replay.ID(key), now+seconds, now) {
 	case replay.Claimed:
 		return true, nil
+	case replay.Lost:
+		return false, said(errors.New("has forgotten claims that expire later than this one: the clock of this " +
+			"host was set back: set it right, or wait until it has caught up"))
 	case replay.Full:
 		return false, full(s.mostClaims, "MostClaims")
 	default:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tallystick/tallystick/bindings/go"
 	"github.com/tallystick/tallystick/bindings/go/stores/internal/storecheck"
@@ -96,5 +97,29 @@ func TestSaysOncePerProcessThatItIsOfOneProcess(t *testing.T) {
 	}
 	if store := newStore(t, memory.Options{}); store.String() != "store memory:" || store.Notices() != nil {
 		t.Fatal(store)
+	}
+}
+
+// A clock that steps back reopens nothing: what was forgotten by the later clock is not free.
+func TestAClockThatStepsBackReopensNothing(t *testing.T) {
+	store, now := newStore(t, memory.Options{}), time.Unix(1_800_000_000, 0)
+	store.SetClock(func() time.Time { return now })
+	first := storecheck.NewID()
+	for _, step := range []struct {
+		id    string
+		later time.Duration
+		free  bool
+	}{
+		{first, 0, true},
+		{first, 0, false},
+		{storecheck.NewID(), 2 * time.Hour, true}, // may forget the first
+		{first, 0, false},
+		{storecheck.NewID(), 3 * time.Hour, true},
+	} {
+		now = time.Unix(1_800_000_000, 0).Add(step.later)
+		free, err := store.Claim(context.Background(), step.id, 60)
+		if free != step.free || err != nil && (free || !strings.Contains(err.Error(), "was set back")) {
+			t.Errorf("%v: %v %v", step, free, err)
+		}
 	}
 }

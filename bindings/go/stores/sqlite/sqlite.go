@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -89,6 +90,8 @@ func pathOf(given string) (string, error) {
 	switch {
 	case rest == "":
 		return DefaultPath()
+	case !isURL && scheme.MatchString(given):
+		return "", errOther
 	case !isURL:
 		return filepath.Abs(given)
 	case !strings.HasPrefix(rest, "///") || strings.ContainsAny(rest, "?#"):
@@ -104,6 +107,11 @@ func pathOf(given string) (string, error) {
 	}
 	return filepath.FromSlash(path), nil
 }
+
+// scheme is how a URL begins; a letter alone before the colon is a drive of Windows.
+var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
+
+var errOther = errors.New("the URL is of another store: a file is a path, or 'sqlite:///absolute/path'")
 
 var errWritten = errors.New("a file is written 'sqlite:///absolute/path', and 'sqlite:' is the file of " +
 	"this user (in a path, % is %25, ? is %3F and # is %23)")
