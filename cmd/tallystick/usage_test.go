@@ -26,6 +26,17 @@ func TestUsage(t *testing.T) {
 	u.golden("usage")
 }
 
+// One of two values would go unheard.
+func TestAFlagIsTakenOnce(t *testing.T) {
+	u := newTool(t)
+	sign := []string{"sign", "GET", "https://agent.example/", "--issuer", "alice", "--key", "alice.pem"}
+	u.file("alice.pem", alice().PEM())
+	u.exits(0, sign...)
+	if o := u.exits(2, append(sign, "--key", "other.pem")...); !strings.Contains(o.stderr, "given twice") {
+		t.Error(o.stderr)
+	}
+}
+
 // A key or a token at a wrong place is told of, and never repeated.
 func TestSecretsAreNotRepeated(t *testing.T) {
 	u := newTool(t)

@@ -2,10 +2,12 @@ package command
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tallystick/tallystick/cmd/prose"
 )
@@ -55,7 +57,35 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(a.keys(), a.sign(), a.request(), a.token(), a.inspect(), a.verify())
 	root.AddCommand(a.doctor(), a.version(), a.completion())
 	wrapHelp(root)
+	takeOnce(root)
 	return root
+}
+
+// takeOnce has each flag refuse a second value: one of two would go unheard.
+func takeOnce(c *cobra.Command) {
+	for _, flags := range []*pflag.FlagSet{c.Flags(), c.PersistentFlags()} {
+		flags.VisitAll(func(flag *pflag.Flag) {
+			if _, several := flag.Value.(pflag.SliceValue); !several {
+				flag.Value = &once{Value: flag.Value}
+			}
+		})
+	}
+	for _, inner := range c.Commands() {
+		takeOnce(inner)
+	}
+}
+
+type once struct {
+	pflag.Value
+	given bool
+}
+
+func (o *once) Set(text string) error {
+	if o.given {
+		return errors.New("it is given twice: give it once")
+	}
+	o.given = true
+	return o.Value.Set(text)
 }
 
 // wrapHelp lays out what --help says.
