@@ -905,7 +905,9 @@ def test_a_store_that_opens_leaves_the_locks_of_others_alone(tmp_path: Path) -> 
     held = sqlite3.connect(path, isolation_level=None)
     held.execute("SELECT count(*) FROM tallystick_used").fetchone()  # in use, until it is closed
     SQLiteStore(path).claim("1" * 32, 60)
-    script = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1], timeout=0).execute(sys.argv[2]))"
+    script = (
+        "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1], timeout=0).execute(sys.argv[2]))"
+    )
     leave = [sys.executable, "-c", script, str(path), "PRAGMA journal_mode = DELETE"]
     other = subprocess.run(leave, capture_output=True, text=True)
     assert "database is locked" in other.stderr
