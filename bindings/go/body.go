@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/tallystick/tallystick/core/need"
 )
@@ -29,10 +30,19 @@ func (b *budget) take(size int64) bool {
 
 func (b *budget) give(size int64) { b.left.Add(size) }
 
+// How long a body may come, and a form of a token endpoint, which has at most 64 KiB: those that
+// stay share the room of all others (MaxBuffered).
+const (
+	bodyTimeout = 60 * time.Second
+	formTimeout = 10 * time.Second
+)
+
 // heldBody is the body of one request, which counts as held until it is released. For one
 // goroutine.
 type heldBody struct {
 	request *http.Request
+	writer  http.ResponseWriter // nil: nothing limits how long the body may come
+	limit   time.Duration
 	budget  *budget
 	taken   int64
 	content []byte
@@ -51,11 +61,27 @@ func (h *heldBody) answer(limit int) need.ReceivedBody {
 	if h.request.ContentLength > int64(limit) {
 		return need.ReceivedBody{TooLarge: true}
 	}
+	stop := h.limitReading()
 	received := h.fill(limit)
 	if received.Members() == 0 {
+		stop()
 		h.read, received.Bytes = true, h.content
 	}
 	return received
+}
+
+// limitReading ends a body that comes too slowly, where the server has no limit of its own. stop
+// ends the limit, once the body is read; what is left of a refused one stays limited.
+func (h *heldBody) limitReading() (stop func()) {
+	server, ok := h.request.Context().Value(http.ServerContextKey).(*http.Server)
+	if h.writer == nil || ok && server.ReadTimeout > 0 {
+		return func() {}
+	}
+	controller := http.NewResponseController(h.writer)
+	if controller.SetReadDeadline(time.Now().Add(h.limit)) != nil {
+		return func() {} // not every ResponseWriter has a connection
+	}
+	return func() { _ = controller.SetReadDeadline(time.Time{}) }
 }
 
 // pieceSize is how much room a body without a length is given at a time, in bytes.

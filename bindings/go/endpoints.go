@@ -100,12 +100,10 @@ func (i *identity) serve(w http.ResponseWriter, r *http.Request) {
 		Method: r.Method, Path: path, Authorization: r.Header["Authorization"],
 		ContentType: r.Header.Get("Content-Type"), IfNoneMatch: r.Header.Get("If-None-Match"),
 	}
-	body := &heldBody{request: r, budget: i.forms}
+	body := &heldBody{request: r, writer: w, limit: formTimeout, budget: i.forms}
 	defer body.release()
 	if r.Method == http.MethodPost && strings.HasSuffix(path, "/token") {
-		stop := limitReading(w, formTimeout)
 		received := body.answer(access.MaxForm)
-		stop()
 		if received.Unavailable {
 			e := refused(problem.New(problem.BodyUnavailable, "").WithLog("something read the token request's body before: "+
 				"put the endpoints before what reads bodies"), i.realm)

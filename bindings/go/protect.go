@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/tallystick/tallystick/core/limits"
 	"github.com/tallystick/tallystick/core/pipeline"
@@ -25,35 +24,16 @@ func (v *Verifier) Protect(next http.Handler) http.Handler {
 			v.refuse(w, r, refused(problem.New(problem.InvalidConfig, "Protect was given no handler"), limits.DefaultRealm))
 			return
 		}
-		stop := limitReading(w, bodyTimeout)
-		caller, held, err := v.VerifyHTTP(r)
-		defer held.Release()
-		stop()
+		caller, held, err := v.verifyHTTP(w, r)
 		if err != nil {
 			v.refuse(w, r, err)
 			return
 		}
+		defer held.Release()
 		inner := r.WithContext(context.WithValue(r.Context(), callerKey{}, caller))
 		inner.Body = held.Body()
 		next.ServeHTTP(w, inner)
 	})
-}
-
-// How long a body may come, and a form of a token endpoint, which has at most 64 KiB: those that
-// stay share the room of all others (MaxBuffered).
-const (
-	bodyTimeout = 60 * time.Second
-	formTimeout = 10 * time.Second
-)
-
-// limitReading ends a body that comes too slowly; a server's own limit, if it is shorter, has ended
-// it before. stop ends the limit.
-func limitReading(w http.ResponseWriter, limit time.Duration) (stop func()) {
-	controller := http.NewResponseController(w)
-	if controller.SetReadDeadline(time.Now().Add(limit)) != nil {
-		return func() {} // not every ResponseWriter has a connection
-	}
-	return func() { _ = controller.SetReadDeadline(time.Time{}) }
 }
 
 // Held is the body of a request that was verified. For one goroutine.
@@ -78,14 +58,16 @@ func (h Held) Release() {
 // VerifyHTTP verifies a request of net/http, for middleware of one's own. It reads the body when
 // all else is right: give r.Body the Held's Body afterwards, and release it when the request is
 // answered. The error is an [*Error], whose Response answers the caller.
-func (v *Verifier) VerifyHTTP(r *http.Request) (*Caller, Held, error) {
+func (v *Verifier) VerifyHTTP(r *http.Request) (*Caller, Held, error) { return v.verifyHTTP(nil, r) }
+
+func (v *Verifier) verifyHTTP(w http.ResponseWriter, r *http.Request) (*Caller, Held, error) {
 	if r == nil {
 		return nil, Held{}, wrongArgument("VerifyHTTP was given no request")
 	}
 	held := Held{}
 	answer := (&Request{}).answer
 	if v != nil && v.budget != nil {
-		held.body = &heldBody{request: r, budget: v.budget}
+		held.body = &heldBody{request: r, writer: w, limit: bodyTimeout, budget: v.budget}
 		answer = held.body.answer
 	}
 	path, query := target(r)

@@ -242,6 +242,10 @@ func (s *Skill) Issue(ctx context.Context, wanted TokenRequest) (string, error) 
 	}
 	s.refresh(ctx)
 	result, p, cause := s.run(ctx, s.agent().Issue(asked), nil)
+	if p != nil && cause != nil && p.Code == problem.KeysUnavailable {
+		// It ended while the authority was looked for: no keys of callers are missing.
+		p = problem.New(problem.TokenUnavailable, "").WithLog("%s", p.Log)
+	}
 	if p != nil {
 		return "", misused(p, cause)
 	}
@@ -305,16 +309,16 @@ func (s *Skill) VerifyHTTP(r *http.Request, scopes ...string) (*AuthContext, Hel
 	if err := checkScopes(scopes); err != nil {
 		return nil, Held{}, err
 	}
-	return s.verifyHTTP(r, scopes, false)
+	return s.verifyHTTP(nil, r, scopes, false)
 }
 
-func (s *Skill) verifyHTTP(r *http.Request, scopes []string, boundOnly bool) (*AuthContext, Held, error) {
+func (s *Skill) verifyHTTP(w http.ResponseWriter, r *http.Request, scopes []string, boundOnly bool) (*AuthContext, Held, error) {
 	if r == nil {
 		return nil, Held{}, wrongArgument("VerifyHTTP was given no request")
 	}
 	held := Held{}
 	if s.usable(skillMaker) == nil {
-		held.body = &heldBody{request: r, budget: s.bodies}
+		held.body = &heldBody{request: r, writer: w, limit: bodyTimeout, budget: s.bodies}
 	}
 	path, query := target(r)
 	in := &access.Input{
@@ -358,7 +362,7 @@ func (s *Skill) protect(scopes []string, boundOnly bool) func(http.Handler) http
 				s.refuse(w, r, refusedAtStart(wrong))
 				return
 			}
-			auth, held, err := s.verifyHTTP(r, scopes, boundOnly)
+			auth, held, err := s.verifyHTTP(w, r, scopes, boundOnly)
 			defer held.Release()
 			if err != nil {
 				s.refuse(w, r, err)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -505,5 +507,24 @@ func TestAFormThatWasReadBeforeIsUnavailable(t *testing.T) {
 	response.Body.Close()
 	if response.StatusCode != 500 {
 		t.Error(response.StatusCode)
+	}
+}
+
+// A body that comes too slowly ends by the server's own limit, which ours does not put off.
+func TestTheServersOwnLimitHolds(t *testing.T) {
+	server := httptest.NewUnstartedServer(newVerifier(t, nil).Protect(http.HandlerFunc(echo)))
+	server.Config.ReadTimeout = 300 * time.Millisecond
+	server.Start()
+	t.Cleanup(server.Close)
+	connection, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { connection.Close() })
+	fmt.Fprintf(connection, "POST /agent HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nAuthorization: %s\r\n\r\nhel",
+		signed(t, "POST", server.URL+"/agent", "hello").Get("Authorization"))
+	answer, err := io.ReadAll(connection)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400") {
+		t.Error(string(answer), err)
 	}
 }
