@@ -165,7 +165,7 @@ conformance: $(CONFORMANCE) ## run the vectors on the nine legs and the installe
 	@$(CONFORMANCE) $(CONFORMANCE_FLAGS)
 
 .PHONY: conformance-all conformance-languages setup-runtimes
-conformance-languages: CONFORMANCE_FLAGS := --leg go,c,python-native,node-wasm
+conformance-languages: CONFORMANCE_FLAGS := --leg go,go-host,c,python-native,node-wasm
 conformance-languages: conformance ## run the vectors on one leg of each language
 conformance-all: CONFORMANCE_FLAGS := --all
 conformance-all: conformance ## run the vectors on all legs; needs setup-runtimes

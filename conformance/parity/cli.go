@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -143,9 +144,10 @@ func (s settings) plan(suite *conformance.Suite, sources []runner.Source, progre
 	return plan
 }
 
-// sources are the chosen legs without "go", which is the reference anyway.
+// sources are the chosen legs without "go", which is the reference anyway, and without those that
+// have no whole ABI: cases are made of any operation.
 func (s settings) sources() ([]runner.Source, error) {
-	sources := s.places.AllSources()
+	sources := slices.DeleteFunc(s.places.AllSources(), func(s runner.Source) bool { return s.Plays != nil })
 	command := strings.Fields(s.driver)
 	if len(command) > 0 {
 		sources = append(sources, runner.DriverSource("driver", runner.Command{Args: command}))
