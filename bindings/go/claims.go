@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,10 +43,36 @@ type storeClaims struct {
 	toldAt atomic.Uint64
 }
 
+// checkStore refuses a missing store: used tokens would work again and again. It also finds the nil
+// pointer of a New whose error nobody looked at.
+func checkStore(store Store, development bool) error {
+	switch value := reflect.ValueOf(store); {
+	case value.Kind() == reflect.Pointer && value.IsNil():
+		return wrongArgument("Store is a nil %T: look at the error of what made it", store)
+	case store != nil || development:
+		return nil
+	}
+	return wrongArgument("Store is missing: choose where used tokens are remembered, by one of the packages " +
+		"stores/sqlite (the processes of one machine), stores/redis or stores/postgresql (many machines), " +
+		"or stores/memory (this process alone)")
+}
+
+// unavailableStore is the error of a store that cannot be used. The stores' own texts begin with
+// their setting.
+func unavailableStore(setting string, err error) *Error {
+	text := err.Error()
+	if !strings.HasPrefix(text, setting) {
+		text = setting + ": " + text
+	}
+	return &Error{Code: problem.ReplayStoreUnavailable, Message: text, cause: err}
+}
+
 func newStoreClaims(store Store, logger *slog.Logger) *storeClaims {
 	setting := settingOf(store)
 	_, timed := store.(selfTimed)
-	return &storeClaims{store: store, setting: setting, trouble: &trouble{setting: setting, logger: logger}, selfTimed: timed}
+	return &storeClaims{
+		store: store, setting: setting, trouble: &trouble{setting: setting, logger: logger}, selfTimed: timed,
+	}
 }
 
 // settingOf says how a store was chosen, without its secret.

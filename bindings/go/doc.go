@@ -16,8 +16,8 @@
 // by the agents' URLs or by an [Authority]'s names (webagents' AOAuth skill).
 //
 // The same core decides here and in the bindings for Python and Node, which is wire-compatible
-// with rotagent 0.1.0 and webagents 0.3.9. Where used tokens are remembered, a program chooses by importing one of the
-// packages below stores/.
+// with rotagent 0.1.0 and webagents 0.3.9. Where used tokens are remembered, a program chooses by
+// importing one of the packages below stores/.
 //
 // Everything is safe for concurrent use by goroutines, unless it says otherwise.
 package tallystick

@@ -29,17 +29,12 @@ var endpointPaths = []string{
 func (s *Skill) Endpoints() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.usable(skillMaker); err != nil {
-			s.answerUnusable(w, r, err)
+			answerRefused(w, r, s.log(), nil, err)
 			return
 		}
 		s.policy.refresh(s)
 		s.serve(w, r)
 	})
-}
-
-func (s *Skill) answerUnusable(w http.ResponseWriter, r *http.Request, e *Error) {
-	logRefusal(r.Context(), s.log(), e)
-	writeResponse(w, e.Response)
 }
 
 // Endpoints returns one handler of several endpoints by name, each below /{name}/. A name is one

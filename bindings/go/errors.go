@@ -85,7 +85,7 @@ func fieldName(option string) string {
 	words := strings.Split(option, "_")
 	for i, word := range words {
 		switch word {
-		case "url", "uri", "ttl", "jwks":
+		case "id", "jwks", "jwt", "ttl", "uri", "url":
 			words[i] = strings.ToUpper(word)
 		case "":
 			return option

@@ -2,78 +2,185 @@
 
 package tallystick
 
-import "github.com/tallystick/tallystick/core/problem"
-
 // The errors to compare with by [errors.Is], one for each code.
 var (
-	// ErrMissingAuthorization is missing_authorization: Send exactly one Authorization header with a Bearer token.
-	ErrMissingAuthorization = &Error{Code: problem.Code("missing_authorization"), Message: "send exactly one Authorization header with a Bearer token"}
-	// ErrAmbiguousAuthorization is ambiguous_authorization: The request has more than one Authorization header or token: send exactly one.
-	ErrAmbiguousAuthorization = &Error{Code: problem.Code("ambiguous_authorization"), Message: "the request has more than one Authorization header or token: send exactly one"}
+	// ErrMissingAuthorization is missing_authorization: Send exactly one Authorization header with a
+	// Bearer token.
+	ErrMissingAuthorization = &Error{
+		Code:    "missing_authorization",
+		Message: "send exactly one Authorization header with a Bearer token",
+	}
+	// ErrAmbiguousAuthorization is ambiguous_authorization: The request has more than one
+	// Authorization header or token: send exactly one.
+	ErrAmbiguousAuthorization = &Error{
+		Code:    "ambiguous_authorization",
+		Message: "the request has more than one Authorization header or token: send exactly one",
+	}
 	// ErrMalformedToken is malformed_token: The token is not a well-formed compact JWS.
-	ErrMalformedToken = &Error{Code: problem.Code("malformed_token"), Message: "the token is not a well-formed compact JWS"}
+	ErrMalformedToken = &Error{
+		Code:    "malformed_token",
+		Message: "the token is not a well-formed compact JWS",
+	}
 	// ErrUnsupportedAlgorithm is unsupported_algorithm: The token must be signed with RS256.
-	ErrUnsupportedAlgorithm = &Error{Code: problem.Code("unsupported_algorithm"), Message: "the token must be signed with RS256"}
+	ErrUnsupportedAlgorithm = &Error{
+		Code:    "unsupported_algorithm",
+		Message: "the token must be signed with RS256",
+	}
 	// ErrUnknownIssuer is unknown_issuer: No key is known for the token's issuer.
-	ErrUnknownIssuer = &Error{Code: problem.Code("unknown_issuer"), Message: "no key is known for the token's issuer"}
+	ErrUnknownIssuer = &Error{
+		Code:    "unknown_issuer",
+		Message: "no key is known for the token's issuer",
+	}
 	// ErrUnknownKey is unknown_key: The issuer has no key with the token's kid.
-	ErrUnknownKey = &Error{Code: problem.Code("unknown_key"), Message: "the issuer has no key with the token's kid"}
+	ErrUnknownKey = &Error{
+		Code:    "unknown_key",
+		Message: "the issuer has no key with the token's kid",
+	}
 	// ErrInvalidSignature is invalid_signature: The signature does not match.
-	ErrInvalidSignature = &Error{Code: problem.Code("invalid_signature"), Message: "the signature does not match"}
+	ErrInvalidSignature = &Error{
+		Code:    "invalid_signature",
+		Message: "the signature does not match",
+	}
 	// ErrTokenExpired is token_expired: The token has expired.
-	ErrTokenExpired = &Error{Code: problem.Code("token_expired"), Message: "the token has expired"}
+	ErrTokenExpired = &Error{
+		Code:    "token_expired",
+		Message: "the token has expired",
+	}
 	// ErrTokenNotYetValid is token_not_yet_valid: The token is not valid yet.
-	ErrTokenNotYetValid = &Error{Code: problem.Code("token_not_yet_valid"), Message: "the token is not valid yet"}
+	ErrTokenNotYetValid = &Error{
+		Code:    "token_not_yet_valid",
+		Message: "the token is not valid yet",
+	}
 	// ErrInvalidClaims is invalid_claims: A required claim is missing or has a wrong type.
-	ErrInvalidClaims = &Error{Code: problem.Code("invalid_claims"), Message: "a required claim is missing or has a wrong type"}
+	ErrInvalidClaims = &Error{
+		Code:    "invalid_claims",
+		Message: "a required claim is missing or has a wrong type",
+	}
 	// ErrInvalidAudience is invalid_audience: The token is meant for another audience.
-	ErrInvalidAudience = &Error{Code: problem.Code("invalid_audience"), Message: "the token is meant for another audience"}
+	ErrInvalidAudience = &Error{
+		Code:    "invalid_audience",
+		Message: "the token is meant for another audience",
+	}
 	// ErrWrongTarget is wrong_target: The token was signed for another method, URL or query.
-	ErrWrongTarget = &Error{Code: problem.Code("wrong_target"), Message: "the token was signed for another method, URL or query"}
+	ErrWrongTarget = &Error{
+		Code:    "wrong_target",
+		Message: "the token was signed for another method, URL or query",
+	}
 	// ErrBodyTampered is body_tampered: The body is not the one that was signed.
-	ErrBodyTampered = &Error{Code: problem.Code("body_tampered"), Message: "the body is not the one that was signed"}
+	ErrBodyTampered = &Error{
+		Code:    "body_tampered",
+		Message: "the body is not the one that was signed",
+	}
 	// ErrIssuerDenied is issuer_denied: The issuer is on the deny list.
-	ErrIssuerDenied = &Error{Code: problem.Code("issuer_denied"), Message: "the issuer is on the deny list"}
+	ErrIssuerDenied = &Error{
+		Code:    "issuer_denied",
+		Message: "the issuer is on the deny list",
+	}
 	// ErrTrustDenied is trust_denied: The caller is not trusted here.
-	ErrTrustDenied = &Error{Code: problem.Code("trust_denied"), Message: "the caller is not trusted here"}
+	ErrTrustDenied = &Error{
+		Code:    "trust_denied",
+		Message: "the caller is not trusted here",
+	}
 	// ErrInsufficientScope is insufficient_scope: The token lacks a required scope.
-	ErrInsufficientScope = &Error{Code: problem.Code("insufficient_scope"), Message: "the token lacks a required scope"}
+	ErrInsufficientScope = &Error{
+		Code:    "insufficient_scope",
+		Message: "the token lacks a required scope",
+	}
 	// ErrBodyTooLarge is body_too_large: The body is over the limit of this agent.
-	ErrBodyTooLarge = &Error{Code: problem.Code("body_too_large"), Message: "the body is over the limit of this agent"}
+	ErrBodyTooLarge = &Error{
+		Code:    "body_too_large",
+		Message: "the body is over the limit of this agent",
+	}
 	// ErrMalformedRequest is malformed_request: The request is not well-formed HTTP.
-	ErrMalformedRequest = &Error{Code: problem.Code("malformed_request"), Message: "the request is not well-formed HTTP"}
+	ErrMalformedRequest = &Error{
+		Code:    "malformed_request",
+		Message: "the request is not well-formed HTTP",
+	}
 	// ErrReplayDetected is replay_detected: The token was used before.
-	ErrReplayDetected = &Error{Code: problem.Code("replay_detected"), Message: "the token was used before"}
+	ErrReplayDetected = &Error{
+		Code:    "replay_detected",
+		Message: "the token was used before",
+	}
 	// ErrKeysUnavailable is keys_unavailable: The keys of callers cannot be read at the moment.
-	ErrKeysUnavailable = &Error{Code: problem.Code("keys_unavailable"), Message: "the keys of callers cannot be read at the moment"}
-	// ErrReplayStoreUnavailable is replay_store_unavailable: The replay memory cannot be reached at the moment.
-	ErrReplayStoreUnavailable = &Error{Code: problem.Code("replay_store_unavailable"), Message: "the replay memory cannot be reached at the moment"}
+	ErrKeysUnavailable = &Error{
+		Code:    "keys_unavailable",
+		Message: "the keys of callers cannot be read at the moment",
+	}
+	// ErrReplayStoreUnavailable is replay_store_unavailable: The replay memory cannot be reached at
+	// the moment.
+	ErrReplayStoreUnavailable = &Error{
+		Code:    "replay_store_unavailable",
+		Message: "the replay memory cannot be reached at the moment",
+	}
 	// ErrOverloaded is overloaded: Too many requests are waiting.
-	ErrOverloaded = &Error{Code: problem.Code("overloaded"), Message: "too many requests are waiting"}
+	ErrOverloaded = &Error{
+		Code:    "overloaded",
+		Message: "too many requests are waiting",
+	}
 	// ErrCheckFailed is check_failed: The agent could not check the signature.
-	ErrCheckFailed = &Error{Code: problem.Code("check_failed"), Message: "the agent could not check the signature"}
+	ErrCheckFailed = &Error{
+		Code:    "check_failed",
+		Message: "the agent could not check the signature",
+	}
 	// ErrBodyUnavailable is body_unavailable: The agent read the body before it was verified.
-	ErrBodyUnavailable = &Error{Code: problem.Code("body_unavailable"), Message: "the agent read the body before it was verified"}
+	ErrBodyUnavailable = &Error{
+		Code:    "body_unavailable",
+		Message: "the agent read the body before it was verified",
+	}
 	// ErrInvalidArgument is invalid_argument: The operation was called with a wrong argument.
-	ErrInvalidArgument = &Error{Code: problem.Code("invalid_argument"), Message: "the operation was called with a wrong argument"}
+	ErrInvalidArgument = &Error{
+		Code:    "invalid_argument",
+		Message: "the operation was called with a wrong argument",
+	}
 	// ErrInvalidConfig is invalid_config: The configuration is wrong.
-	ErrInvalidConfig = &Error{Code: problem.Code("invalid_config"), Message: "the configuration is wrong"}
+	ErrInvalidConfig = &Error{
+		Code:    "invalid_config",
+		Message: "the configuration is wrong",
+	}
 	// ErrInvalidKey is invalid_key: The key cannot be used.
-	ErrInvalidKey = &Error{Code: problem.Code("invalid_key"), Message: "the key cannot be used"}
+	ErrInvalidKey = &Error{
+		Code:    "invalid_key",
+		Message: "the key cannot be used",
+	}
 	// ErrInvalidURL is invalid_url: The URL cannot be used.
-	ErrInvalidURL = &Error{Code: problem.Code("invalid_url"), Message: "the URL cannot be used"}
+	ErrInvalidURL = &Error{
+		Code:    "invalid_url",
+		Message: "the URL cannot be used",
+	}
 	// ErrSignerFailed is signer_failed: The signer gave no usable signature.
-	ErrSignerFailed = &Error{Code: problem.Code("signer_failed"), Message: "the signer gave no usable signature"}
+	ErrSignerFailed = &Error{
+		Code:    "signer_failed",
+		Message: "the signer gave no usable signature",
+	}
 	// ErrTokenRefused is token_refused: The authority refused to issue a token.
-	ErrTokenRefused = &Error{Code: problem.Code("token_refused"), Message: "the authority refused to issue a token"}
+	ErrTokenRefused = &Error{
+		Code:    "token_refused",
+		Message: "the authority refused to issue a token",
+	}
 	// ErrTokenUnavailable is token_unavailable: The authority cannot be reached at the moment.
-	ErrTokenUnavailable = &Error{Code: problem.Code("token_unavailable"), Message: "the authority cannot be reached at the moment"}
+	ErrTokenUnavailable = &Error{
+		Code:    "token_unavailable",
+		Message: "the authority cannot be reached at the moment",
+	}
 	// ErrUnknownOperation is unknown_operation: This core has no such operation.
-	ErrUnknownOperation = &Error{Code: problem.Code("unknown_operation"), Message: "this core has no such operation"}
+	ErrUnknownOperation = &Error{
+		Code:    "unknown_operation",
+		Message: "this core has no such operation",
+	}
 	// ErrUnknownEngine is unknown_engine: No engine has this number: it was closed or never opened.
-	ErrUnknownEngine = &Error{Code: problem.Code("unknown_engine"), Message: "no engine has this number: it was closed or never opened"}
-	// ErrUnknownTicket is unknown_ticket: The ticket was used before, is too old or belongs to another engine.
-	ErrUnknownTicket = &Error{Code: problem.Code("unknown_ticket"), Message: "the ticket was used before, is too old or belongs to another engine"}
+	ErrUnknownEngine = &Error{
+		Code:    "unknown_engine",
+		Message: "no engine has this number: it was closed or never opened",
+	}
+	// ErrUnknownTicket is unknown_ticket: The ticket was used before, is too old or belongs to another
+	// engine.
+	ErrUnknownTicket = &Error{
+		Code:    "unknown_ticket",
+		Message: "the ticket was used before, is too old or belongs to another engine",
+	}
 	// ErrInternal is internal: An internal error; please report it.
-	ErrInternal = &Error{Code: problem.Code("internal"), Message: "an internal error; please report it"}
+	ErrInternal = &Error{
+		Code:    "internal",
+		Message: "an internal error; please report it",
+	}
 )

@@ -29,7 +29,7 @@ func fetchSite(t *testing.T) *httptest.Server {
 	mux.HandleFunc("/limit", func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, strings.Repeat("x", 100))
 	})
-	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/keys", http.StatusFound) })
+	mux.Handle("/moved", http.RedirectHandler("/keys", http.StatusFound))
 	mux.HandleFunc("/packed", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
 		packed := gzip.NewWriter(w)
@@ -103,7 +103,7 @@ func TestRedirectsStayOnHTTPS(t *testing.T) {
 	defer s.Close()
 	for path, to := range map[string]string{"/one": "/two", "/two": "/end", "/loop": "/loop",
 		"/plain": "http://127.0.0.1/", "/user": "https://u@127.0.0.1/"} {
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusTemporaryRedirect) })
+		mux.Handle(path, http.RedirectHandler(to, http.StatusTemporaryRedirect))
 	}
 	mux.HandleFunc("/end", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "end") })
 	roots := s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs

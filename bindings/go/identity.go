@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/pbkdf2"
 	"crypto/sha256"
-	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -97,11 +96,6 @@ func newIdentity(m material) (*identity, error) {
 		}
 	}
 	return i, nil
-}
-
-// unavailableStore is the error of a store that does not answer.
-func unavailableStore(setting string, err error) *Error {
-	return &Error{Code: problem.ReplayStoreUnavailable, Message: setting + ": " + err.Error(), cause: err}
 }
 
 // open reads keys and clients.
@@ -232,8 +226,7 @@ func (o *operation) answered(step need.Step) need.Step {
 	case need.Sign:
 		answer, o.cause = o.kms.signed(o.ctx, n.Input)
 	default:
-		reason := "the core asked for %q, which this host cannot answer"
-		return need.Refuse(problem.New(problem.Internal, "").WithLog(reason, n.Kind))
+		return need.Refuse(cannotAnswer(n))
 	}
 	answer.Now = secondsOf(time.Now())
 	return step.Resume(answer)
@@ -315,15 +308,6 @@ func (i *identity) rotate(ctx context.Context, o RotateOptions) (Rotation, error
 func misused(p *problem.Problem, cause error) *Error {
 	e := misuse(p)
 	e.cause = cause
-	return e
-}
-
-// errorOf finds the *Error to answer a request with.
-func errorOf(err error, realm string) *Error {
-	var e *Error
-	if !errors.As(err, &e) || e.Response == nil {
-		e = refused(problem.New(problem.Internal, ""), realm)
-	}
 	return e
 }
 

@@ -48,15 +48,12 @@ type listing struct {
 }
 
 type version struct {
-	name     string
-	size     int64
-	modified time.Time
-	info     os.FileInfo // its identity; nil where there is none
+	name string
+	info os.FileInfo // nil: it cannot be looked at
 }
 
 func (v version) same(other version) bool {
-	return v.name == other.name && v.size == other.size && v.modified.Equal(other.modified) &&
-		(v.info == nil) == (other.info == nil) && (v.info == nil || os.SameFile(v.info, other.info) && sameChange(v.info, other.info))
+	return v.name == other.name && sameFile(v.info, other.info)
 }
 
 func (l *listing) provesSame(earlier *listing) bool {
@@ -155,7 +152,7 @@ func (f *keysFolder) read() (*listing, []authorizedkeys.File, error) {
 			continue
 		}
 		if total += len(file.Text); total > maxFolder {
-			return nil, nil, fmt.Errorf("the keys folder %s holds over %d bytes: keep nothing but public keys in it", shown(f.path), maxFolder)
+			return nil, nil, f.overfull("%d bytes", maxFolder)
 		}
 		files = append(files, file)
 	}
@@ -196,7 +193,7 @@ func (f *keysFolder) list() (*listing, error) {
 		return nil, f.unreadable(err)
 	}
 	if len(names) > authorizedkeys.MaxFiles {
-		return nil, fmt.Errorf("the keys folder %s holds over %d files: keep nothing but public keys in it", shown(f.path), authorizedkeys.MaxFiles)
+		return nil, f.overfull("%d files", authorizedkeys.MaxFiles)
 	}
 	slices.Sort(names)
 	found, newest := &listing{exists: true}, time.Time{}
@@ -204,19 +201,23 @@ func (f *keysFolder) list() (*listing, error) {
 		if !printable(name) {
 			continue // it is no issuer
 		}
-		v := version{name: name, size: -1}
-		if info, err := os.Stat(filepath.Join(f.path, name)); err == nil {
-			v = version{name, info.Size(), info.ModTime(), info}
+		info := statOf(filepath.Join(f.path, name))
+		if info != nil {
 			newest = later(newest, info)
 		}
-		found.versions = append(found.versions, v)
+		found.versions = append(found.versions, version{name, info})
 	}
 	found.certain = newest.Before(time.Now().Add(-certainAfter))
 	return found, nil
 }
 
 func (f *keysFolder) unreadable(err error) error {
-	return fmt.Errorf("the keys folder %s cannot be read (%s): let this user list and read it", shown(f.path), reasonOf(err))
+	return fmt.Errorf("the keys folder %s cannot be read (%s): let this user list and read it",
+		shown(f.path), reasonOf(err))
+}
+
+func (f *keysFolder) overfull(most string, number int) error {
+	return fmt.Errorf("the keys folder %s holds over "+most+": keep nothing but public keys in it", shown(f.path), number)
 }
 
 func printable(name string) bool {

@@ -19,7 +19,8 @@ func verifyWith(t *testing.T, verifier *tallystick.Verifier, signer *tallystick.
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = verifier.Verify(context.Background(), tallystick.Request{Authorization: headers["Authorization"], Method: "GET", Path: "/"})
+	r := tallystick.Request{Authorization: headers["Authorization"], Method: "GET", Path: "/"}
+	_, err = verifier.Verify(context.Background(), r)
 	return err
 }
 
@@ -38,9 +39,12 @@ func until(t *testing.T, what string, there func() bool) {
 func TestAFolderIsReadAgain(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "authorized_keys")
 	said := &journal{}
-	verifier := newVerifier(t, func(o *tallystick.VerifierOptions) { o.Keys, o.KeysDir, o.Logger = nil, folder, said.logger() })
+	verifier := newVerifier(t, func(o *verifierOptions) {
+		o.Keys, o.KeysDir, o.Logger = nil, folder, said.logger()
+	})
 	signer := newSigner(t)
-	if err := verifyWith(t, verifier, signer); err == nil || !strings.Contains(said.String(), "does not exist, every caller is unknown: create it") {
+	missing := "does not exist, every caller is unknown: create it"
+	if err := verifyWith(t, verifier, signer); err == nil || !strings.Contains(said.String(), missing) {
 		t.Fatal(err, said)
 	}
 	if err := os.Mkdir(folder, 0o700); err != nil {
@@ -88,11 +92,15 @@ func TestFilesThatAreNoKeysAreSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := &journal{}
-	verifier := newVerifier(t, func(o *tallystick.VerifierOptions) { o.Keys, o.KeysDir, o.Logger = nil, folder, said.logger() })
+	verifier := newVerifier(t, func(o *verifierOptions) {
+		o.Keys, o.KeysDir, o.Logger = nil, folder, said.logger()
+	})
 	if err := verifyWith(t, verifier, newSigner(t)); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"private.pem is not used", "empty.pem is not used", "not UTF-8 text", "larger than", "not a regular file"} {
+	for _, want := range []string{
+		"private.pem is not used", "empty.pem is not used", "not UTF-8 text", "larger than", "not a regular file",
+	} {
 		if strings.Count(said.String(), want) != 1 {
 			t.Errorf("%q is not said once: %s", want, said)
 		}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,25 +14,7 @@ import (
 	tallystick "github.com/tallystick/tallystick/bindings/go"
 )
 
-// python is where `make python` has installed the Python package and its peers.
-func python(t *testing.T) string {
-	t.Helper()
-	for _, path := range []string{os.Getenv("TALLYSTICK_PYTHON"), "../../build/venv/bin/python"} {
-		if path == "" {
-			continue
-		}
-		if absolute, err := filepath.Abs(path); err == nil {
-			if _, err := os.Stat(absolute); err == nil {
-				return absolute
-			}
-		}
-	}
-	t.Skip("there is no build/venv/bin/python with rotagent: make python installs it")
-	return ""
-}
-
 func TestRotagentCallsAGoAgent(t *testing.T) {
-	interpreter := python(t)
 	private, _ := keyPair()
 	key := filepath.Join(t.TempDir(), "orchestrator.pem")
 	if err := os.WriteFile(key, []byte(private), 0o600); err != nil {
@@ -49,7 +30,7 @@ func TestRotagentCallsAGoAgent(t *testing.T) {
 		"orchestrator": `{"agent_url":"` + url + `","got":{"query":"What movies are playing?","ä":1}}`,
 		"stranger":     `{"agent_url":"` + url + `","error":"Auth Failed"}`,
 	} {
-		out, err := exec.Command(interpreter, "testdata/rotagent_peer.py", "call", url, issuer, key).Output()
+		out, err := pythonCommand(t, "rotagent_peer.py", "call", url, issuer, key).Output()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,10 +55,9 @@ func sorted(t *testing.T, text []byte) string {
 }
 
 func TestGoCallsARotagentAgent(t *testing.T) {
-	interpreter := python(t)
 	folder := t.TempDir()
 	writeFile(t, folder, "orchestrator.pem", newSigner(t).PublicKey())
-	peer := exec.Command(interpreter, "testdata/rotagent_peer.py", "serve", folder)
+	peer := pythonCommand(t, "rotagent_peer.py", "serve", folder)
 	input, err := peer.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -103,13 +83,14 @@ func TestGoCallsARotagentAgent(t *testing.T) {
 	}
 	// It refuses what was sent before, and what was signed by somebody else.
 	client := &http.Client{Transport: newSigner(t).Transport(nil)}
-	if status, text := ask(t, client, "POST", url+"/agent", `{"a":1}`, http.Header{"Content-Type": {"application/json"}}); status != 200 {
+	json := http.Header{"Content-Type": {"application/json"}}
+	if status, text := ask(t, client, "POST", url+"/agent", `{"a":1}`, json); status != 200 {
 		t.Error(status, text)
 	}
 	headers := signed(t, "POST", url+"/agent", `{"a":1}`)
 	headers.Set("Content-Type", "application/json")
 	for _, want := range []int{200, 429} {
-		if status, text := ask(t, http.DefaultClient, "POST", url+"/agent", `{"a":1}`, headers); status != want {
+		if status, text := ask(t, nil, "POST", url+"/agent", `{"a":1}`, headers); status != want {
 			t.Error(status, text)
 		}
 	}

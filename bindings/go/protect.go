@@ -98,23 +98,34 @@ func target(r *http.Request) (path, query string) {
 }
 
 func (v *Verifier) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if v == nil {
+		v = &Verifier{}
+	}
+	answerRefused(w, r, orLogger(v.logger), v.onError, err)
+}
+
+// answerRefused logs a refusal and answers it, in the program's own way where it has one.
+func answerRefused(
+	w http.ResponseWriter, r *http.Request, logger *slog.Logger,
+	own func(http.ResponseWriter, *http.Request, *Error), err error,
+) {
 	var e *Error
 	if !errors.As(err, &e) || e.Response == nil {
 		e = refused(problem.New(problem.Internal, ""), limits.DefaultRealm)
 	}
-	logRefusal(r.Context(), v.log(), e)
-	if v != nil && v.onError != nil {
-		v.onError(w, r, e)
+	logRefusal(r.Context(), logger, e)
+	if own != nil {
+		own(w, r, e)
 		return
 	}
 	writeResponse(w, e.Response)
 }
 
-func (v *Verifier) log() *slog.Logger {
-	if v == nil || v.logger == nil {
+func orLogger(given *slog.Logger) *slog.Logger {
+	if given == nil {
 		return slog.Default()
 	}
-	return v.logger
+	return given
 }
 
 // logRefusal says what the answer does not.

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // The numbers of the protocol (docs/reference/files.md).
@@ -32,8 +30,6 @@ const (
 	abandonedAfter = time.Hour
 )
 
-const restoreCopy = "restore it from a copy"
-
 // sharedFile is a text in numbered versions, NAME.1, NAME.2, …, mode 0600 in a folder of 0700,
 // that processes of several languages change without a lock. It holds no state. Safe for
 // concurrent use, by any number of processes.
@@ -50,25 +46,6 @@ func (f *sharedFile) restore() string {
 
 func (f *sharedFile) wrong(problem, fix string) *Error {
 	return wrongFile(f.path, f.what, problem, fix)
-}
-
-func wrongFile(path, what, problem, fix string) *Error {
-	return invalidConfig("the %s %s %s: %s", what, shown(path), problem, fix)
-}
-
-func failedFile(path, what, done string, err error, fix string) *Error {
-	e := wrongFile(path, what, fmt.Sprintf("cannot be %s (%s)", done, causeOf(err)), fix)
-	e.cause = err
-	return e
-}
-
-// causeOf is what the system said, without paths.
-func causeOf(err error) string {
-	var link *os.LinkError
-	if errors.As(err, &link) {
-		return link.Err.Error()
-	}
-	return reasonOf(err)
 }
 
 func (f *sharedFile) name(number int64) string {
@@ -201,57 +178,6 @@ func (f *sharedFile) open(number int64) (*foundVersion, error) {
 	return &foundVersion{sharedVersion{number, text, true}, file}, nil
 }
 
-// openPrivate opens a file that only its owner may read, and reads its text; nil where there is
-// none, and no text where it was emptied meanwhile.
-func openPrivate(path, what string) (*os.File, string, error) {
-	// Without the flag a named pipe in the place of the file would block the reader.
-	file, err := os.OpenFile(path, os.O_RDONLY|openNonblock, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, "", nil
-	}
-	if err != nil {
-		return nil, "", failedFile(path, what, "read", err, "let this user read it")
-	}
-	text, err := privateText(path, what, file)
-	if err != nil {
-		file.Close()
-		return nil, "", err
-	}
-	return file, text, nil
-}
-
-func privateText(path, what string, file *os.File) (string, error) {
-	unread := func(err error) error { return failedFile(path, what, "read", err, "let this user read it") }
-	info, err := file.Stat()
-	if err != nil {
-		return "", unread(err)
-	}
-	if !info.Mode().IsRegular() {
-		return "", wrongFile(path, what, "is not a regular file", restoreCopy)
-	}
-	if err := checkPrivate(path, what, info); err != nil {
-		return "", err
-	}
-	content, err := io.ReadAll(io.LimitReader(file, maxShared+1))
-	if err != nil {
-		return "", unread(err)
-	}
-	if len(content) > maxShared {
-		return "", wrongFile(path, what, fmt.Sprintf("is over %d bytes", maxShared), restoreCopy)
-	}
-	after, err := file.Stat()
-	if err != nil {
-		return "", unread(err)
-	}
-	if after.Size() != int64(len(content)) {
-		return "", nil // emptied while it was read
-	}
-	if !utf8.Valid(content) {
-		return "", wrongFile(path, what, "is not UTF-8 text", restoreCopy)
-	}
-	return string(content), nil
-}
-
 func (f *sharedFile) update(ctx context.Context, change sharedChange) (sharedVersion, error) {
 	end := time.Now().Add(sharedPatience)
 	for tried := range maxWrites {
@@ -343,21 +269,6 @@ func (f *sharedFile) put(place, text string) (bool, error) {
 	return f.link(temporary, place)
 }
 
-func writePrivate(path, text string) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(text)
-	if err == nil {
-		err = file.Sync()
-	}
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	return err
-}
-
 // link reports false where the target is there, or the source has gone.
 func (f *sharedFile) link(source, target string) (bool, error) {
 	err := os.Link(source, target)
@@ -396,72 +307,6 @@ func (f *sharedFile) certify(found *foundVersion) error {
 		"the outcome is unknown, so look whether your change is there")
 }
 
-// tidy empties the superseded versions, gives up old names, and removes files of dead writers.
-// What fails now is done after the next change.
-func (f *sharedFile) tidy() {
-	numbers, err := f.numbers()
-	if err != nil || len(numbers) == 0 {
-		return
-	}
-	newest, superseded := numbers[len(numbers)-1], numbers[:len(numbers)-1]
-	for _, number := range superseded {
-		emptyFile(f.name(number))
-	}
-	// The name of version 1 stays, so that no process makes a first version again.
-	for _, number := range superseded {
-		if number <= 1 || number > newest-keptNames {
-			continue
-		}
-		if err := os.Remove(f.name(number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return
-		}
-	}
-	f.removeAbandoned(newest)
-}
-
-// emptyFile leaves the name, which still stops slow writers. It does so by no rename, which would
-// make the name anew if it was given up meanwhile.
-func emptyFile(path string) {
-	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
-		return
-	}
-	file, err := os.OpenFile(path, os.O_WRONLY|openNoFollow, 0)
-	if err != nil {
-		return
-	}
-	defer file.Close()
-	_ = file.Truncate(0)
-}
-
-func (f *sharedFile) removeAbandoned(newest int64) {
-	// By the clock of the file system, which also dated the temporary files.
-	now, err := os.Stat(f.name(newest))
-	if err != nil {
-		return
-	}
-	names, err := f.names()
-	if err != nil {
-		return
-	}
-	for _, name := range names {
-		if !f.isTemporary(name) {
-			continue
-		}
-		path := filepath.Join(filepath.Dir(f.path), name)
-		if info, err := os.Lstat(path); err == nil && info.ModTime().Before(now.ModTime().Add(-abandonedAfter)) {
-			_ = os.Remove(path)
-		}
-	}
-}
-
-func (f *sharedFile) isTemporary(name string) bool {
-	rest, ok := strings.CutPrefix(name, "."+filepath.Base(f.path)+".")
-	digits, tmp := strings.CutSuffix(rest, ".tmp")
-	return ok && tmp && len(digits) == 16 && !strings.ContainsFunc(digits, func(c rune) bool {
-		return !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f')
-	})
-}
-
 func (f *sharedFile) makeFolder() error {
 	folder := filepath.Dir(f.path)
 	err := os.MkdirAll(folder, 0o700)
@@ -477,61 +322,4 @@ func (f *sharedFile) makeFolder() error {
 			"or choose another", shown(folder), f.what, mode)
 	}
 	return nil
-}
-
-// sharedLook is the state of a document's files at one look, to see whether it has changed.
-type sharedLook struct {
-	number                int64
-	newest, plain, folder os.FileInfo // nil: not there
-}
-
-func sameFile(a, b os.FileInfo) bool {
-	if a == nil || b == nil {
-		return a == nil && b == nil
-	}
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && sameChange(a, b)
-}
-
-func (l *sharedLook) same(other *sharedLook) bool {
-	return other != nil && l.number == other.number && sameFile(l.newest, other.newest) && sameFile(l.plain, other.plain)
-}
-
-// look looks at the document without reading it; with the last look it is cheaper.
-func (f *sharedFile) look(before *sharedLook) *sharedLook {
-	folder := statOf(filepath.Dir(f.path))
-	number, known := int64(0), false
-	if before != nil && sameFile(before.folder, folder) {
-		number, known = before.number, true
-	}
-	// Two changes of a folder within one tick of its clock look like one.
-	if !known || statOf(f.name(number+1)) != nil {
-		if found, err := f.newestNumber(); err == nil {
-			number = found
-		}
-	}
-	return &sharedLook{number, statOf(f.name(number)), statOf(f.path), folder}
-}
-
-func statOf(path string) os.FileInfo {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil
-	}
-	return info
-}
-
-// stray returns a warning if a file NAME lies beside the versions and is none of them; else "".
-func (f *sharedFile) stray() string {
-	first, plain := statOf(f.name(1)), statOf(f.path)
-	if plain == nil || plain.Size() == 0 || first != nil && os.SameFile(first, plain) {
-		return ""
-	}
-	number, err := f.newestNumber()
-	if err != nil || number == 0 {
-		return ""
-	}
-	name := func(number int64) string { return shown(filepath.Base(f.name(number))) }
-	return fmt.Sprintf("the %s %s is not used: the document is %s beside it. Move %s away, or, where it is the one "+
-		"to use, run \"ln %s %s\", which fails where another process was faster, and remove it; an older release of "+
-		"tallystick may have written it", f.what, shown(f.path), name(number), name(0), name(0), name(number+1))
 }

@@ -21,12 +21,8 @@ func countUp(text string, _ bool) (string, bool, error) {
 	return strconv.Itoa(count + 1), true, nil
 }
 
-// TestWriterProcess is no test: it is the writer of the next one, in a process of its own.
-func TestWriterProcess(t *testing.T) {
-	path := os.Getenv(writerVariable)
-	if path == "" {
-		t.Skip("it runs as the process of TestAWriterIsStoppedAndKilled alone")
-	}
+// writeOn changes a document until its process ends.
+func writeOn(t *testing.T, path string) {
 	f := &sharedFile{path, "document"}
 	for {
 		_, err := f.update(t.Context(), countUp)
@@ -43,7 +39,11 @@ func TestWriterProcess(t *testing.T) {
 }
 
 // A writer is stopped and killed anywhere: it holds nobody up, and what it was told is there.
+// It is this test, in a process of its own.
 func TestAWriterIsStoppedAndKilled(t *testing.T) {
+	if path := os.Getenv(writerVariable); path != "" {
+		writeOn(t, path)
+	}
 	f := sharedFixture(t)
 	certain, perhaps := 0, 0 // what is counted, and what may be besides
 	own := func(times int) {
@@ -56,7 +56,7 @@ func TestAWriterIsStoppedAndKilled(t *testing.T) {
 	}
 	own(1)
 	for range 4 {
-		writer := exec.Command(os.Args[0], "-test.run=^TestWriterProcess$")
+		writer := exec.Command(os.Args[0], "-test.run=^TestAWriterIsStoppedAndKilled$")
 		writer.Env = append(os.Environ(), writerVariable+"="+f.path)
 		out, err := writer.StdoutPipe()
 		if err != nil {

@@ -63,10 +63,11 @@ type Signer struct {
 // [ErrInvalidArgument] and [ErrInvalidKey].
 func NewSigner(issuer string, key any, options SignerOptions) (*Signer, error) {
 	s := &Signer{
-		issuer:  issuer,
-		timeout: orDefault(options.SignerTimeout, defaultSignerTimeout),
-		maxBody: orDefault(options.MaxBody, limits.DefaultMaxBody), maxAnswer: orDefault(options.MaxAnswer, limits.DefaultMaxBody),
-		now: options.Now, open: make(chan struct{}, maxSignings),
+		issuer:    issuer,
+		timeout:   orDefault(options.SignerTimeout, defaultSignerTimeout),
+		maxBody:   orDefault(options.MaxBody, limits.DefaultMaxBody),
+		maxAnswer: orDefault(options.MaxAnswer, limits.DefaultMaxBody),
+		now:       options.Now, open: make(chan struct{}, maxSignings),
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -150,7 +151,8 @@ func takeText(text []byte, config *request.SignerConfig) error {
 func publicOf(key crypto.Signer) (public *rsa.PublicKey, err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			public, err = nil, misuse(problem.Newf(problem.InvalidKey, "key: the %T panicked when it was asked for its public key", key))
+			said := problem.Newf(problem.InvalidKey, "key: the %T panicked when it was asked for its public key", key)
+			public, err = nil, misuse(said)
 		}
 	}()
 	found := key.Public()
@@ -308,7 +310,8 @@ func (s *Signer) SignRequest(r *http.Request) error {
 // urlOf is the URL as net/http sends it: its host is the one that the agent is told.
 func urlOf(r *http.Request) (string, error) {
 	if r.URL.Opaque != "" || r.URL.Host == "" {
-		return "", misuse(problem.New(problem.InvalidURL, "the request's URL must be absolute, such as https://agent.example.com/agent"))
+		return "", misuse(problem.New(problem.InvalidURL,
+			"the request's URL must be absolute, such as https://agent.example.com/agent"))
 	}
 	return r.URL.Scheme + "://" + orDefault(r.Host, r.URL.Host) + r.URL.RequestURI(), nil
 }

@@ -66,12 +66,14 @@ func TestEveryFormOfAKeySigns(t *testing.T) {
 			if signer.PublicKey() != c.public {
 				t.Error(signer.PublicKey())
 			}
-			verifier := newVerifier(t, func(o *tallystick.VerifierOptions) { o.Keys = map[string]string{"orchestrator": c.public} })
+			keys := map[string]string{"orchestrator": c.public}
+			verifier := newVerifier(t, func(o *verifierOptions) { o.Keys = keys })
 			headers, err := signer.Sign(context.Background(), "GET", "https://a.example.com/x", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := verifier.Verify(context.Background(), tallystick.Request{Authorization: headers["Authorization"], Method: "GET", Path: "/x"}); err != nil {
+			r := tallystick.Request{Authorization: headers["Authorization"], Method: "GET", Path: "/x"}
+			if _, err := verifier.Verify(context.Background(), r); err != nil {
 				t.Fatal(err)
 			}
 			for _, text := range []string{fmt.Sprint(signer), fmt.Sprintf("%+v", signer), fmt.Sprintf("%#v", signer)} {
@@ -93,6 +95,8 @@ func TestWhatIsNoKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	half := tallystick.SignerOptions{TTL: 500 * time.Millisecond}
+	long := tallystick.SignerOptions{SignerTimeout: time.Minute}
 	for name, c := range map[string]struct {
 		issuer  string
 		key     any
@@ -108,8 +112,8 @@ func TestWhatIsNoKey(t *testing.T) {
 		"a curve":        {"a", curve, tallystick.SignerOptions{}, tallystick.ErrInvalidKey},
 		"no issuer":      {"", otherKey(), tallystick.SignerOptions{}, tallystick.ErrInvalidArgument},
 		"a long life":    {"a", otherKey(), tallystick.SignerOptions{TTL: 25 * time.Hour}, tallystick.ErrInvalidArgument},
-		"half a second":  {"a", otherKey(), tallystick.SignerOptions{TTL: 500 * time.Millisecond}, tallystick.ErrInvalidArgument},
-		"a long timeout": {"a", otherKey(), tallystick.SignerOptions{SignerTimeout: time.Minute}, tallystick.ErrInvalidArgument},
+		"half a second":  {"a", otherKey(), half, tallystick.ErrInvalidArgument},
+		"a long timeout": {"a", otherKey(), long, tallystick.ErrInvalidArgument},
 		"a size below 0": {"a", otherKey(), tallystick.SignerOptions{MaxBody: -1}, tallystick.ErrInvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {

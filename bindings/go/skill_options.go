@@ -263,17 +263,6 @@ func checkBits(bits *int) error {
 	return nil
 }
 
-// checkStore refuses a missing store: bound tokens and assertions would work again and again.
-func checkStore(store Store, development bool) error {
-	switch {
-	case isNil(store) && store != nil:
-		return wrongArgument("Store is a nil %T: look at the error of what made it", store)
-	case store != nil || development:
-		return nil
-	}
-	return noStore()
-}
-
 func givenKeys(texts map[string]string) (*authorizedkeys.Set, error) {
 	keys, err := authorizedkeys.FromTexts(texts)
 	if err != nil {

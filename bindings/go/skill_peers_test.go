@@ -27,20 +27,21 @@ type peer struct {
 
 // eachPeer runs a test against each language.
 func eachPeer(t *testing.T, test func(t *testing.T, p *peer)) {
-	t.Run("Python", func(t *testing.T) { test(t, newPeer(t, pythonCommand(t))) })
+	t.Run("Python", func(t *testing.T) { test(t, newPeer(t, pythonCommand(t, "peer.py"))) })
 	t.Run("Node", func(t *testing.T) { test(t, newPeer(t, nodeCommand(t))) })
 }
 
-func pythonCommand(t *testing.T) *exec.Cmd {
+// pythonCommand runs a program of testdata in the Python that `make python` has made.
+func pythonCommand(t *testing.T, program string, arguments ...string) *exec.Cmd {
 	t.Helper()
 	python := os.Getenv("TALLYSTICK_PYTHON")
 	if python == "" {
 		python = filepath.Join("..", "..", "build", "venv", "bin", "python")
 	}
 	if _, err := exec.LookPath(python); err != nil {
-		t.Skip("no Python with the package tallystick: TALLYSTICK_PYTHON names one, or make builds it in build/venv")
+		t.Skipf("the peer is a Python package, and there is no %s, which `make python` makes (or $TALLYSTICK_PYTHON)", python)
 	}
-	return exec.Command(python, filepath.Join("testdata", "peer.py"))
+	return exec.Command(python, append([]string{filepath.Join("testdata", program)}, arguments...)...)
 }
 
 func nodeCommand(t *testing.T) *exec.Cmd {
@@ -54,13 +55,13 @@ func nodeCommand(t *testing.T) *exec.Cmd {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(module); err != nil {
-		t.Skip("no Node package tallystick: TALLYSTICK_NODE_MODULE names its index.js, " +
-			"or make builds it in bindings/node/dist")
+		t.Skipf("the peer is the Node package, and there is no %s, which `make node` builds (or $TALLYSTICK_NODE_MODULE)", module)
 	}
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("no node in PATH")
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("the peer is the Node package, and there is no node in PATH to run it")
 	}
-	return exec.Command("node", filepath.Join("testdata", "peer.mjs"), module)
+	return exec.Command(node, filepath.Join("testdata", "peer.mjs"), module)
 }
 
 func newPeer(t *testing.T, command *exec.Cmd) *peer {

@@ -467,7 +467,8 @@ func TestAnUnusableSkillRefuses(t *testing.T) {
 	for _, handler := range []http.Handler{alice.Protect("read")(nil),
 		alice.Protect("a b")(http.HandlerFunc(tellCaller))} {
 		s.serve(handler)
-		if status, body := askWith(t, s.URL, token(t, alice, alice.BaseURL())); status != 500 || strings.Contains(body, "a b") {
+		status, body := askWith(t, s.URL, token(t, alice, alice.BaseURL()))
+		if status != 500 || strings.Contains(body, "a b") {
 			t.Error(status, body)
 		}
 	}

@@ -74,7 +74,10 @@ func (j *journal) String() string {
 
 func (j *journal) logger() *slog.Logger { return slog.New(slog.NewTextHandler(j, nil)) }
 
-func newVerifier(t *testing.T, change func(*tallystick.VerifierOptions)) *tallystick.Verifier {
+// verifierOptions is short, for tables.
+type verifierOptions = tallystick.VerifierOptions
+
+func newVerifier(t *testing.T, change func(*verifierOptions)) *tallystick.Verifier {
 	t.Helper()
 	_, public := keyPair()
 	options := tallystick.VerifierOptions{
@@ -123,7 +126,7 @@ func serve(t *testing.T, handler http.Handler) string {
 	return server.URL
 }
 
-// ask sends a request and returns status and body.
+// ask sends a request and returns status and body. A nil client is the default one.
 func ask(t *testing.T, client *http.Client, method, url, body string, headers http.Header) (int, string) {
 	t.Helper()
 	r, err := http.NewRequest(method, url, strings.NewReader(body))
@@ -132,6 +135,9 @@ func ask(t *testing.T, client *http.Client, method, url, body string, headers ht
 	}
 	for name, values := range headers {
 		r.Header[name] = values
+	}
+	if client == nil {
+		client = http.DefaultClient
 	}
 	response, err := client.Do(r)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 
 	tallystick "github.com/tallystick/tallystick/bindings/go"
@@ -17,9 +16,10 @@ var goTypes = map[string]reflect.Type{
 	"Verifier": reflect.TypeFor[*tallystick.Verifier](), "VerifierOptions": reflect.TypeFor[tallystick.VerifierOptions](),
 	"Signer": reflect.TypeFor[*tallystick.Signer](), "SignerOptions": reflect.TypeFor[tallystick.SignerOptions](),
 	"Skill": reflect.TypeFor[*tallystick.Skill](), "SkillOptions": reflect.TypeFor[tallystick.SkillOptions](),
-	"Authority": reflect.TypeFor[*tallystick.Authority](), "AuthorityOptions": reflect.TypeFor[tallystick.AuthorityOptions](),
-	"AuthContext": reflect.TypeFor[*tallystick.AuthContext](),
-	"Caller":      reflect.TypeFor[*tallystick.Caller](), "Error": reflect.TypeFor[*tallystick.Error](),
+	"Authority":        reflect.TypeFor[*tallystick.Authority](),
+	"AuthorityOptions": reflect.TypeFor[tallystick.AuthorityOptions](),
+	"AuthContext":      reflect.TypeFor[*tallystick.AuthContext](),
+	"Caller":           reflect.TypeFor[*tallystick.Caller](), "Error": reflect.TypeFor[*tallystick.Error](),
 }
 
 type surfaceClass struct{ Options, Configuration, Methods, Properties map[string]any }
@@ -59,12 +59,13 @@ func (g goClass) compare(t *testing.T, class surfaceClass) {
 		t.Fatalf("the test knows no type %s", g.Type)
 	}
 	wanted := map[string]bool{}
-	for _, part := range []map[string]any{class.Options, class.Configuration, class.Methods, class.Properties} {
+	parts := []map[string]any{class.Options, class.Configuration, class.Methods, class.Properties}
+	for _, part := range parts {
 		for name := range part {
 			if _, absent := g.Absent[name]; absent && g.Names[name] == "" {
 				continue
 			}
-			goName := camel(name)
+			goName := tallystick.FieldName(name)
 			if named := g.Names[name]; named != "" {
 				goName = named
 			}
@@ -85,7 +86,7 @@ func (g goClass) compare(t *testing.T, class surfaceClass) {
 		}
 	}
 	for name, why := range g.Absent {
-		known := class.Options[name] != nil || class.Configuration[name] != nil || class.Methods[name] != nil || class.Properties[name] != nil
+		known := slices.ContainsFunc(parts, func(part map[string]any) bool { return part[name] != nil })
 		if why == "" || !known {
 			t.Errorf("absent: %s is nowhere, or has no reason", name)
 		}
@@ -110,18 +111,4 @@ func names(t reflect.Type) []string {
 		}
 	}
 	return found
-}
-
-// camel turns "base_url" into "BaseURL".
-func camel(name string) string {
-	var b strings.Builder
-	for _, word := range strings.Split(name, "_") {
-		switch word {
-		case "url", "uri", "ttl", "jwks", "jwt", "id":
-			b.WriteString(strings.ToUpper(word))
-		default:
-			b.WriteString(strings.ToUpper(word[:1]) + word[1:])
-		}
-	}
-	return b.String()
 }

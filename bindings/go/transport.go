@@ -11,8 +11,9 @@ import (
 )
 
 // Transport returns a RoundTripper that signs each request as it is sent: anew for a redirect
-// within the agent's origin (to another it is [ErrInvalidURL]), and for a try after a connection that was kept turned out to be closed. base sends them; nil is
-// [http.DefaultTransport]. A request with an Authorization header of its own is an error.
+// within the agent's origin (to another it is [ErrInvalidURL]), and for a try after a connection
+// that was kept turned out to be closed. base sends them; nil is [http.DefaultTransport]. A request
+// with an Authorization header of its own is an error.
 //
 // A base that tries again by itself would send the same token twice, which agents refuse. Only
 // net/http's own retries are prevented.
@@ -46,13 +47,26 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	return sendOnce(t.base, r, func(ctx context.Context) (*http.Request, error) { return t.signed(ctx, r, content) })
+}
+
+// sendOnce sends a request whose token works once, by a base that must not send it twice. make
+// returns it with a token of its own for each try.
+func sendOnce(
+	base http.RoundTripper, r *http.Request, make func(context.Context) (*http.Request, error),
+) (*http.Response, error) {
 	for try := 1; ; try++ {
 		var sent trace
-		one, err := t.signed(sent.context(r.Context()), r, content)
+		one, err := make(sent.context(r.Context()))
 		if err != nil {
 			return nil, err
 		}
-		response, err := t.base.RoundTrip(one)
+		// Else net/http would send the same token again by itself.
+		one.GetBody = nil
+		if repeatable(one) && (one.Body == nil || one.Body == http.NoBody) {
+			one.Body = emptyBody{}
+		}
+		response, err := base.RoundTrip(one)
 		if err == nil || try == maxTries || !sent.mayTryAgain(r) || r.Context().Err() != nil {
 			return response, err
 		}
@@ -69,8 +83,8 @@ func sameOrigin(r *http.Request) error {
 	if from.Scheme == r.URL.Scheme && from.Host == r.URL.Host {
 		return nil
 	}
-	return misuse(problem.Newf(problem.InvalidURL, "%s://%s redirects to %s://%s, and a signed request is for one receiver: "+
-		"call that one by its own URL", from.Scheme, from.Host, r.URL.Scheme, r.URL.Host))
+	return misuse(problem.Newf(problem.InvalidURL, "%s://%s redirects to %s://%s, and a signed request is for one "+
+		"receiver: call that one by its own URL", from.Scheme, from.Host, r.URL.Scheme, r.URL.Host))
 }
 
 // signed returns a request for one try: a RoundTripper does not change what it was given.
@@ -79,15 +93,7 @@ func (t *transport) signed(ctx context.Context, r *http.Request, content []byte)
 	if r.Body != nil {
 		setBody(one, content)
 	}
-	if err := t.signer.SignRequest(one); err != nil {
-		return nil, err
-	}
-	// Else net/http would send the same token again by itself.
-	one.GetBody = nil
-	if repeatable(one) && (one.Body == nil || one.Body == http.NoBody) {
-		one.Body = emptyBody{}
-	}
-	return one, nil
+	return one, t.signer.SignRequest(one)
 }
 
 // repeatable is what may be done twice (RFC 9110 section 9.2.2), as net/http sees it.

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -92,9 +91,7 @@ type Verifier struct {
 // the fix; a store that cannot be used says why.
 func NewVerifier(options VerifierOptions) (*Verifier, error) {
 	o := &options
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
+	o.Logger = orLogger(o.Logger)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -132,7 +129,7 @@ func NewVerifier(options VerifierOptions) (*Verifier, error) {
 	}
 	v.claims = newStoreClaims(o.Store, v.logger)
 	if err := v.claims.start(context.Background(), v.core.ReplayLost); err != nil {
-		return nil, &Error{Code: problem.ReplayStoreUnavailable, Message: err.Error(), cause: err}
+		return nil, unavailableStore(v.claims.setting, err)
 	}
 	return v, nil
 }
@@ -149,25 +146,8 @@ func (o *VerifierOptions) check(development bool) error {
 		return wrongArgument("give KeysDir or Keys, not both")
 	case o.KeysDir == "" && o.Keys == nil:
 		return wrongArgument("KeysDir or Keys is missing: name the folder of callers' public keys, such as authorized_keys")
-	case isNil(o.Store) && !development:
-		return noStore()
 	}
-	return nil
-}
-
-// isNil also finds the nil pointer of a store, such as of a New whose error nobody looked at.
-func isNil(store Store) bool {
-	if store == nil {
-		return true
-	}
-	value := reflect.ValueOf(store)
-	return value.Kind() == reflect.Pointer && value.IsNil()
-}
-
-func noStore() error {
-	return wrongArgument("Store is missing: choose where used tokens are remembered, by one of the packages " +
-		"stores/sqlite (the processes of one machine), stores/redis or stores/postgresql (many machines), " +
-		"or stores/memory (this process alone)")
+	return checkStore(o.Store, development)
 }
 
 func (o *VerifierOptions) policy(development bool) (request.Policy, *problem.Problem) {
@@ -269,7 +249,8 @@ func (v *Verifier) Verify(ctx context.Context, r Request) (*Caller, error) {
 		return nil, wrongArgument("Request: give Body or ReadBody, not both")
 	}
 	if strings.Contains(r.Path, "?") {
-		return nil, refused(problem.New(problem.MalformedRequest, "").WithLog("Path has a ?: give what follows it as Query"), v.realm())
+		p := problem.New(problem.MalformedRequest, "").WithLog("Path has a ?: give what follows it as Query")
+		return nil, refused(p, v.realm())
 	}
 	received := pipeline.Received{Method: r.Method, Path: r.Path, Query: r.Query, Mount: strings.TrimSuffix(r.Mount, "/")}
 	return v.verify(ctx, r.Authorization, received, r.answer)
@@ -286,12 +267,17 @@ func (r *Request) answer(limit int) need.ReceivedBody {
 	return need.ReceivedBody{Bytes: content}
 }
 
-func (v *Verifier) verify(ctx context.Context, authorization []string, received pipeline.Received, body func(limit int) need.ReceivedBody) (*Caller, error) {
+// readBody reads a body when the core asks for it, up to a limit in bytes.
+type readBody = func(limit int) need.ReceivedBody
+
+func (v *Verifier) verify(
+	ctx context.Context, authorization []string, received pipeline.Received, body readBody,
+) (*Caller, error) {
 	if v == nil || v.core == nil {
-		return nil, refused(problem.New(problem.InvalidConfig, "this Verifier was not made by NewVerifier"), limits.DefaultRealm)
+		return nil, refused(problem.New(problem.InvalidConfig, "this Verifier was not made by NewVerifier"), v.realm())
 	}
 	if v.closed.Load() {
-		return nil, refused(problem.New(problem.UnknownEngine, "the verifier was closed"), v.policy.Realm)
+		return nil, refused(problem.New(problem.UnknownEngine, "the verifier was closed"), v.realm())
 	}
 	run, _ := v.runs.Get().(*request.Verification)
 	if run == nil {
@@ -311,7 +297,9 @@ func (v *Verifier) verify(ctx context.Context, authorization []string, received 
 }
 
 // walk does what the core asks for until it ends.
-func (v *Verifier) walk(ctx context.Context, run *request.Verification, body func(int) need.ReceivedBody) (*request.Accepted, *problem.Problem) {
+func (v *Verifier) walk(
+	ctx context.Context, run *request.Verification, body readBody,
+) (*request.Accepted, *problem.Problem) {
 	step := v.core.Verify(run)
 	for step.Need != nil {
 		n := step.Need
@@ -327,13 +315,18 @@ func (v *Verifier) walk(ctx context.Context, run *request.Verification, body fun
 			}
 			return n.Claimed.(*request.Accepted), nil
 		default:
-			return nil, problem.Newf(problem.Internal, "").WithLog("the core asked for %q, which this host cannot answer", n.Kind)
+			return nil, cannotAnswer(n)
 		}
 	}
 	if step.Problem != nil {
 		return nil, step.Problem
 	}
 	return step.Result.(*request.Accepted), nil
+}
+
+// cannotAnswer is for a need that no host in Go knows.
+func cannotAnswer(n *need.Need) *problem.Problem {
+	return problem.New(problem.Internal, "").WithLog("the core asked for %q, which this host cannot answer", n.Kind)
 }
 
 func (v *Verifier) keysAnswer() need.Answer {

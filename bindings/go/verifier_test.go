@@ -20,17 +20,24 @@ import (
 func TestASignedRequestPassesOnce(t *testing.T) {
 	url := serve(t, newVerifier(t, nil).Protect(http.HandlerFunc(echo))) + "/agent"
 	headers := signed(t, "POST", url, "hello")
-	if status, text := ask(t, http.DefaultClient, "POST", url, "hello", headers); status != 200 || text != "orchestrator: hello" {
+	if status, text := ask(t, nil, "POST", url, "hello", headers); status != 200 || text != "orchestrator: hello" {
 		t.Fatal(status, text)
 	}
-	status, text := ask(t, http.DefaultClient, "POST", url, "hello", headers)
-	if status != 429 || !strings.Contains(text, `"error":"Replay Detected"`) || !strings.Contains(text, "replay_detected") {
+	status, text := ask(t, nil, "POST", url, "hello", headers)
+	if status != 429 || !strings.Contains(text, `"error":"Replay Detected","code":"replay_detected"`) {
 		t.Fatal(status, text)
 	}
 }
 
 // Each differs in one thing from a request that passes.
 func TestWhatIsRefused(t *testing.T) {
+	with := func(change func(before string) string) func(http.Header) {
+		return func(h http.Header) { h.Set("Authorization", change(h.Get("Authorization"))) }
+	}
+	without := func(h http.Header) { h.Del("Authorization") }
+	twice := func(h http.Header) { h.Add("Authorization", h.Get("Authorization")) }
+	basic := with(func(string) string { return "Basic eDp5" })
+	longer := with(func(before string) string { return before + " x" })
 	for name, c := range map[string]struct {
 		method, path, body string // of the request; it was signed for POST /agent?a=1 with hello
 		change             func(http.Header)
@@ -47,20 +54,20 @@ func TestWhatIsRefused(t *testing.T) {
 		"another body":         {"POST", "/agent?a=1", "hellO", nil, 401, "body_tampered"},
 		"no body":              {"POST", "/agent?a=1", "", nil, 401, "body_tampered"},
 		"a larger body":        {"POST", "/agent?a=1", strings.Repeat("x", 2000), nil, 413, "body_too_large"},
-		"no header":            {"POST", "/agent?a=1", "hello", func(h http.Header) { h.Del("Authorization") }, 401, "missing_authorization"},
-		"two headers":          {"POST", "/agent?a=1", "hello", func(h http.Header) { h.Add("Authorization", h.Get("Authorization")) }, 400, "ambiguous_authorization"},
-		"another scheme":       {"POST", "/agent?a=1", "hello", func(h http.Header) { h.Set("Authorization", "Basic eDp5") }, 401, "missing_authorization"},
-		"a changed signature":  {"POST", "/agent?a=1", "hello", func(h http.Header) { h.Set("Authorization", changed(h.Get("Authorization"))) }, 401, "invalid_signature"},
-		"white space after it": {"POST", "/agent?a=1", "hello", func(h http.Header) { h.Set("Authorization", h.Get("Authorization")+" x") }, 400, "ambiguous_authorization"},
+		"no header":            {"POST", "/agent?a=1", "hello", without, 401, "missing_authorization"},
+		"two headers":          {"POST", "/agent?a=1", "hello", twice, 400, "ambiguous_authorization"},
+		"another scheme":       {"POST", "/agent?a=1", "hello", basic, 401, "missing_authorization"},
+		"a changed signature":  {"POST", "/agent?a=1", "hello", with(changed), 401, "invalid_signature"},
+		"white space after it": {"POST", "/agent?a=1", "hello", longer, 400, "ambiguous_authorization"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			limit := func(o *tallystick.VerifierOptions) { o.MaxBody = 1000 }
+			limit := func(o *verifierOptions) { o.MaxBody = 1000 }
 			root := serve(t, newVerifier(t, limit).Protect(http.HandlerFunc(echo)))
 			headers := signed(t, "POST", root+"/agent?a=1", "hello")
 			if c.change != nil {
 				c.change(headers)
 			}
-			status, text := ask(t, http.DefaultClient, c.method, root+c.path, c.body, headers)
+			status, text := ask(t, nil, c.method, root+c.path, c.body, headers)
 			if status != c.status || !strings.Contains(text, c.code) {
 				t.Fatal(status, text)
 			}
@@ -79,7 +86,7 @@ func changed(authorization string) string {
 }
 
 func TestTheAnswerIsTheCores(t *testing.T) {
-	url := serve(t, newVerifier(t, func(o *tallystick.VerifierOptions) { o.Realm = "agents" }).Protect(http.HandlerFunc(echo)))
+	url := serve(t, newVerifier(t, func(o *verifierOptions) { o.Realm = "agents" }).Protect(http.HandlerFunc(echo)))
 	response, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
@@ -96,10 +103,10 @@ func TestTheAnswerIsTheCores(t *testing.T) {
 func TestARefusedRequestBurnsNothing(t *testing.T) {
 	url := serve(t, newVerifier(t, nil).Protect(http.HandlerFunc(echo)))
 	headers := signed(t, "POST", url, "hello")
-	if status, text := ask(t, http.DefaultClient, "POST", url, "other", headers); status != 401 {
+	if status, text := ask(t, nil, "POST", url, "other", headers); status != 401 {
 		t.Fatal(status, text)
 	}
-	if status, text := ask(t, http.DefaultClient, "POST", url, "hello", headers); status != 200 {
+	if status, text := ask(t, nil, "POST", url, "hello", headers); status != 200 {
 		t.Fatal(status, text)
 	}
 }
@@ -112,7 +119,7 @@ func TestOneOfManyPasses(t *testing.T) {
 		var all sync.WaitGroup
 		for range 32 {
 			all.Go(func() {
-				switch status, _ := ask(t, http.DefaultClient, "POST", url, "hello", headers); status {
+				switch status, _ := ask(t, nil, "POST", url, "hello", headers); status {
 				case 200:
 					passed.Add(1)
 				case 429:
@@ -136,7 +143,10 @@ func TestTheHandlerIsToldWhoCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if caller.Issuer != "orchestrator" || len(caller.JTI) != 32 || caller.KeyID != newSigner(t).KeyID() || caller.Development {
+	if caller.Issuer != "orchestrator" || caller.KeyID != newSigner(t).KeyID() {
+		t.Errorf("%+v", caller)
+	}
+	if len(caller.JTI) != 32 || caller.Development {
 		t.Errorf("%+v", caller)
 	}
 	if life := caller.ExpiresAt.Sub(caller.IssuedAt); life != time.Minute {
@@ -168,6 +178,7 @@ func TestErrorsAreCompared(t *testing.T) {
 
 func TestWrongOptionsAreErrorsAtTheStart(t *testing.T) {
 	_, public := keyPair()
+	argument := tallystick.ErrInvalidArgument
 	good := func() tallystick.VerifierOptions {
 		return tallystick.VerifierOptions{
 			Keys: map[string]string{"a": public}, Store: &ids{}, DevMode: tallystick.Production, Logger: (&journal{}).logger(),
@@ -177,27 +188,27 @@ func TestWrongOptionsAreErrorsAtTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		change func(*tallystick.VerifierOptions)
+		change func(*verifierOptions)
 		is     error
 		says   string
 	}{
-		"no store":           {func(o *tallystick.VerifierOptions) { o.Store = nil }, tallystick.ErrInvalidArgument, "stores/sqlite"},
-		"no keys":            {func(o *tallystick.VerifierOptions) { o.Keys = nil }, tallystick.ErrInvalidArgument, "KeysDir"},
-		"two sources":        {func(o *tallystick.VerifierOptions) { o.KeysDir = "x" }, tallystick.ErrInvalidArgument, "not both"},
-		"a wrong key":        {func(o *tallystick.VerifierOptions) { o.Keys["a"] = "x" }, tallystick.ErrInvalidKey, `"a"`},
-		"a private key":      {func(o *tallystick.VerifierOptions) { o.Keys["a"], _ = keyPair() }, tallystick.ErrInvalidKey, "private key"},
-		"a wrong URL":        {func(o *tallystick.VerifierOptions) { o.BaseURL = "agent" }, tallystick.ErrInvalidArgument, "BaseURL: "},
-		"too much leeway":    {func(o *tallystick.VerifierOptions) { o.Leeway = 301 * time.Second }, tallystick.ErrInvalidArgument, "Leeway must"},
-		"negative leeway":    {func(o *tallystick.VerifierOptions) { o.Leeway = -1 }, tallystick.ErrInvalidArgument, "Leeway must"},
-		"too much skew":      {func(o *tallystick.VerifierOptions) { o.ClockSkew = time.Hour }, tallystick.ErrInvalidArgument, "ClockSkew must"},
-		"a long life":        {func(o *tallystick.VerifierOptions) { o.MaxLifetime = 25 * time.Hour }, tallystick.ErrInvalidArgument, "MaxLifetime must"},
-		"a negative life":    {func(o *tallystick.VerifierOptions) { o.MaxLifetime = -1 }, tallystick.ErrInvalidArgument, "MaxLifetime must"},
-		"a large body":       {func(o *tallystick.VerifierOptions) { o.MaxBody = 1 << 40 }, tallystick.ErrInvalidArgument, "MaxBody must"},
-		"little room":        {func(o *tallystick.VerifierOptions) { o.MaxBuffered = 1 }, tallystick.ErrInvalidArgument, "MaxBuffered must"},
-		"negative room":      {func(o *tallystick.VerifierOptions) { o.MaxBuffered = -1 }, tallystick.ErrInvalidArgument, "MaxBuffered"},
-		"a quote":            {func(o *tallystick.VerifierOptions) { o.Realm = `"` }, tallystick.ErrInvalidArgument, "Realm must"},
-		"no mode":            {func(o *tallystick.VerifierOptions) { o.DevMode = 7 }, tallystick.ErrInvalidArgument, "DevMode"},
-		"a store that fails": {func(o *tallystick.VerifierOptions) { o.Store = downStore{} }, tallystick.ErrReplayStoreUnavailable, "store down: no"},
+		"no store":           {func(o *verifierOptions) { o.Store = nil }, argument, "stores/sqlite"},
+		"no keys":            {func(o *verifierOptions) { o.Keys = nil }, argument, "KeysDir"},
+		"two sources":        {func(o *verifierOptions) { o.KeysDir = "x" }, argument, "not both"},
+		"a wrong key":        {func(o *verifierOptions) { o.Keys["a"] = "x" }, tallystick.ErrInvalidKey, `"a"`},
+		"a private key":      {func(o *verifierOptions) { o.Keys["a"], _ = keyPair() }, tallystick.ErrInvalidKey, "private key"},
+		"a wrong URL":        {func(o *verifierOptions) { o.BaseURL = "agent" }, argument, "BaseURL: "},
+		"too much leeway":    {func(o *verifierOptions) { o.Leeway = 301 * time.Second }, argument, "Leeway must"},
+		"negative leeway":    {func(o *verifierOptions) { o.Leeway = -1 }, argument, "Leeway must"},
+		"too much skew":      {func(o *verifierOptions) { o.ClockSkew = time.Hour }, argument, "ClockSkew must"},
+		"a long life":        {func(o *verifierOptions) { o.MaxLifetime = 25 * time.Hour }, argument, "MaxLifetime must"},
+		"a negative life":    {func(o *verifierOptions) { o.MaxLifetime = -1 }, argument, "MaxLifetime must"},
+		"a large body":       {func(o *verifierOptions) { o.MaxBody = 1 << 40 }, argument, "MaxBody must"},
+		"little room":        {func(o *verifierOptions) { o.MaxBuffered = 1 }, argument, "MaxBuffered must"},
+		"negative room":      {func(o *verifierOptions) { o.MaxBuffered = -1 }, argument, "MaxBuffered"},
+		"a quote":            {func(o *verifierOptions) { o.Realm = `"` }, argument, "Realm must"},
+		"no mode":            {func(o *verifierOptions) { o.DevMode = 7 }, argument, "DevMode"},
+		"a store that fails": {func(o *verifierOptions) { o.Store = downStore{} }, tallystick.ErrReplayStoreUnavailable, "store down: no"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			options := good()
@@ -230,12 +241,13 @@ func TestWhatWasNotMadeRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := serve(t, handler)
-			if status, text := ask(t, http.DefaultClient, "GET", url, "", signed(t, "GET", url, "")); status != 500 {
+			if status, text := ask(t, nil, "GET", url, "", signed(t, "GET", url, "")); status != 500 {
 				t.Fatal(status, text)
 			}
 		})
 	}
-	_ = fmt.Sprint(new(tallystick.Verifier), (*tallystick.Verifier)(nil), new(tallystick.Signer), (*tallystick.Signer)(nil))
+	_ = fmt.Sprint(new(tallystick.Verifier), (*tallystick.Verifier)(nil))
+	_ = fmt.Sprint(new(tallystick.Signer), (*tallystick.Signer)(nil))
 	if _, err := new(tallystick.Signer).Sign(context.Background(), "GET", "http://a.example.com/", nil); err == nil {
 		t.Error("a zero signer signed")
 	}
@@ -274,9 +286,9 @@ func TestAStoreThatDoesNotAnswerIs503(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			said := &journal{}
-			verifier := newVerifier(t, func(o *tallystick.VerifierOptions) { o.Store, o.Logger = c.store, said.logger() })
+			verifier := newVerifier(t, func(o *verifierOptions) { o.Store, o.Logger = c.store, said.logger() })
 			url := serve(t, verifier.Protect(http.HandlerFunc(echo)))
-			if status, text := ask(t, http.DefaultClient, "GET", url, "", signed(t, "GET", url, "")); status != 503 {
+			if status, text := ask(t, nil, "GET", url, "", signed(t, "GET", url, "")); status != 503 {
 				t.Fatal(status, text)
 			}
 			if !strings.Contains(said.String(), c.says) {
@@ -311,24 +323,24 @@ func (l *losing) LostAt() time.Time {
 
 func TestAfterALossOldTokensAreRefused(t *testing.T) {
 	store := &losing{}
-	verifier := newVerifier(t, func(o *tallystick.VerifierOptions) { o.Store, o.ClockSkew = store, -1 })
+	verifier := newVerifier(t, func(o *verifierOptions) { o.Store, o.ClockSkew = store, -1 })
 	url := serve(t, verifier.Protect(http.HandlerFunc(echo)))
-	if status, text := ask(t, http.DefaultClient, "GET", url, "", signed(t, "GET", url, "")); status != 200 {
+	if status, text := ask(t, nil, "GET", url, "", signed(t, "GET", url, "")); status != 200 {
 		t.Fatal(status, text)
 	}
 	now := time.Now()
 	store.at.Store(&now)
 	for range 2 {
-		status, text := ask(t, http.DefaultClient, "GET", url, "", signed(t, "GET", url, ""))
+		status, text := ask(t, nil, "GET", url, "", signed(t, "GET", url, ""))
 		if status != 503 || !strings.Contains(text, "replay_store_unavailable") {
 			t.Fatal(status, text)
 		}
 	}
 	long := now.Add(-time.Hour)
 	store.at.Store(&long)
-	fresh := newVerifier(t, func(o *tallystick.VerifierOptions) { o.Store, o.ClockSkew = store, -1 })
+	fresh := newVerifier(t, func(o *verifierOptions) { o.Store, o.ClockSkew = store, -1 })
 	url = serve(t, fresh.Protect(http.HandlerFunc(echo)))
-	if status, text := ask(t, http.DefaultClient, "GET", url, "", signed(t, "GET", url, "")); status != 200 {
+	if status, text := ask(t, nil, "GET", url, "", signed(t, "GET", url, "")); status != 200 {
 		t.Fatal(status, text)
 	}
 }
@@ -336,7 +348,7 @@ func TestAfterALossOldTokensAreRefused(t *testing.T) {
 func TestDevelopment(t *testing.T) {
 	t.Setenv("APP_ENV", "development")
 	said := &journal{}
-	verifier := newVerifier(t, func(o *tallystick.VerifierOptions) {
+	verifier := newVerifier(t, func(o *verifierOptions) {
 		o.DevMode, o.Store, o.Logger = tallystick.DevModeByEnvironment, nil, said.logger()
 	})
 	if !verifier.DevMode() || strings.Count(said.String(), "development mode") != 1 {
@@ -345,12 +357,12 @@ func TestDevelopment(t *testing.T) {
 	url := serve(t, verifier.Protect(http.HandlerFunc(echo)))
 	headers := signed(t, "POST", url, "hello")
 	for _, body := range []string{"hello", "hello", "other"} {
-		if status, text := ask(t, http.DefaultClient, "POST", url, body, headers); status != 200 || text != "orchestrator: "+body {
+		if status, text := ask(t, nil, "POST", url, body, headers); status != 200 || text != "orchestrator: "+body {
 			t.Fatal(status, text)
 		}
 	}
 	headers.Set("Authorization", changed(headers.Get("Authorization")))
-	if status, _ := ask(t, http.DefaultClient, "POST", url, "hello", headers); status != 401 {
+	if status, _ := ask(t, nil, "POST", url, "hello", headers); status != 401 {
 		t.Fatal(status)
 	}
 	if production := newVerifier(t, nil); production.DevMode() {
@@ -359,20 +371,20 @@ func TestDevelopment(t *testing.T) {
 }
 
 func TestOnErrorAnswers(t *testing.T) {
-	verifier := newVerifier(t, func(o *tallystick.VerifierOptions) {
+	verifier := newVerifier(t, func(o *verifierOptions) {
 		o.OnError = func(w http.ResponseWriter, _ *http.Request, e *tallystick.Error) {
 			http.Error(w, "no: "+string(e.Code), e.Response.Status)
 		}
 	})
 	url := serve(t, verifier.Protect(http.HandlerFunc(echo)))
-	if status, text := ask(t, http.DefaultClient, "GET", url, "", nil); status != 401 || text != "no: missing_authorization\n" {
+	if status, text := ask(t, nil, "GET", url, "", nil); status != 401 || text != "no: missing_authorization\n" {
 		t.Fatal(status, text)
 	}
 }
 
 func TestBodiesShareTheirRoom(t *testing.T) {
 	held, release := make(chan struct{}), make(chan struct{})
-	verifier := newVerifier(t, func(o *tallystick.VerifierOptions) { o.MaxBody, o.MaxBuffered = 1000, 1500 })
+	verifier := newVerifier(t, func(o *verifierOptions) { o.MaxBody, o.MaxBuffered = 1000, 1500 })
 	url := serve(t, verifier.Protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/held" {
 			close(held)
@@ -383,34 +395,34 @@ func TestBodiesShareTheirRoom(t *testing.T) {
 	body := strings.Repeat("x", 1000)
 	var first sync.WaitGroup
 	first.Go(func() {
-		if status, _ := ask(t, http.DefaultClient, "POST", url+"/held", body, signed(t, "POST", url+"/held", body)); status != 200 {
+		if status, _ := ask(t, nil, "POST", url+"/held", body, signed(t, "POST", url+"/held", body)); status != 200 {
 			t.Error(status)
 		}
 	})
 	<-held
-	status, text := ask(t, http.DefaultClient, "POST", url+"/", body, signed(t, "POST", url+"/", body))
+	status, text := ask(t, nil, "POST", url+"/", body, signed(t, "POST", url+"/", body))
 	if status != 503 || !strings.Contains(text, "overloaded") {
 		t.Error(status, text)
 	}
-	if status, text := ask(t, http.DefaultClient, "POST", url+"/", "small", signed(t, "POST", url+"/", "small")); status != 200 {
+	if status, text := ask(t, nil, "POST", url+"/", "small", signed(t, "POST", url+"/", "small")); status != 200 {
 		t.Error(status, text)
 	}
 	close(release)
 	first.Wait()
-	if status, text := ask(t, http.DefaultClient, "POST", url+"/", body, signed(t, "POST", url+"/", body)); status != 200 {
+	if status, text := ask(t, nil, "POST", url+"/", body, signed(t, "POST", url+"/", body)); status != 200 {
 		t.Error(status, text)
 	}
 }
 
 func TestABodyThatSomebodyReadIsSaid(t *testing.T) {
 	said := &journal{}
-	verifier := newVerifier(t, func(o *tallystick.VerifierOptions) { o.Logger = said.logger() })
+	verifier := newVerifier(t, func(o *verifierOptions) { o.Logger = said.logger() })
 	protected := verifier.Protect(http.HandlerFunc(echo))
 	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.ReadAll(r.Body)
 		protected.ServeHTTP(w, r)
 	}))
-	if status, _ := ask(t, http.DefaultClient, "POST", url, "hello", signed(t, "POST", url, "hello")); status != 500 {
+	if status, _ := ask(t, nil, "POST", url, "hello", signed(t, "POST", url, "hello")); status != 500 {
 		t.Error(status)
 	}
 	if !strings.Contains(said.String(), "verify first") {
@@ -425,13 +437,13 @@ func TestThePathIsTheRequestLines(t *testing.T) {
 	mux.Handle("/api/", http.StripPrefix("/api", verifier.Protect(http.HandlerFunc(echo))))
 	url := serve(t, mux) + "/api/a%2Fb/ü;x=1"
 	encoded := strings.ReplaceAll(url, "ü", "%C3%BC")
-	if status, text := ask(t, http.DefaultClient, "GET", encoded, "", signed(t, "GET", encoded, "")); status != 200 {
+	if status, text := ask(t, nil, "GET", encoded, "", signed(t, "GET", encoded, "")); status != 200 {
 		t.Fatal(status, text)
 	}
 }
 
 func TestBaseURL(t *testing.T) {
-	verifier := newVerifier(t, func(o *tallystick.VerifierOptions) { o.BaseURL = "https://agents.example.com/one" })
+	verifier := newVerifier(t, func(o *verifierOptions) { o.BaseURL = "https://agents.example.com/one" })
 	url := serve(t, verifier.Protect(http.HandlerFunc(echo)))
 	for target, want := range map[string]int{
 		"https://agents.example.com/one/task":  200,
@@ -440,7 +452,7 @@ func TestBaseURL(t *testing.T) {
 		"http://agents.example.com/one/task":   401,
 		"https://agents.example.com/one/task/": 401,
 	} {
-		if status, text := ask(t, http.DefaultClient, "GET", url+"/task", "", signed(t, "GET", target, "")); status != want {
+		if status, text := ask(t, nil, "GET", url+"/task", "", signed(t, "GET", target, "")); status != want {
 			t.Error(target, status, text)
 		}
 	}
@@ -468,7 +480,7 @@ func TestAStoreThatWasNotMadeIsAnErrorAtTheStart(t *testing.T) {
 
 // What is refused gives its room back, whoever forgets to.
 func TestARefusedBodyHoldsNoRoom(t *testing.T) {
-	verifier := newVerifier(t, func(o *tallystick.VerifierOptions) { o.MaxBody, o.MaxBuffered = 1000, 2000 })
+	verifier := newVerifier(t, func(o *verifierOptions) { o.MaxBody, o.MaxBuffered = 1000, 2000 })
 	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, held, err := verifier.VerifyHTTP(r); err == nil {
 			held.Release()
@@ -478,11 +490,12 @@ func TestARefusedBodyHoldsNoRoom(t *testing.T) {
 	}))
 	body := strings.Repeat("x", 1000)
 	for range 10 {
-		if status, _ := ask(t, http.DefaultClient, "POST", url, strings.Repeat("y", 1000), signed(t, "POST", url, body)); status != http.StatusTeapot {
+		other := strings.Repeat("y", 1000)
+		if status, _ := ask(t, nil, "POST", url, other, signed(t, "POST", url, body)); status != http.StatusTeapot {
 			t.Fatal(status)
 		}
 	}
-	if status, _ := ask(t, http.DefaultClient, "POST", url, body, signed(t, "POST", url, body)); status != 200 {
+	if status, _ := ask(t, nil, "POST", url, body, signed(t, "POST", url, body)); status != 200 {
 		t.Fatal(status)
 	}
 }

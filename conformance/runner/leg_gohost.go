@@ -32,8 +32,10 @@ func GoHostSource() Source {
 // What the package has of the two requests. Where used tokens are remembered, and who does RSA,
 // is not its user's to say.
 var (
-	goHostVerifier = []string{"keys", "base_url", "development", "clock_skew", "leeway", "max_body", "require_target", "max_lifetime", "realm"}
-	goHostRequest  = []string{"engine", "now", "authorization", "method", "path", "query", "mount"}
+	goHostVerifier = []string{
+		"keys", "base_url", "development", "clock_skew", "leeway", "max_body", "require_target", "max_lifetime", "realm",
+	}
+	goHostRequest = []string{"engine", "now", "authorization", "method", "path", "query", "mount"}
 )
 
 // lastNow is the latest time that a time.Time of nanoseconds has, in seconds since 1970.
@@ -47,7 +49,9 @@ func goHostPlays(vector conformance.Vector) bool {
 		case step.RequestText != nil || step.Expect.Need != nil || step.Op != "engine.open" && step.Op != "request.verify":
 			return false
 		case step.Op == "engine.open":
-			if step.Expect.Error != "" || len(request.Map()) != 1 || !hasOnly(request.Get("verifier"), goHostVerifier) || !request.Get("verifier.keys").Exists() {
+			verifier := request.Get("verifier")
+			if step.Expect.Error != "" || len(request.Map()) != 1 || !hasOnly(verifier, goHostVerifier) ||
+				!verifier.Get("keys").Exists() {
 				return false
 			}
 		default:
@@ -192,13 +196,14 @@ func (g *goHost) verify(ctx context.Context, call Call) ([]byte, error) {
 	}
 	host.now = time.Unix(0, int64(math.Round(r.Now*1e9)))
 	caller, err := host.Verify(ctx, tallystick.Request{
-		Authorization: r.Authorization, Method: latin1(r.Method), Path: latin1(r.Path), Query: latin1(r.Query), Mount: latin1(r.Mount),
-		Body: call.Body,
+		Authorization: r.Authorization, Method: latin1(r.Method), Path: latin1(r.Path),
+		Query: latin1(r.Query), Mount: latin1(r.Mount), Body: call.Body,
 	})
 	if err != nil {
 		return refusal(err)
 	}
-	return fmt.Appendf(nil, `{"ok":{"key_id":%q,"development":%v,"claims":%s}}`, caller.KeyID, caller.Development, caller.ClaimsText()), nil
+	return fmt.Appendf(nil, `{"ok":{"key_id":%q,"development":%v,"claims":%s}}`,
+		caller.KeyID, caller.Development, caller.ClaimsText()), nil
 }
 
 func refusal(err error) ([]byte, error) {

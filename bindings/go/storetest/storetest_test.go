@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tallystick/tallystick/bindings/go"
+	tallystick "github.com/tallystick/tallystick/bindings/go"
 )
 
 // folder is a store of files in one folder, for any number of processes. Its faults are those that

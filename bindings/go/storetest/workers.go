@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tallystick/tallystick/bindings/go"
+	tallystick "github.com/tallystick/tallystick/bindings/go"
 )
 
 const (

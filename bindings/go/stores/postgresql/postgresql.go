@@ -88,17 +88,13 @@ type Options struct {
 // Safe for concurrent use. Every error's text begins with the setting (String), says what happened
 // and what to do, and holds no secret.
 type Store struct {
-	setting  string
-	timeout  time.Duration
-	required bool
-	how      source
-	tables   tables
-	found    atomic.Bool // that the tables are there
-	claims   atomic.Uint64
-	puts     atomic.Uint64
-	notices  base.Notices
-	pool     *base.Pool[*line]
-	now      func() time.Time
+	at     base.Server[*line]
+	how    source
+	tables tables
+	found  atomic.Bool // that the tables are there
+	claims atomic.Uint64
+	puts   atomic.Uint64
+	now    func() time.Time
 }
 
 // source is how to connect. prepare, where it is set, changes the settings of each connection.
@@ -163,10 +159,12 @@ func newStore(how source, name string, options Options) (*Store, error) {
 		how.config.RuntimeParams["application_name"] = "tallystick"
 	}
 	store := &Store{
-		setting: setting, timeout: limit, required: !options.NotRequired, how: how,
-		tables: tablesOf(prefix), now: time.Now,
+		at: base.Server[*line]{
+			Setting: setting, Timeout: limit, NotRequired: options.NotRequired, Stays: stays, Explain: explain,
+		},
+		how: how, tables: tablesOf(prefix), now: time.Now,
 	}
-	store.pool = base.NewPool(mostConnections, 2*limit, store.connect)
+	store.at.Pool = base.NewPool(mostConnections, 2*limit, store.connect)
 	return store, nil
 }
 
@@ -175,7 +173,7 @@ func newStore(how source, name string, options Options) (*Store, error) {
 func (s *Store) Claim(ctx context.Context, id string, seconds int64) (bool, error) {
 	key, err := base.Claim(id, seconds)
 	if err != nil {
-		return false, s.said(err)
+		return false, s.at.Said(err)
 	}
 	prunes := s.claims.Add(1)%pruneEvery == 0
 	return ask(ctx, s, func(ctx context.Context, connection *pgx.Conn) (bool, error) {
@@ -191,7 +189,7 @@ func (s *Store) Claim(ctx context.Context, id string, seconds int64) (bool, erro
 func (s *Store) Put(ctx context.Context, id string, value []byte, seconds int64) error {
 	key, err := base.Put(id, value, seconds)
 	if err != nil {
-		return s.said(err)
+		return s.at.Said(err)
 	}
 	// The caller may use its slice again, while a call that it gave up goes on. nil would be NULL.
 	value = append([]byte{}, value...)
@@ -219,7 +217,7 @@ func (s *Store) Take(ctx context.Context, id string) ([]byte, bool, error) {
 func (s *Store) find(ctx context.Context, statement, id string) ([]byte, bool, error) {
 	key, err := base.Key(id)
 	if err != nil {
-		return nil, false, s.said(err)
+		return nil, false, s.at.Said(err)
 	}
 	value, err := ask(ctx, s, func(ctx context.Context, connection *pgx.Conn) (value []byte, err error) {
 		err = connection.QueryRow(ctx, statement, key).Scan(&value)
@@ -235,7 +233,7 @@ func (s *Store) find(ctx context.Context, statement, id string) ([]byte, bool, e
 // A-Z a-z 0-9 . _ - and errors are as of Claim.
 func (s *Store) Read(ctx context.Context, name string) (version int64, document []byte, err error) {
 	if err := base.Name(name); err != nil {
-		return 0, nil, s.said(err)
+		return 0, nil, s.at.Said(err)
 	}
 	type found struct {
 		version int64
@@ -255,7 +253,7 @@ func (s *Store) Read(ctx context.Context, name string) (version int64, document 
 // be none yet), and reports whether it did. Its version is then one higher. Errors as of Claim.
 func (s *Store) Write(ctx context.Context, name string, expectedVersion int64, document []byte) (bool, error) {
 	if err := base.Write(name, expectedVersion, document); err != nil {
-		return false, s.said(err)
+		return false, s.at.Said(err)
 	}
 	document = append([]byte{}, document...)
 	return ask(ctx, s, func(ctx context.Context, connection *pgx.Conn) (bool, error) {
@@ -267,35 +265,25 @@ func (s *Store) Write(ctx context.Context, name string, expectedVersion int64, d
 }
 
 // Check tells whether the server can be reached and used. It makes the tables that are missing.
-func (s *Store) Check(ctx context.Context) error {
-	s.pool.Close()
-	_, err := ask(ctx, s, func(context.Context, *pgx.Conn) (bool, error) { return true, nil })
-	if err != nil && !s.required {
-		s.notices.Add(err.Error())
-		return nil
-	}
-	return err
-}
+func (s *Store) Check(ctx context.Context) error { return s.at.Check(ctx) }
 
 // Notices returns what the operator should read, each text once.
-func (s *Store) Notices() []string { return s.notices.Take() }
+func (s *Store) Notices() []string { return s.at.Notices.Take() }
 
 // Close closes the connections; the next call opens others. It returns nil.
 func (s *Store) Close() error {
-	s.pool.Close()
+	s.at.Pool.Close()
 	return nil
 }
 
 // Timeout returns how long a call may last, with all that it waits for.
-func (s *Store) Timeout() time.Duration { return s.timeout }
+func (s *Store) Timeout() time.Duration { return s.at.Timeout }
 
 // String returns the setting without its secret, such as "store postgresql://db:5432/agents".
-func (s *Store) String() string { return s.setting }
+func (s *Store) String() string { return s.at.Setting }
 
 // GoString returns what String does: the fields hold the password.
-func (s *Store) GoString() string { return s.setting }
-
-func (s *Store) said(err error) error { return base.Said(s.setting+": "+err.Error(), err) }
+func (s *Store) GoString() string { return s.at.Setting }
 
 func wrote(tag pgconn.CommandTag, err error) (bool, error) {
 	return err == nil && tag.RowsAffected() == 1, err
@@ -311,7 +299,7 @@ func (s *Store) prune(ctx context.Context, connection *pgx.Conn, due bool, state
 		return err
 	}
 	text, _ := explain(err)
-	s.notices.Add(fmt.Sprintf("%s: what expired cannot be deleted, so that its tables grow (%s)", s.setting, text))
+	s.at.Notices.Add(fmt.Sprintf("%s: what expired cannot be deleted, so that its tables grow (%s)", s.at.Setting, text))
 	return nil
 }
 
@@ -319,15 +307,9 @@ func (s *Store) prune(ctx context.Context, connection *pgx.Conn, due bool, state
 func ask[Found any](
 	ctx context.Context, s *Store, question func(context.Context, *pgx.Conn) (Found, error),
 ) (Found, error) {
-	ctx, done := base.Limit(ctx, s.timeout)
-	defer done()
-	found, err := base.Ask(ctx, s.pool, stays, func(ctx context.Context, line *line) (Found, error) {
+	return base.Question(ctx, &s.at, func(ctx context.Context, line *line) (Found, error) {
 		return question(ctx, line.connection)
 	})
-	if err != nil {
-		err = base.Failed(s.setting, s.timeout, withoutConfig(err), explain)
-	}
-	return found, err
 }
 
 // stays tells whether a connection is kept after an error, which the server answered.
@@ -381,7 +363,7 @@ func (s *Store) connect(ctx context.Context) (*line, error) {
 	}
 	connection, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, err
+		return nil, withoutConfig(err)
 	}
 	one := &line{connection}
 	if err = inspect(ctx, connection, s.now); err == nil && !s.found.Load() {

@@ -79,15 +79,11 @@ type Options struct {
 // Safe for concurrent use. Every error's text begins with the setting (String), says what happened
 // and what to do, and holds no secret.
 type Store struct {
-	setting  string
-	used     string
-	values   string
-	timeout  time.Duration
-	required bool
-	options  *redis.Options
-	server   server
-	notices  base.Notices
-	pool     *base.Pool[*line]
+	at      base.Server[*line]
+	used    string
+	values  string
+	options *redis.Options
+	server  server
 }
 
 // New returns the store of a URL: redis://, rediss:// (with TLS), valkey:// or valkeys://, then
@@ -127,14 +123,16 @@ func newStore(how *redis.Options, name string, options Options) (*Store, error) 
 		return nil, fmt.Errorf("%s: Prefix must be UTF-8", setting)
 	}
 	store := &Store{
-		setting: setting, used: prefix + "used:", values: prefix + "value:",
-		timeout: limit, required: !options.NotRequired, options: how,
+		at: base.Server[*line]{
+			Setting: setting, Timeout: limit, NotRequired: options.NotRequired, Stays: stays, Explain: explain,
+		},
+		used: prefix + "used:", values: prefix + "value:", options: how,
 		server: server{lostKey: prefix + "lost", now: time.Now},
 	}
 	// For a dialer that does not end with its context, as the library's does with TLS.
 	how.DialTimeout = 2 * limit
-	store.server.notice = func(text string) { store.notices.Add(setting + ": " + text) }
-	store.pool = base.NewPool(mostConnections, 2*limit, store.connect)
+	store.server.notice = func(text string) { store.at.Notices.Add(setting + ": " + text) }
+	store.at.Pool = base.NewPool(mostConnections, 2*limit, store.connect)
 	return store, nil
 }
 
@@ -142,7 +140,7 @@ func newStore(how *redis.Options, name string, options Options) (*Store, error) 
 // free. It is one atomic step. It returns an error where the server cannot be used in time.
 func (s *Store) Claim(ctx context.Context, id string, seconds int64) (bool, error) {
 	if _, err := base.Claim(id, seconds); err != nil {
-		return false, s.said(err)
+		return false, s.at.Said(err)
 	}
 	return ask(ctx, s, func(ctx context.Context, client *redis.Client) (bool, error) {
 		answer, err := client.Do(ctx, "SET", s.used+id, "1", "NX", "PX", seconds*1000).Result()
@@ -160,7 +158,7 @@ func (s *Store) Claim(ctx context.Context, id string, seconds int64) (bool, erro
 // Claim.
 func (s *Store) Put(ctx context.Context, id string, value []byte, seconds int64) error {
 	if _, err := base.Put(id, value, seconds); err != nil {
-		return s.said(err)
+		return s.at.Said(err)
 	}
 	// The caller may use its slice again, while a call that it gave up goes on.
 	value = append([]byte{}, value...)
@@ -183,7 +181,7 @@ func (s *Store) Take(ctx context.Context, id string) ([]byte, bool, error) {
 
 func (s *Store) find(ctx context.Context, command, id string) ([]byte, bool, error) {
 	if _, err := base.Key(id); err != nil {
-		return nil, false, s.said(err)
+		return nil, false, s.at.Said(err)
 	}
 	value, err := ask(ctx, s, func(ctx context.Context, client *redis.Client) ([]byte, error) {
 		answer, err := client.Do(ctx, command, s.values+id).Result()
@@ -200,15 +198,7 @@ func (s *Store) find(ctx context.Context, command, id string) ([]byte, bool, err
 }
 
 // Check tells whether the server can be reached and used.
-func (s *Store) Check(ctx context.Context) error {
-	s.pool.Close()
-	_, err := ask(ctx, s, func(context.Context, *redis.Client) (struct{}, error) { return struct{}{}, nil })
-	if err != nil && !s.required {
-		s.notices.Add(err.Error())
-		return nil
-	}
-	return err
-}
+func (s *Store) Check(ctx context.Context) error { return s.at.Check(ctx) }
 
 // LostAt returns when the server was last seen to be another one or restarted, by the clock of this
 // host; the zero time: never.
@@ -221,24 +211,22 @@ func (s *Store) LostAt() time.Time {
 }
 
 // Notices returns what the operator should read, each text once.
-func (s *Store) Notices() []string { return s.notices.Take() }
+func (s *Store) Notices() []string { return s.at.Notices.Take() }
 
 // Close closes the connections; the next call opens others. It returns nil.
 func (s *Store) Close() error {
-	s.pool.Close()
+	s.at.Pool.Close()
 	return nil
 }
 
 // Timeout returns how long a call may last, with all that it waits for.
-func (s *Store) Timeout() time.Duration { return s.timeout }
+func (s *Store) Timeout() time.Duration { return s.at.Timeout }
 
 // String returns the setting without its secret, such as "store redis://127.0.0.1:6379/0".
-func (s *Store) String() string { return s.setting }
+func (s *Store) String() string { return s.at.Setting }
 
 // GoString returns what String does: the fields hold the password.
-func (s *Store) GoString() string { return s.setting }
-
-func (s *Store) said(err error) error { return base.Said(s.setting+": "+err.Error(), err) }
+func (s *Store) GoString() string { return s.at.Setting }
 
 func strange(answer any) error {
 	return &base.Refused{What: fmt.Sprintf("it answered with %T", answer), Fix: "see whether it is Redis or Valkey"}
@@ -248,15 +236,9 @@ func strange(answer any) error {
 func ask[Found any](
 	ctx context.Context, s *Store, question func(context.Context, *redis.Client) (Found, error),
 ) (Found, error) {
-	ctx, done := base.Limit(ctx, s.timeout)
-	defer done()
-	found, err := base.Ask(ctx, s.pool, stays, func(ctx context.Context, line *line) (Found, error) {
+	return base.Question(ctx, &s.at, func(ctx context.Context, line *line) (Found, error) {
 		return question(ctx, line.client)
 	})
-	if err != nil {
-		err = base.Failed(s.setting, s.timeout, err, explain)
-	}
-	return found, err
 }
 
 // stays tells whether a connection is kept after an error: another one would meet the same.

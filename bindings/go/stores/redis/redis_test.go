@@ -2,10 +2,15 @@ package redis_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,7 +19,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/tallystick/tallystick/bindings/go"
+	tallystick "github.com/tallystick/tallystick/bindings/go"
 	check "github.com/tallystick/tallystick/bindings/go/stores/internal/storecheck"
 	"github.com/tallystick/tallystick/bindings/go/stores/redis"
 	"github.com/tallystick/tallystick/bindings/go/storetest"
@@ -406,27 +411,44 @@ func TestTakesAClient(t *testing.T) {
 	}
 }
 
-func TestTLS(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
+// certificateOf makes a certificate of its own authority for a name, in files that the server's user
+// may read.
+func certificateOf(t *testing.T, name string) (key, certificate string) {
+	t.Helper()
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		t.Skip("openssl is not installed, which makes the certificate of this test")
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	made, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
 	}
 	folder, err := os.MkdirTemp("", "tallystick-tls-") // t.TempDir is closed to the server's user
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	key, certificate := filepath.Join(folder, "key.pem"), filepath.Join(folder, "certificate.pem")
-	command := exec.Command(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
-		"/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate)
-	if output, err := command.CombinedOutput(); err != nil {
-		t.Fatal(err, string(output))
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
 	}
-	for _, path := range []string{folder, key, certificate} {
-		if err := os.Chmod(path, 0o755); err != nil {
+	write := func(file, kind string, der []byte) string {
+		path := filepath.Join(folder, file)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o644); err != nil {
 			t.Fatal(err)
 		}
+		return path
 	}
+	key = write("key.pem", "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(private))
+	return key, write("certificate.pem", "CERTIFICATE", made)
+}
+
+func TestTLS(t *testing.T) {
+	key, certificate := certificateOf(t, "localhost")
 	plain := check.StartServer(t, "redis")
 	port := check.FreePort(t)
 	check.StartServer(t, "redis", "--config", "port 0", "--config", fmt.Sprint("tls-port ", port),

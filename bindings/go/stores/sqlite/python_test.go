@@ -48,7 +48,7 @@ func startPython(t *testing.T, script string, arguments ...string) *python {
 	t.Helper()
 	program, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip("python3 is not installed: the file is not shared with Python here")
+		t.Skip("the file is shared with Python's processes, and there is no python3 to run them")
 	}
 	command := exec.Command(program, append([]string{"-B", "-c", script}, arguments...)...)
 	source, err := filepath.Abs(pythonSource)

@@ -42,7 +42,8 @@ func agent(w http.ResponseWriter, r *http.Request) {
 	}
 	caller, _ := tallystick.CallerFrom(r.Context())
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]string{"answer": fmt.Sprintf("you asked '%s'", asked.Query), "caller": caller.Issuer})
+	answer := fmt.Sprintf("you asked '%s'", asked.Query)
+	_ = json.NewEncoder(w).Encode(map[string]string{"answer": answer, "caller": caller.Issuer})
 }
 
 // named says which process answers.

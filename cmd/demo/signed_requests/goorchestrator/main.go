@@ -107,7 +107,8 @@ func calls(agent, folder string) error {
 	}
 	response.Body.Close()
 	report("request of an http.Client that signs", "200 OK", response.Status)
-	report("body changed on the way", "401 body_tampered", post(url, signer.headers(url), bytes.Replace(body, []byte("movies"), []byte("bombs"), 1)))
+	tampered := bytes.Replace(body, []byte("movies"), []byte("bombs"), 1)
+	report("body changed on the way", "401 body_tampered", post(url, signer.headers(url), tampered))
 	headers := signer.headers(url)
 	report("another signed request", "200 orchestrator", post(url, headers, body))
 	report("the same token again, ten times", "429 replay_detected", tenTimes(url, headers))

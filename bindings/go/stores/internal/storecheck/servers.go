@@ -33,7 +33,7 @@ func StartServer(t testing.TB, kind string, options ...string) *Server {
 	t.Helper()
 	program, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip("python3 is not installed, by which tests start servers")
+		t.Skip("the store is tried on a real server, which cmd/servers starts, and there is no python3 to run it")
 	}
 	_, here, _, _ := runtime.Caller(0)
 	if !filepath.IsAbs(here) { // built with -trimpath: tests run in the folder of their package
@@ -42,7 +42,7 @@ func StartServer(t testing.TB, kind string, options ...string) *Server {
 	script := filepath.Join(filepath.Dir(here), "../../../../../cmd/servers/servers.py")
 	installed := exec.Command(program, "-B", script, "--installed")
 	if output, err := installed.Output(); err != nil {
-		t.Skipf("servers are not installed (make setup-servers): %s", output)
+		t.Skipf("the store is tried on a real server, which `make setup-servers` installs: %s", output)
 	}
 	command := exec.Command(program, append([]string{"-B", script, kind}, options...)...)
 	command.Stderr = os.Stderr

@@ -200,17 +200,7 @@ func (t *skillTransport) roundTripBound(r *http.Request) (*http.Response, error)
 	}
 	bind := &Binding{orDefault(r.Method, http.MethodGet), to, content}
 	wanted := TokenRequest{Target: t.target, Scopes: t.Scopes, Bind: bind}
-	for try := 1; ; try++ {
-		var sent trace
-		one, err := t.bound(sent.context(r.Context()), r, wanted)
-		if err != nil {
-			return nil, err
-		}
-		response, err := t.Base.RoundTrip(one)
-		if err == nil || try == maxTries || !sent.mayTryAgain(r) || r.Context().Err() != nil {
-			return response, err
-		}
-	}
+	return sendOnce(t.Base, r, func(ctx context.Context) (*http.Request, error) { return t.bound(ctx, r, wanted) })
 }
 
 func (t *skillTransport) content(r *http.Request) ([]byte, error) {
@@ -233,11 +223,6 @@ func (t *skillTransport) bound(ctx context.Context, r *http.Request, wanted Toke
 	}
 	if r.Body != nil {
 		setBody(one, wanted.Bind.Body)
-	}
-	// Else net/http would send the same token again by itself.
-	one.GetBody = nil
-	if repeatable(one) && (one.Body == nil || one.Body == http.NoBody) {
-		one.Body = emptyBody{}
 	}
 	return one, nil
 }

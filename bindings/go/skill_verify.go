@@ -1,0 +1,152 @@
+package tallystick
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/tallystick/tallystick/core/access"
+	"github.com/tallystick/tallystick/core/limits"
+	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/pipeline"
+	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/scope"
+)
+
+// VerifyToken returns who a token is from. A token that is bound to a request is refused here:
+// verify it with that. The error is an [*Error], whose Response answers a caller.
+func (s *Skill) VerifyToken(ctx context.Context, token string) (*AuthContext, error) {
+	return s.verify(ctx, &access.Input{Token: &token}, nil)
+}
+
+// Verify verifies one request from its parts, for hosts other than net/http. Scopes are patterns of
+// which each must be granted. The error is an [*Error], whose Response answers the caller.
+func (s *Skill) Verify(ctx context.Context, r Request, scopes ...string) (*AuthContext, error) {
+	if r.Body != nil && r.ReadBody != nil {
+		return nil, wrongArgument("Request: give Body or ReadBody, not both")
+	}
+	if err := checkScopes(scopes); err != nil {
+		return nil, err
+	}
+	in := &access.Input{Authorization: r.Authorization, RequiredScopes: scopes, Received: pipeline.Received{
+		Method: r.Method, Path: r.Path, Query: r.Query, Mount: strings.TrimSuffix(r.Mount, "/"),
+	}}
+	return s.verify(ctx, in, r.answer)
+}
+
+// checkScopes refuses wrong patterns.
+func checkScopes(patterns []string) error {
+	if len(patterns) > scope.MaxPatterns {
+		return invalidConfig("scopes: there may be %d patterns", scope.MaxPatterns)
+	}
+	for _, pattern := range patterns {
+		if err := scope.CheckPattern(pattern); err != nil {
+			return invalidConfig("scopes: %s", err)
+		}
+	}
+	return nil
+}
+
+func (s *Skill) verify(
+	ctx context.Context, in *access.Input, body func(limit int) need.ReceivedBody,
+) (*AuthContext, error) {
+	if err := s.usable(skillMaker); err != nil {
+		return nil, err
+	}
+	s.refresh(ctx)
+	in.Now = secondsOf(time.Now())
+	result, p, cause := s.run(ctx, s.agent().Verify(in), body)
+	if p != nil {
+		e := refused(p, s.realm)
+		e.cause = cause
+		return nil, e
+	}
+	return authContextOf(result.(*access.Accepted).Caller), nil
+}
+
+// VerifyHTTP verifies a request of net/http, for middleware of one's own; see
+// [Verifier.VerifyHTTP]. It reads the body of a bound token alone.
+func (s *Skill) VerifyHTTP(r *http.Request, scopes ...string) (*AuthContext, Held, error) {
+	if err := checkScopes(scopes); err != nil {
+		return nil, Held{}, err
+	}
+	return s.verifyHTTP(nil, r, scopes, false)
+}
+
+func (s *Skill) verifyHTTP(
+	w http.ResponseWriter, r *http.Request, scopes []string, boundOnly bool,
+) (*AuthContext, Held, error) {
+	if r == nil {
+		return nil, Held{}, wrongArgument("VerifyHTTP was given no request")
+	}
+	held := Held{}
+	if s.usable(skillMaker) == nil {
+		held.body = &heldBody{request: r, writer: w, limit: bodyTimeout, budget: s.bodies}
+	}
+	path, query := target(r)
+	in := &access.Input{
+		Authorization: r.Header["Authorization"], RequiredScopes: scopes, BoundOnly: boundOnly,
+		Received: pipeline.Received{Method: r.Method, Path: path, Query: query},
+	}
+	auth, err := s.verify(r.Context(), in, func(limit int) need.ReceivedBody { return held.body.answer(limit) })
+	if err != nil {
+		held.Release()
+		return nil, Held{}, err
+	}
+	return auth, held, nil
+}
+
+// Protect returns what wraps a handler so that callers with an access token alone get through; the
+// handler finds who it is by [AuthFrom]. Scopes are patterns of which each must be granted: a
+// caller without one of them gets 403 with the scopes that are needed. Others are answered and
+// logged. A wrong pattern makes the handler refuse everybody.
+//
+// It compares the path with what the request line had, whatever was stripped on the way to it.
+// Put it outside of what reads bodies.
+func (s *Skill) Protect(scopes ...string) func(http.Handler) http.Handler {
+	return s.protect(scopes, false)
+}
+
+// ProtectBound is Protect for tokens that are bound to their request alone.
+func (s *Skill) ProtectBound(scopes ...string) func(http.Handler) http.Handler {
+	return s.protect(scopes, true)
+}
+
+func (s *Skill) protect(scopes []string, boundOnly bool) func(http.Handler) http.Handler {
+	scopes = append([]string{}, scopes...) // the program may change its own
+	wrong := checkScopes(scopes)
+	return func(next http.Handler) http.Handler {
+		wrong := wrong
+		if next == nil {
+			wrong = invalidConfig("Protect was given no handler")
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if wrong != nil {
+				s.refuse(w, r, refusedAtStart(wrong))
+				return
+			}
+			auth, held, err := s.verifyHTTP(w, r, scopes, boundOnly)
+			defer held.Release()
+			if err != nil {
+				s.refuse(w, r, err)
+				return
+			}
+			inner := r.WithContext(context.WithValue(r.Context(), authKey{}, auth))
+			inner.Body = held.Body()
+			next.ServeHTTP(w, inner)
+		})
+	}
+}
+
+// refusedAtStart answers requests for what the program did wrong; its log says what.
+func refusedAtStart(err error) *Error {
+	return refused(problem.New(problem.InvalidConfig, "").WithLog("%s", err), limits.DefaultRealm)
+}
+
+func (s *Skill) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if s == nil {
+		s = &Skill{}
+	}
+	answerRefused(w, r, s.log(), s.onError, err)
+}
