@@ -117,6 +117,11 @@ func TestRefusesWrongArguments(t *testing.T) {
 			t.Errorf("%s: %v", wrong, err)
 		}
 	}
+	for _, wrong := range []string{"redis://localhost/0", "postgresql://x", "file:x.db"} {
+		if _, err := sqlite.New(wrong, sqlite.Options{}); err == nil || !strings.Contains(err.Error(), "of another store") {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
 	storeOf(t, path, sqlite.Options{MaxBytes: 16 * 1024, Timeout: time.Minute})
 }
 
