@@ -109,6 +109,11 @@ test-go: python node setup-servers ## run the Go tests with the race detector
 	go vet ./...
 	go test -race -skip '^TestWazeroAnswersLikeTheCore$$' ./...
 
+.PHONY: test-oldest-go
+# go.mod asks for the oldest Go that works, not for the one that is installed.
+test-oldest-go: ## test the Go package and the command with the oldest Go, which go downloads
+	GOTOOLCHAIN=go$$(sed -n 's/^go //p' go.mod) go test ./core/... ./bindings/go ./cmd/tallystick/...
+
 test-c: $(BUILD)/c-example ## compile and run the C example, under valgrind where it is installed
 	$(BUILD)/c-example
 	@if command -v valgrind >/dev/null; then \
@@ -131,6 +136,7 @@ test-docs: python node $(LIBRARY) ## play every page as it is printed, and run t
 # What is not installed is said; the legs that are there run.
 test-slow: python node $(LIBRARY) setup-servers ## what starts servers for long, installs packages, or needs other runtimes; all legs
 	go test -run Wazero ./conformance/runner
+	$(MAKE) test-oldest-go
 	cd $(PYTHON_DIR) && $(PYTEST) -m slow
 	$(PYTEST) -c $(PYTHON_DIR)/pyproject.toml --rootdir . -m slow cmd/docs
 	cd $(NODE_DIR) && npm test --silent -- --slow

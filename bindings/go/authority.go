@@ -40,7 +40,7 @@ type AuthorityOptions struct {
 	Store Store
 	// StoreKey is as of [SkillOptions]; the clients lie in that store, too, and begin with those of
 	// ClientsFile, if there is one.
-	StoreKey string
+	StoreKey string `json:"-"`
 	// Logger is for what the operator should know. nil: [slog.Default].
 	Logger *slog.Logger
 }
@@ -48,8 +48,8 @@ type AuthorityOptions struct {
 // String keeps StoreKey out of every log.
 func (o AuthorityOptions) String() string { return "AuthorityOptions" }
 
-// GoString is String.
-func (o AuthorityOptions) GoString() string { return o.String() }
+// Format is String, whatever the verb.
+func (o AuthorityOptions) Format(f fmt.State, _ rune) { show(f, o) }
 
 // LogValue is String.
 func (o AuthorityOptions) LogValue() slog.Value { return slog.StringValue(o.String()) }
@@ -172,8 +172,8 @@ func (a *Authority) String() string {
 	return fmt.Sprintf("Authority(%q)", a.Issuer())
 }
 
-// GoString is String.
-func (a *Authority) GoString() string { return a.String() }
+// Format is String, whatever the verb.
+func (a *Authority) Format(f fmt.State, _ rune) { show(f, a) }
 
 // Close has the authority refuse every later request ([ErrUnknownEngine]). The store is its owner's
 // to close.
@@ -193,12 +193,26 @@ func (a *Authority) Endpoints() http.Handler {
 			if a != nil && a.identity != nil {
 				logger = a.logger
 			}
-			logRefusal(r.Context(), logger, err)
+			logRefusal(r, logger, err)
 			writeResponse(w, err.Response)
 			return
 		}
 		a.serve(w, r)
 	})
+}
+
+// AuthorityStats tell how much an authority holds.
+type AuthorityStats struct {
+	// Clients that may ask for tokens.
+	Clients int
+}
+
+// Stats returns how much is held at this moment.
+func (a *Authority) Stats() AuthorityStats {
+	if a.usable(authorityMaker) != nil {
+		return AuthorityStats{}
+	}
+	return AuthorityStats{a.agent().Clients().Len()}
 }
 
 // RotateKeys signs with the next key from now on; see [Skill.RotateKeys].
@@ -228,8 +242,8 @@ type Client struct {
 // String keeps the secret out of every log.
 func (c Client) String() string { return fmt.Sprintf("Client(%q)", c.ClientID) }
 
-// GoString is String.
-func (c Client) GoString() string { return c.String() }
+// Format is String, whatever the verb.
+func (c Client) Format(f fmt.State, _ rune) { show(f, c) }
 
 // LogValue is String.
 func (c Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
@@ -293,8 +307,8 @@ type ClientSecret struct {
 // String keeps both out of every log.
 func (ClientSecret) String() string { return "ClientSecret" }
 
-// GoString is String.
-func (c ClientSecret) GoString() string { return c.String() }
+// Format is String, whatever the verb.
+func (c ClientSecret) Format(f fmt.State, _ rune) { show(f, c) }
 
 // LogValue is String.
 func (c ClientSecret) LogValue() slog.Value { return slog.StringValue(c.String()) }

@@ -82,11 +82,17 @@ func TestAnAuthorityIssuesForItsClients(t *testing.T) {
 	mustBe(t, err, tallystick.ErrTokenRefused)
 	_, err = alice.RotateKeys(t.Context(), tallystick.RotateOptions{})
 	mustBe(t, err, tallystick.ErrInvalidArgument)
+	if held := authority.Stats(); held.Clients != 1 {
+		t.Error(held)
+	}
 	if removed, err := authority.RemoveClient(t.Context(), "alice"); !removed || err != nil {
 		t.Fatal(removed, err)
 	}
 	if removed, err := authority.RemoveClient(t.Context(), "alice"); removed || err != nil {
 		t.Error(removed, err)
+	}
+	if held := authority.Stats(); held.Clients != 0 {
+		t.Error(held)
 	}
 	_, err = alice.Issue(t.Context(), tallystick.TokenRequest{Target: "@bob"})
 	mustBe(t, err, tallystick.ErrTokenRefused)

@@ -26,8 +26,8 @@ type Registration struct {
 // String keeps the secret out of every log.
 func (r Registration) String() string { return fmt.Sprintf("Registration(%q)", r.ClientID) }
 
-// GoString is String.
-func (r Registration) GoString() string { return r.String() }
+// Format is String, whatever the verb.
+func (r Registration) Format(f fmt.State, _ rune) { show(f, r) }
 
 // LogValue is String.
 func (r Registration) LogValue() slog.Value { return slog.StringValue(r.String()) }

@@ -102,7 +102,7 @@ func (i *identity) serve(w http.ResponseWriter, r *http.Request) {
 		if received.Unavailable {
 			e := refused(problem.New(problem.BodyUnavailable, "").WithLog("something read the token request's body before: "+
 				"put the endpoints before what reads bodies"), i.realm)
-			logRefusal(r.Context(), i.logger, e)
+			logRefusal(r, i.logger, e)
 			writeResponse(w, e.Response)
 			return
 		}
@@ -123,7 +123,7 @@ func (i *identity) respond(w http.ResponseWriter, r *http.Request, step need.Ste
 	served, ok := result.(*access.Served)
 	if p != nil || !ok {
 		e := refused(orInternal(p), i.realm)
-		logRefusal(r.Context(), i.logger, e)
+		logRefusal(r, i.logger, e)
 		writeResponse(w, e.Response)
 		return
 	}

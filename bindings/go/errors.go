@@ -1,6 +1,11 @@
 package tallystick
 
 import (
+	"fmt"
+	"io"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/tallystick/tallystick/core/problem"
@@ -74,11 +79,59 @@ func wrongOption(p *problem.Problem) *Error {
 	if e.Code == problem.InvalidConfig {
 		e.Code = problem.InvalidArgument
 	}
-	if end := strings.IndexAny(e.Message, " :"); end > 0 {
-		e.Message = fieldName(e.Message[:end]) + e.Message[end:]
-	}
+	e.Message = inGo(e.Message)
 	return e
 }
+
+// optionsSource is what the core calls options in messages.
+const optionsSource = "options"
+
+// inGo words a message on options by their names in Go. The example of a configuration goes where
+// it would mislead: 300 seconds are not 300 in Go, and lists are written otherwise.
+func inGo(message string) string {
+	message = strings.TrimPrefix(message, optionsSource+": ")
+	if found := optionPath.FindStringSubmatch(message); found != nil && isField(fieldName(found[1])) {
+		path, said := found[0], message[len(found[0]):]
+		name := path[strings.LastIndex(path, ".")+1:]
+		if what, example, is := strings.Cut(said, ": write "+name+": "); is {
+			if said = what; strings.HasPrefix(example, `"`) {
+				said += ": write " + fieldName(name) + ": " + example
+			}
+		}
+		steps := strings.Split(path, ".")
+		for i, step := range steps {
+			steps[i] = fieldName(step)
+		}
+		message = strings.Join(steps, ".") + said
+	}
+	return snakeCase.ReplaceAllStringFunc(message, func(word string) string {
+		if isField(fieldName(word)) {
+			return fieldName(word)
+		}
+		return word
+	})
+}
+
+var (
+	// optionPath is what a message begins with that is of one option: "trusted_issuers[0].jwks_uri".
+	optionPath = regexp.MustCompile(`^([a-z_]+)(?:\[\d+\])?(?:\.[a-z_]+(?:\[\d+\])?)*`)
+	snakeCase  = regexp.MustCompile(`\b[a-z]+(?:_[a-z]+)+\b`)
+)
+
+// isField tells whether an option of this package has that name.
+func isField(name string) bool {
+	return slices.ContainsFunc([]reflect.Type{
+		reflect.TypeFor[VerifierOptions](), reflect.TypeFor[SignerOptions](), reflect.TypeFor[SkillOptions](),
+		reflect.TypeFor[AuthorityOptions](), reflect.TypeFor[TrustedIssuer](), reflect.TypeFor[ClientConfig](),
+	}, func(options reflect.Type) bool {
+		_, is := options.FieldByName(name)
+		return is
+	})
+}
+
+// show writes what a value's String says, for every verb: others would write its fields, and so
+// what it keeps secret.
+func show(f fmt.State, value fmt.Stringer) { _, _ = io.WriteString(f, value.String()) }
 
 // fieldName turns "base_url" into "BaseURL"; a word without _ or of other letters stays.
 func fieldName(option string) string {

@@ -23,10 +23,14 @@ const (
 )
 
 // configFile is a file with a configuration.
-type configFile struct{ path string }
+type configFile struct {
+	path string
+	yaml func([]byte) ([]byte, error) // nil: there is no reader
+}
 
-// SkillFromFile returns a skill with the configuration of a file in strict JSON. The options
-// override it; Config must not be among them.
+// SkillFromFile returns a skill with the configuration of a file: strict JSON where its name ends
+// with .json, else YAML, which the option YAML reads. The options override it; Config must not be
+// among them.
 //
 // The file is watched: what changes in it holds within a second, also for tokens that were verified
 // before. A version that is wrong is logged, and the one before it stays; so does one that changes
@@ -40,7 +44,7 @@ func SkillFromFile(path string, options SkillOptions) (*Skill, error) {
 	if err != nil || path == "" {
 		return nil, wrongArgument("path must be the path of a file")
 	}
-	file := &configFile{absolute}
+	file := &configFile{absolute, options.YAML}
 	before := file.stamp()
 	if options.Config, err = file.read(); err != nil {
 		return nil, err
@@ -66,8 +70,10 @@ func (f *configFile) read() (string, error) {
 	wrong := func(format string, args ...any) error {
 		return invalidConfig("%s: "+format, append([]any{shown(f.path)}, args...)...)
 	}
-	if !strings.HasSuffix(f.path, ".json") {
-		return "", wrong("this package reads JSON: write the settings as JSON, in a file whose name ends with .json")
+	isJSON := strings.EqualFold(filepath.Ext(f.path), ".json")
+	if !isJSON && f.yaml == nil {
+		return "", wrong("reading YAML needs the option YAML: give it ToJSON of the package bindings/go/yamlconfig, " +
+			"or write the settings as JSON, in a file whose name ends with .json")
 	}
 	content, err := regularFile(f.path, settings.MaxConfig)
 	switch {
@@ -80,7 +86,24 @@ func (f *configFile) read() (string, error) {
 	case !utf8.Valid(content):
 		return "", wrong("not UTF-8 text: save the file as UTF-8")
 	}
-	return strings.TrimPrefix(string(content), "\ufeff"), nil
+	if isJSON {
+		return strings.TrimPrefix(string(content), "\ufeff"), nil
+	}
+	return f.fromYAML(content)
+}
+
+func (f *configFile) fromYAML(content []byte) (string, error) {
+	text, err := f.yaml(content)
+	if err != nil {
+		return "", invalidConfig("%s: %s: correct the YAML there", shown(f.path), err)
+	}
+	switch first := strings.TrimSpace(string(text)); {
+	case first == "null":
+		return "{}", nil
+	case !strings.HasPrefix(first, "{"):
+		return "", invalidConfig("%s: it must be a mapping of settings, such as base_url: '@my-agent'", shown(f.path))
+	}
+	return string(text), nil
 }
 
 // policy is the configuration of one agent, and what may become of it. Safe for concurrent use.

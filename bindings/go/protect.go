@@ -113,7 +113,7 @@ func answerRefused(
 	if !errors.As(err, &e) || e.Response == nil {
 		e = refused(problem.New(problem.Internal, ""), limits.DefaultRealm)
 	}
-	logRefusal(r.Context(), logger, e)
+	logRefusal(r, logger, e)
 	if own != nil {
 		own(w, r, e)
 		return
@@ -128,8 +128,12 @@ func orLogger(given *slog.Logger) *slog.Logger {
 	return given
 }
 
-// logRefusal says what the answer does not.
-func logRefusal(ctx context.Context, logger *slog.Logger, e *Error) {
+// maxLoggedPath are the bytes of a path in a log: strangers choose it.
+const maxLoggedPath = 256
+
+// logRefusal says what the answer does not. The query stays out: it may hold a secret.
+func logRefusal(r *http.Request, logger *slog.Logger, e *Error) {
+	ctx := r.Context()
 	level := slog.LevelWarn
 	switch {
 	case ctx.Err() != nil:
@@ -141,7 +145,9 @@ func logRefusal(ctx context.Context, logger *slog.Logger, e *Error) {
 	if reason == "" {
 		reason = e.Message
 	}
-	logger.LogAttrs(ctx, level, "refused", slog.String("code", string(e.Code)), slog.String("reason", reason))
+	path, _ := target(r)
+	logger.LogAttrs(ctx, level, "refused", slog.String("code", string(e.Code)), slog.String("reason", reason),
+		slog.String("method", r.Method), slog.String("path", path[:min(len(path), maxLoggedPath)]))
 }
 
 func writeResponse(w http.ResponseWriter, response *Response) {

@@ -204,8 +204,8 @@ func (s *Signer) String() string {
 	return fmt.Sprintf("Signer(issuer %q, key %s)", s.issuer, s.KeyID())
 }
 
-// GoString is String: no verb of fmt shows the key.
-func (s *Signer) GoString() string { return s.String() }
+// Format is String, whatever the verb.
+func (s *Signer) Format(f fmt.State, _ rune) { show(f, s) }
 
 // Sign returns the headers that authenticate one request: Authorization. The method is as it will
 // be sent, the URL absolute and as it will be sent, the body the exact bytes. Each call makes a

@@ -53,7 +53,7 @@ func newSkill(o SkillOptions, file *configFile) (*Skill, error) {
 	}
 	made, err := newIdentity(m)
 	if err != nil {
-		return nil, err
+		return nil, o.worded(err)
 	}
 	s := &Skill{identity: made, onError: o.OnError, told: uncovered{logger: o.Logger}}
 	s.policy = &policy{options: o, file: file, keysDir: config.KeysDir}
@@ -146,8 +146,8 @@ func (s *Skill) String() string {
 	return fmt.Sprintf("Skill(%q, %s)", s.AgentID(), s.Mode())
 }
 
-// GoString is String.
-func (s *Skill) GoString() string { return s.String() }
+// Format is String, whatever the verb.
+func (s *Skill) Format(f fmt.State, _ rune) { show(f, s) }
 
 // usable hides what an embedded pointer of nil would do.
 func (s *Skill) usable(maker string) *Error {

@@ -3,6 +3,7 @@ package tallystick
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -19,8 +20,8 @@ type CommandResult struct {
 // String is Display.
 func (r CommandResult) String() string { return r.Display }
 
-// GoString is Display.
-func (r CommandResult) GoString() string { return r.Display }
+// Format is String, whatever the verb.
+func (r CommandResult) Format(f fmt.State, _ rune) { show(f, r) }
 
 // LogValue is String.
 func (r CommandResult) LogValue() slog.Value { return slog.StringValue(r.String()) }

@@ -5,10 +5,12 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/tallystick/tallystick/core/authorizedkeys"
@@ -24,7 +26,10 @@ import (
 type SkillOptions struct {
 	// Config is a configuration as JSON text, plain or as {"skills": {"auth": …}}; ${NAME} stands
 	// for an environment variable. The fields below override it. [SkillFromFile] reads a file.
-	Config string
+	Config string `json:"-"`
+	// YAML turns a file in YAML into JSON, for [SkillFromFile]: ToJSON of the package yamlconfig. nil:
+	// files are JSON.
+	YAML func(text []byte) (json []byte, err error) `json:"-"`
 
 	// Authority is the URL of an authority, which then signs.
 	Authority string
@@ -44,12 +49,15 @@ type SkillOptions struct {
 	AcceptFrom, TalkTo *Rules
 	// JWKSCacheTTL is how long keys of others are kept at most. 0: 1 h.
 	JWKSCacheTTL time.Duration
+	// Google and Robutler are those keys of a configuration, for people who sign in.
+	Google   *GoogleOptions
+	Robutler *RobutlerOptions
 	// ClientID is at the authority, with one of the next two. "": AgentID.
 	ClientID string
 	// ClientSecret is the secret there.
-	ClientSecret string
+	ClientSecret string `json:"-"`
 	// ClientKey is a private PEM there, for private_key_jwt.
-	ClientKey string
+	ClientKey string `json:"-"`
 	// Audience are audiences that are accepted besides BaseURL.
 	Audience []string
 	// JWKSURI: only one issuer is taken, with these keys. Issuer is that issuer; "": from JWKSURI.
@@ -91,11 +99,11 @@ type SkillOptions struct {
 	// StoreKey are 32 bytes as base64 or hex, with a [DocumentStore]: replicas on several machines
 	// share one key ring, which lies there, encrypted with this key. It begins with the ring in
 	// KeysDir, if there is one.
-	StoreKey string
+	StoreKey string `json:"-"`
 	// RootCAs are for fetching. nil: the system's.
 	RootCAs *x509.CertPool
 	// OnError answers a refused request of [Skill.Protect]. nil: the error's Response.
-	OnError func(http.ResponseWriter, *http.Request, *Error)
+	OnError func(http.ResponseWriter, *http.Request, *Error) `json:"-"`
 	// Logger for refusals and for what the operator should know. nil: [slog.Default].
 	Logger *slog.Logger
 }
@@ -109,6 +117,37 @@ type TrustedIssuer struct {
 	// Type is "agent", "portal" or "user". "": agent, of the authority portal.
 	Type string `json:"type,omitempty"`
 }
+
+// GoogleOptions are an agent's credentials at Google.
+type GoogleOptions struct {
+	ClientID     string `json:"client_id,omitempty"`
+	ClientSecret string `json:"client_secret,omitempty"`
+	HostedDomain string `json:"hosted_domain,omitempty"`
+}
+
+// String keeps ClientSecret out of every log.
+func (o GoogleOptions) String() string { return fmt.Sprintf("GoogleOptions(%q)", o.ClientID) }
+
+// Format is String, whatever the verb.
+func (o GoogleOptions) Format(f fmt.State, _ rune) { show(f, o) }
+
+// LogValue is String.
+func (o GoogleOptions) LogValue() slog.Value { return slog.StringValue(o.String()) }
+
+// RobutlerOptions are an agent's credentials at robutler.
+type RobutlerOptions struct {
+	ClientID     string `json:"client_id,omitempty"`
+	ClientSecret string `json:"client_secret,omitempty"`
+}
+
+// String keeps ClientSecret out of every log.
+func (o RobutlerOptions) String() string { return fmt.Sprintf("RobutlerOptions(%q)", o.ClientID) }
+
+// Format is String, whatever the verb.
+func (o RobutlerOptions) Format(f fmt.State, _ rune) { show(f, o) }
+
+// LogValue is String.
+func (o RobutlerOptions) LogValue() slog.Value { return slog.StringValue(o.String()) }
 
 // Rules are who may call, or be called: everyone, nobody, family, platform, patterns of agents,
 // #label and #reputation:N. Deny goes first; nobody is allowed where Allow is empty.
@@ -131,8 +170,8 @@ type ClientConfig struct {
 // String keeps SecretHash out of every log.
 func (c ClientConfig) String() string { return fmt.Sprintf("ClientConfig(%q)", c.ClientID) }
 
-// GoString is String.
-func (c ClientConfig) GoString() string { return c.String() }
+// Format is String, whatever the verb.
+func (c ClientConfig) Format(f fmt.State, _ rune) { show(f, c) }
 
 // LogValue is String.
 func (c ClientConfig) LogValue() slog.Value { return slog.StringValue(c.String()) }
@@ -142,8 +181,8 @@ func (o SkillOptions) String() string {
 	return fmt.Sprintf("SkillOptions(base_url %q, agent_id %q)", o.BaseURL, o.AgentID)
 }
 
-// GoString is String.
-func (o SkillOptions) GoString() string { return o.String() }
+// Format is String, whatever the verb.
+func (o SkillOptions) Format(f fmt.State, _ rune) { show(f, o) }
 
 // LogValue is String.
 func (o SkillOptions) LogValue() slog.Value { return slog.StringValue(o.String()) }
@@ -175,6 +214,8 @@ func (o *SkillOptions) overrides() (json.RawMessage, error) {
 	put("accept_from", o.AcceptFrom != nil, o.AcceptFrom)
 	put("talk_to", o.TalkTo != nil, o.TalkTo)
 	seconds("jwks_cache_ttl", o.JWKSCacheTTL)
+	put("google", o.Google != nil, o.Google)
+	put("robutler", o.Robutler != nil, o.Robutler)
 	text("client_id", o.ClientID)
 	text("client_secret", o.ClientSecret)
 	text("client_key", o.ClientKey)
@@ -217,6 +258,9 @@ func (o *SkillOptions) settings(source string) (*settings.Access, error) {
 		config = json.RawMessage("{}")
 	}
 	where := orDefault(source, "configuration")
+	if o.Config == "" {
+		source = optionsSource
+	}
 	if len(config) > settings.MaxConfig {
 		return nil, invalidConfig("%s: the configuration is over %d bytes", where, settings.MaxConfig)
 	}
@@ -233,9 +277,18 @@ func (o *SkillOptions) settings(source string) (*settings.Access, error) {
 		Config: config, Variables: variables, Source: source, Options: overrides, HostOptions: ownOptions,
 	})
 	if p != nil {
-		return nil, misuse(p)
+		return nil, o.worded(misuse(p))
 	}
 	return access, nil
+}
+
+// worded has an error name what the program wrote: an option, or a key of a configuration.
+func (o *SkillOptions) worded(err error) error {
+	var e *Error
+	if errors.As(err, &e) && (o.Config == "" || strings.HasPrefix(e.Message, optionsSource+": ")) {
+		e.Message = inGo(e.Message)
+	}
+	return err
 }
 
 // check refuses wrong options of the program.

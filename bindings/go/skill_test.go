@@ -21,6 +21,7 @@ import (
 	"time"
 
 	tallystick "github.com/tallystick/tallystick/bindings/go"
+	"github.com/tallystick/tallystick/bindings/go/yamlconfig"
 )
 
 func TestASelfIssuedTokenIsTaken(t *testing.T) {
@@ -491,16 +492,21 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 		want   *tallystick.Error
 		says   string
 	}{
-		{func(o *tallystick.SkillOptions) { o.BaseURL = "ftp://x" }, tallystick.ErrInvalidConfig, "base_url"},
-		{func(o *tallystick.SkillOptions) { o.TokenTTL = time.Second / 2 }, tallystick.ErrInvalidConfig, "token_ttl"},
-		{func(o *tallystick.SkillOptions) { o.TokenTTL = -time.Second }, tallystick.ErrInvalidConfig, "token_ttl"},
+		{func(o *tallystick.SkillOptions) { o.BaseURL = "ftp://x" }, tallystick.ErrInvalidConfig, "BaseURL: "},
+		{func(o *tallystick.SkillOptions) { o.BaseURL = "" }, tallystick.ErrInvalidConfig, "(or AgentID)"},
+		{func(o *tallystick.SkillOptions) { o.TokenTTL = time.Second / 2 }, tallystick.ErrInvalidConfig,
+			"TokenTTL: must be a whole number of seconds from 1 to 86400"},
+		{func(o *tallystick.SkillOptions) { o.TokenTTL = -time.Second }, tallystick.ErrInvalidConfig, "TokenTTL: "},
+		{func(o *tallystick.SkillOptions) { o.MaxBuffered = 1 }, tallystick.ErrInvalidConfig, "MaxBuffered must be"},
+		{func(o *tallystick.SkillOptions) { o.TrustedIssuers = []tallystick.TrustedIssuer{{Issuer: "x"}} },
+			tallystick.ErrInvalidConfig, `write Issuer: "https://`},
 		{func(o *tallystick.SkillOptions) { o.AllowedScopes = []string{"a b"} }, tallystick.ErrInvalidConfig,
-			"allowed_scopes"},
+			"AllowedScopes[0]"},
 		{func(o *tallystick.SkillOptions) { o.AcceptFrom = &tallystick.Rules{Allow: []string{"?"}} },
-			tallystick.ErrInvalidConfig, "accept_from"},
-		{func(o *tallystick.SkillOptions) { o.Leeway = time.Hour }, tallystick.ErrInvalidConfig, "leeway"},
+			tallystick.ErrInvalidConfig, "AcceptFrom.Allow[0]"},
+		{func(o *tallystick.SkillOptions) { o.Leeway = time.Hour }, tallystick.ErrInvalidConfig, "Leeway: must be a number of seconds"},
 		{func(o *tallystick.SkillOptions) { o.ClientSecret, o.ClientKey = "x", "y" }, tallystick.ErrInvalidConfig,
-			"client_key"},
+			"ClientKey"},
 		{func(o *tallystick.SkillOptions) { o.Config = `{"base_url":` }, tallystick.ErrInvalidConfig, "configuration"},
 		{func(o *tallystick.SkillOptions) { o.Config = `{"bas_url":"x"}` }, tallystick.ErrInvalidConfig, "base_url"},
 		{func(o *tallystick.SkillOptions) { o.Config = `{"logger":"x"}` }, tallystick.ErrInvalidConfig,
@@ -585,7 +591,14 @@ func TestAFileIsWatched(t *testing.T) {
 	if _, err := s.VerifyToken(t.Context(), own); err != nil {
 		t.Error(err)
 	}
-	for name, text := range map[string]string{"agent.yaml": "a: b", "bad.json": "{", "list.json": "[]"} {
+	for name, text := range map[string]string{
+		"agent.yaml": "a: b", "bad.json": "{", "list.json": "[]", "list.yml": "- a", "broken.yaml": "a: [", "text.conf": "a",
+		"unknown.yaml": "a: b",
+	} {
+		options := options
+		if name != "agent.yaml" {
+			options.YAML = yamlconfig.ToJSON
+		}
 		other := filepath.Join(t.TempDir(), name)
 		if err := os.WriteFile(other, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -595,6 +608,40 @@ func TestAFileIsWatched(t *testing.T) {
 	}
 	_, err = tallystick.SkillFromFile(path+".not", options)
 	mustBe(t, err, tallystick.ErrInvalidConfig)
+}
+
+func TestAFileInYAMLIsRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "agent.yaml")
+	text := "\ufeffskills:\n  auth:\n    base_url: https://${TALLYSTICK_TEST_HOST}\n    deny: ['https://alice.example']\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TALLYSTICK_TEST_HOST", "alice.example")
+	options := tallystick.SkillOptions{KeysDir: filepath.Join(t.TempDir(), "keys"), Store: &skillStore{},
+		Google: &tallystick.GoogleOptions{ClientID: "g"}, Robutler: &tallystick.RobutlerOptions{ClientID: "r"},
+		Logger: new(skillLog).logger()}
+	_, err := tallystick.SkillFromFile(path, options)
+	mustBe(t, err, tallystick.ErrInvalidConfig, "agent.yaml", "bindings/go/yamlconfig")
+	logged := &skillLog{}
+	options.YAML, options.Logger = yamlconfig.ToJSON, logged.logger()
+	s, err := tallystick.SkillFromFile(path, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.BaseURL() != "https://alice.example" || !strings.Contains(logged.String(), "google: not active") {
+		t.Error(s, logged)
+	}
+	_, err = s.VerifyToken(t.Context(), token(t, s, s.BaseURL()))
+	mustBe(t, err, tallystick.ErrIssuerDenied)
+	if err := os.WriteFile(path, []byte(strings.Replace(text, "alice.example']", "bob.example']", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reload(""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = s.VerifyToken(t.Context(), token(t, s, s.BaseURL())); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestASignerOutsideSigns(t *testing.T) {
@@ -727,12 +774,29 @@ func TestNothingShowsASecret(t *testing.T) {
 		secret, tallystick.SkillOptions{ClientSecret: secret.Secret, StoreKey: secret.Secret},
 		tallystick.AuthorityOptions{StoreKey: secret.Secret}, tallystick.Client{Secret: secret.Secret},
 		tallystick.Registration{ClientSecret: secret.Secret}, tallystick.ClientConfig{SecretHash: secret.SecretHash},
+		tallystick.GoogleOptions{ClientSecret: secret.Secret}, tallystick.RobutlerOptions{ClientSecret: secret.Secret},
 	} {
 		logged := &skillLog{}
 		slog.New(slog.NewJSONHandler(logged, nil)).Info("x", "it", one)
-		shown := fmt.Sprintf("%v %+v %#v %s", one, one, one, logged)
-		if strings.Contains(shown, secret.Secret) || strings.Contains(shown, secret.SecretHash) {
-			t.Errorf("%T", one)
+		shown := logged.String()
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%t", "%x", "%X", "%e", "%U", "%08b"} {
+			shown += fmt.Sprintf(verb, one) + fmt.Sprintf(verb, &one) + fmt.Sprintf(verb, []any{one})
+		}
+		for _, hidden := range []string{secret.Secret, secret.SecretHash} {
+			if strings.Contains(shown, hidden) || strings.Contains(shown, fmt.Sprintf("%x", hidden)) ||
+				strings.Contains(shown, fmt.Sprintf("%X", hidden)) {
+				t.Errorf("%T: %s", one, shown)
+			}
+		}
+	}
+	for _, one := range []any{
+		tallystick.SkillOptions{Config: secret.Secret, ClientSecret: secret.Secret, ClientKey: secret.Secret,
+			StoreKey: secret.Secret},
+		tallystick.AuthorityOptions{StoreKey: secret.Secret},
+	} {
+		text, err := json.Marshal(one)
+		if err != nil || strings.Contains(string(text), secret.Secret) {
+			t.Errorf("%s, %v", text, err)
 		}
 	}
 }

@@ -96,11 +96,24 @@ func (t *skillTransport) covers(r *http.Request) (bool, error) {
 		return false, err
 	}
 	// Where it really goes: the header Host may say something else.
-	if agent.Covers(at, r.URL.Scheme+"://"+r.URL.Host+r.URL.RequestURI()) {
-		return true, nil
+	if !coversURL(at, r.URL) {
+		t.skill.told.tell(t.target, at, "to ", r.URL)
+		return false, nil
 	}
-	t.skill.told.tell(t.target, at, r.URL)
-	return false, nil
+	// Whoever redirects from elsewhere must not choose what is asked of the agent.
+	for response := r.Response; response != nil && response.Request != nil; {
+		from := response.Request
+		if !coversURL(at, from.URL) {
+			t.skill.told.tell(t.target, at, "after a redirect from ", from.URL)
+			return false, nil
+		}
+		response = from.Response
+	}
+	return true, nil
+}
+
+func coversURL(at string, u *url.URL) bool {
+	return u != nil && agent.Covers(at, u.Scheme+"://"+u.Host+u.RequestURI())
 }
 
 // resolve returns the URL of an agent from a reference.
@@ -238,8 +251,11 @@ type uncovered struct {
 const maxUncovered = 1000
 
 // tell logs no more of the URL than its origin: the rest may hold a secret.
-func (u *uncovered) tell(target, at string, to *url.URL) {
-	origin := to.Scheme + "://" + to.Host
+func (u *uncovered) tell(target, at, where string, to *url.URL) {
+	origin := where
+	if to != nil {
+		origin += to.Scheme + "://" + to.Host
+	}
 	u.lock.Lock()
 	said := u.said[[2]string{target, origin}] || len(u.said) >= maxUncovered
 	if u.said == nil {
@@ -250,7 +266,7 @@ func (u *uncovered) tell(target, at string, to *url.URL) {
 	}
 	u.lock.Unlock()
 	if !said {
-		u.logger.Warn("no token is sent to " + origin + ": it is not below " + at + ", where the agent " + target +
+		u.logger.Warn("no token is sent " + origin + ": it is not below " + at + ", where the agent " + target +
 			" is; SendTo says where it is really reached")
 	}
 }

@@ -355,6 +355,12 @@ func TestDevelopment(t *testing.T) {
 		t.Error(said)
 	}
 	url := serve(t, verifier.Protect(http.HandlerFunc(echo)))
+	if status, text := ask(t, nil, "DELETE", url+"/agents/a%20b?secret=1", "", nil); status != 401 {
+		t.Error(status, text)
+	}
+	if log := said.String(); !strings.Contains(log, "method=DELETE path=/agents/a%20b\n") || strings.Contains(log, "secret") {
+		t.Error(log)
+	}
 	headers := signed(t, "POST", url, "hello")
 	for _, body := range []string{"hello", "hello", "other"} {
 		if status, text := ask(t, nil, "POST", url, body, headers); status != 200 || text != "orchestrator: "+body {

@@ -203,15 +203,15 @@ func (c *compiler) numbers() *problem.Problem {
 		Floor: c.ReplayFloor, LostAt: c.ReplayLostAt, Forgiven: config.Forgiven,
 	}
 	return limits.CheckBounds(
-		limits.In("token_ttl", float64(config.TokenTTL), 1, MaxTTL),
-		limits.In("jwks_cache_ttl", config.CacheTTL, 1, MaxCacheTTL),
-		limits.In("leeway", config.Forgiven.Leeway, 0, limits.MaxLeeway),
-		limits.In("clock_skew", config.Forgiven.ClockSkew, 0, limits.MaxClockSkew),
-		limits.In("max_lifetime", config.MaxLifetime, 1, MaxLifetime),
-		limits.In("max_body", float64(config.MaxBody), 0, limits.MaxBody),
-		limits.In("replay_floor", float64(config.Once.Floor), 0, maxTime),
-		limits.In("replay_lost_at", float64(config.Once.LostAt), 0, maxTime),
-		limits.In("replay_capacity", float64(config.Once.Capacity), 1, limits.MaxReplayCapacity),
+		limits.In("token_ttl", float64(config.TokenTTL), 1, MaxTTL, limits.Seconds),
+		limits.In("jwks_cache_ttl", config.CacheTTL, 1, MaxCacheTTL, limits.Seconds),
+		limits.In("leeway", config.Forgiven.Leeway, 0, limits.MaxLeeway, limits.Seconds),
+		limits.In("clock_skew", config.Forgiven.ClockSkew, 0, limits.MaxClockSkew, limits.Seconds),
+		limits.In("max_lifetime", config.MaxLifetime, 1, MaxLifetime, limits.Seconds),
+		limits.In("max_body", float64(config.MaxBody), 0, limits.MaxBody, limits.Bytes),
+		limits.In("replay_floor", float64(config.Once.Floor), 0, maxTime, limits.Seconds),
+		limits.In("replay_lost_at", float64(config.Once.LostAt), 0, maxTime, limits.Seconds),
+		limits.In("replay_capacity", float64(config.Once.Capacity), 1, limits.MaxReplayCapacity, limits.Tokens),
 	)
 }
 

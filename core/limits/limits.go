@@ -25,20 +25,30 @@ const (
 	maxRealm     = 128
 )
 
+// Units of numbers, as messages name them.
+const (
+	Seconds = "seconds"
+	Bytes   = "bytes"
+	Tokens  = "used tokens"
+)
+
 // Bound is a number and the range that it must lie in.
 type Bound struct {
 	Name            string
 	Value, Min, Max float64
+	Unit            string
 }
 
 // In returns the bound of a number.
-func In(name string, value, least, most float64) Bound { return Bound{name, value, least, most} }
+func In(name string, value, least, most float64, unit string) Bound {
+	return Bound{name, value, least, most, unit}
+}
 
 // CheckBounds refuses the first number that lies out of its range, or is none.
 func CheckBounds(bounds ...Bound) *problem.Problem {
 	for _, b := range bounds {
 		if !(b.Value >= b.Min && b.Value <= b.Max) {
-			return problem.Newf(problem.InvalidConfig, "%s must be from %.0f to %.0f", b.Name, b.Min, b.Max)
+			return problem.Newf(problem.InvalidConfig, "%s must be from %.0f to %.0f %s", b.Name, b.Min, b.Max, b.Unit)
 		}
 	}
 	return nil
@@ -64,7 +74,7 @@ func NewRoom(maxBody int, maxBuffered *int) (Room, *problem.Problem) {
 	if maxBuffered != nil {
 		room = *maxBuffered
 	}
-	if p := CheckBounds(In("max_buffered", float64(room), float64(max(maxBody, 1)), MaxBuffered)); p != nil {
+	if p := CheckBounds(In("max_buffered", float64(room), float64(max(maxBody, 1)), MaxBuffered, Bytes)); p != nil {
 		return Room{}, p
 	}
 	early := min(room/4, room-maxBody)

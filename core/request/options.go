@@ -63,14 +63,14 @@ func (o *Options) Policy() (Policy, *problem.Problem) {
 
 func (p *Policy) check() *problem.Problem {
 	if wrong := limits.CheckBounds(
-		limits.In("leeway", p.Forgiven.Leeway, 0, limits.MaxLeeway),
-		limits.In("clock_skew", p.Forgiven.ClockSkew, 0, limits.MaxClockSkew),
-		limits.In("max_lifetime", p.MaxLifetime, 1, maxLifetime),
-		limits.In("max_body", float64(p.MaxBody), 0, limits.MaxBody),
-		limits.In("reload_seconds", p.ReloadSeconds, 1, maxReloadSeconds),
-		limits.In("replay_floor", float64(p.ReplayFloor), 0, maxTime),
-		limits.In("replay_lost_at", float64(p.ReplayLostAt), 0, maxTime),
-		limits.In("replay_capacity", float64(p.Capacity), 1, limits.MaxReplayCapacity),
+		limits.In("leeway", p.Forgiven.Leeway, 0, limits.MaxLeeway, limits.Seconds),
+		limits.In("clock_skew", p.Forgiven.ClockSkew, 0, limits.MaxClockSkew, limits.Seconds),
+		limits.In("max_lifetime", p.MaxLifetime, 1, maxLifetime, limits.Seconds),
+		limits.In("max_body", float64(p.MaxBody), 0, limits.MaxBody, limits.Bytes),
+		limits.In("reload_seconds", p.ReloadSeconds, 1, maxReloadSeconds, limits.Seconds),
+		limits.In("replay_floor", float64(p.ReplayFloor), 0, maxTime, limits.Seconds),
+		limits.In("replay_lost_at", float64(p.ReplayLostAt), 0, maxTime, limits.Seconds),
+		limits.In("replay_capacity", float64(p.Capacity), 1, limits.MaxReplayCapacity, limits.Tokens),
 	); wrong != nil {
 		return wrong
 	}

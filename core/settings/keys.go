@@ -25,7 +25,7 @@ var accessKeys = []key[Access]{
 	{"authority", `"https://robutler.ai"`, textKey(func(a *Access) *string { return &a.Authority }, trust.CheckIssuer)},
 	{"agent_id", `"my-agent"`, textKey(func(a *Access) *string { return &a.AgentID }, agent.CheckName)},
 	{"base_url", `"@my-agent"`, textKey(func(a *Access) *string { return &a.BaseURL }, nil)},
-	{"token_ttl", "300", integerKey(func(a *Access) *int64 { return &a.TokenTTL }, 1, MaxTokenTTL)},
+	{"token_ttl", "300", integerKey(func(a *Access) *int64 { return &a.TokenTTL }, 1, MaxTokenTTL, limits.Seconds)},
 	{"allowed_scopes", `["read", "write"]`, func(a *Access, v strictjson.Value) *fault {
 		list, f := texts(v, scope.CheckPattern)
 		a.AllowedScopes = &list
@@ -39,7 +39,8 @@ var accessKeys = []key[Access]{
 	{"deny", `["@banned"]`, textsKey(func(a *Access) *[]string { return &a.Deny }, checkPattern)},
 	{"accept_from", exampleRules, rulesKey(func(a *Access) *json.RawMessage { return &a.AcceptFrom })},
 	{"talk_to", exampleRules, rulesKey(func(a *Access) *json.RawMessage { return &a.TalkTo })},
-	{"jwks_cache_ttl", "3600", integerKey(func(a *Access) *int64 { return &a.JWKSCacheTTL }, 1, MaxCacheTTL)},
+	{"jwks_cache_ttl", "3600", integerKey(func(a *Access) *int64 { return &a.JWKSCacheTTL }, 1, MaxCacheTTL,
+		limits.Seconds)},
 	{"google", `{client_id: "${GOOGLE_CLIENT_ID}", client_secret: "${GOOGLE_CLIENT_SECRET}"}`, func(a *Access, v strictjson.Value) *fault {
 		a.Google = &Google{}
 		return readObject(a.Google, v, googleKeys)
@@ -63,11 +64,12 @@ var accessKeys = []key[Access]{
 		return f
 	}},
 	{"dev_mode", "true", flagKey(func(a *Access) *bool { return &a.DevMode })},
-	{"leeway", "30", numberKey(func(a *Access) *float64 { return &a.Leeway }, 0, limits.MaxLeeway)},
-	{"clock_skew", "30", numberKey(func(a *Access) *float64 { return &a.ClockSkew }, 0, limits.MaxClockSkew)},
-	{"max_lifetime", "86400", numberKey(func(a *Access) *float64 { return &a.MaxLifetime }, 1, MaxLifetime)},
-	{"max_body", "10485760", integerKey(func(a *Access) *int64 { return &a.MaxBody }, 0, limits.MaxBody)},
-	{"max_buffered", "67108864", integerKey(func(a *Access) *int64 { return &a.MaxBuffered }, 1, limits.MaxBuffered)},
+	{"leeway", "30", secondsKey(func(a *Access) *float64 { return &a.Leeway }, 0, limits.MaxLeeway)},
+	{"clock_skew", "30", secondsKey(func(a *Access) *float64 { return &a.ClockSkew }, 0, limits.MaxClockSkew)},
+	{"max_lifetime", "86400", secondsKey(func(a *Access) *float64 { return &a.MaxLifetime }, 1, MaxLifetime)},
+	{"max_body", "10485760", integerKey(func(a *Access) *int64 { return &a.MaxBody }, 0, limits.MaxBody, limits.Bytes)},
+	{"max_buffered", "67108864", integerKey(func(a *Access) *int64 { return &a.MaxBuffered }, 1, limits.MaxBuffered,
+		limits.Bytes)},
 	{"require_binding", "true", flagKey(func(a *Access) *bool { return &a.RequireBinding })},
 	{"realm", `"tallystick"`, textKey(func(a *Access) *string { return &a.Realm }, limits.CheckRealm)},
 }
@@ -119,16 +121,16 @@ func textsKey[T any](field func(*T) *[]string, check func(string) error) func(*T
 	}
 }
 
-func integerKey(field func(*Access) *int64, min, max int64) func(*Access, strictjson.Value) *fault {
+func integerKey(field func(*Access) *int64, min, max int64, unit string) func(*Access, strictjson.Value) *fault {
 	return func(a *Access, v strictjson.Value) (f *fault) {
-		*field(a), f = integer(v, min, max)
+		*field(a), f = integer(v, min, max, unit)
 		return f
 	}
 }
 
-func numberKey(field func(*Access) *float64, min, max int64) func(*Access, strictjson.Value) *fault {
+func secondsKey(field func(*Access) *float64, min, max int64) func(*Access, strictjson.Value) *fault {
 	return func(a *Access, v strictjson.Value) (f *fault) {
-		*field(a), f = number(v, min, max)
+		*field(a), f = seconds(v, min, max)
 		return f
 	}
 }

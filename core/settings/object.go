@@ -191,8 +191,8 @@ func objects[T any](v strictjson.Value, keys []key[T]) ([]T, *fault) {
 	return list, f
 }
 
-func integer(v strictjson.Value, min, max int64) (int64, *fault) {
-	wanted := "a whole number from " + printInt(min) + " to " + printInt(max)
+func integer(v strictjson.Value, min, max int64, unit string) (int64, *fault) {
+	wanted := "a whole number of " + unit + " from " + printInt(min) + " to " + printInt(max)
 	n, ok := strictjson.Seconds(v)
 	switch {
 	case !strictjson.IsNumber(v):
@@ -203,8 +203,8 @@ func integer(v strictjson.Value, min, max int64) (int64, *fault) {
 	return int64(n), nil
 }
 
-func number(v strictjson.Value, min, max int64) (float64, *fault) {
-	wanted := "a number from " + printInt(min) + " to " + printInt(max)
+func seconds(v strictjson.Value, min, max int64) (float64, *fault) {
+	wanted := "a number of seconds from " + printInt(min) + " to " + printInt(max)
 	n, ok := strictjson.Seconds(v)
 	switch {
 	case !strictjson.IsNumber(v):

@@ -206,8 +206,8 @@ func TestAnAuthorityIsNamedByItsURL(t *testing.T) {
 
 func TestMessage(t *testing.T) {
 	for config, want := range map[string]string{
-		`{"token_ttl": "300"}`:                         `auth.yaml: token_ttl: must be a whole number from 1 to 86400 (it is a string): write token_ttl: 300`,
-		`{"tokenTtl": 0}`:                              `auth.yaml: tokenTtl: must be a whole number from 1 to 86400: write tokenTtl: 300`,
+		`{"token_ttl": "300"}`:                         `auth.yaml: token_ttl: must be a whole number of seconds from 1 to 86400 (it is a string): write token_ttl: 300`,
+		`{"tokenTtl": 0}`:                              `auth.yaml: tokenTtl: must be a whole number of seconds from 1 to 86400: write tokenTtl: 300`,
 		`{"tokn_ttl": 300}`:                            `auth.yaml: tokn_ttl: there is no such key: write token_ttl or remove it`,
 		`{"jwksUrl": "x"}`:                             `auth.yaml: jwksUrl: there is no such key: write jwksUri or remove it`,
 		`{"skils": {}}`:                                `auth.yaml: skils: there is no such key: remove it`,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, writeFile } from "node:fs/promises";
+import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { inspect } from "node:util";
@@ -175,6 +175,19 @@ skills:
       assert.match(error.message, message);
     });
   }
+
+  test("as other languages read it", async () => {
+    const { readConfigFile } = await import(new URL("../../dist/cjs/access/config-file.js", import.meta.url).href);
+    const cases = JSON.parse(await readFile(new URL("../../../../conformance/yaml.json", import.meta.url), "utf8"));
+    for (const { text, value } of cases.read) {
+      const { json } = await readConfigFile(await file("alike.yaml", text));
+      assert.deepEqual(JSON.parse(json).a, value, JSON.stringify(text));
+    }
+    for (const { text, line, because } of cases.refused) {
+      const { message } = await rejectsWith("invalid_config", file("alike.yaml", text).then(readConfigFile));
+      if (line > 0) assert.match(message, new RegExp(`line ${line}: `), `${JSON.stringify(text)}: ${because}`);
+    }
+  });
 
   test("of the core schema: yes is a text, 012 is twelve", async () => {
     await rejectsWith("invalid_config", fromFile("yes.yaml", `${good}    dev_mode: yes\n`));

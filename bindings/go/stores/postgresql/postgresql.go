@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -282,8 +283,8 @@ func (s *Store) Timeout() time.Duration { return s.at.Timeout }
 // String returns the setting without its secret, such as "store postgresql://db:5432/agents".
 func (s *Store) String() string { return s.at.Setting }
 
-// GoString returns what String does: the fields hold the password.
-func (s *Store) GoString() string { return s.at.Setting }
+// Format writes what String returns, whatever the verb: the fields hold the password.
+func (s *Store) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 func wrote(tag pgconn.CommandTag, err error) (bool, error) {
 	return err == nil && tag.RowsAffected() == 1, err

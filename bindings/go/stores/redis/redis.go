@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"time"
@@ -225,8 +226,8 @@ func (s *Store) Timeout() time.Duration { return s.at.Timeout }
 // String returns the setting without its secret, such as "store redis://127.0.0.1:6379/0".
 func (s *Store) String() string { return s.at.Setting }
 
-// GoString returns what String does: the fields hold the password.
-func (s *Store) GoString() string { return s.at.Setting }
+// Format writes what String returns, whatever the verb: the fields hold the password.
+func (s *Store) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 func strange(answer any) error {
 	return &base.Refused{What: fmt.Sprintf("it answered with %T", answer), Fix: "see whether it is Redis or Valkey"}

@@ -73,6 +73,9 @@ function jsonPlace(text: string, error: unknown): string {
   return position === undefined ? "" : ` (line ${text.slice(0, Number(position)).split("\n").length})`;
 }
 
+/** YAML 1.2.2 section 5.1; the library takes all. */
+const NOT_YAML = /[^\t\n\r\x20-\x7E\x85\xA0-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;
+
 type Yaml = typeof import("yaml");
 
 async function importYaml(name: string): Promise<Yaml> {
@@ -100,6 +103,8 @@ async function fromYaml(name: string, text: string): Promise<ConfigSource> {
   });
   const [fault] = [...document.errors, ...document.warnings];
   if (fault !== undefined) refuse(fault.pos[0], FAULTS[fault.code] ?? `it is not YAML (${fault.code}): correct it`);
+  const strange = NOT_YAML.exec(text);
+  if (strange !== null) refuse(strange.index, "a character that YAML does not allow: write an escape in double quotes");
   refuseMagic(yaml, document, refuse);
   const config: unknown = document.toJS() ?? {};
   if (isPlain(config)) return ConfigSource.of(config, name);

@@ -39,7 +39,7 @@ def read_document(path: str | os.PathLike[str]) -> Document:
     name = os.fspath(path)
     stamp = stamp_of(name)
     text = _text(name)
-    document = _json(name, text) if name.endswith(".json") else _yaml(name, text)
+    document = _json(name, text) if name.lower().endswith(".json") else _yaml(name, text)
     if document is not None and not isinstance(document, dict):
         raise _wrong(name, "it must be a mapping of settings, such as base_url: '@my-agent'")
     found = Document(document or {})

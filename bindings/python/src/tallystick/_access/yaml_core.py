@@ -15,6 +15,9 @@ __all__ = ["InvalidYAMLError", "parse"]
 
 _TAG = "tag:yaml.org,2002:"
 
+MAX_DEPTH = 64
+"""How deep mappings and lists may nest."""
+
 
 class InvalidYAMLError(ValueError):
     """Says what is wrong, and the line (from 1).
@@ -27,17 +30,30 @@ class InvalidYAMLError(ValueError):
 
 
 class _CoreLoader(yaml.SafeLoader):
-    """Takes the seven types of the core schema; no other tag, no repeated key and no alias."""
+    """Takes plain values of the core schema; no tag, repeated key, anchor or alias."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's way: empty, not inherited
     yaml_constructors = {}  # noqa: RUF012
+    _depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent):
             # A few aliases of aliases make gigabytes.
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise InvalidYAMLError("aliases are not supported: repeat the value", _line(event))
-        return super().compose_node(parent, index)
+            problem = "aliases (*name) are not read: write the value out"
+        elif event.anchor is not None:
+            problem = "anchors (&name) are not read: write the value out"
+        elif event.tag is not None:
+            problem = "tags (!name) are not read: write a plain value"
+        elif self._depth == MAX_DEPTH:
+            problem = f"nested over {MAX_DEPTH} deep"
+        else:
+            self._depth += 1
+            try:
+                return super().compose_node(parent, index)
+            finally:
+                self._depth -= 1
+        raise InvalidYAMLError(problem, _line(event))
 
 
 def parse(text: str) -> object:
@@ -99,19 +115,12 @@ def _integer(loader: _CoreLoader, node: yaml.ScalarNode) -> int:
     text = _text(loader, node)
     try:
         return int(text, _BASES.get(text[:2], 10))
-    except ValueError:
+    except ValueError:  # Python reads no more than some thousand digits
         raise InvalidYAMLError("not a number that can be read", _line(node)) from None
 
 
 def _number(loader: _CoreLoader, node: yaml.ScalarNode) -> float:
-    try:
-        return float(_text(loader, node))
-    except ValueError:
-        raise InvalidYAMLError("not a number that can be read", _line(node)) from None
-
-
-def _unknown(loader: _CoreLoader, node: yaml.Node) -> None:  # noqa: ARG001
-    raise InvalidYAMLError("a tag that the core schema of YAML 1.2 does not have", _line(node))
+    return float(_text(loader, node))
 
 
 # YAML 1.2.2 section 10.3.2. Infinities and NaN stay text: no setting takes them.
@@ -131,4 +140,3 @@ for _name, _pattern, _first, _construct in (
 _CoreLoader.add_constructor(_TAG + "str", _text)
 _CoreLoader.add_constructor(_TAG + "seq", _sequence)
 _CoreLoader.add_constructor(_TAG + "map", _mapping)
-_CoreLoader.add_constructor(None, _unknown)
