@@ -75,7 +75,7 @@ func (o *accessOpening) options() (*access.Options, *problem.Problem) {
 		Google: c.Google != nil, ClientID: c.ClientID, ClientSecret: c.ClientSecret, ClientKey: c.ClientKey,
 		Audience: c.Audience, JWKSURI: c.JWKSURI, Issuer: c.Issuer, DevMode: c.DevMode, Leeway: c.Leeway,
 		ClockSkew: c.ClockSkew, MaxLifetime: c.MaxLifetime, MaxBody: c.MaxBody, MaxBuffered: c.MaxBuffered,
-		RequireBinding: c.RequireBinding, Realm: c.Realm, HostReplay: c.Replay == choiceHost,
+		RequireBinding: c.RequireBinding, Algorithms: c.Algorithms, Realm: c.Realm, HostReplay: c.Replay == choiceHost,
 		ReplayCapacity: c.ReplayCapacity, ReplayFloor: c.ReplayFloor, ReplayLostAt: c.ReplayLostAt,
 		HostDerives: c.Derive == choiceHost,
 	}

@@ -71,10 +71,12 @@ func appendQuestion(b []byte, n *need.Need) []byte {
 		b = strictjson.AppendInt(append(b, `,"seconds":`...), n.Seconds)
 		b = appendNumber(append(b, `,"now":`...), n.Now)
 	case need.Sign: // base64url and dots need no escaping
-		b = append(append(b, `{"need":{"kind":"sign","input":"`...), n.Input...)
+		b = append(append(b, `{"need":{"kind":"sign","alg":"`...), n.Algorithm...)
+		b = append(append(b, `","input":"`...), n.Input...)
 		b = append(append(append(b, `","key":"`...), n.Key...), '"')
 	case need.Check:
-		b = append(append(b, `{"need":{"kind":"check","input":"`...), n.Input...)
+		b = append(append(b, `{"need":{"kind":"check","alg":"`...), n.Algorithm...)
+		b = append(append(b, `","input":"`...), n.Input...)
 		b = append(append(b, `","signature":"`...), n.Signature...)
 		b = append(append(append(b, `","key":"`...), n.Key...), '"')
 	case need.Fetch:

@@ -107,6 +107,7 @@ func (c *Core) policyOf(config *VerifierConfig) (request.Policy, *problem.Proble
 		Capacity:      config.ReplayCapacity,
 		ReplayFloor:   config.ReplayFloor,
 		ReplayLostAt:  config.ReplayLostAt,
+		Algorithms:    config.Algorithms,
 		Realm:         config.Realm,
 	}
 	if config.Replay != "" && config.Replay != choiceMemory && !options.HostReplay {
@@ -237,9 +238,9 @@ func engineKey(c *Core, r *EngineKeyRequest, _ []byte) (EngineKeyResult, *proble
 		key = e.Signer.Public()
 	}
 	if key == nil {
-		return EngineKeyResult{}, problem.New(problem.UnknownKey, "the engine has no key with this thumbprint")
+		return EngineKeyResult{}, problem.New(problem.UnknownKey, "the engine has no key of this name")
 	}
-	return EngineKeyResult{key.PEM(), json.RawMessage(key.JWK())}, nil
+	return EngineKeyResult{key.Algorithm(), key.PEM(), json.RawMessage(key.JWK())}, nil
 }
 
 func engineStats(c *Core, r *EngineRequest, _ []byte) (EngineStatsResult, *problem.Problem) {

@@ -8,6 +8,8 @@ import (
 	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/jose"
+	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/scope"
 )
@@ -16,16 +18,14 @@ func version(*Core, *Empty, []byte) (VersionResult, *problem.Problem) {
 	return VersionResult{Version: Release, ABI: Version, Operations: Operations()}, nil
 }
 
-const defaultBits = 2048
-
 func keyGenerate(_ *Core, r *KeyGenerateRequest, _ []byte) (KeyGenerateResult, *problem.Problem) {
-	key, err := jose.Generate(orDefault(r.Bits, defaultBits))
+	key, err := jose.GenerateType(jose.KeyType(orDefault(r.Type, string(jose.TypeRSA))), orDefault(r.Bits, 0))
 	if err != nil {
 		return KeyGenerateResult{}, problem.New(problem.InvalidArgument, err.Error())
 	}
 	public := key.Public()
 	return KeyGenerateResult{
-		Bits: public.Bits(), Kid: public.Thumbprint(),
+		Alg: public.Algorithm(), Bits: public.Bits(), Kid: public.Thumbprint(),
 		PrivatePEM: key.PEM(), PublicPEM: public.PEM(),
 		PrivateJWK: json.RawMessage(key.JWK()), PublicJWK: json.RawMessage(public.JWK()),
 	}, nil
@@ -79,7 +79,7 @@ func inspect(key jose.Key, r *KeyInspectRequest) (InspectedKey, *problem.Problem
 		return InspectedKey{}, problem.Newf(problem.InvalidKey, "a %s key, expected a %s one", kind, r.Want)
 	}
 	inspected := InspectedKey{
-		Kind: kind, Bits: key.Public.Bits(), Kid: key.Public.Thumbprint(), KeyID: key.ID,
+		Kind: kind, Alg: key.Public.Algorithm(), Bits: key.Public.Bits(), Kid: key.Public.Thumbprint(), KeyID: key.ID,
 		PublicPEM: key.Public.PEM(), PublicPKCS1: key.Public.PKCS1(), PublicJWK: json.RawMessage(key.Public.JWK()),
 	}
 	if key.Private == nil || !r.IncludePrivate {
@@ -99,7 +99,7 @@ func keysLoad(_ *Core, r *KeysLoadRequest, _ []byte) (KeysLoadResult, *problem.P
 	set.Issuers(func(name string, issuer authorizedkeys.Issuer) {
 		for _, key := range issuer.Keys {
 			result.Issuers[name] = append(result.Issuers[name], LoadedKey{
-				Kid: key.Public.Thumbprint(), KeyID: key.ID, Bits: key.Public.Bits(),
+				Kid: key.Public.Thumbprint(), KeyID: key.ID, Alg: key.Public.Algorithm(), Bits: key.Public.Bits(),
 				PublicPEM: key.Public.PEM(), PublicJWK: json.RawMessage(key.Public.JWK()),
 			})
 		}
@@ -127,17 +127,15 @@ func loadKeys(
 	return set, []authorizedkeys.Warning{}, nil
 }
 
-var defaultHeader = []byte(`{"alg":"RS256","typ":"JWT"}`)
-
 func jwsSign(_ *Core, r *JWSSignRequest, body []byte) (JWSSignResult, *problem.Problem) {
 	key, err := jose.OnePrivate([]byte(r.PrivateKey))
 	if err != nil {
 		return JWSSignResult{}, problem.New(problem.InvalidKey, "private_key: "+err.Error())
 	}
-	header := defaultHeader
+	header := []byte(`{"alg":"` + string(key.Public().Algorithm()) + `","typ":"JWT"}`)
 	if r.Header != nil {
 		header = r.Header
-		if p := jose.CheckSigningHeader(header); p != nil {
+		if p := jose.CheckSigningHeader(header, key.Public()); p != nil {
 			return JWSSignResult{}, p
 		}
 	}
@@ -162,8 +160,9 @@ func jwsVerify(_ *Core, r *JWSVerifyRequest, _ []byte) (JWSVerifyResult, *proble
 	if p != nil {
 		return JWSVerifyResult{}, p
 	}
-	if !key.Public.Verify(token.SigningInput, token.Signature) {
-		return JWSVerifyResult{}, problem.New(problem.InvalidSignature, "")
+	search := pipeline.KeySearch{Token: token, Found: func(string) need.Step { return need.Done(nil) }}
+	if p := search.Among([]*jose.PublicKey{key.Public}).Problem; p != nil {
+		return JWSVerifyResult{}, p
 	}
 	return JWSVerifyResult{json.RawMessage(token.Header), jose.Encode64([]byte(token.Payload))}, nil
 }

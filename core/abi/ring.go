@@ -21,7 +21,7 @@ func ringUpdate(_ *Core, r *RingUpdateRequest, _ []byte) (RingUpdateResult, *pro
 	}
 	updated, p := keyring.Update(current, keyring.Options{
 		Now: r.Now, Rotate: r.Rotate, Force: r.Force, Revoke: r.Revoke, Lifetime: r.Lifetime,
-		Publish: orDefault(r.Publish, keyring.DefaultPublish), Bits: r.Bits, Fresh: r.Fresh,
+		Publish: orDefault(r.Publish, keyring.DefaultPublish), Type: jose.KeyType(r.Type), Bits: r.Bits, Fresh: r.Fresh,
 	})
 	if p != nil {
 		return RingUpdateResult{}, p

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/tallystick/tallystick/core/authorizedkeys"
+	"github.com/tallystick/tallystick/core/jose"
 )
 
 // The requests and results of all operations. A member without omitempty is
@@ -26,13 +27,17 @@ type VersionResult struct {
 
 // KeyGenerateRequest is for key.generate.
 type KeyGenerateRequest struct {
-	// 2048, 3072 or 4096; default 2048
+	// "rsa", "ec" (P-256) or "ed25519"; default "rsa"
+	Type *string `json:"type,omitempty"`
+	// of an RSA key: 2048, 3072 or 4096; default 2048
 	Bits *int `json:"bits,omitempty"`
 }
 
 // KeyGenerateResult answers key.generate.
 type KeyGenerateResult struct {
-	// the size of the modulus
+	// what it signs: "RS256", "ES256" or "EdDSA"
+	Alg jose.Algorithm `json:"alg"`
+	// the size of the modulus, or of the curve's field
 	Bits int `json:"bits"`
 	// the RFC 7638 thumbprint
 	Kid string `json:"kid"`
@@ -66,7 +71,9 @@ type KeyInspectResult struct {
 type InspectedKey struct {
 	// "public" or "private"
 	Kind string `json:"kind"`
-	// the size of the modulus
+	// what it is good for: "RS256", "PS256", "ES256" or "EdDSA"
+	Alg jose.Algorithm `json:"alg"`
+	// the size of the modulus, or of the curve's field
 	Bits int `json:"bits"`
 	// the RFC 7638 thumbprint
 	Kid string `json:"kid"`
@@ -74,12 +81,12 @@ type InspectedKey struct {
 	KeyID string `json:"key_id"`
 	// SPKI
 	PublicPEM string `json:"public_pem"`
-	// PKCS#1, as PEM
-	PublicPKCS1 string          `json:"public_pkcs1"`
+	// PKCS#1, as PEM; of an RSA key alone
+	PublicPKCS1 string          `json:"public_pkcs1,omitempty"`
 	PublicJWK   json.RawMessage `json:"public_jwk"`
 	// PKCS#8, with include_private alone
 	PrivatePEM string `json:"private_pem,omitempty"`
-	// PKCS#1, as PEM, with include_private alone
+	// PKCS#1, as PEM, with include_private alone; of an RSA key alone
 	PrivatePKCS1 string `json:"private_pkcs1,omitempty"`
 	// with include_private alone
 	PrivateJWK json.RawMessage `json:"private_jwk,omitempty"`
@@ -107,7 +114,9 @@ type LoadedKey struct {
 	Kid string `json:"kid"`
 	// the JWK's own kid, else ""
 	KeyID string `json:"key_id"`
-	// the size of the modulus
+	// what it is good for
+	Alg jose.Algorithm `json:"alg"`
+	// the size of the modulus, or of the curve's field
 	Bits int `json:"bits"`
 	// SPKI
 	PublicPEM string          `json:"public_pem"`
@@ -118,8 +127,8 @@ type LoadedKey struct {
 type JWSSignRequest struct {
 	// PEM or JWK
 	PrivateKey string `json:"private_key"`
-	// its text is used byte for byte; it says alg RS256 and has no crit or b64. Default
-	// {"alg":"RS256","typ":"JWT"}
+	// its text is used byte for byte; it says the key's alg and has no crit or b64. Default
+	// {"alg":…,"typ":"JWT"}
 	Header json.RawMessage `json:"header,omitempty"`
 }
 

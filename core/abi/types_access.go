@@ -68,6 +68,8 @@ type AccessConfig struct {
 	MaxBuffered *int `json:"max_buffered,omitempty"`
 	// only tokens that are bound to their request are accepted; default false
 	RequireBinding bool `json:"require_binding,omitempty"`
+	// what is taken of "RS256", "PS256", "ES256" and "EdDSA"; default all
+	Algorithms []string `json:"algorithms,omitempty"`
 	// of the challenge, at most 128 characters; default "tallystick"
 	Realm *string `json:"realm,omitempty"`
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/tallystick/tallystick/core/authorizedkeys"
+	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/oauthclient"
 )
 
@@ -58,6 +59,8 @@ type VerifierConfig struct {
 	// who verifies signatures: "core", "host" (the need check) or "import" (the host within the
 	// call, else the need check); default "core"
 	RSA string `json:"rsa,omitempty"`
+	// what is taken of "RS256", "PS256", "ES256" and "EdDSA"; default all
+	Algorithms []string `json:"algorithms,omitempty"`
 	// of the challenge, at most 128 characters; default "tallystick"
 	Realm *string `json:"realm,omitempty"`
 }
@@ -184,12 +187,14 @@ type EngineResumeRequest struct {
 type EngineKeyRequest struct {
 	// its number
 	Engine uint64 `json:"engine"`
-	// a thumbprint
+	// as a need check names it: the thumbprint, of a key for PS256 with ".PS256" behind it
 	Key string `json:"key"`
 }
 
 // EngineKeyResult answers engine.key.
 type EngineKeyResult struct {
+	// what it is good for: "RS256", "PS256", "ES256" or "EdDSA"
+	Alg jose.Algorithm `json:"alg"`
 	// SPKI
 	PublicPEM string          `json:"public_pem"`
 	PublicJWK json.RawMessage `json:"public_jwk"`

@@ -19,7 +19,9 @@ type RingUpdateRequest struct {
 	Lifetime float64 `json:"lifetime"`
 	// seconds that next must have been published; default 300
 	Publish *float64 `json:"publish,omitempty"`
-	// of new keys: 2048, 3072 or 4096; default any of those
+	// of new keys: "rsa", "ec" (P-256) or "ed25519"; default any of those
+	Type string `json:"type,omitempty"`
+	// of new RSA keys: 2048, 3072 or 4096; default any of those
 	Bits int `json:"bits,omitempty"`
 	// keys that the host has made, PEM: private, or public where a KMS signs
 	Fresh []string `json:"fresh,omitempty"`

@@ -65,6 +65,7 @@ type Config struct {
 	MaxBody       int
 	BoundOnly     bool
 	RSA           pipeline.RSA
+	Algorithms    pipeline.Allowed
 	Signing       pipeline.By // with whose the need sign
 	HostDerives   bool        // the need derive
 	Once          pipeline.ReplayConfig

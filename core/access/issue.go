@@ -208,7 +208,7 @@ func (a *Agent) sign(o *order) need.Step {
 		return need.Refuse(p)
 	}
 	key := a.ring.Load().Active()
-	input := jose.SigningInput([]byte(`{"alg":"RS256","typ":"JWT","kid":"`+key.ID+`"}`), text)
+	input := jose.SigningInput([]byte(jose.SigningHeader(key.Public)), text)
 	if len(input)+1+jose.MaxBits/6 > jose.MaxToken {
 		return need.Refuse(problem.New(problem.InvalidArgument, "the token would be over 16384 bytes: ask for fewer scopes or claims"))
 	}
@@ -219,7 +219,7 @@ func (a *Agent) sign(o *order) need.Step {
 		return need.Done(&issued)
 	}
 	if a.config.Signing != pipeline.ByCore || key.Private == nil {
-		return need.Ask(&need.Need{Kind: need.Sign, Input: input, Key: key.ID}, a.signed(key, input, finish))
+		return need.Ask(&need.Need{Kind: need.Sign, Algorithm: key.Public.Algorithm(), Input: input, Key: key.ID}, a.signed(key, input, finish))
 	}
 	made, p := jose.Sign(input, key.Private)
 	if p != nil {
@@ -231,10 +231,11 @@ func (a *Agent) sign(o *order) need.Step {
 // signed lets no signature out that every receiver would refuse.
 func (a *Agent) signed(key keyring.Key, input string, finish func([]byte) need.Step) func(need.Answer) need.Step {
 	return func(answer need.Answer) need.Step {
-		if p := a.config.Signing.CheckMade(key.Public, input, answer); p != nil {
+		signature, p := a.config.Signing.Made(key.Public, input, answer)
+		if p != nil {
 			return need.Refuse(p)
 		}
-		return finish(answer.Signature)
+		return finish(signature)
 	}
 }
 

@@ -62,6 +62,7 @@ type Options struct {
 	MaxBody        *int
 	MaxBuffered    *int
 	RequireBinding bool
+	Algorithms     []string // nil: all
 	Realm          *string
 
 	HostReplay     bool
@@ -198,6 +199,10 @@ func (c *compiler) numbers() *problem.Problem {
 	config.MaxBody = given(c.MaxBody, limits.DefaultMaxBody)
 	config.VerifyOnly = c.JWKSURI != ""
 	config.BoundOnly = c.RequireBinding
+	var err error
+	if config.Algorithms, err = pipeline.NewAllowed(c.Algorithms); err != nil {
+		return wrong("algorithms: %s", err)
+	}
 	config.Once = pipeline.ReplayConfig{
 		Host: c.HostReplay, Capacity: given(c.ReplayCapacity, limits.DefaultReplayCapacity),
 		Floor: c.ReplayFloor, LostAt: c.ReplayLostAt, Forgiven: config.Forgiven,

@@ -51,7 +51,7 @@ func (a *Agent) assert(o *order, endpoint string) need.Step {
 	key := a.config.ClientKey
 	assertion := order{subject: a.config.ClientID, audience: endpoint, ttl: tokenTimeout + 50}
 	text := assertion.assertion(int64(math.Floor(o.now)))
-	input := jose.SigningInput([]byte(`{"alg":"RS256","typ":"JWT","kid":"`+key.Public().Thumbprint()+`"}`), text)
+	input := jose.SigningInput([]byte(jose.SigningHeader(key.Public())), text)
 	signature, p := jose.Sign(input, key)
 	if p != nil {
 		return need.Refuse(p)

@@ -70,6 +70,9 @@ func (a *Agent) Verify(in *Input) need.Step {
 	if p != nil {
 		return need.Refuse(p)
 	}
+	if p := a.config.Algorithms.Check(token); p != nil { //guard:access-algorithms never
+		return need.Refuse(p)
+	}
 	run := &verification{a: a, in: *in, text: text, token: token, claims: c}
 	return run.decideIssuer()
 }
@@ -144,16 +147,17 @@ func (r *verification) findKeys() need.Step {
 	issuer, kid := r.claims.issuer.Text, r.token.KeyID
 	if r.isLocal() {
 		r.local = true
-		return r.keysFound(r.in.Now, r.a.localKeys(issuer, kid, r.in.Now))
+		return r.keysFound(r.in.Now, r.a.localKeys(issuer, kid, r.token.Algorithm, r.in.Now))
 	}
 	since := r.a.keys.Events()
 	source := r.a.source(issuer, &r.caller)
-	return r.a.keys.Find(r.in.Now, source, kid, func(now float64, keys []*jose.PublicKey) need.Step {
+	wanted := keyset.Wanted{KeyID: kid, Algorithm: r.token.Algorithm}
+	return r.a.keys.Find(r.in.Now, source, wanted, func(now float64, keys []*jose.PublicKey) need.Step {
 		// The issuer may have put another key under the same kid.
-		return r.judge(now, keys, func() need.Step {
-			tried := keyset.Tried{KeyID: kid, Keys: keys, Since: since}
-			refused := func() need.Step { return pipeline.SignatureRefused(issuer) }
-			return r.a.keys.FindOthers(r.in.Now, source, tried, r.keysFound, refused)
+		return r.judge(now, keys, func(refused need.Step) need.Step {
+			tried := keyset.Tried{Wanted: wanted, Keys: keys, Since: since}
+			same := func() need.Step { return refused }
+			return r.a.keys.FindOthers(r.in.Now, source, tried, r.keysFound, same)
 		})
 	})
 }
@@ -172,7 +176,7 @@ func (r *verification) keysFound(now float64, keys []*jose.PublicKey) need.Step 
 }
 
 // judge goes on with the keys; none is asked where none of them made the signature.
-func (r *verification) judge(now float64, keys []*jose.PublicKey, none func() need.Step) need.Step {
+func (r *verification) judge(now float64, keys []*jose.PublicKey, none func(refused need.Step) need.Step) need.Step {
 	r.in.Now = now
 	if len(keys) == 0 { //guard:access-unknown-key never
 		return need.Refuse(problem.New(problem.UnknownKey, "").WithLog("issuer %s has no key with kid %s", problem.Quote(r.claims.issuer.Text), problem.Quote(r.token.KeyID)))
@@ -331,9 +335,9 @@ func (r *verification) claimOnce(caller *Caller) need.Step {
 }
 
 // localKeys are the candidates among keys at hand.
-func (a *Agent) localKeys(issuer, kid string, now float64) []*jose.PublicKey {
+func (a *Agent) localKeys(issuer, kid string, algorithm jose.Algorithm, now float64) []*jose.PublicKey {
 	if given, there := a.static.Load().Issuer(issuer); there {
-		return given.Candidates(kid)
+		return given.Candidates(kid, algorithm)
 	}
 	ring := a.ring.Load()
 	if ring == nil || issuer != a.config.BaseURL { // its keys were taken away meanwhile
@@ -350,7 +354,7 @@ func (a *Agent) localKeys(issuer, kid string, now float64) []*jose.PublicKey {
 
 // localKey reports whether a key is among them.
 func (a *Agent) localKey(issuer, thumbprint string, now float64) bool {
-	for _, key := range a.localKeys(issuer, thumbprint, now) {
+	for _, key := range a.localKeys(issuer, thumbprint, "", now) {
 		if key.Thumbprint() == thumbprint {
 			return true
 		}

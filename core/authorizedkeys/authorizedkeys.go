@@ -232,11 +232,11 @@ func (s *Set) Unread(name string) (why string, unread bool) {
 	return why, unread
 }
 
-// Key returns the key with a thumbprint, whosever it is.
-func (s *Set) Key(thumbprint string) *jose.PublicKey {
+// Key returns the key of a name, whosever it is.
+func (s *Set) Key(name string) *jose.PublicKey {
 	for _, issuer := range s.issuers {
 		for _, key := range issuer.Keys {
-			if key.Public.Thumbprint() == thumbprint {
+			if key.Public.Name() == name {
 				return key.Public
 			}
 		}
@@ -247,23 +247,33 @@ func (s *Set) Key(thumbprint string) *jose.PublicKey {
 // Candidates returns the keys that a token with this kid may be signed by, at
 // most 8. A kid selects by the key's own id or its thumbprint. Keys without an id
 // of their own (PEM) are candidates for a kid that selects nothing, since a
-// stranger may number its keys as it likes. None: the key is unknown.
-func (i Issuer) Candidates(kid string) []*jose.PublicKey {
+// stranger may number its keys as it likes. None: the key is unknown. Where some of
+// them are good for the token's algorithm, they are all.
+func (i Issuer) Candidates(kid string, algorithm jose.Algorithm) []*jose.PublicKey {
 	if kid != "" {
-		if named := i.collect(func(k jose.Key) bool { return k.ID == kid || k.Public.Thumbprint() == kid }); len(named) > 0 {
+		if named := i.collect(algorithm, func(k jose.Key) bool { return k.ID == kid || k.Public.Thumbprint() == kid }); len(named) > 0 {
 			return named
 		}
-		return i.collect(func(k jose.Key) bool { return k.ID == "" })
+		return i.collect(algorithm, func(k jose.Key) bool { return k.ID == "" })
 	}
-	return i.collect(func(jose.Key) bool { return true })
+	return i.collect(algorithm, func(jose.Key) bool { return true })
 }
 
-func (i Issuer) collect(wanted func(jose.Key) bool) []*jose.PublicKey {
-	var keys []*jose.PublicKey
+func (i Issuer) collect(algorithm jose.Algorithm, wanted func(jose.Key) bool) []*jose.PublicKey {
+	var fit, others []*jose.PublicKey
 	for _, key := range i.Keys {
-		if len(keys) < MaxTried && wanted(key) {
-			keys = append(keys, key.Public)
+		switch {
+		case !wanted(key):
+		case key.Public.Algorithm() != algorithm: //guard:candidates-algorithm never
+			if len(others) < MaxTried {
+				others = append(others, key.Public)
+			}
+		case len(fit) < MaxTried:
+			fit = append(fit, key.Public)
 		}
 	}
-	return keys
+	if len(fit) > 0 {
+		return fit
+	}
+	return others
 }

@@ -63,7 +63,7 @@ func TestCandidates(t *testing.T) {
 		plain.Thumbprint():  {plain},
 		second.Thumbprint(): {second},
 	} {
-		got := issuer.Candidates(kid)
+		got := issuer.Candidates(kid, jose.RS256)
 		if len(got) != len(want) || len(got) > 0 && got[0] != want[0] {
 			t.Errorf("kid %q: %d candidates, want %d", kid, len(got), len(want))
 		}
@@ -72,10 +72,10 @@ func TestCandidates(t *testing.T) {
 	for range 20 {
 		many.Keys = append(many.Keys, jose.Key{Public: first})
 	}
-	if got := len(many.Candidates("")); got != MaxTried {
+	if got := len(many.Candidates("", jose.RS256)); got != MaxTried {
 		t.Errorf("%d candidates of 20 keys", got)
 	}
-	if got := (Issuer{Keys: []jose.Key{{Public: first, ID: "1"}}}).Candidates("unknown"); got != nil {
+	if got := (Issuer{Keys: []jose.Key{{Public: first, ID: "1"}}}).Candidates("unknown", jose.RS256); got != nil {
 		t.Error("a kid that the set does not have found a key")
 	}
 }

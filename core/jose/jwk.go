@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/tallystick/tallystick/core/strictjson"
 )
@@ -12,9 +13,9 @@ import (
 // MaxKeys bounds the keys of one text (protocol.md section 6).
 const MaxKeys = 64
 
-// ErrUnsuitable marks a JWK that is well formed but not for RS256 signatures:
-// another kty, use, alg or key_ops. In a set it is passed over.
-var ErrUnsuitable = errors.New("the JWK is not an RSA key for RS256 signatures")
+// ErrUnsuitable marks a JWK that is well formed but not for our signatures:
+// another kty, crv, use, alg or key_ops. In a set it is passed over.
+var ErrUnsuitable = errors.New("the JWK is not an RSA, P-256 or Ed25519 key for signatures")
 
 // ParseKeys reads PEM blocks, one JWK or a JWKS. It returns at least one key or
 // an error that says what the text is instead; no key material is in it.
@@ -74,28 +75,33 @@ func parseSet(set strictjson.Value) ([]Key, error) {
 		}
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("the JWKS has no RSA key of 2048 to 8192 bits for RS256 signatures")
+		return nil, errors.New("the JWKS has no RSA key of 2048 to 8192 bits, P-256 or Ed25519 key for signatures")
 	}
 	return keys, nil
 }
 
-// jwkMembers are those of RFC 7518 section 6.3 that hold a number.
+// jwkMembers are those of RFC 7518 section 6 and RFC 8037 section 2 that are read.
 type jwkMembers struct {
-	numbers map[string]*big.Int
-	id      string
-	err     error
+	kty, curve string
+	algorithm  Algorithm // "" where the JWK has no alg
+	numbers    rsaMembers
+	x, y, d    []byte
+	id         string
+	err        error
 }
 
 func parseJWK(text string) (Key, error) {
-	m := jwkMembers{numbers: map[string]*big.Int{}}
-	kty := ""
+	m := jwkMembers{numbers: rsaMembers{}}
 	strictjson.Members(text, func(name string, v strictjson.Value) bool {
-		if name == "kty" {
-			kty = v.Str
+		switch name {
+		case "kty":
+			m.kty = v.Str
+		case "crv":
+			m.curve = v.Str
 		}
 		return true
 	})
-	if kty != "RSA" { //guard:jwk-kty never
+	if !m.isOurs() { //guard:jwk-kty never
 		return Key{}, ErrUnsuitable
 	}
 	strictjson.Members(text, func(name string, v strictjson.Value) bool {
@@ -105,18 +111,27 @@ func parseJWK(text string) (Key, error) {
 	if m.err != nil {
 		return Key{}, m.err
 	}
-	return m.key()
+	key, err := m.key()
+	key.ID = m.id
+	return key, err
+}
+
+func (m *jwkMembers) isOurs() bool {
+	switch m.kty {
+	case "RSA":
+		return true
+	case "EC":
+		return m.curve == "P-256"
+	case "OKP":
+		return m.curve == "Ed25519"
+	}
+	return false
 }
 
 func (m *jwkMembers) read(name string, v strictjson.Value) {
 	switch name {
-	case "n", "e", "d", "p", "q", "dp", "dq", "qi":
-		raw, ok := Decode64(v.Str)
-		if !strictjson.IsString(v) || !ok || len(raw) == 0 {
-			m.err = fmt.Errorf("the JWK member %s is not strict base64url", name)
-			return
-		}
-		m.numbers[name] = new(big.Int).SetBytes(raw)
+	case "n", "e", "d", "p", "q", "dp", "dq", "qi", "x", "y":
+		m.readBytes(name, v)
 	case "oth":
 		m.err = errors.New("the JWK has more than two primes")
 	case "kid":
@@ -128,10 +143,47 @@ func (m *jwkMembers) read(name string, v strictjson.Value) {
 	case "use":
 		m.require(v.Str == "sig") //guard:jwk-use always
 	case "alg":
-		m.require(v.Str == Algorithm) //guard:jwk-alg always
+		m.algorithm = algorithmNamed(v.Str)
+		m.require(m.fits()) //guard:jwk-alg always
 	case "key_ops":
 		m.require(allowsSignatures(v)) //guard:jwk-key-ops always
 	}
+}
+
+// readBytes reads a member that is a number or a coordinate, where the kind of key has it.
+func (m *jwkMembers) readBytes(name string, v strictjson.Value) {
+	isCoordinate := name == "x" || name == "y"
+	if m.kty == "RSA" && isCoordinate || m.kty != "RSA" && !isCoordinate && name != "d" || m.kty == "OKP" && name == "y" {
+		return
+	}
+	raw, ok := Decode64(v.Str)
+	if !strictjson.IsString(v) || !ok || len(raw) == 0 {
+		m.err = fmt.Errorf("the JWK member %s is not strict base64url", name)
+		return
+	}
+	switch {
+	case m.kty == "RSA":
+		m.numbers[name] = new(big.Int).SetBytes(raw)
+	case len(raw) != coordinateSize:
+		m.err = fmt.Errorf("the JWK member %s has %d bytes, it must have %d", name, len(raw), coordinateSize)
+	case name == "x":
+		m.x = raw
+	case name == "y":
+		m.y = raw
+	case name == "d":
+		m.d = raw
+	}
+}
+
+// fits reports whether alg is one that such a key is good for.
+func (m *jwkMembers) fits() bool {
+	switch m.kty {
+	case "EC":
+		return m.algorithm == ES256
+	case "OKP":
+		return m.algorithm == EdDSA
+	}
+	return m.algorithm == RS256 || m.algorithm == PS256
 }
 
 func (m *jwkMembers) require(suitable bool) {
@@ -150,25 +202,25 @@ func allowsSignatures(ops strictjson.Value) bool {
 }
 
 func (m *jwkMembers) key() (Key, error) {
-	n, e, d := m.numbers["n"], m.numbers["e"], m.numbers["d"]
-	if n == nil || e == nil {
-		return Key{}, errors.New("the JWK lacks n or e")
+	switch {
+	case m.kty == "RSA":
+		if m.algorithm == "" {
+			m.algorithm = RS256
+		}
+		return m.numbers.key(m.algorithm)
+	case m.x == nil || m.kty == "EC" && m.y == nil:
+		return Key{}, errors.New("the JWK lacks a coordinate of its point")
+	case m.kty == "EC":
+		point := slices.Concat([]byte{4}, m.x, m.y)
+		if m.d != nil {
+			return newECPrivate(m.d, point)
+		}
+		public, err := newEC(point)
+		return Key{Public: public}, err
+	case m.d != nil:
+		return newEd25519Private(m.d, m.x)
 	}
-	public, err := NewPublicKey(n, e)
-	if err != nil {
-		return Key{}, err
-	}
-	key := Key{Public: public, ID: m.id}
-	if d == nil {
-		return key, nil
-	}
-	p, q := m.numbers["p"], m.numbers["q"]
-	if p == nil || q == nil {
-		return Key{}, errors.New("the private JWK lacks p or q")
-	}
-	key, err = privateFromNumbers(n, e, d, p, q)
-	key.ID = m.id
-	return key, err
+	return parseEd25519Public(m.x)
 }
 
 // OnePublic reads a text that must hold exactly one public key.

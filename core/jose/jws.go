@@ -1,5 +1,5 @@
-// Package jose is the one gate for compact JWS and RSA keys: RFC 7515, 7517 and
-// 7638 cut down to RS256, with nothing that a token could choose.
+// Package jose is the one gate for compact JWS and keys: RFC 7515, 7517, 7518, 7638
+// and 8037 cut down to four algorithms, with nothing that a token could choose.
 package jose
 
 import (
@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	// Algorithm is the only one that is signed or accepted.
-	Algorithm = "RS256"
 	// MaxToken bounds a compact token, in bytes.
 	MaxToken = 16 << 10
 	// maxKeyID bounds the kid of a header, in bytes.
@@ -25,6 +23,7 @@ type Token struct {
 	SigningInput  string // the first two segments with their dot
 	Header        string // JSON text
 	KeyID         string // header's kid, "" where there is none
+	Algorithm     Algorithm
 	Payload       string // any bytes
 	Signature     []byte
 	SignatureText string // base64url
@@ -79,7 +78,7 @@ func (o *Opened) Token(claims error) (*Token, *problem.Problem) {
 	if p := o.header.check(); p != nil {
 		return nil, p
 	}
-	o.token.KeyID = o.header.keyID
+	o.token.KeyID, o.token.Algorithm = o.header.keyID, o.header.algorithm
 	return &o.token, nil
 }
 
@@ -121,7 +120,7 @@ func (t *Token) split(token string, room []byte) (fault string) {
 // header is what a token's header says, as far as anybody listens: never jwk,
 // jku, x5u or x5c, for a token does not bring its own key (RFC 8725 section 3.10).
 type header struct {
-	algorithm string // "" unless it is a string
+	algorithm Algorithm // "" unless it is one of ours
 	keyID     string
 	fault     string // the first thing wrong with it
 }
@@ -143,7 +142,7 @@ func (h *header) member(m *strictjson.Member) {
 	fault := ""
 	switch m.Name {
 	case "alg":
-		h.algorithm = m.Text
+		h.algorithm = algorithmNamed(m.Text)
 	case "crit", "b64": //guard:header-crit drop 1; header-b64 drop 2
 		fault = "the header has crit or b64, which are not supported"
 	case "kid":
@@ -164,7 +163,7 @@ func (h *header) check() *problem.Problem {
 	switch {
 	case h.fault != "": //guard:header-fault never
 		return malformed(h.fault)
-	case h.algorithm != Algorithm: //guard:header-alg never
+	case h.algorithm == "": //guard:header-alg never
 		return problem.New(problem.UnsupportedAlgorithm, "")
 	}
 	return nil
@@ -205,24 +204,24 @@ func AddPart(parts string, next []byte) string {
 	return strictjson.TextOf(base64.RawURLEncoding.AppendEncode(text, next))
 }
 
-// Sign makes the RS256 signature of a signing input. It is deterministic.
-func Sign(input string, key *PrivateKey) ([]byte, *problem.Problem) {
-	signature, err := signRS256(input, key.rsa)
-	if err != nil {
-		return nil, problem.New(problem.SignerFailed, "the private key did not sign")
+// SigningHeader returns the header of what a key signs, with its kid; nil is an RSA key that nobody
+// told, which has none.
+func SigningHeader(key *PublicKey) string {
+	if key == nil {
+		return `{"alg":"RS256","typ":"JWT"}`
 	}
-	return signature, nil
+	return `{"alg":"` + string(key.algorithm) + `","typ":"JWT","kid":"` + key.thumbprint + `"}`
 }
 
-// CheckSigningHeader refuses a header text that must not be signed: one that
+// CheckSigningHeader refuses a header text that must not be signed by a key: one that
 // this package itself would not accept.
-func CheckSigningHeader(text []byte) *problem.Problem {
+func CheckSigningHeader(text []byte, key *PublicKey) *problem.Problem {
 	var h header
 	if p := h.read(string(text)); p != nil {
 		return problem.New(problem.InvalidArgument, p.Message)
 	}
-	if h.check() != nil {
-		return problem.New(problem.InvalidArgument, "the header must say alg RS256, may have a kid and typ JWT, and no crit or b64")
+	if h.check() != nil || h.algorithm != key.algorithm {
+		return problem.Newf(problem.InvalidArgument, "the header must say alg %s, may have a kid and typ JWT, and no crit or b64", key.algorithm)
 	}
 	return nil
 }

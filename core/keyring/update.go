@@ -24,12 +24,13 @@ const (
 type Options struct {
 	Now      float64
 	Rotate   bool
-	Force    bool     // rotate although next was published only now
-	Revoke   bool     // drop every key at once, next included: they are stolen
-	Lifetime float64  // of the longest token, leeway included: as long a retired key is published
-	Publish  float64  // how long next must have been published before it signs
-	Bits     int      // of new keys: 2048, 3072 or 4096; 0: any of those
-	Fresh    []string // keys that the host has generated, as PEM: private, or public where a KMS signs
+	Force    bool         // rotate although next was published only now
+	Revoke   bool         // drop every key at once, next included: they are stolen
+	Lifetime float64      // of the longest token, leeway included: as long a retired key is published
+	Publish  float64      // how long next must have been published before it signs
+	Type     jose.KeyType // of new keys; "": any
+	Bits     int          // of new RSA keys: 2048, 3072 or 4096; 0: any of those
+	Fresh    []string     // keys that the host has generated, as PEM: private, or public where a KMS signs
 }
 
 // Updated is what came of it.
@@ -88,11 +89,11 @@ func (o Options) check() error {
 	case len(o.Fresh) > maxFresh:
 		return fmt.Errorf("fresh may have %d keys", maxFresh)
 	}
-	switch o.Bits {
-	case 0, 2048, 3072, 4096:
-		return nil
+	kind := o.Type
+	if kind == "" {
+		kind = jose.TypeRSA
 	}
-	return errors.New("bits must be 2048, 3072 or 4096")
+	return jose.CheckKeyType(kind, o.Bits)
 }
 
 // readFresh returns the keys that are new to the ring.
@@ -109,6 +110,12 @@ func readFresh(r *Ring, o Options) ([]Key, error) {
 		}
 		key := Key{ID: keys[0].Public.Thumbprint(), Private: keys[0].Private, Public: keys[0].Public}
 		imported := r == nil && i == 0
+		if key.Public.Algorithm() == jose.PS256 {
+			return nil, fmt.Errorf("fresh[%d]: a key for PS256: the RSA keys of a ring sign RS256", i)
+		}
+		if kind := key.Public.Type(); o.Type != "" && !imported && kind != o.Type { //guard:ring-type never
+			return nil, fmt.Errorf("fresh[%d]: a key of type %s, type is %s", i, kind, o.Type)
+		}
 		if o.Bits != 0 && !imported && key.Public.Bits() != o.Bits {
 			return nil, fmt.Errorf("fresh[%d]: a key of %d bits, bits is %d", i, key.Public.Bits(), o.Bits)
 		}

@@ -12,13 +12,13 @@ func BenchmarkFind(b *testing.B) {
 	c := New(3600, 1000)
 	fixed := Source{Issuer: issuer, Configured: true, JWKSURI: issuer + "/keys"}
 	found := func(float64, []*jose.PublicKey) need.Step { return need.Done(1) }
-	step := c.Find(start, fixed, kid(0), found)
+	step := c.Find(start, fixed, rs256(kid(0)), found)
 	a := reply(jwks(jwk(0)))
 	a.Now = start
 	step.Resume(a)
 	b.ReportAllocs()
 	for b.Loop() {
-		if c.Find(start, fixed, kid(0), found).Need != nil {
+		if c.Find(start, fixed, rs256(kid(0)), found).Need != nil {
 			b.Fatal("the set is not warm")
 		}
 	}
@@ -31,6 +31,6 @@ func BenchmarkChurn(b *testing.B) {
 	a := status(500)
 	a.Now = start
 	for i := 0; b.Loop(); i++ {
-		c.Find(start, Source{Issuer: name(i)}, "", found).Resume(a)
+		c.Find(start, Source{Issuer: name(i)}, rs256(""), found).Resume(a)
 	}
 }

@@ -39,8 +39,8 @@ type set struct {
 	note   string // what was passed over
 }
 
-func (s *set) holds(thumbprint string) bool {
-	return slices.ContainsFunc(s.issuer.Keys, func(k jose.Key) bool { return k.Public.Thumbprint() == thumbprint })
+func (s *set) holds(name string) bool {
+	return slices.ContainsFunc(s.issuer.Keys, func(k jose.Key) bool { return k.Public.Name() == name })
 }
 
 // location is where an issuer has its documents.
@@ -206,7 +206,7 @@ func note(others, private int) string {
 		notes = append(notes, fmt.Sprintf("%d published with their private half: not used", private))
 	}
 	if others > 0 {
-		notes = append(notes, fmt.Sprintf("%d not RSA keys of 2048 to 8192 bits for RS256 signatures: not used", others))
+		notes = append(notes, fmt.Sprintf("%d not RSA keys of 2048 to 8192 bits, P-256 or Ed25519 keys for signatures: not used", others))
 	}
 	return strings.Join(notes, "; ")
 }

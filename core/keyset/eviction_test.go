@@ -143,7 +143,7 @@ func TestConcurrentUse(t *testing.T) {
 			for i := range 300 {
 				s := Source{Issuer: name(i % 12), Configured: i%12 == 0}
 				now := start + float64(i) + float64(worker)/10
-				step := c.Find(now, s, "", func(_ float64, keys []*jose.PublicKey) need.Step { return need.Done(len(keys)) })
+				step := c.Find(now, s, rs256(""), func(_ float64, keys []*jose.PublicKey) need.Step { return need.Done(len(keys)) })
 				for range 20 {
 					if step.Need == nil {
 						break

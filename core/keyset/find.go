@@ -34,7 +34,7 @@ type search struct {
 	code   problem.Code // where there is no answer
 }
 
-// Find goes on with the keys that a token with this kid may be signed by: at
+// Find goes on with the keys that a token with this kid and algorithm may be signed by: at
 // least one, at most 8 (authorizedkeys.Issuer.Candidates). Else the problem is
 // unknown_key, keys_unavailable, or unknown_issuer where iss is no URL that may
 // be asked.
@@ -43,10 +43,10 @@ type search struct {
 // fails. A missing kid makes it fetch at most once in 60 s (10 s after a
 // failure). What is found after a fetch counts for this search even when its
 // lifetime is over already.
-func (c *Cache) Find(now float64, s Source, kid string, found func(now float64, keys []*jose.PublicKey) need.Step) need.Step {
+func (c *Cache) Find(now float64, s Source, w Wanted, found func(now float64, keys []*jose.PublicKey) need.Step) need.Step {
 	begun := &search{cache: c, source: s, code: problem.KeysUnavailable}
 	begun.decide = func(s *search, t float64, e *entry) verdict {
-		keys, v := s.keys(t, e, kid)
+		keys, v := s.keys(t, e, w)
 		if keys != nil {
 			v.found = func(now float64) need.Step { return found(now, keys) }
 		}
@@ -55,9 +55,15 @@ func (c *Cache) Find(now float64, s Source, kid string, found func(now float64, 
 	return begun.run(now)
 }
 
+// Wanted is what a token's header says of its key.
+type Wanted struct {
+	KeyID     string
+	Algorithm jose.Algorithm
+}
+
 // Tried is what Find gave and no signature was made by. Since is Events from before it.
 type Tried struct {
-	KeyID string
+	Wanted
 	Keys  []*jose.PublicKey
 	Since uint64
 }
@@ -82,7 +88,7 @@ func (c *Cache) FindOthers(now float64, s Source, t Tried, found func(now float6
 		if e.set == nil {
 			return verdict{found: func(float64) need.Step { return same() }}
 		}
-		keys := e.set.issuer.Candidates(t.KeyID)
+		keys := e.set.issuer.Candidates(t.KeyID, t.Algorithm)
 		if slices.EqualFunc(keys, t.Keys, sameKey) { //guard:keys-replaced-same always
 			return verdict{found: func(float64) need.Step { return same() }}
 		}
@@ -91,7 +97,7 @@ func (c *Cache) FindOthers(now float64, s Source, t Tried, found func(now float6
 	return begun.run(now)
 }
 
-func sameKey(a, b *jose.PublicKey) bool { return a.Thumbprint() == b.Thumbprint() }
+func sameKey(a, b *jose.PublicKey) bool { return a.Name() == b.Name() }
 
 // TokenEndpoint goes on with the URL of an authority's token endpoint: the one
 // that its discovery document names, {issuer}/auth/token where there is no such
@@ -155,7 +161,7 @@ func (s *search) refuse(reason string) verdict {
 func (s *search) saw(a *attempt) bool { return a.event > s.since }
 
 // keys looks for a token's keys.
-func (s *search) keys(t float64, e *entry, kid string) ([]*jose.PublicKey, verdict) {
+func (s *search) keys(t float64, e *entry, w Wanted) ([]*jose.PublicKey, verdict) {
 	current := e.fresh(t) || s.saw(&e.fetched) && !e.fetched.failed
 	failed := e.fetched.failed && (s.saw(&e.fetched) || e.fetched.failedLately(t))
 	if !current && !failed {
@@ -164,7 +170,7 @@ func (s *search) keys(t float64, e *entry, kid string) ([]*jose.PublicKey, verdi
 	if e.set == nil {
 		return nil, s.refuse("its keys cannot be fetched: " + e.fetched.reason)
 	}
-	if candidates := e.set.issuer.Candidates(kid); len(candidates) > 0 {
+	if candidates := e.set.issuer.Candidates(w.KeyID, w.Algorithm); len(candidates) > 0 {
 		return candidates, verdict{}
 	}
 	if !current { // the kid may be in what cannot be fetched
@@ -173,7 +179,7 @@ func (s *search) keys(t float64, e *entry, kid string) ([]*jose.PublicKey, verdi
 	if s.mayAskAgain(t, e) {
 		return nil, s.fetchMissed(t, e)
 	}
-	return nil, verdict{problem: e.unknown(kid)}
+	return nil, verdict{problem: e.unknown(w.KeyID)}
 }
 
 // mayAskAgain: what is held does not fit a token, and this search has not seen a

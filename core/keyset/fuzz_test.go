@@ -59,7 +59,7 @@ func FuzzHistory(f *testing.F) {
 			if b%5 == 0 {
 				return c.TokenEndpoint(now, s, func(float64, string) need.Step { return need.Done(1) })
 			}
-			return c.Find(now, s, kid(int(b)%2), func(_ float64, found []*jose.PublicKey) need.Step {
+			return c.Find(now, s, rs256(kid(int(b)%2)), func(_ float64, found []*jose.PublicKey) need.Step {
 				if len(found) == 0 {
 					t.Fatal("found nothing")
 				}

@@ -100,7 +100,7 @@ func (h *host) drive(step need.Step) need.Step {
 }
 
 func (h *host) begin(s Source, kid string) need.Step {
-	return h.cache.Find(h.now, s, kid, func(now float64, keys []*jose.PublicKey) need.Step {
+	return h.cache.Find(h.now, s, rs256(kid), func(now float64, keys []*jose.PublicKey) need.Step {
 		if now != h.now {
 			h.t.Errorf("found at %f, it is %f", now, h.now)
 		}
@@ -170,3 +170,5 @@ func TestHoldsAndKey(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+func rs256(kid string) Wanted { return Wanted{KeyID: kid, Algorithm: jose.RS256} }

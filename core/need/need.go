@@ -5,6 +5,7 @@ package need
 
 import (
 	"github.com/tallystick/tallystick/core/authorizedkeys"
+	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/problem"
 )
 
@@ -24,17 +25,18 @@ const (
 
 // Need is one closed question. Only the members of its kind are set.
 type Need struct {
-	Kind      Kind    `json:"kind"`
-	Issuer    string  `json:"issuer,omitempty"`
-	JTI       string  `json:"jti,omitempty"`
-	ID        string  `json:"id,omitempty"`
-	Seconds   int64   `json:"seconds,omitempty"` // how long a claim is kept
-	Now       float64 `json:"now,omitempty"`
-	Input     string  `json:"input,omitempty"`
-	Signature string  `json:"signature,omitempty"`
-	Key       string  `json:"key,omitempty"`
-	Request   *HTTP   `json:"-"`                   // fetch
-	MaxBytes  int     `json:"max_bytes,omitempty"` // body
+	Kind      Kind           `json:"kind"`
+	Issuer    string         `json:"issuer,omitempty"`
+	JTI       string         `json:"jti,omitempty"`
+	ID        string         `json:"id,omitempty"`
+	Seconds   int64          `json:"seconds,omitempty"` // how long a claim is kept
+	Now       float64        `json:"now,omitempty"`
+	Input     string         `json:"input,omitempty"`
+	Signature string         `json:"signature,omitempty"`
+	Key       string         `json:"key,omitempty"`
+	Algorithm jose.Algorithm `json:"alg,omitempty"`
+	Request   *HTTP          `json:"-"`                   // fetch
+	MaxBytes  int            `json:"max_bytes,omitempty"` // body
 
 	Derivation *Derivation `json:"-"` // derive
 

@@ -73,11 +73,11 @@ func (r *Registry) byAssertion(now float64, a Attempt, done Done) need.Step {
 	// The time for one signature passes whether or not the client is known.
 	candidates := []*jose.PublicKey{}
 	if s.client != nil {
-		candidates = s.client.keys.Candidates(token.KeyID)
+		candidates = s.client.keys.Candidates(token.KeyID, token.Algorithm)
 	}
-	known := len(candidates) > 0
-	if !known && r.decoy != nil {
-		candidates = append(candidates, r.decoy)
+	known := len(candidates) > 0 && candidates[0].Algorithm() == token.Algorithm
+	if decoy := r.decoys[token.Algorithm]; !known && decoy != nil {
+		candidates = []*jose.PublicKey{decoy}
 	}
 	search := pipeline.KeySearch{Token: token, Issuer: s.subject.Text, RSA: a.RSA, Now: &s.now, Found: func(string) need.Step {
 		if !known { //guard:assertion-known never

@@ -51,8 +51,8 @@ type Client struct {
 // Registry holds all clients. It never changes once made; safe for concurrent use.
 type Registry struct {
 	clients map[string]*Client
-	work    int             // the iterations of the costliest secret
-	decoy   *jose.PublicKey // is tried for whoever has no key
+	work    int                                // the iterations of the costliest secret
+	decoys  map[jose.Algorithm]*jose.PublicKey // are tried for whoever has no key
 }
 
 // New checks and compiles the clients. The problem is invalid_config and names
@@ -61,7 +61,7 @@ func New(configs []Config) (*Registry, *problem.Problem) {
 	if len(configs) > MaxClients {
 		return nil, problem.Newf(problem.InvalidConfig, "clients: %d clients, there may be %d", len(configs), MaxClients)
 	}
-	r := &Registry{clients: make(map[string]*Client, len(configs))}
+	r := &Registry{clients: make(map[string]*Client, len(configs)), decoys: map[jose.Algorithm]*jose.PublicKey{}}
 	for i, config := range configs {
 		c, err := config.compile()
 		if err == nil && r.clients[c.ID] != nil {
@@ -80,8 +80,10 @@ func (r *Registry) add(c *Client) {
 	if c.hash != nil {
 		r.work = max(r.work, c.hash.iterations)
 	}
-	if r.decoy == nil && len(c.keys.Keys) > 0 {
-		r.decoy = c.keys.Keys[0].Public
+	for _, key := range c.keys.Keys {
+		if algorithm := key.Public.Algorithm(); r.decoys[algorithm] == nil {
+			r.decoys[algorithm] = key.Public
+		}
 	}
 }
 

@@ -1,6 +1,10 @@
 package pipeline
 
 import (
+	"errors"
+	"fmt"
+	"slices"
+
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
@@ -15,10 +19,13 @@ type KeySearch struct {
 	RSA    RSA
 	Now    *float64                     // the operation's moment, in seconds: later once the host has answered
 	Found  func(keyID string) need.Step // goes on with the pipeline
-	None   func() need.Step             // where no key made the signature; nil: it is refused
+	// None goes on where no key made the signature; nil: it is refused.
+	None func(refused need.Step) need.Step
 
 	asked *jose.PublicKey
 	rest  []*jose.PublicKey
+	fits  bool           // a key is good for the token's algorithm
+	other jose.Algorithm // what a key is good for that is not
 }
 
 // RSA says who does the operation. The zero RSA is the core.
@@ -41,8 +48,8 @@ const (
 	ByExternal
 )
 
-// CheckNow asks the host within the call, which saves a second one. The key is named
-// by its thumbprint. A host that cannot tell is asked by the need check.
+// CheckNow asks the host within the call, which saves a second one. The key is given
+// by its name. A host that cannot tell is asked by the need check.
 type CheckNow func(key, input string, signature []byte) Verdict
 
 // Verdict is what a host says of a signature.
@@ -55,9 +62,15 @@ const (
 	Invalid
 )
 
-// Among tries the keys in order: the first whose size fits, then the next.
+// Among tries the keys in order: the first that is good for the token's algorithm and whose
+// signatures have that size, then the next.
 func (s *KeySearch) Among(keys []*jose.PublicKey) need.Step {
 	for i, key := range keys {
+		if key.Algorithm() != s.Token.Algorithm { //guard:signature-algorithm never
+			s.other = key.Algorithm()
+			continue
+		}
+		s.fits = true
 		if len(s.Token.Signature) != key.Size() { //guard:signature-size never
 			continue
 		}
@@ -69,14 +82,44 @@ func (s *KeySearch) Among(keys []*jose.PublicKey) need.Step {
 		}
 	}
 	if s.None != nil {
-		return s.None()
+		return s.None(s.refused())
 	}
-	return SignatureRefused(s.Issuer)
+	return s.refused()
 }
 
-// SignatureRefused is the end of a token whose signature no key made.
-func SignatureRefused(issuer string) need.Step {
-	return need.Refuse(problem.New(problem.InvalidSignature, "").WithLog("no key of issuer %s made the signature", problem.Quote(issuer)))
+// refused is the end of a token whose signature no key made, or whose algorithm is no key's.
+func (s *KeySearch) refused() need.Step {
+	if s.other != "" && !s.fits {
+		return need.Refuse(problem.New(problem.UnsupportedAlgorithm, "").WithLog("the token of issuer %s says %s, and its key is for %s: a key is good for one algorithm", problem.Quote(s.Issuer), s.Token.Algorithm, s.other))
+	}
+	return need.Refuse(problem.New(problem.InvalidSignature, "").WithLog("no key of issuer %s made the signature", problem.Quote(s.Issuer)))
+}
+
+// Allowed are the algorithms that a host's user takes; nil: all.
+type Allowed []jose.Algorithm
+
+// NewAllowed reads their names. The error says what is wrong with one.
+func NewAllowed(names []string) (Allowed, error) {
+	if names != nil && len(names) == 0 {
+		return nil, errors.New("the list is empty: leave it out to take all")
+	}
+	var allowed Allowed
+	for _, name := range names {
+		algorithm, ok := jose.CheckAlgorithm(name)
+		if !ok {
+			return nil, fmt.Errorf("%s is none of RS256, PS256, ES256 and EdDSA", problem.Quote(name))
+		}
+		allowed = append(allowed, algorithm)
+	}
+	return allowed, nil
+}
+
+// Check refuses a token of another algorithm.
+func (a Allowed) Check(token *jose.Token) *problem.Problem {
+	if a != nil && !slices.Contains(a, token.Algorithm) { //guard:algorithm-allowed never
+		return problem.New(problem.UnsupportedAlgorithm, "").WithLog("the token says %s, which the setting algorithms does not have", token.Algorithm)
+	}
+	return nil
 }
 
 func (s *KeySearch) verdict(key *jose.PublicKey) Verdict {
@@ -84,7 +127,7 @@ func (s *KeySearch) verdict(key *jose.PublicKey) Verdict {
 	case s.RSA.Host && s.RSA.Now == nil:
 		return Unanswered
 	case s.RSA.Host:
-		return s.RSA.Now(key.Thumbprint(), s.Token.SigningInput, s.Token.Signature)
+		return s.RSA.Now(key.Name(), s.Token.SigningInput, s.Token.Signature)
 	case key.Verify(s.Token.SigningInput, s.Token.Signature): //guard:signature-wrong always
 		return Valid
 	}
@@ -94,7 +137,7 @@ func (s *KeySearch) verdict(key *jose.PublicKey) Verdict {
 func (s *KeySearch) ask(key *jose.PublicKey, rest []*jose.PublicKey) need.Step {
 	s.asked, s.rest = key, rest
 	// The ticket is out before the question is written: it must not change then.
-	question := &need.Need{Kind: need.Check, Input: s.Token.SigningInput, Signature: s.Token.SignatureText, Key: key.Thumbprint()}
+	question := &need.Need{Kind: need.Check, Algorithm: key.Algorithm(), Input: s.Token.SigningInput, Signature: s.Token.SignatureText, Key: key.Name()}
 	return need.Ask(question, s.answered)
 }
 
@@ -111,21 +154,24 @@ func (s *KeySearch) answered(a need.Answer) need.Step {
 	return s.Among(s.rest)
 }
 
-// CheckMade refuses a signature that the host brought, where it is not one of the
-// public key, which is nil where nobody told.
-func (by By) CheckMade(public *jose.PublicKey, input string, a need.Answer) *problem.Problem {
+// Made returns a signature that the host brought, or refuses it where it is not one of the
+// public key, which is nil where nobody told. ECDSA's may be in DER, as key services give it.
+func (by By) Made(public *jose.PublicKey, input string, a need.Answer) ([]byte, *problem.Problem) {
 	n := len(a.Signature)
 	switch {
 	case a.HasFailed:
-		return problem.New(problem.SignerFailed, "the signer failed or gave no signature in time").WithLog("the signer failed: %s", problem.Quote(a.Failed))
+		return nil, problem.New(problem.SignerFailed, "the signer failed or gave no signature in time").WithLog("the signer failed: %s", problem.Quote(a.Failed))
 	case public == nil && (n < jose.MinBits/8 || n > jose.MaxBits/8): //guard:made-unknown-size never
-		return problem.Newf(problem.SignerFailed, "the signer gave %d bytes, not an RSA signature of 256 to 1024 bytes", n)
+		return nil, problem.Newf(problem.SignerFailed, "the signer gave %d bytes, not an RSA signature of 256 to 1024 bytes", n)
 	case public == nil:
-		return nil
-	case n != public.Size(): //guard:made-size never
-		return problem.Newf(problem.SignerFailed, "the signer gave %d bytes, a signature of its key has %d", n, public.Size())
-	case by != ByHost && !public.Verify(input, a.Signature): //guard:made-signature never; made-by-host drop 1
-		return problem.New(problem.SignerFailed, "the signer gave a signature that its public key does not verify (RSASSA-PKCS1-v1_5 with SHA-256 over the given bytes is expected)")
+		return a.Signature, nil
 	}
-	return nil
+	signature := public.FromDER(a.Signature)
+	switch {
+	case len(signature) != public.Size(): //guard:made-size never
+		return nil, problem.Newf(problem.SignerFailed, "the signer gave %d bytes, a signature of its key has %d", n, public.Size())
+	case by != ByHost && !public.Verify(input, signature): //guard:made-signature never; made-by-host drop 1
+		return nil, problem.Newf(problem.SignerFailed, "the signer gave a signature that its public key does not verify (%s over the given bytes is expected)", public.Algorithm().Words())
+	}
+	return signature, nil
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"strings"
 	"sync"
 	"testing"
 
@@ -67,7 +68,7 @@ func TestTheCoreFindsTheKey(t *testing.T) {
 
 func TestWhereNoKeyMadeIt(t *testing.T) {
 	s := search(t, RSA{})
-	s.None = func() need.Step { return need.Done("looked elsewhere") }
+	s.None = func(need.Step) need.Step { return need.Done("looked elsewhere") }
 	if step := s.Among([]*jose.PublicKey{otherKey().Public()}); step.Result != "looked elsewhere" {
 		t.Errorf("%+v", step)
 	}
@@ -146,8 +147,51 @@ func TestWhatASignerMade(t *testing.T) {
 		{"failed", ByExternal, own, need.Answer{HasFailed: true, Signature: token.Signature}, problem.SignerFailed},
 		{"nothing", ByExternal, own, need.Answer{}, problem.SignerFailed},
 	} {
-		if got := code(c.by.CheckMade(c.public, token.SigningInput, c.answer)); got != c.want {
+		signature, p := c.by.Made(c.public, token.SigningInput, c.answer)
+		if got := code(p); got != c.want || (p == nil) != (signature != nil) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// A header never chooses: a key of another algorithm is not tried, whatever it could verify.
+func TestAKeyIsGoodForOneAlgorithm(t *testing.T) {
+	rs := ownKey().Public()
+	ps, err := jose.OnePublic([]byte(strings.Replace(rs.JWK(), "RS256", "PS256", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ec, err := jose.GenerateType(jose.TypeEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := search(t, RSA{}).Among([]*jose.PublicKey{ps.Public, ec.Public()})
+	if code(step.Problem) != problem.UnsupportedAlgorithm || !strings.Contains(step.Problem.Log, "says RS256, and its key is for ES256") {
+		t.Errorf("%+v", step)
+	}
+	if step := search(t, RSA{}).Among([]*jose.PublicKey{ps.Public, ec.Public(), rs}); step.Result != rs.Thumbprint() {
+		t.Errorf("%+v", step)
+	}
+	if step := search(t, RSA{}).Among([]*jose.PublicKey{ps.Public, otherKey().Public()}); code(step.Problem) != problem.InvalidSignature {
+		t.Errorf("%+v", step)
+	}
+}
+
+func TestAlgorithmsAreNarrowed(t *testing.T) {
+	token := signedToken(t)
+	for _, names := range [][]string{nil, {"RS256"}, {"ES256", "RS256"}} {
+		allowed, err := NewAllowed(names)
+		if err != nil || allowed.Check(token) != nil {
+			t.Error(names, err)
+		}
+	}
+	allowed, err := NewAllowed([]string{"ES256", "EdDSA"})
+	if err != nil || code(allowed.Check(token)) != problem.UnsupportedAlgorithm {
+		t.Error(err)
+	}
+	for _, names := range [][]string{{}, {""}, {"none"}, {"HS256"}, {"Ed25519"}, {"rs256"}, {"RS256", "x"}} {
+		if _, err := NewAllowed(names); err == nil {
+			t.Error(names)
 		}
 	}
 }

@@ -77,7 +77,7 @@ var refusals = []Info{
 	{MissingAuthorization, 401, "Missing/Invalid Authorization header", "", "send exactly one Authorization header with a Bearer token"},
 	{AmbiguousAuthorization, 400, "Missing/Invalid Authorization header", oauthInvalidRequest, "the request has more than one Authorization header or token: send exactly one"},
 	{MalformedToken, 401, "Invalid Token", oauthInvalidToken, "the token is not a well-formed compact JWS"},
-	{UnsupportedAlgorithm, 401, "Unsupported Algorithm", oauthInvalidToken, "the token must be signed with RS256"},
+	{UnsupportedAlgorithm, 401, "Unsupported Algorithm", oauthInvalidToken, "the token must be signed with the algorithm of its key: RS256, PS256, ES256 or EdDSA"},
 	{UnknownIssuer, 401, "Unknown Issuer", oauthInvalidToken, "no key is known for the token's issuer"},
 	{UnknownKey, 401, "Unknown Key", oauthInvalidToken, "the issuer has no key with the token's kid"},
 	{InvalidSignature, 401, "Invalid Signature", oauthInvalidToken, "the signature does not match"},

@@ -95,7 +95,9 @@ func (e *explanation) form() {
 	}
 	e.read = true
 	e.add("1-2", "form", "", nil)
-	e.r.token, p = e.r.opened.Token(nil)
+	if e.r.token, p = e.r.opened.Token(nil); p == nil {
+		p = e.v.policy.Algorithms.Check(e.r.token)
+	}
 	e.add("3", "header", "", p)
 }
 
@@ -117,7 +119,7 @@ func (e *explanation) keys() {
 	}
 	var candidates []*jose.PublicKey
 	e.check("4-5", "issuer and key", missing, func() (p *problem.Problem) {
-		candidates, p = e.v.candidates(e.r.claims.issuerText, e.r.token.KeyID)
+		candidates, p = e.v.candidates(e.r.claims.issuerText, e.r.token)
 		return p
 	})
 	if missing == "" && candidates == nil {

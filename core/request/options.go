@@ -33,6 +33,7 @@ type Options struct {
 	ReplayFloor   int64
 	ReplayLostAt  int64
 	RSA           pipeline.RSA
+	Algorithms    []string // nil: all
 	Realm         *string
 }
 
@@ -57,6 +58,10 @@ func (o *Options) Policy() (Policy, *problem.Problem) {
 		ReplayLostAt:  o.ReplayLostAt,
 		RSA:           o.RSA,
 		Realm:         given(o.Realm, limits.DefaultRealm),
+	}
+	var err error
+	if policy.Algorithms, err = pipeline.NewAllowed(o.Algorithms); err != nil {
+		return Policy{}, problem.Newf(problem.InvalidConfig, "algorithms: %s", err)
 	}
 	return policy, policy.check()
 }

@@ -59,7 +59,7 @@ func NewSigner(c SignerConfig) (*Signer, *problem.Problem) {
 	if c.By != pipeline.ByCore {
 		s.private = nil
 	}
-	s.header = jose.Encode64([]byte(s.headerText()))
+	s.header = jose.Encode64([]byte(jose.SigningHeader(s.public)))
 	return s, nil
 }
 
@@ -105,7 +105,7 @@ func (s *Signer) Sign(out *Outgoing) need.Step {
 		return need.Refuse(p)
 	}
 	if s.private == nil {
-		run.question = need.Need{Kind: need.Sign, Input: run.input, Key: s.KeyID()}
+		run.question = need.Need{Kind: need.Sign, Algorithm: s.algorithm(), Input: run.input, Key: s.KeyID()}
 		return need.Ask(&run.question, run.answered)
 	}
 	made, p := jose.Sign(run.input, s.private)
@@ -116,10 +116,11 @@ func (s *Signer) Sign(out *Outgoing) need.Step {
 }
 
 func (r *signing) answered(a need.Answer) need.Step {
-	if p := r.s.by.CheckMade(r.s.public, r.input, a); p != nil {
+	signature, p := r.s.by.Made(r.s.public, r.input, a)
+	if p != nil {
 		return need.Refuse(p)
 	}
-	return r.finish(a.Signature)
+	return r.finish(signature)
 }
 
 func (r *signing) finish(signature []byte) need.Step {
@@ -127,11 +128,12 @@ func (r *signing) finish(signature []byte) need.Step {
 	return need.Done(&r.signed)
 }
 
-func (s *Signer) headerText() string {
+// algorithm of what nobody told is RS256.
+func (s *Signer) algorithm() jose.Algorithm {
 	if s.public == nil {
-		return `{"alg":"RS256","typ":"JWT"}`
+		return jose.RS256
 	}
-	return `{"alg":"RS256","typ":"JWT","kid":"` + s.public.Thumbprint() + `"}`
+	return s.public.Algorithm()
 }
 
 // write makes the signing input. The claims stand in a fixed order, so that all

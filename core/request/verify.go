@@ -30,6 +30,7 @@ type Policy struct {
 	ReplayFloor   int64   // tokens that expire then or before may have been used in a window that was lost
 	ReplayLostAt  int64   // when the host's store last lost what it held; 0: never
 	RSA           pipeline.RSA
+	Algorithms    pipeline.Allowed
 	Realm         string // of the challenge
 }
 
@@ -141,6 +142,9 @@ func (v *Verifier) Verify(r *Verification) need.Step {
 	if r.token, p = r.opened.Token(r.claims.read(r.opened.Payload)); p != nil {
 		return need.Refuse(p)
 	}
+	if p = v.policy.Algorithms.Check(r.token); p != nil { //guard:request-algorithms never
+		return need.Refuse(p)
+	}
 	if p := r.claims.checkIssuer(); p != nil {
 		return need.Refuse(p)
 	}
@@ -179,7 +183,7 @@ func (r *Verification) keysAnswered(a need.Answer) need.Step {
 
 // findKeys is steps 4 and 5.
 func (r *Verification) findKeys() need.Step {
-	keys, p := r.v.candidates(r.claims.issuerText, r.token.KeyID)
+	keys, p := r.v.candidates(r.claims.issuerText, r.token)
 	if p != nil {
 		return need.Refuse(p)
 	}
@@ -193,7 +197,7 @@ func (r *Verification) findKeys() need.Step {
 }
 
 // candidates are the keys that a token of an issuer with this kid may be signed by.
-func (v *Verifier) candidates(issuerText, kid string) ([]*jose.PublicKey, *problem.Problem) {
+func (v *Verifier) candidates(issuerText string, token *jose.Token) ([]*jose.PublicKey, *problem.Problem) {
 	set := v.Keys()
 	issuer, known := set.Issuer(issuerText)
 	if !known {
@@ -204,9 +208,9 @@ func (v *Verifier) candidates(issuerText, kid string) ([]*jose.PublicKey, *probl
 		p.Subject = issuerText
 		return nil, p
 	}
-	keys := issuer.Candidates(kid)
+	keys := issuer.Candidates(token.KeyID, token.Algorithm)
 	if len(keys) == 0 {
-		return nil, problem.New(problem.UnknownKey, "").WithLog("issuer %s has no key with kid %s", problem.Quote(issuerText), problem.Quote(kid))
+		return nil, problem.New(problem.UnknownKey, "").WithLog("issuer %s has no key with kid %s", problem.Quote(issuerText), problem.Quote(token.KeyID))
 	}
 	return keys, nil
 }

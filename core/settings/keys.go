@@ -9,6 +9,7 @@ import (
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/limits"
 	"github.com/tallystick/tallystick/core/oauthclient"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/scope"
 	"github.com/tallystick/tallystick/core/strictjson"
 	"github.com/tallystick/tallystick/core/trust"
@@ -71,6 +72,7 @@ var accessKeys = []key[Access]{
 	{"max_buffered", "67108864", integerKey(func(a *Access) *int64 { return &a.MaxBuffered }, 1, limits.MaxBuffered,
 		limits.Bytes)},
 	{"require_binding", "true", flagKey(func(a *Access) *bool { return &a.RequireBinding })},
+	{"algorithms", `["RS256", "ES256"]`, readAlgorithms},
 	{"realm", `"tallystick"`, textKey(func(a *Access) *string { return &a.Realm }, limits.CheckRealm)},
 }
 
@@ -154,6 +156,16 @@ func rulesKey(field func(*Access) *json.RawMessage) func(*Access, strictjson.Val
 		*field(a) = json.RawMessage(v.Raw)
 		return nil
 	}
+}
+
+func readAlgorithms(a *Access, v strictjson.Value) (f *fault) {
+	if a.Algorithms, f = texts(v, nil); f != nil {
+		return f
+	}
+	if _, err := pipeline.NewAllowed(a.Algorithms); err != nil {
+		return wrong(err.Error())
+	}
+	return nil
 }
 
 // readAudience takes one audience or a list.

@@ -77,6 +77,7 @@ type Access struct {
 	MaxBody        int64                `json:"max_body"`
 	MaxBuffered    int64                `json:"max_buffered,omitempty"` // 0: engine.open's default
 	RequireBinding bool                 `json:"require_binding"`
+	Algorithms     []string             `json:"algorithms,omitempty"`
 	Realm          string               `json:"realm"`
 }
 
@@ -267,7 +268,8 @@ func (a *Access) Options() access.Options {
 		TalkTo: string(a.TalkTo), JWKSCacheTTL: &cacheTTL, Google: a.Google != nil, ClientID: a.ClientID,
 		ClientSecret: a.ClientSecret, ClientKey: a.ClientKey, Audience: a.Audience, JWKSURI: a.JWKSURI,
 		Issuer: a.Issuer, DevMode: a.DevMode, Leeway: &a.Leeway, ClockSkew: &a.ClockSkew,
-		MaxLifetime: &a.MaxLifetime, MaxBody: &maxBody, RequireBinding: a.RequireBinding, Realm: &a.Realm,
+		MaxLifetime: &a.MaxLifetime, MaxBody: &maxBody, RequireBinding: a.RequireBinding, Algorithms: a.Algorithms,
+		Realm: &a.Realm,
 	}
 	for _, issuer := range a.TrustedIssuers {
 		o.TrustedIssuers = append(o.TrustedIssuers, trust.Issuer(issuer))
