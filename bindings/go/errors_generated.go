@@ -21,10 +21,11 @@ var (
 		Code:    "malformed_token",
 		Message: "the token is not a well-formed compact JWS",
 	}
-	// ErrUnsupportedAlgorithm is unsupported_algorithm: The token must be signed with RS256.
+	// ErrUnsupportedAlgorithm is unsupported_algorithm: The token must be signed with the algorithm of
+	// its key: RS256, PS256, ES256 or EdDSA.
 	ErrUnsupportedAlgorithm = &Error{
 		Code:    "unsupported_algorithm",
-		Message: "the token must be signed with RS256",
+		Message: "the token must be signed with the algorithm of its key: RS256, PS256, ES256 or EdDSA",
 	}
 	// ErrUnknownIssuer is unknown_issuer: No key is known for the token's issuer.
 	ErrUnknownIssuer = &Error{

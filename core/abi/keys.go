@@ -19,6 +19,9 @@ func version(*Core, *Empty, []byte) (VersionResult, *problem.Problem) {
 }
 
 func keyGenerate(_ *Core, r *KeyGenerateRequest, _ []byte) (KeyGenerateResult, *problem.Problem) {
+	if r.Bits != nil && *r.Bits == 0 {
+		return KeyGenerateResult{}, problem.New(problem.InvalidArgument, "key.generate: bits 0 is no size: leave bits out")
+	}
 	key, err := jose.GenerateType(jose.KeyType(orDefault(r.Type, string(jose.TypeRSA))), orDefault(r.Bits, 0))
 	if err != nil {
 		return KeyGenerateResult{}, problem.New(problem.InvalidArgument, err.Error())

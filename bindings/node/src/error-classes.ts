@@ -11,7 +11,7 @@ export class AmbiguousAuthorizationError extends TallystickError {}
 /** The token is not a well-formed compact JWS. */
 export class MalformedTokenError extends TallystickError {}
 
-/** The token must be signed with RS256. */
+/** The token must be signed with the algorithm of its key: RS256, PS256, ES256 or EdDSA. */
 export class UnsupportedAlgorithmError extends TallystickError {}
 
 /** No key is known for the token's issuer. */

@@ -63,6 +63,7 @@ export interface AccessConfig {
   readonly max_body?: number | undefined;
   readonly max_buffered?: number | undefined;
   readonly require_binding?: boolean | undefined;
+  readonly algorithms?: readonly string[] | undefined;
   readonly realm?: string | undefined;
   readonly role?: string | undefined;
   readonly ring?: Readonly<Record<string, unknown>> | undefined;
@@ -197,6 +198,7 @@ export interface EngineFeedResult {
 
 /** Members of EngineKeyResult. */
 export interface EngineKeyResult {
+  readonly alg: string;
   readonly public_pem: string;
   readonly public_jwk: Readonly<Record<string, unknown>>;
 }
@@ -228,6 +230,7 @@ export interface VerifierConfig {
   readonly replay_floor?: number | undefined;
   readonly replay_lost_at?: number | undefined;
   readonly rsa?: string | undefined;
+  readonly algorithms?: readonly string[] | undefined;
   readonly realm?: string | undefined;
 }
 
@@ -297,11 +300,12 @@ export interface EngineStatsResult {
 /** Members of InspectedKey. */
 export interface InspectedKey {
   readonly kind: string;
+  readonly alg: string;
   readonly bits: number;
   readonly kid: string;
   readonly key_id: string;
   readonly public_pem: string;
-  readonly public_pkcs1: string;
+  readonly public_pkcs1?: string | undefined;
   readonly public_jwk: Readonly<Record<string, unknown>>;
   readonly private_pem?: string | undefined;
   readonly private_pkcs1?: string | undefined;
@@ -325,6 +329,7 @@ export interface KeyInspectResult {
 export interface LoadedKey {
   readonly kid: string;
   readonly key_id: string;
+  readonly alg: string;
   readonly bits: number;
   readonly public_pem: string;
   readonly public_jwk: Readonly<Record<string, unknown>>;

@@ -38,7 +38,7 @@ class MalformedTokenError(TallystickError):
 
 
 class UnsupportedAlgorithmError(TallystickError):
-    """The token must be signed with RS256."""
+    """The token must be signed with the algorithm of its key: RS256, PS256, ES256 or EdDSA."""
 
     code = "unsupported_algorithm"
 
