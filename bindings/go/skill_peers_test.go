@@ -16,7 +16,8 @@ import (
 	tallystick "github.com/tallystick/tallystick/bindings/go"
 )
 
-// peer is an agent or authority of the Python or Node package, in a process of its own.
+// peer is an agent or authority of the Python or Node package, or an agent of webagents, in a process
+// of its own.
 type peer struct {
 	t    *testing.T
 	lock sync.Mutex
@@ -92,9 +93,15 @@ func newPeer(t *testing.T, command *exec.Cmd) *peer {
 // try gives a task and returns what it made, or the code of its error.
 func (p *peer) try(into any, task ...any) (code string) {
 	p.t.Helper()
+	return p.ask(into, task)
+}
+
+// ask gives a line of JSON, and returns what the answer says is wrong.
+func (p *peer) ask(into, question any) (wrong string) {
+	p.t.Helper()
 	p.lock.Lock()
 	defer p.lock.Unlock()
-	line, err := json.Marshal(task)
+	line, err := json.Marshal(question)
 	if err == nil {
 		_, err = p.in.Write(append(line, '\n'))
 	}
