@@ -49,7 +49,7 @@ func TestWebagentsTokens(t *testing.T) {
 		"gives tokens to anybody":                         givesTokensToAnybody,
 	} {
 		t.Run(name, func(t *testing.T) {
-			w.t, w.theirs.t = t, t
+			w.t, w.theirs.T = t, t
 			test(t, w)
 		})
 	}

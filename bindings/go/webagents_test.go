@@ -23,6 +23,7 @@ import (
 	"time"
 
 	tallystick "github.com/tallystick/tallystick/bindings/go"
+	"github.com/tallystick/tallystick/bindings/go/internal/peers"
 )
 
 // members are those of a JSON object.
@@ -37,7 +38,7 @@ func webagentsCommand(t *testing.T, home, program string) *exec.Cmd {
 		t.Skip("the peer is webagents 0.3.9, and $TALLYSTICK_WEBAGENTS_PYTHON does not say which Python has it: " +
 			"`make test-go-slow` installs it and runs this test")
 	}
-	script := filepath.Join("..", "python", "tests", "webagents_env", program)
+	script := filepath.Join(peers.Root(t), "bindings", "python", "tests", "webagents_env", program)
 	command := exec.Command(python, "-B", script)
 	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home,
 		"WEBAGENTS_KEYS_DIR=" + filepath.Join(home, "keys")}
@@ -45,39 +46,39 @@ func webagentsCommand(t *testing.T, home, program string) *exec.Cmd {
 }
 
 // webagents is a process with AuthSkills of the real webagents.
-type webagents struct{ *peer }
+type webagents struct{ *peers.Peer }
 
 func newWebagents(t *testing.T, home string) webagents {
 	t.Helper()
-	return webagents{newPeer(t, webagentsCommand(t, home, "peer.py"))}
+	return webagents{peers.Start(t, webagentsCommand(t, home, "peer.py"))}
 }
 
 // do runs a method of a skill there, which must return.
 func (w webagents) do(into any, what, skill string, others members) {
-	w.t.Helper()
+	w.T.Helper()
 	if wrong := w.fails(into, what, skill, others); wrong != "" {
-		w.t.Fatal(what, wrong)
+		w.T.Fatal(what, wrong)
 	}
 }
 
 // fails returns what the method raised.
 func (w webagents) fails(into any, what, skill string, others members) string {
-	w.t.Helper()
+	w.T.Helper()
 	question := members{"do": what, "skill": skill}
 	maps.Copy(question, others)
-	return w.ask(into, question)
+	return w.Ask(into, question)
 }
 
 // open makes a skill of an agent with the skill's name, and returns its key set.
 func (w webagents) open(skill string, config members, rules any) (jwks string) {
-	w.t.Helper()
+	w.T.Helper()
 	var opened struct{ JWKS json.RawMessage }
 	w.do(&opened, "open", skill, members{"name": skill, "config": config, "rules": rules})
 	return string(opened.JWKS)
 }
 
 func (w webagents) token(skill, target string, scopes []string, claims members) (made string) {
-	w.t.Helper()
+	w.T.Helper()
 	w.do(&made, "generate", skill, members{"target": target, "scopes": scopes, "claims": claims})
 	return made
 }
@@ -95,7 +96,7 @@ type theirCaller struct {
 
 // validate returns nil where their skill refuses a token.
 func (w webagents) validate(skill, token string) (caller *theirCaller) {
-	w.t.Helper()
+	w.T.Helper()
 	w.do(&caller, "validate", skill, members{"token": token})
 	return caller
 }
