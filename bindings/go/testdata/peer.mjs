@@ -5,7 +5,9 @@ import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
-const { Authority, AuthSkill, PostgreSQLStore, RedisStore, SQLiteStore } = await import(pathToFileURL(process.argv[2]).href);
+const { Authority, AuthSkill, PostgreSQLStore, RedisStore, SQLiteStore } = await import(
+  pathToFileURL(process.argv[2]).href
+);
 
 let endpoint;
 let listener = (_, response) => response.writeHead(404).end();

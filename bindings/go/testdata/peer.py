@@ -10,6 +10,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 
 from tallystick import Authority, AuthSkill, PostgreSQLStore, RedisStore, SQLiteStore
 from tallystick.errors import TallystickError
@@ -111,30 +112,30 @@ def store(kind, where):
     return kept.get("0" * 32)
 
 
-def claim(id, seconds):
-    return kept.claim(id, seconds)
+def claim(name, seconds):
+    return kept.claim(name, seconds)
 
 
 def claim_all(ids):
     """Claim each id four times, in four orders at once; return those that were free."""
 
     def claim_some(_):
-        return [id for id in random.sample(ids, len(ids)) if kept.claim(id, 600)]
+        return [name for name in random.sample(ids, len(ids)) if kept.claim(name, 600)]
 
     with ThreadPoolExecutor(4) as threads:
-        return sum(threads.map(claim_some, range(4)), [])
+        return list(chain.from_iterable(threads.map(claim_some, range(4))))
 
 
-def put(id, value, seconds):
-    kept.put(id, bytes.fromhex(value), seconds)
+def put(name, value, seconds):
+    kept.put(name, bytes.fromhex(value), seconds)
 
 
-def get(id):
-    return hex_of(kept.get(id))
+def get(name):
+    return hex_of(kept.get(name))
 
 
-def take(id):
-    return hex_of(kept.take(id))
+def take(name):
+    return hex_of(kept.take(name))
 
 
 def hex_of(value):
