@@ -43,7 +43,8 @@ func Python(t testing.TB, program string, arguments ...string) *exec.Cmd {
 		python = filepath.Join(Root(t), "build", "venv", "bin", "python")
 	}
 	if _, err := exec.LookPath(python); err != nil {
-		t.Skipf("the peer is a Python package, and there is no %s, which `make python` makes (or $TALLYSTICK_PYTHON)", python)
+		t.Skipf("the peer is a Python package, and there is no %s, which `make python` makes (or "+
+			"$TALLYSTICK_PYTHON)", python)
 	}
 	return exec.Command(python, append([]string{testdata(t, program)}, arguments...)...)
 }
@@ -57,7 +58,8 @@ func Node(t testing.TB) *exec.Cmd {
 		module = filepath.Join(Root(t), "bindings", "node", "dist", "index.js")
 	}
 	if _, err := os.Stat(module); err != nil {
-		t.Skipf("the peer is the Node package, and there is no %s, which `make node` builds (or $TALLYSTICK_NODE_MODULE)", module)
+		t.Skipf("the peer is the Node package, and there is no %s, which `make node` builds (or "+
+			"$TALLYSTICK_NODE_MODULE)", module)
 	}
 	node, err := exec.LookPath("node")
 	if err != nil {

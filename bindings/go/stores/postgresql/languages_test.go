@@ -202,8 +202,8 @@ func rotateAtOnce(t *testing.T, others map[string]*peers.Peer, mine *tallystick.
 func sharesClients(t *testing.T, server *check.Server) {
 	const each = 10
 	others := replicas(t)
-	authority, err := tallystick.NewAuthority(portalURL, tallystick.AuthorityOptions{KeysDir: folder(t), StoreKey: storeKey,
-		Store: storeOf(t, server.URL, postgresql.Options{}), Logger: slog.New(slog.DiscardHandler)})
+	authority, err := tallystick.NewAuthority(portalURL, tallystick.AuthorityOptions{KeysDir: folder(t),
+		StoreKey: storeKey, Store: storeOf(t, server.URL, postgresql.Options{}), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
