@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -15,13 +16,14 @@ import (
 // app is one run of the tool.
 type app struct {
 	Host
+	ctx   context.Context // of the run: its end interrupts what waits
 	json  bool
 	stdin string // what reads standard input; "": nothing yet
 }
 
 // Run runs the command that the arguments name and returns its exit code.
 func Run(ctx context.Context, host Host, args []string) int {
-	a := &app{Host: host}
+	a := &app{Host: host, ctx: ctx}
 	if slices.ContainsFunc(args, hasPrivateKey) {
 		// Before anything reads, and quotes, it as a flag.
 		return a.ended(ctx, keyAsArgument("an argument"))
@@ -57,8 +59,21 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(a.keys(), a.sign(), a.request(), a.token(), a.inspect(), a.verify())
 	root.AddCommand(a.doctor(), a.version(), a.completion())
 	wrapHelp(root)
+	shortenDefaults(root)
 	takeOnce(root)
 	return root
+}
+
+// shortenDefaults writes 1m0s as 1m.
+func shortenDefaults(c *cobra.Command) {
+	c.Flags().VisitAll(func(flag *pflag.Flag) {
+		if d, err := time.ParseDuration(flag.DefValue); err == nil && flag.Value.Type() == "duration" {
+			flag.DefValue = short(d)
+		}
+	})
+	for _, inner := range c.Commands() {
+		shortenDefaults(inner)
+	}
 }
 
 // takeOnce has each flag refuse a second value: one of two would go unheard.
