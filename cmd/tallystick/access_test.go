@@ -129,6 +129,9 @@ func TestHowTokenIsUsed(t *testing.T) {
 	bob := func(more ...string) []string { return append([]string{"token", "--target", "@bob"}, more...) }
 	asAgent := func(more ...string) []string { return append(bob("--agent", "@alice"), more...) }
 	access := func(more ...string) []string { return append([]string{"verify", "@token", "--audience"}, more...) }
+	trusts := func(more ...string) []string {
+		return append(access("https://b.example", "--issuer", "https://p.example"), more...)
+	}
 	for words, args := range map[string][]string{
 		"--target is missing":                  {"token"},
 		"say who asks":                         bob(),
@@ -141,13 +144,13 @@ func TestHowTokenIsUsed(t *testing.T) {
 		"which have no":                        access("https://b.example", "--issuer", "https://p.example", "--body", "x"),
 		"--issuer-type is for access tokens":   {"verify", "@token", "--keys", "x", "--issuer-type", "user"},
 		"--audience: must be a URL":            access("b", "--issuer", "https://p.example"),
-		"--issuer-type: must be agent, portal": access("https://b.example", "--issuer", "https://p.example", "--issuer-type", "x"),
+		"--issuer-type: must be agent, portal": trusts("--issuer-type", "x"),
 		"--issuer: the URL":                    access("https://b.example", "--issuer", "p"),
 		"--agent: must be a URL":               bob("--agent", "a b", "--keys-dir", "x"),
 		"--authority: the URL must start":      asAgent("--authority", "p", "--client-secret", "token"),
 		"--scope: a scope pattern must be":     asAgent("--keys-dir", "x", "--scope", "a b"),
 		"--target: an agent's name must be":    {"token", "--target", "b b", "--agent", "@alice", "--keys-dir", "ring"},
-		"--leeway must be from 0s to 5m":       access("https://b.example", "--issuer", "https://p.example", "--leeway", "6m"),
+		"--leeway must be from 0s to 5m":       trusts("--leeway", "6m"),
 	} {
 		u.fails(2, words, args...)
 	}
@@ -161,7 +164,8 @@ func TestDoctorAsksAStore(t *testing.T) {
 	}
 	good := "sqlite://" + filepath.ToSlash(filepath.Join(folder, "store.sqlite3"))
 	// Doctor may run as another user than the agent: a file that it made would be of no use.
-	if o := u.exits(0, "doctor", "--store", good); !strings.Contains(o.stdout, "is not there yet") || u.names(folder) != "" {
+	o := u.exits(0, "doctor", "--store", good)
+	if !strings.Contains(o.stdout, "is not there yet") || u.names(folder) != "" {
 		t.Error(o.stdout, u.names(folder))
 	}
 	if o := u.exits(0, "doctor", "--store", good+"/x"); !strings.Contains(o.stdout, "is not there yet") {

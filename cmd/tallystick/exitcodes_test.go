@@ -214,7 +214,8 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 		if code := command.Run(t.Context(), host, args); code != 4 {
 			t.Errorf("%q: exit %d", args, code)
 		}
-		if want := "tallystick: standard output cannot be written (no space left): write to another place\n"; stderr.String() != want {
+		const want = "tallystick: standard output cannot be written (no space left): write to another place\n"
+		if stderr.String() != want {
 			t.Error(stderr.String())
 		}
 		host.Stdout = &bytes.Buffer{}

@@ -39,7 +39,8 @@ func TestTheKeyAndTheBodyFromPipes(t *testing.T) {
 	u := newTool(t)
 	pipe(t, "key", alice().PEM())
 	pipe(t, "body", "hello")
-	o := u.exits(0, "sign", "POST", "https://agent.example/", "--key", "key", "--issuer", "alice", "--body", "@body", "--curl")
+	sign := []string{"sign", "POST", "https://agent.example/", "--key", "key", "--issuer", "alice"}
+	o := u.exits(0, append(sign, "--body", "@body", "--curl")...)
 	if !strings.HasSuffix(o.stdout, "--data-raw hello\n") || strings.Contains(o.stderr, "warning") {
 		t.Error(o.stdout, o.stderr)
 	}

@@ -226,6 +226,7 @@ func TestHowSignAndRequestAreUsed(t *testing.T) {
 		}
 	}
 	sign, request := as("sign"), as("request")
+	head := []string{"sign", "HEAD", url, "--key", "alice.pem", "--issuer", "alice"}
 	for _, c := range []struct {
 		code  int
 		words string
@@ -242,11 +243,12 @@ func TestHowSignAndRequestAreUsed(t *testing.T) {
 		{2, "--ttl must be from 1s to 24h", sign("--ttl", "48h")},
 		{2, "--ttl must be whole seconds", sign("--ttl", "1500ms")},
 		{2, "--ttl must be from 1s to 24h", sign("--ttl", "0s")},
-		{2, "missing unit", sign("--ttl", "60")},
+		{2, "--ttl: \"60\" is no duration: write it with its unit", sign("--ttl", "60")},
+		{2, "it is given twice", sign("--ttl", "60s", "--ttl", "60s")},
 		{2, "CONNECT asks a proxy", []string{"sign", "CONNECT", url, "--key", "alice.pem", "--issuer", "alice"}},
 		{2, "CONNECT asks a proxy", []string{"request", "CONNECT", url, "--key", "alice.pem", "--issuer", "alice"}},
-		{2, "TRACE request has no body", []string{"sign", "TRACE", url, "--body", "x", "--key", "alice.pem", "--issuer", "alice"}},
-		{2, "no body with HEAD", []string{"sign", "HEAD", url, "--body", "x", "--curl", "--key", "alice.pem", "--issuer", "alice"}},
+		{2, "TRACE request has no body", append([]string{"sign", "TRACE"}, sign("--body", "x")[2:]...)},
+		{2, "no body with HEAD", append(head, "--body", "x", "--curl")},
 		{2, "over 65536 bytes into a line", sign("--curl", "--body", strings.Repeat("x", 65537))},
 		{2, "--issuer must have", []string{"sign", "GET", url, "--key", "alice.pem", "--issuer", "a\x07"}},
 		{2, "both read from standard input", []string{"sign", "GET", url, "--key", "-", "--body", "-", "--issuer", "alice"}},
@@ -276,7 +278,8 @@ func TestHowSignAndRequestAreUsed(t *testing.T) {
 	u.exits(0, "sign", "POST", url, "--key", "alice.pem", "--issuer", "alice", "--body", "-", "--curl")
 	u.exits(0, sign("--curl", "--body", strings.Repeat("x", 65536))...)
 	u.exits(0, sign("--ttl", "24h")...)
-	u.exits(0, "sign", "HEAD", url, "--body", "x", "--key", "alice.pem", "--issuer", "alice")
+	u.exits(0, append(head, "--body", "x")...)
+	u.exits(0, append(head, "--curl")...)
 }
 
 // waits is a server that tells of a request and never answers it.

@@ -61,7 +61,7 @@ func (a *app) doctor() *cobra.Command {
 		Short: "Look for what would make an agent refuse good calls",
 		Long: "Look for what would make an agent refuse good calls, and say for each problem what to do: a clock " +
 			"that is off, a folder of keys with problems, a store that cannot be used, a wrong base URL, an " +
-			"issuer whose keys cannot be fetched. Only what is named is looked at, and nothing is made or changed. A " +
+			"issuer whose keys cannot be fetched. Only what is named is looked at, and a store's file is not made. A " +
 			"problem ends the command with exit code 3, also where something is missing, wrong or not reached.",
 		Example: "tallystick doctor --keys-dir authorized_keys --url https://agent.example.com/",
 		Args:    takes(0, 0),

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
@@ -91,25 +92,25 @@ func (a *app) checkStore(ctx context.Context, d *diagnoses, address string) {
 	}
 	store, err := openStore(address)
 	if err != nil {
-		d.problem("store", "%s", wordsOf(err))
+		d.problem("store", "%s", strings.TrimPrefix(wordsOf(err), "store "))
 		return
 	}
 	defer store.Close()
 	ctx, stop := context.WithTimeout(ctx, storeTimeout)
 	defer stop()
 	if err := store.Check(ctx); err != nil {
-		d.problem("store", "%s", wordsOf(err))
+		d.problem("store", "%s", strings.TrimPrefix(wordsOf(err), "store "))
 		return
 	}
 	noticed := false
 	if n, ok := store.(interface{ Notices() []string }); ok {
 		for _, notice := range n.Notices() {
 			noticed = true
-			d.problem("store", "%s", notice)
+			d.problem("store", "%s", strings.TrimPrefix(notice, "store "))
 		}
 	}
 	if !noticed {
-		d.ok("store", "%s answers", store)
+		d.ok("store", "%s answers", strings.TrimPrefix(fmt.Sprint(store), "store "))
 	}
 }
 

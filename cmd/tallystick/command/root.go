@@ -54,6 +54,12 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON to standard output; words go to standard error")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		var wrong *pflag.InvalidValueError
+		if errors.As(err, &wrong) && !errors.Is(err, errTwice) {
+			if wants := wanted[wrong.GetFlag().Value.Type()]; wants != "" {
+				return wrongUsage("--%s: %.40q is %s", wrong.GetFlag().Name, wrong.GetValue(), wants)
+			}
+		}
 		return wrongUsage("%.100s: see `%s --help`", err, c.CommandPath())
 	})
 	root.AddCommand(a.keys(), a.sign(), a.request(), a.token(), a.inspect(), a.verify())
@@ -62,6 +68,13 @@ func (a *app) root() *cobra.Command {
 	shortenDefaults(root)
 	takeOnce(root)
 	return root
+}
+
+// wanted says by the type of a flag what its value is not.
+var wanted = map[string]string{
+	"duration": "no duration: write it with its unit, such as 30s or 5m",
+	"int":      "no whole number",
+	"bool":     "neither true nor false: leave it out, the flag alone is true",
 }
 
 // shortenDefaults writes 1m0s as 1m.
@@ -90,6 +103,8 @@ func takeOnce(c *cobra.Command) {
 	}
 }
 
+var errTwice = errors.New("it is given twice: give it once")
+
 type once struct {
 	pflag.Value
 	given bool
@@ -97,7 +112,7 @@ type once struct {
 
 func (o *once) Set(text string) error {
 	if o.given {
-		return errors.New("it is given twice: give it once")
+		return errTwice
 	}
 	o.given = true
 	return o.Value.Set(text)

@@ -59,7 +59,8 @@ func (a *app) prepare(c *cobra.Command, o *outgoing, args []string) (*tallystick
 	if err != nil {
 		return nil, body{}, err
 	}
-	signer, err := tallystick.NewSigner(o.issuer, key.content, tallystick.SignerOptions{TTL: o.ttl, MaxBody: limits.MaxBody})
+	options := tallystick.SignerOptions{TTL: o.ttl, MaxBody: limits.MaxBody}
+	signer, err := tallystick.NewSigner(o.issuer, key.content, options)
 	if err != nil {
 		return nil, body{}, explained("--key: "+o.key, requestFlags, err)
 	}
@@ -73,7 +74,8 @@ const maxTTL = request.MaxTTL * time.Second
 func (o *outgoing) check(hasBody bool) error {
 	switch {
 	case o.method == http.MethodConnect:
-		return wrongUsage("METHOD: CONNECT asks a proxy for a tunnel and has no URL: sign the request that goes through it")
+		return wrongUsage("METHOD: CONNECT asks a proxy for a tunnel and has no URL: " +
+			"sign the request that goes through it")
 	case o.method == http.MethodTrace && hasBody:
 		return wrongUsage("--body: a TRACE request has no body (RFC 9110): leave it out, or use another method")
 	case o.ttl%time.Second != 0:

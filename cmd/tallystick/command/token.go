@@ -58,8 +58,8 @@ func (a *app) token() *cobra.Command {
 	flags.StringVar(&w.authority, "authority", "", "the `URL` of the authority that signs")
 	flags.StringVar(&w.secret, "client-secret", "", "a `FILE` with the secret at the authority, or - for standard input")
 	flags.StringVar(&w.key, "client-key", "", "a `FILE` with the private key at the authority, or - for standard input")
-	flags.StringVar(&w.folder, "keys-dir", "", "the folder `DIR` of the agent's key ring, where no authority signs; the ring is made "+
-		"where it is missing")
+	flags.StringVar(&w.folder, "keys-dir", "", "the folder `DIR` of the agent's key ring, where no authority "+
+		"signs; the ring is made where it is missing")
 	return c
 }
 
