@@ -118,6 +118,8 @@ func TestTokenByAConfiguration(t *testing.T) {
 	ring := filepath.ToSlash(filepath.Join(t.TempDir(), "ring"))
 	u.file("agent.json", `{"base_url":"https://alice.example","keys_dir":"`+ring+`"}`)
 	u.exits(0, "token", "--target", "https://bob.example", "--config", "agent.json", "--json")
+	u.file("agent.yaml", "skills:\n  auth:\n    base_url: https://alice.example\n    keys_dir: "+ring+"\n")
+	u.exits(0, "token", "--target", "https://bob.example", "--config", "agent.yaml", "--json")
 	u.file("wrong.json", `{"base_uri":"https://alice.example"}`)
 	u.fails(4, "base_uri", "token", "--target", "https://bob.example", "--config", "wrong.json")
 	u.fails(4, "nowhere.json", "token", "--target", "https://bob.example", "--config", "nowhere.json")

@@ -15,31 +15,29 @@ var (
 		"Issuer": {"--issuer", ""}, "issuer": {"--issuer", ""}, "method": {"METHOD", ""}, "url": {"URL", ""},
 	}
 	tokenFlags = map[string]flagOf{
-		"base_url":       {"--agent", "write --agent https://agent.example.com/my-agent, or --agent @my-agent"},
-		"agent_id":       {"--agent", "write --agent https://agent.example.com/my-agent, or --agent @my-agent"},
-		"allowed_scopes": {"--scope", "write --scope read"},
-		"scopes":         {"--scope", "write --scope read"},
-		"authority":      {"--authority", "write --authority https://portal.example.com"},
-		"client_secret":  {"--client-secret", "give the file with the secret alone"},
-		"client_key":     {"--client-key", "give the file with the private key"},
-		"keys_dir":       {"--keys-dir", "name another folder"},
-		"target":         {"--target", ""},
+		"BaseURL":       {"--agent", "write --agent https://agent.example.com/my-agent, or --agent @my-agent"},
+		"AgentID":       {"--agent", "write --agent https://agent.example.com/my-agent, or --agent @my-agent"},
+		"AllowedScopes": {"--scope", "write --scope read"},
+		"scopes":        {"--scope", "write --scope read"},
+		"Authority":     {"--authority", "write --authority https://portal.example.com"},
+		"ClientSecret":  {"--client-secret", "give the file with the secret alone"},
+		"ClientKey":     {"--client-key", "give the file with the private key"},
+		"KeysDir":       {"--keys-dir", "name another folder"},
+		"target":        {"--target", ""},
 	}
 	verifyFlags = map[string]flagOf{
-		"base_url":               {"--audience", "write --audience https://agent.example.com/my-agent, or @my-agent"},
-		"trusted_issuers.issuer": {"--issuer", "write --issuer https://portal.example.com"},
-		"trusted_issuers.type":   {"--issuer-type", "write --issuer-type agent"},
+		"BaseURL":               {"--audience", "write --audience https://agent.example.com/my-agent, or @my-agent"},
+		"TrustedIssuers.Issuer": {"--issuer", "write --issuer https://portal.example.com"},
+		"TrustedIssuers.Type":   {"--issuer-type", "write --issuer-type agent"},
 	}
 )
 
 var indexes = regexp.MustCompile(`\[\d+\]`)
 
-// byFlags words what was found of an option, such as "options: base_url: must be a URL: write
-// base_url: …", by the flag that its value came by; false where it came by none.
+// byFlags words what was found of an option, such as "BaseURL: must be a URL: write BaseURL: …",
+// by the flag that its value came by; false where it came by none.
 func byFlags(message string, flags map[string]flagOf) (string, bool) {
-	for _, source := range []string{"options: ", "configuration: "} {
-		message = strings.TrimPrefix(message, source)
-	}
+	message = strings.TrimPrefix(message, "configuration: ")
 	end := strings.IndexAny(message, " :")
 	if end < 0 {
 		return message, false

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 	tallystick "github.com/tallystick/tallystick/bindings/go"
 	"github.com/tallystick/tallystick/bindings/go/stores/memory"
+	"github.com/tallystick/tallystick/bindings/go/yamlconfig"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/settings"
 )
@@ -53,7 +55,7 @@ func (a *app) token() *cobra.Command {
 	flags := c.Flags()
 	flags.StringVar(&w.target, "target", "", "the agent that the token is for: a `URL` or @name")
 	flags.StringArrayVar(&w.scopes, "scope", nil, "a `SCOPE` of the token; may be given more than once")
-	flags.StringVar(&w.config, "config", "", "a `FILE` with the agent's configuration, in JSON")
+	flags.StringVar(&w.config, "config", "", "a `FILE` with the agent's configuration, JSON (.json) or YAML")
 	flags.StringVar(&w.agent, "agent", "", "who asks: the agent's own `URL` or @name")
 	flags.StringVar(&w.authority, "authority", "", "the `URL` of the authority that signs")
 	flags.StringVar(&w.secret, "client-secret", "", "a `FILE` with the secret at the authority, or - for standard input")
@@ -118,6 +120,7 @@ func (a *app) skillFor(w wantedToken) (*tallystick.Skill, error) {
 	o := tallystick.SkillOptions{
 		BaseURL: w.agent, Authority: w.authority, KeysDir: w.folder, AllowedScopes: w.scopes,
 		Store: store, Logger: slog.New(slog.DiscardHandler), DevMode: isLocalURL(w.authority),
+		YAML: yamlconfig.ToJSON,
 	}
 	if w.config != "" {
 		return a.skillOfConfig(w.config, o)
@@ -160,7 +163,7 @@ func (a *app) skillOfConfig(path string, o tallystick.SkillOptions) (*tallystick
 	if err != nil {
 		return nil, unusable("%s", wordsOf(err))
 	}
-	if hasSecret(in.content) {
+	if hasSecret(path, in.content) {
 		a.warnOfMode("--config", path, in)
 	}
 	return skill, nil
@@ -168,7 +171,10 @@ func (a *app) skillOfConfig(path string, o tallystick.SkillOptions) (*tallystick
 
 // hasSecret: a configuration that was accepted has a secret or a key itself, and does not name an
 // environment variable in its place.
-func hasSecret(config []byte) bool {
+func hasSecret(path string, config []byte) bool {
+	if !strings.EqualFold(filepath.Ext(path), ".json") {
+		config, _ = yamlconfig.ToJSON(config) // it was read before
+	}
 	type members map[string]json.RawMessage
 	var whole members
 	if json.Unmarshal(config, &whole) != nil {
@@ -198,7 +204,7 @@ func merged[M ~map[K]V, K comparable, V any](one, other M) M {
 // wrongFlags words what is wrong with who asks: a flag's value, or what lies in a file or folder.
 func wrongFlags(err error) error {
 	text, byFlag := byFlags(wordsOf(err), tokenFlags)
-	if byFlag && !strings.HasPrefix(text, tokenFlags["client_key"].name) {
+	if byFlag && !strings.HasPrefix(text, tokenFlags["ClientKey"].name) {
 		return wrongUsage("%s", text)
 	}
 	return unusable("%s", text)
