@@ -5,7 +5,7 @@ import "crypto"
 const step3 = "protocol.md section 3 step 3"
 
 func algorithm() *area {
-	a := newArea("algorithm", "The protected header: RS256 and nothing else, no extensions, no keys brought along.")
+	a := newArea("algorithm", "The protected header: the algorithm of the key, here RS256; no extensions, no keys brought along.")
 	a.accept("rs256", "alg RS256 is accepted", "RFC 7518 section 3.3", open(nil), accepted(sign(alice, rotagentClaims()), nil))
 	unsupported(a)
 	extensions(a)
