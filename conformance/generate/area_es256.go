@@ -301,7 +301,10 @@ func ecJWKs(a *area) {
 	private("n", "the private number n", ecOrder.Bytes())
 	private("over-n", "the private number d + n, which is d to who computes modulo n",
 		new(big.Int).Add(new(big.Int).SetBytes(curve.number()), ecOrder).Bytes())
-	private("short", "without its first byte", curve.number()[1:])
+	five := ecPairOf(big.NewInt(5))
+	a.accept("jwk-d-small", "a small private number, in its full length", "RFC 7518 section 6.2.2.1",
+		inspect(text(five.privateJWK()), nil, object{"keys": []object{{"kid": five.kid()}}}))
+	refuses("d-short", "jwk-d-small", "and without its leading zero bytes", "RFC 7518 section 6.2.2.1", five.jwk().with(object{"d": base64url([]byte{5})}))
 	private("long", "with a zero byte in front", slices.Concat([]byte{0}, curve.number()))
 }
 

@@ -144,7 +144,7 @@ func newECPrivate(d, point []byte) (Key, error) {
 
 func privateEC(key *ecdsa.PrivateKey, point []byte) (Key, error) {
 	own, err := key.PublicKey.Bytes()
-	if err != nil || point != nil && string(point) != string(own) { //guard:ec-private-point drop 2
+	if err != nil || point != nil && string(point) != string(own) { //guard:ec-private-point never
 		return Key{}, errPrivateDER
 	}
 	public, err := newEC(own)
