@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -104,18 +105,18 @@ func TestNewKeysAreRefusedWhole(t *testing.T) {
 // A public key that cannot be written takes the private one with it.
 func TestNothingIsHalfWritten(t *testing.T) {
 	u := newTool(t)
-	if err := os.Mkdir("authorized", 0o755); err != nil {
+	// A folder that seems to be missing, and cannot be made.
+	if err := os.Symlink("nowhere", "authorized"); err != nil {
 		t.Fatal(err)
 	}
-	// A name that is taken and that no listing shows as a file.
-	if err := os.Symlink("nowhere", "authorized/x.pem"); err != nil {
-		t.Fatal(err)
-	}
-	u.fails(4, "authorized/x.pem is there already", "keys", "new", "x", "--authorized", "authorized")
-	if got := u.names(".") + " | " + u.names("authorized"); got != "authorized | x.pem" {
+	u.fails(4, "authorized cannot be made", "keys", "new", "x", "--authorized", "authorized")
+	if got := u.names("."); got != "authorized" {
 		t.Error("something was left: " + got)
 	}
-	u.exits(0, "keys", "new", "y", "--authorized", "authorized")
+	if err := os.Mkdir("nowhere", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	u.exits(0, "keys", "new", "x", "--authorized", "authorized")
 }
 
 func TestProblemsOfAFolder(t *testing.T) {
@@ -150,6 +151,60 @@ func TestProblemsOfAFolder(t *testing.T) {
 	u.exits(0, "keys", "list", "folder")
 	u.fails(4, "there is no folder nowhere", "keys", "list", "nowhere")
 	u.fails(4, "is not a folder", "keys", "list", "folder/alice.pem")
+}
+
+// What is no regular file is a problem with its fix, and holds nobody up.
+func TestWhatIsNoFileOfAFolder(t *testing.T) {
+	u := newTool(t)
+	u.file("folder/alice.pem", alice().Public().PEM())
+	u.file("mounted/bob", bob().Public().PEM())
+	links := map[string]string{
+		"linked.pem": "../mounted/bob", "dangling.pem": "nowhere", "around.pem": "around.pem",
+		"..data": "nowhere", "dangling.txt": "nowhere",
+	}
+	for name, target := range links {
+		if err := os.Symlink(target, "folder/"+name); err != nil {
+			t.Skip("this system makes no symbolic links: ", err)
+		}
+	}
+	u.exits(3, "keys", "list", "folder")
+	if err := os.Mkdir("folder/folder.pem", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	irregular := []string{"folder", "dangling", "around"}
+	if runtime.GOOS != "windows" {
+		irregular = append(irregular, "pipe", "socket", "")
+		listener, err := net.Listen("unix", "folder/socket.pem")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { listener.Close() })
+		if said, err := exec.Command("mkfifo", "folder/pipe.pem").CombinedOutput(); err != nil {
+			t.Fatal(err, string(said))
+		}
+		u.file("folder/\u009b.pem", alice().Public().PEM())
+		u.recorded.Reset()
+		u.age("mounted/bob")
+		u.exits(3, "keys", "list", "folder")
+		u.exits(3, "doctor", "--keys-dir", "folder")
+		u.golden("irregular")
+	}
+	problems := u.data(u.exits(3, "keys", "list", "folder", "--json"))["problems"].([]any)
+	if len(problems) != len(irregular) {
+		t.Errorf("%d problems, want %d: %v", len(problems), len(irregular), problems)
+	}
+	for _, name := range irregular {
+		if name == "" {
+			continue
+		}
+		u.fails(4, "has "+name+".pem for "+name+" already", "keys", "add", "folder", name, "mounted/bob")
+		u.fails(4, "cannot be changed", "keys", "rotate", "folder", name, "mounted/bob")
+		u.exits(0, "keys", "revoke", "folder", name)
+	}
+	if err := os.RemoveAll("folder/\u009b.pem"); err != nil {
+		t.Fatal(err)
+	}
+	u.exits(0, "keys", "list", "folder")
 }
 
 func TestWhoIsAdded(t *testing.T) {

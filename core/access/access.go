@@ -238,20 +238,18 @@ func (a *Agent) ReplayLost(at int64) { a.guard.Lost(at) }
 // Clients returns who may use the token endpoint.
 func (a *Agent) Clients() *oauthclient.Registry { return a.clients.Load() }
 
-// Key returns the public key with a thumbprint, whosever it is.
-func (a *Agent) Key(thumbprint string) *jose.PublicKey {
-	if r := a.ring.Load(); r != nil {
-		if key, there := r.Key(thumbprint); there {
-			return key.Public
-		}
-	}
-	if key := a.static.Load().Key(thumbprint); key != nil {
+// Key returns the public key of a name, whosever it is.
+func (a *Agent) Key(name string) *jose.PublicKey {
+	if key := a.ring.Load().Named(name); key != nil {
 		return key
 	}
-	if key := a.clients.Load().Key(thumbprint); key != nil {
+	if key := a.static.Load().Key(name); key != nil {
 		return key
 	}
-	return a.keys.Key(thumbprint)
+	if key := a.clients.Load().Key(name); key != nil {
+		return key
+	}
+	return a.keys.Key(name)
 }
 
 // Given returns the keys that were given for issuers.

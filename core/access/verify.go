@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tallystick/tallystick/core/authorizedkeys"
@@ -30,7 +31,8 @@ type remembered struct {
 	claims  *tokenClaims
 	issuer  string
 	keyID   string
-	local   bool // its key is not in the JWKS cache
+	alg     jose.Algorithm // of that key
+	local   bool           // its key is not in the JWKS cache
 	answer  []byte
 	granted []string
 }
@@ -85,12 +87,14 @@ func (in *Input) text() (string, *problem.Problem) {
 	return pipeline.BearerToken(in.Authorization)
 }
 
+func (k *remembered) keyName() string { return jose.KeyName(k.keyID, k.alg) }
+
 // keyStands reports whether the key that verified a token is still in use.
 func (a *Agent) keyStands(known *remembered, now float64) bool {
 	if known.local {
-		return a.localKey(known.issuer, known.keyID, now)
+		return a.localKey(known, now)
 	}
-	return a.keys.Holds(now, known.issuer, known.keyID)
+	return a.keys.Holds(now, known.issuer, known.keyName())
 }
 
 // verifyAgain is the pipeline for a token that was accepted before: what depends
@@ -329,7 +333,7 @@ func (r *verification) claimOnce(caller *Caller) need.Step {
 	if len(r.text) <= maxRemembered && r.claims.times.IssuedAt.There() {
 		// A copy, so that the rest of the request is not kept with it.
 		r.a.verified.set(strings.Clone(r.text), &remembered{caller: caller, claims: r.claims, issuer: r.claims.issuer.Text,
-			keyID: r.keyID, local: r.local, answer: answer, granted: r.granted})
+			keyID: r.keyID, alg: r.token.Algorithm, local: r.local, answer: answer, granted: r.granted})
 	}
 	return need.Done(&Accepted{answer, caller})
 }
@@ -352,12 +356,8 @@ func (a *Agent) localKeys(issuer, kid string, algorithm jose.Algorithm, now floa
 	return keys[:min(len(keys), authorizedkeys.MaxTried)]
 }
 
-// localKey reports whether a key is among them.
-func (a *Agent) localKey(issuer, thumbprint string, now float64) bool {
-	for _, key := range a.localKeys(issuer, thumbprint, "", now) {
-		if key.Thumbprint() == thumbprint {
-			return true
-		}
-	}
-	return false
+// localKey reports whether a remembered token's key is among them.
+func (a *Agent) localKey(known *remembered, now float64) bool {
+	keys := a.localKeys(known.issuer, known.keyID, known.alg, now)
+	return slices.ContainsFunc(keys, func(key *jose.PublicKey) bool { return key.Name() == known.keyName() })
 }

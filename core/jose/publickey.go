@@ -48,11 +48,14 @@ func (k *PublicKey) Thumbprint() string { return k.thumbprint }
 
 // Name tells the keys of one engine apart, for a host that checks: one RSA key may be good for
 // RS256 in one place and for PS256 in another.
-func (k *PublicKey) Name() string {
-	if k.algorithm == PS256 {
-		return k.thumbprint + "." + string(PS256)
+func (k *PublicKey) Name() string { return KeyName(k.thumbprint, k.algorithm) }
+
+// KeyName is the Name of the key with a thumbprint that is good for an algorithm.
+func KeyName(thumbprint string, algorithm Algorithm) string {
+	if algorithm == PS256 {
+		return thumbprint + "." + string(PS256)
 	}
-	return k.thumbprint
+	return thumbprint
 }
 
 // Verify checks a signature.

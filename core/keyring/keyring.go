@@ -65,6 +65,20 @@ func (r *Ring) Key(id string) (Key, bool) {
 	return Key{}, false
 }
 
+// Named returns the public key of a name, as a host that checks asks for it; nil where there is
+// none, or no ring.
+func (r *Ring) Named(name string) *jose.PublicKey {
+	if r == nil {
+		return nil
+	}
+	for _, key := range r.keys {
+		if key.Public.Name() == name {
+			return key.Public
+		}
+	}
+	return nil
+}
+
 // Public returns what is published at a time: active, next and the retired keys
 // that are not dead.
 func (r *Ring) Public(now float64) []*jose.PublicKey {

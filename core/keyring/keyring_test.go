@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -374,5 +375,29 @@ func TestRevokeLeavesNoOldKey(t *testing.T) {
 	}
 	if _, there := updated.Ring.Next(); !there || len(updated.Ring.Retired()) != 0 {
 		t.Error("the new ring has no next key, or retired ones")
+	}
+}
+
+// A host that checks asks for a key by its name, which says PS256.
+func TestNamed(t *testing.T) {
+	var none *Ring
+	if none.Named("x") != nil {
+		t.Error("no ring has a key")
+	}
+	key, err := jose.Generate(2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := key.Public().Thumbprint()
+	public := strings.Replace(key.Public().JWK(), "RS256", "PS256", 1)
+	text, _ := json.Marshal(map[string]any{"version": 1, "keys": []map[string]any{
+		{"kid": id, "state": "active", "public_pem": public, "published_at": 0},
+	}})
+	r, p := Parse(string(text))
+	if p != nil {
+		t.Fatal(p)
+	}
+	if named := r.Named(id + ".PS256"); named == nil || named.Algorithm() != jose.PS256 || r.Named(id) != nil {
+		t.Errorf("%v", named)
 	}
 }

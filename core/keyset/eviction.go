@@ -101,10 +101,11 @@ func (c *Cache) hold(e *entry, next *set) {
 }
 
 // share makes equal keys one object, so that a key published by many issuers
-// takes its memory once.
+// takes its memory once. Keys are equal by name: a stranger that publishes another's modulus for
+// PS256 must not change what that key is good for.
 func (c *Cache) share(s *set) {
 	for i := range s.issuer.Keys {
-		if h, there := c.keys[s.issuer.Keys[i].Public.Thumbprint()]; there {
+		if h, there := c.keys[s.issuer.Keys[i].Public.Name()]; there {
 			s.issuer.Keys[i].Public = h.key
 		}
 	}
@@ -115,14 +116,14 @@ func (c *Cache) count(e *entry, s *set, by int) {
 		return
 	}
 	for _, key := range s.issuer.Keys {
-		thumbprint := key.Public.Thumbprint()
-		h, there := c.keys[thumbprint]
+		name := key.Public.Name()
+		h, there := c.keys[name]
 		if !there {
 			h = &held{key: key.Public}
-			c.keys[thumbprint] = h
+			c.keys[name] = h
 		}
 		if h.sets += by; h.sets == 0 {
-			delete(c.keys, thumbprint)
+			delete(c.keys, name)
 		}
 		if !e.source.Configured {
 			c.weight += by * key.Public.Size()

@@ -85,13 +85,13 @@ func New(ttl float64, capacity int) *Cache {
 }
 
 // Holds reports whether Find would give a key of an issuer without a fetch: for
-// whoever remembers what was verified with it.
-func (c *Cache) Holds(now float64, issuer, thumbprint string) bool {
+// whoever remembers what was verified with it. name is the key's.
+func (c *Cache) Holds(now float64, issuer, name string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.clock.read(now)
 	e, there := c.entries[issuer]
-	if !there || !e.fresh(t) && !(e.servable(t) && e.fetched.failedLately(t)) || !e.set.holds(thumbprint) {
+	if !there || !e.fresh(t) && !(e.servable(t) && e.fetched.failedLately(t)) || !e.set.holds(name) {
 		return false
 	}
 	c.touch(e)
@@ -102,11 +102,11 @@ func (e *entry) fresh(t float64) bool { return e.set != nil && t < e.set.until }
 
 func (e *entry) servable(t float64) bool { return e.set != nil && t < e.set.until+maxStale } //guard:keys-stale-bound drop 2
 
-// Key returns the key with a thumbprint, whosever it is; nil where there is none.
-func (c *Cache) Key(thumbprint string) *jose.PublicKey {
+// Key returns the key of a name, whosever it is; nil where there is none.
+func (c *Cache) Key(name string) *jose.PublicKey {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if h, there := c.keys[thumbprint]; there {
+	if h, there := c.keys[name]; there {
 		return h.key
 	}
 	return nil

@@ -171,4 +171,36 @@ func TestHoldsAndKey(t *testing.T) {
 	}
 }
 
+// A key is shared between issuers by its name: another's modulus for PS256 is another key.
+func TestOneModulusForTwoAlgorithms(t *testing.T) {
+	h := newHost(t, 100, 10)
+	ps256 := strings.Replace(jwk(0), "RS256", "PS256", 1)
+	h.publish("https://stranger.example", jwks(ps256))
+	h.publish(issuer, jwks(jwk(0)))
+	for _, c := range []struct {
+		issuer    string
+		algorithm jose.Algorithm
+	}{{"https://stranger.example", jose.PS256}, {issuer, jose.RS256}} {
+		source, wanted := stranger, Wanted{KeyID: kid(0), Algorithm: c.algorithm}
+		source.Issuer = c.issuer
+		found := h.drive(h.cache.Find(h.now, source, wanted, func(_ float64, keys []*jose.PublicKey) need.Step {
+			return need.Done(keys)
+		}))
+		keys, _ := found.Result.([]*jose.PublicKey)
+		if len(keys) != 1 || keys[0].Algorithm() != c.algorithm {
+			t.Errorf("%s: %+v", c.issuer, found)
+		}
+		name := jose.KeyName(kid(0), c.algorithm)
+		if key := h.cache.Key(name); key == nil || key.Algorithm() != c.algorithm {
+			t.Errorf("%s is not %s", name, c.algorithm)
+		}
+		if !h.cache.Holds(h.now, c.issuer, name) {
+			t.Errorf("%s: %s is not held", c.issuer, name)
+		}
+	}
+	if h.cache.Holds(h.now, issuer, jose.KeyName(kid(0), jose.PS256)) {
+		t.Error("holds a key for an algorithm that its set does not have")
+	}
+}
+
 func rs256(kid string) Wanted { return Wanted{KeyID: kid, Algorithm: jose.RS256} }

@@ -266,6 +266,23 @@ func TestAssertionWorksOnce(t *testing.T) {
 	}
 }
 
+// A host that checks asks for a key by its name, which says PS256.
+func TestKeyByName(t *testing.T) {
+	rs, err := jose.OnePublic([]byte(publicPEM(0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ps := strings.Replace(rs.Public.JWK(), "RS256", "PS256", 1)
+	r, p := New([]Config{{ID: "signer", PublicKey: ps}, {ID: "other", PublicKey: publicPEM(1)}})
+	if p != nil {
+		t.Fatal(p)
+	}
+	name := jose.KeyName(rs.Public.Thumbprint(), jose.PS256)
+	if key := r.Key(name); key == nil || key.Algorithm() != jose.PS256 || r.Key(rs.Public.Thumbprint()) != nil {
+		t.Errorf("%s: %v", name, key)
+	}
+}
+
 // The host checks the signature and remembers the jti.
 func TestAssertionWithHost(t *testing.T) {
 	r := registry(t)

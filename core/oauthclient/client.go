@@ -182,12 +182,12 @@ func checkTarget(value string) error {
 // Len returns the number of clients.
 func (r *Registry) Len() int { return len(r.clients) }
 
-// Key returns the key with a thumbprint, whosever it is: for hosts that check
+// Key returns the key of a name, whosever it is: for hosts that check
 // signatures. nil where there is none.
-func (r *Registry) Key(thumbprint string) *jose.PublicKey {
+func (r *Registry) Key(name string) *jose.PublicKey {
 	for _, c := range r.clients {
 		for _, key := range c.keys.Keys {
-			if key.Public.Thumbprint() == thumbprint {
+			if key.Public.Name() == name {
 				return key.Public
 			}
 		}

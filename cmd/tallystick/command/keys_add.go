@@ -86,10 +86,11 @@ func (a *app) runKeysAdd(dir, issuer, source string) error {
 
 // publicKeys reads a text of public keys, as an agent would.
 func (a *app) publicKeys(what, source string) ([]byte, []jose.Key, error) {
-	text, err := a.keyText(what, source)
+	in, err := a.keyText(what, source)
 	if err != nil {
 		return nil, nil, err
 	}
+	text := in.content
 	keys, err := jose.ParseKeys(text)
 	if err != nil {
 		return nil, nil, unusable("%s: %s: %s", what, source, err)

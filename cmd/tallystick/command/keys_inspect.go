@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -65,11 +66,15 @@ func (a *app) keysInspect() *cobra.Command {
 
 func (a *app) inspectKeys(ctx context.Context, source string) (*inspection, error) {
 	if !isURL(source) {
-		text, err := a.keyText("FILE", source)
+		in, err := a.keyText("FILE", source)
 		if err != nil {
 			return nil, err
 		}
-		return inspectText(source, text), nil
+		i := inspectText(source, in.content)
+		if slices.ContainsFunc(i.Keys, func(k keyInfo) bool { return k.Private }) {
+			a.warnOfMode("FILE", source, in)
+		}
+		return i, nil
 	}
 	u, err := checkURL("URL", source)
 	if err != nil {

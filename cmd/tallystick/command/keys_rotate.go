@@ -36,6 +36,11 @@ func (a *app) keysRotate() *cobra.Command {
 			if len(args) == 3 {
 				r.source = args[2]
 			}
+			if r.out == "" {
+				if err := without(c, "for a new pair, with --out", "bits"); err != nil {
+					return err
+				}
+			}
 			return a.runKeysRotate(r)
 		},
 	}
@@ -61,7 +66,7 @@ func (a *app) runKeysRotate(r rotation) error {
 	if err := checkApart(r.out, r.dir); r.out != "" && err != nil {
 		return err
 	}
-	unlock, err := lockFolder(r.dir)
+	unlock, err := lockFolder(a.ctx, r.dir)
 	if err != nil {
 		return err
 	}
