@@ -11,6 +11,7 @@ func keyAlgorithm() *area {
 	a := newArea("key-algorithm", "A key is good for one algorithm, and the header must say that one: each kind of key, wherever keys are given.")
 	placesOfKeys(a)
 	placesOfSets(a)
+	sharedModulus(a)
 	ownRings(a)
 	clientKeys(a)
 	signsAlike(a)
@@ -74,6 +75,21 @@ func placesOfSets(a *area) {
 		a.reject("fetched-"+kind.name+"-private", "fetched-"+kind.name, "a key that was published with its private half is everybody's", keysOfOthers,
 			sequence(openEmpty(nil), locates(good, nil), []step{answered(200, nil, private, nil, refusal("unknown_key"))})...)
 	}
+}
+
+// sharedModulus: what one issuer publishes says nothing of another's key.
+func sharedModulus(a *area) {
+	carol := "https://carol.example"
+	learn := func(key pair, iss string) []step {
+		t := signHeader(key, object{"kid": key.kid()}, accessClaims().with(object{"iss": iss, "aoauth": remove}))
+		return []step{fetches(t, nil, iss+pathDiscovery, object{}), answered(404, nil, "", nil, nextFetch(iss+pathKeys, object{})).save("ticket", "ticket"),
+			answered(200, nil, jwks(publishedJWK(key)), nil, okIncludes(object{"issuer": iss, "key_id": key.kid()}))}
+	}
+	again := signHeader(alice, object{"kid": alice.kid()}, accessClaims().with(object{"aoauth": remove, "jti": "jti-2"}))
+	says := "an issuer that publishes another's modulus for PS256 does not change what that key is good for"
+	a.accept("shared-modulus", says, keyDecides, append(sequence(openEmpty(nil), learn(pss, carol), learn(alice, aliceURL)), letsIn(again, nil))...)
+	a.accept("shared-modulus-after", says+", nor when it comes second", keyDecides,
+		append(sequence(openEmpty(nil), learn(alice, aliceURL), learn(pss, carol)), letsIn(again, nil))...)
 }
 
 // ownKinds are the algorithms that a ring has keys for: its documents hold PEM.
