@@ -36,11 +36,11 @@ func registered(changes object) object {
 }
 
 // ringEntry is a key of a ring document (abi.md ring.update).
-func ringEntry(key keyPair, state string, changes object) object {
+func ringEntry(key pair, state string, changes object) object {
 	return object{"kid": key.kid(), "state": state, "private_pem": key.pkcs8(), "published_at": now - 1000}.with(changes)
 }
 
-func publicEntry(key keyPair, state string, changes object) object {
+func publicEntry(key pair, state string, changes object) object {
 	return ringEntry(key, state, object{"private_pem": remove, "public_pem": key.spki()}.and(changes))
 }
 
@@ -48,7 +48,7 @@ func ringOf(entries ...object) object { return object{"version": 1, "keys": entr
 
 // publicRing is a ring whose private keys a KMS holds: what only verifies needs no
 // others.
-func publicRing(key keyPair) object {
+func publicRing(key pair) object {
 	return ringOf(publicEntry(key, "active", nil))
 }
 
@@ -77,7 +77,7 @@ func accessClaims() object {
 // accessToken is alice's token with other claims.
 func accessToken(changes object) token { return accessTokenBy(alice, changes) }
 
-func accessTokenBy(key keyPair, changes object) token {
+func accessTokenBy(key pair, changes object) token {
 	return signHeader(key, object{"kid": key.kid()}, accessClaims().with(changes))
 }
 
@@ -139,9 +139,9 @@ func discoveryOf(issuer string, changes object) string {
 	return text(object{"issuer": issuer, "jwks_uri": issuer + "/.well-known/jwks.json", "token_endpoint": issuer + "/auth/token"}.with(changes))
 }
 
-// jwkOf is a key as issuers publish it.
-func (k keyPair) published() object {
-	return k.jwk().with(object{"kid": k.kid(), "use": "sig", "alg": "RS256"})
+// publishedJWK is a key as issuers publish it.
+func publishedJWK(key pair) object {
+	return key.jwk().with(object{"kid": key.kid(), "use": "sig", "alg": key.algorithm()})
 }
 
 // form writes application/x-www-form-urlencoded; the names and values of the

@@ -108,7 +108,7 @@ func accessForm(a *area) {
 	hmac := token{header: `{"alg":"HS256","typ":"JWT"}`, payload: claims}
 	hmac.signature = hs256(alice.spki(), hmac.input())
 	a.reject("header-hs256", "context", "HS256 with the public key as its secret", "RFC 8725 section 2.1", openAccess(nil), keepsOut(hmac, nil, "unsupported_algorithm"))
-	forged := signHeader(mallory, object{"jwk": mallory.published(), "jku": "https://evil.example/keys", "kid": mallory.kid()}, accessClaims())
+	forged := signHeader(mallory, object{"jwk": publishedJWK(mallory), "jku": "https://evil.example/keys", "kid": mallory.kid()}, accessClaims())
 	a.reject("header-brings-its-key", "context", "jwk and jku in the header are never looked at", step3, openAccess(nil), keepsOut(forged, nil, "invalid_signature"))
 }
 
@@ -116,7 +116,7 @@ func accessKeys(a *area) {
 	a.reject("signature-other-key", "static-keys", "signed by another key", step6, openAccess(nil), keepsOut(signHeader(mallory, object{"kid": alice.kid()}, accessClaims()), nil, "invalid_signature"))
 	a.reject("signature-changed", "static-keys", "a payload that was changed", step6, openAccess(nil),
 		keepsOut(token{accessToken(nil).header, text(accessClaims().with(object{"scope": "admin"})), accessToken(nil).signature}, nil, "invalid_signature"))
-	set := openAccess(object{"keys": object{aliceURL: jwks(alice.published())}})
+	set := openAccess(object{"keys": object{aliceURL: jwks(publishedJWK(alice))}})
 	a.accept("kid", "a kid of the issuer's set", step5, set, letsIn(accessToken(nil), nil))
 	a.reject("kid-unknown", "kid", "a kid that is not in it: no other key is tried", step5, set, keepsOut(signHeader(alice, object{"kid": "other"}, accessClaims()), nil, "unknown_key"))
 	a.reject("kid-of-other-key", "kid", "the kid of another key", step5, set, keepsOut(accessTokenBy(mallory, nil), nil, "unknown_key"))

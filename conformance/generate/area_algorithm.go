@@ -5,7 +5,7 @@ import "crypto"
 const step3 = "protocol.md section 3 step 3"
 
 func algorithm() *area {
-	a := newArea("algorithm", "The protected header: RS256 and nothing else, no extensions, no keys brought along.")
+	a := newArea("algorithm", "The protected header: the algorithm of the key, here RS256; no extensions, no keys brought along.")
 	a.accept("rs256", "alg RS256 is accepted", "RFC 7518 section 3.3", open(nil), accepted(sign(alice, rotagentClaims()), nil))
 	unsupported(a)
 	extensions(a)
@@ -22,6 +22,8 @@ func unsupported(a *area) {
 	bad("none", "alg none with an empty signature", none, token{header: `{"alg":"none"}`, payload: claims})
 	bad("none-mixed-case", "alg nOnE with an empty signature", none, token{header: `{"alg":"nOnE"}`, payload: claims})
 	bad("none-with-signature", "alg none with a good RS256 signature", none, signTexts(alice, `{"alg":"none"}`, claims))
+	a.reject("none-before-issuer", "rs256", "alg none of an issuer that nobody knows: the header is judged first", "protocol.md section 3: one order", open(nil),
+		refused(token{header: `{"alg":"none"}`, payload: text(rotagentClaims().with(object{"iss": "nobody"}))}, nil, "unsupported_algorithm"))
 	bad("empty", "an empty alg", step3, signTexts(alice, `{"alg":""}`, claims))
 	bad("missing", "no alg", "RFC 7515 section 4.1.1; "+step3, signTexts(alice, `{"typ":"JWT"}`, claims))
 	bad("lower-case", "alg rs256: names are case-sensitive", "RFC 7515 section 4.1.1; "+step3, signTexts(alice, `{"alg":"rs256"}`, claims))

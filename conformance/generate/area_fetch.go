@@ -35,7 +35,7 @@ func day(changes object) token { return accessToken(object{"exp": now + 86400}.a
 // strangers' engine: no key is configured.
 func openEmpty(changes object) step { return openAccess(object{"keys": remove}.and(changes)) }
 
-var aliceKeys = jwks(alice.published())
+var aliceKeys = jwks(publishedJWK(alice))
 
 // locates asks for the discovery document and then for the keys.
 func locates(t token, moment object) []step {
@@ -68,13 +68,13 @@ func keysAnswer(content string, headers object, expect conformance.Expect) []ste
 
 func fetchLimits(a *area) {
 	filler := func(length int) string {
-		return jwks(alice.published(), object{"x": strings.Repeat("x", length-len(jwks(alice.published(), object{"x": ""})))})
+		return jwks(publishedJWK(alice), object{"x": strings.Repeat("x", length-len(jwks(publishedJWK(alice), object{"x": ""})))})
 	}
 	fine := okIncludes(object{"issuer": aliceURL})
 	a.accept("size-largest", "a key set of 256 KiB", keysOfOthers+": 256 KiB", keysAnswer(filler(256<<10), nil, fine)...)
 	a.reject("size-over", "size-largest", "a byte more: the host stopped reading one byte too late", keysOfOthers+": 256 KiB", keysAnswer(filler(256<<10+1), nil, refusal("keys_unavailable"))...)
 	many := func(n int) string {
-		list := []object{alice.published()}
+		list := []object{publishedJWK(alice)}
 		for len(list) < n {
 			list = append(list, object{"kty": "oct"})
 		}
@@ -119,7 +119,7 @@ func lifetimes(a *area) {
 	a.accept("etag-changed", "200 replaces the keys and the tag", keysOfOthers+": ETag", append(known(tagged), asksAgain,
 		answered(200, object{"etag": `"v2"`, "cache-control": "max-age=60"}, aliceKeys, later(61), okIncludes(object{})), fetches(t, later(122), keysURL, object{"headers": object{"if-none-match": `"v2"`}}))...)
 	a.reject("key-withdrawn", "etag-changed", "a key that its issuer withdrew stops working, for a remembered token too", keysOfOthers, append(known(tagged), letsIn(t, nil), asksAgain,
-		answered(200, nil, jwks(aliceNext.published()), later(61), refusal("unknown_key")))...)
+		answered(200, nil, jwks(publishedJWK(aliceNext)), later(61), refusal("unknown_key")))...)
 	a.reject("unasked-304", "etag", "304 without a tag that was sent keeps nothing: there is nothing", keysOfOthers, sequence(openEmpty(nil), locates(t, nil), []step{answered(304, nil, "", nil, refusal("keys_unavailable"))})...)
 	a.accept("clock-back", "a clock that stepped back does not make a set last longer", traps, append(known(age("max-age=60")), letsIn(t, later(0)), fetches(t, later(200), keysURL, object{}))...)
 }
@@ -136,7 +136,7 @@ func refreshes(a *area) {
 	source := keysOfOthers + ": a kid that is missing refreshes at most once per 60 s"
 	rotated := accessTokenBy(aliceNext, object{"exp": now + 86400})
 	strange := accessTokenBy(mallory, object{"exp": now + 86400})
-	both := jwks(alice.published(), aliceNext.published())
+	both := jwks(publishedJWK(alice), publishedJWK(aliceNext))
 	refresh := fetches(rotated, later(5), keysURL, object{})
 	a.accept("kid-missing", "a kid that is not there: the keys are asked for again, and it is there", source, append(known(nil), refresh, answered(200, nil, both, later(5), okIncludes(object{"key_id": aliceNext.kid()})), letsIn(day(nil), later(6)))...)
 	a.reject("kid-still-missing", "kid-missing", "it is not there either", source, append(known(nil), refresh, answered(200, nil, aliceKeys, later(5), refusal("unknown_key")))...)
@@ -151,7 +151,7 @@ func refreshes(a *area) {
 func replacedKeys(a *area) {
 	source := keysOfOthers + ": a signature that fails under a cached key refreshes under the same cooldown"
 	const kid = "main"
-	named := func(key keyPair) string { return jwks(key.published().with(object{"kid": kid})) }
+	named := func(key keyPair) string { return jwks(publishedJWK(key).with(object{"kid": kid})) }
 	by := func(key keyPair) token {
 		return signHeader(key, object{"kid": kid}, accessClaims().with(object{"exp": now + 86400}))
 	}

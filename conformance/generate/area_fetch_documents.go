@@ -69,16 +69,16 @@ func badDocuments(a *area) {
 	bad("plain-text", "plain text", "text/plain", aliceKeys)
 	bad("empty", "nothing", json, "")
 	bad("null", "null", json, "null")
-	bad("array", "an array", json, "["+text(alice.published())+"]")
-	bad("one-jwk", "one key in place of a set", json, text(alice.published()))
+	bad("array", "an array", json, "["+text(publishedJWK(alice))+"]")
+	bad("one-jwk", "one key in place of a set", json, text(publishedJWK(alice)))
 	bad("without-keys", "an object without keys", json, "{}")
 	bad("keys-object", "keys that are an object", json, `{"keys":{}}`)
 	bad("keys-null", "keys that are null", json, `{"keys":null}`)
-	bad("keys-twice", "keys twice", json, `{"keys":[],"keys":[`+text(alice.published())+`]}`)
+	bad("keys-twice", "keys twice", json, `{"keys":[],"keys":[`+text(publishedJWK(alice))+`]}`)
 	bad("trailing", "text after the set", json, aliceKeys+"x")
 	bad("cut", "a set that is cut off", json, aliceKeys[:len(aliceKeys)-2])
 	bad("byte-order-mark", "a byte order mark", json, "\uFEFF"+aliceKeys)
-	bad("latin-1", "bytes that are not UTF-8", json, "{\"x\":\"\xe9\",\"keys\":["+text(alice.published())+"]}")
+	bad("latin-1", "bytes that are not UTF-8", json, "{\"x\":\"\xe9\",\"keys\":["+text(publishedJWK(alice))+"]}")
 	bad("depth", "nesting of 5,000 levels", json, `{"x":`+nested(5000)+`,"keys":[]}`)
 	a.accept("type-parameter", "a content type with a parameter and another case", "RFC 9110 section 8.3.1", keysAnswer(aliceKeys, object{"content-type": "Application/JSON; charset=utf-8"}, okIncludes(object{}))...)
 }
@@ -119,32 +119,32 @@ func keySets(a *area) {
 	source := keysOfOthers + ": other keys in the set are skipped, not fatal"
 	fine := okIncludes(object{"key_id": alice.kid()})
 	beside := func(name, says string, others ...object) {
-		a.accept("set-"+name, says, source, keysAnswer(jwks(append(others, alice.published())...), nil, fine)...)
+		a.accept("set-"+name, says, source, keysAnswer(jwks(append(others, publishedJWK(alice))...), nil, fine)...)
 	}
-	not := func(name, says string, key object) {
-		a.reject("set-"+name+"-alone", "set-"+name, says+": never used", source, keysAnswer(jwks(key), nil, refusal("unknown_key"))...)
+	not := func(name, says, code string, key object) {
+		a.reject("set-"+name+"-alone", "set-"+name, says+": never used", source, keysAnswer(jwks(key), nil, refusal(code))...)
 	}
 	elliptic := ellipticJWK()
 	beside("elliptic", "a key on a curve", elliptic)
 	beside("symmetric", "a symmetric key", object{"kty": "oct", "k": base64url([]byte(strings.Repeat("k", 32))), "kid": "shared"})
 	beside("odd", "entries that are no keys", object{}, object{"kty": "RSA"}, object{"kty": 1}, object{"kty": "RSA", "n": "!", "e": "AQAB"})
 	beside("private", "a key with its private half", aliceNext.privateJWK().with(object{"kid": "leaked"}))
-	not("private", "a key that was published with its private half is everybody's", alice.privateJWK().with(object{"kid": alice.kid()}))
-	beside("weak", "a key of 1024 bits", weak.published())
-	beside("roca", "a key with the ROCA fingerprint", roca.published())
-	beside("encryption", "a key for encryption", aliceNext.published().with(object{"use": "enc"}))
-	not("encryption", "alice's key for encryption", alice.published().with(object{"use": "enc"}))
-	beside("other-algorithm", "a key for another algorithm", aliceNext.published().with(object{"alg": "PS256"}))
-	not("other-algorithm", "alice's key for PS256", alice.published().with(object{"alg": "PS256"}))
-	beside("operations", "a key that may only encrypt", aliceNext.published().with(object{"key_ops": []string{"encrypt"}}))
-	not("operations", "alice's key that may only encrypt", alice.published().with(object{"key_ops": []string{"encrypt"}}))
+	not("private", "a key that was published with its private half is everybody's", "unknown_key", alice.privateJWK().with(object{"kid": alice.kid()}))
+	beside("weak", "a key of 1024 bits", publishedJWK(weak))
+	beside("roca", "a key with the ROCA fingerprint", publishedJWK(roca))
+	beside("encryption", "a key for encryption", publishedJWK(aliceNext).with(object{"use": "enc"}))
+	not("encryption", "alice's key for encryption", "unknown_key", publishedJWK(alice).with(object{"use": "enc"}))
+	beside("other-algorithm", "a key for another algorithm", publishedJWK(aliceNext).with(object{"alg": "PS256"}))
+	not("other-algorithm", "alice's key for PS256", "unsupported_algorithm", publishedJWK(alice).with(object{"alg": "PS256"}))
+	beside("operations", "a key that may only encrypt", publishedJWK(aliceNext).with(object{"key_ops": []string{"encrypt"}}))
+	not("operations", "alice's key that may only encrypt", "unknown_key", publishedJWK(alice).with(object{"key_ops": []string{"encrypt"}}))
 	a.accept("set-plain", "a key of kty, n and e alone", source, keysAnswer(jwks(alice.jwk().with(object{"kid": alice.kid()})), nil, fine)...)
 	a.accept("set-no-kids", "a set without kids: every key is tried", step5, keysAnswer(jwks(aliceNext.jwk(), alice.jwk()), nil, fine)...)
 	a.reject("set-empty", "set-plain", "an empty set", source, keysAnswer(jwks([]object{}...), nil, refusal("unknown_key"))...)
-	twice := []object{aliceNext.published().with(object{"kid": alice.kid()}), alice.published()}
+	twice := []object{publishedJWK(aliceNext).with(object{"kid": alice.kid()}), publishedJWK(alice)}
 	a.accept("set-kid-twice", "one kid for two keys: both are tried", "issue: duplicate kids", keysAnswer(jwks(twice...), nil, fine)...)
 	a.reject("set-kid-twice-forged", "set-kid-twice", "and no other", "issue: duplicate kids", sequence(openEmpty(nil), locates(signHeader(mallory, object{"kid": alice.kid()}, day(nil).claims()), nil), []step{answered(200, nil, jwks(twice...), nil, refusal("invalid_signature"))})...)
-	a.accept("set-next-key", "the second of two keys with kids", step5, sequence(openEmpty(nil), locates(accessTokenBy(aliceNext, nil), nil), []step{answered(200, nil, jwks(alice.published(), aliceNext.published()), nil, okIncludes(object{"key_id": aliceNext.kid()}))})...)
+	a.accept("set-next-key", "the second of two keys with kids", step5, sequence(openEmpty(nil), locates(accessTokenBy(aliceNext, nil), nil), []step{answered(200, nil, jwks(publishedJWK(alice), publishedJWK(aliceNext)), nil, okIncludes(object{"key_id": aliceNext.kid()}))})...)
 }
 
 func (t token) claims() object { return parsed(t.payload) }
@@ -158,13 +158,13 @@ func confusion(a *area) {
 	}
 	learn := func(key keyPair, iss string) []step {
 		return []step{fetches(by(key, iss), nil, iss+pathDiscovery, object{}), answered(404, nil, "", nil, nextFetch(iss+pathKeys, object{})).save("ticket", "ticket"),
-			answered(200, nil, jwks(key.published().with(object{"kid": "k1"})), nil, okIncludes(object{"issuer": iss}))}
+			answered(200, nil, jwks(publishedJWK(key).with(object{"kid": "k1"})), nil, okIncludes(object{"issuer": iss}))}
 	}
 	both := sequence(openEmpty(nil), learn(alice, aliceURL), learn(mallory, carol))
 	a.accept("same-kid", "two issuers whose keys have one kid", source, append(append([]step{}, both...), letsIn(by(alice, aliceURL), nil), letsIn(by(mallory, carol), nil))...)
 	confused := func(name, says string, key, real keyPair, iss string) {
 		a.reject(name, "same-kid", says, source, append(append([]step{}, both...), fetches(by(key, iss), nil, iss+pathKeys, object{}),
-			answered(200, nil, jwks(real.published().with(object{"kid": "k1"})), nil, refusal("invalid_signature")), keepsOut(by(key, iss), nil, "invalid_signature"))...)
+			answered(200, nil, jwks(publishedJWK(real).with(object{"kid": "k1"})), nil, refusal("invalid_signature")), keepsOut(by(key, iss), nil, "invalid_signature"))...)
 	}
 	confused("same-kid-confused", "carol's key under alice's name", mallory, alice, aliceURL)
 	confused("same-kid-confused-back", "and the other way round", alice, mallory, carol)

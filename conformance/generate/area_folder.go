@@ -18,10 +18,10 @@ func loads(issuers object, warnings []object, files ...object) step {
 	return call("keys.load", object{"files": append([]object{}, files...)}, "", okIncludes(object{"issuers": issuers, "warnings": warnings}))
 }
 
-func kidsOf(keys ...keyPair) []object {
+func kidsOf(keys ...pair) []object {
 	kids := []object{}
 	for _, key := range keys {
-		kids = append(kids, object{"kid": key.kid(), "bits": key.N.BitLen()})
+		kids = append(kids, object{"kid": key.kid(), "bits": key.bits()})
 	}
 	return kids
 }
@@ -44,6 +44,8 @@ func good(a *area) {
 	fine("two-issuers", "two issuers, two files", object{"alice": kidsOf(alice), "bob": kidsOf(bob)}, file("bob.pem", bob.spki()), file("alice.pem", alice.spki()))
 	fine("other-files", "files of other names are no keys", one, file("alice.pem", alice.spki()), file("README.md", "keys"), file("alice.txt", "x"), file("Makefile", ""))
 	fine("hidden-files", "names that start with a dot are ignored", one, file("alice.pem", alice.spki()), file(".bob.pem", bob.spki()), file(".pem", bob.spki()))
+	fine("elliptic", "an EC key beside an RSA key", object{"alice": kidsOf(alice), "bob": []object{{"alg": "ES256", "bits": 256}}},
+		file("alice.pem", alice.spki()), file("bob.pem", readKeyText("elliptic.pub.pem")))
 	fine("empty", "an empty folder", object{})
 	a.accept("used", "the file's issuer is accepted", authorizedKeys, openFiles(file("alice.pem", alice.spki())), accepted(sign(alice, rotagentClaims()), nil))
 }
@@ -67,7 +69,7 @@ func unusable(a *area) {
 	warns("weak-in-rotation", "a key of 1024 bits beside a good one", "RFC 7518 section 3.3", "weak_key", file("bob.pem", bob.spki()+weak.spki()))
 	warns("garbage", "a file that holds no key", authorizedKeys, "unusable", file("bob.pem", "not a key"))
 	warns("damaged", "a PEM block that is cut off: a rotation must not lose a key unnoticed", authorizedKeys, "unusable", file("bob.pem", bob.spki()+alice.spki()[:200]))
-	warns("elliptic", "an EC key", authorizedKeys, "unusable", file("bob.pem", readKeyText("elliptic.pub.pem")))
+	warns("other-curve", "an EC key on another curve than P-256", authorizedKeys, "unusable", file("bob.pem", readKeyText("secp256k1.pub.pem")))
 	warns("empty-file", "an empty file", authorizedKeys, "empty", file("bob.pem", " \n"))
 	warns("unreadable", "a file that the host could not read", "abi.md engine.open: files", "unreadable", object{"name": "bob.pem", "failed": "permission denied"})
 	warns("unusable-file", "a file that the host found to be no text, such as one over the size", "abi.md keys.load", "unusable", object{"name": "bob.pem", "unusable": "larger than 262144 bytes"})

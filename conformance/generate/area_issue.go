@@ -33,15 +33,15 @@ func openSigning(changes object) step {
 
 // selfToken is what access.issue writes: the order of the claims is part of it,
 // so that all languages sign the same bytes.
-func selfToken(key keyPair, target, scope string, issuedAt, ttl int, extra string) token {
+func selfToken(key pair, target, scope string, issuedAt, ttl int, extra string) token {
 	quoted := func(value string) string { return text(value) }
 	at := strconv.Itoa
 	payload := `{"iss":` + quoted(aliceURL) + `,"sub":"alice","aud":` + quoted(target) + `,"iat":` + at(issuedAt) + `,"nbf":` + at(issuedAt) + `,"exp":` + at(issuedAt+ttl) +
 		`,"jti":"jti-1","scope":` + quoted(scope) + `,"client_id":"alice","token_type":"Bearer","aoauth":{"mode":"self","agent_url":` + quoted(aliceURL) + `}` + extra + `}`
-	return signTexts(key, `{"alg":"RS256","typ":"JWT","kid":"`+key.kid()+`"}`, payload)
+	return signTexts(key, headerWithKid(key), payload)
 }
 
-func issuedAnswer(t token, audience, scope string, issuedAt, ttl int, key keyPair) object {
+func issuedAnswer(t token, audience, scope string, issuedAt, ttl int, key pair) object {
 	return object{"token": t.String(), "authorization": "Bearer " + t.String(), "audience": audience, "scope": scope, "issued_at": issuedAt, "expires_at": issuedAt + ttl, "key_id": key.kid(), "reused": false}
 }
 

@@ -3,7 +3,7 @@ package generate
 const step5 = "protocol.md section 3 step 5"
 
 func keySelection() *area {
-	a := newArea("key-selection", "Which of an issuer's keys: by kid where the set has kids, else every RSA key that may sign, at most 8.")
+	a := newArea("key-selection", "Which of an issuer's keys: by kid where the set has kids, else every key that may sign, at most 8.")
 	byKid(a)
 	rotation(a)
 	unsuitable(a)
@@ -11,7 +11,7 @@ func keySelection() *area {
 	return a
 }
 
-func withKid(key keyPair, kid string) token {
+func withKid(key pair, kid string) token {
 	return signHeader(key, object{"kid": kid}, rotagentClaims())
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 func keyTexts() *area {
-	a := newArea("keys", "Forms of RSA keys in and out, and keys that are refused.")
+	a := newArea("keys", "Forms of RSA keys in and out, and keys that are refused; keys on curves are in es256 and eddsa.")
 	forms(a)
 	refusedSizes(a)
 	refusedTexts(a)
@@ -23,7 +23,7 @@ func inspect(text string, more object, expect object) step {
 }
 
 func described(kind string, key keyPair) object {
-	return object{"kind": kind, "bits": key.N.BitLen(), "kid": key.kid(), "public_pem": key.spki(), "public_pkcs1": key.publicPKCS1(),
+	return object{"kind": kind, "alg": "RS256", "bits": key.N.BitLen(), "kid": key.kid(), "public_pem": key.spki(), "public_pkcs1": key.publicPKCS1(),
 		"public_jwk": key.jwk().with(object{"kid": key.kid(), "use": "sig", "alg": "RS256"})}
 }
 
@@ -38,6 +38,7 @@ func forms(a *area) {
 	a.accept("jwk-private", "a private JWK", "RFC 7518 section 6.3.2", inspect(text(alice.privateJWK()), nil, private))
 	a.accept("jwk-own-kid", "a JWK's own kid is kept beside the thumbprint", "RFC 7517 section 4.5",
 		inspect(text(alice.jwk().with(object{"kid": "k1"})), nil, object{"keys": []object{{"key_id": "k1", "kid": alice.kid()}}}))
+	a.accept("elliptic", "an EC key", "RFC 5480 section 2", inspect(readKeyText("elliptic.pub.pem"), nil, object{"keys": []object{{"kind": "public", "alg": "ES256"}}}))
 	a.accept("private-forms", "private forms where they were asked for", "abi.md key.inspect", inspect(text(alice.privateJWK()), object{"include_private": true},
 		object{"keys": []object{{"private_pem": alice.pkcs8(), "private_pkcs1": alice.privatePKCS1(), "private_jwk": alice.privateJWK()}}}))
 	a.accept("base64-of-pem", "DEV_PRIVATE_KEY: the base64 of a PEM", "protocol.md section 1",
@@ -63,7 +64,7 @@ func refusedSizes(a *area) {
 	}{
 		{"spki", keyPair.spki}, {"pkcs1-public", keyPair.publicPKCS1}, {"pkcs8", keyPair.pkcs8}, {"pkcs1-private", keyPair.privatePKCS1},
 		{"jwk-public", func(k keyPair) string { return text(k.jwk()) }}, {"jwk-private", func(k keyPair) string { return text(k.privateJWK()) }},
-		{"jwks", func(k keyPair) string { return jwks(k.published()) }},
+		{"jwks", func(k keyPair) string { return jwks(publishedJWK(k)) }},
 	} {
 		a.accept("roca-twin-"+form.name, "a key that has one prime in common with one of the ROCA fingerprint", fingerprint, inspect(form.write(rocaTwin), nil, object{"keys": []object{{"kid": rocaTwin.kid()}}}))
 		refusesKey(a, "roca-"+form.name, "roca-twin-"+form.name, "a key with the ROCA fingerprint", fingerprint, form.write(roca))
@@ -90,7 +91,6 @@ func refusedTexts(a *area) {
 	refusesKey(a, "encrypted-pkcs8", "pkcs8", "an encrypted PKCS#8 key", "issue: encrypted PEM", readKeyText("alice.encrypted.pem"))
 	refusesKey(a, "encrypted-pkcs1", "pkcs1-private", "an encrypted PKCS#1 key", "issue: encrypted PEM", readKeyText("alice.encrypted-pkcs1.pem"))
 	refusesKey(a, "certificate", "spki", "a certificate", "issue: a certificate", readKeyText("alice.certificate.pem"))
-	refusesKey(a, "elliptic", "spki", "an EC key", "protocol.md section 2: RSA", readKeyText("elliptic.pub.pem"))
 	refusesKey(a, "empty", "spki", "an empty text", "issue: garbage", "")
 	refusesKey(a, "garbage", "spki", "a text that is no key", "issue: garbage", "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQ== alice")
 	refusesKey(a, "pem-damaged", "spki", "a PEM whose base64 is damaged", "RFC 7468 section 3", strings.Replace(alice.spki(), "A", "*", 1))

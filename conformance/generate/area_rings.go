@@ -24,7 +24,7 @@ func updates(changes object, expect conformance.Expect) step {
 // sinceEver is the first next key of all: no cache can hold a key set without it.
 var sinceEver = object{"published_at": 0}
 
-func kids(pairs ...keyPair) []string {
+func kids(pairs ...pair) []string {
 	list := []string{}
 	for _, pair := range pairs {
 		list = append(list, pair.kid())
@@ -32,7 +32,7 @@ func kids(pairs ...keyPair) []string {
 	return list
 }
 
-func updated(ring object, rotated bool, active, next keyPair, retired ...keyPair) conformance.Expect {
+func updated(ring object, rotated bool, active, next pair, retired ...pair) conformance.Expect {
 	return ok(object{"ring": ring, "changed": true, "missing": 0, "rotated": rotated, "active": active.kid(), "next": next.kid(), "retired": kids(retired...)})
 }
 

@@ -65,7 +65,7 @@ func keyDocuments(a *area) {
 	keys := func(name, says string, open step, moment object, path string, pairs ...keyPair) {
 		list := []object{}
 		for _, pair := range pairs {
-			list = append(list, object{"kty": "RSA", "kid": pair.kid(), "use": "sig", "alg": "RS256", "n": pair.published()["n"], "e": pair.published()["e"]})
+			list = append(list, object{"kty": "RSA", "kid": pair.kid(), "use": "sig", "alg": "RS256", "n": publishedJWK(pair)["n"], "e": publishedJWK(pair)["e"]})
 		}
 		a.accept("keys-"+name, says, source, open, serve(path, moment, "", saying(200, object{"content-type": "application/jwk-set+json", "cache-control": "public, max-age=300"}, object{"keys": list})))
 	}

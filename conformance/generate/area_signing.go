@@ -22,8 +22,8 @@ func written(ttl int, body, target string) string {
 	return fmt.Sprintf(`{"iss":"alice","iat":%d,"exp":%d,"jti":"jti-1","content_sha256":"%s"%s}`, now, now+ttl, hexSHA256(body), target)
 }
 
-func headerWithKid(key keyPair) string {
-	return `{"alg":"RS256","typ":"JWT","kid":"` + key.kid() + `"}`
+func headerWithKid(key pair) string {
+	return `{"alg":"` + key.algorithm() + `","typ":"JWT","kid":"` + key.kid() + `"}`
 }
 
 func boundTo(method, htu string) string { return `,"htm":"` + method + `","htu":"` + htu + `"` }

@@ -9,6 +9,6 @@ func areas() []*area {
 		scopes(), orchestrator(), engines(), misuse(),
 		agents(), agentPatterns(), addresses(), trustIssuers(), trustRules(), configuring(), accessTokens(),
 		accessPolicy(), fetchedKeys(), issuing(), portalTokens(), serving(), tokenEndpoint(), commands(),
-		rings(), sealedDocuments(), registrations(), accessEngines(),
+		rings(), es256(), eddsa(), ps256(), keyAlgorithm(), sealedDocuments(), registrations(), accessEngines(),
 	}
 }

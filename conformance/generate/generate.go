@@ -1,7 +1,7 @@
 // Package generate writes the vectors of package conformance from a readable
-// source: one Go file an area. It shares no code with the core: tokens are
-// signed with crypto/rsa, digests and thumbprints are computed here. Given the
-// same keys it writes the same bytes.
+// source: one Go file an area. It shares no code with the core: tokens are signed,
+// and digests and thumbprints computed, with the standard library. Given the same
+// keys it writes the same bytes.
 package generate
 
 import (

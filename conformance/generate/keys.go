@@ -2,7 +2,6 @@ package generate
 
 import (
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -16,8 +15,7 @@ import (
 	"github.com/tallystick/tallystick/conformance"
 )
 
-// A key pair of conformance/vectors/keys. Its texts are written with the
-// standard library and never with the core, which is what they test.
+// keyPair is an RSA key of conformance/vectors/keys, for RS256.
 type keyPair struct{ *rsa.PrivateKey }
 
 var (
@@ -78,34 +76,14 @@ func readKeyText(name string) string {
 	return text[strings.Index(text, "-----BEGIN"):]
 }
 
-func readPair(name string) keyPair {
-	block, _ := pem.Decode([]byte(readKeyFile(name)))
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		panic(err)
-	}
-	return keyPair{parsed.(*rsa.PrivateKey)}
-}
+func readPair(name string) keyPair { return keyPair{readKey[*rsa.PrivateKey](name)} }
 
 func pemText(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-func (k keyPair) spki() string {
-	der, err := x509.MarshalPKIXPublicKey(&k.PublicKey)
-	if err != nil {
-		panic(err)
-	}
-	return pemText("PUBLIC KEY", der)
-}
-
-func (k keyPair) pkcs8() string {
-	der, err := x509.MarshalPKCS8PrivateKey(k.PrivateKey)
-	if err != nil {
-		panic(err)
-	}
-	return pemText("PRIVATE KEY", der)
-}
+func (k keyPair) spki() string  { return spkiPEM(&k.PublicKey) }
+func (k keyPair) pkcs8() string { return pkcs8PEM(k.PrivateKey) }
 
 func (k keyPair) publicPKCS1() string {
 	return pemText("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&k.PublicKey))
@@ -133,8 +111,7 @@ func (k keyPair) privateJWK() object {
 // kid is the RFC 7638 thumbprint, computed here and not by the core.
 func (k keyPair) kid() string {
 	members := k.jwk()
-	sum := sha256.Sum256([]byte(`{"e":"` + members["e"].(string) + `","kty":"RSA","n":"` + members["n"].(string) + `"}`))
-	return base64url(sum[:])
+	return thumbprint(`{"e":"` + members["e"].(string) + `","kty":"RSA","n":"` + members["n"].(string) + `"}`)
 }
 
 // rsaEncryption and rsassaPSS are the last arcs of two identifiers of RFC 8017

@@ -96,18 +96,21 @@ func hs256(secret, input string) string {
 }
 
 // signTexts signs a header and a payload as they are.
-func signTexts(key keyPair, header, payload string) token {
+func signTexts(key pair, header, payload string) token {
 	t := token{header: header, payload: payload}
-	t.signature = rs256(key, t.input())
+	t.signature = key.sign(t.input())
 	return t
 }
 
 const plainHeader = `{"alg":"RS256","typ":"JWT"}`
 
-func sign(key keyPair, claims object) token { return signTexts(key, plainHeader, text(claims)) }
+// headerOf names a key's algorithm.
+func headerOf(key pair) string { return `{"alg":"` + key.algorithm() + `","typ":"JWT"}` }
 
-func signHeader(key keyPair, header, claims object) token {
-	return signTexts(key, text(object{"alg": "RS256", "typ": "JWT"}.with(header)), text(claims))
+func sign(key pair, claims object) token { return signTexts(key, headerOf(key), text(claims)) }
+
+func signHeader(key pair, header, claims object) token {
+	return signTexts(key, text(object{"alg": key.algorithm(), "typ": "JWT"}.with(header)), text(claims))
 }
 
 // parsed reads a payload back, numbers as they are spelled.

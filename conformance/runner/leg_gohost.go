@@ -34,6 +34,7 @@ func GoHostSource() Source {
 var (
 	goHostVerifier = []string{
 		"keys", "base_url", "development", "clock_skew", "leeway", "max_body", "require_target", "max_lifetime", "realm",
+		"algorithms",
 	}
 	goHostRequest = []string{"engine", "now", "authorization", "method", "path", "query", "mount"}
 )
@@ -134,6 +135,7 @@ func (g *goHost) open(request []byte) ([]byte, error) {
 			MaxLifetime   float64  `json:"max_lifetime"`
 			MaxBody       *int64   `json:"max_body"`
 			Realm         string
+			Algorithms    []string
 		}
 	}
 	if err := json.Unmarshal(request, &open); err != nil {
@@ -141,7 +143,7 @@ func (g *goHost) open(request []byte) ([]byte, error) {
 	}
 	o, host := open.Verifier, &hostVerifier{}
 	options := tallystick.VerifierOptions{
-		Keys: o.Keys, BaseURL: o.BaseURL, RequireTarget: o.RequireTarget, Realm: o.Realm,
+		Keys: o.Keys, BaseURL: o.BaseURL, RequireTarget: o.RequireTarget, Realm: o.Realm, Algorithms: o.Algorithms,
 		Leeway: seconds(o.Leeway), MaxLifetime: seconds(o.MaxLifetime), DevMode: tallystick.Production,
 		Store: &onceStore{used: map[string]bool{}}, Logger: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return host.now },

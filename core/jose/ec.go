@@ -33,7 +33,7 @@ var errPoint = fmt.Errorf("%w: the point does not lie on the curve P-256", ErrWe
 // newEC checks a point: 0x04, x and y. One that is not on the curve gives private keys away.
 func newEC(point []byte) (*PublicKey, error) {
 	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
-	if err != nil {
+	if err != nil { //guard:ec-point never
 		return nil, errPoint
 	}
 	return newPublicKey(&ecPublic{key, point}, ES256), nil
@@ -60,7 +60,7 @@ func (k *PublicKey) FromDER(signature []byte) []byte {
 	}
 	var parts struct{ R, S *big.Int }
 	rest, err := asn1.Unmarshal(signature, &parts)
-	if err != nil || len(rest) > 0 {
+	if err != nil || len(rest) > 0 { //guard:ec-der-trailing drop 2
 		return signature
 	}
 	raw, ok := rawSignature(parts.R, parts.S)
@@ -71,7 +71,7 @@ func (k *PublicKey) FromDER(signature []byte) []byte {
 }
 
 func rawSignature(r, s *big.Int) ([]byte, bool) {
-	if r.Sign() < 0 || s.Sign() < 0 || r.BitLen() > curveBits || s.BitLen() > curveBits {
+	if r.Sign() < 0 || s.Sign() < 0 || r.BitLen() > curveBits || s.BitLen() > curveBits { //guard:ec-der-negative drop 1; ec-der-large drop 4
 		return nil, false
 	}
 	raw := make([]byte, ecSignatureSize)
@@ -112,7 +112,7 @@ var errCurve = errors.New("an EC key on another curve than P-256: make one with 
 // checkCurve reads the parameters of an EC key.
 func checkCurve(parameters asn1.RawValue) error {
 	var curve asn1.ObjectIdentifier
-	if rest, err := asn1.Unmarshal(parameters.FullBytes, &curve); err != nil || len(rest) > 0 || !curve.Equal(oidP256) {
+	if rest, err := asn1.Unmarshal(parameters.FullBytes, &curve); err != nil || len(rest) > 0 || !curve.Equal(oidP256) { //guard:ec-curve drop 3
 		return errCurve
 	}
 	return nil
@@ -131,12 +131,12 @@ type ecPrivate struct{ key *ecdsa.PrivateKey }
 // newECPrivate checks a private number, and the point where it is given.
 func newECPrivate(d, point []byte) (Key, error) {
 	padded := make([]byte, coordinateSize)
-	if len(d) > coordinateSize {
+	if len(d) > coordinateSize { //guard:ec-private-size never
 		return Key{}, errPrivateDER
 	}
 	copy(padded[coordinateSize-len(d):], d)
-	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), padded) // refuses 0 and n or more
-	if err != nil {
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), padded)
+	if err != nil { //guard:ec-private-range never // 0, and n or more
 		return Key{}, errPrivateDER
 	}
 	return privateEC(key, point)
@@ -144,7 +144,7 @@ func newECPrivate(d, point []byte) (Key, error) {
 
 func privateEC(key *ecdsa.PrivateKey, point []byte) (Key, error) {
 	own, err := key.PublicKey.Bytes()
-	if err != nil || point != nil && string(point) != string(own) {
+	if err != nil || point != nil && string(point) != string(own) { //guard:ec-private-point never
 		return Key{}, errPrivateDER
 	}
 	public, err := newEC(own)
@@ -215,9 +215,11 @@ func parseECPrivate(der []byte, known bool) (Key, error) {
 	var parts ecPrivateKey
 	rest, err := asn1.Unmarshal(der, &parts)
 	switch {
-	case err != nil || len(rest) > 0 || parts.Version != 1:
+	case err != nil || len(rest) > 0 || parts.Version != 1: //guard:sec1-trailing drop 2; sec1-version drop 3
 		return Key{}, errPrivateDER
-	case parts.Curve == nil && !known, parts.Curve != nil && !parts.Curve.Equal(oidP256):
+	case parts.Curve == nil && !known: //guard:sec1-no-curve never
+		return Key{}, errCurve
+	case parts.Curve != nil && !parts.Curve.Equal(oidP256): //guard:sec1-curve never
 		return Key{}, errCurve
 	}
 	var point []byte

@@ -88,6 +88,8 @@ type algorithmIdentifier struct {
 	Parameters asn1.RawValue `asn1:"optional"`
 }
 
+func (a algorithmIdentifier) hasNoParameters() bool { return len(a.Parameters.FullBytes) == 0 }
+
 type subjectPublicKeyInfo struct {
 	Algorithm algorithmIdentifier
 	PublicKey asn1.BitString
@@ -107,7 +109,7 @@ func parseSPKI(der []byte) (Key, error) {
 		return parsePKCS1Public(bytes)
 	case oid.Equal(oidEC):
 		return parseECPublic(info.Algorithm.Parameters, bytes)
-	case oid.Equal(oidEd25519):
+	case oid.Equal(oidEd25519) && info.Algorithm.hasNoParameters(): //guard:spki-ed25519-parameters drop 2
 		return parseEd25519Public(bytes)
 	}
 	return Key{}, errors.New("the public key is not an RSA, P-256 or Ed25519 key")
@@ -134,7 +136,7 @@ func parsePKCS8(der []byte) (Key, error) {
 			return Key{}, err
 		}
 		return parseECPrivate(info.PrivateKey, true)
-	case oid.Equal(oidEd25519):
+	case oid.Equal(oidEd25519) && info.Algorithm.hasNoParameters(): //guard:pkcs8-ed25519-parameters drop 2
 		return parseEd25519Private(info.PrivateKey)
 	}
 	return Key{}, errors.New("the private key is not an RSA, P-256 or Ed25519 key")

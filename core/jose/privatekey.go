@@ -45,7 +45,7 @@ func CheckKeyType(kind KeyType, bits int) error {
 		}
 		return fmt.Errorf("an RSA key of %d bits is not offered: choose 2048, 3072 or 4096", bits)
 	case TypeEC, TypeEd25519:
-		if bits == 0 || bits == curveBits {
+		if bits == 0 || bits == curveBits { //guard:curve-bits always
 			return nil
 		}
 		return fmt.Errorf("a key of type %s has %d bits: leave bits out", kind, curveBits)

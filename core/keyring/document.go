@@ -167,11 +167,17 @@ func (m *members) key() (Key, error) {
 	if err := key.readPEM(m.private, m.public); err != nil {
 		return Key{}, err
 	}
+	if key.Public.Algorithm() == jose.PS256 { //guard:ring-ps256 never
+		return Key{}, errPS256
+	}
 	if key.Public.Thumbprint() != key.ID {
 		return Key{}, errors.New("kid is not the key's RFC 7638 thumbprint")
 	}
 	return key, nil
 }
+
+// errPS256: the PEM that a ring keeps cannot say PS256, so such a key would sign RS256 later.
+var errPS256 = errors.New("a key for PS256: the RSA keys of a ring sign RS256")
 
 // readPEM takes exactly one of the two.
 func (k *Key) readPEM(private, public string) error {

@@ -378,7 +378,7 @@ func TestRevokeLeavesNoOldKey(t *testing.T) {
 	}
 }
 
-// A host that checks asks for a key by its name, which says PS256.
+// A host that checks asks for a key by its name. A ring has none for PS256: its PEM could not say so.
 func TestNamed(t *testing.T) {
 	var none *Ring
 	if none.Named("x") != nil {
@@ -389,15 +389,20 @@ func TestNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := key.Public().Thumbprint()
-	public := strings.Replace(key.Public().JWK(), "RS256", "PS256", 1)
-	text, _ := json.Marshal(map[string]any{"version": 1, "keys": []map[string]any{
-		{"kid": id, "state": "active", "public_pem": public, "published_at": 0},
-	}})
-	r, p := Parse(string(text))
+	document := func(public string) string {
+		text, _ := json.Marshal(map[string]any{"version": 1, "keys": []map[string]any{
+			{"kid": id, "state": "active", "public_pem": public, "published_at": 0},
+		}})
+		return string(text)
+	}
+	r, p := Parse(document(key.Public().JWK()))
 	if p != nil {
 		t.Fatal(p)
 	}
-	if named := r.Named(id + ".PS256"); named == nil || named.Algorithm() != jose.PS256 || r.Named(id) != nil {
+	if named := r.Named(id); named == nil || named.Algorithm() != jose.RS256 || r.Named(id+".PS256") != nil {
 		t.Errorf("%v", named)
+	}
+	if _, p := Parse(document(strings.Replace(key.Public().JWK(), "RS256", "PS256", 1))); p == nil {
+		t.Error("a key for PS256 is accepted")
 	}
 }

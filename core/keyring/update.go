@@ -110,8 +110,8 @@ func readFresh(r *Ring, o Options) ([]Key, error) {
 		}
 		key := Key{ID: keys[0].Public.Thumbprint(), Private: keys[0].Private, Public: keys[0].Public}
 		imported := r == nil && i == 0
-		if key.Public.Algorithm() == jose.PS256 {
-			return nil, fmt.Errorf("fresh[%d]: a key for PS256: the RSA keys of a ring sign RS256", i)
+		if key.Public.Algorithm() == jose.PS256 { //guard:ring-fresh-ps256 never
+			return nil, fmt.Errorf("fresh[%d]: %w", i, errPS256)
 		}
 		if kind := key.Public.Type(); o.Type != "" && !imported && kind != o.Type { //guard:ring-type never
 			return nil, fmt.Errorf("fresh[%d]: a key of type %s, type is %s", i, kind, o.Type)

@@ -183,7 +183,7 @@ func (s *assertion) catch(step need.Step) need.Step {
 func (s *assertion) refused(p *problem.Problem) need.Step {
 	log := string(p.Code) + ": " + p.Log
 	switch p.Code {
-	case problem.InvalidSignature, problem.ReplayDetected:
+	case problem.InvalidSignature, problem.UnsupportedAlgorithm, problem.ReplayDetected:
 		return s.refuse(log)
 	case problem.ReplayStoreUnavailable, problem.CheckFailed:
 		return s.end(nil, &Error{Code: TemporarilyUnavailable, Status: 503, Description: "the client cannot be authenticated at the moment", Log: log})
