@@ -100,8 +100,8 @@ func (i *identity) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost && strings.HasSuffix(path, "/token") {
 		received := body.answer(access.MaxForm)
 		if received.Unavailable {
-			e := refused(problem.New(problem.BodyUnavailable, "").WithLog("something read the token request's body before: "+
-				"put the endpoints before what reads bodies"), i.realm)
+			e := i.refused(problem.New(problem.BodyUnavailable, "").WithLog("something read the token request's body before: " +
+				"put the endpoints before what reads bodies"))
 			logRefusal(r, i.logger, e)
 			writeResponse(w, e.Response)
 			return
@@ -122,7 +122,7 @@ func (i *identity) respond(w http.ResponseWriter, r *http.Request, step need.Ste
 	}
 	served, ok := result.(*access.Served)
 	if p != nil || !ok {
-		e := refused(orInternal(p), i.realm)
+		e := i.refused(orInternal(p))
 		logRefusal(r, i.logger, e)
 		writeResponse(w, e.Response)
 		return

@@ -58,7 +58,7 @@ func (s *Skill) verify(
 	in.Now = secondsOf(time.Now())
 	result, p, cause := s.run(ctx, s.agent().Verify(in), body)
 	if p != nil {
-		e := refused(p, s.realm)
+		e := s.refused(p)
 		e.cause = cause
 		return nil, e
 	}

@@ -116,7 +116,7 @@ func (v *verification) answer(c *Core, text, body, to []byte) (answer []byte, en
 		return refuse(p), true
 	}
 	if unread != nil {
-		return refuseWithResponse(unread, e.Realm), true
+		return refuseWithResponse(unread, e), true
 	}
 	told := need.ReceivedBody{
 		Bytes: body, SHA256: r.BodySHA256, TooLarge: r.BodyTooLarge,
@@ -157,7 +157,7 @@ func claimRefuse(c *Core, text, _, _ []byte) []byte {
 		return refuse(problem.New(problem.InvalidArgument, "claim.refuse: the engine was opened without a verifier"))
 	}
 	answer := need.Answer{Claim: r.Claim, Failed: r.Failed}
-	return refuseWithResponse(pipeline.NotClaimed(r.Issuer, r.JTI, answer).Problem, e.Realm)
+	return refuseWithResponse(pipeline.NotClaimed(r.Issuer, r.JTI, answer).Problem, e)
 }
 
 // oneBody is what is wrong with two tales of one body.
@@ -182,7 +182,7 @@ func bodyDigest(operation, given string, body []byte) (string, *problem.Problem)
 
 func finishVerify(e *engine.Engine, step need.Step, b []byte) []byte {
 	if step.Problem != nil {
-		return refuseWithResponse(step.Problem, e.Realm)
+		return refuseWithResponse(step.Problem, e)
 	}
 	a := step.Result.(*request.Accepted)
 	b = slices.Grow(b, len(a.Claims)+128)
