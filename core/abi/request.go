@@ -7,6 +7,7 @@ import (
 
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/engine"
+	"github.com/tallystick/tallystick/core/exclude"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
@@ -237,4 +238,14 @@ func answerOf(r *EngineResumeRequest, body []byte) (need.Answer, *problem.Proble
 		answer.Keys = set
 	}
 	return answer, nil
+}
+
+func guardPasses(_ *Core, r *GuardPassesRequest, _ []byte) (GuardPassesResult, *problem.Problem) {
+	list, err := exclude.NewList(r.Exclude)
+	if err != nil {
+		return GuardPassesResult{}, badConfig("exclude: %s", err)
+	}
+	return GuardPassesResult{list.Passes(&exclude.Request{
+		Method: r.Method, Path: r.Path, Origin: r.Origin, RequestMethod: r.RequestMethod, Authorization: r.Authorization,
+	})}, nil
 }
