@@ -96,6 +96,12 @@ func split(url string) (origin, path string) {
 // its server, if these are others. The lists are not to be changed.
 func (a *Agent) Paths() (below, root []string) { return a.routes.below, a.routes.root }
 
+// Serves reports whether a path is one that Serve answers.
+func (a *Agent) Serves(path string) bool {
+	_, there := a.routes.endpoints[path]
+	return there
+}
+
 // ResourceMetadata returns the URL of the agent's document of RFC 9728, for challenges; "" for an
 // authority, which is no protected resource.
 func (a *Agent) ResourceMetadata() string { return a.routes.metadata }
