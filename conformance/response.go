@@ -64,6 +64,8 @@ func (want *Response) challengeMet(challenge string) error {
 		return fmt.Errorf("response: the challenge is %q", challenge)
 	case want.Realm != "" && !strings.HasPrefix(challenge, `Bearer realm="`+want.Realm+`"`):
 		return fmt.Errorf("response: expected realm=%q in the challenge %q", want.Realm, challenge)
+	case want.ResourceMetadata != "" && !strings.Contains(challenge, ` resource_metadata="`+want.ResourceMetadata+`"`):
+		return fmt.Errorf("response: expected resource_metadata=%q in the challenge %q", want.ResourceMetadata, challenge)
 	case want.OAuth == "" && strings.Contains(challenge, "error="):
 		return fmt.Errorf("response: expected a bare challenge, got %q", challenge)
 	case want.OAuth != "" && demanded && !strings.Contains(challenge, ` error="`+want.OAuth+`"`):

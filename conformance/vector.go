@@ -104,6 +104,8 @@ type Response struct {
 	OAuth string `json:"oauth,omitempty"`
 	// Realm is realm= of the challenge; "" is any.
 	Realm string `json:"realm,omitempty"`
+	// ResourceMetadata is that of the challenge (RFC 9728 section 5.1); "" is any.
+	ResourceMetadata string `json:"resource_metadata,omitempty"`
 	// Scope is scope= of the challenge and "scope" of the body; "" is none.
 	Scope string `json:"scope,omitempty"`
 }

@@ -22,7 +22,7 @@ var floors = [][]string{
 	{"need"},
 	{"authorizedkeys", "keyring", "replay", "trust"},
 	{"agent", "jose", "limits", "scope", "digest"},
-	{"address", "glob", "problem", "sealed", "strictjson", "weburl"},
+	{"address", "exclude", "glob", "problem", "sealed", "strictjson", "weburl"},
 }
 
 // The rest of the world that the core may import. What keeps time, opens files, talks

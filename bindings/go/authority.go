@@ -187,7 +187,7 @@ func (a *Authority) Close() error {
 	return nil
 }
 
-// Endpoints returns the handler of the discovery document, the key set and the token endpoint; see
+// Endpoints returns the handler of the documents, the key set and the token endpoint; see
 // [Skill.Endpoints].
 func (a *Authority) Endpoints() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

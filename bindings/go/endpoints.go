@@ -2,8 +2,9 @@ package tallystick
 
 import (
 	"log/slog"
+	"maps"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,18 +15,14 @@ import (
 
 // TokenEndpoint is a [Skill] or an [Authority]: whoever publishes keys and gives tokens.
 type TokenEndpoint interface {
-	// Endpoints returns the handler of the discovery document, the key set and the token endpoint.
+	// Endpoints returns the handler of the documents, the key set and the token endpoint.
 	Endpoints() http.Handler
 }
 
-// endpointPaths are those that the core answers.
-var endpointPaths = []string{
-	"/.well-known/openid-configuration", "/.well-known/jwks.json", "/auth/token", "/api/auth/jwks", "/api/auth/token",
-}
-
-// Endpoints returns the handler of the discovery document, the key set and the token endpoint. It
-// takes their paths as they are, and below the path of the agent's own URL: mount it at the root
-// of that URL's server, or where the prefix is stripped. Other paths are 404.
+// Endpoints returns the handler of the documents, the key set and the token endpoint. It takes
+// their paths as they are, below the path of the agent's own URL, and where RFC 8414 and RFC 9728
+// put that path behind a document's name: mount it at the root of that URL's server, or at
+// /.well-known/ of it and where the prefix is stripped. Other paths are 404.
 func (s *Skill) Endpoints() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.usable(skillMaker); err != nil {
@@ -37,10 +34,11 @@ func (s *Skill) Endpoints() http.Handler {
 	})
 }
 
-// Endpoints returns one handler of several endpoints by name, each below /{name}/. A name is one
-// segment of a path. Errors: [ErrInvalidArgument].
+// Endpoints returns one handler of several endpoints by name, each below /{name}/, and of their
+// documents at the root of the server, where their URLs have a path. A name is one segment of a
+// path. Errors: [ErrInvalidArgument].
 func Endpoints(byName map[string]TokenEndpoint) (http.Handler, error) {
-	handlers := map[string]http.Handler{}
+	handlers, atRoot := map[string]http.Handler{}, map[string]http.Handler{}
 	for name, endpoint := range byName {
 		if name == "" || strings.Contains(name, "/") {
 			return nil, wrongArgument("Endpoints: %q is no name: it is one segment of a path, without a slash", name)
@@ -50,35 +48,54 @@ func Endpoints(byName map[string]TokenEndpoint) (http.Handler, error) {
 		}
 		handlers[name] = endpoint.Endpoints()
 	}
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		for _, path := range rootPaths(byName[name]) {
+			if atRoot[path] == nil {
+				atRoot[path] = handlers[name]
+			}
+		}
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		handler := handlers[name]
 		if handler == nil {
-			http.NotFound(w, r)
+			if handler = atRoot[r.URL.EscapedPath()]; handler == nil {
+				handler = http.NotFoundHandler()
+			}
+			handler.ServeHTTP(w, r)
 			return
 		}
 		http.StripPrefix("/"+name, handler).ServeHTTP(w, r)
 	}), nil
 }
 
-// endpointOf returns which of the endpoints a path means; "" for none.
-func (i *identity) endpointOf(path string) string {
-	for _, endpoint := range endpointPaths {
-		if path == endpoint {
-			return endpoint
+// rootPaths are those of an endpoint at the root of its server; they do not change while it runs.
+func rootPaths(endpoint TokenEndpoint) []string {
+	var i *identity
+	switch e := endpoint.(type) {
+	case *Skill:
+		if e != nil {
+			i = e.identity
+		}
+	case *Authority:
+		if e != nil {
+			i = e.identity
 		}
 	}
-	own, err := url.Parse(i.agent().BaseURL())
-	if err != nil {
-		return ""
+	if i == nil || i.agent() == nil {
+		return nil
 	}
-	below, found := strings.CutPrefix(path, strings.TrimSuffix(own.EscapedPath(), "/"))
-	if !found {
-		return ""
-	}
-	for _, endpoint := range endpointPaths {
-		if below == endpoint {
-			return endpoint
+	_, paths := i.agent().Paths()
+	return paths
+}
+
+// endpointOf returns the path of an endpoint that a request is for: as it was sent, or below what
+// was stripped on the way; "" for none.
+func (i *identity) endpointOf(r *http.Request) string {
+	sent, _ := target(r)
+	for _, path := range []string{r.URL.EscapedPath(), sent} {
+		if i.agent().Serves(path) {
+			return path
 		}
 	}
 	return ""
@@ -86,11 +103,15 @@ func (i *identity) endpointOf(path string) string {
 
 // serve answers one request, or says that there is nothing.
 func (i *identity) serve(w http.ResponseWriter, r *http.Request) {
-	path := i.endpointOf(r.URL.EscapedPath())
+	path := i.endpointOf(r)
 	if path == "" {
 		http.NotFound(w, r)
 		return
 	}
+	i.serveAt(w, r, path)
+}
+
+func (i *identity) serveAt(w http.ResponseWriter, r *http.Request, path string) {
 	asked := &access.HTTPRequest{
 		Method: r.Method, Path: path, Authorization: r.Header["Authorization"],
 		ContentType: r.Header.Get("Content-Type"), IfNoneMatch: r.Header.Get("If-None-Match"),
@@ -100,8 +121,8 @@ func (i *identity) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost && strings.HasSuffix(path, "/token") {
 		received := body.answer(access.MaxForm)
 		if received.Unavailable {
-			e := refused(problem.New(problem.BodyUnavailable, "").WithLog("something read the token request's body before: "+
-				"put the endpoints before what reads bodies"), i.realm)
+			e := i.refused(problem.New(problem.BodyUnavailable, "").WithLog("something read the token request's body before: " +
+				"put the endpoints before what reads bodies"))
 			logRefusal(r, i.logger, e)
 			writeResponse(w, e.Response)
 			return
@@ -122,7 +143,7 @@ func (i *identity) respond(w http.ResponseWriter, r *http.Request, step need.Ste
 	}
 	served, ok := result.(*access.Served)
 	if p != nil || !ok {
-		e := refused(orInternal(p), i.realm)
+		e := i.refused(orInternal(p))
 		logRefusal(r, i.logger, e)
 		writeResponse(w, e.Response)
 		return

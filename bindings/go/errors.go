@@ -57,8 +57,13 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // refused is the error of a request that was judged.
 func refused(p *problem.Problem, realm string) *Error {
+	return challenged(p, problem.Challenge{Realm: realm})
+}
+
+// challenged is refused with all that an agent says of itself.
+func challenged(p *problem.Problem, c problem.Challenge) *Error {
 	e := misuse(p)
-	e.Response = p.Response(realm)
+	e.Response = p.Response(c)
 	return e
 }
 

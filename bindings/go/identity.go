@@ -164,6 +164,11 @@ func (i *identity) renew(options access.Options, listed []oauthclient.Config) er
 	return nil
 }
 
+// refused is the error of a request that was judged, or that nobody could judge.
+func (i *identity) refused(p *problem.Problem) *Error {
+	return challenged(p, problem.Challenge{Realm: i.realm, ResourceMetadata: i.agent().ResourceMetadata()})
+}
+
 // usable refuses an identity that was not made by its constructor, or was closed.
 func (i *identity) usable(maker string) *Error {
 	switch {

@@ -846,3 +846,102 @@ func jwks(t *testing.T, endpoints http.Handler) string {
 	endpoints.ServeHTTP(recorded, httptest.NewRequestWithContext(t.Context(), "GET", "/.well-known/jwks.json", nil))
 	return recorded.Body.String()
 }
+
+// at asks without a token; headers are name, value, name, value.
+func at(t *testing.T, method, url string, headers ...string) (int, string, http.Header) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Add(headers[i], headers[i+1])
+	}
+	return send(t, http.DefaultClient, request)
+}
+
+func TestDocumentsBehindTheirNames(t *testing.T) {
+	s := newSite(t)
+	alice := newTestSkill(t, tallystick.SkillOptions{BaseURL: s.URL + "/agents/alice"})
+	bob := newTestSkill(t, tallystick.SkillOptions{BaseURL: s.URL + "/bob"})
+	many, err := tallystick.Endpoints(map[string]tallystick.TokenEndpoint{"alice": alice, "bob": bob})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, handler := range map[string]http.Handler{"one": alice.Endpoints(), "many": many} {
+		s.serve(handler)
+		for _, path := range []string{"/.well-known/oauth-protected-resource", "/.well-known/oauth-authorization-server"} {
+			status, body, headers := at(t, "GET", s.URL+path+"/agents/alice")
+			if status != 200 || !strings.Contains(body, alice.BaseURL()) || headers.Get("Access-Control-Allow-Origin") != "*" ||
+				headers.Get("Etag") == "" || !strings.Contains(headers.Get("Cache-Control"), "max-age=") {
+				t.Error(name, status, body, headers)
+			}
+			if status, _, _ := at(t, "GET", s.URL+path+"/agents/carol"); status != 404 {
+				t.Error(name, path, status)
+			}
+			status, _, headers = at(t, "OPTIONS", s.URL+path+"/agents/alice", "Origin", "https://app.example",
+				"Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "mcp-protocol-version")
+			if status != 204 || headers.Get("Access-Control-Allow-Headers") != "*" {
+				t.Error(name, status, headers)
+			}
+		}
+	}
+	if status, body, _ := at(t, "GET", s.URL+"/.well-known/oauth-protected-resource/bob"); status != 200 ||
+		!strings.Contains(body, bob.BaseURL()) {
+		t.Error(status, body)
+	}
+}
+
+func TestAGuardBeforeEverything(t *testing.T) {
+	caller, _ := newAgent(t, tallystick.SkillOptions{})
+	s := newSite(t)
+	agent := newTestSkill(t, tallystick.SkillOptions{BaseURL: s.URL + "/agents/bob"})
+	open := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if auth, known := tallystick.AuthFrom(r.Context()); known {
+			io.WriteString(w, "known "+auth.AgentID)
+			return
+		}
+		io.WriteString(w, "anybody "+r.Method+" "+r.URL.Path)
+	})
+	s.serve(agent.ProtectWith(tallystick.Requirements{
+		Scopes: []string{"read"}, Exclude: []string{"/healthz", "/docs/*", "HEAD /*"},
+	})(open))
+	metadata := s.URL + "/.well-known/oauth-protected-resource/agents/bob"
+	for _, one := range []struct {
+		method, path string
+		status       int
+		body         string
+		headers      []string
+	}{
+		{"GET", "/healthz", 200, "anybody GET /healthz", nil}, {"GET", "/docs/a", 200, "anybody GET /docs/a", nil},
+		{"HEAD", "/x", 200, "", nil}, {"GET", "/x", 401, "", nil}, {"GET", "/docs/%2e%2e/x", 401, "", nil},
+		{"GET", "/docs//x", 401, "", nil}, {"GET", "/healthz/", 401, "", nil}, {"OPTIONS", "/x", 401, "", nil},
+		{"OPTIONS", "/x", 200, "anybody OPTIONS /x", []string{"Origin", "https://app.example", "Access-Control-Request-Method", "POST"}},
+		{"OPTIONS", "/x", 401, "", []string{"Origin", "https://app.example", "Access-Control-Request-Method", "POST", "Authorization", "Bearer x"}},
+		{"GET", "/agents/bob/.well-known/jwks.json", 200, "", nil}, {"POST", "/agents/bob/auth/token", 400, "", nil},
+		{"GET", "/.well-known/oauth-protected-resource/agents/bob", 200, "", nil},
+		{"OPTIONS", "/agents/bob/auth/token", 204, "", nil},
+	} {
+		status, body, headers := at(t, one.method, s.URL+one.path, one.headers...)
+		if status != one.status || one.body != "" && body != one.body {
+			t.Error(one, status, body)
+		}
+		if status == 401 && !strings.Contains(headers.Get("Www-Authenticate"), `resource_metadata="`+metadata+`"`) {
+			t.Error(one, headers)
+		}
+	}
+	made := token(t, caller, agent.BaseURL(), "read")
+	if status, body := askWith(t, s.URL+"/x", made); status != 200 || body != "known "+caller.AgentID() {
+		t.Error(status, body)
+	}
+	status, _, headers := exchange(t, "POST", s.URL+"/x", token(t, caller, agent.BaseURL(), "write"), "")
+	if status != 403 || !strings.Contains(headers.Get("Www-Authenticate"), `scope="read", resource_metadata="`+metadata+`"`) {
+		t.Error(status, headers)
+	}
+	s.serve(agent.ProtectWith(tallystick.Requirements{Exclude: []string{"/*"}})(open))
+	for _, path := range []string{"/x", "/healthz"} {
+		if status, body, _ := at(t, "GET", s.URL+path); status != 500 {
+			t.Error(status, body)
+		}
+	}
+}

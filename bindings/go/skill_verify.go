@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/core/access"
+	"github.com/tallystick/tallystick/core/exclude"
 	"github.com/tallystick/tallystick/core/limits"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/pipeline"
@@ -58,7 +59,7 @@ func (s *Skill) verify(
 	in.Now = secondsOf(time.Now())
 	result, p, cause := s.run(ctx, s.agent().Verify(in), body)
 	if p != nil {
-		e := refused(p, s.realm)
+		e := s.refused(p)
 		e.cause = cause
 		return nil, e
 	}
@@ -103,19 +104,37 @@ func (s *Skill) verifyHTTP(
 // logged. A wrong pattern makes the handler refuse everybody.
 //
 // It compares the path with what the request line had, whatever was stripped on the way to it.
-// Put it outside of what reads bodies.
+// Put it outside of what reads bodies. It answers requests for the skill's own endpoints itself,
+// and lets CORS preflights through, which come without a token.
 func (s *Skill) Protect(scopes ...string) func(http.Handler) http.Handler {
-	return s.protect(scopes, false)
+	return s.ProtectWith(Requirements{Scopes: scopes})
 }
 
 // ProtectBound is Protect for tokens that are bound to their request alone.
 func (s *Skill) ProtectBound(scopes ...string) func(http.Handler) http.Handler {
-	return s.protect(scopes, true)
+	return s.ProtectWith(Requirements{Scopes: scopes, Bind: true})
 }
 
-func (s *Skill) protect(scopes []string, boundOnly bool) func(http.Handler) http.Handler {
-	scopes = append([]string{}, scopes...) // the program may change its own
+// Requirements are what a guard wants of a request, and which requests it does not guard.
+type Requirements struct {
+	// Scopes are patterns of which each must be granted.
+	Scopes []string
+	// Bind takes only tokens that are bound to their request.
+	Bind bool
+	// Exclude are left out: a path ("/healthz"), all below one ("/docs/*"), or one of both behind a
+	// method ("GET /status", "OPTIONS /*"). Paths are compared as callers send them, and never
+	// decoded. For these requests [AuthFrom] knows nobody.
+	Exclude []string
+}
+
+// ProtectWith is Protect with all that a guard may want.
+func (s *Skill) ProtectWith(required Requirements) func(http.Handler) http.Handler {
+	scopes := append([]string{}, required.Scopes...) // the program may change its own
 	wrong := checkScopes(scopes)
+	excluded, err := exclude.NewList(required.Exclude)
+	if err != nil && wrong == nil {
+		wrong = invalidConfig("exclude: %s", err)
+	}
 	return func(next http.Handler) http.Handler {
 		wrong := wrong
 		if next == nil {
@@ -126,7 +145,18 @@ func (s *Skill) protect(scopes []string, boundOnly bool) func(http.Handler) http
 				s.refuse(w, r, refusedAtStart(wrong))
 				return
 			}
-			auth, held, err := s.verifyHTTP(w, r, scopes, boundOnly)
+			if s.usable(skillMaker) == nil {
+				if path := s.endpointOf(r); path != "" {
+					s.policy.refresh(s)
+					s.serveAt(w, r, path)
+					return
+				}
+				if excluded.Passes(lookedAt(r)) {
+					next.ServeHTTP(w, r)
+					return
+				}
+			}
+			auth, held, err := s.verifyHTTP(w, r, scopes, required.Bind)
 			defer held.Release()
 			if err != nil {
 				s.refuse(w, r, err)
@@ -136,6 +166,15 @@ func (s *Skill) protect(scopes []string, boundOnly bool) func(http.Handler) http
 			inner.Body = held.Body()
 			next.ServeHTTP(w, inner)
 		})
+	}
+}
+
+// lookedAt is what decides whether a request is left out.
+func lookedAt(r *http.Request) *exclude.Request {
+	path, _ := target(r)
+	return &exclude.Request{
+		Method: r.Method, Path: path, Origin: r.Header["Origin"],
+		RequestMethod: r.Header["Access-Control-Request-Method"], Authorization: r.Header["Authorization"],
 	}
 }
 

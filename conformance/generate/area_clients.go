@@ -26,6 +26,7 @@ func newSecrets(a *area) {
 	asks := func(secret string) []step {
 		return []step{openAuthority(object{"clients": []object{registered(object{"client_id": "alice", "secret_hash": "$hash"})}}).save("authority", "ok.engine"),
 			openPortal(object{"client_secret": secret}).save("alice", "ok.engine"), asksFor(object{"scopes": []string{"read"}}, nextFetch(portalURL+pathDiscovery, object{})),
+			answered(404, nil, "", nil, nextFetch(metadataURL(portalURL), object{})).save("ticket", "ticket"),
 			answered(404, nil, "", nil, nextFetch(tokenURL, object{})).varies("need.headers.authorization").save("form", "need.body").save("basic", "need.headers.authorization")}
 	}
 	posts := func(expect conformance.Expect) step {

@@ -24,6 +24,7 @@ func fetchedKeys() *area {
 	flights(a)
 	badDocuments(a)
 	badDiscovery(a)
+	serverMetadata(a)
 	keySets(a)
 	confusion(a)
 	return a
@@ -43,6 +44,30 @@ func locates(t token, moment object) []step {
 		fetches(t, moment, discoverURL, object{"method": "GET"}),
 		answered(200, nil, discoveryOf(aliceURL, nil), moment, nextFetch(keysURL, object{"method": "GET"})).save("ticket", "ticket"),
 	}
+}
+
+// metadataURL is where RFC 8414 section 3.1 has an issuer's document.
+func metadataURL(issuer string) string {
+	host, path, _ := strings.Cut(strings.TrimPrefix(issuer, "https://"), "/")
+	if path != "" {
+		path = "/" + path
+	}
+	return "https://" + host + pathServer + path
+}
+
+// undiscovered answers that an issuer has no document at either place.
+func undiscovered(issuer string, expect conformance.Expect) []step {
+	return []step{
+		answered(404, nil, "", nil, nextFetch(metadataURL(issuer), object{"method": "GET"})).save("ticket", "ticket"),
+		answered(404, nil, "", nil, expect),
+	}
+}
+
+// saving keeps the ticket of the last step.
+func saving(steps []step) []step {
+	last := &steps[len(steps)-1]
+	*last = last.save("ticket", "ticket")
+	return steps
 }
 
 // sequence is an engine with the steps of several lists.

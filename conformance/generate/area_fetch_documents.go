@@ -21,10 +21,10 @@ func documents(a *area) {
 		answered(200, nil, aliceKeys, nil, okIncludes(object{"issuer": aliceURL})))
 	a.accept("keys-inside-are-checked", "a stranger's document names an inner address: the host must not connect to it", keysOfOthers+": at a public address", openEmpty(nil), fetches(t, nil, discoverURL, object{}),
 		answered(200, nil, discoveryOf(aliceURL, object{"jwks_uri": "https://10.0.0.5/keys"}), nil, nextFetch("https://10.0.0.5/keys", object{"address": "public"})))
-	a.accept("fallback", "no discovery document: the keys at their usual place", keysOfOthers+": else {iss}/.well-known/jwks.json", openEmpty(nil), fetches(t, nil, discoverURL, object{}),
-		answered(404, nil, "", nil, nextFetch(keysURL, object{})).save("ticket", "ticket"), answered(200, nil, aliceKeys, nil, okIncludes(object{"issuer": aliceURL})))
-	a.reject("fallback-none", "fallback", "no keys there either", keysOfOthers, openEmpty(nil), fetches(t, nil, discoverURL, object{}),
-		answered(404, nil, "", nil, nextFetch(keysURL, object{})).save("ticket", "ticket"), answered(404, nil, "", nil, refusal("keys_unavailable")))
+	a.accept("fallback", "no discovery document: the keys at their usual place", keysOfOthers+": else {iss}/.well-known/jwks.json", sequence(openEmpty(nil), []step{fetches(t, nil, discoverURL, object{})},
+		saving(undiscovered(aliceURL, nextFetch(keysURL, object{}))), []step{answered(200, nil, aliceKeys, nil, okIncludes(object{"issuer": aliceURL}))})...)
+	a.reject("fallback-none", "fallback", "no keys there either", keysOfOthers, sequence(openEmpty(nil), []step{fetches(t, nil, discoverURL, object{})},
+		saving(undiscovered(aliceURL, nextFetch(keysURL, object{}))), []step{answered(404, nil, "", nil, refusal("keys_unavailable"))})...)
 	below := accessToken(object{"iss": "https://example.com/alice", "aoauth": remove})
 	a.accept("issuer-with-path", "an issuer below a path has its documents below it", "OpenID Connect Discovery section 4", openEmpty(nil), fetches(below, nil, "https://example.com/alice"+pathDiscovery, object{}))
 	configured := func(changes object) step {
@@ -43,9 +43,9 @@ func documents(a *area) {
 	ours := accessToken(object{"iss": portalURL, "aud": portalURL + "/agents/bob", "agent_path": "/agents", "aoauth": remove})
 	a.accept("authority", "the authority's keys", "AOAuth skill: Token validation uses Portal's JWKS", portal, fetches(ours, nil, portalURL+pathDiscovery, trusting),
 		answered(200, nil, discoveryOf(portalURL, nil), nil, nextFetch(portalURL+pathKeys, trusting)).save("ticket", "ticket"), answered(200, nil, aliceKeys, nil, okIncludes(object{"issuer_type": "portal", "name": "alice"})))
-	a.accept("authority-of-webagents", "a portal of webagents 0.3.9 has its keys at /api/auth/jwks alone", "webagents 0.3.9", portal, fetches(ours, nil, portalURL+pathDiscovery, object{}),
-		answered(404, nil, "", nil, nextFetch(portalURL+pathKeys, object{})).save("ticket", "ticket"), answered(404, nil, "", nil, nextFetch(portalURL+"/api/auth/jwks", object{})).save("ticket", "ticket"),
-		answered(200, nil, aliceKeys, nil, okIncludes(object{"issuer_type": "portal"})))
+	a.accept("authority-of-webagents", "a portal of webagents 0.3.9 has its keys at /api/auth/jwks alone", "webagents 0.3.9", sequence(portal, []step{fetches(ours, nil, portalURL+pathDiscovery, object{})},
+		saving(undiscovered(portalURL, nextFetch(portalURL+pathKeys, object{}))), []step{answered(404, nil, "", nil, nextFetch(portalURL+"/api/auth/jwks", object{})).save("ticket", "ticket"),
+			answered(200, nil, aliceKeys, nil, okIncludes(object{"issuer_type": "portal"}))})...)
 	a.accept("pinned", "the seed's TypeScript form fetches its one key set", "AOAuth skill SDK API: jwksUri", openEmpty(object{"jwks_uri": portalURL + "/keys", "audience": []string{bobURL}}),
 		fetches(accessToken(object{"iss": portalURL, "aoauth": remove}), nil, portalURL+"/keys", object{"redirects": 3}))
 	a.accept("stats", "the cache holds one issuer of at most 1,000", keysOfOthers, append(known(nil), call("engine.stats", object{"engine": "$engine"}, "", okIncludes(object{"access": object{"issuers": object{"cached": 1, "capacity": 1000}}})))...)
@@ -114,6 +114,56 @@ func badDiscovery(a *area) {
 	a.reject("development-other-port", "development-keys", "but not on another port: that is another service of this machine", keysOfOthers, development, asks, answered(200, nil, of("http://localhost:6379/keys"), nil, refusal("keys_unavailable")))
 }
 
+// serverMetadata: an issuer whose one document is that of RFC 8414.
+func serverMetadata(a *area) {
+	source := "RFC 8414 sections 3.1 and 3.3"
+	t := day(nil)
+	asks := func(t token, issuer string, moment object) []step {
+		return []step{fetches(t, nil, issuer+pathDiscovery, object{"timeout": 5}),
+			answered(404, nil, "", moment, nextFetch(metadataURL(issuer), object{})).save("ticket", "ticket")}
+	}
+	first := asks(t, aliceURL, nil)
+	finds := func(name, says string, open step, asked []step, answer step) {
+		a.accept("metadata-"+name, says, source, sequence(open, asked, []step{answer})...)
+	}
+	finds("alone", "no OpenID document: that of RFC 8414 is enough; fetched with the same care", openEmpty(nil),
+		[]step{first[0], answered(404, nil, "", nil, nextFetch(metadataURL(aliceURL), object{"method": "GET", "address": "public", "redirects": 0,
+			"max_bytes": 262144, "timeout": 5, "headers": object{"accept": "application/json"}})).save("ticket", "ticket")},
+		answered(200, nil, discoveryOf(aliceURL, object{"jwks_uri": "https://alice.example/k"}), nil, nextFetch("https://alice.example/k", object{})))
+	partner := "https://example.com/tenants/alice"
+	below := accessToken(object{"iss": partner, "aoauth": remove})
+	finds("path", "an issuer's path stands behind the document's name", openEmpty(nil), asks(below, partner, nil),
+		answered(200, nil, discoveryOf(partner, nil), nil, nextFetch(partner+pathKeys, object{})))
+	slash := accessToken(object{"iss": "https://example.com/", "aoauth": object{"agent_url": "https://example.com/alice"}})
+	finds("slash", "a slash at the issuer's end is not of the document's URL, and is of the issuer",
+		openEmpty(object{"trusted_issuers": []object{{"issuer": "https://example.com/"}}}),
+		[]step{fetches(slash, nil, "https://example.com"+pathDiscovery, object{}),
+			answered(404, nil, "", nil, nextFetch(metadataURL("https://example.com"), object{"address": "any", "redirects": 3})).save("ticket", "ticket")},
+		answered(200, nil, discoveryOf("https://example.com", object{"issuer": "https://example.com/"}), nil, nextFetch("https://example.com"+pathKeys, object{})))
+	finds("time", "both places together have the time of one fetch", openEmpty(nil),
+		[]step{first[0], answered(404, nil, "", at(now+4), nextFetch(metadataURL(aliceURL), object{"timeout": 2})).save("ticket", "ticket")},
+		answered(200, nil, discoveryOf(aliceURL, nil), at(now+5), nextFetch(keysURL, object{"timeout": 5})))
+	page := object{"content-type": "text/html"}
+	finds("page", "a page for every path at the root of a server is no document", openEmpty(nil), first,
+		answered(200, page, "<html></html>", nil, nextFetch(keysURL, object{})))
+	finds("redirect", "nor is a redirect", openEmpty(nil), first, answered(302, nil, "", nil, nextFetch(keysURL, object{})))
+	no := func(name, says string, answer step) {
+		a.reject("metadata-"+name, "metadata-alone", says, source, sequence(openEmpty(nil), first, []step{answer})...)
+	}
+	judged := func(name, says, content string) {
+		no(name, says, answered(200, nil, content, nil, refusal("keys_unavailable")))
+	}
+	judged("other-issuer", "the document of another issuer", discoveryOf(aliceURL, object{"issuer": "https://evil.example"}))
+	judged("issuer-slash", "the issuer with a slash at its end", discoveryOf(aliceURL, object{"issuer": aliceURL + "/"}))
+	judged("no-keys", "no jwks_uri", discoveryOf(aliceURL, object{"jwks_uri": remove}))
+	judged("keys-http", "keys by plain http", discoveryOf(aliceURL, object{"jwks_uri": "http://alice.example/keys"}))
+	judged("broken", "no JSON", "{")
+	no("500", "a server that fails has said nothing of its documents", answered(500, nil, "", nil, refusal("keys_unavailable")))
+	no("down", "nor has one that does not answer", resume(object{"failed": "timed out"}, "", refusal("keys_unavailable")))
+	a.reject("metadata-no-time", "metadata-time", "the first place took all the time; whoever comes later begins there again", source, openEmpty(nil), first[0],
+		answered(404, nil, "", at(now+6), refusal("keys_unavailable")), fetches(t, at(now+17), discoverURL, object{"timeout": 5}))
+}
+
 // keySets: what is in a set beside good keys does no harm, and is not used.
 func keySets(a *area) {
 	source := keysOfOthers + ": other keys in the set are skipped, not fatal"
@@ -157,7 +207,8 @@ func confusion(a *area) {
 		return signHeader(key, object{"kid": "k1"}, accessClaims().with(object{"iss": iss, "aoauth": remove}))
 	}
 	learn := func(key keyPair, iss string) []step {
-		return []step{fetches(by(key, iss), nil, iss+pathDiscovery, object{}), answered(404, nil, "", nil, nextFetch(iss+pathKeys, object{})).save("ticket", "ticket"),
+		return []step{fetches(by(key, iss), nil, iss+pathDiscovery, object{}), answered(404, nil, "", nil, nextFetch(metadataURL(iss), object{})).save("ticket", "ticket"),
+			answered(404, nil, "", nil, nextFetch(iss+pathKeys, object{})).save("ticket", "ticket"),
 			answered(200, nil, jwks(publishedJWK(key).with(object{"kid": "k1"})), nil, okIncludes(object{"issuer": iss}))}
 	}
 	both := sequence(openEmpty(nil), learn(alice, aliceURL), learn(mallory, carol))
@@ -169,6 +220,7 @@ func confusion(a *area) {
 	confused("same-kid-confused", "carol's key under alice's name", mallory, alice, aliceURL)
 	confused("same-kid-confused-back", "and the other way round", alice, mallory, carol)
 	a.reject("issuer-above", "same-kid", "an issuer's keys do not speak for what lies below it: that is another issuer", source, append(append([]step{}, both...), fetches(by(alice, aliceURL+"/bot"), nil, aliceURL+"/bot"+pathDiscovery, object{}),
+		answered(404, nil, "", nil, nextFetch(metadataURL(aliceURL+"/bot"), object{})).save("ticket", "ticket"),
 		answered(404, nil, "", nil, nextFetch(aliceURL+"/bot"+pathKeys, object{})).save("ticket", "ticket"), answered(404, nil, "", nil, refusal("keys_unavailable")))...)
 }
 

@@ -54,7 +54,11 @@ func asksPortal(a *area) {
 		"token": "abc.def.ghi", "authorization": "Bearer abc.def.ghi", "audience": portalURL + "/agents/bob", "scope": "read", "issued_at": now + 1, "expires_at": now + 301, "key_id": "", "reused": false}))
 	a.accept("token", "discovery, then the POST for a token", source, sequence(openPortal(nil), finds(nil, post), []step{granted})...)
 	a.accept("endpoint-known", "the second token asks for no discovery", source, sequence(openPortal(nil), finds(nil, object{}), []step{granted, asksFor(nil, nextFetch(tokenURL, object{"method": "POST", "flight": 3}))})...)
-	a.accept("endpoint-without-discovery", "no discovery document: {authority}/auth/token", source, openPortal(nil), asksFor(nil, nextFetch(portalURL+pathDiscovery, object{})), answered(404, nil, "", nil, nextFetch(tokenURL, object{"method": "POST"})))
+	a.accept("endpoint-without-discovery", "no discovery document: {authority}/auth/token", source, sequence(openPortal(nil),
+		[]step{asksFor(nil, nextFetch(portalURL+pathDiscovery, object{}))}, undiscovered(portalURL, nextFetch(tokenURL, object{"method": "POST"})))...)
+	a.accept("endpoint-metadata", "the document of RFC 8414 alone names the endpoint", source+"; RFC 8414 section 3.1", openPortal(nil),
+		asksFor(nil, nextFetch(portalURL+pathDiscovery, object{})), answered(404, nil, "", nil, nextFetch(metadataURL(portalURL), object{})).save("ticket", "ticket"),
+		answered(200, nil, discoveryOf(portalURL, object{"token_endpoint": "https://login.example/token"}), nil, nextFetch("https://login.example/token", object{"method": "POST"})))
 	a.accept("endpoint-elsewhere", "where the document says", source, openPortal(nil), asksFor(nil, nextFetch(portalURL+pathDiscovery, object{})),
 		answered(200, nil, discoveryOf(portalURL, object{"token_endpoint": portalURL + "/api/auth/token"}), nil, nextFetch(portalURL+"/api/auth/token", object{"method": "POST"})))
 	form := func(name, says string, changes object, body string) {

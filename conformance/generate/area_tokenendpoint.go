@@ -17,6 +17,7 @@ func tokenEndpoint() *area {
 	basicHeaders(a)
 	assertions(a)
 	tokenTargets(a)
+	targetNames(a)
 	tokenScopes(a)
 	agentsOwnEndpoint(a)
 	tokenBindings(a)
@@ -45,7 +46,9 @@ func tokenFor(form string, changes object, expect conformance.Expect) step {
 	return serve("/auth/token", object{"method": "POST", "content_type": formType, "now": now + 1}.and(changes), form, expect)
 }
 
-var secretAnswer = object{"content-type": "application/json", "cache-control": "no-store"}
+var secretAnswer = object{
+	"content-type": "application/json", "cache-control": "no-store", "access-control-allow-origin": "*",
+}
 
 // gives expects a token answer and saves the token.
 func gives(form string, changes, members object) step {
@@ -96,7 +99,7 @@ func tokenForms(a *area) {
 		a.reject("form-"+name, "granted", says, source, openAuthority(nil), declines(form, changes, 400, "invalid_request"))
 	}
 	good := carolsForm("scope=read", "target=@bob")
-	a.reject("get", "granted", "GET: the secret would stand in logs", source, openAuthority(nil), tokenFor("", object{"method": "GET"}, saying(405, object{"allow": "POST"}, object{"error": "invalid_request"})))
+	a.reject("get", "granted", "GET: the secret would stand in logs", source, openAuthority(nil), tokenFor("", object{"method": "GET"}, saying(405, object{"allow": "POST, OPTIONS"}, object{"error": "invalid_request"})))
 	bad("scope-twice", "a parameter twice", good+"&scope=write", nil)
 	bad("client-twice", "client_id twice", good+"&client_id=carol&client_id=alice", nil)
 	bad("target-twice", "target twice", good+"&target=@carol", nil)
@@ -121,7 +124,7 @@ func tokenForms(a *area) {
 	other("code", "authorization_code")
 	other("case", "Client_Credentials")
 	a.accept("form-type-parameter", "a content type with a parameter", "RFC 9110 section 8.3.1", openAuthority(nil), granted(good, object{"content_type": "Application/X-WWW-Form-Urlencoded; charset=UTF-8"}))
-	a.accept("form-unknown", "unknown parameters are ignored", "RFC 6749 section 3.2", openAuthority(nil), granted(good+"&audience=x&resource=y", nil))
+	a.accept("form-unknown", "unknown parameters are ignored", "RFC 6749 section 3.2", openAuthority(nil), granted(good+"&actor=x&requested_token_type=y", nil))
 	a.accept("form-encoded", "+ and %20 are spaces", "RFC 6749 appendix B", openSigningAuthority(nil), gives(carolsForm("scope=read%20tools:a+tools:b", "target=%40bob"), nil, object{"scope": "read tools:a tools:b"}))
 	a.reject("form-too-large", "granted", "a body over 64 KiB that the host did not read", "abi.md access.serve", openAuthority(nil), declines("", object{"body_too_large": true}, 413, "invalid_request"))
 	a.reject("form-malformed", "granted", "a body whose transfer is broken", "abi.md access.serve", openAuthority(nil), declines("", object{"body_malformed": true}, 400, "invalid_request"))
@@ -212,6 +215,32 @@ func tokenScopes(a *area) {
 }
 
 // agentsOwnEndpoint: an agent that signs itself gives tokens for itself alone.
+// targetNames: clients of RFC 8707 and of RFC 8693 know other names of the parameter.
+func targetNames(a *area) {
+	source := "RFC 8707 section 2; RFC 8693 section 2.1"
+	bob := portalURL + "/agents/bob"
+	gets := func(name, says string, parameters ...string) {
+		a.accept("target-named-"+name, says, source, sequence(openSigningAuthority(nil),
+			[]step{gives(carolsForm(parameters...), nil, nil)}, bearer(bob, object{"authenticated": true}))...)
+	}
+	gets("resource", "resource alone", "resource="+bob)
+	gets("audience", "audience alone", "audience=%40bob")
+	gets("alike", "all three, in spellings of one agent", "target=@bob", "resource=https://Portal.example:443/agents/bob/", "audience="+bob)
+	gets("empty", "an empty one is left out", "target=@bob", "resource=", "audience=")
+	no := func(name, says, oauth string, parameters ...string) {
+		a.reject("target-named-"+name, "target-named-alike", says, source, openAuthority(nil), declines(carolsForm(parameters...), nil, 400, oauth))
+	}
+	no("resource-differs", "resource names another agent than target", "invalid_target", "target=@bob", "resource="+portalURL+"/agents/carol")
+	no("audience-differs", "audience does", "invalid_target", "target=@bob", "audience=@carol")
+	no("two-differ", "resource and audience do", "invalid_target", "resource="+bob, "audience="+portalURL)
+	no("resource-broken", "resource is no agent's URL", "invalid_target", "target=@bob", "resource="+bob+"%23x")
+	no("audience-broken", "audience is none", "invalid_target", "audience=a+b", "target=@bob")
+	no("resource-twice", "resource twice: one token is for one agent", "invalid_request", "resource="+bob, "resource="+portalURL)
+	bounded := object{"clients": []object{registered(object{"targets": []string{"@bob"}})}}
+	a.reject("target-named-not-allowed", "target-named-resource", "a resource that the client may not reach", source,
+		openAuthority(bounded), declines(carolsForm("resource=@dora"), nil, 400, "invalid_target"))
+}
+
 func agentsOwnEndpoint(a *area) {
 	source := "issue: An agent's own token endpoint issues only for itself as audience, with the client as sub"
 	own := func(changes object) step {
@@ -226,6 +255,8 @@ func agentsOwnEndpoint(a *area) {
 	no := func(name, twin, says, form, oauth string, changes object) {
 		a.reject("own-"+name, twin, says, source, own(changes), declines(form, nil, 400, oauth))
 	}
+	a.accept("own-resource", "its own URL as the resource", source, own(private), gives(carolsForm("resource="+aliceURL), nil, nil))
+	no("other-resource", "own-resource", "another resource", carolsForm("resource="+bobURL), "invalid_target", nil)
 	no("other-target", "own-target", "another agent", carolsForm("target="+bobURL), "invalid_target", nil)
 	no("below-target", "own-target", "what lies below it", carolsForm("target="+aliceURL+"/x"), "invalid_target", nil)
 	no("scope", "own", "a scope that the agent does not accept", carolsForm("scope=admin"), "invalid_scope", nil)

@@ -98,7 +98,7 @@ func accessVerify(c *Core, text, _, to []byte) []byte {
 		return refuse(p)
 	}
 	if unread != nil {
-		return refuseWithResponse(unread, e.Realm)
+		return refuseWithResponse(unread, e)
 	}
 	if p := checkVerifyRequest(&r); p != nil {
 		return refuse(p)
@@ -115,7 +115,7 @@ func accessVerify(c *Core, text, _, to []byte) []byte {
 
 func finishAccessVerify(e *engine.Engine, end need.Step, to []byte) []byte {
 	if end.Problem != nil {
-		return refuseWithResponse(end.Problem, e.Realm)
+		return refuseWithResponse(end.Problem, e)
 	}
 	return appendOK(to, end.Result.(*access.Accepted).JSON)
 }

@@ -50,6 +50,8 @@ func (c *Core) openAccess(config *AccessConfig, result *EngineOpenResult) (*engi
 	result.Mode, result.Issuer, result.AgentID = string(a.Mode()), a.Issuer(), a.ID()
 	result.BaseURL, result.Name = a.BaseURL(), a.Name()
 	result.MaxForm, result.Inactive = access.MaxForm, o.config.Inactive
+	result.Paths, result.RootPaths = a.Paths()
+	result.ResourceMetadata = a.ResourceMetadata()
 	e := engine.New(nil, nil, orDefault(config.Realm, limits.DefaultRealm))
 	e.SetAccess(a)
 	return e, nil

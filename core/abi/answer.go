@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
@@ -48,8 +49,8 @@ func refuse(p *problem.Problem) []byte {
 	return marshal(errorAnswer{errorBody{Code: p.Code, Message: p.Message, Log: p.Log}})
 }
 
-func refuseWithResponse(p *problem.Problem, realm string) []byte {
-	return marshal(errorAnswer{errorBody{p.Code, p.Message, p.Log, p.Response(realm)}})
+func refuseWithResponse(p *problem.Problem, e *engine.Engine) []byte {
+	return marshal(errorAnswer{errorBody{p.Code, p.Message, p.Log, p.Response(e.Challenge())}})
 }
 
 func appendNeed(b []byte, n *need.Need, ticket uint64) []byte {

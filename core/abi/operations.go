@@ -52,6 +52,7 @@ func init() {
 		simple("document.open", "Decrypts what document.seal made, the call's body.", documentOpen),
 		simple("request.endpoint", "The URL of the agent endpoint below an agent's base URL.", requestEndpoint),
 		simple("request.outcome", "What a client returns for an agent's answer, the call's body.", requestOutcome),
+		simple("guard.passes", "Whether a guard lets a request through without a look at its token.", guardPasses),
 		hot[RequestSignRequest, RequestSignResult]("request.sign", "Signs a request, whose body is the call's.", requestSign),
 		hot[RequestVerifyRequest, RequestVerifyResult]("request.verify", "Verifies a signed request, whose body is the call's.", requestVerify),
 		hot[ClaimRefuseRequest, Empty]("claim.refuse", "Words the refusal of a claim that ended a verification.", claimRefuse),

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/engine"
+	"github.com/tallystick/tallystick/core/exclude"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
@@ -116,7 +117,7 @@ func (v *verification) answer(c *Core, text, body, to []byte) (answer []byte, en
 		return refuse(p), true
 	}
 	if unread != nil {
-		return refuseWithResponse(unread, e.Realm), true
+		return refuseWithResponse(unread, e), true
 	}
 	told := need.ReceivedBody{
 		Bytes: body, SHA256: r.BodySHA256, TooLarge: r.BodyTooLarge,
@@ -157,7 +158,7 @@ func claimRefuse(c *Core, text, _, _ []byte) []byte {
 		return refuse(problem.New(problem.InvalidArgument, "claim.refuse: the engine was opened without a verifier"))
 	}
 	answer := need.Answer{Claim: r.Claim, Failed: r.Failed}
-	return refuseWithResponse(pipeline.NotClaimed(r.Issuer, r.JTI, answer).Problem, e.Realm)
+	return refuseWithResponse(pipeline.NotClaimed(r.Issuer, r.JTI, answer).Problem, e)
 }
 
 // oneBody is what is wrong with two tales of one body.
@@ -182,7 +183,7 @@ func bodyDigest(operation, given string, body []byte) (string, *problem.Problem)
 
 func finishVerify(e *engine.Engine, step need.Step, b []byte) []byte {
 	if step.Problem != nil {
-		return refuseWithResponse(step.Problem, e.Realm)
+		return refuseWithResponse(step.Problem, e)
 	}
 	a := step.Result.(*request.Accepted)
 	b = slices.Grow(b, len(a.Claims)+128)
@@ -237,4 +238,14 @@ func answerOf(r *EngineResumeRequest, body []byte) (need.Answer, *problem.Proble
 		answer.Keys = set
 	}
 	return answer, nil
+}
+
+func guardPasses(_ *Core, r *GuardPassesRequest, _ []byte) (GuardPassesResult, *problem.Problem) {
+	list, err := exclude.NewList(r.Exclude)
+	if err != nil {
+		return GuardPassesResult{}, badConfig("exclude: %s", err)
+	}
+	return GuardPassesResult{list.Passes(&exclude.Request{
+		Method: r.Method, Path: r.Path, Origin: r.Origin, RequestMethod: r.RequestMethod, Authorization: r.Authorization,
+	})}, nil
 }

@@ -240,7 +240,7 @@ type AccessServeRequest struct {
 	Now float64 `json:"now"`
 	// the HTTP method
 	Method string `json:"method"`
-	// below the agent's own URL
+	// one of paths or root_paths of engine.open, as it stands in the request; others are not handled
 	Path string `json:"path"`
 	// the value of each Authorization header
 	Authorization []string `json:"authorization,omitempty"`

@@ -114,6 +114,12 @@ type EngineOpenResult struct {
 	Name string `json:"name,omitempty"`
 	// bytes of a request to the token endpoint
 	MaxForm int `json:"max_form,omitempty"`
+	// the paths that access.serve answers below the agent's own URL
+	Paths []string `json:"paths,omitempty"`
+	// those that it answers at the root of the agent's server, where its URL has a path
+	RootPaths []string `json:"root_paths,omitempty"`
+	// URL of its document of RFC 9728, for challenges; not of an authority
+	ResourceMetadata string `json:"resource_metadata,omitempty"`
 	// keys of the configuration that have no effect, and why
 	Inactive []string `json:"inactive,omitempty"`
 }

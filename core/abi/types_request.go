@@ -119,3 +119,26 @@ type ClaimRefuseRequest struct {
 	// why the store did not answer, for the log
 	Failed string `json:"failed,omitempty"`
 }
+
+// GuardPassesRequest is for guard.passes.
+type GuardPassesRequest struct {
+	// what the guard leaves out: a path, a path that ends in "/*", or one of both behind a method;
+	// at most 1,000
+	Exclude []string `json:"exclude,omitempty"`
+	// the HTTP method
+	Method string `json:"method"`
+	// as the caller sent it, without the query
+	Path string `json:"path"`
+	// the value of each Origin header
+	Origin []string `json:"origin,omitempty"`
+	// the value of each Access-Control-Request-Method header
+	RequestMethod []string `json:"request_method,omitempty"`
+	// the value of each Authorization header
+	Authorization []string `json:"authorization,omitempty"`
+}
+
+// GuardPassesResult answers guard.passes.
+type GuardPassesResult struct {
+	// the request goes on without a look at its token, and nobody is known to have sent it
+	Passes bool `json:"passes"`
+}

@@ -89,6 +89,7 @@ type Agent struct {
 	external bool
 	places   []pipeline.Place // where it is reached: BaseURL, and audiences that are URLs
 	audience map[string]struct{}
+	routes   routes
 
 	ring    atomic.Pointer[keyring.Ring]
 	static  atomic.Pointer[authorizedkeys.Set] // keys of issuers given by configuration
@@ -120,7 +121,8 @@ func New(
 	}
 	a := &Agent{
 		config: c, allowed: scope.Compile(c.AllowedScopes), name: name, external: true, places: places, audience: map[string]struct{}{},
-		keys: keyset.New(c.CacheTTL, maxIssuers), guard: pipeline.NewReplayGuard(c.Once),
+		routes: newRoutes(&c),
+		keys:   keyset.New(c.CacheTTL, maxIssuers), guard: pipeline.NewReplayGuard(c.Once),
 		verified: newGenerations[*remembered](maxVerified, maxVerifiedBytes),
 		kept:     newGenerations[*keptToken](maxKept, maxKeptBytes),
 		flights:  newFlights(),

@@ -8,7 +8,6 @@ import (
 
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/problem"
-	"github.com/tallystick/tallystick/core/strictjson"
 )
 
 const (
@@ -17,15 +16,6 @@ const (
 	PublishSeconds = 300
 	// MaxForm bounds the body of a token request, in bytes.
 	MaxForm = 64 << 10
-)
-
-const (
-	discoveryPath = "/.well-known/openid-configuration"
-	jwksPath      = "/.well-known/jwks.json"
-	tokenPath     = "/auth/token"
-	// Where webagents 0.3.9 looks for these at a portal.
-	portalJWKSPath  = "/api/auth/jwks"
-	portalTokenPath = "/api/auth/token"
 )
 
 // HTTPRequest is one request below the agent's URL.
@@ -52,48 +42,81 @@ type Served struct {
 	UsedUntil int64
 }
 
-// Serve answers the documents and the token endpoint (protocol.md section 7). It
-// ends in a *Served.
+// preflightSeconds is how long a browser may keep the answer to a preflight; none keeps it for longer
+// than two hours.
+const preflightSeconds = 7200
+
+const (
+	documentMethods = "GET, HEAD"
+	tokenMethods    = "POST"
+)
+
+// Serve answers the documents and the token endpoint (protocol.md sections 7 and 12). It ends in a
+// *Served.
 func (a *Agent) Serve(r *HTTPRequest) need.Step {
-	endpoint := a.endpoint(r.Path)
-	switch {
-	case endpoint == "":
+	endpoint, there := a.routes.endpoints[r.Path]
+	if !there {
 		return need.Done(&Served{})
+	}
+	return followed(a.serve(endpoint, r), readable)
+}
+
+// readable lets scripts of every origin read an answer (Fetch standard, CORS protocol). Who asks is
+// told apart by what the request says and never by cookies, so a browser gives nothing away.
+func readable(end need.Step) need.Step {
+	if served, ok := end.Result.(*Served); ok {
+		served.Response.Headers["access-control-allow-origin"] = "*"
+	}
+	return end
+}
+
+func (a *Agent) serve(endpoint string, r *HTTPRequest) need.Step {
+	methods, headers := documentMethods, "*"
+	if endpoint == tokenPath {
+		methods, headers = tokenMethods, "authorization, *"
+	}
+	switch {
+	case r.Method == "OPTIONS":
+		return need.Done(preflight(methods, headers))
 	case endpoint == tokenPath:
 		if r.Method != "POST" { //guard:serve-post-only never
-			return need.Done(methodNotAllowed("POST"))
+			return need.Done(methodNotAllowed(methods))
 		}
 		return a.token(r)
 	case r.Method != "GET" && r.Method != "HEAD": //guard:serve-get-only never
-		return need.Done(methodNotAllowed("GET, HEAD"))
-	case endpoint == jwksPath:
-		return need.Done(document(r, a.jwks(r.Now), "application/jwk-set+json"))
+		return need.Done(methodNotAllowed(methods))
 	}
-	return need.Done(document(r, a.discovery(), "application/json"))
+	return need.Done(a.document(endpoint, r))
 }
 
-// endpoint returns which of the three a path means, "" for none.
-func (a *Agent) endpoint(path string) string {
-	switch path {
-	case discoveryPath, jwksPath, tokenPath:
-		return path
+func (a *Agent) document(endpoint string, r *HTTPRequest) *Served {
+	switch endpoint {
+	case jwksPath:
+		return document(r, a.jwks(r.Now), "application/jwk-set+json")
+	case serverPath:
+		return document(r, a.server(), "application/json")
+	case resourcePath:
+		return document(r, a.protectedResource(), "application/json")
 	}
-	if a.config.Mode == Authority {
-		switch path {
-		case portalJWKSPath:
-			return jwksPath
-		case portalTokenPath:
-			return tokenPath
-		}
-	}
-	return ""
+	return document(r, a.discovery(), "application/json")
 }
 
-func methodNotAllowed(allowed string) *Served {
+// preflight answers OPTIONS, a CORS preflight among them (Fetch standard, CORS-preflight fetch). A
+// star stands for every header but Authorization.
+func preflight(methods, headers string) *Served {
+	return &Served{Response: &problem.Response{Status: 204, Headers: map[string]string{
+		"allow": methods + ", OPTIONS", "access-control-allow-methods": methods,
+		"access-control-allow-headers": headers, "access-control-max-age": strconv.Itoa(preflightSeconds),
+	}}}
+}
+
+func methodNotAllowed(methods string) *Served {
 	return &Served{Response: &problem.Response{
-		Status:  405,
-		Headers: map[string]string{"allow": allowed, "content-type": "application/json", "cache-control": "no-store"},
-		Body:    `{"error":"invalid_request","error_description":"this endpoint takes ` + allowed + `"}`,
+		Status: 405,
+		Headers: map[string]string{
+			"allow": methods + ", OPTIONS", "content-type": "application/json", "cache-control": "no-store",
+		},
+		Body: `{"error":"invalid_request","error_description":"this endpoint takes ` + methods + `"}`,
 	}}
 }
 
@@ -126,33 +149,4 @@ func matchesETag(header, etag string) bool {
 		}
 	}
 	return false
-}
-
-// jwks is the key set of this agent: empty where an authority signs.
-func (a *Agent) jwks(now float64) string {
-	if r := a.ring.Load(); r != nil {
-		return r.JWKS(now)
-	}
-	return `{"keys":[]}`
-}
-
-// discovery is the metadata of RFC 8414 section 2 at the path of OpenID Connect.
-// An agent of a portal points to the portal: it signs nothing and gives no tokens.
-func (a *Agent) discovery() string {
-	base := strings.TrimSuffix(a.Issuer(), "/")
-	b := []byte(`{"issuer":`)
-	b = strictjson.AppendString(b, a.Issuer())
-	b = appendText(b, "token_endpoint", base+tokenPath)
-	b = appendText(b, "jwks_uri", base+jwksPath)
-	b = appendTexts(b, "grant_types_supported", []string{"client_credentials"})
-	b = appendTexts(b, "response_types_supported", nil)
-	b = appendTexts(b, "subject_types_supported", []string{"public"})
-	b = appendTexts(b, "id_token_signing_alg_values_supported", []string{"RS256"})
-	b = appendTexts(b, "token_endpoint_auth_methods_supported", []string{"client_secret_basic", "client_secret_post", "private_key_jwt"})
-	b = appendTexts(b, "token_endpoint_auth_signing_alg_values_supported", []string{"RS256"})
-	if !a.config.AnyScope {
-		b = appendTexts(b, "scopes_supported", a.config.AllowedScopes)
-	}
-	b = appendTexts(b, "claims_supported", []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope", "client_id", "token_type", "aoauth"})
-	return string(append(b, '}'))
 }

@@ -94,7 +94,7 @@ func (a *Agent) unreadable(r *HTTPRequest) *oauthclient.Error {
 // Overloaded is the token endpoint's answer where an operation finds no place to
 // wait for the host.
 func (a *Agent) Overloaded(p *problem.Problem) need.Step {
-	return a.refuseToken(oauthclient.Overloaded(p.Log))
+	return readable(a.refuseToken(oauthclient.Overloaded(p.Log)))
 }
 
 func (a *Agent) refuseToken(e *oauthclient.Error) need.Step {
@@ -164,10 +164,10 @@ func (t *tokenRequest) name(o *order) {
 // everybody that the client may talk to.
 func (t *tokenRequest) target() (string, *oauthclient.Error) {
 	wrong := func(code, description string) (string, *oauthclient.Error) {
-		return "", t.wrong(code, description, "target")
+		return "", t.wrong(code, description, t.targetName())
 	}
-	reference, self := t.form["target"], t.a.config.Mode != Authority
-	if reference == "" {
+	self := t.a.config.Mode != Authority
+	if t.targetName() == "" {
 		if self {
 			return t.a.config.BaseURL, nil
 		}
@@ -177,9 +177,19 @@ func (t *tokenRequest) target() (string, *oauthclient.Error) {
 	if !self {
 		authority = t.a.config.BaseURL
 	}
-	url, err := agent.Resolve(reference, authority)
-	if err != nil {
-		return wrong(invalidTarget, "target is no agent's URL or name")
+	url := ""
+	for _, name := range targetNames {
+		if t.form[name] == "" {
+			continue
+		}
+		named, err := agent.Resolve(t.form[name], authority)
+		if err != nil {
+			return "", t.wrong(invalidTarget, name+" is no agent's URL or name", name)
+		}
+		if url != "" && named != url { //guard:endpoint-target-names never
+			return "", t.wrong(invalidTarget, "target, resource and audience name different agents", name)
+		}
+		url = named
 	}
 	if self {
 		if url != t.a.config.BaseURL { //guard:endpoint-self-audience never
@@ -191,6 +201,20 @@ func (t *tokenRequest) target() (string, *oauthclient.Error) {
 		return wrong(invalidTarget, "this client may not have a token for this target")
 	}
 	return url, nil
+}
+
+// targetNames are the names of the parameter that says whom a token is for: the seed's, and those of
+// RFC 8707 section 2 and RFC 8693 section 2.1.
+var targetNames = [...]string{"target", "resource", "audience"}
+
+// targetName is the first that the request has, "" for none.
+func (t *tokenRequest) targetName() string {
+	for _, name := range targetNames {
+		if t.form[name] != "" {
+			return name
+		}
+	}
+	return ""
 }
 
 func (t *tokenRequest) mayReach(url string) bool {
@@ -241,13 +265,18 @@ func (t *tokenRequest) scopes() ([]string, *oauthclient.Error) {
 
 // may reports whether a client may have a scope for the asking.
 func (t *tokenRequest) may(s string) bool {
-	if strings.HasPrefix(s, trust.LabelPrefix) || strings.HasPrefix(s, scope.NamespacePrefix) { //guard:endpoint-assigned-only never
+	if assignedOnly(s) { //guard:endpoint-assigned-only never
 		return false
 	}
 	if !scope.Compile(t.who.Scopes).Match(s) {
 		return false
 	}
 	return t.a.config.AnyScope || t.a.allowed.Match(s) //guard:endpoint-allowed-scopes always
+}
+
+// assignedOnly reports whether an authority alone gives a scope.
+func assignedOnly(s string) bool {
+	return strings.HasPrefix(s, trust.LabelPrefix) || strings.HasPrefix(s, scope.NamespacePrefix)
 }
 
 // usual is what a client gets that asks for nothing: all that it may have, as far

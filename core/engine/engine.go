@@ -66,6 +66,15 @@ func New(verifier *request.Verifier, signer *request.Signer, realm string) *Engi
 // Access returns the present agent, nil where there is none.
 func (e *Engine) Access() *access.Agent { return e.access.Load() }
 
+// Challenge is what refusals of this engine say of the agent.
+func (e *Engine) Challenge() problem.Challenge {
+	c := problem.Challenge{Realm: e.Realm}
+	if a := e.Access(); a != nil {
+		c.ResourceMetadata = a.ResourceMetadata()
+	}
+	return c
+}
+
 // SetAccess makes an agent the present one.
 func (e *Engine) SetAccess(a *access.Agent) { e.access.Store(a) }
 

@@ -66,6 +66,9 @@ func (p *pending) read(s Source, ttl float64, a need.Answer) content {
 		return faulty("status %d", status)
 	case status >= 400 && status < 500:
 		return content{elsewhere: true, fault: fmt.Sprintf("status %d", status)}
+	case p.stage == metadata && (status >= 300 && status < 400 || status == 200 && !isJSON(a.Headers["content-type"])):
+		// The root of the server may be another's than the issuer's, with a page for every path.
+		return content{elsewhere: true, fault: "no document"}
 	case status >= 300 && status < 400:
 		return faulty("status %d: a redirect that may not be followed", status)
 	case status != 200:
@@ -76,10 +79,10 @@ func (p *pending) read(s Source, ttl float64, a need.Answer) content {
 		return faulty("over %d bytes", maxBytes)
 	}
 	c := content{}
-	if p.stage == discovery {
-		c = readDiscovery(s, string(a.Content))
-	} else {
+	if p.stage == keys {
 		c = readKeys(string(a.Content))
+	} else {
+		c = readDiscovery(s, string(a.Content))
 	}
 	c.lifetime = lifetime(a.Headers["cache-control"], ttl)
 	if c.set != nil {

@@ -109,7 +109,7 @@ func TestWeightOfStrangers(t *testing.T) {
 	for i := range 300 {
 		e := c.enter(start, Source{Issuer: name(i)})
 		s := *heavy
-		c.fly(start, e, keys, request{url: name(i)})
+		c.fly(start, e, keys, request{url: name(i)}, timeout)
 		e.pending.content = content{set: &s, lifetime: 3600}
 		c.install(start, name(i), e.pending)
 	}

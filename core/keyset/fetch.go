@@ -30,8 +30,10 @@ type flight struct {
 
 type stage byte
 
+// The stages. Discovery looks in two places, one after the other.
 const (
-	discovery stage = iota
+	discovery stage = iota // OpenID Connect Discovery section 4
+	metadata               // RFC 8414 section 3.1
 	keys
 )
 
@@ -39,6 +41,7 @@ const (
 type pending struct {
 	stage   stage
 	request request
+	timeout float64 // seconds
 	flight  *flight
 	once    sync.Once // the first answer is read, outside of the cache's lock
 	content content
@@ -47,13 +50,13 @@ type pending struct {
 func (p *pending) abandoned(t float64) bool { return t-p.flight.since >= maxFlight }
 
 // fly starts a fetch for an entry, or joins one that is under way.
-func (c *Cache) fly(t float64, e *entry, at stage, r request) {
+func (c *Cache) fly(t float64, e *entry, at stage, r request, seconds float64) {
 	f, under := c.flights[r]
 	if !under || t-f.since >= maxFlight {
 		f = &flight{number: c.nextFlight(), since: t}
 		c.flights[r] = f
 	}
-	e.pending = &pending{stage: at, request: r, flight: f}
+	e.pending = &pending{stage: at, request: r, timeout: seconds, flight: f}
 	c.settle(e)
 }
 
@@ -78,7 +81,7 @@ func (p *pending) need() *need.Need {
 	}
 	return &need.Need{Kind: need.Fetch, Request: &need.HTTP{
 		Flight: p.flight.number, Method: "GET", URL: p.request.url, Headers: headers,
-		Redirects: p.request.redirects, Public: p.request.public, MaxBytes: maxBytes, Timeout: timeout,
+		Redirects: p.request.redirects, Public: p.request.public, MaxBytes: maxBytes, Timeout: p.timeout,
 		Read: []string{"cache-control", "content-type", "etag"},
 	}}
 }

@@ -11,9 +11,9 @@ import (
 
 var never = math.Inf(-1)
 
-// maxAsks bounds the fetches that one search waits for: discovery, three places
-// of keys, and as many again that others began meanwhile.
-const maxAsks = 8
+// maxAsks bounds the fetches that one search waits for: two places of discovery,
+// three of keys, and as many again that others began meanwhile.
+const maxAsks = 10
 
 // verdict is what a look at the cache says: exactly one of the three is set.
 type verdict struct {
@@ -253,12 +253,20 @@ func (s *search) fetch(t float64, e *entry) verdict {
 		if e.set != nil && e.set.url == url {
 			etag = e.set.etag
 		}
-		s.cache.fly(t, e, keys, s.source.request(url, "application/jwk-set+json, application/json", etag))
+		s.cache.fly(t, e, keys, s.source.request(url, "application/jwk-set+json, application/json", etag), timeout)
 	})
 }
 
+// discover asks at the first place or, where that had no document, at the second. Both together
+// have the time of one fetch.
 func (s *search) discover(t float64, e *entry) {
-	s.cache.fly(t, e, discovery, s.source.request(s.source.below(pathDiscovery), "application/json", ""))
+	at, url := metadata, s.source.metadataURL()
+	if !e.elsewhere || t >= e.discoverBy { // or nobody went on when there was time
+		at, url = discovery, s.source.below(pathDiscovery)
+		e.elsewhere, e.discoverBy = false, t+timeout
+	}
+	left := math.Ceil((e.discoverBy-t)*1000) / 1000
+	s.cache.fly(t, e, at, s.source.request(url, "application/json", ""), left)
 }
 
 // wait joins the fetch under way, or begins one.

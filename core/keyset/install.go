@@ -18,16 +18,23 @@ func (c *Cache) install(now float64, issuer string, p *pending) {
 	}
 	t := c.clock.read(now)
 	c.land(e)
-	if p.stage == discovery {
-		c.takeLocation(t, e, p.content)
-	} else {
+	if p.stage == keys {
 		c.takeKeys(t, e, p.content)
+	} else {
+		c.takeLocation(t, e, p)
 	}
 	c.lighten()
 }
 
-func (c *Cache) takeLocation(t float64, e *entry, got content) {
+func (c *Cache) takeLocation(t float64, e *entry, p *pending) {
+	got := p.content
 	next := got.located
+	if e.elsewhere = got.elsewhere && p.stage == discovery; e.elsewhere {
+		if t < e.discoverBy { //guard:discovery-deadline always
+			return // to the second place
+		}
+		e.elsewhere, got = false, faulty("no time is left to look at %s", e.source.metadataURL())
+	}
 	switch {
 	case got.elsewhere:
 		next, got.lifetime = e.source.elsewhere(), c.ttl

@@ -61,6 +61,9 @@ type entry struct {
 	asked    attempt   // at discovery
 	pending  *pending
 	missedAt float64 // when a missing kid or a bad signature last made it fetch
+
+	elsewhere  bool    // discovery goes on at its second place
+	discoverBy float64 // and has until then
 }
 
 // attempt is how the last try ended.

@@ -12,6 +12,7 @@ import (
 // Discovery section 4; the last two are webagents').
 const (
 	pathDiscovery  = "/.well-known/openid-configuration"
+	pathMetadata   = "/.well-known/oauth-authorization-server"
 	pathKeys       = "/.well-known/jwks.json"
 	pathPortalKeys = "/api/auth/jwks"
 	pathToken      = "/auth/token"
@@ -48,6 +49,16 @@ func (s Source) check() error {
 
 // below returns the URL of a document of the issuer.
 func (s Source) below(path string) string { return strings.TrimRight(s.Issuer, "/") + path }
+
+// metadataURL is where RFC 8414 section 3.1 has an issuer's document: its path stands behind the
+// document's name.
+func (s Source) metadataURL() string {
+	u, err := weburl.Parse(s.Issuer)
+	if err != nil { // check has refused it
+		return s.below(pathMetadata)
+	}
+	return u.Origin + pathMetadata + strings.TrimRight(u.Path, "/")
+}
 
 // allows reports whether a URL's scheme is good enough for this source.
 func (s Source) allows(u weburl.URL) bool {

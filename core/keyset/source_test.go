@@ -108,24 +108,25 @@ func TestTokenEndpoint(t *testing.T) {
 		name   string
 		answer need.Answer
 		want   string
+		asked  int
 	}{
-		{"named", reply(document(issuer, issuer+"/keys")), issuer + "/token"},
-		{"no discovery", status(404), issuer + "/auth/token"},
-		{"not named", reply(without), ""},
-		{"no http URL", reply(without[:len(without)-1] + `,"token_endpoint":"mailto:a@b"}`), ""},
-		{"another issuer", reply(document(issuer+"x", issuer+"/keys")), ""},
-		{"down", failed("down"), ""},
+		{"named", reply(document(issuer, issuer+"/keys")), issuer + "/token", 1},
+		{"no discovery", status(404), issuer + "/auth/token", 2},
+		{"not named", reply(without), "", 1},
+		{"no http URL", reply(without[:len(without)-1] + `,"token_endpoint":"mailto:a@b"}`), "", 1},
+		{"another issuer", reply(document(issuer+"x", issuer+"/keys")), "", 1},
+		{"down", failed("down"), "", 1},
 	} {
 		h := newHost(t, 100, 10)
 		h.web[issuer+pathDiscovery] = c.answer
 		got, p := endpoint(h)
-		if got != c.want || len(h.fetched) != 1 {
+		if got != c.want || len(h.fetched) != c.asked {
 			t.Errorf("%s: %q after %d fetches, %+v", c.name, got, len(h.fetched), p)
 		}
 		if c.want == "" && (p.Code != problem.TokenUnavailable || p.Log == "") {
 			t.Errorf("%s: %+v", c.name, p)
 		}
-		if endpoint(h); len(h.fetched) != 1 {
+		if endpoint(h); len(h.fetched) != c.asked {
 			t.Errorf("%s: asked again at once", c.name)
 		}
 	}

@@ -125,7 +125,7 @@ func TestStaleIfError(t *testing.T) {
 
 func TestFailureIsRemembered(t *testing.T) {
 	h := newHost(t, 3600, 10)
-	h.expect(stranger, kid(0), "keys_unavailable", 2)
+	h.expect(stranger, kid(0), "keys_unavailable", 3)
 	h.publish(issuer, jwks(jwk(0)))
 	h.now += 9.9
 	h.expect(stranger, kid(0), "keys_unavailable", 0)

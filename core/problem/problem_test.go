@@ -69,7 +69,7 @@ func TestResponses(t *testing.T) {
 		{"a large body", New(BodyTooLarge, ""), 413, "Body Too Large", "", ""},
 		{"a store that is down", New(ReplayStoreUnavailable, ""), 503, "Replay Store Unavailable", "", "1"},
 	} {
-		got := c.problem.WithLog("secret of the host").Response("r")
+		got := c.problem.WithLog("secret of the host").Response(Challenge{Realm: "r"})
 		var body struct{ Error, Code string }
 		if err := json.Unmarshal([]byte(got.Body), &body); err != nil {
 			t.Fatal(err)

@@ -15,10 +15,18 @@ type Response struct {
 	Body    string            `json:"body"`
 }
 
+// Challenge is what an agent says of itself to those whom it refuses. Neither text may hold a quote
+// or a backslash.
+type Challenge struct {
+	Realm string
+	// ResourceMetadata is the URL of its document of RFC 9728; "": it has none.
+	ResourceMetadata string
+}
+
 // Response words the problem for the caller of an agent: the JSON body of
-// protocol.md section 3 and the challenge of RFC 6750 section 3. The realm must
-// hold no quote and no backslash; every message of the table keeps to that too.
-func (p *Problem) Response(realm string) *Response {
+// protocol.md section 3 and the challenge of RFC 6750 section 3 and RFC 9728
+// section 5.1. Every message of the table is without quotes and backslashes.
+func (p *Problem) Response(c Challenge) *Response {
 	row := Lookup(p.Code)
 	body, err := json.Marshal(struct {
 		Error       string `json:"error"`
@@ -35,20 +43,23 @@ func (p *Problem) Response(realm string) *Response {
 	}
 	switch {
 	case row.Status == 401, row.Status == 403, row.Status == 429, row.Code == AmbiguousAuthorization:
-		headers["www-authenticate"] = p.challenge(row, realm)
+		headers["www-authenticate"] = p.challenge(row, c)
 	case row.Status == 503:
 		headers["retry-after"] = strconv.Itoa(max(p.Wait, retryAfter))
 	}
 	return &Response{Status: row.Status, Headers: headers, Body: string(body)}
 }
 
-func (p *Problem) challenge(row Info, realm string) string {
-	challenge := `Bearer realm="` + realm + `"`
+func (p *Problem) challenge(row Info, c Challenge) string {
+	challenge := `Bearer realm="` + c.Realm + `"`
 	if row.OAuth != "" {
 		challenge += `, error="` + row.OAuth + `", error_description="` + p.Message + `"`
 	}
 	if p.Scope != "" {
 		challenge += `, scope="` + p.Scope + `"`
+	}
+	if c.ResourceMetadata != "" {
+		challenge += `, resource_metadata="` + c.ResourceMetadata + `"`
 	}
 	return challenge
 }

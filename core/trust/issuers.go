@@ -48,6 +48,7 @@ type Issuers struct {
 	trusted     map[string]Issuer
 	allow, deny *agent.List
 	pinned, dev bool
+	configured  []Issuer // in the order of the configuration, with their types
 }
 
 // NewIssuers compiles a configuration; an error begins with the member that is
@@ -101,8 +102,13 @@ func (s *Issuers) add(issuer Issuer) error {
 		return errors.New("issuer: is there twice: keep one entry")
 	}
 	s.trusted[issuer.Issuer] = issuer
+	s.configured = append(s.configured, issuer)
 	return nil
 }
+
+// Configured returns the issuers that are configured, the authority last unless it was named among
+// them. It is not to be changed.
+func (s *Issuers) Configured() []Issuer { return s.configured }
 
 // CheckIssuer refuses what cannot be a configured issuer. It is compared byte by
 // byte with iss, so it must be in the spelling that issuers use: canonical, with or

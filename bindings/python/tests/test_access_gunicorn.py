@@ -69,7 +69,7 @@ def test_each_agent_publishes_its_documents(server: Server, mount: str) -> None:
     head = ask(server, "HEAD", f"{mount}/.well-known/jwks.json")
     assert (head.status, head.body) == (200, b"")
     refused = ask(server, "POST", f"{mount}/.well-known/jwks.json")
-    assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD")
+    assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert ask(server, "GET", f"{mount}/auth/token").status == 405
 
 

@@ -266,6 +266,9 @@ export interface EngineOpenResult {
   readonly base_url?: string | undefined;
   readonly name?: string | undefined;
   readonly max_form?: number | undefined;
+  readonly paths?: readonly string[] | undefined;
+  readonly root_paths?: readonly string[] | undefined;
+  readonly resource_metadata?: string | undefined;
   readonly inactive?: readonly string[] | undefined;
 }
 
