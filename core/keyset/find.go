@@ -252,7 +252,7 @@ func (s *search) fetch(t float64, e *entry) verdict {
 }
 
 func (s *search) discover(t float64, e *entry) {
-	s.cache.fly(t, e, discovery, s.source.request(s.source.below(pathDiscovery), "application/json", ""))
+	s.cache.fly(t, e, discovery, s.source.request(s.source.discovery(), "application/json", ""))
 }
 
 // wait joins the fetch under way, or begins one.

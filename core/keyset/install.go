@@ -29,6 +29,11 @@ func (c *Cache) install(now float64, issuer string, p *pending) {
 func (c *Cache) takeLocation(t float64, e *entry, got content) {
 	next := got.located
 	switch {
+	case got.elsewhere && e.source.internal(e.source.discovery()): //guard:internal-elsewhere never
+		reason := "discovery: " + got.fault + ": internal_http is for the discovery document and jwks_uri alone: write jwks_uri"
+		c.end(t, &e.asked, reason)
+		c.end(t, &e.fetched, reason)
+		return
 	case got.elsewhere:
 		next, got.lifetime = e.source.elsewhere(), c.ttl
 	case next == nil:
