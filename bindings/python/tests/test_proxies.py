@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import socketserver
 import threading
@@ -55,10 +56,8 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
     except OSError:
         pass
     for one in (source, target):
-        try:
+        with contextlib.suppress(OSError):
             one.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
 
 
 class Proxy(socketserver.ThreadingTCPServer):

@@ -18,9 +18,9 @@ import type { UsedTokens } from "../stores/used-tokens.js";
 import type { ClientEntry } from "./clients.js";
 import type { ConfigSource } from "./config.js";
 import { HttpExchange } from "./fetching.js";
-import { proxyFor } from "./proxy.js";
 import { Flights } from "./flights.js";
 import type { Policy } from "./policy.js";
+import { proxyFor } from "./proxy.js";
 import type { Rotation, RotationOptions, SigningKeys } from "./signing-keys.js";
 
 /** What a host brings to an engine for access tokens. */

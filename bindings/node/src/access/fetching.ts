@@ -5,7 +5,7 @@ import { isIP, type LookupFunction } from "node:net";
 import { failed, type Need, type Reply } from "../core/need.js";
 import { reason } from "../core/text.js";
 import { Collector } from "../http/body.js";
-import { tunnelTo, type Proxy } from "./proxy.js";
+import { type ProxyServer, tunnelTo } from "./proxy.js";
 
 type FetchNeed = Extract<Need, { kind: "fetch" }>;
 
@@ -15,7 +15,7 @@ type AddressKind = FetchNeed["address"];
 export interface Judge {
   /** Whether an address is of a kind. */
   readonly allows: (kind: "public" | "internal", address: string) => boolean;
-  readonly proxyFor: (url: string) => Proxy | undefined;
+  readonly proxyFor: (url: string) => ProxyServer | undefined;
 }
 
 const KEPT_CONNECTIONS = { keepAlive: true, maxFreeSockets: 32, maxSockets: 256, timeout: 30_000 };
@@ -79,7 +79,9 @@ export class HttpExchange {
     const proxy = need.proxy === true && need.address === "any" ? this.#judge.proxyFor(url.href) : undefined;
     if (proxy !== undefined) {
       const socket = await tunnelTo(url, proxy, signal);
-      return send(url, { ...options, agent: false, createConnection: () => socket }, need.body);
+      // Only a request without an agent takes a connection that is there.
+      const { agent: _, ...others } = options;
+      return send(url, { ...others, createConnection: () => socket }, need.body);
     }
     try {
       return await send(url, options, need.body);

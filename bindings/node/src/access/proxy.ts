@@ -1,20 +1,20 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { isIP, type Socket } from "node:net";
-import { connect as tlsConnect, type TLSSocket } from "node:tls";
+import { type TLSSocket, connect as tlsConnect } from "node:tls";
 import { ask } from "../core/answers.js";
 import type { Core } from "../core/portable/core.js";
 
 /** A proxy that speaks CONNECT. */
-export interface Proxy {
+export interface ProxyServer {
   readonly url: string;
   /** Value of `Proxy-Authorization`, a secret. */
   readonly authorization?: string | undefined;
 }
 
 /** The proxy that the environment has for a URL, as the core reads it; undefined: none. */
-export function proxyFor(core: Core, url: string): Proxy | undefined {
-  const chosen = ask<Proxy>(core, "proxy.choose", {
+export function proxyFor(core: Core, url: string): ProxyServer | undefined {
+  const chosen = ask<ProxyServer>(core, "proxy.choose", {
     url,
     // The spelling in lower case goes first, as for curl.
     https_proxy: process.env["https_proxy"] || process.env["HTTPS_PROXY"] || "",
@@ -27,13 +27,13 @@ export function proxyFor(core: Core, url: string): Proxy | undefined {
  * A connection to an https URL's server, through a tunnel of a proxy: TLS is with that server, so
  * that the proxy reads and changes nothing.
  */
-export async function tunnelTo(url: URL, proxy: Proxy, signal: AbortSignal): Promise<TLSSocket> {
+export async function tunnelTo(url: URL, proxy: ProxyServer, signal: AbortSignal): Promise<TLSSocket> {
   const socket = await tunnel(`${url.hostname}:${url.port === "" ? "443" : url.port}`, proxy, signal);
   const host = url.hostname.replace(/^\[|\]$/g, "");
   return tlsConnect({ socket, host, rejectUnauthorized: true, ...(isIP(host) === 0 ? { servername: host } : {}) });
 }
 
-function tunnel(target: string, proxy: Proxy, signal: AbortSignal): Promise<Socket> {
+function tunnel(target: string, proxy: ProxyServer, signal: AbortSignal): Promise<Socket> {
   const request = proxy.url.startsWith("https:") ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     const asked = request(proxy.url, {

@@ -48,7 +48,6 @@ class _Proxy(NamedTuple):
         return f"_Proxy({self.url!r})"
 
 
-
 class _Abandoned(ForkAware):
     """Connections of fetchers that were garbage-collected.
 
@@ -88,8 +87,8 @@ class Fetcher(ForkAware):
     """Fetches what one engine needs. Thread-safe and fork-safe.
 
     It uses the environment's proxy where a need allows one, no cookie, and no credential except
-    those of the need and of that proxy. Connections are kept and used again. ``trust`` verifies TLS certificates, by default as Python does. The first
-    fetch needs the extra ``[access]``.
+    those of the need and of that proxy. Connections are kept and used again. ``trust`` verifies
+    TLS certificates, by default as Python does. The first fetch needs the extra ``[access]``.
     """
 
     def __init__(self, core: Core, trust: ssl.SSLContext | None = None) -> None:
