@@ -368,7 +368,7 @@ func presetFaults(a *area) {
 		object{"preset": presetKeycloak, "jwks_uri": "http://keycloak:8080/keys", "internal_http": true, "type": "user"})
 	bad("unknown", "okta", "there is no such preset", object{"preset": object{"name": "acme", "domain": "acme.example.com"}})
 	bad("preset-case", "okta", "names are case-sensitive", object{"preset": object{"name": "Okta", "domain": "example.okta.com"}})
-	bad("entra-and-keys", "entra", "two issuers and one key set", object{"preset": presetEntra, "jwks_uri": "https://keys.example/k"})
+	reads("entra-keys", "both of Entra's issuers have one key set", object{"preset": presetEntra, "jwks_uri": "https://keys.example/k"}, object{"preset": presetEntra, "jwks_uri": "https://keys.example/k", "type": "user"})
 	for name, tenant := range inOrder(map[string]string{"common": "common", "organizations": "organizations", "consumers": "consumers", "name": "example.onmicrosoft.com", "upper": "8D0E7A52-4C1B-4F6E-9A3D-2B7C5E1F0A94", "short": "8d0e7a52-4c1b-4f6e-9a3d", "path": tenantID + "/../" + otherID}) {
 		bad("tenant-"+name, "entra", "a tenant that is not one directory's id", object{"preset": object{"name": "entra", "tenant": tenant}})
 	}

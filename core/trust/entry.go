@@ -115,11 +115,6 @@ func (i *Issuer) expand() (provider.Reading, error) {
 	if f != nil {
 		return provider.Reading{}, f
 	}
-	if i.JWKSURI != "" && len(reading.Issuers) > 1 { //guard:preset-keys never
-		return provider.Reading{}, &provider.Fault{
-			What: "stands for several issuers, and jwks_uri is one key set", Fix: "remove jwks_uri",
-		}
-	}
 	if i.Type == "" {
 		i.Type = TypeUser
 	}

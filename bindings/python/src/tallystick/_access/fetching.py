@@ -178,30 +178,37 @@ class Fetcher(ForkAware):
         import httpcore
 
         trust = self._trust or ssl.create_default_context()
-        kept = {
-            "ssl_context": trust,
-            "max_connections": CONNECTIONS,
-            "max_keepalive_connections": KEPT_CONNECTIONS,
-            "keepalive_expiry": KEPT_SECONDS,
-        }
-        if address in _KINDS:
-            from tallystick._access.addresses import CheckedBackend
-
-            allowed = partial(_is_allowed, self._core, address)
-            network = CheckedBackend(allowed, _KINDS[address])
-            return httpcore.AsyncConnectionPool(**kept, network_backend=network)
-        if address != "any":
-            raise FetchError(f"the core asked for an address of the kind {address!r}")
         if proxy is None:
-            return httpcore.AsyncConnectionPool(**kept, network_backend=httpcore.AnyIOBackend())
+            return httpcore.AsyncConnectionPool(
+                ssl_context=trust,
+                max_connections=CONNECTIONS,
+                max_keepalive_connections=KEPT_CONNECTIONS,
+                keepalive_expiry=KEPT_SECONDS,
+                network_backend=self._network(address),
+            )
         named = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
         return httpcore.AsyncHTTPProxy(
             proxy.url,
             proxy_headers=list(named.items()),
             proxy_ssl_context=trust if proxy.url.startswith("https:") else None,
-            network_backend=httpcore.AnyIOBackend(),
-            **kept,
+            ssl_context=trust,
+            max_connections=CONNECTIONS,
+            max_keepalive_connections=KEPT_CONNECTIONS,
+            keepalive_expiry=KEPT_SECONDS,
+            network_backend=self._network(address),
         )
+
+    def _network(self, address: str) -> httpcore.AsyncNetworkBackend:
+        """Return what connects to this kind of address alone."""
+        import httpcore
+
+        if address in _KINDS:
+            from tallystick._access.addresses import CheckedBackend
+
+            return CheckedBackend(partial(_is_allowed, self._core, address), _KINDS[address])
+        if address == "any":
+            return httpcore.AnyIOBackend()
+        raise FetchError(f"the core asked for an address of the kind {address!r}")
 
     def after_fork_in_child(self) -> None:
         # Closing the connections here would end them for the parent, too.
