@@ -21,8 +21,8 @@ var floors = [][]string{
 	{"pipeline"},
 	{"need"},
 	{"authorizedkeys", "keyring", "replay", "trust"},
-	{"agent", "jose", "limits", "scope", "digest"},
-	{"address", "exclude", "glob", "problem", "sealed", "strictjson", "weburl"},
+	{"agent", "jose", "limits", "scope", "digest", "proxy"},
+	{"address", "exclude", "glob", "problem", "provider", "sealed", "strictjson", "weburl"},
 }
 
 // The rest of the world that the core may import. What keeps time, opens files, talks

@@ -127,7 +127,8 @@ var (
 func isField(name string) bool {
 	return slices.ContainsFunc([]reflect.Type{
 		reflect.TypeFor[VerifierOptions](), reflect.TypeFor[SignerOptions](), reflect.TypeFor[SkillOptions](),
-		reflect.TypeFor[AuthorityOptions](), reflect.TypeFor[TrustedIssuer](), reflect.TypeFor[ClientConfig](),
+		reflect.TypeFor[AuthorityOptions](), reflect.TypeFor[TrustedIssuer](), reflect.TypeFor[Preset](),
+		reflect.TypeFor[ClientConfig](),
 	}, func(options reflect.Type) bool {
 		_, is := options.FieldByName(name)
 		return is
@@ -143,7 +144,7 @@ func fieldName(option string) string {
 	words := strings.Split(option, "_")
 	for i, word := range words {
 		switch word {
-		case "id", "jwks", "jwt", "ttl", "uri", "url":
+		case "http", "id", "jwks", "jwt", "ttl", "uri", "url":
 			words[i] = strings.ToUpper(word)
 		case "":
 			return option

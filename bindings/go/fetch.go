@@ -36,10 +36,11 @@ const (
 	maxAnswerHeaders = 64 << 10
 )
 
-// fetcher answers the need fetch: one bounded HTTP request (protocol section 6). It uses no proxy,
-// no cookie and no credential but those of the need. Safe for concurrent use.
+// fetcher answers the need fetch: one bounded HTTP request (protocol section 6). It uses the
+// environment's proxy where the need allows one, no cookie, and no credential but those of the need
+// and of that proxy. Safe for concurrent use.
 type fetcher struct {
-	public, any *lane
+	public, internal, proxied, any *lane
 
 	lock      sync.Mutex
 	flights   map[flightKey]*fetchFlight
@@ -65,14 +66,33 @@ type fetchFlight struct {
 
 func newFetcher(roots *x509.CertPool) *fetcher {
 	anywhere := &net.Dialer{}
-	return &fetcher{
-		public:  newLane(roots, dialPublic),
-		any:     newLane(roots, anywhere.DialContext),
-		flights: map[flightKey]*fetchFlight{},
+	f := &fetcher{
+		public:   newLane(roots, dialer(mustBePublic)),
+		internal: newLane(roots, dialer(mustBeInternal)),
+		proxied:  newLane(roots, anywhere.DialContext),
+		any:      newLane(roots, anywhere.DialContext),
+		flights:  map[flightKey]*fetchFlight{},
 	}
+	f.proxied.transport.Proxy = proxyOf
+	f.proxied.transport.GetProxyConnectHeader = proxyHeader
+	return f
 }
 
-func newLane(roots *x509.CertPool, dial func(ctx context.Context, network, address string) (net.Conn, error)) *lane {
+func (f *fetcher) lanes() []*lane { return []*lane{f.public, f.internal, f.proxied, f.any} }
+
+func (f *fetcher) laneOf(n *need.HTTP) *lane {
+	switch {
+	case n.Public:
+		return f.public
+	case n.Internal:
+		return f.internal
+	case n.Proxy:
+		return f.proxied
+	}
+	return f.any
+}
+
+func newLane(roots *x509.CertPool, dial dial) *lane {
 	return &lane{room: make(chan struct{}, maxFetches), transport: &http.Transport{
 		Proxy:           nil,
 		DialContext:     dial,
@@ -85,10 +105,18 @@ func newLane(roots *x509.CertPool, dial func(ctx context.Context, network, addre
 	}}
 }
 
-// dialPublic looks a name up once, checks every address, and connects to one that was checked.
-// Otherwise a name could have a public address for the check and a private one for the connection
-// (DNS rebinding).
-func dialPublic(ctx context.Context, network, target string) (net.Conn, error) {
+type dial = func(ctx context.Context, network, target string) (net.Conn, error)
+
+// dialer looks a name up once, checks every address, and connects to one that was checked. Otherwise
+// a name could have a public address for the check and a private one for the connection (DNS
+// rebinding).
+func dialer(check func(netip.Addr) error) dial {
+	return func(ctx context.Context, network, target string) (net.Conn, error) {
+		return dialChecked(ctx, network, target, check)
+	}
+}
+
+func dialChecked(ctx context.Context, network, target string, check func(netip.Addr) error) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(target)
 	if err != nil {
 		return nil, err
@@ -101,11 +129,18 @@ func dialPublic(ctx context.Context, network, target string) (net.Conn, error) {
 		return nil, fmt.Errorf("the name has over %d addresses", maxAddresses)
 	}
 	for _, one := range found {
-		if err := mustBePublic(one); err != nil {
+		if err := check(one); err != nil {
 			return nil, err
 		}
 	}
-	dialer := &net.Dialer{Control: controlPublic}
+	// The very address that is connected to is seen once more.
+	dialer := &net.Dialer{Control: func(_, target string, _ syscall.RawConn) error {
+		at, err := netip.ParseAddrPort(target)
+		if err != nil {
+			return err
+		}
+		return check(at.Addr())
+	}}
 	failure := errors.New("the name has no address")
 	for _, one := range found {
 		connection, err := dialer.DialContext(ctx, network, net.JoinHostPort(one.String(), port))
@@ -117,19 +152,17 @@ func dialPublic(ctx context.Context, network, target string) (net.Conn, error) {
 	return nil, failure
 }
 
-// controlPublic sees the very address that is connected to.
-func controlPublic(_, target string, _ syscall.RawConn) error {
-	at, err := netip.ParseAddrPort(target)
-	if err != nil {
-		return err
-	}
-	return mustBePublic(at.Addr())
-}
-
 func mustBePublic(one netip.Addr) error {
 	// One that embeds an IPv4 address is judged by it, in the core.
 	if public, err := address.Public(one.String()); err != nil || !public {
 		return fmt.Errorf("the name has the address %s, which is not public", one)
+	}
+	return nil
+}
+
+func mustBeInternal(one netip.Addr) error {
+	if internal, err := address.Internal(one.String()); err != nil || !internal {
+		return fmt.Errorf("the name has the address %s, which is not of a network inside (internal_http)", one)
 	}
 	return nil
 }
@@ -186,10 +219,7 @@ func (f *fetcher) fetch(n *need.HTTP) (need.Answer, error) {
 	// Not that of a request: others may wait for the same answer.
 	ctx, stop := context.WithTimeout(context.Background(), time.Duration(n.Timeout*float64(time.Second)))
 	defer stop()
-	lane := f.any
-	if n.Public {
-		lane = f.public
-	}
+	lane := f.laneOf(n)
 	select {
 	case lane.room <- struct{}{}:
 		defer func() { <-lane.room }()
@@ -279,6 +309,7 @@ func joined(headers http.Header, name string) string { return strings.Join(heade
 
 // close ends the connections that are kept.
 func (f *fetcher) close() {
-	f.public.transport.CloseIdleConnections()
-	f.any.transport.CloseIdleConnections()
+	for _, lane := range f.lanes() {
+		lane.transport.CloseIdleConnections()
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -138,17 +139,17 @@ func TestStrangersHavePublicAddresses(t *testing.T) {
 			t.Errorf("%s: %+v", at, got)
 		}
 	}
-	for _, at := range []string{"127.0.0.1:80", "[::ffff:10.0.0.1]:80", "[fe80::1%lo]:80"} {
-		if controlPublic("tcp", at, nil) == nil {
+	for _, at := range []string{"127.0.0.1", "::ffff:10.0.0.1", "fe80::1%lo"} {
+		if mustBePublic(netip.MustParseAddr(at)) == nil {
 			t.Error(at)
 		}
 	}
-	if err := controlPublic("tcp", "93.184.215.14:443", nil); err != nil {
+	if err := mustBePublic(netip.MustParseAddr("93.184.215.14")); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestNoProxyIsUsed(t *testing.T) {
+func TestNoProxyIsUsedUnasked(t *testing.T) {
 	s := fetchSite(t)
 	var asked atomic.Int64
 	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
@@ -156,7 +157,7 @@ func TestNoProxyIsUsed(t *testing.T) {
 	t.Setenv("HTTP_PROXY", proxy.URL)
 	f := newFetcher(nil)
 	defer f.close()
-	if f.any.transport.Proxy != nil || f.public.transport.Proxy != nil {
+	if f.any.transport.Proxy != nil || f.public.transport.Proxy != nil || f.internal.transport.Proxy != nil {
 		t.Error("a proxy would be used")
 	}
 	if got := fetched(f, need.HTTP{Flight: 1, URL: s.URL + "/keys"}); got.HasFailed || asked.Load() != 0 {

@@ -117,11 +117,38 @@ type SkillOptions struct {
 // TrustedIssuer is an issuer that is named by configuration.
 type TrustedIssuer struct {
 	// Issuer is its iss, byte by byte.
-	Issuer string `json:"issuer"`
+	Issuer string `json:"issuer,omitempty"`
 	// JWKSURI is where its keys are. "": by discovery.
 	JWKSURI string `json:"jwks_uri,omitempty"`
-	// Type is "agent", "portal" or "user". "": agent, of the authority portal.
+	// Type is "agent", "portal" or "user". "": agent, of the authority portal, with Preset user.
 	Type string `json:"type,omitempty"`
+	// Preset says what the issuer is and how its tokens are read, in place of Issuer.
+	Preset *Preset `json:"preset,omitempty"`
+	// Audience is what its tokens call this agent, in place of BaseURL and the options' Audience.
+	Audience []string `json:"audience,omitempty"`
+	// ScopeClaims are the claims that scopes are read from; dots lead inside of objects. nil: scope
+	// and scp, or those of Preset.
+	ScopeClaims []string `json:"scope_claims,omitempty"`
+	// ClientAudience are the ids of clients whose tokens are taken without aud.
+	ClientAudience []string `json:"client_audience,omitempty"`
+	// InternalHTTP lets its discovery document and JWKSURI be fetched by plain http, at private
+	// addresses (RFC 1918, unique local) alone.
+	InternalHTTP bool `json:"internal_http,omitempty"`
+}
+
+// Preset is an identity provider that the core knows.
+type Preset struct {
+	// Name is "auth0", "cognito", "entra", "google", "keycloak" or "okta".
+	Name string `json:"name"`
+	// Domain is the provider's host, of auth0, keycloak and okta.
+	Domain string `json:"domain,omitempty"`
+	// Tenant is the directory's id, a UUID, of entra.
+	Tenant string `json:"tenant,omitempty"`
+	// Region and Pool are those of a user pool, of cognito.
+	Region string `json:"region,omitempty"`
+	Pool   string `json:"pool,omitempty"`
+	// Realm is keycloak's; of okta the id of an authorization server, "" for "default".
+	Realm string `json:"realm,omitempty"`
 }
 
 // GoogleOptions are an agent's credentials at Google.

@@ -82,7 +82,8 @@ func sharedModulus(a *area) {
 	carol := "https://carol.example"
 	learn := func(key pair, iss string) []step {
 		t := signHeader(key, object{"kid": key.kid()}, accessClaims().with(object{"iss": iss, "aoauth": remove}))
-		return []step{fetches(t, nil, iss+pathDiscovery, object{}), answered(404, nil, "", nil, nextFetch(iss+pathKeys, object{})).save("ticket", "ticket"),
+		return []step{fetches(t, nil, iss+pathDiscovery, object{}), answered(404, nil, "", nil, nextFetch(metadataURL(iss), object{})).save("ticket", "ticket"),
+			answered(404, nil, "", nil, nextFetch(iss+pathKeys, object{})).save("ticket", "ticket"),
 			answered(200, nil, jwks(publishedJWK(key)), nil, okIncludes(object{"issuer": iss, "key_id": key.kid()}))}
 	}
 	again := signHeader(alice, object{"kid": alice.kid()}, accessClaims().with(object{"aoauth": remove, "jti": "jti-2"}))

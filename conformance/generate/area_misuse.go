@@ -15,7 +15,7 @@ func misuse() *area {
 		"access.command", "access.issue", "access.serve", "access.verify", "address.check", "agent.covers", "agent.match", "agent.resolve", "claim.refuse", "client.secret", "config.read", "config.variables",
 		"digest.body", "document.open", "document.seal", "engine.close", "engine.feed", "engine.key", "engine.open",
 		"engine.resume", "engine.stats", "guard.passes", "jws.sign", "jws.verify", "key.generate", "key.inspect", "keys.load",
-		"request.endpoint", "request.outcome", "request.sign", "request.verify", "ring.update", "scope.filter", "scope.match", "trust.issuer", "trust.rules", "version"}})))
+		"proxy.choose", "request.endpoint", "request.outcome", "request.sign", "request.verify", "ring.update", "scope.filter", "scope.match", "trust.issuer", "trust.rules", "version"}})))
 	operation := func(name, says, op string) {
 		a.reject(name, "call", says, "abi.md", call(op, good, "", errorCode("unknown_operation")))
 	}

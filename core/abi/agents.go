@@ -4,6 +4,7 @@ import (
 	"github.com/tallystick/tallystick/core/address"
 	"github.com/tallystick/tallystick/core/agent"
 	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/proxy"
 	"github.com/tallystick/tallystick/core/sealed"
 	"github.com/tallystick/tallystick/core/settings"
 	"github.com/tallystick/tallystick/core/trust"
@@ -85,7 +86,16 @@ func addressCheck(_ *Core, r *AddressCheckRequest, _ []byte) (AddressCheckResult
 	if err != nil {
 		return AddressCheckResult{}, problem.Newf(problem.InvalidArgument, "address.check: %s", err)
 	}
-	return AddressCheckResult{public}, nil
+	internal, _ := address.Internal(r.Address)
+	return AddressCheckResult{public, internal}, nil
+}
+
+func proxyChoose(_ *Core, r *ProxyChooseRequest, _ []byte) (ProxyChooseResult, *problem.Problem) {
+	chosen, err := proxy.Choose(r.URL, proxy.Environment{HTTPSProxy: r.HTTPSProxy, NoProxy: r.NoProxy})
+	if err != nil {
+		return ProxyChooseResult{}, problem.New(problem.InvalidArgument, err.Error())
+	}
+	return ProxyChooseResult{URL: chosen.URL, Authorization: chosen.Authorization}, nil
 }
 
 func configVariables(_ *Core, r *ConfigVariablesRequest, _ []byte) (ConfigVariablesResult, *problem.Problem) {

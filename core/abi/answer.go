@@ -93,11 +93,14 @@ func appendQuestion(b []byte, n *need.Need) []byte {
 // appendFetch writes the members of the need fetch.
 func appendFetch(b []byte, r *need.HTTP) []byte {
 	address := "any"
-	if r.Public {
+	switch {
+	case r.Public:
 		address = "public"
+	case r.Internal:
+		address = "internal"
 	}
 	return append(append(b, ','), inner(marshal(fetchNeed{
-		r.Flight, r.Method, r.URL, r.Headers, r.Body, r.Redirects, address, r.MaxBytes, r.Timeout, r.Read,
+		r.Flight, r.Method, r.URL, r.Headers, r.Body, r.Redirects, address, r.Proxy, r.MaxBytes, r.Timeout, r.Read,
 	}))...)
 }
 
@@ -116,6 +119,7 @@ type fetchNeed struct {
 	Body      string            `json:"body,omitempty"`
 	Redirects int               `json:"redirects"`
 	Address   string            `json:"address"`
+	Proxy     bool              `json:"proxy,omitempty"`
 	MaxBytes  int               `json:"max_bytes"`
 	Timeout   float64           `json:"timeout"`
 	Read      []string          `json:"read"`

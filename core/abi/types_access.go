@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/tallystick/tallystick/core/oauthclient"
+	"github.com/tallystick/tallystick/core/provider"
 )
 
 // AccessConfig is one identity of the access-token profile: what config.read
@@ -100,11 +101,23 @@ type AccessConfig struct {
 // TrustedIssuer is an issuer that is named by configuration.
 type TrustedIssuer struct {
 	// its iss, byte by byte
-	Issuer string `json:"issuer"`
+	Issuer string `json:"issuer,omitempty"`
 	// where its keys are; default by discovery
 	JWKSURI string `json:"jwks_uri,omitempty"`
-	// "agent", "portal" or "user"; default "agent", of the authority "portal"
+	// "agent", "portal" or "user"; default "agent", of the authority "portal", with preset "user"
 	Type string `json:"type,omitempty"`
+	// what its issuer is and how its tokens are read, in place of issuer
+	Preset *provider.Preset `json:"preset,omitempty"`
+	// what its tokens call this agent, in place of base_url and audience; at most 64
+	Audience []string `json:"audience,omitempty"`
+	// claims that scopes are read from, with dots into objects; at most 16; default "scope" and
+	// "scp", or what the preset says
+	ScopeClaims []string `json:"scope_claims,omitempty"`
+	// the clients whose tokens are taken without aud; at most 64
+	ClientAudience []string `json:"client_audience,omitempty"`
+	// its discovery document and jwks_uri may be fetched by plain http, at an address of a network
+	// inside; default false
+	InternalHTTP bool `json:"internal_http,omitempty"`
 }
 
 // ProviderConfig is a login provider's: google or robutler.

@@ -135,6 +135,26 @@ type AddressCheckRequest struct {
 type AddressCheckResult struct {
 	// a connection to it leaves for the internet
 	Public bool `json:"public"`
+	// it is of a network inside: RFC 1918, or unique local
+	Internal bool `json:"internal"`
+}
+
+// ProxyChooseRequest is for proxy.choose.
+type ProxyChooseRequest struct {
+	// what is to be fetched
+	URL string `json:"url"`
+	// the value of https_proxy, or else of HTTPS_PROXY
+	HTTPSProxy string `json:"https_proxy,omitempty"`
+	// the value of no_proxy, or else of NO_PROXY
+	NoProxy string `json:"no_proxy,omitempty"`
+}
+
+// ProxyChooseResult answers proxy.choose.
+type ProxyChooseResult struct {
+	// scheme, host and port of the proxy; "" where none is to be used
+	URL string `json:"url"`
+	// the value of Proxy-Authorization, a secret; left out where there is none
+	Authorization string `json:"authorization,omitempty"`
 }
 
 // ConfigVariablesRequest is for config.variables.

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tallystick/tallystick/core/pipeline"
@@ -15,8 +16,11 @@ const maxAudiences = 64
 
 // tokenClaims are those members of an access token that this profile reads.
 type tokenClaims struct {
-	issuer, subject, jti, scope      pipeline.Claim
-	clientID, tokenType, agentPath   pipeline.Claim
+	issuer, subject, jti, scope    pipeline.Claim
+	clientID, tokenType, agentPath pipeline.Claim
+	// What other providers write, in tokens of configured issuers only.
+	scp, azp, appid, cid             pipeline.Claim
+	payloadType, tokenUse            pipeline.Claim
 	agentURL                         pipeline.Claim // of aoauth
 	audience                         strictjson.Value
 	hasAudience, hasAOAuth, isObject bool
@@ -56,6 +60,18 @@ func (c *tokenClaims) claim(name string) *pipeline.Claim {
 		return &c.clientID
 	case "token_type":
 		return &c.tokenType
+	case "scp":
+		return &c.scp
+	case "azp":
+		return &c.azp
+	case "appid":
+		return &c.appid
+	case "cid":
+		return &c.cid
+	case "typ":
+		return &c.payloadType
+	case "token_use":
+		return &c.tokenUse
 	case "agent_path":
 		return &c.agentPath
 	case "exp":
@@ -102,22 +118,32 @@ func (c *tokenClaims) identity() trust.Claims {
 	return trust.Claims{Issuer: c.issuer.Text, Subject: c.subject.Text, AgentPath: c.agentPath.Text, AgentURL: c.agentURL.Text}
 }
 
-// checkRequired is step 8 for this profile; it returns the token's scopes.
-func (a *Agent) checkRequired(c *tokenClaims, now float64) ([]string, *problem.Problem) {
+// checkRequired is step 8 for this profile; it returns the token's scopes. More is read of a token
+// whose issuer is configured.
+func (a *Agent) checkRequired(r *verification, now float64) ([]string, *problem.Problem) {
+	c, entry := r.claims, r.caller.Entry
 	if p := c.times.CheckLifetime(now, a.config.MaxLifetime); p != nil { //guard:access-lifetime never
 		return nil, p
 	}
 	if p := pipeline.CheckIdentifiers(c.jti, c.subject); p != nil { //guard:access-jti-sub never
 		return nil, p
 	}
-	if !c.hasAudience {
-		return nil, pipeline.InvalidClaim("aud is missing")
+	if !c.hasAudience && (entry == nil || entry.ClientAudience == nil) {
+		return nil, pipeline.InvalidClaim("aud is missing").WithLog("%s", r.advice("where it writes no aud, "+
+			"client_audience with the ids of the clients that may call takes its place"))
+	}
+	if c.isIDToken() { //guard:access-id-token never
+		return nil, notAccess().WithLog("it is an ID token, which is for the client that it was issued to: "+
+			"the caller must send its access token (issuer %s)", problem.Quote(c.issuer.Text))
 	}
 	if c.clientID.There() && !c.clientID.IsIdentifier(pipeline.MaxSubject) { //guard:access-client-id never
 		return nil, pipeline.InvalidClaim("client_id must be a string of 1 to 512 bytes without control characters")
 	}
 	if c.tokenType.There() && !strings.EqualFold(c.tokenType.Text, "Bearer") { //guard:access-token-type never
 		return nil, pipeline.InvalidClaim("token_type must be Bearer")
+	}
+	if entry != nil {
+		return r.provided(entry)
 	}
 	if c.scope.There() && !c.scope.IsText() { //guard:access-scope-text never
 		return nil, pipeline.InvalidClaim("scope must be a string")
@@ -140,11 +166,13 @@ func (c *tokenClaims) checkBinding() *problem.Problem {
 
 // checkAudience is step 9: one of the token's audiences is this agent (RFC 7519
 // section 4.1.3).
-func (a *Agent) checkAudience(c *tokenClaims) *problem.Problem {
-	matches := false
+func (a *Agent) checkAudience(r *verification) *problem.Problem {
+	c, matches := r.claims, false
 	switch {
+	case !c.hasAudience: // it was seen that the entry has client_audience
+		return r.checkClientAudience()
 	case strictjson.IsString(c.audience):
-		matches = a.isAudience(c.audience.Str)
+		matches = a.isAudience(r.caller.Entry, c.audience.Str)
 	case c.audience.IsArray():
 		entries := c.audience.Array()
 		if len(entries) > maxAudiences { //guard:access-aud-entries never
@@ -154,18 +182,29 @@ func (a *Agent) checkAudience(c *tokenClaims) *problem.Problem {
 			if !strictjson.IsString(entry) { //guard:access-aud-types never
 				return pipeline.InvalidClaim("aud must be a string or an array of strings")
 			}
-			matches = matches || a.isAudience(entry.Str)
+			matches = matches || a.isAudience(r.caller.Entry, entry.Str)
 		}
 	default:
 		return pipeline.InvalidClaim("aud must be a string or an array of strings")
 	}
 	if !matches {
-		return problem.New(problem.InvalidAudience, "").WithLog("the token is for %s, this agent is %s (audience names others)", problem.Quote(strings.Trim(c.audience.Raw, `"`)), problem.Quote(a.config.BaseURL))
+		p := problem.New(problem.InvalidAudience, "").WithLog("the token is for %s, this agent is %s (audience names others)", problem.Quote(strings.Trim(c.audience.Raw, `"`)), problem.Quote(a.config.BaseURL))
+		if r.caller.Entry != nil {
+			p.Log += "; " + r.advice("audience is what this issuer calls the agent")
+		}
+		return p
 	}
 	return nil
 }
 
-func (a *Agent) isAudience(text string) bool {
+// isAudience: an issuer may have names of its own for this agent, which nobody else's tokens may
+// use.
+func (a *Agent) isAudience(entry *trust.Entry, text string) bool {
+	if entry != nil && entry.Audience != nil { //guard:access-entry-audience never
+		return slices.ContainsFunc(entry.Audience, func(own string) bool {
+			return own == text || canonical(own) == canonical(text)
+		})
+	}
 	if _, exact := a.audience[text]; exact {
 		return true
 	}

@@ -84,6 +84,7 @@ func (a *Agent) post(o *order, endpoint string, headers map[string]string, crede
 	headers["accept"] = "application/json"
 	headers["content-type"] = "application/x-www-form-urlencoded"
 	question := &need.Need{Kind: need.Fetch, Request: &need.HTTP{
+		Proxy:  true,
 		Flight: a.flights.number(o.flight, o.now, a.keys.NextFlight), Method: "POST", URL: endpoint, Headers: headers, Body: encodeForm(form),
 		MaxBytes: maxTokenAnswer, Timeout: tokenTimeout, Read: []string{},
 	}}

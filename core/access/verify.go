@@ -68,8 +68,14 @@ func (a *Agent) Verify(in *Input) need.Step {
 		return need.Refuse(p)
 	}
 	c := &tokenClaims{}
-	token, p := opened.Token(c.read(opened.Payload))
+	unread := c.read(opened.Payload)
+	opened.TakesAccessToken = unread == nil && a.config.Issuers.Entry(c.issuer.Text) != nil
+	token, p := opened.Token(unread)
 	if p != nil {
+		if unread == nil && opened.SaysAccessToken() && !opened.TakesAccessToken {
+			p = p.WithLog("typ at+jwt is taken from issuers of trusted_issuers: write an entry for issuer %s there",
+				problem.Quote(c.issuer.Text))
+		}
 		return need.Refuse(p)
 	}
 	if p := a.config.Algorithms.Check(token); p != nil { //guard:access-algorithms never
@@ -169,10 +175,15 @@ func (r *verification) findKeys() need.Step {
 // source says how an issuer's documents are fetched: the same for its keys and for
 // its token endpoint, which share an entry of the cache.
 func (a *Agent) source(issuer string, c *trust.Caller) keyset.Source {
-	return keyset.Source{
-		Issuer: issuer, JWKSURI: c.JWKSURI, Configured: c.Configured,
+	s := keyset.Source{
+		Issuer:    issuer,
 		Authority: a.config.Mode == Portal && issuer == a.config.Authority, HTTPAllowed: c.HTTPAllowed,
 	}
+	if e := c.Entry; e != nil {
+		s.Configured, s.JWKSURI, s.Discovery = true, e.JWKSURI, e.Discovery
+		s.Internal, s.KeyTenant = e.InternalHTTP, e.KeyTenant
+	}
+	return s
 }
 
 func (r *verification) keysFound(now float64, keys []*jose.PublicKey) need.Step {
@@ -198,18 +209,18 @@ func (r *verification) checkClaims() need.Step {
 	if p := c.times.Check(r.in.Now, a.config.Forgiven); p != nil { //guard:access-times never
 		return need.Refuse(p)
 	}
-	scopes, p := a.checkRequired(c, r.in.Now)
+	scopes, p := a.checkRequired(r, r.in.Now)
 	if p == nil {
 		p = c.checkIdentity() //guard:access-identity skip
 	}
 	if p == nil && r.caller.Problem != nil {
-		p = r.caller.Problem //guard:access-identity-url skip
+		p = r.namedFix(r.caller.Problem) //guard:access-identity-url skip
 	}
 	if p != nil {
 		return need.Refuse(p)
 	}
 	r.scopes = scopes
-	if p := a.checkAudience(c); p != nil { //guard:access-audience never
+	if p := a.checkAudience(r); p != nil { //guard:access-audience never
 		return need.Refuse(p)
 	}
 	if !c.bound.There() {
@@ -262,7 +273,7 @@ func (r *verification) bodyAnswered(answer need.Answer) need.Step {
 func (r *verification) checkScopes() need.Step {
 	r.granted = r.a.grant(r.scopes, r.caller.Portal())
 	if p := missingScopes(r.in.RequiredScopes, r.granted); p != nil { //guard:access-required-scopes never
-		return need.Refuse(p.WithLog("%s; the caller is %s", p.Log, problem.Quote(r.caller.Name)))
+		return need.Refuse(p.WithLog("%s; the caller is %s%s", p.Log, problem.Quote(r.caller.Name), r.scopesAdvice()))
 	}
 	caller := r.describe()
 	if rules := r.a.config.AcceptFrom; rules != nil && !rules.Allow(trust.Party{ //guard:access-accept-from never

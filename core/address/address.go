@@ -84,6 +84,24 @@ func Public(text string) (bool, error) {
 	return public(address), nil
 }
 
+// Internal reports whether an address is of a network inside: RFC 1918, or unique local (RFC 4193).
+// Loopback and link-local addresses are none, nor are those at which clouds have a metadata
+// service, which gives away credentials. An IPv4 address that is mapped into IPv6 is what it is;
+// one behind a gateway (NAT64, 6to4) is nobody's network inside.
+func Internal(text string) (bool, error) {
+	address, err := netip.ParseAddr(text)
+	if err != nil {
+		return false, ErrAddress
+	}
+	address = address.Unmap()                                             // one with a zone is in no block
+	return inside().contain(address) && !metadata().contain(address), nil //guard:address-metadata drop 2
+}
+
+var (
+	inside   = lazily("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+	metadata = lazily("fd00:ec2::/32", "fd20:ce::254/128") // of AWS, of Google Cloud
+)
+
 func public(address netip.Addr) bool {
 	if address.Zone() != "" {
 		return false

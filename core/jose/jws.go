@@ -27,6 +27,7 @@ type Token struct {
 	Payload       string // any bytes
 	Signature     []byte
 	SignatureText string // base64url
+	AccessToken   bool   // header's typ says so (RFC 9068)
 }
 
 // Parse applies the form and header steps of the pipeline (protocol.md section
@@ -43,8 +44,10 @@ func Parse(token string) (*Token, *problem.Problem) {
 // what the header says has not been looked at, the payload not been read.
 type Opened struct {
 	Payload string // any bytes
-	token   Token
-	header  header
+	// TakesAccessToken lets a typ of at+jwt be, which else is refused.
+	TakesAccessToken bool
+	token            Token
+	header           header
 }
 
 // Open is Parse up to where a payload that must be a claims object is read: that
@@ -75,12 +78,15 @@ func (o *Opened) Token(claims error) (*Token, *problem.Problem) {
 	if claims != nil {
 		return nil, malformed("the payload is refused: " + claims.Error())
 	}
-	if p := o.header.check(); p != nil {
+	if p := o.header.check(o.TakesAccessToken); p != nil {
 		return nil, p
 	}
-	o.token.KeyID, o.token.Algorithm = o.header.keyID, o.header.algorithm
+	o.token.KeyID, o.token.Algorithm, o.token.AccessToken = o.header.keyID, o.header.algorithm, o.header.accessToken
 	return &o.token, nil
 }
+
+// SaysAccessToken reports whether the header's typ is the one of RFC 9068.
+func (o *Opened) SaysAccessToken() bool { return o.header.accessToken }
 
 func malformed(message string) *problem.Problem {
 	return problem.New(problem.MalformedToken, message)
@@ -122,7 +128,9 @@ func (t *Token) split(token string, room []byte) (fault string) {
 type header struct {
 	algorithm Algorithm // "" unless it is one of ours
 	keyID     string
-	fault     string // the first thing wrong with it
+	// accessToken: typ is that of RFC 9068 section 2.1.
+	accessToken bool
+	fault       string // the first thing wrong with it
 }
 
 // read returns a problem where the text is no strict JSON object; what is wrong
@@ -150,8 +158,10 @@ func (h *header) member(m *strictjson.Member) {
 			fault = "the header's kid is not a short string without control characters"
 		}
 	case "typ":
-		if m.Kind != strictjson.String || !strings.EqualFold(strings.TrimPrefix(m.Text, "application/"), "JWT") { //guard:header-typ never
-			fault = "the header's typ is not JWT"
+		typ := strings.TrimPrefix(m.Text, "application/")
+		h.accessToken = m.Kind == strictjson.String && strings.EqualFold(typ, "at+jwt")
+		if !h.accessToken && (m.Kind != strictjson.String || !strings.EqualFold(typ, "JWT")) { //guard:header-typ never
+			fault = notJWT
 		}
 	}
 	if h.fault == "" {
@@ -159,10 +169,14 @@ func (h *header) member(m *strictjson.Member) {
 	}
 }
 
-func (h *header) check() *problem.Problem {
+const notJWT = "the header's typ is not JWT"
+
+func (h *header) check(takesAccessToken bool) *problem.Problem {
 	switch {
 	case h.fault != "": //guard:header-fault never
 		return malformed(h.fault)
+	case h.accessToken && !takesAccessToken: //guard:header-access-token never
+		return malformed(notJWT)
 	case h.algorithm == "": //guard:header-alg never
 		return problem.New(problem.UnsupportedAlgorithm, "")
 	}
@@ -220,7 +234,7 @@ func CheckSigningHeader(text []byte, key *PublicKey) *problem.Problem {
 	if p := h.read(string(text)); p != nil {
 		return problem.New(problem.InvalidArgument, p.Message)
 	}
-	if h.check() != nil || h.algorithm != key.algorithm { //guard:signing-header-algorithm drop 2
+	if h.check(false) != nil || h.algorithm != key.algorithm { //guard:signing-header-algorithm drop 2
 		return problem.Newf(problem.InvalidArgument, "the header must say alg %s, may have a kid and typ JWT, and no crit or b64", key.algorithm)
 	}
 	return nil

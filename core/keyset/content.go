@@ -80,7 +80,7 @@ func (p *pending) read(s Source, ttl float64, a need.Answer) content {
 	}
 	c := content{}
 	if p.stage == keys {
-		c = readKeys(string(a.Content))
+		c = readKeys(s, string(a.Content))
 	} else {
 		c = readDiscovery(s, string(a.Content))
 	}
@@ -136,7 +136,10 @@ func readDiscovery(s Source, text string) content {
 	case !strictjson.IsString(jwks):
 		return faulty("the discovery document has no jwks_uri")
 	}
-	if err := s.checkURL(jwks.Str); err != nil {
+	if err := s.checkURL(jwks.Str); err != nil && s.Internal {
+		return faulty("jwks_uri %s of the discovery document is refused: %s: internal_http is for the discovery "+
+			"document and the entry's own jwks_uri: write jwks_uri", problem.Quote(jwks.Str), err)
+	} else if err != nil {
 		return faulty("jwks_uri %s is refused: %s", problem.Quote(jwks.Str), err)
 	}
 	l := &location{url: strings.Clone(jwks.Str)}
@@ -171,7 +174,7 @@ func (s Source) elsewhere() *location {
 
 // readKeys reads a JWKS (RFC 7517 section 5). Keys that are of no use are passed
 // over; a set without one that is says that its issuer has no keys.
-func readKeys(text string) content {
+func readKeys(source Source, text string) content {
 	var list strictjson.Value
 	if err := strictjson.ReadObject(text, func(name string, v strictjson.Value) {
 		if name == "keys" {
@@ -191,6 +194,8 @@ func readKeys(text string) content {
 	for _, entry := range entries {
 		key, fit, secret := readKey(entry)
 		switch {
+		case source.ofAnotherTenant(entry): //guard:keys-tenant never
+			others++
 		case fit:
 			s.issuer.Keys = append(s.issuer.Keys, key)
 		case secret:
@@ -212,6 +217,23 @@ func note(others, private int) string {
 		notes = append(notes, fmt.Sprintf("%d not RSA keys of 2048 to 8192 bits, P-256 or Ed25519 keys for signatures: not used", others))
 	}
 	return strings.Join(notes, "; ")
+}
+
+// ofAnotherTenant: a provider of many tenants may say in a key whose tokens it signs, as Entra does,
+// with {tenantid} where each tenant's are meant.
+func (s Source) ofAnotherTenant(entry strictjson.Value) bool {
+	if s.KeyTenant == "" || !entry.IsObject() {
+		return false
+	}
+	others := false
+	strictjson.Members(entry.Raw, func(name string, v strictjson.Value) bool {
+		if name == "issuer" {
+			issuer := strings.ReplaceAll(v.Str, "{tenantid}", s.KeyTenant)
+			others = !strictjson.IsString(v) || !strings.Contains(issuer+"/", "/"+s.KeyTenant+"/")
+		}
+		return true
+	})
+	return others
 }
 
 // readKey reads one entry. What has private members is everybody's key by now.

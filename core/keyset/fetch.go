@@ -20,6 +20,8 @@ type request struct {
 	accept    string
 	redirects int
 	public    bool
+	internal  bool
+	proxy     bool
 }
 
 // flight is one fetch that the host makes once, however many wait for it.
@@ -81,7 +83,8 @@ func (p *pending) need() *need.Need {
 	}
 	return &need.Need{Kind: need.Fetch, Request: &need.HTTP{
 		Flight: p.flight.number, Method: "GET", URL: p.request.url, Headers: headers,
-		Redirects: p.request.redirects, Public: p.request.public, MaxBytes: maxBytes, Timeout: p.timeout,
+		Redirects: p.request.redirects, Public: p.request.public, Internal: p.request.internal,
+		Proxy: p.request.proxy, MaxBytes: maxBytes, Timeout: p.timeout,
 		Read: []string{"cache-control", "content-type", "etag"},
 	}}
 }

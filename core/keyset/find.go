@@ -262,7 +262,7 @@ func (s *search) fetch(t float64, e *entry) verdict {
 func (s *search) discover(t float64, e *entry) {
 	at, url := metadata, s.source.metadataURL()
 	if !e.elsewhere || t >= e.discoverBy { // or nobody went on when there was time
-		at, url = discovery, s.source.below(pathDiscovery)
+		at, url = discovery, s.source.discovery()
 		e.elsewhere, e.discoverBy = false, t+timeout
 	}
 	left := math.Ceil((e.discoverBy-t)*1000) / 1000

@@ -29,13 +29,19 @@ func (c *Cache) install(now float64, issuer string, p *pending) {
 func (c *Cache) takeLocation(t float64, e *entry, p *pending) {
 	got := p.content
 	next := got.located
-	if e.elsewhere = got.elsewhere && p.stage == discovery; e.elsewhere {
+	internal := e.source.internal(e.source.discovery())
+	if e.elsewhere = got.elsewhere && p.stage == discovery && !internal; e.elsewhere {
 		if t < e.discoverBy { //guard:discovery-deadline always
 			return // to the second place
 		}
 		e.elsewhere, got = false, faulty("no time is left to look at %s", e.source.metadataURL())
 	}
 	switch {
+	case got.elsewhere && internal: //guard:internal-elsewhere never
+		reason := "discovery: " + got.fault + ": internal_http is for the discovery document and jwks_uri alone: write jwks_uri"
+		c.end(t, &e.asked, reason)
+		c.end(t, &e.fetched, reason)
+		return
 	case got.elsewhere:
 		next, got.lifetime = e.source.elsewhere(), c.ttl
 	case next == nil:

@@ -27,6 +27,9 @@ type Source struct {
 	Configured  bool   // an authority or trusted issuer: any address, up to 3 redirects, never evicted by others
 	Authority   bool   // one more place for the keys, {issuer}/api/auth/jwks; has a token endpoint
 	HTTPAllowed bool   // development mode on loopback: plain http and any address, on the issuer's own origin
+	Discovery   string // where the discovery document is; "" = below the issuer
+	Internal    bool   // configured: plain http inside of the network, for the discovery document and JWKSURI alone
+	KeyTenant   string // keys that name the issuer of another tenant are passed over; "" = all are taken
 }
 
 // Cache holds the key sets of issuers. Safe for concurrent use. Its host's needs

@@ -63,6 +63,8 @@ type HTTP struct {
 	Body      string // of a POST
 	Redirects int
 	Public    bool     // every address that the name resolves to must be public
+	Internal  bool     // every one must be of a network inside: RFC 1918 or unique local
+	Proxy     bool     // the proxy of the host's environment may be used
 	MaxBytes  int      // of the answer
 	Timeout   float64  // seconds, for everything
 	Read      []string // the answer's headers that are wanted, in lower case

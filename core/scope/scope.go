@@ -39,6 +39,9 @@ func Parse(text string) ([]string, error) {
 	return scopes, nil
 }
 
+// Valid reports whether a text is one scope.
+func Valid(s string) bool { return valid(s) }
+
 // valid is scope-token of RFC 6749 section 3.3.
 func valid(s string) bool {
 	for i := 0; i < len(s); i++ {

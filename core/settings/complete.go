@@ -5,6 +5,7 @@ import (
 
 	"github.com/tallystick/tallystick/core/agent"
 	"github.com/tallystick/tallystick/core/oauthclient"
+	"github.com/tallystick/tallystick/core/provider"
 	"github.com/tallystick/tallystick/core/trust"
 	"github.com/tallystick/tallystick/core/weburl"
 )
@@ -82,9 +83,18 @@ func (a *Access) completeIssuers() *fault {
 	}
 	for i := range a.TrustedIssuers {
 		issuer := &a.TrustedIssuers[i]
+		if issuer.Preset != nil {
+			if f := trust.Issuer(*issuer).ExpandPreset(); f != nil {
+				return ofPreset(f).at(i).under("trusted_issuers")
+			}
+		}
 		switch {
+		case issuer.Preset != nil:
+			if issuer.Type == "" {
+				issuer.Type = trust.TypeUser
+			}
 		case issuer.Issuer == "":
-			return (&fault{"issuer", "is missing", "write issuer: " + exampleURL}).at(i).under("trusted_issuers")
+			return (&fault{"issuer", "is missing", "write issuer: " + exampleURL + ", or a preset"}).at(i).under("trusted_issuers")
 		case issuer.Type == "" && issuer.Issuer == a.Authority:
 			issuer.Type = trust.TypePortal
 		case issuer.Type == "":
@@ -95,6 +105,10 @@ func (a *Access) completeIssuers() *fault {
 		return wrong(err.Error())
 	}
 	return nil
+}
+
+func ofPreset(f *provider.Fault) *fault {
+	return (&fault{f.Key, f.What, f.Fix}).under("preset")
 }
 
 // completeKeySet is for the form with jwks_uri: whose key set it is, the URL says

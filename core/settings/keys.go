@@ -10,6 +10,7 @@ import (
 	"github.com/tallystick/tallystick/core/limits"
 	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/pipeline"
+	"github.com/tallystick/tallystick/core/provider"
 	"github.com/tallystick/tallystick/core/scope"
 	"github.com/tallystick/tallystick/core/strictjson"
 	"github.com/tallystick/tallystick/core/trust"
@@ -32,10 +33,7 @@ var accessKeys = []key[Access]{
 		a.AllowedScopes = &list
 		return f
 	}},
-	{"trusted_issuers", `[{issuer: "https://partner.example"}]`, func(a *Access, v strictjson.Value) (f *fault) {
-		a.TrustedIssuers, f = objects(v, issuerKeys)
-		return f
-	}},
+	{"trusted_issuers", `[{issuer: "https://partner.example"}]`, readIssuers},
 	{"allow", `["@partner.*"]`, textsKey(func(a *Access) *[]string { return &a.Allow }, checkPattern)},
 	{"deny", `["@banned"]`, textsKey(func(a *Access) *[]string { return &a.Deny }, checkPattern)},
 	{"accept_from", exampleRules, rulesKey(func(a *Access) *json.RawMessage { return &a.AcceptFrom })},
@@ -56,7 +54,7 @@ var accessKeys = []key[Access]{
 		a.ClientKey, f = text(v, MaxKeyText, checkPrivateKey)
 		return f
 	}},
-	{"audience", exampleURL, readAudience},
+	{"audience", exampleURL, audienceKey(func(a *Access) *[]string { return &a.Audience })},
 	{"jwks_uri", exampleKeys, textKey(func(a *Access) *string { return &a.JWKSURI }, trust.CheckKeysURL)},
 	{"issuer", exampleURL, textKey(func(a *Access) *string { return &a.Issuer }, trust.CheckIssuer)},
 	{"keys_dir", `"` + DefaultKeysDir + `"`, textKey(func(a *Access) *string { return &a.KeysDir }, nil)},
@@ -76,10 +74,60 @@ var accessKeys = []key[Access]{
 	{"realm", `"tallystick"`, textKey(func(a *Access) *string { return &a.Realm }, limits.CheckRealm)},
 }
 
-var issuerKeys = []key[TrustedIssuer]{
-	{"issuer", exampleURL, textKey(func(i *TrustedIssuer) *string { return &i.Issuer }, trust.CheckIssuer)},
-	{"jwks_uri", exampleKeys, textKey(func(i *TrustedIssuer) *string { return &i.JWKSURI }, trust.CheckKeysURL)},
-	{"type", `"agent"`, textKey(func(i *TrustedIssuer) *string { return &i.Type }, checkType)},
+var (
+	issuerKeys = keysOfIssuer(trust.CheckIssuer, trust.CheckKeysURL)
+	// internalIssuerKeys are those of an entry that may name URLs of plain http.
+	internalIssuerKeys = keysOfIssuer(trust.CheckInternalIssuer, trust.CheckInternalKeysURL)
+)
+
+func keysOfIssuer(checkIssuer, checkKeys func(string) error) []key[TrustedIssuer] {
+	return []key[TrustedIssuer]{
+		{"issuer", exampleURL, textKey(func(i *TrustedIssuer) *string { return &i.Issuer }, checkIssuer)},
+		{"jwks_uri", exampleKeys, textKey(func(i *TrustedIssuer) *string { return &i.JWKSURI }, checkKeys)},
+		{"type", `"agent"`, textKey(func(i *TrustedIssuer) *string { return &i.Type }, checkType)},
+		{"preset", examplePreset, func(i *TrustedIssuer, v strictjson.Value) *fault {
+			i.Preset = &provider.Preset{}
+			return readObject(i.Preset, v, presetKeys)
+		}},
+		{"audience", `["api://my-agent"]`, audienceKey(func(i *TrustedIssuer) *[]string { return &i.Audience })},
+		{"scope_claims", `["scope", "roles"]`, textsKey(func(i *TrustedIssuer) *[]string { return &i.ScopeClaims },
+			trust.CheckScopeClaim)},
+		{"client_audience", `["a client's id"]`, textsKey(func(i *TrustedIssuer) *[]string { return &i.ClientAudience }, nil)},
+		{"internal_http", "true", func(i *TrustedIssuer, v strictjson.Value) (f *fault) {
+			i.InternalHTTP, f = flag(v)
+			return f
+		}},
+	}
+}
+
+const examplePreset = `{name: "auth0", domain: "example.eu.auth0.com"}`
+
+var presetKeys = []key[provider.Preset]{
+	{"name", `"auth0"`, textKey(func(p *provider.Preset) *string { return &p.Name }, nil)},
+	{"domain", `"example.eu.auth0.com"`, textKey(func(p *provider.Preset) *string { return &p.Domain }, nil)},
+	{"tenant", "the directory's id, a UUID", textKey(func(p *provider.Preset) *string { return &p.Tenant }, nil)},
+	{"region", `"eu-central-1"`, textKey(func(p *provider.Preset) *string { return &p.Region }, nil)},
+	{"pool", `"eu-central-1_AbCdEfGhI"`, textKey(func(p *provider.Preset) *string { return &p.Pool }, nil)},
+	{"realm", `"agents"`, textKey(func(p *provider.Preset) *string { return &p.Realm }, nil)},
+}
+
+// readIssuers reads an entry's flag for plain http before its URLs.
+func readIssuers(a *Access, v strictjson.Value) *fault {
+	list := []TrustedIssuer{}
+	f := each(v, "a list of mappings", func(entry strictjson.Value) *fault {
+		keys := issuerKeys
+		for _, name := range [...]string{"internal_http", "internalHttp"} {
+			if said, _ := member(entry, name); said.Raw == "true" {
+				keys = internalIssuerKeys
+			}
+		}
+		var one TrustedIssuer
+		f := readObject(&one, entry, keys)
+		list = append(list, one)
+		return f
+	})
+	a.TrustedIssuers = list
+	return f
 }
 
 var googleKeys = []key[Google]{
@@ -168,15 +216,17 @@ func readAlgorithms(a *Access, v strictjson.Value) (f *fault) {
 	return nil
 }
 
-// readAudience takes one audience or a list.
-func readAudience(a *Access, v strictjson.Value) (f *fault) {
-	if v.IsArray() {
-		a.Audience, f = texts(v, nil)
+// audienceKey takes one audience or a list.
+func audienceKey[T any](field func(*T) *[]string) func(*T, strictjson.Value) *fault {
+	return func(into *T, v strictjson.Value) (f *fault) {
+		if v.IsArray() {
+			*field(into), f = texts(v, nil)
+			return f
+		}
+		one, f := text(v, MaxText, nil)
+		*field(into) = []string{one}
 		return f
 	}
-	one, f := text(v, MaxText, nil)
-	a.Audience = []string{one}
-	return f
 }
 
 func checkPattern(pattern string) error {

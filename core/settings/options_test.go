@@ -50,7 +50,7 @@ func TestOptionsHaveAllKeys(t *testing.T) {
 	if *options.TokenTTL != 60 || *options.JWKSCacheTTL != 61 || *options.MaxLifetime != 62 || *options.MaxBody != 63 ||
 		*options.MaxBuffered != 64 || *options.Leeway != 1 || *options.ClockSkew != 2 || *options.Realm != "r" ||
 		options.AcceptFrom != `["family"]` || options.TalkTo != `["platform"]` ||
-		options.TrustedIssuers[0] != (trust.Issuer{Issuer: "https://x.example", Type: "user"}) ||
+		!reflect.DeepEqual(options.TrustedIssuers[0], trust.Issuer{Issuer: "https://x.example", Type: "user"}) ||
 		*options.Robutler != (access.Credentials{ClientID: "r", ClientSecret: "s"}) {
 		t.Errorf("%+v", options)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/tallystick/tallystick/core/limits"
 	"github.com/tallystick/tallystick/core/oauthclient"
 	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/provider"
 	"github.com/tallystick/tallystick/core/strictjson"
 	"github.com/tallystick/tallystick/core/trust"
 )
@@ -83,9 +84,14 @@ type Access struct {
 
 // TrustedIssuer is an entry of trusted_issuers; its type is always filled in.
 type TrustedIssuer struct {
-	Issuer  string `json:"issuer"`
-	JWKSURI string `json:"jwks_uri,omitempty"`
-	Type    string `json:"type"`
+	Issuer         string           `json:"issuer,omitempty"` // "" with Preset
+	JWKSURI        string           `json:"jwks_uri,omitempty"`
+	Type           string           `json:"type"`
+	Preset         *provider.Preset `json:"preset,omitempty"`
+	Audience       []string         `json:"audience,omitempty"`
+	ScopeClaims    []string         `json:"scope_claims,omitempty"`
+	ClientAudience []string         `json:"client_audience,omitempty"`
+	InternalHTTP   bool             `json:"internal_http,omitempty"`
 }
 
 // Google holds the settings of a login provider that is not active.

@@ -36,8 +36,8 @@ type Caller struct {
 	Name       string
 	Namespace  string
 	External   bool // the name was derived from the URL
-	JWKSURI    string
-	Configured bool
+	// Entry is the issuer's, nil where it is not configured.
+	Entry *Entry
 	// HTTPAllowed: the issuer's keys may be fetched by plain http, on loopback.
 	HTTPAllowed bool
 	// Problem is not nil where the claims contradict themselves; AgentURL, Name and
@@ -48,13 +48,16 @@ type Caller struct {
 // Portal reports whether the issuer names its agents and gives trust labels.
 func (c *Caller) Portal() bool { return c.IssuerType == TypePortal }
 
+// Entry returns the entry of a configured issuer, nil for any other.
+func (s *Issuers) Entry(issuer string) *Entry { return s.trusted[issuer] }
+
 // Decide says what to do with a token of these claims, and why for the log; the
 // text quotes nothing. Nothing is verified yet.
 func (s *Issuers) Decide(c Claims) (Caller, Decision, string) {
 	configured, isConfigured := s.trusted[c.Issuer]
-	caller := Caller{IssuerType: TypeAgent, Configured: isConfigured}
+	caller := Caller{IssuerType: TypeAgent, Entry: configured}
 	if isConfigured {
-		caller.IssuerType, caller.JWKSURI = configured.Type, configured.JWKSURI
+		caller.IssuerType = configured.Type
 	}
 	caller.HTTPAllowed = (isConfigured || s.dev) && agent.OnLoopback(c.Issuer)
 	caller.identify(c)

@@ -132,13 +132,13 @@ func TestCaller(t *testing.T) {
 			t.Errorf("%s: %+v", c.why, caller)
 		}
 	}
-	if caller, _, _ := s.Decide(Claims{Issuer: "https://agents.example", Subject: "x"}); caller.JWKSURI != "https://agents.example/k" || !caller.Configured || caller.Portal() || !caller.External {
+	if caller, _, _ := s.Decide(Claims{Issuer: "https://agents.example", Subject: "x"}); caller.Entry.JWKSURI != "https://agents.example/k" || caller.Entry == nil || caller.Portal() || !caller.External {
 		t.Errorf("%+v", caller)
 	}
-	if caller, _, _ := s.Decide(Claims{Issuer: portal, Subject: "x"}); !caller.Portal() || caller.External || !caller.Configured {
+	if caller, _, _ := s.Decide(Claims{Issuer: portal, Subject: "x"}); !caller.Portal() || caller.External || caller.Entry == nil {
 		t.Errorf("%+v", caller)
 	}
-	if caller, _, _ := s.Decide(Claims{Issuer: "https://x.example", Subject: "x"}); caller.Configured || caller.IssuerType != TypeAgent {
+	if caller, _, _ := s.Decide(Claims{Issuer: "https://x.example", Subject: "x"}); caller.Entry != nil || caller.IssuerType != TypeAgent {
 		t.Errorf("%+v", caller)
 	}
 }

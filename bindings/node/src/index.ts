@@ -8,7 +8,15 @@ export {
 } from "./access/authority.js";
 export type { AuthorizeOptions } from "./access/authorize.js";
 export { type ClientSecret, newClientSecret } from "./access/clients.js";
-export type { AuthConfig, AuthConfigInput, ClientConfig, Snake, TrustedIssuer, TrustRules } from "./access/config.js";
+export type {
+  AuthConfig,
+  AuthConfigInput,
+  ClientConfig,
+  Preset,
+  Snake,
+  TrustedIssuer,
+  TrustRules,
+} from "./access/config.js";
 export type { AccessStatistics, Identity } from "./access/engine.js";
 export type { ConnectionContext, HeaderBag, Identified, OutgoingContext, OutgoingHeaders } from "./access/hooks.js";
 export type { HostOptions } from "./access/options.js";

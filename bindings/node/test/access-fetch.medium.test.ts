@@ -254,11 +254,11 @@ test("where only public addresses may be reached, no name leads to another, on n
   // The part itself: the core lets no name of loopback get this far.
   const { HttpExchange } = await import(new URL("../../dist/cjs/access/fetching.js", import.meta.url).href);
   const core = await loadCore();
-  const isPublic = (address: string) =>
-    JSON.parse(core.call("address.check", JSON.stringify({ address }))).ok?.public === true;
-  const exchange = new HttpExchange(isPublic);
+  const allows = (kind: "public" | "internal", address: string) =>
+    JSON.parse(core.call("address.check", JSON.stringify({ address }))).ok?.[kind] === true;
+  const exchange = new HttpExchange({ allows, proxyFor: () => undefined });
   const url = new URL(await serve((_request, response) => void response.end("inside")));
-  const fetched = async (host: string, address: "any" | "public") => {
+  const fetched = async (host: string, address: "any" | "public" | "internal") => {
     const limits = { flight: 1, method: "GET", headers: {}, redirects: 0, max_bytes: 100, timeout: 5, read: [] };
     const { members } = await exchange.fetch({ kind: "fetch", url: `http://${host}:${url.port}/`, address, ...limits });
     return members.status ?? members.failed;
@@ -269,6 +269,7 @@ test("where only public addresses may be reached, no name leads to another, on n
   }
   for (const host of ["[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"]) {
     assert.match(String(await fetched(host, "public")), /not public/, host);
+    assert.match(String(await fetched(host, "internal")), /not of a network inside/, host);
   }
   exchange.close();
 });

@@ -95,8 +95,13 @@ class Site:
 
 
 @contextlib.contextmanager
-def serving(behaviour: Behaviour, ca: trustme.CA | None = None) -> Iterator[Site]:
-    """Serve on the loopback, with TLS where a certificate authority is given."""
+def serving(
+    behaviour: Behaviour,
+    ca: trustme.CA | None = None,
+    name: str = "localhost",
+    host: str = "127.0.0.1",
+) -> Iterator[Site]:
+    """Serve at an address, with TLS, as a name, where a certificate authority is given."""
     site: Site
 
     def noted(handler: Handler) -> None:
@@ -105,10 +110,11 @@ def serving(behaviour: Behaviour, ca: trustme.CA | None = None) -> Iterator[Site
         behaviour(handler)
 
     kind = type("NotedHandler", (Handler,), {"behaviour": staticmethod(noted)})
-    server = _Server(("127.0.0.1", 0), kind)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    server = type("FamilyServer", (_Server,), {"address_family": family})((host, 0), kind)
     if ca is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        ca.issue_cert("localhost").configure_cert(context)
+        ca.issue_cert(name).configure_cert(context)
         server.socket = context.wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )

@@ -20,7 +20,7 @@ import trustme
 
 from servers import Handler, serving, trusting
 from support import DEADLINE, in_child
-from tallystick._access.addresses import AddressRefusedError, PublicBackend
+from tallystick._access.addresses import AddressRefusedError, CheckedBackend
 from tallystick._access.fetching import Fetcher
 from tallystick._access.flights import Flights
 from tallystick._core.loading import load_core
@@ -410,7 +410,7 @@ def through(judge: Any, ca: trustme.CA, url: str) -> bytes:
 
     async def get() -> bytes:
         async with httpcore.AsyncConnectionPool(
-            ssl_context=trusting(ca), network_backend=PublicBackend(judge)
+            ssl_context=trusting(ca), network_backend=CheckedBackend(judge)
         ) as pool:
             return (await pool.request("GET", url)).content
 

@@ -7,13 +7,36 @@ import { isPlain } from "../core/options.js";
 import type { Core } from "../core/portable/core.js";
 import { reason, shown } from "../core/text.js";
 
-/** An issuer that an agent trusts by configuration. */
+/** An identity provider that is known: its issuer, and how its tokens are read. */
+export type Preset =
+  | { readonly name: "auth0"; readonly domain: string }
+  | { readonly name: "cognito"; readonly region: string; readonly pool: string }
+  /** `tenant` is the directory's id, a UUID. */
+  | { readonly name: "entra"; readonly tenant: string }
+  | { readonly name: "google" }
+  | { readonly name: "keycloak"; readonly domain: string; readonly realm: string }
+  /** `realm` is the id of an authorization server. Default: "default". */
+  | { readonly name: "okta"; readonly domain: string; readonly realm?: string | undefined };
+
+/** An issuer that an agent trusts by configuration: `issuer` or `preset` says which. */
 export interface TrustedIssuer {
-  readonly issuer: string;
+  readonly issuer?: string | undefined;
+  readonly preset?: Preset | undefined;
   /** Where its keys are. Default: what its discovery document says. */
   readonly jwksUri?: string | undefined;
-  /** "portal" may name agents and give trust labels. Default: "agent". */
+  /** "portal" may name agents and give trust labels. Default: "agent", with `preset` "user". */
   readonly type?: "agent" | "portal" | "user" | undefined;
+  /** What its tokens call this agent. Default: `baseUrl` and `audience`. */
+  readonly audience?: string | readonly string[] | undefined;
+  /** Claims that scopes are read from; dots lead into objects. Default: scope and scp. */
+  readonly scopeClaims?: readonly string[] | undefined;
+  /** Ids of clients whose tokens are taken without `aud`. */
+  readonly clientAudience?: readonly string[] | undefined;
+  /**
+   * Its discovery document and `jwksUri` may be fetched by plain http, at private addresses (RFC
+   * 1918, unique local) alone.
+   */
+  readonly internalHttp?: boolean | undefined;
 }
 
 /** Who may use an agent's own token endpoint. */

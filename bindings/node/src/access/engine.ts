@@ -20,6 +20,7 @@ import type { ConfigSource } from "./config.js";
 import { HttpExchange } from "./fetching.js";
 import { Flights } from "./flights.js";
 import type { Policy } from "./policy.js";
+import { proxyFor } from "./proxy.js";
 import type { Rotation, RotationOptions, SigningKeys } from "./signing-keys.js";
 
 /** What a host brings to an engine for access tokens. */
@@ -59,7 +60,10 @@ export class AccessEngine {
     this.#host = host;
     this.#keys = host.keys;
     this.#logger = host.logger;
-    this.#http = new HttpExchange((address) => isPublic(core, address));
+    this.#http = new HttpExchange({
+      allows: (kind, address) => isOf(core, kind, address),
+      proxyFor: (url) => proxyFor(core, url),
+    });
     const { used } = host;
     this.#used = used;
     const configuration = () => ({ access: { ...members(host), ...used.configuration() } }) as object;
@@ -186,10 +190,10 @@ function fixed({ role, keys, crypto }: Host): object {
   };
 }
 
-// It fails closed: an address that the core cannot judge is not public.
-function isPublic(core: Core, address: string): boolean {
+// It fails closed: an address that the core cannot judge is of no kind.
+function isOf(core: Core, kind: "public" | "internal", address: string): boolean {
   try {
-    return ask<{ public: boolean }>(core, "address.check", { address }).public === true;
+    return ask<Record<typeof kind, boolean>>(core, "address.check", { address })[kind] === true;
   } catch {
     return false;
   }

@@ -5,26 +5,40 @@ import { isIP, type LookupFunction } from "node:net";
 import { failed, type Need, type Reply } from "../core/need.js";
 import { reason } from "../core/text.js";
 import { Collector } from "../http/body.js";
+import { type ProxyServer, tunnelTo } from "./proxy.js";
 
 type FetchNeed = Extract<Need, { kind: "fetch" }>;
+
+type AddressKind = FetchNeed["address"];
+
+/** What the core says of addresses and of the environment's proxy. */
+export interface Judge {
+  /** Whether an address is of a kind. */
+  readonly allows: (kind: "public" | "internal", address: string) => boolean;
+  readonly proxyFor: (url: string) => ProxyServer | undefined;
+}
 
 const KEPT_CONNECTIONS = { keepAlive: true, maxFreeSockets: 32, maxSockets: 256, timeout: 30_000 };
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 
 /**
  * Makes the HTTP requests that the core asks for, within the limits of each need: time, bytes,
- * redirects, and the addresses that may be reached. It uses no proxy and keeps connections.
+ * redirects, and the addresses that may be reached. It keeps connections, but for those through a
+ * proxy, which it uses where a need allows one.
  */
 export class HttpExchange {
-  readonly #isPublic: (address: string) => boolean;
-  readonly #lookup: LookupFunction;
-  // A kept connection was checked when it was opened, so the two kinds do not share connections.
-  readonly #connections = { public: connections(), any: connections() };
+  readonly #judge: Judge;
+  readonly #lookup: Record<"public" | "internal", LookupFunction>;
+  // A kept connection was checked when it was opened, so the kinds do not share connections.
+  readonly #connections: Record<AddressKind, ReturnType<typeof connections>> = {
+    public: connections(),
+    internal: connections(),
+    any: connections(),
+  };
 
-  /** @param isPublic - Whether an IP address is public, by the core's judgement. */
-  constructor(isPublic: (address: string) => boolean) {
-    this.#isPublic = isPublic;
-    this.#lookup = publicLookup(isPublic);
+  constructor(judge: Judge) {
+    this.#judge = judge;
+    this.#lookup = { public: checkedLookup(judge, "public"), internal: checkedLookup(judge, "internal") };
   }
 
   /** The need `fetch`; never throws. */
@@ -62,6 +76,13 @@ export class HttpExchange {
 
   async #once(url: URL, need: FetchNeed, signal: AbortSignal): Promise<IncomingMessage> {
     const options = this.#options(url, need, signal);
+    const proxy = need.proxy === true && need.address === "any" ? this.#judge.proxyFor(url.href) : undefined;
+    if (proxy !== undefined) {
+      const socket = await tunnelTo(url, proxy, signal);
+      // Only a request without an agent takes a connection that is there.
+      const { agent: _, ...others } = options;
+      return send(url, { ...others, createConnection: () => socket }, need.body);
+    }
     try {
       return await send(url, options, need.body);
     } catch (error) {
@@ -74,7 +95,8 @@ export class HttpExchange {
   #options(url: URL, need: FetchNeed, signal: AbortSignal): RequestOptions {
     const host = url.hostname.replace(/^\[|\]$/g, "");
     // A host that is an IP address is not looked up.
-    if (need.address === "public" && isIP(host) !== 0 && !this.#isPublic(host)) throw notPublic(host);
+    const kind = need.address;
+    if (kind !== "any" && isIP(host) !== 0 && !this.#judge.allows(kind, host)) throw notAllowed(kind, host);
     const kept = this.#connections[need.address];
     return {
       method: need.method,
@@ -83,7 +105,7 @@ export class HttpExchange {
       // Other methods must not be sent twice, so they do not reuse a connection that the server may
       // be closing.
       agent: need.method === "GET" ? (url.protocol === "https:" ? kept.https : kept.http) : false,
-      ...(need.address === "public" ? { lookup: this.#lookup } : {}),
+      ...(kind === "any" ? {} : { lookup: this.#lookup[kind] }),
       // With NODE_TLS_REJECT_UNAUTHORIZED=0 anybody on the path could replace an issuer's keys.
       ...(url.protocol === "https:" ? { rejectUnauthorized: true } : {}),
     };
@@ -95,12 +117,12 @@ function connections() {
 }
 
 /**
- * Resolves names, and fails if one of the addresses is not public.
+ * Resolves names, and fails if one of the addresses is not of a kind.
  *
  * One name at a time: a lookup takes one of two threads that Node has for slow work, cannot be
  * cancelled, and strangers choose these names.
  */
-function publicLookup(isPublic: (address: string) => boolean): LookupFunction {
+function checkedLookup(judge: Judge, kind: "public" | "internal"): LookupFunction {
   let before: Promise<void> = Promise.resolve();
   return (host, options, callback) => {
     const look = () =>
@@ -109,8 +131,8 @@ function publicLookup(isPublic: (address: string) => boolean): LookupFunction {
           done();
           if (error !== null) return callback(error, []);
           const [first] = found;
-          if (first === undefined || !found.every(({ address }) => isPublic(address)))
-            return callback(notPublic(host), []);
+          if (first === undefined || !found.every(({ address }) => judge.allows(kind, address)))
+            return callback(notAllowed(kind, host), []);
           if (options.all === true) callback(null, found);
           else callback(null, first.address, first.family);
         });
@@ -119,8 +141,9 @@ function publicLookup(isPublic: (address: string) => boolean): LookupFunction {
   };
 }
 
-function notPublic(host: string): Error {
-  return new Error(`${host} is, or resolves to, an address that is not public`);
+function notAllowed(kind: "public" | "internal", host: string): Error {
+  const what = kind === "public" ? "public" : "of a network inside (internal_http)";
+  return new Error(`${host} is, or resolves to, an address that is not ${what}`);
 }
 
 class StaleConnection extends Error {}

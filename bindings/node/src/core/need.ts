@@ -30,7 +30,8 @@ export type Need =
       readonly headers: Readonly<Record<string, string>>;
       readonly body?: string;
       readonly redirects: number;
-      readonly address: "public" | "any";
+      readonly address: "public" | "internal" | "any";
+      readonly proxy?: boolean;
       readonly max_bytes: number;
       readonly timeout: number;
       readonly read: readonly string[];

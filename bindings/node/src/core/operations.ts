@@ -8,11 +8,26 @@ export interface AccessCommandResult {
   readonly display: string;
 }
 
+/** Members of Preset. */
+export interface Preset {
+  readonly name?: string | undefined;
+  readonly domain?: string | undefined;
+  readonly tenant?: string | undefined;
+  readonly region?: string | undefined;
+  readonly pool?: string | undefined;
+  readonly realm?: string | undefined;
+}
+
 /** Members of TrustedIssuer. */
 export interface TrustedIssuer {
-  readonly issuer: string;
+  readonly issuer?: string | undefined;
   readonly jwks_uri?: string | undefined;
   readonly type?: string | undefined;
+  readonly preset?: Preset | undefined;
+  readonly audience?: readonly string[] | undefined;
+  readonly scope_claims?: readonly string[] | undefined;
+  readonly client_audience?: readonly string[] | undefined;
+  readonly internal_http?: boolean | undefined;
 }
 
 /** Members of ProviderConfig. */

@@ -99,7 +99,7 @@ class AuthSkill(TokenEndpoint):
     ``base_url``          from ``agent_id``     own URL or ``@name``: the audience accepted
     ``token_ttl``         300                   seconds that own tokens live, to 86,400
     ``allowed_scopes``    ``[read, write]``     patterns of what is asked for and granted
-    ``trusted_issuers``   none                  ``[{issuer, jwks_uri, type}]``
+    ``trusted_issuers``   none                  ``[{issuer, jwks_uri, type, …}]``
     ``allow``, ``deny``   none                  patterns of issuers
     ``accept_from``       everybody             rules of who may call
     ``talk_to``           everybody             rules of whom tokens are made for

@@ -1,4 +1,8 @@
-"""Connecting to public addresses only, for URLs that come from a token of an unknown issuer."""
+"""Connecting to addresses of one kind only.
+
+Public ones are for URLs that come from a token of an unknown issuer, those of a network inside for
+plain http (``internal_http``).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ import httpcore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["AddressRefusedError", "PublicBackend"]
+__all__ = ["AddressRefusedError", "CheckedBackend"]
 
 RESOLVERS = 2
 """Threads that look up names from tokens of unknown issuers."""
@@ -23,18 +27,20 @@ MAX_ADDRESSES = 16
 
 
 class AddressRefusedError(Exception):
-    """The name has no public address. The text is for the log."""
+    """The name has no address of the kind. The text is for the log."""
 
 
-class PublicBackend(httpcore.AsyncNetworkBackend):
+class CheckedBackend(httpcore.AsyncNetworkBackend):
     """Resolves a name once, checks every address, and connects to one that was checked.
 
     Otherwise a name could resolve to a public address for the check and to a private one for
-    the connection (DNS rebinding). ``is_public`` is ``address.check`` of the core.
+    the connection (DNS rebinding). ``is_allowed`` is ``address.check`` of the core, ``kind`` says
+    what it wants, for the log.
     """
 
-    def __init__(self, is_public: Callable[[str], bool]) -> None:
-        self._is_public = is_public
+    def __init__(self, is_allowed: Callable[[str], bool], kind: str = "public") -> None:
+        self._is_allowed = is_allowed
+        self._kind = kind
         self._network = httpcore.AnyIOBackend()
         # A lookup cannot be cancelled. Names from tokens must not take the threads in which the
         # names of configured issuers are looked up.
@@ -64,7 +70,7 @@ class PublicBackend(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ARG002
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.AsyncNetworkStream:
-        raise AddressRefusedError("a socket of this machine is no public address")
+        raise AddressRefusedError(f"a socket of this machine is not {self._kind}")
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -77,8 +83,8 @@ class PublicBackend(httpcore.AsyncNetworkBackend):
         if len(addresses) > MAX_ADDRESSES:
             raise AddressRefusedError(f"the name has over {MAX_ADDRESSES} addresses")
         for address in addresses:
-            if not self._is_public(address):
+            if not self._is_allowed(address):
                 raise AddressRefusedError(
-                    f"the name has the address {address}, which is not public"
+                    f"the name has the address {address}, which is not {self._kind}"
                 )
         return addresses

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import os
 import ssl
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tallystick._access.background import background
 from tallystick._access.flights import Flights, landed
@@ -32,7 +33,19 @@ CONNECTIONS = 20
 KEPT_CONNECTIONS = 5
 KEPT_SECONDS = 30.0
 
-Pools = dict[str, "httpcore.AsyncConnectionPool"]
+Pools = dict[tuple[str, "_Proxy | None"], "httpcore.AsyncConnectionPool"]
+
+_KINDS = {"public": "public", "internal": "of a network inside (internal_http)"}
+
+
+class _Proxy(NamedTuple):
+    """What the core made of the environment. ``authorization`` is a secret."""
+
+    url: str
+    authorization: str | None
+
+    def __repr__(self) -> str:
+        return f"_Proxy({self.url!r})"
 
 
 class _Abandoned(ForkAware):
@@ -73,9 +86,9 @@ class FetchError(Exception):
 class Fetcher(ForkAware):
     """Fetches what one engine needs. Thread-safe and fork-safe.
 
-    It uses no proxy, no cookie and no credential except those of the need. Connections are kept
-    and used again. ``trust`` verifies TLS certificates, by default as Python does. The first
-    fetch needs the extra ``[access]``.
+    It uses the environment's proxy where a need allows one, no cookie, and no credential except
+    those of the need and of that proxy. Connections are kept and used again. ``trust`` verifies
+    TLS certificates, by default as Python does. The first fetch needs the extra ``[access]``.
     """
 
     def __init__(self, core: Core, trust: ssl.SSLContext | None = None) -> None:
@@ -131,7 +144,7 @@ class Fetcher(ForkAware):
     async def _fetch(self, need: Need) -> Reply:
         url = need["url"]
         for _ in range(need["redirects"] + 1):
-            async with self._pool(need["address"]).stream(
+            async with self._pool(need["address"], self._proxy(need, url)).stream(
                 need["method"],
                 url,
                 headers=_headers(need),
@@ -143,31 +156,59 @@ class Fetcher(ForkAware):
             url = target
         raise FetchError(f"more than {need['redirects']} redirects")
 
-    def _pool(self, address: str) -> httpcore.AsyncConnectionPool:
+    def _proxy(self, need: Need, url: str) -> _Proxy | None:
+        """Return the proxy that the environment has for a URL, as the core reads it."""
+        if not need.get("proxy") or need["address"] != "any":
+            return None
+        environment = {
+            "https_proxy": os.environ.get("https_proxy") or os.environ.get("HTTPS_PROXY") or "",
+            "no_proxy": os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "",
+        }
+        chosen = call_json(self._core, "proxy.choose", {"url": url, **environment})
+        return _Proxy(chosen["url"], chosen.get("authorization")) if chosen["url"] else None
+
+    def _pool(self, address: str, proxy: _Proxy | None) -> httpcore.AsyncConnectionPool:
         """Return the connections for this kind of address. The kinds share none."""
-        pool = self._pools.get(address)
+        pool = self._pools.get((address, proxy))
         if pool is None:
-            pool = self._pools[address] = self._open(address)
+            pool = self._pools[address, proxy] = self._open(address, proxy)
         return pool
 
-    def _open(self, address: str) -> httpcore.AsyncConnectionPool:
+    def _open(self, address: str, proxy: _Proxy | None) -> httpcore.AsyncConnectionPool:
         import httpcore
 
-        if address == "public":
-            from tallystick._access.addresses import PublicBackend
-
-            network: httpcore.AsyncNetworkBackend = PublicBackend(partial(_is_public, self._core))
-        elif address == "any":
-            network = httpcore.AnyIOBackend()
-        else:
-            raise FetchError(f"the core asked for an address of the kind {address!r}")
-        return httpcore.AsyncConnectionPool(
-            ssl_context=self._trust or ssl.create_default_context(),
+        trust = self._trust or ssl.create_default_context()
+        if proxy is None:
+            return httpcore.AsyncConnectionPool(
+                ssl_context=trust,
+                max_connections=CONNECTIONS,
+                max_keepalive_connections=KEPT_CONNECTIONS,
+                keepalive_expiry=KEPT_SECONDS,
+                network_backend=self._network(address),
+            )
+        named = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
+        return httpcore.AsyncHTTPProxy(
+            proxy.url,
+            proxy_headers=list(named.items()),
+            proxy_ssl_context=trust if proxy.url.startswith("https:") else None,
+            ssl_context=trust,
             max_connections=CONNECTIONS,
             max_keepalive_connections=KEPT_CONNECTIONS,
             keepalive_expiry=KEPT_SECONDS,
-            network_backend=network,
+            network_backend=self._network(address),
         )
+
+    def _network(self, address: str) -> httpcore.AsyncNetworkBackend:
+        """Return what connects to this kind of address alone."""
+        import httpcore
+
+        if address in _KINDS:
+            from tallystick._access.addresses import CheckedBackend
+
+            return CheckedBackend(partial(_is_allowed, self._core, address), _KINDS[address])
+        if address == "any":
+            return httpcore.AnyIOBackend()
+        raise FetchError(f"the core asked for an address of the kind {address!r}")
 
     def after_fork_in_child(self) -> None:
         # Closing the connections here would end them for the parent, too.
@@ -176,8 +217,8 @@ class Fetcher(ForkAware):
         _held[id(self)] = self._pools
 
 
-def _is_public(core: Core, address: str) -> bool:
-    return call_json(core, "address.check", {"address": address})["public"] is True
+def _is_allowed(core: Core, kind: str, address: str) -> bool:
+    return call_json(core, "address.check", {"address": address})[kind] is True
 
 
 def _close(pools: Pools) -> None:
