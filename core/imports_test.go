@@ -31,7 +31,7 @@ var allowed = strings.Fields(`
 	github.com/golang-jwt/jwt/v5 github.com/tidwall/gjson filippo.io/bigmod
 	bytes container/heap container/list errors fmt maps math math/big math/bits net/netip reflect slices
 	strconv strings sync sync/atomic unicode/utf8 unsafe
-	crypto crypto/aes crypto/cipher crypto/pbkdf2 crypto/rand crypto/rsa crypto/sha256 crypto/subtle
+	crypto crypto/aes crypto/cipher crypto/ecdsa crypto/ed25519 crypto/elliptic crypto/pbkdf2 crypto/rand crypto/rsa crypto/sha256 crypto/subtle
 	encoding/asn1 encoding/base64 encoding/hex encoding/json encoding/pem
 `)
 

@@ -26,7 +26,7 @@ func TestOptionsHaveAllKeys(t *testing.T) {
 		"google":{"client_id":"g"},"robutler":{"client_id":"r","client_secret":"s"},"client_id":"c",
 		"client_secret":"secret","audience":["https://b.example"],"jwks_uri":"https://k.example/keys",
 		"issuer":"https://k.example","dev_mode":true,"leeway":1,"clock_skew":2,"max_lifetime":62,"max_body":63,
-		"max_buffered":64,"require_binding":true,"realm":"r"}`)
+		"max_buffered":64,"require_binding":true,"algorithms":["ES256"],"realm":"r"}`)
 	if err := strictjson.CheckObject(text); err != nil {
 		t.Fatal(err)
 	}
