@@ -66,7 +66,13 @@ func (c *AuthContext) RawClaims() map[string]any {
 }
 
 // UnmarshalClaims reads the verified claims into a value, as [json.Unmarshal] does.
-func (c *AuthContext) UnmarshalClaims(into any) error { return json.Unmarshal([]byte(c.claims), into) }
+func (c *AuthContext) UnmarshalClaims(into any) error {
+	claims := "{}"
+	if c != nil {
+		claims = c.claims
+	}
+	return json.Unmarshal([]byte(claims), into)
+}
 
 // AuthFrom returns who sent the request of a handler that [Skill.Protect] wraps, and whether there
 // is one.

@@ -37,10 +37,15 @@ func (c *Caller) Claims() map[string]any {
 }
 
 // UnmarshalClaims reads the verified claims into a value, as [json.Unmarshal] does.
-func (c *Caller) UnmarshalClaims(into any) error { return json.Unmarshal([]byte(c.claims), into) }
+func (c *Caller) UnmarshalClaims(into any) error { return json.Unmarshal([]byte(c.ClaimsText()), into) }
 
 // ClaimsText returns the verified claims as the JSON text that was signed.
-func (c *Caller) ClaimsText() string { return c.claims }
+func (c *Caller) ClaimsText() string {
+	if c == nil {
+		return "{}"
+	}
+	return c.claims
+}
 
 // CallerFrom returns who sent the request of a handler that [Verifier.Protect] wraps, and
 // whether there is one.

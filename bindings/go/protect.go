@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/tallystick/tallystick/core/limits"
@@ -20,7 +21,7 @@ import (
 // Put it outside of what reads bodies.
 func (v *Verifier) Protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if next == nil {
+		if isNil(next) {
 			v.refuse(w, r, refused(problem.New(problem.InvalidConfig, "Protect was given no handler"), limits.DefaultRealm))
 			return
 		}
@@ -34,6 +35,18 @@ func (v *Verifier) Protect(next http.Handler) http.Handler {
 		inner.Body = held.Body()
 		next.ServeHTTP(w, inner)
 	})
+}
+
+// isNil also finds an [http.HandlerFunc] of nil.
+func isNil(handler http.Handler) bool {
+	value := reflect.ValueOf(handler)
+	switch value.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Func, reflect.Pointer, reflect.Map:
+		return value.IsNil()
+	}
+	return false
 }
 
 // Held is the body of a request that was verified. For one goroutine.
@@ -70,13 +83,19 @@ func (v *Verifier) verifyHTTP(w http.ResponseWriter, r *http.Request) (*Caller, 
 		held.body = &heldBody{request: r, writer: w, limit: bodyTimeout, budget: v.budget}
 		answer = held.body.answer
 	}
+	passed := false
+	defer func() {
+		if !passed { // also where the body's Read panics
+			held.Release()
+		}
+	}()
 	path, query := target(r)
 	received := pipeline.Received{Method: r.Method, Path: path, Query: query}
 	caller, err := v.verify(r.Context(), r.Header["Authorization"], received, answer)
 	if err != nil {
-		held.Release()
 		return nil, Held{}, err
 	}
+	passed = true
 	return caller, held, nil
 }
 
@@ -87,11 +106,12 @@ func target(r *http.Request) (path, query string) {
 		raw = r.URL.RequestURI()
 	}
 	path, query, _ = strings.Cut(raw, "?")
-	if scheme, rest, absolute := strings.Cut(path, "://"); absolute && !strings.HasPrefix(path, "/") && scheme != "" {
-		// The absolute form (RFC 9112 section 3.2.2), as proxies get it.
-		_, below, found := strings.Cut(rest, "/")
-		if path = "/"; found {
-			path += below
+	// The absolute form (RFC 9112 section 3.2.2), as proxies get it. Whatever else does not begin with
+	// / stays as it is, and is no path that anybody signs: routers read it each in their way.
+	for _, scheme := range []string{"http://", "https://"} {
+		if len(path) >= len(scheme) && strings.EqualFold(path[:len(scheme)], scheme) {
+			_, below, _ := strings.Cut(path[len(scheme):], "/")
+			return "/" + below, query
 		}
 	}
 	return path, query
@@ -128,8 +148,10 @@ func orLogger(given *slog.Logger) *slog.Logger {
 	return given
 }
 
-// maxLoggedPath are the bytes of a path in a log: strangers choose it.
-const maxLoggedPath = 256
+// maxLogged are the bytes of a method and of a path in a log: strangers choose them.
+const maxLogged = 256
+
+func cut(text string) string { return text[:min(len(text), maxLogged)] }
 
 // logRefusal says what the answer does not. The query stays out: it may hold a secret.
 func logRefusal(r *http.Request, logger *slog.Logger, e *Error) {
@@ -147,7 +169,7 @@ func logRefusal(r *http.Request, logger *slog.Logger, e *Error) {
 	}
 	path, _ := target(r)
 	logger.LogAttrs(ctx, level, "refused", slog.String("code", string(e.Code)), slog.String("reason", reason),
-		slog.String("method", r.Method), slog.String("path", path[:min(len(path), maxLoggedPath)]))
+		slog.String("method", cut(r.Method)), slog.String("path", cut(path)))
 }
 
 func writeResponse(w http.ResponseWriter, response *Response) {

@@ -237,7 +237,9 @@ func (s *Signer) Sign(ctx context.Context, method, url string, body []byte) (htt
 	}
 	if step.Problem != nil {
 		e := misuse(step.Problem)
-		e.cause = cause
+		if e.cause = cause; cause != nil { // of the program's own signer: nobody else sees it
+			e.Message += ": " + cause.Error()
+		}
 		return nil, e
 	}
 	return http.Header{"Authorization": {"Bearer " + step.Result.(*request.Signed).Token}}, nil

@@ -51,8 +51,8 @@ type SkillOptions struct {
 	// JWKSCacheTTL is how long keys of others are kept at most. 0: 1 h.
 	JWKSCacheTTL time.Duration
 	// Google and Robutler are those keys of a configuration, for people who sign in.
-	Google   *GoogleOptions
-	Robutler *RobutlerOptions
+	Google   *GoogleOptions   `json:"-"`
+	Robutler *RobutlerOptions `json:"-"`
 	// ClientID is at the authority, with one of the next two. "": AgentID.
 	ClientID string
 	// ClientSecret is the secret there.
@@ -66,7 +66,7 @@ type SkillOptions struct {
 	// KeysDir is the folder of the key ring, mode 0700. "": ~/.webagents/keys.
 	KeysDir string
 	// Clients may use the own token endpoint.
-	Clients []ClientConfig
+	Clients []ClientConfig `json:"-"`
 	// DevMode takes plain http on the loopback from issuers that nobody configured.
 	DevMode bool
 	// Leeway after a token's exp to forgive, and ClockSkew by which clocks may run ahead, up to
@@ -88,7 +88,7 @@ type SkillOptions struct {
 
 	// Signer signs own tokens instead of the key ring in KeysDir: any [crypto.Signer] with an RSA,
 	// P-256 or Ed25519 key, such as a KMS.
-	Signer crypto.Signer
+	Signer crypto.Signer `json:"-"`
 	// SignerTimeout is how long a Signer may take, up to 50 s. 0: 10 s.
 	SignerTimeout time.Duration
 	// KeyType is the kind of keys that are made. "": [KeyRSA]. A key ring that exists gets keys of

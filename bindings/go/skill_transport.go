@@ -101,10 +101,14 @@ func (t *skillTransport) covers(r *http.Request) (bool, error) {
 		return false, nil
 	}
 	// Whoever redirects from elsewhere must not choose what is asked of the agent.
-	for response := r.Response; response != nil && response.Request != nil; {
+	for response := r.Response; response != nil; {
 		from := response.Request
-		if !coversURL(at, from.URL) {
-			t.skill.told.tell(t.target, at, "after a redirect from ", from.URL)
+		if from == nil || !coversURL(at, from.URL) {
+			var where *url.URL
+			if from != nil {
+				where = from.URL
+			}
+			t.skill.told.tell(t.target, at, "after a redirect from ", where)
 			return false, nil
 		}
 		response = from.Response
@@ -252,9 +256,9 @@ const maxUncovered = 1000
 
 // tell logs no more of the URL than its origin: the rest may hold a secret.
 func (u *uncovered) tell(target, at, where string, to *url.URL) {
-	origin := where
+	origin := where + "an unknown place"
 	if to != nil {
-		origin += to.Scheme + "://" + to.Host
+		origin = where + to.Scheme + "://" + to.Host
 	}
 	u.lock.Lock()
 	said := u.said[[2]string{target, origin}] || len(u.said) >= maxUncovered

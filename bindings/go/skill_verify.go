@@ -55,6 +55,9 @@ func (s *Skill) verify(
 	if err := s.usable(skillMaker); err != nil {
 		return nil, err
 	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	s.refresh(ctx)
 	in.Now = secondsOf(time.Now())
 	result, p, cause := s.run(ctx, s.agent().Verify(in), body)
@@ -90,11 +93,17 @@ func (s *Skill) verifyHTTP(
 		Authorization: r.Header["Authorization"], RequiredScopes: scopes, BoundOnly: boundOnly,
 		Received: pipeline.Received{Method: r.Method, Path: path, Query: query},
 	}
+	passed := false
+	defer func() {
+		if !passed { // also where the body's Read panics
+			held.Release()
+		}
+	}()
 	auth, err := s.verify(r.Context(), in, func(limit int) need.ReceivedBody { return held.body.answer(limit) })
 	if err != nil {
-		held.Release()
 		return nil, Held{}, err
 	}
+	passed = true
 	return auth, held, nil
 }
 
@@ -137,7 +146,7 @@ func (s *Skill) ProtectWith(required Requirements) func(http.Handler) http.Handl
 	}
 	return func(next http.Handler) http.Handler {
 		wrong := wrong
-		if next == nil {
+		if isNil(next) {
 			wrong = invalidConfig("Protect was given no handler")
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -76,8 +76,12 @@ func sendOnce(
 // sameOrigin refuses a redirect to another origin: whoever is called could have the caller sign
 // what it likes for a third. A signed request is for one receiver.
 func sameOrigin(r *http.Request) error {
-	if r.Response == nil || r.Response.Request == nil || r.Response.Request.URL == nil {
+	if r.Response == nil {
 		return nil // no client has followed a redirect
+	}
+	if r.Response.Request == nil || r.Response.Request.URL == nil {
+		return misuse(problem.Newf(problem.InvalidURL, "a redirect leads to %s://%s, and its response does not say from "+
+			"where: a signed request is for one receiver", r.URL.Scheme, r.URL.Host))
 	}
 	from := r.Response.Request.URL
 	if from.Scheme == r.URL.Scheme && from.Host == r.URL.Host {

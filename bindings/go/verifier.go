@@ -204,6 +204,9 @@ func (v *Verifier) keysOf(o *VerifierOptions) (*authorizedkeys.Set, error) {
 	if err != nil {
 		return nil, wrongArgument("KeysDir: %s", err)
 	}
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return nil, wrongArgument("KeysDir: %s is no folder: name the folder of callers' public keys", shown(path))
+	}
 	v.folder = &keysFolder{path: path, logger: v.logger}
 	return v.folder.load(), nil
 }
@@ -281,20 +284,28 @@ func (v *Verifier) verify(
 	if v.closed.Load() {
 		return nil, refused(problem.New(problem.UnknownEngine, "the verifier was closed"), v.realm())
 	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	run, _ := v.runs.Get().(*request.Verification)
 	if run == nil {
 		run = request.NewVerification()
 	}
 	run.In = request.Input{Now: secondsOf(v.now()), Authorization: authorization, Received: received, BodyPending: true}
 	accepted, p := v.walk(ctx, run, body)
+	// What is returned is made before the memory of this request is another's.
+	var caller *Caller
+	var e *Error
 	if p != nil {
-		run.Reset()
-		v.runs.Put(run)
-		return nil, refused(p, v.policy.Realm)
+		e = refused(p, v.policy.Realm)
+	} else {
+		caller = callerOf(accepted)
 	}
-	caller := callerOf(accepted)
 	run.Reset()
 	v.runs.Put(run)
+	if e != nil {
+		return nil, e
+	}
 	return caller, nil
 }
 

@@ -332,3 +332,25 @@ func TestOutcome(t *testing.T) {
 		}
 	}
 }
+
+// What a refusal says stays when the memory of its request is another's: a host may still write it.
+func TestARefusalOutlivesItsRequest(t *testing.T) {
+	v := newVerifier(t, nil)
+	by := func(issuer string) string {
+		s, p := NewSigner(SignerConfig{Issuer: issuer, Private: pair(), TTL: 60})
+		if p != nil {
+			t.Fatal(p)
+		}
+		return s.Sign(outgoing(nil)).Result.(*Signed).Token
+	}
+	run := NewVerification()
+	run.In = incoming(by("stranger-one"))
+	refused := v.Verify(run).Problem
+	before, _ := json.Marshal(refused.Response("r"))
+	run.Reset()
+	run.In = incoming(by("STRANGER-TWO"))
+	v.Verify(run)
+	if after, _ := json.Marshal(refused.Response("r")); string(after) != string(before) || refused.Code != problem.UnknownIssuer {
+		t.Errorf("%s\n%s", before, after)
+	}
+}

@@ -5,6 +5,7 @@ package request
 
 import (
 	"math"
+	"strings"
 	"sync/atomic"
 
 	"github.com/tallystick/tallystick/core/authorizedkeys"
@@ -205,7 +206,7 @@ func (v *Verifier) candidates(issuerText string, token *jose.Token) ([]*jose.Pub
 			return nil, problem.New(problem.KeysUnavailable, "").WithLog("the file of issuer %s could not be read: %s", problem.Quote(issuerText), problem.Quote(why))
 		}
 		p := problem.New(problem.UnknownIssuer, "").WithLog("no usable key of issuer %s", problem.Quote(issuerText))
-		p.Subject = issuerText
+		p.Subject = strings.Clone(issuerText) // it lies in memory that the next request uses
 		return nil, p
 	}
 	keys := issuer.Candidates(token.KeyID, token.Algorithm)
