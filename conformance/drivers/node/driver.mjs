@@ -1,6 +1,6 @@
 // The legs "node-wasm", "node-wasm-core", "node-native", "bun" and "deno" of the conformance suite:
 // the Node package's core.
-import { createPrivateKey } from "node:crypto";
+import { createPrivateKey, createPublicKey } from "node:crypto";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -15,6 +15,7 @@ import { exchange } from "./exchange.mjs";
  *   access?: { ring?: Ring, signing?: string }, ring?: Ring, bind?: object }} Request
  *
  * @typedef {import("../../../bindings/node/dist/cjs/core/need.js").Need} Need
+ * @typedef {import("../../../bindings/node/dist/cjs/core/need.js").Reply} Reply
  * @typedef {typeof import("../../../bindings/node/dist/cjs/core/host-crypto.js")} HostCrypto
  * @typedef {import("node:crypto").KeyObject} KeyObject
  * @typedef {[id: string, text: string]} PrivateKey
@@ -51,7 +52,7 @@ function installedIn(folder) {
 }
 
 /**
- * Engines of which this host does the RSA operations and the hashing: number -> how.
+ * Engines of which this host does the operations of keys and the hashing: number -> how.
  * @type {Map<number, ReturnType<typeof host>>}
  */
 const engines = new Map();
@@ -82,12 +83,12 @@ function open(request) {
  */
 function host({ engine, max_body }, privateKeys) {
   /** @param {string} key */
-  const publicPem = (key) => JSON.parse(core.call("engine.key", JSON.stringify({ engine, key }))).ok.public_pem;
+  const engineKey = (key) => JSON.parse(core.call("engine.key", JSON.stringify({ engine, key }))).ok;
   /** @type {Map<string, KeyObject>} */
   const signers = new Map(privateKeys.map(([id, text]) => [id, importPrivate(text)]));
   /** @type {Map<number, Extract<Need, { kind: "body" }>>} */
   const waitForBody = new Map();
-  return { keys: new KeyCache(publicPem), maxBody: max_body, signers, waitForBody };
+  return { keys: new KeyCache(engineKey), maxBody: max_body, signers, waitForBody };
 }
 
 /**
@@ -183,7 +184,31 @@ async function call(op, text, bytes) {
 async function meet({ keys, signers }, need) {
   if (need.kind === "check") return keys.check(need);
   const key = need.kind === "sign" ? signers.get(need.key) : undefined;
-  return key && need.kind === "sign" ? signOffLoop(need.input, key) : undefined;
+  if (!key || need.kind !== "sign") return undefined;
+  const reply = await signOffLoop(need.input, key, need.alg);
+  return need.alg === "ES256" ? asTheCoreSigns(need.input, key, reply) : reply;
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * node:crypto draws a number for each ECDSA signature, the core has it from the key (RFC 6979). That
+ * bytes can be compared, the host's signature is verified, and the core's handed on in its place.
+ * @param {string} input
+ * @param {KeyObject} key
+ * @param {Reply} reply
+ * @returns {Reply}
+ */
+function asTheCoreSigns(input, key, reply) {
+  const token = `${input}.${Buffer.from(reply.body ?? []).toString("base64url")}`;
+  const publicPem = createPublicKey(key).export({ type: "spki", format: "pem" });
+  const checked = JSON.parse(core.call("jws.verify", JSON.stringify({ token, key: publicPem })));
+  if (!checked.ok) return reply;
+  const [header = EMPTY, payload = EMPTY] = input.split(".").map((part) => Buffer.from(part, "base64url"));
+  const privatePem = JSON.stringify(key.export({ type: "pkcs8", format: "pem" }));
+  const request = `{"private_key":${privatePem},"header":${header.toString("utf8")}}`;
+  const signed = JSON.parse(core.call("jws.sign", request, payload));
+  return { members: {}, body: Buffer.from(signed.ok.token.split(".")[2], "base64url") };
 }
 
 await exchange((op, request, body, crypto) => {
