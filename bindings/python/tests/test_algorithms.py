@@ -25,6 +25,7 @@ from support import BODY, DEADLINE, ORIGIN, agent_app, call, newest, post
 from tallystick import (
     AgentAuth,
     AuthSkill,
+    DevTools,
     InvalidArgumentError,
     InvalidConfigError,
     InvalidKeyError,
@@ -337,6 +338,14 @@ def test_algorithms_narrow_what_is_taken(key: Key, backend: str, caplog: Any) ->
     assert "setting algorithms" in caplog.text
     app = agent_app(AgentAuth(keys=keys, algorithms=(key.algorithm,), backend=backend))
     assert call(app, bearer(token)).status == 200
+
+
+def test_a_development_token_is_signed_by_its_key(key: Key, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.setenv("DEV_PRIVATE_KEY", base64.b64encode(key.text.encode()).decode())
+    token, body = DevTools.generate_bearer_token("x")
+    assert header_of(token)["alg"] == key.algorithm
+    app = agent_app(AgentAuth(keys={"dev_postman": key.public_text}, dev_mode=True))
+    assert call(app, bearer(token), body.encode()).status == 200
 
 
 # Functions of a KMS.
