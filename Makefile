@@ -104,7 +104,8 @@ quick-node:
 test: test-go test-c test-python test-node test-docs peers-check fuzz-parity conformance-languages ## all tests but the slow ones, and the vectors on one leg of each language
 	@echo "make test: passed"
 
-# wazero compiles the module for this machine, which takes a minute under the race detector: test-slow.
+# wazero compiles the module for this machine, which takes a minute under the race detector, and
+# webagents has an environment of its own: test-go-slow.
 test-go: python node setup-servers ## run the Go tests with the race detector
 	go vet ./...
 	go test -race -skip '^TestWazeroAnswersLikeTheCore$$' ./...
@@ -132,10 +133,17 @@ test-node: node $(LIBRARY) setup-servers ## run the Node tests that are not slow
 test-docs: python node $(LIBRARY) ## play every page as it is printed, and run the examples of the reference
 	$(PYTEST) -c $(PYTHON_DIR)/pyproject.toml --rootdir . -m "not slow" cmd/docs
 
+.PHONY: test-go-slow
+WEBAGENTS := $(PYTHON_DIR)/tests/webagents_env/environment.py
+test-go-slow: ## run the Go tests with wazero's compiler and against the real webagents
+	go test -run Wazero ./conformance/runner
+	@python=$$($(PYTHON) $(WEBAGENTS) --theirs-alone); \
+	echo "go test -race -run Webagents ./bindings/go"; \
+	TALLYSTICK_WEBAGENTS_PYTHON=$$python go test -count=1 -race -run Webagents ./bindings/go
+
 .PHONY: test-slow
 # What is not installed is said; the legs that are there run.
-test-slow: python node $(LIBRARY) setup-servers ## what starts servers for long, installs packages, or needs other runtimes; all legs
-	go test -run Wazero ./conformance/runner
+test-slow: python node $(LIBRARY) setup-servers test-go-slow ## what starts servers for long, installs packages, or needs other runtimes; all legs
 	$(MAKE) test-oldest-go
 	cd $(PYTHON_DIR) && $(PYTEST) -m slow
 	$(PYTEST) -c $(PYTHON_DIR)/pyproject.toml --rootdir . -m slow cmd/docs

@@ -34,7 +34,9 @@ type AuthorityOptions struct {
 	Leeway, ClockSkew time.Duration
 	// Realm of the WWW-Authenticate challenge. "": tallystick.
 	Realm string
-	// KeyBits are those of keys that are made: 2048, 3072 or 4096. 0: 2048.
+	// KeyType is the kind of keys that are made. "": [KeyRSA].
+	KeyType KeyType
+	// KeyBits are those of RSA keys that are made: 2048, 3072 or 4096. 0: 2048.
 	KeyBits int
 	// Store is where used assertions are remembered. Required.
 	Store Store
@@ -66,7 +68,7 @@ const authorityMaker = "NewAuthority"
 func NewAuthority(issuer string, options AuthorityOptions) (*Authority, error) {
 	o := &options
 	o.Logger = orLogger(o.Logger)
-	if err := checkBits(&o.KeyBits); err != nil {
+	if err := checkKeyType(&o.KeyType, &o.KeyBits); err != nil {
 		return nil, err
 	}
 	if err := checkStore(o.Store, false); err != nil {
@@ -144,7 +146,8 @@ func (m *material) takeAuthority(o *AuthorityOptions, config *settings.Access, k
 	}
 	m.clients = newClientsKeeper(path, clients, o.Logger)
 	m.ring, err = newRingKeeper(keysDir, config.AgentID, ring, ringKeeper{
-		lifetime: float64(config.TokenTTL) + config.Leeway, bits: o.KeyBits, logger: o.Logger,
+		lifetime: float64(config.TokenTTL) + config.Leeway, kind: o.KeyType, bits: o.KeyBits,
+		logger: o.Logger,
 	})
 	return err
 }

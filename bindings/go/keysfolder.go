@@ -226,9 +226,11 @@ func printable(name string) bool {
 
 // readKeyFile returns a file, or why it has no text; false where it has gone.
 func readKeyFile(folder, name string) (authorizedkeys.File, bool) {
-	file := authorizedkeys.File{Name: name}
-	text, err := regularFile(filepath.Join(folder, name), authorizedkeys.MaxText)
+	file, path := authorizedkeys.File{Name: name}, filepath.Join(folder, name)
+	text, err := regularFile(path, authorizedkeys.MaxText)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && leadsNowhere(path):
+		file.Unusable = "a link to a file that is not there"
 	case errors.Is(err, fs.ErrNotExist):
 		return file, false
 	case errors.Is(err, errNotRegular):
@@ -245,6 +247,17 @@ func readKeyFile(folder, name string) (authorizedkeys.File, bool) {
 	return file, true
 }
 
+// leadsNowhere: a link whose target is missing, also after it was opened in vain. It may have been
+// exchanged meanwhile, which the next look shows.
+func leadsNowhere(path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return false
+	}
+	_, err = os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 var errNotRegular = errors.New("not a regular file")
 
 // regularFile returns the content of a regular file, up to one byte over the limit. A pipe or
@@ -252,6 +265,10 @@ var errNotRegular = errors.New("not a regular file")
 func regularFile(path string, limit int) ([]byte, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|openNonblock, 0)
 	if err != nil {
+		// Nobody can open a socket, and waiting does not change that.
+		if info, failed := os.Stat(path); failed == nil && !info.Mode().IsRegular() {
+			return nil, errNotRegular
+		}
 		return nil, err
 	}
 	defer file.Close()

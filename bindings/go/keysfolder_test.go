@@ -2,6 +2,8 @@ package tallystick_test
 
 import (
 	"context"
+	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,9 +90,7 @@ func TestFilesThatAreNoKeysAreSaid(t *testing.T) {
 	writeFile(t, folder, "binary.pem", "\xff\xfe")
 	writeFile(t, folder, "large.pem", strings.Repeat("x", 300<<10))
 	writeFile(t, folder, "orchestrator.pem", newSigner(t).PublicKey())
-	if err := syscall.Mkfifo(filepath.Join(folder, "pipe.pem"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	putIrregular(t, folder)
 	said := &journal{}
 	verifier := newVerifier(t, func(o *verifierOptions) {
 		o.Keys, o.KeysDir, o.Logger = nil, folder, said.logger()
@@ -99,7 +99,10 @@ func TestFilesThatAreNoKeysAreSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"private.pem is not used", "empty.pem is not used", "not UTF-8 text", "larger than", "not a regular file",
+		"private.pem is not used", "empty.pem is not used", "not UTF-8 text", "larger than",
+		"folder.pem is not used: not a regular file; put the issuer's public key there, or remove it",
+		"pipe.pem is not used: not a regular file", "socket.pem is not used: not a regular file",
+		"dangling.pem is not used: a link to a file that is not there; put",
 	} {
 		if strings.Count(said.String(), want) != 1 {
 			t.Errorf("%q is not said once: %s", want, said)
@@ -107,5 +110,30 @@ func TestFilesThatAreNoKeysAreSaid(t *testing.T) {
 	}
 	if strings.Contains(said.String(), "PRIVATE") {
 		t.Error("the log has a key")
+	}
+	for _, quiet := range []string{"linked.pem", "..data"} {
+		if strings.Contains(said.String(), quiet) {
+			t.Errorf("nothing is wrong with %s: %s", quiet, said)
+		}
+	}
+}
+
+// putIrregular puts what is no file of keys under names of such files, and beside that what is one
+// or has the name of none.
+func putIrregular(t *testing.T, folder string) {
+	t.Helper()
+	listener, err := net.Listen("unix", filepath.Join(folder, "socket.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	if err := errors.Join(
+		syscall.Mkfifo(filepath.Join(folder, "pipe.pem"), 0o600),
+		os.Mkdir(filepath.Join(folder, "folder.pem"), 0o700),
+		os.Symlink("nowhere", filepath.Join(folder, "dangling.pem")),
+		os.Symlink("orchestrator.pem", filepath.Join(folder, "linked.pem")),
+		os.Symlink("nowhere", filepath.Join(folder, "..data")),
+	); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	tallystick "github.com/tallystick/tallystick/bindings/go"
+	"github.com/tallystick/tallystick/bindings/go/internal/peers"
 )
 
 func TestRotagentCallsAGoAgent(t *testing.T) {
@@ -30,7 +31,7 @@ func TestRotagentCallsAGoAgent(t *testing.T) {
 		"orchestrator": `{"agent_url":"` + url + `","got":{"query":"What movies are playing?","ä":1}}`,
 		"stranger":     `{"agent_url":"` + url + `","error":"Auth Failed"}`,
 	} {
-		out, err := pythonCommand(t, "rotagent_peer.py", "call", url, issuer, key).Output()
+		out, err := peers.Python(t, "rotagent_peer.py", "call", url, issuer, key).Output()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +58,7 @@ func sorted(t *testing.T, text []byte) string {
 func TestGoCallsARotagentAgent(t *testing.T) {
 	folder := t.TempDir()
 	writeFile(t, folder, "orchestrator.pem", newSigner(t).PublicKey())
-	peer := pythonCommand(t, "rotagent_peer.py", "serve", folder)
+	peer := peers.Python(t, "rotagent_peer.py", "serve", folder)
 	input, err := peer.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -32,9 +32,10 @@ type ringKeeper struct {
 	text      sharedText
 	file      *sharedFile // where it lies, or began
 	watched   watchedText
-	inherited string  // a key of webagents, which becomes the first active one
-	lifetime  float64 // seconds of the longest token, leeway included
-	bits      int     // of new keys
+	inherited string       // a key of webagents, which becomes the first active one
+	lifetime  float64      // seconds of the longest token, leeway included
+	kind      jose.KeyType // of new keys
+	bits      int          // of new RSA keys; 0: the kind's own
 	logger    *slog.Logger
 }
 
@@ -209,7 +210,8 @@ func (k *ringKeeper) imported() ([]string, error) {
 
 func (k *ringKeeper) options(fresh []string) keyring.Options {
 	return keyring.Options{
-		Now: secondsOf(time.Now()), Lifetime: k.lifetime, Publish: keyring.DefaultPublish, Bits: k.bits, Fresh: fresh,
+		Now: secondsOf(time.Now()), Lifetime: k.lifetime, Publish: keyring.DefaultPublish, Type: k.kind, Bits: k.bits,
+		Fresh: fresh,
 	}
 }
 
@@ -219,7 +221,7 @@ func (k *ringKeeper) updated(ring *keyring.Ring, fresh *[]string, asked keyring.
 	updated, p := keyring.Update(ring, asked)
 	if p == nil && updated.Missing > 0 {
 		for range updated.Missing {
-			key, err := jose.Generate(k.bits)
+			key, err := jose.GenerateType(k.kind, k.bits)
 			if err != nil {
 				return updated, wrongArgument("KeyBits: %s", err)
 			}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -49,7 +51,8 @@ const (
 type Signer struct {
 	core      *request.Signer
 	issuer    string
-	key       crypto.Signer // nil where the core signs
+	key       crypto.Signer  // nil where the core signs
+	algorithm jose.Algorithm // of key
 	timeout   time.Duration
 	maxBody   int64
 	maxAnswer int64
@@ -58,9 +61,10 @@ type Signer struct {
 }
 
 // NewSigner returns a signer for an issuer, whom agents know the key as. The key is the text of a
-// private key (PEM or JWK, as string or []byte), an [*rsa.PrivateKey], or any [crypto.Signer] with
-// an RSA key, such as a KMS: what that one signs is verified before it is used. Errors:
-// [ErrInvalidArgument] and [ErrInvalidKey].
+// private key (PEM or JWK, as string or []byte), an [*rsa.PrivateKey], [*ecdsa.PrivateKey] of P-256
+// or [ed25519.PrivateKey], or any [crypto.Signer] with such a key, such as a KMS: what that one signs
+// is verified before it is used. RSA keys sign RS256 (PS256 where a JWK says so), P-256 keys ES256,
+// and Ed25519 keys EdDSA. Errors: [ErrInvalidArgument] and [ErrInvalidKey].
 func NewSigner(issuer string, key any, options SignerOptions) (*Signer, error) {
 	s := &Signer{
 		issuer:    issuer,
@@ -122,20 +126,30 @@ func (s *Signer) take(key any, config *request.SignerConfig) error {
 	case []byte:
 		return takeText(k, config)
 	case *rsa.PrivateKey:
-		if k == nil {
-			return wrongArgument("key is nil")
-		}
-		der, err := x509.MarshalPKCS8PrivateKey(k)
-		if err != nil {
-			return misuse(problem.New(problem.InvalidKey, "key: "+err.Error()))
-		}
-		return takeText(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), config)
+		return takeKey(k, k == nil, config)
+	case *ecdsa.PrivateKey:
+		return takeKey(k, k == nil, config)
+	case ed25519.PrivateKey:
+		return takeKey(k, len(k) != ed25519.PrivateKeySize, config)
 	case crypto.Signer:
 		return s.takeSigner(k, config)
 	case nil:
-		return wrongArgument("key is nil: give a private key as PEM or JWK text, an *rsa.PrivateKey, or a crypto.Signer")
+		return wrongArgument("key is nil: give " + keyForms)
 	}
-	return wrongArgument("key takes a private key as PEM or JWK text, an *rsa.PrivateKey, or a crypto.Signer, not %T", key)
+	return wrongArgument("key takes "+keyForms+", not %T", key)
+}
+
+const keyForms = "a private key as PEM or JWK text or as one of Go's crypto packages, or a crypto.Signer"
+
+func takeKey(key any, missing bool, config *request.SignerConfig) error {
+	if missing {
+		return wrongArgument("key is nil")
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return misuse(problem.New(problem.InvalidKey, "key: "+err.Error()))
+	}
+	return takeText(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), config)
 }
 
 func takeText(text []byte, config *request.SignerConfig) error {
@@ -148,7 +162,7 @@ func takeText(text []byte, config *request.SignerConfig) error {
 }
 
 // publicOf asks a signer that may not be there, or not be ready.
-func publicOf(key crypto.Signer) (public *rsa.PublicKey, err error) {
+func publicOf(key crypto.Signer) (public *jose.PublicKey, err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			said := problem.Newf(problem.InvalidKey, "key: the %T panicked when it was asked for its public key", key)
@@ -156,11 +170,16 @@ func publicOf(key crypto.Signer) (public *rsa.PublicKey, err error) {
 		}
 	}()
 	found := key.Public()
-	public, ok := found.(*rsa.PublicKey)
-	if !ok || public == nil || public.N == nil {
-		return nil, misuse(problem.Newf(problem.InvalidKey, "key: its public key is a %T: RS256 takes an RSA key", found))
+	der, err := x509.MarshalPKIXPublicKey(found)
+	if err != nil {
+		return nil, misuse(problem.Newf(problem.InvalidKey, "key: its public key is a %T: it must be an RSA, P-256 or "+
+			"Ed25519 key", found))
 	}
-	return public, nil
+	one, err := jose.OnePublic(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	if err != nil {
+		return nil, misuse(problem.New(problem.InvalidKey, "key: "+err.Error()))
+	}
+	return one.Public, nil
 }
 
 func (s *Signer) takeSigner(key crypto.Signer, config *request.SignerConfig) error {
@@ -168,15 +187,7 @@ func (s *Signer) takeSigner(key crypto.Signer, config *request.SignerConfig) err
 	if err != nil {
 		return err
 	}
-	der, err := x509.MarshalPKIXPublicKey(public)
-	if err != nil {
-		return misuse(problem.New(problem.InvalidKey, "key: "+err.Error()))
-	}
-	one, err := jose.OnePublic(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
-	if err != nil {
-		return misuse(problem.New(problem.InvalidKey, "key: "+err.Error()))
-	}
-	s.key, config.Public, config.By = key, one.Public, pipeline.ByExternal
+	s.key, s.algorithm, config.Public, config.By = key, public.Algorithm(), public, pipeline.ByExternal
 	return nil
 }
 
@@ -263,9 +274,9 @@ func (s *Signer) signed(ctx context.Context, input string) (need.Answer, error) 
 				made <- signature{err: fmt.Errorf("the signer panicked: %v", reason)}
 			}
 		}()
-		sum := sha256.Sum256([]byte(input))
 		// RSASSA-PKCS1-v1_5 uses no random bytes; nil would end some signers.
-		bytes, err := s.key.Sign(rand.Reader, sum[:], crypto.SHA256)
+		content, hash := toSign(s.algorithm, input)
+		bytes, err := s.key.Sign(rand.Reader, content, hash)
 		made <- signature{bytes, err}
 	}()
 	select {
@@ -277,6 +288,15 @@ func (s *Signer) signed(ctx context.Context, input string) (need.Answer, error) 
 	case <-ctx.Done():
 		return need.Answer{HasFailed: true, Failed: ctx.Err().Error()}, ctx.Err()
 	}
+}
+
+// toSign is what a crypto.Signer is given: a digest, and of Ed25519 the message itself.
+func toSign(algorithm jose.Algorithm, input string) ([]byte, crypto.Hash) {
+	if algorithm == jose.EdDSA {
+		return []byte(input), crypto.Hash(0)
+	}
+	sum := sha256.Sum256([]byte(input))
+	return sum[:], crypto.SHA256
 }
 
 // SignRequest signs a request in place: it sets the header Authorization. A body without GetBody

@@ -91,7 +91,7 @@ func TestWhatIsNoKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	curve, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestWhatIsNoKey(t *testing.T) {
 		"no PEM":         {"a", "secret", tallystick.SignerOptions{}, tallystick.ErrInvalidKey},
 		"a public key":   {"a", public, tallystick.SignerOptions{}, tallystick.ErrInvalidKey},
 		"a small key":    {"a", small, tallystick.SignerOptions{}, tallystick.ErrInvalidKey},
-		"a curve":        {"a", curve, tallystick.SignerOptions{}, tallystick.ErrInvalidKey},
+		"another curve":  {"a", curve, tallystick.SignerOptions{}, tallystick.ErrInvalidKey},
 		"no issuer":      {"", otherKey(), tallystick.SignerOptions{}, tallystick.ErrInvalidArgument},
 		"a long life":    {"a", otherKey(), tallystick.SignerOptions{TTL: 25 * time.Hour}, tallystick.ErrInvalidArgument},
 		"half a second":  {"a", otherKey(), half, tallystick.ErrInvalidArgument},

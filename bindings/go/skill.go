@@ -83,7 +83,8 @@ func (m *material) takeKeys(o *SkillOptions, config *settings.Access, keysDir st
 		return err
 	}
 	m.ring, err = newRingKeeper(keysDir, config.AgentID, document, ringKeeper{
-		lifetime: float64(config.TokenTTL) + config.Leeway, bits: o.KeyBits, logger: o.Logger,
+		lifetime: float64(config.TokenTTL) + config.Leeway, kind: o.KeyType, bits: o.KeyBits,
+		logger: o.Logger,
 	})
 	return err
 }

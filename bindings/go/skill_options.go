@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tallystick/tallystick/core/authorizedkeys"
+	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/problem"
 	"github.com/tallystick/tallystick/core/request"
 	"github.com/tallystick/tallystick/core/sealed"
@@ -80,15 +81,20 @@ type SkillOptions struct {
 	MaxBuffered int64
 	// RequireBinding takes only tokens that are bound to their request.
 	RequireBinding bool
+	// Algorithms are those that are taken, of RS256, PS256, ES256 and EdDSA. nil: all.
+	Algorithms []string
 	// Realm of the WWW-Authenticate challenge. "": tallystick.
 	Realm string
 
-	// Signer signs own tokens instead of the key ring in KeysDir: any [crypto.Signer] with an RSA
-	// key, such as a KMS.
+	// Signer signs own tokens instead of the key ring in KeysDir: any [crypto.Signer] with an RSA,
+	// P-256 or Ed25519 key, such as a KMS.
 	Signer crypto.Signer
 	// SignerTimeout is how long a Signer may take, up to 50 s. 0: 10 s.
 	SignerTimeout time.Duration
-	// KeyBits are those of keys that are made: 2048, 3072 or 4096. 0: 2048.
+	// KeyType is the kind of keys that are made. "": [KeyRSA]. A key ring that exists gets keys of
+	// another kind when it rotates.
+	KeyType KeyType
+	// KeyBits are those of RSA keys that are made: 2048, 3072 or 4096. 0: 2048.
 	KeyBits int
 	// Keys are keys of issuers (PEM, JWK or JWKS text), instead of fetching them. These issuers
 	// need no entry in Allow; Deny and AcceptFrom still hold for them.
@@ -189,7 +195,8 @@ func (o SkillOptions) LogValue() slog.Value { return slog.StringValue(o.String()
 
 // ownOptions are the options that are no keys of a configuration, as one might write them there.
 var ownOptions = map[string]string{
-	"signer": "Signer", "signer_timeout": "SignerTimeout", "key_bits": "KeyBits", "keys": "Keys", "store": "Store",
+	"signer": "Signer", "signer_timeout": "SignerTimeout", "key_type": "KeyType",
+	"key_bits": "KeyBits", "keys": "Keys", "store": "Store",
 	"store_key": "StoreKey", "root_cas": "RootCAs", "on_error": "OnError", "logger": "Logger",
 }
 
@@ -231,6 +238,7 @@ func (o *SkillOptions) overrides() (json.RawMessage, error) {
 	put("max_body", o.MaxBody != 0, max(o.MaxBody, 0))
 	put("max_buffered", o.MaxBuffered != 0, o.MaxBuffered)
 	put("require_binding", o.RequireBinding, true)
+	put("algorithms", o.Algorithms != nil, o.Algorithms)
 	text("realm", o.Realm)
 	return strictText("options", members)
 }
@@ -293,7 +301,7 @@ func (o *SkillOptions) worded(err error) error {
 
 // check refuses wrong options of the program.
 func (o *SkillOptions) check() error {
-	if err := checkBits(&o.KeyBits); err != nil {
+	if err := checkKeyType(&o.KeyType, &o.KeyBits); err != nil {
 		return err
 	}
 	switch {
@@ -305,13 +313,13 @@ func (o *SkillOptions) check() error {
 	return nil
 }
 
-func checkBits(bits *int) error {
-	switch *bits {
-	case 0:
-		*bits = 2048
-	case 2048, 3072, 4096:
-	default:
-		return wrongArgument("KeyBits must be 2048, 3072 or 4096")
+func checkKeyType(kind *KeyType, bits *int) error {
+	*kind = orDefault(*kind, KeyRSA)
+	if err := jose.CheckKeyType(*kind, *bits); err != nil {
+		return wrongArgument("KeyType and KeyBits: %s", err)
+	}
+	if *kind == KeyRSA {
+		*bits = orDefault(*bits, jose.DefaultBits)
 	}
 	return nil
 }

@@ -85,6 +85,11 @@ func (s *site) serve(handler http.Handler) { s.handler.Store(&handler) }
 func newAgent(t *testing.T, options tallystick.SkillOptions, scopes ...string) (*tallystick.Skill, *site) {
 	t.Helper()
 	s := newSite(t)
+	return newAgentAt(t, s, options, scopes...), s
+}
+
+func newAgentAt(t *testing.T, s *site, options tallystick.SkillOptions, scopes ...string) *tallystick.Skill {
+	t.Helper()
 	if options.BaseURL == "" {
 		options.BaseURL = s.URL
 	}
@@ -95,7 +100,7 @@ func newAgent(t *testing.T, options tallystick.SkillOptions, scopes ...string) (
 	mux.Handle("/agents/bob/chat", skill.Protect(scopes...)(http.HandlerFunc(tellCaller)))
 	mux.Handle("/bound", skill.ProtectBound(scopes...)(http.HandlerFunc(tellCaller)))
 	s.serve(mux)
-	return skill, s
+	return skill
 }
 
 func newTestSkill(t *testing.T, options tallystick.SkillOptions) *tallystick.Skill {

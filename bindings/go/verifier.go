@@ -61,6 +61,8 @@ type VerifierOptions struct {
 	// MaxBuffered are the bytes that all bodies may hold at one time; what comes on top is 503.
 	// 0: 64 MiB, or four times MaxBody.
 	MaxBuffered int64
+	// Algorithms are those that are taken, of RS256, PS256, ES256 and EdDSA. nil: all.
+	Algorithms []string
 	// Realm of the WWW-Authenticate challenge. "": tallystick.
 	Realm string
 	// OnError answers a refused request of [Verifier.Protect]. nil: the error's Response.
@@ -153,7 +155,7 @@ func (o *VerifierOptions) check(development bool) error {
 func (o *VerifierOptions) policy(development bool) (request.Policy, *problem.Problem) {
 	core := request.Options{
 		BaseURL: o.BaseURL, RequireTarget: o.RequireTarget, Development: development,
-		Leeway: o.Leeway.Seconds(), Reload: o.KeysDir != "", HostReplay: true,
+		Leeway: o.Leeway.Seconds(), Reload: o.KeysDir != "", HostReplay: true, Algorithms: o.Algorithms,
 	}
 	core.ClockSkew = givenSeconds(o.ClockSkew)
 	if o.MaxLifetime != 0 {

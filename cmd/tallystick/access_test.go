@@ -9,8 +9,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	tallystick "github.com/tallystick/tallystick/bindings/go"
+	"github.com/tallystick/tallystick/bindings/go/stores/sqlite"
 )
 
 // portal is an authority that knows the agent alice, and alice's secret there.
@@ -116,6 +118,8 @@ func TestTokenByAConfiguration(t *testing.T) {
 	ring := filepath.ToSlash(filepath.Join(t.TempDir(), "ring"))
 	u.file("agent.json", `{"base_url":"https://alice.example","keys_dir":"`+ring+`"}`)
 	u.exits(0, "token", "--target", "https://bob.example", "--config", "agent.json", "--json")
+	u.file("agent.yaml", "skills:\n  auth:\n    base_url: https://alice.example\n    keys_dir: "+ring+"\n")
+	u.exits(0, "token", "--target", "https://bob.example", "--config", "agent.yaml", "--json")
 	u.file("wrong.json", `{"base_uri":"https://alice.example"}`)
 	u.fails(4, "base_uri", "token", "--target", "https://bob.example", "--config", "wrong.json")
 	u.fails(4, "nowhere.json", "token", "--target", "https://bob.example", "--config", "nowhere.json")
@@ -127,18 +131,28 @@ func TestHowTokenIsUsed(t *testing.T) {
 	bob := func(more ...string) []string { return append([]string{"token", "--target", "@bob"}, more...) }
 	asAgent := func(more ...string) []string { return append(bob("--agent", "@alice"), more...) }
 	access := func(more ...string) []string { return append([]string{"verify", "@token", "--audience"}, more...) }
+	trusts := func(more ...string) []string {
+		return append(access("https://b.example", "--issuer", "https://p.example"), more...)
+	}
 	for words, args := range map[string][]string{
-		"--target is missing":                   {"token"},
-		"say who asks":                          bob(),
-		"say who signs":                         asAgent(),
-		"--config says who asks":                asAgent("--config", "x"),
-		"give --authority or --keys-dir":        asAgent("--authority", "https://p.example", "--keys-dir", "x"),
-		"give --client-secret or --client-key":  asAgent("--authority", "https://p.example"),
-		"are for an --authority":                asAgent("--keys-dir", "x", "--client-key", "y"),
-		"name the URL of the issuer":            access("https://b.example"),
-		"which have no":                         access("https://b.example", "--issuer", "https://p.example", "--body", "x"),
-		"--issuer-type is for access tokens":    {"verify", "@token", "--keys", "x", "--issuer-type", "user"},
-		"--audience, --issuer or --issuer-type": access("b", "--issuer", "https://p.example"),
+		"--target is missing":                  {"token"},
+		"say who asks":                         bob(),
+		"say who signs":                        asAgent(),
+		"--config says who asks":               asAgent("--config", "x"),
+		"give --authority or --keys-dir":       asAgent("--authority", "https://p.example", "--keys-dir", "x"),
+		"give --client-secret or --client-key": asAgent("--authority", "https://p.example"),
+		"are for an --authority":               asAgent("--keys-dir", "x", "--client-key", "y"),
+		"name the URL of the issuer":           access("https://b.example"),
+		"which have no":                        access("https://b.example", "--issuer", "https://p.example", "--body", "x"),
+		"--issuer-type is for access tokens":   {"verify", "@token", "--keys", "x", "--issuer-type", "user"},
+		"--audience: must be a URL":            access("b", "--issuer", "https://p.example"),
+		"--issuer-type: must be agent, portal": trusts("--issuer-type", "x"),
+		"--issuer: the URL":                    access("https://b.example", "--issuer", "p"),
+		"--agent: must be a URL":               bob("--agent", "a b", "--keys-dir", "x"),
+		"--authority: the URL must start":      asAgent("--authority", "p", "--client-secret", "token"),
+		"--scope: a scope pattern must be":     asAgent("--keys-dir", "x", "--scope", "a b"),
+		"--target: an agent's name must be":    {"token", "--target", "b b", "--agent", "@alice", "--keys-dir", "ring"},
+		"--leeway must be from 0s to 5m":       trusts("--leeway", "6m"),
 	} {
 		u.fails(2, words, args...)
 	}
@@ -151,6 +165,22 @@ func TestDoctorAsksAStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := "sqlite://" + filepath.ToSlash(filepath.Join(folder, "store.sqlite3"))
+	// Doctor may run as another user than the agent: a file that it made would be of no use.
+	o := u.exits(0, "doctor", "--store", good)
+	if !strings.Contains(o.stdout, "is not there yet") || u.names(folder) != "" {
+		t.Error(o.stdout, u.names(folder))
+	}
+	if o := u.exits(0, "doctor", "--store", good+"/x"); !strings.Contains(o.stdout, "is not there yet") {
+		t.Error(o.stdout)
+	}
+	store, err := sqlite.New(filepath.Join(folder, "store.sqlite3"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	if _, err := store.Claim(t.Context(), strings.Repeat("0", 32), time.Now().Unix()+60); err != nil {
+		t.Fatal(err)
+	}
 	if o := u.exits(0, "doctor", "--store", good); !strings.Contains(o.stdout, "answers") {
 		t.Error(o.stdout)
 	}
@@ -169,9 +199,10 @@ func TestDoctorAsksAStore(t *testing.T) {
 	u.exits(3, "doctor", "--store", "sqlite://"+filepath.ToSlash(text))
 	u.fails(2, "the URL has a password", "doctor", "--store", "postgresql://a:b@127.0.0.1/x")
 	u.fails(2, "the URL has a password", "doctor", "--store", "postgresql://127.0.0.1/x?password=b")
-	u.fails(2, "--store takes", "doctor", "--store", "x")
 	u.fails(4, "there is no nowhere", "doctor", "--store", "@nowhere")
-	if o := u.exits(3, "doctor", "--store", "memory:"); !strings.Contains(o.stdout, "--store takes") {
-		t.Error(o.stdout)
+	for _, no := range []string{"x", "memory:", "sqlite:x", "redis://a b"} {
+		if o := u.exits(3, "doctor", "--store", no); !strings.HasPrefix(o.stdout, "problem  store: ") {
+			t.Error(o.stdout)
+		}
 	}
 }

@@ -114,7 +114,7 @@ func TestInspectKeysOfAURL(t *testing.T) {
 	}))
 	t.Cleanup(around.Close)
 	u.fails(5, "over 3 redirects", "keys", "inspect", around.URL)
-	u.fails(4, "answered with over", "keys", "inspect", says(t, 200, strings.Repeat("x", 300<<10)))
+	u.fails(5, "answered with over", "keys", "inspect", says(t, 200, strings.Repeat("x", 300<<10)))
 	other := issuer(t, func(d map[string]string) {
 		d[discoveryPath] = strings.Replace(d[discoveryPath], `"issuer":"http`, `"issuer":"https`, 1)
 	}, 0)

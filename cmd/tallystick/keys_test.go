@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -31,6 +32,41 @@ func TestKeysFromTheFirstToTheLast(t *testing.T) {
 	u.golden("keys")
 	if got := u.names("keys") + " | " + u.names("authorized_keys"); got != "carol.2.pem carol.pem | " {
 		t.Error(got)
+	}
+}
+
+func TestEachKindOfKeySigns(t *testing.T) {
+	u := newTool(t)
+	for _, c := range []struct{ kind, shown, algorithm string }{
+		{"rsa", "RSA 2048 bits", "RS256"}, {"ec", "P-256", "ES256"}, {"ed25519", "Ed25519", "EdDSA"},
+	} {
+		name := "caller-" + c.kind
+		o := u.exits(0, "keys", "new", name, "--type", c.kind, "--authorized", "authorized_keys", "--json")
+		if data := u.data(o); data["alg"] != c.algorithm || !strings.Contains(o.stderr, "made a key, "+c.shown) {
+			t.Error(o)
+		}
+		o = u.exits(0, "sign", "GET", "https://agent.example.com/x", "--key", "keys/"+name+".pem", "--issuer", name)
+		u.file("token", strings.TrimPrefix(strings.TrimSpace(o.stdout), "Authorization: Bearer "))
+		// The tool's clock is another one, so the token's times alone are refused.
+		o = u.exits(3, "verify", "@token", "--keys-dir", "authorized_keys", "--method", "GET", "--url",
+			"https://agent.example.com/x")
+		if !strings.Contains(o.stdout, "signature is good") || !strings.Contains(o.stdout, c.algorithm) {
+			t.Error(o.stdout)
+		}
+		o = u.exits(0, "keys", "inspect", "keys/"+name+".pem")
+		if !strings.Contains(o.stdout, c.shown) {
+			t.Error(o.stdout)
+		}
+	}
+	u.fails(2, "choose rsa, ec or ed25519", "keys", "new", "x", "--type", "dsa")
+	u.fails(2, "leave bits out", "keys", "new", "x", "--type", "ec", "--bits", "2048")
+	u.fails(2, "for a new pair", "keys", "rotate", "authorized_keys", "caller-rsa", "--type", "ec", "--drop-old")
+	// PEM would turn a key for PS256 into one for RS256.
+	u.file("pss.jwk", strings.Replace(alice().Public().JWK(), "RS256", "PS256", 1))
+	u.fails(4, "PS256", "keys", "rotate", "authorized_keys", "caller-rsa", "pss.jwk")
+	u.exits(0, "keys", "add", "authorized_keys", "pss", "pss.jwk")
+	if o := u.exits(0, "keys", "list", "authorized_keys"); !strings.Contains(o.stdout, "RSA 2048 bits for PS256") {
+		t.Error(o.stdout)
 	}
 }
 
@@ -104,18 +140,18 @@ func TestNewKeysAreRefusedWhole(t *testing.T) {
 // A public key that cannot be written takes the private one with it.
 func TestNothingIsHalfWritten(t *testing.T) {
 	u := newTool(t)
-	if err := os.Mkdir("authorized", 0o755); err != nil {
+	// A folder that seems to be missing, and cannot be made.
+	if err := os.Symlink("nowhere", "authorized"); err != nil {
 		t.Fatal(err)
 	}
-	// A name that is taken and that no listing shows as a file.
-	if err := os.Symlink("nowhere", "authorized/x.pem"); err != nil {
-		t.Fatal(err)
-	}
-	u.fails(4, "authorized/x.pem is there already", "keys", "new", "x", "--authorized", "authorized")
-	if got := u.names(".") + " | " + u.names("authorized"); got != "authorized | x.pem" {
+	u.fails(4, "authorized cannot be made", "keys", "new", "x", "--authorized", "authorized")
+	if got := u.names("."); got != "authorized" {
 		t.Error("something was left: " + got)
 	}
-	u.exits(0, "keys", "new", "y", "--authorized", "authorized")
+	if err := os.Mkdir("nowhere", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	u.exits(0, "keys", "new", "x", "--authorized", "authorized")
 }
 
 func TestProblemsOfAFolder(t *testing.T) {
@@ -150,6 +186,60 @@ func TestProblemsOfAFolder(t *testing.T) {
 	u.exits(0, "keys", "list", "folder")
 	u.fails(4, "there is no folder nowhere", "keys", "list", "nowhere")
 	u.fails(4, "is not a folder", "keys", "list", "folder/alice.pem")
+}
+
+// What is no regular file is a problem with its fix, and holds nobody up.
+func TestWhatIsNoFileOfAFolder(t *testing.T) {
+	u := newTool(t)
+	u.file("folder/alice.pem", alice().Public().PEM())
+	u.file("mounted/bob", bob().Public().PEM())
+	links := map[string]string{
+		"linked.pem": "../mounted/bob", "dangling.pem": "nowhere", "around.pem": "around.pem",
+		"..data": "nowhere", "dangling.txt": "nowhere",
+	}
+	for name, target := range links {
+		if err := os.Symlink(target, "folder/"+name); err != nil {
+			t.Skip("this system makes no symbolic links: ", err)
+		}
+	}
+	u.exits(3, "keys", "list", "folder")
+	if err := os.Mkdir("folder/folder.pem", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	irregular := []string{"folder", "dangling", "around"}
+	if runtime.GOOS != "windows" {
+		irregular = append(irregular, "pipe", "socket", "")
+		listener, err := net.Listen("unix", "folder/socket.pem")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { listener.Close() })
+		if said, err := exec.Command("mkfifo", "folder/pipe.pem").CombinedOutput(); err != nil {
+			t.Fatal(err, string(said))
+		}
+		u.file("folder/\u009b.pem", alice().Public().PEM())
+		u.recorded.Reset()
+		u.age("mounted/bob")
+		u.exits(3, "keys", "list", "folder")
+		u.exits(3, "doctor", "--keys-dir", "folder")
+		u.golden("irregular")
+	}
+	problems := u.data(u.exits(3, "keys", "list", "folder", "--json"))["problems"].([]any)
+	if len(problems) != len(irregular) {
+		t.Errorf("%d problems, want %d: %v", len(problems), len(irregular), problems)
+	}
+	for _, name := range irregular {
+		if name == "" {
+			continue
+		}
+		u.fails(4, "has "+name+".pem for "+name+" already", "keys", "add", "folder", name, "mounted/bob")
+		u.fails(4, "cannot be changed", "keys", "rotate", "folder", name, "mounted/bob")
+		u.exits(0, "keys", "revoke", "folder", name)
+	}
+	if err := os.RemoveAll("folder/\u009b.pem"); err != nil {
+		t.Fatal(err)
+	}
+	u.exits(0, "keys", "list", "folder")
 }
 
 func TestWhoIsAdded(t *testing.T) {

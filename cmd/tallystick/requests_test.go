@@ -151,31 +151,64 @@ func TestSign(t *testing.T) {
 	u.exits(0, append([]string{"sign", "POST", "https://agent.example/agent", "--body", "@query.json"}, as...)...)
 	as = append(as, "--ttl", "5m")
 	u.exits(0, append([]string{"sign", "PUT", "https://agent.example/%20?b=[1]", "--body", "it's"}, as...)...)
+	u.exits(0, append([]string{"sign", "HEAD", "https://agent.example/agent"}, as...)...)
+	u.exits(0, append([]string{"sign", "OPTIONS", "https://agent.example/agent"}, as...)...)
+	u.exits(0, append([]string{"sign", "GET", "https://agent.example/agent", "--body", "=x"}, as...)...)
+	u.exits(2, append([]string{"sign", "HEAD", "https://agent.example/agent", "--body", "x"}, as...)...)
 	u.golden("sign")
 }
 
 // The curl line sends what was signed: the agent accepts it, once.
 func TestTheCurlLineIsAccepted(t *testing.T) {
-	curl, err := exec.LookPath("sh")
+	sh, err := exec.LookPath("sh")
 	if err != nil {
 		t.Skip("there is no sh")
 	}
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("there is no curl")
 	}
-	u, url := newTool(t), agent(t).URL+"/agent?a=[1]&b=it's"
+	u, base := newTool(t), agent(t).URL
+	url := base + "/agent?a=[1]&b=it's"
 	u.file("alice.pem", alice().PEM())
 	u.file("the query.json", "{\"a\": 1}\n")
 	as := []string{"--key", "alice.pem", "--issuer", "alice", "--curl"}
-	for _, args := range [][]string{
-		{"GET", url}, {"DELETE", url}, {"POST", url, "--body", "@the query.json"},
-		{"POST", url, "--body", "it's $HOME\n"}, {"POST", url, "--body", ""},
+	for _, c := range []struct {
+		stdin, got string // got is what the agent has read
+		args       []string
+	}{
+		{"", "", []string{"GET", url}},
+		{"", "", []string{"GET", base + "/agent;$HOME(x)!*~?q=%22%5C&c=$(id)&&d"}},
+		{"", "", []string{"HEAD", url}},
+		{"", "", []string{"OPTIONS", url}},
+		{"", "", []string{"DELETE", url}},
+		{"", "", []string{"TRACE", url}},
+		{"", "", []string{"POST", url}},
+		{"", "", []string{"POST", url, "--body", ""}},
+		{"", "hello", []string{"GET", url, "--body", "hello"}},
+		{"", "hello", []string{"DELETE", url, "--body", "hello"}},
+		{"@alice.pem", "@alice.pem", []string{"PATCH", url, "--body", "-"}},
+		{"", "{\"a\": 1}\n", []string{"POST", url, "--body", "@the query.json"}},
+		{"", "it's $HOME \\n\n", []string{"PUT", url, "--body", "it's $HOME \\n\n"}},
+		{"-X\t@x\n", "-X\t@x\n", []string{"A_B", url, "--body", "-"}},
 	} {
-		line := u.exits(0, append(append([]string{"sign"}, args...), as...)...).stdout
-		for _, want := range []string{`"caller":"alice"`, `"replay_detected"`} {
-			said, err := exec.Command(curl, "-c", strings.Replace(line, "curl ", "curl -sS ", 1)).CombinedOutput()
+		u.stdin = c.stdin
+		line := u.exits(0, append(append([]string{"sign"}, c.args...), as...)...).stdout
+		before, after, piped := strings.Cut(line, " | curl ")
+		if !piped || !strings.HasPrefix(before, "echo 'Authorization: Bearer ") || strings.Contains(after, "Bearer") {
+			t.Errorf("%q: the token is an argument of a process: %s", c.args, line)
+		}
+		got, err := json.Marshal(c.got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		accepted, refused := `"caller":"alice","got":`+string(got), `"replay_detected"`
+		if c.args[0] == http.MethodHead {
+			accepted, refused = "200 OK", "429 Too Many Requests"
+		}
+		for _, want := range []string{accepted, refused} {
+			said, err := exec.Command(sh, "-c", before+" | curl -sS --max-time 20 "+after).CombinedOutput()
 			if err != nil || !strings.Contains(string(said), want) {
-				t.Errorf("%q: %v %s", args, err, said)
+				t.Errorf("%q: %v %s\n%s", c.args, err, said, line)
 			}
 		}
 	}
@@ -193,6 +226,7 @@ func TestHowSignAndRequestAreUsed(t *testing.T) {
 		}
 	}
 	sign, request := as("sign"), as("request")
+	head := []string{"sign", "HEAD", url, "--key", "alice.pem", "--issuer", "alice"}
 	for _, c := range []struct {
 		code  int
 		words string
@@ -206,14 +240,23 @@ func TestHowSignAndRequestAreUsed(t *testing.T) {
 		{2, "an HTTP method", []string{"sign", "G T", url, "--key", "alice.pem", "--issuer", "alice"}},
 		{2, "must start with http", []string{"sign", "GET", "agent.example", "--key", "alice.pem", "--issuer", "alice"}},
 		{2, "dot segment", []string{"sign", "GET", url + "a/../b", "--key", "alice.pem", "--issuer", "alice"}},
-		{2, "ttl must be from 1", sign("--ttl", "48h")},
-		{2, "whole seconds", sign("--ttl", "1500ms")},
-		{2, "Issuer must have", []string{"sign", "GET", url, "--key", "alice.pem", "--issuer", "a\x07"}},
+		{2, "--ttl must be from 1s to 24h", sign("--ttl", "48h")},
+		{2, "--ttl must be whole seconds", sign("--ttl", "1500ms")},
+		{2, "--ttl must be from 1s to 24h", sign("--ttl", "0s")},
+		{2, "--ttl: \"60\" is no duration: write it with its unit", sign("--ttl", "60")},
+		{2, "it is given twice", sign("--ttl", "60s", "--ttl", "60s")},
+		{2, "CONNECT asks a proxy", []string{"sign", "CONNECT", url, "--key", "alice.pem", "--issuer", "alice"}},
+		{2, "CONNECT asks a proxy", []string{"request", "CONNECT", url, "--key", "alice.pem", "--issuer", "alice"}},
+		{2, "TRACE request has no body", append([]string{"sign", "TRACE"}, sign("--body", "x")[2:]...)},
+		{2, "no body with HEAD", append(head, "--body", "x", "--curl")},
+		{2, "over 65536 bytes into a line", sign("--curl", "--body", strings.Repeat("x", 65537))},
+		{2, "--issuer must have", []string{"sign", "GET", url, "--key", "alice.pem", "--issuer", "a\x07"}},
 		{2, "both read from standard input", []string{"sign", "GET", url, "--key", "-", "--body", "-", "--issuer", "alice"}},
 		{2, "give it as --body @FILE", sign("--curl", "--body", "-")},
 		{4, "a public key, expected a private one", []string{"sign", "GET", url, "--key", "public.pem", "--issuer", "alice"}},
 		{4, "no key found", []string{"sign", "GET", url, "--key", "binary", "--issuer", "alice"}},
 		{4, "there is no nowhere", []string{"sign", "GET", url, "--key", "nowhere", "--issuer", "alice"}},
+		{4, "--key: public.pem: ", []string{"sign", "GET", url, "--key", "public.pem", "--issuer", "alice"}},
 		{4, "there is no nowhere", sign("--body", "@nowhere")},
 		{2, "is set by the tool", request("--header", "authorization: x")},
 		{2, "write NAME:VALUE", request("--header", "x")},
@@ -233,6 +276,10 @@ func TestHowSignAndRequestAreUsed(t *testing.T) {
 	u.exits(0, "sign", "GET", url, "--key", "-", "--issuer", "alice")
 	u.stdin = "hello"
 	u.exits(0, "sign", "POST", url, "--key", "alice.pem", "--issuer", "alice", "--body", "-", "--curl")
+	u.exits(0, sign("--curl", "--body", strings.Repeat("x", 65536))...)
+	u.exits(0, sign("--ttl", "24h")...)
+	u.exits(0, append(head, "--body", "x")...)
+	u.exits(0, append(head, "--curl")...)
 }
 
 // waits is a server that tells of a request and never answers it.

@@ -20,6 +20,8 @@ func TestUsage(t *testing.T) {
 	u.exits(2, "doctor", "x")
 	u.exits(2, "completion", "csh")
 	u.exits(2, "sign", "GET", "https://agent.example/", "--ttl", "long")
+	u.exits(2, "sign", "GET", "https://agent.example/", "--curl=maybe")
+	u.exits(2, "keys", "new", "x", "--bits", "many")
 	u.exits(0, "version")
 	u.exits(0, "--help")
 	u.exits(0, "keys", "new", "--help")

@@ -146,7 +146,7 @@ func readFile(issuer string, file File) ([]jose.Key, string, error) {
 	case file.Failed != "":
 		return nil, codeUnreadable, errors.New(file.Failed)
 	case file.Unusable != "":
-		return nil, codeUnusable, errors.New(file.Unusable)
+		return nil, codeUnusable, fmt.Errorf("%s; put the issuer's public key there, or remove it", file.Unusable)
 	}
 	return readText(file.Text)
 }

@@ -1,18 +1,21 @@
-"""One agent or authority of the Python package, for tests of the Go package.
+"""One agent, authority or store of the Python package, for tests of the Go package.
 
 Reads a JSON array from each line of stdin, the name of a task and its arguments, and answers each
 with one line: {"ok": ...}, or {"error": code}.
 """
 
 import json
+import random
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 
-from tallystick import Authority, AuthSkill
+from tallystick import Authority, AuthSkill, PostgreSQLStore, RedisStore, SQLiteStore
 from tallystick.errors import TallystickError
 
-endpoint = None
+endpoint = kept = None
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -56,7 +59,8 @@ def agent(options):
 
 def authority(options):
     global endpoint
-    endpoint = Authority(url, store="memory:", **options)
+    options = {"store": "memory:", **options}
+    endpoint = Authority(options.pop("url", url), **options)
     return url
 
 
@@ -94,8 +98,62 @@ def revoke_many(count):
     return [endpoint.rotate_keys(revoke=True)["active"] for _ in range(count)]
 
 
+def rotate():
+    return endpoint.rotate_keys(force=True)["active"]
+
+
+stores = {"sqlite": SQLiteStore, "redis": RedisStore, "postgresql": PostgreSQLStore}
+
+
+def store(kind, where):
+    """Open a store, and use it once: its connection and its tables are there then."""
+    global kept
+    kept = stores[kind](where, timeout=60)
+    return kept.get("0" * 32)
+
+
+def claim(name, seconds):
+    return kept.claim(name, seconds)
+
+
+def claim_all(ids):
+    """Claim each id four times, in four orders at once; return those that were free."""
+
+    def claim_some(_):
+        return [name for name in random.sample(ids, len(ids)) if kept.claim(name, 600)]
+
+    with ThreadPoolExecutor(4) as threads:
+        return list(chain.from_iterable(threads.map(claim_some, range(4))))
+
+
+def put(name, value, seconds):
+    kept.put(name, bytes.fromhex(value), seconds)
+
+
+def get(name):
+    return hex_of(kept.get(name))
+
+
+def take(name):
+    return hex_of(kept.take(name))
+
+
+def hex_of(value):
+    return None if value is None else value.hex()
+
+
+def read(name):
+    found = kept.read(name)
+    return None if found is None else {"version": found[0], "value": found[1].hex()}
+
+
+def write(name, expected_version, value):
+    return kept.write(name, expected_version, bytes.fromhex(value))
+
+
 tasks = [agent, authority, token, bound, verify, verify_request, register, register_many, clients]
-by_name = {task.__name__: task for task in [*tasks, revoke_many]}
+tasks += [revoke_many, rotate, store, claim, claim_all, put, get, take, read, write]
+by_name = {task.__name__: task for task in tasks}
 for line in sys.stdin:
     name, *arguments = json.loads(line)
     try:

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdir, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { AgentAuth, type ErrorCode, KeyManager, OrchestratorClient } from "tallystick";
@@ -263,16 +265,26 @@ describe("a keys folder", () => {
     await call(auth);
   });
 
-  test("follows links, as mounted secrets are, and ignores folders, pipes and dangling links", async () => {
+  test("follows links, as mounted secrets are, and names folders, pipes, sockets and dangling links", async () => {
     const target = await temporaryFolder({ key: known.publicPem });
     const folder = await temporaryFolder();
     await symlink(join(target, "key"), join(folder, "orchestrator.pem"));
     await symlink(join(target, "nothing"), join(folder, "dangling.pem"));
     await mkdir(join(folder, "folder.pem"));
     assert.equal((await run("mkfifo", [join(folder, "pipe.pem")])).code, 0);
+    await symlink("..nothing", join(folder, "..data"));
+    const socket = createServer().listen(join(folder, "socket.pem"));
+    await once(socket, "listening");
     const lines = new Lines();
     await call(open(folder, lines));
-    assert.deepEqual(lines.warnings, []);
+    await new Promise((closed) => socket.close(closed));
+    const names = lines.warnings.map((line) => /(\w+)\.pem is not used: (.*); put/.exec(line)?.slice(1));
+    assert.deepEqual(names, [
+      ["dangling", "a link to a file that is not there"],
+      ["folder", "not a regular file"],
+      ["pipe", "not a regular file"],
+      ["socket", "not a regular file"],
+    ]);
   });
 
   test("one read serves many requests at once", async () => {

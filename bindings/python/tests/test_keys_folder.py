@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -319,12 +320,17 @@ def test_a_failed_delivery_is_made_again(folder: KeysFolder) -> None:
     assert len(taken) == 1
 
 
-def test_files_are_bounded_and_only_regular_ones_are_read(keys_dir: Path, keys: KeyPair) -> None:
+def test_files_are_bounded_and_only_regular_ones_are_read(
+    keys_dir: Path, keys: KeyPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (keys_dir / "fits.pem").write_text("x" * MAX_FILE_SIZE)
     (keys_dir / "huge.pem").write_text("x" * (MAX_FILE_SIZE + 1))
     (keys_dir / "binary.pem").write_bytes(b"\xff\xfe\x00")
     (keys_dir / "folder.pem").mkdir()
     os.mkfifo(keys_dir / "pipe.pem")
+    monkeypatch.chdir(keys_dir)  # a socket's path is short
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket.pem")
     (keys_dir / "dangling.pem").symlink_to("nowhere")
     (keys_dir / "linked.pem").symlink_to("orchestrator.pem")
     (keys_dir / os.fsdecode(b"bad\xff.pem")).write_text(keys.public)
@@ -332,8 +338,15 @@ def test_files_are_bounded_and_only_regular_ones_are_read(keys_dir: Path, keys: 
     assert found.pop("orchestrator.pem")["text"] == keys.public
     assert found.pop("linked.pem")["text"] == keys.public
     assert len(found.pop("fits.pem")["text"]) == MAX_FILE_SIZE
-    assert sorted(found) == ["binary.pem", "folder.pem", "huge.pem", "pipe.pem"]
     assert all(file.keys() == {"name", "unusable"} for file in found.values())
+    assert {name: file["unusable"] for name, file in found.items()} == {
+        "binary.pem": "not UTF-8 text",
+        "dangling.pem": "a link to a file that is not there",
+        "folder.pem": "not a regular file",
+        "huge.pem": f"larger than {MAX_FILE_SIZE} bytes",
+        "pipe.pem": "not a regular file",
+        "socket.pem": "not a regular file",
+    }
 
 
 def test_a_folder_of_too_many_files_is_refused_as_a_whole(

@@ -61,7 +61,8 @@ func (a *app) doctor() *cobra.Command {
 		Short: "Look for what would make an agent refuse good calls",
 		Long: "Look for what would make an agent refuse good calls, and say for each problem what to do: a clock " +
 			"that is off, a folder of keys with problems, a store that cannot be used, a wrong base URL, an " +
-			"issuer whose keys cannot be fetched. Only what is named is looked at. A problem ends the command with exit code 3.",
+			"issuer whose keys cannot be fetched. Only what is named is looked at, and a store's file is not made. A " +
+			"problem ends the command with exit code 3, also where something is missing, wrong or not reached.",
 		Example: "tallystick doctor --keys-dir authorized_keys --url https://agent.example.com/",
 		Args:    takes(0, 0),
 		RunE:    func(c *cobra.Command, _ []string) error { return a.runDoctor(c.Context(), e) },
@@ -116,6 +117,10 @@ const tolerated = 5
 
 // checkClock compares with a Date header, which tells whole seconds.
 func (a *app) checkClock(ctx context.Context, d *diagnoses, address string) {
+	if _, err := checkURL(address, address); err != nil {
+		d.problem("clock", "%s", err)
+		return
+	}
 	f, err := a.get(ctx, address)
 	if err != nil {
 		d.problem("clock", "%s", err)
@@ -162,10 +167,10 @@ func checkFolder(d *diagnoses, dir string) {
 // checkBaseURL: any answer shows that the URL leads to a server.
 func (a *app) checkBaseURL(ctx context.Context, d *diagnoses, address string) {
 	if _, err := pipeline.NewPlace(address); err != nil {
-		d.problem("base URL", "%s: write it as callers do, such as https://agent.example.com", err)
+		d.problem("base URL", "%s: %s: write it as callers do, such as https://agent.example.com", address, err)
 		return
 	}
-	u, err := checkURL("base URL", address)
+	u, err := checkURL(address, address)
 	if err != nil {
 		d.problem("base URL", "%s", err)
 		return
@@ -188,7 +193,7 @@ const (
 
 // checkIssuerKeys finds an issuer's keys as agents do (protocol.md section 6).
 func (a *app) checkIssuerKeys(ctx context.Context, d *diagnoses, issuer string) {
-	u, err := checkURL("issuer", issuer)
+	u, err := checkURL(issuer, issuer)
 	if err != nil {
 		d.problem("issuer", "%s", err)
 		return

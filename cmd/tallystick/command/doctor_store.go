@@ -3,7 +3,10 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -27,28 +30,38 @@ const (
 	maxStoreURL  = 8 << 10 // bytes
 )
 
-// storeURL reads --store. A password in an argument would be seen by other users.
+// storeURL reads --store. A password in an argument would be seen by other users, and in a file
+// whoever can open that sees it.
 func (a *app) storeURL(value string) (string, error) {
+	var in input
 	file, isFile := strings.CutPrefix(value, "@")
 	if value == standardInput {
 		file, isFile = standardInput, true
 	}
 	if isFile {
-		text, err := a.read("--store", file, maxStoreURL)
-		if err != nil {
+		var err error
+		if in, err = a.read("--store", file, maxStoreURL); err != nil {
 			return "", err
 		}
-		value = strings.TrimSpace(string(text))
+		value = strings.TrimSpace(string(in.content))
 	}
-	u, err := url.Parse(value)
-	if err != nil || u.Scheme == "" {
-		return "", wrongUsage("--store takes %s", storeURLs)
-	}
-	if _, secret := u.User.Password(); (secret || u.Query().Has("password")) && !isFile {
+	switch secret := hasPassword(value); {
+	case secret && !isFile:
 		return "", wrongUsage("--store: the URL has a password, and other users see the arguments of a command: " +
 			"give it as @FILE, or - for standard input")
+	case secret:
+		a.warnOfMode("--store", file, in)
 	}
 	return value, nil
+}
+
+func hasPassword(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return strings.Contains(address, "@")
+	}
+	_, secret := u.User.Password()
+	return secret || u.Query().Has("password")
 }
 
 func openStore(address string) (checkable, error) {
@@ -60,7 +73,7 @@ func openStore(address string) (checkable, error) {
 			path = decoded
 		}
 		if rest != "" && (!absolute || !filepath.IsAbs(path)) {
-			return nil, wrongUsage("--store: a file is written sqlite:///absolute/path")
+			return nil, errors.New("it is no absolute path: write sqlite:///absolute/path")
 		}
 		return sqlite.New(path, sqlite.Options{})
 	case "redis", "rediss", "valkey", "valkeys":
@@ -68,33 +81,53 @@ func openStore(address string) (checkable, error) {
 	case "postgresql", "postgres":
 		return postgresql.New(address, postgresql.Options{})
 	}
-	return nil, wrongUsage("--store takes %s", storeURLs)
+	return nil, errors.New("it is no store of several processes: write " + storeURLs)
 }
 
 // checkStore asks a store what a verifier asks it at its start.
 func (a *app) checkStore(ctx context.Context, d *diagnoses, address string) {
+	if path, missing := missingFile(address); missing {
+		d.ok("store", "%s is not there yet: the first agent that starts makes it", path)
+		return
+	}
 	store, err := openStore(address)
 	if err != nil {
-		d.problem("store", "%s", wordsOf(err))
+		d.problem("store", "%s", strings.TrimPrefix(wordsOf(err), "store "))
 		return
 	}
 	defer store.Close()
 	ctx, stop := context.WithTimeout(ctx, storeTimeout)
 	defer stop()
 	if err := store.Check(ctx); err != nil {
-		d.problem("store", "%s", wordsOf(err))
+		d.problem("store", "%s", strings.TrimPrefix(wordsOf(err), "store "))
 		return
 	}
 	noticed := false
 	if n, ok := store.(interface{ Notices() []string }); ok {
 		for _, notice := range n.Notices() {
 			noticed = true
-			d.problem("store", "%s", notice)
+			d.problem("store", "%s", strings.TrimPrefix(notice, "store "))
 		}
 	}
 	if !noticed {
-		d.ok("store", "%s answers", store)
+		d.ok("store", "%s answers", strings.TrimPrefix(fmt.Sprint(store), "store "))
 	}
+}
+
+// missingFile is the file of a store that nobody has made. Who made it here would own it, and the
+// agent might not open it.
+func missingFile(address string) (path string, missing bool) {
+	path, isFile := strings.CutPrefix(address, "sqlite://")
+	path, err := url.PathUnescape(path)
+	if address == "sqlite:" {
+		isFile = true
+		path, err = sqlite.DefaultPath()
+	}
+	if err != nil || !isFile || !filepath.IsAbs(path) || strings.ContainsAny(address, "?#") {
+		return "", false
+	}
+	_, err = os.Lstat(path)
+	return path, errors.Is(err, fs.ErrNotExist)
 }
 
 // wordsOf is an error's message without its code.

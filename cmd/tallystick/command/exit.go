@@ -30,12 +30,32 @@ var exitCodes = []struct {
 }{
 	{exitDone, "done; nothing is wrong"},
 	{exitInternal, "an internal error; please report it"},
-	{exitUsage, "wrong usage: an unknown command or flag, a wrong value, or two sources of one thing"},
-	{exitFound, "something was found: a problem of a folder, a key or a service, or a token that would be refused"},
-	{exitInput, "a file, key, body or token cannot be used: it is missing, unreadable, wrong or there already"},
-	{exitNetwork, "a URL could not be reached, or did not answer in time"},
-	{exitRefused, "`request`: the agent answered with another status than 2xx"},
+	{exitUsage, "wrong usage: an unknown command or flag, a missing or wrong value, or two sources of one thing"},
+	{exitFound, "something was found: a problem of a folder or a key, a token that would be refused, or whatever " +
+		"is wrong with what `doctor` looks at, be it a wrong value, missing or not reached"},
+	{exitInput, "a file, folder, key, body or token cannot be used: it is missing, unreadable, wrong or there " +
+		"already; or standard output cannot be written"},
+	{exitNetwork, "a URL could not be reached, did not answer in time, or answered with what cannot be used"},
+	{exitRefused, "refused: `request`: the agent answered with another status than 2xx; `token`: the authority, " +
+		"or the configuration's `talk_to`, gives no such token"},
 	{exitInterrupted, "interrupted, as by Ctrl-C"},
+}
+
+// endings are the exit codes that a command ends with besides 0, 1, 2, 130 and, where it cannot
+// write its output, 4.
+var endings = map[string][]int{
+	"doctor":       {exitFound, exitInput},
+	"inspect":      {exitFound, exitInput},
+	"keys add":     {exitInput},
+	"keys inspect": {exitFound, exitInput, exitNetwork},
+	"keys list":    {exitFound, exitInput},
+	"keys new":     {exitInput},
+	"keys revoke":  {exitInput},
+	"keys rotate":  {exitInput},
+	"request":      {exitInput, exitNetwork, exitRefused},
+	"sign":         {exitInput},
+	"token":        {exitInput, exitNetwork, exitRefused},
+	"verify":       {exitFound, exitInput, exitNetwork},
 }
 
 // failure ends a command with an exit code and one line; "" where all was said.
@@ -62,22 +82,23 @@ func found(any bool) error {
 	return &failure{code: exitFound}
 }
 
-// explained gives an error of the package the exit code of its kind. what names the argument.
-func explained(what string, err error) error {
+// explained gives an error of the package the exit code of its kind. key names the key's file,
+// and the flags are those of the command.
+func explained(key string, flags map[string]flagOf, err error) error {
 	var e *tallystick.Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	message := strings.TrimPrefix(e.Message, "key: ")
 	switch e.Code {
 	case problem.InvalidKey:
-		return unusable("%s: %s", what, message)
+		return unusable("%s: %s", key, strings.TrimPrefix(e.Message, "key: "))
 	case problem.InvalidArgument, problem.InvalidConfig, problem.InvalidURL:
-		return wrongUsage("%s: %s", what, message)
+		message, _ := byFlags(e.Message, flags)
+		return wrongUsage("%s", message)
 	case problem.BodyTooLarge:
-		return unusable("%s", message)
+		return unusable("%s", e.Message)
 	}
-	return failed(exitInternal, "%s: %s", what, message)
+	return failed(exitInternal, "%s", wordsOf(e))
 }
 
 // ended is the exit code of a command, after its error was told on one line.

@@ -56,7 +56,7 @@ func (a *app) get(ctx context.Context, address string) (*fetched, error) {
 	case err != nil:
 		return nil, unreachable(address, err)
 	case len(f.content) > maxDocument:
-		return nil, unusable("%s answered with over %d bytes: give the URL of a key set or discovery "+
+		return nil, failed(exitNetwork, "%s answered with over %d bytes: give the URL of a key set or discovery "+
 			"document", address, maxDocument)
 	}
 	return f, nil

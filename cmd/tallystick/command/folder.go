@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	tallystick "github.com/tallystick/tallystick/bindings/go"
 	"github.com/tallystick/tallystick/core/authorizedkeys"
@@ -49,7 +50,25 @@ func readFolder(dir string) (*folder, error) {
 	}
 	f.findIgnored()
 	f.findWritable()
-	return f, nil
+	return f, f.findUnprintable()
+}
+
+// findUnprintable: agents pass over names that cannot be printed, and do not warn of them.
+func (f *folder) findUnprintable() error {
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return cannotRead("the folder", f.dir, err)
+	}
+	for _, entry := range entries {
+		name := entry.Name()
+		_, named := authorizedkeys.IssuerOf(name)
+		if unsafe := !utf8.ValidString(name) || strings.ContainsFunc(name, isUnsafe); named && unsafe {
+			shown := fmt.Sprintf("%+q", name)
+			f.problems = append(f.problems, folderProblem{Source: shown, Code: "ignored",
+				Message: shown + " is not used: its name has characters that cannot be printed; name it ISSUER.pem"})
+		}
+	}
+	return nil
 }
 
 // findIgnored: a key in a file whose name says no issuer is nobody's, and no agent warns of it.

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,32 +16,75 @@ import (
 // standardInput is the name of standard input among files.
 const standardInput = "-"
 
+// input is what was read, and of which file; info is nil for standard input.
+type input struct {
+	content []byte
+	info    os.FileInfo
+}
+
 // read returns the content of a file, or of standard input for "-", which one thing alone can be
 // read from. what names the thing; limit is in bytes.
-func (a *app) read(what, name string, limit int64) ([]byte, error) {
+func (a *app) read(what, name string, limit int64) (input, error) {
 	if name != standardInput {
-		return readFile(what, name, limit)
+		return interruptible(a.ctx, func() (input, error) { return readFile(what, name, limit) })
 	}
 	if a.stdin != "" {
-		return nil, wrongUsage("%s and %s are both read from standard input: give one of them as a file", a.stdin, what)
+		return input{}, wrongUsage("%s and %s are both read from standard input: give one of them as a file",
+			a.stdin, what)
 	}
 	a.stdin = what
 	if isTerminal(a.Stdin) {
 		a.say("reading %s from the terminal: end it with Ctrl-D", what)
 	}
-	return bounded(what, "standard input", a.Stdin, limit)
+	return interruptible(a.ctx, func() (input, error) {
+		content, err := bounded(what, "standard input", a.Stdin, limit)
+		return input{content: content}, err
+	})
 }
 
-func readFile(what, name string, limit int64) ([]byte, error) {
+// interruptible returns when the context ends, whatever the work waits for: nobody may ever write
+// into a pipe, or give a lock back. The process ends then, and the work with it.
+func interruptible[T any](ctx context.Context, work func() (T, error)) (T, error) {
+	var value T
+	var err error
+	done := make(chan struct{})
+	go func() {
+		value, err = work()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return value, err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+func readFile(what, name string, limit int64) (input, error) {
 	file, err := os.Open(name)
 	if err != nil {
-		return nil, cannotRead(what, name, err)
+		return input{}, cannotRead(what, name, err)
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.IsDir() {
-		return nil, unusable("%s: %s is a folder: name a file in it", what, name)
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return input{}, cannotRead(what, name, err)
+	case info.IsDir():
+		return input{}, unusable("%s: %s is a folder: name a file in it", what, name)
 	}
-	return bounded(what, name, file, limit)
+	content, err := bounded(what, name, file, limit)
+	return input{content, info}, err
+}
+
+// warnOfMode says that others can read a file with a secret. It is no error: the secrets of a
+// cluster are mounted for a group.
+func (a *app) warnOfMode(what, name string, in input) {
+	if in.info != nil && in.info.Mode().IsRegular() && openToOthers(in.info) {
+		a.say("warning: %s: %s is open to other users (mode %04o): run `chmod 600 %s`",
+			what, name, in.info.Mode().Perm(), quoteForShell(name))
+	}
 }
 
 func bounded(what, name string, from io.Reader, limit int64) ([]byte, error) {
@@ -78,9 +122,9 @@ func reasonOf(err error) string {
 }
 
 // keyText reads a key.
-func (a *app) keyText(what, name string) ([]byte, error) {
+func (a *app) keyText(what, name string) (input, error) {
 	if looksLikePEM(name) || strings.HasPrefix(strings.TrimSpace(name), "{") {
-		return nil, keyAsArgument(what)
+		return input{}, keyAsArgument(what)
 	}
 	return a.read(what, name, authorizedkeys.MaxText)
 }
@@ -102,7 +146,7 @@ func keyAsArgument(what string) error {
 type body struct {
 	content []byte
 	given   bool
-	file    string // "": it was a text, or standard input
+	file    string // "": it can be read only once, or was a text
 }
 
 // bodyOf reads the value of --body: @FILE, - for standard input, or the text itself.
@@ -120,11 +164,11 @@ func (a *app) bodyOf(value string, given bool) (body, error) {
 	if file == "" {
 		return body{}, wrongUsage("--body @ names no file: write @FILE")
 	}
-	content, err := a.read("--body", file, limits.MaxBody)
-	if file == standardInput {
+	in, err := a.read("--body", file, limits.MaxBody)
+	if in.info == nil || !in.info.Mode().IsRegular() {
 		file = ""
 	}
-	return body{content, true, file}, err
+	return body{in.content, true, file}, err
 }
 
 // plural is a number with its noun.

@@ -22,10 +22,10 @@ type changed struct {
 
 func (c *changed) words(p *printer) {
 	for _, key := range c.Added {
-		p.line("added    %s  kid %s, %d bits", c.Issuer, key.KeyID, key.Bits)
+		p.line("added    %s  kid %s, %s", c.Issuer, key.KeyID, kindOf(key.Algorithm, key.Bits))
 	}
 	for _, key := range c.Removed {
-		p.line("removed  %s  kid %s, %d bits", c.Issuer, key.KeyID, key.Bits)
+		p.line("removed  %s  kid %s, %s", c.Issuer, key.KeyID, kindOf(key.Algorithm, key.Bits))
 	}
 	if c.Private != "" {
 		p.line("private  %s", c.Private)
@@ -40,7 +40,7 @@ func (c *changed) words(p *printer) {
 func describe(keys []jose.Key) []callerKey {
 	var all []callerKey
 	for _, key := range keys {
-		all = append(all, callerKey{cmp.Or(key.ID, key.Public.Thumbprint()), key.Public.Bits()})
+		all = append(all, callerKey{cmp.Or(key.ID, key.Public.Thumbprint()), key.Public.Algorithm(), key.Public.Bits()})
 	}
 	return all
 }
@@ -86,10 +86,11 @@ func (a *app) runKeysAdd(dir, issuer, source string) error {
 
 // publicKeys reads a text of public keys, as an agent would.
 func (a *app) publicKeys(what, source string) ([]byte, []jose.Key, error) {
-	text, err := a.keyText(what, source)
+	in, err := a.keyText(what, source)
 	if err != nil {
 		return nil, nil, err
 	}
+	text := in.content
 	keys, err := jose.ParseKeys(text)
 	if err != nil {
 		return nil, nil, unusable("%s: %s: %s", what, source, err)

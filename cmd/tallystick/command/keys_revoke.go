@@ -31,7 +31,7 @@ func (a *app) keysRevoke() *cobra.Command {
 }
 
 func (a *app) runKeysRevoke(dir, issuer, kid string) error {
-	unlock, err := lockFolder(dir)
+	unlock, err := lockFolder(a.ctx, dir)
 	if err != nil {
 		return err
 	}

@@ -2,4 +2,6 @@
 
 package command
 
-func lockFolder(string) (unlock func(), err error) { return func() {}, nil }
+import "context"
+
+func lockFolder(context.Context, string) (unlock func(), err error) { return func() {}, nil }

@@ -21,8 +21,15 @@ func (a *app) show(r result) error {
 	}
 	p := &printer{color: a.colored(a.Stdout)}
 	r.words(p)
-	_, err := io.WriteString(a.Stdout, p.String())
-	return err
+	return a.write(p.String())
+}
+
+// write writes data at once.
+func (a *app) write(text string) error {
+	if _, err := io.WriteString(a.Stdout, text); err != nil {
+		return unusable("standard output cannot be written (%s): write to another place", reasonOf(err))
+	}
+	return nil
 }
 
 // showJSON escapes what would drive a terminal: beyond ASCII, that stands in texts alone.
@@ -46,8 +53,7 @@ func (a *app) showJSON(r result) error {
 			fmt.Fprintf(&escaped, `\u%04x`, c)
 		}
 	}
-	_, err := io.WriteString(a.Stdout, escaped.String())
-	return err
+	return a.write(escaped.String())
 }
 
 // say writes words beside the data.

@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,8 @@ var rules = []string{
 	"Private keys and tokens are read from files or standard input. They are no arguments: other users " +
 		"see the arguments of a command, and shells keep them.",
 	"Two sources of one thing, and two things from standard input, are wrong usage.",
+	"A private key or secret in a file that group or others can open is used, with a warning on standard error: " +
+		"`chmod 600` ends it. (The secrets of a cluster are mounted for a group.)",
 	"An error is one line with what to do. Nothing is half written: `keys new` and `keys add` never " +
 		"overwrite a file, `keys rotate` and `keys revoke` replace or remove one at once.",
 	"Colours appear on a terminal alone, and not where `NO_COLOR` is set.",
@@ -62,6 +65,19 @@ func sections(b *strings.Builder, c *cobra.Command) {
 	}
 }
 
+// codesOf says which exit codes a command has of its own.
+func codesOf(c *cobra.Command) string {
+	codes := endings[strings.TrimPrefix(c.CommandPath(), "tallystick ")]
+	if len(codes) == 0 {
+		return ""
+	}
+	texts := make([]string, len(codes))
+	for i, code := range codes {
+		texts[i] = strconv.Itoa(code)
+	}
+	return "\nExit codes besides 0, 1, 2 and 130: " + strings.Join(texts, ", ") + ".\n"
+}
+
 func section(b *strings.Builder, c *cobra.Command) {
 	says := c.Long
 	if says == "" {
@@ -73,6 +89,7 @@ func section(b *strings.Builder, c *cobra.Command) {
 		example := strings.TrimPrefix(strings.ReplaceAll(c.Example, "\n"+indent, "\n"), indent)
 		b.WriteString("\nFor example:\n\n```sh\n" + example + "\n```\n")
 	}
+	b.WriteString(codesOf(c))
 	if !c.LocalNonPersistentFlags().HasAvailableFlags() {
 		return
 	}

@@ -145,7 +145,7 @@ func (a *app) exchange(
 	if err != nil {
 		var e *tallystick.Error
 		if errors.As(err, &e) {
-			return nil, explained("METHOD or URL", e)
+			return nil, explained("--key: "+o.key, requestFlags, e)
 		}
 		return nil, unreachable(o.url, err)
 	}
@@ -160,7 +160,7 @@ func (a *app) answerOf(url string, response *http.Response) (*answer, error) {
 	case err != nil:
 		return nil, unreachable(url, err)
 	case len(content) > most:
-		return nil, unusable("the answer is over %d bytes: have the agent answer with less", most)
+		return nil, failed(exitNetwork, "the answer is over %d bytes: have the agent answer with less", most)
 	}
 	w := &answer{Status: response.StatusCode, Headers: map[string]string{}}
 	w.content, w.terminal = content, isTerminal(a.Stdout)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -15,13 +16,14 @@ import (
 // app is one run of the tool.
 type app struct {
 	Host
+	ctx   context.Context // of the run: its end interrupts what waits
 	json  bool
 	stdin string // what reads standard input; "": nothing yet
 }
 
 // Run runs the command that the arguments name and returns its exit code.
 func Run(ctx context.Context, host Host, args []string) int {
-	a := &app{Host: host}
+	a := &app{Host: host, ctx: ctx}
 	if slices.ContainsFunc(args, hasPrivateKey) {
 		// Before anything reads, and quotes, it as a flag.
 		return a.ended(ctx, keyAsArgument("an argument"))
@@ -52,13 +54,39 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON to standard output; words go to standard error")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		var wrong *pflag.InvalidValueError
+		if errors.As(err, &wrong) && !errors.Is(err, errTwice) {
+			if wants := wanted[wrong.GetFlag().Value.Type()]; wants != "" {
+				return wrongUsage("--%s: %.40q is %s", wrong.GetFlag().Name, wrong.GetValue(), wants)
+			}
+		}
 		return wrongUsage("%.100s: see `%s --help`", err, c.CommandPath())
 	})
 	root.AddCommand(a.keys(), a.sign(), a.request(), a.token(), a.inspect(), a.verify())
 	root.AddCommand(a.doctor(), a.version(), a.completion())
 	wrapHelp(root)
+	shortenDefaults(root)
 	takeOnce(root)
 	return root
+}
+
+// wanted says by the type of a flag what its value is not.
+var wanted = map[string]string{
+	"duration": "no duration: write it with its unit, such as 30s or 5m",
+	"int":      "no whole number",
+	"bool":     "neither true nor false: leave it out, the flag alone is true",
+}
+
+// shortenDefaults writes 1m0s as 1m.
+func shortenDefaults(c *cobra.Command) {
+	c.Flags().VisitAll(func(flag *pflag.Flag) {
+		if d, err := time.ParseDuration(flag.DefValue); err == nil && flag.Value.Type() == "duration" {
+			flag.DefValue = short(d)
+		}
+	})
+	for _, inner := range c.Commands() {
+		shortenDefaults(inner)
+	}
 }
 
 // takeOnce has each flag refuse a second value: one of two would go unheard.
@@ -75,6 +103,8 @@ func takeOnce(c *cobra.Command) {
 	}
 }
 
+var errTwice = errors.New("it is given twice: give it once")
+
 type once struct {
 	pflag.Value
 	given bool
@@ -82,7 +112,7 @@ type once struct {
 
 func (o *once) Set(text string) error {
 	if o.given {
-		return errors.New("it is given twice: give it once")
+		return errTwice
 	}
 	o.given = true
 	return o.Value.Set(text)

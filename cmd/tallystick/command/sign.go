@@ -12,6 +12,7 @@ import (
 
 	tallystick "github.com/tallystick/tallystick/bindings/go"
 	"github.com/tallystick/tallystick/core/limits"
+	"github.com/tallystick/tallystick/core/request"
 )
 
 // outgoing is a request as the command line describes it.
@@ -47,7 +48,10 @@ func (a *app) prepare(c *cobra.Command, o *outgoing, args []string) (*tallystick
 	case o.issuer == "":
 		return nil, body{}, wrongUsage("--issuer is missing: say by which name the agent knows the key")
 	}
-	text, err := a.keyText("--key", o.key)
+	if err := o.check(c.Flags().Changed("body")); err != nil {
+		return nil, body{}, err
+	}
+	key, err := a.keyText("--key", o.key)
 	if err != nil {
 		return nil, body{}, err
 	}
@@ -55,11 +59,29 @@ func (a *app) prepare(c *cobra.Command, o *outgoing, args []string) (*tallystick
 	if err != nil {
 		return nil, body{}, err
 	}
-	signer, err := tallystick.NewSigner(o.issuer, text, tallystick.SignerOptions{TTL: o.ttl, MaxBody: limits.MaxBody})
+	options := tallystick.SignerOptions{TTL: o.ttl, MaxBody: limits.MaxBody}
+	signer, err := tallystick.NewSigner(o.issuer, key.content, options)
 	if err != nil {
-		return nil, body{}, explained("--key, --issuer or --ttl", err)
+		return nil, body{}, explained("--key: "+o.key, requestFlags, err)
 	}
+	a.warnOfMode("--key", o.key, key)
 	return signer, content, nil
+}
+
+const maxTTL = request.MaxTTL * time.Second
+
+// check refuses what can be signed and not be sent.
+func (o *outgoing) check(hasBody bool) error {
+	switch {
+	case o.method == http.MethodConnect:
+		return wrongUsage("METHOD: CONNECT asks a proxy for a tunnel and has no URL: " +
+			"sign the request that goes through it")
+	case o.method == http.MethodTrace && hasBody:
+		return wrongUsage("--body: a TRACE request has no body (RFC 9110): leave it out, or use another method")
+	case o.ttl%time.Second != 0:
+		return wrongUsage("--ttl must be whole seconds, such as --ttl 30s")
+	}
+	return checkDuration("--ttl", o.ttl, time.Second, maxTTL)
 }
 
 // signedHeaders are what sign makes.
@@ -84,7 +106,8 @@ func (a *app) sign() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sign METHOD URL --key FILE --issuer ID",
 		Short: "Sign a request, and write its header or a whole curl line",
-		Long: "Sign a request, and write the Authorization header, or with --curl the line that sends it. The " +
+		Long: "Sign a request, and write the Authorization header, or with --curl the line of a shell that sends " +
+			"it, which gives curl (7.55 or newer) the header on standard input: other users see its arguments. The " +
 			"token is good for this request alone, once, until it expires. Method, URL and body must be sent as " +
 			"they were signed.",
 		Example: "tallystick sign POST https://agent.example.com/agent \\\n" +
@@ -93,7 +116,7 @@ func (a *app) sign() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error { return a.runSign(c, &o, args, curl) },
 	}
 	o.flags(c)
-	c.Flags().BoolVar(&curl, "curl", false, "write a curl line that sends the request")
+	c.Flags().BoolVar(&curl, "curl", false, "write a line with curl that sends the request")
 	return c
 }
 
@@ -104,7 +127,7 @@ func (a *app) runSign(c *cobra.Command, o *outgoing, args []string, curl bool) e
 	}
 	headers, err := signer.Sign(c.Context(), o.method, o.url, content.content)
 	if err != nil {
-		return explained("METHOD or URL", err)
+		return explained("--key: "+o.key, requestFlags, err)
 	}
 	signed := &signedHeaders{
 		Headers: map[string]string{"Authorization": headers.Get("Authorization")},
@@ -122,10 +145,15 @@ func (a *app) runSign(c *cobra.Command, o *outgoing, args []string, curl bool) e
 // drivesTerminal: a control character other than those of a text.
 func drivesTerminal(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\n\r\t", r) }
 
+// maxInLine is what one argument may have on every system, in bytes, with room for quotes.
+const maxInLine = 64 << 10
+
 // curlLine is a line of a POSIX shell that sends the exact request.
 func curlLine(o *outgoing, content body, headers http.Header) (string, error) {
 	words := []string{"curl"}
 	switch {
+	case o.method == http.MethodHead && content.given:
+		return "", wrongUsage("--curl: curl sends no body with HEAD: leave out --body, or use `tallystick request`")
 	case o.method == http.MethodHead:
 		words = append(words, "--head") // curl would wait for a body
 	case o.method != http.MethodGet || content.given:
@@ -134,12 +162,14 @@ func curlLine(o *outgoing, content body, headers http.Header) (string, error) {
 	if strings.ContainsAny(o.url, "[]{}") {
 		words = append(words, "--globoff")
 	}
-	words = append(words, o.url, "-H", "Authorization: "+headers.Get("Authorization"))
+	words = append(words, o.url, "-H", "@-")
 	if content.given {
 		words = append(words, "-H", "Content-Type: "+contentType(content.content))
 		switch {
 		case content.file != "":
 			words = append(words, "--data-binary", "@"+content.file)
+		case len(content.content) > maxInLine:
+			return "", wrongUsage("--curl cannot write a body of over %d bytes into a line: give it as --body @FILE", maxInLine)
 		case strings.ContainsFunc(string(content.content), drivesTerminal) || !utf8.Valid(content.content):
 			return "", wrongUsage("--curl cannot write a body with control characters into a line: give it as --body @FILE")
 		default:
@@ -149,7 +179,10 @@ func curlLine(o *outgoing, content body, headers http.Header) (string, error) {
 	for i, word := range words {
 		words[i] = quoteForShell(word)
 	}
-	return strings.Join(words, " "), nil
+	// Of curl, other users see the arguments; echo is part of every shell, and this text is the
+	// same in all of them: it has no backslash.
+	header := quoteForShell("Authorization: " + headers.Get("Authorization"))
+	return "echo " + header + " | " + strings.Join(words, " "), nil
 }
 
 // contentType of a body whose type nobody named.

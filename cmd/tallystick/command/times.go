@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -32,6 +33,26 @@ func span(d time.Duration) string {
 		}
 	}
 	return plural(int(d/time.Second), "second")
+}
+
+// short writes a duration as --help and flags do: 1m, not 1m0s.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// checkDuration refuses a duration out of its range.
+func checkDuration(flag string, d, least, most time.Duration) error {
+	if d < least || d > most {
+		return wrongUsage("%s must be from %s to %s, with its unit, such as %s 30s", flag, short(least), short(most), flag)
+	}
+	return nil
 }
 
 // momentOf is a time of a token, where the calendar has it.

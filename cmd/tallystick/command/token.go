@@ -1,9 +1,14 @@
 package command
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -11,7 +16,9 @@ import (
 
 	tallystick "github.com/tallystick/tallystick/bindings/go"
 	"github.com/tallystick/tallystick/bindings/go/stores/memory"
+	"github.com/tallystick/tallystick/bindings/go/yamlconfig"
 	"github.com/tallystick/tallystick/core/problem"
+	"github.com/tallystick/tallystick/core/settings"
 )
 
 // wantedToken is what token was told.
@@ -48,13 +55,13 @@ func (a *app) token() *cobra.Command {
 	flags := c.Flags()
 	flags.StringVar(&w.target, "target", "", "the agent that the token is for: a `URL` or @name")
 	flags.StringArrayVar(&w.scopes, "scope", nil, "a `SCOPE` of the token; may be given more than once")
-	flags.StringVar(&w.config, "config", "", "a `FILE` with the agent's configuration, in JSON")
+	flags.StringVar(&w.config, "config", "", "a `FILE` with the agent's configuration, JSON (.json) or YAML")
 	flags.StringVar(&w.agent, "agent", "", "who asks: the agent's own `URL` or @name")
 	flags.StringVar(&w.authority, "authority", "", "the `URL` of the authority that signs")
 	flags.StringVar(&w.secret, "client-secret", "", "a `FILE` with the secret at the authority, or - for standard input")
 	flags.StringVar(&w.key, "client-key", "", "a `FILE` with the private key at the authority, or - for standard input")
-	flags.StringVar(&w.folder, "keys-dir", "", "the folder `DIR` of the agent's key ring, where no authority signs; the ring is made "+
-		"where it is missing")
+	flags.StringVar(&w.folder, "keys-dir", "", "the folder `DIR` of the agent's key ring, where no authority "+
+		"signs; the ring is made where it is missing")
 	return c
 }
 
@@ -70,7 +77,7 @@ func (a *app) runToken(ctx context.Context, w wantedToken) error {
 	defer a.wait(skill.Issuer())()
 	token, err := skill.Token(ctx, w.target, w.scopes...)
 	if err != nil {
-		return notIssued(err)
+		return w.notIssued(err)
 	}
 	issued := &issuedToken{Token: token, Target: w.target, Issuer: skill.Issuer()}
 	for _, m := range decode(token).claims {
@@ -113,44 +120,98 @@ func (a *app) skillFor(w wantedToken) (*tallystick.Skill, error) {
 	o := tallystick.SkillOptions{
 		BaseURL: w.agent, Authority: w.authority, KeysDir: w.folder, AllowedScopes: w.scopes,
 		Store: store, Logger: slog.New(slog.DiscardHandler), DevMode: isLocalURL(w.authority),
+		YAML: yamlconfig.ToJSON,
 	}
 	if w.config != "" {
-		o.AllowedScopes = nil
-		skill, err := tallystick.SkillFromFile(w.config, o)
-		return skill, configured(err)
+		return a.skillOfConfig(w.config, o)
 	}
+	var key, secret input
 	if w.secret != "" {
-		text, err := a.keyText("--client-secret", w.secret)
-		if err != nil {
+		if secret, err = a.keyText("--client-secret", w.secret); err != nil {
 			return nil, err
 		}
-		o.ClientSecret = strings.TrimSpace(string(text))
+		o.ClientSecret = strings.TrimSpace(string(secret.content))
+		if o.ClientSecret == "" {
+			return nil, unusable("--client-secret: %s is empty: give the file with the secret alone", w.secret)
+		}
 	}
 	if w.key != "" {
-		text, err := a.keyText("--client-key", w.key)
-		if err != nil {
+		if key, err = a.keyText("--client-key", w.key); err != nil {
 			return nil, err
 		}
-		o.ClientKey = string(text)
+		o.ClientKey = string(key.content)
+	}
+	if info, err := os.Stat(w.folder); w.folder != "" && err == nil && !info.IsDir() {
+		return nil, unusable("--keys-dir: %s is a file: name a folder", w.folder)
 	}
 	skill, err := tallystick.NewSkill(o)
-	return skill, configured(err)
+	if err != nil {
+		return nil, wrongFlags(err)
+	}
+	a.warnOfMode("--client-secret", w.secret, secret)
+	a.warnOfMode("--client-key", w.key, key)
+	return skill, nil
 }
 
-// configured words what is wrong with who asks.
-func configured(err error) error {
-	var e *tallystick.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &e):
-		return unusable("%s", e.Message)
+func (a *app) skillOfConfig(path string, o tallystick.SkillOptions) (*tallystick.Skill, error) {
+	in, err := a.read("--config", path, settings.MaxConfig)
+	if err != nil {
+		return nil, err
 	}
-	return unusable("%s", err)
+	o.AllowedScopes = nil
+	skill, err := tallystick.SkillFromFile(path, o)
+	if err != nil {
+		return nil, unusable("%s", wordsOf(err))
+	}
+	if hasSecret(path, in.content) {
+		a.warnOfMode("--config", path, in)
+	}
+	return skill, nil
+}
+
+// hasSecret: a configuration that was accepted has a secret or a key itself, and does not name an
+// environment variable in its place.
+func hasSecret(path string, config []byte) bool {
+	if !strings.EqualFold(filepath.Ext(path), ".json") {
+		config, _ = yamlconfig.ToJSON(config) // it was read before
+	}
+	type members map[string]json.RawMessage
+	var whole members
+	if json.Unmarshal(config, &whole) != nil {
+		return false
+	}
+	for _, name := range []string{"skills", "auth", "robutler"} {
+		var inner members
+		if json.Unmarshal(whole[name], &inner) == nil {
+			whole = merged(whole, inner)
+		}
+	}
+	for _, name := range []string{"client_secret", "client_key"} {
+		var text string
+		if json.Unmarshal(whole[name], &text) == nil && text != "" && !strings.Contains(text, "${") {
+			return true
+		}
+	}
+	return false
+}
+
+func merged[M ~map[K]V, K comparable, V any](one, other M) M {
+	all := maps.Clone(one)
+	maps.Copy(all, other)
+	return all
+}
+
+// wrongFlags words what is wrong with who asks: a flag's value, or what lies in a file or folder.
+func wrongFlags(err error) error {
+	text, byFlag := byFlags(wordsOf(err), tokenFlags)
+	if byFlag && !strings.HasPrefix(text, tokenFlags["ClientKey"].name) {
+		return wrongUsage("%s", text)
+	}
+	return unusable("%s", text)
 }
 
 // notIssued gives the error of a token that was not issued the exit code of its kind.
-func notIssued(err error) error {
+func (w *wantedToken) notIssued(err error) error {
 	var e *tallystick.Error
 	if !errors.As(err, &e) {
 		return err
@@ -165,9 +226,9 @@ func notIssued(err error) error {
 	case problem.TokenRefused:
 		return failed(exitRefused, "%s: see with the authority whether it knows this client and its scopes", message)
 	case problem.TrustDenied:
-		return failed(exitRefused, "%s: talk_to of the configuration does not allow it", message)
+		return failed(exitRefused, "%s: change talk_to in %s, or name another --target", cmp.Or(e.Log, e.Message), w.config)
 	}
-	return explained("--target or --scope", err)
+	return explained("--client-key: "+w.key, tokenFlags, err)
 }
 
 // isLocalURL: what is sent there by http does not leave this machine.

@@ -32,11 +32,11 @@ func (a *app) tokenOf(args []string) (string, error) {
 		name = file
 	}
 	const around = 1 << 10 // bytes for what may stand around it
-	text, err := a.read("the token", name, jose.MaxToken+around)
+	in, err := a.read("the token", name, jose.MaxToken+around)
 	if err != nil {
 		return "", err
 	}
-	token := strings.TrimSpace(string(text))
+	token := strings.TrimSpace(string(in.content))
 	for _, prefix := range []string{"authorization:", "bearer "} {
 		if len(token) >= len(prefix) && strings.EqualFold(token[:len(prefix)], prefix) {
 			token = strings.TrimSpace(token[len(prefix):])

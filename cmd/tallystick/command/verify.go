@@ -36,10 +36,12 @@ func (a *app) verify() *cobra.Command {
 		Args: takes(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			v.bodyGiven = c.Flags().Changed("body")
+			if err := v.checkTimes(); err != nil {
+				return err
+			}
 			if v.audience != "" {
-				if !c.Flags().Changed("clock-skew") {
-					v.clockSkew = 0 // the default of access tokens
-				}
+				v.leeway = forgiven(v.leeway, c.Flags().Changed("leeway"))
+				v.clockSkew = forgiven(v.clockSkew, c.Flags().Changed("clock-skew"))
 				return a.runVerifyAccess(c.Context(), v, args)
 			}
 			if c.Flags().Changed("issuer-type") {
@@ -61,9 +63,29 @@ func (a *app) verify() *cobra.Command {
 	flags.StringVar(&v.body, "body", "", "the request's body: `@FILE|-|TEXT`")
 	flags.BoolVar(&v.requireTarget, "require-target", false, "refuse a token that names no method and "+
 		"URL, as the agent's option does")
-	flags.DurationVar(&v.leeway, "leeway", 0, "forgive this `DURATION` after exp")
-	flags.DurationVar(&v.clockSkew, "clock-skew", 5*time.Second, "forgive iat and nbf this `DURATION` in the future")
+	flags.DurationVar(&v.leeway, "leeway", 0, "forgive this `DURATION` after exp, up to 5m; with --audience "+
+		"30s where it is not given")
+	flags.DurationVar(&v.clockSkew, "clock-skew", 5*time.Second, "forgive iat and nbf this `DURATION` in the "+
+		"future, up to 5m; with --audience 30s where it is not given")
 	return c
+}
+
+// forgiven is an option of access tokens: 0 is their default there, and negative is none.
+func forgiven(d time.Duration, given bool) time.Duration {
+	switch {
+	case !given:
+		return 0
+	case d == 0:
+		return -1
+	}
+	return d
+}
+
+func (v *verification) checkTimes() error {
+	if err := checkDuration("--leeway", v.leeway, 0, limits.MaxLeeway*time.Second); err != nil {
+		return err
+	}
+	return checkDuration("--clock-skew", v.clockSkew, 0, limits.MaxClockSkew*time.Second)
 }
 
 func (a *app) runVerify(v verification, args []string) error {

@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"errors"
 	"log/slog"
-	"strings"
 
 	tallystick "github.com/tallystick/tallystick/bindings/go"
 	"github.com/tallystick/tallystick/bindings/go/stores/memory"
@@ -87,7 +86,7 @@ func (a *app) receiver(v verification) (*tallystick.Skill, error) {
 	}
 	skill, err := tallystick.NewSkill(o)
 	if err != nil {
-		return nil, wrongUsage("--audience, --issuer or --issuer-type: %s", strings.TrimPrefix(wordsOf(err), "options: "))
+		return nil, explained("--keys: "+v.keys, verifyFlags, err)
 	}
 	return skill, nil
 }

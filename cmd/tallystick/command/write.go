@@ -89,17 +89,22 @@ func makeFolder(path string, mode fs.FileMode) (made bool, err error) {
 	return true, nil
 }
 
-// checkPrivate refuses a folder for private keys that others can open. Windows has no such modes.
+// checkPrivate refuses a folder for private keys that others can open.
 func checkPrivate(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return unusable("%s cannot be used: %s", path, reasonOf(err))
 	}
-	if open := info.Mode().Perm() & 0o077; open != 0 && runtime.GOOS != "windows" {
+	if openToOthers(info) {
 		return unusable("the folder %s is open to other users (mode %04o): run `chmod 700 %s`, or name another with --out",
 			path, info.Mode().Perm(), quoteForShell(path))
 	}
 	return nil
+}
+
+// openToOthers: Windows has no such modes.
+func openToOthers(info fs.FileInfo) bool {
+	return runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0
 }
 
 // undo removes what a command made before it failed.

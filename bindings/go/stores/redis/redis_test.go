@@ -74,6 +74,14 @@ func TestStoreTest(t *testing.T) {
 	})
 }
 
+func TestAllLanguagesShareAServer(t *testing.T) {
+	server := check.StartServer(t, "redis")
+	store := storeOf(t, server.URL, redis.Options{Timeout: time.Minute})
+	others := check.OpenOthers(t, "redis", server.URL)
+	others.Race(t, store, 1000)
+	others.Agree(t, store)
+}
+
 func TestUsesTheKeysOfEveryLanguage(t *testing.T) {
 	server := check.StartServer(t, "redis")
 	raw := rawOf(t, server)

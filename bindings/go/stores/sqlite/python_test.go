@@ -4,12 +4,10 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,24 +16,6 @@ import (
 )
 
 const pythonSource = "../../../python/src"
-
-// claimAll opens the store, waits for a line, and has four threads claim each id of a file, in an
-// order of their own. It prints each id that was free.
-const claimAll = `
-import random, sys, threading
-from tallystick.stores.sqlite import SQLiteStore
-store = SQLiteStore(sys.argv[1], timeout=60)
-ids = open(sys.argv[2]).read().split()
-print("ready", flush=True)
-sys.stdin.readline()
-def claim():
-    for id in random.sample(ids, len(ids)):
-        if store.claim(id, 600):
-            print(id + "\n", end="", flush=True)
-threads = [threading.Thread(target=claim) for _ in range(4)]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-`
 
 // python is a process of the Python binding.
 type python struct {
@@ -90,72 +70,16 @@ func (p *python) tell(t *testing.T, line string) {
 	}
 }
 
-// winners counts who was told that an id was free.
-type winners struct {
-	mutex sync.Mutex
-	of    map[string]int
-	by    map[string]int
-}
-
-func (w *winners) add(who, id string) {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	w.of[id]++
-	w.by[who]++
-}
-
-func TestGoAndPythonClaimTheSameIDsAtOnce(t *testing.T) {
+func TestTheFileIsThatOfAllLanguages(t *testing.T) {
 	path := newPath(t)
-	ids := make([]string, 3000)
-	for at := range ids {
-		ids[at] = storecheck.NewID()
-	}
-	list := filepath.Join(t.TempDir(), "ids")
-	write(t, list, strings.Join(ids, "\n"))
 	// None has opened the file: they make it at the same moment, too.
 	store := storeOf(t, path, sqlite.Options{Timeout: time.Minute})
-	peers := map[string]*python{}
-	for _, name := range []string{"python 1", "python 2"} {
-		peers[name] = startPython(t, claimAll, path, list)
-		peers[name].expect(t, "ready")
-	}
-	won := winners{of: map[string]int{}, by: map[string]int{}}
-	var all sync.WaitGroup
-	for name, peer := range peers {
-		peer.tell(t, "go")
-		all.Go(func() {
-			for peer.lines.Scan() {
-				won.add(name, peer.lines.Text())
-			}
-		})
-	}
-	for range 4 {
-		all.Go(func() {
-			for _, at := range rand.Perm(len(ids)) {
-				free, err := store.Claim(ctx, ids[at], 600)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if free {
-					won.add("go", ids[at])
-				}
-			}
-		})
-	}
-	all.Wait()
-	for _, id := range ids {
-		if won.of[id] != 1 {
-			t.Errorf("%s has %d winners", id, won.of[id])
-		}
-	}
-	if len(won.of) != len(ids) || len(won.by) != 3 {
-		t.Errorf("%d ids were won, by %v", len(won.of), won.by)
-	}
-	t.Log("won by ", won.by)
+	others := storecheck.OpenOthers(t, "sqlite", path)
+	ids := others.Race(t, store, 2000)
 	if number(t, path, "SELECT count(*) FROM tallystick_used") != int64(len(ids)) {
 		t.Error("rows are missing")
 	}
+	others.Agree(t, store)
 	check := raw(t, path)
 	var intact string
 	if err := check.QueryRow("PRAGMA integrity_check").Scan(&intact); err != nil || intact != "ok" {

@@ -109,6 +109,8 @@ export interface AuthConfig {
   readonly maxBuffered?: number | undefined;
   /** Accept only tokens that are bound to their request. Default: false. */
   readonly requireBinding?: boolean | undefined;
+  /** Which algorithms are taken, of RS256, PS256, ES256 and EdDSA. Default: all. */
+  readonly algorithms?: readonly string[] | undefined;
   /** Name in the challenge of a refusal. Default: `tallystick`. */
   readonly realm?: string | undefined;
 }

@@ -155,12 +155,12 @@ export class AccessEngine {
 
   #needs(host: Host): Needs {
     const flights = new Flights((need) => this.#http.fetch(need));
-    const cache = new KeyCache((key) => this.#engine.call<EngineKeyResult>("engine.key", { key }).public_pem);
+    const cache = new KeyCache((key) => this.#engine.call<EngineKeyResult>("engine.key", { key }));
     return {
       check: (need) => cache.check(need),
       claim: (need) => host.used.claim(need, this.#engine),
       derive: (need) => deriveOffLoop(need),
-      sign: (need) => host.keys?.sign(need.input, need.key) ?? failed("this agent has no keys of its own"),
+      sign: (need) => host.keys?.sign(need) ?? failed("this agent has no keys of its own"),
       fetch: (need) => flights.join(this.#engine.opened, need),
     };
   }

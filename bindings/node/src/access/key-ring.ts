@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { ask, misuse } from "../core/answers.js";
 import type { Logger } from "../core/console.js";
 import { now } from "../core/engine.js";
-import { makeKeyPair, signOffLoop } from "../core/host-crypto.js";
-import { failed, type Reply } from "../core/need.js";
+import { type KeyType, makeKeyPair, signOffLoop } from "../core/host-crypto.js";
+import { failed, type Reply, type SignNeed } from "../core/need.js";
 import type { RingUpdateResult } from "../core/operations.js";
 import type { Core } from "../core/portable/core.js";
 import { reason, shown } from "../core/text.js";
@@ -30,6 +30,7 @@ interface KeyRingOptions {
   readonly agentId: string;
   /** How long a token of a key may be used, in seconds. The key is published that long. */
   readonly lifetime: number;
+  readonly type?: KeyType | undefined;
   readonly bits?: KeyBits | undefined;
   /** Where it lies instead of in a file. It begins with the ring of that file, if there is one. */
   readonly stored?: SharedText | undefined;
@@ -99,10 +100,10 @@ export class KeyRing implements SigningKeys {
     return rotation as Rotation;
   }
 
-  async sign(input: string, kid: string): Promise<Reply> {
+  async sign({ alg, input, key }: SignNeed): Promise<Reply> {
     try {
-      const { own } = this.#halves.get(kid) ?? this.#fromFile(kid);
-      return await signOffLoop(input, own);
+      const { own } = this.#halves.get(key) ?? this.#fromFile(key);
+      return await signOffLoop(input, own, alg);
     } catch (error) {
       return failed(reason(error));
     }
@@ -165,15 +166,15 @@ export class KeyRing implements SigningKeys {
       const updated = this.#ask({ ...members, fresh });
       if (updated.missing === 0) return updated as Updated;
       for (let made = 0; made < updated.missing; made++) {
-        fresh.push((await makeKeyPair(this.#options.bits)).privateKey);
+        fresh.push((await makeKeyPair(this.#options.type, this.#options.bits)).privateKey);
       }
     }
     throw misuse("internal", "the core asked for new keys again and again");
   }
 
   #ask(members: object): RingUpdateResult {
-    const { lifetime, bits } = this.#options;
-    const request = { ...members, now: now(), lifetime, bits };
+    const { lifetime, type = "rsa", bits } = this.#options;
+    const request = { ...members, now: now(), lifetime, type, bits };
     return ask<RingUpdateResult>(this.#core, "ring.update", request);
   }
 

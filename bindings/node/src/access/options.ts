@@ -1,7 +1,7 @@
 import { misuse } from "../core/answers.js";
 import type { Logger } from "../core/console.js";
 import { checkLibrary } from "../core/load.js";
-import { BACKEND, BITS, LOGGER, PATH, type Rules, TEXT } from "../core/options.js";
+import { BACKEND, BITS, KEY_TYPE, LOGGER, PATH, type Rules, TEXT } from "../core/options.js";
 import type { Backend } from "../core/portable/core.js";
 import { SIGNER_RULES, type Signer, type SignerOptions } from "../core/signer.js";
 
@@ -17,7 +17,12 @@ export interface HostOptions extends SignerOptions {
    * `node:crypto`, off the event loop, and are not given to the core. Default: "host".
    */
   readonly crypto?: "host" | "core" | undefined;
-  /** Size of the keys that are made, in bits. Default: 2048. */
+  /**
+   * Kind of the keys that are made: "rsa" signs RS256, "ec" (P-256) ES256, "ed25519" EdDSA. A key
+   * ring that exists gets keys of another kind when it rotates. Default: "rsa".
+   */
+  readonly keyType?: "rsa" | "ec" | "ed25519" | undefined;
+  /** Size of the RSA keys that are made, in bits. Default: 2048. */
   readonly keyBits?: 2048 | 3072 | 4096 | undefined;
   /**
    * 32 bytes as base64 or hex, with a store in PostgreSQL: replicas on several machines then share
@@ -36,6 +41,7 @@ export interface HostOptions extends SignerOptions {
 /** The types of these options. */
 export const HOST: Rules<HostOptions> = {
   ...SIGNER_RULES,
+  keyType: KEY_TYPE,
   keyBits: BITS,
   storeKey: TEXT,
   logger: LOGGER,
@@ -45,6 +51,12 @@ export const HOST: Rules<HostOptions> = {
 
 export const HOST_NAMES: readonly string[] = Object.keys(HOST);
 
+/** @throws {@link TallystickError} `invalid_argument` for a size that a kind of keys does not have. */
+export function checkKeyType(what: string, type: string | undefined, bits: number | undefined): void {
+  if (bits === undefined || type === undefined || type === "rsa") return;
+  throw misuse("invalid_argument", `${what}: keyBits is for RSA keys: leave it out, or leave out keyType`);
+}
+
 /**
  * Refuses options that go with another, which is not there: a forgotten signer would leave the
  * signing to a file.
@@ -53,6 +65,7 @@ export const HOST_NAMES: readonly string[] = Object.keys(HOST);
  */
 export function checkTogether(what: string, options: HostOptions): void {
   checkLibrary(what, options);
+  checkKeyType(what, options.keyType, options.keyBits);
   if (options.signer !== undefined) return;
   if (options.publicKey !== undefined) {
     throw misuse("invalid_argument", `${what}: publicKey needs a signer: a function that signs with its private key`);

@@ -1,5 +1,5 @@
 import { ask, misuse } from "../core/answers.js";
-import { failed, type Reply } from "../core/need.js";
+import { failed, type Reply, type SignNeed } from "../core/need.js";
 import type { KeyInspectResult } from "../core/operations.js";
 import { BOOLEAN, checkOptions, type Rules } from "../core/options.js";
 import type { Core } from "../core/portable/core.js";
@@ -18,7 +18,7 @@ export interface SigningKeys {
    */
   refresh(changed: () => void): Promise<void> | undefined;
   /** The need `sign`; never throws. */
-  sign(input: string, kid: string): Promise<Reply>;
+  sign(need: SignNeed): Promise<Reply>;
   rotate(options: RotationOptions): Promise<Rotation>;
 }
 
@@ -115,8 +115,8 @@ export class ExternalKey implements SigningKeys {
 
   refresh(): undefined {}
 
-  async sign(input: string, kid: string): Promise<Reply> {
-    return kid === this.kid ? this.#signer.sign(input) : failed(`there is no private key ${kid}`);
+  async sign({ alg, input, key }: SignNeed): Promise<Reply> {
+    return key === this.kid ? this.#signer.sign(input, alg) : failed(`there is no private key ${key}`);
   }
 
   async rotate(): Promise<Rotation> {

@@ -90,7 +90,7 @@ async function signingKeys(
   { what, read, isPortal, keysDir, stored }: Signing,
   options: HostOptions,
 ): Promise<SigningKeys | undefined> {
-  const { signer, publicKey, signerTimeout, keyBits: bits } = options;
+  const { signer, publicKey, signerTimeout, keyType: type, keyBits: bits } = options;
   const access: AccessConfig = read.access;
   const { agent_id: agentId } = access;
   if (isPortal && signer !== undefined) {
@@ -112,7 +112,7 @@ async function signingKeys(
   if (agentId === undefined) return undefined;
   const lifetime = (access.token_ttl ?? 0) + (access.leeway ?? 0);
   const document = await stored?.open(read.documents?.ring ?? "", "key ring");
-  const place = { folder: keysDir, agentId, lifetime, bits, stored: document };
+  const place = { folder: keysDir, agentId, lifetime, type, bits, stored: document };
   const ring = new KeyRing(core, place, options.logger ?? consoleLogger);
   await ring.load();
   return ring;

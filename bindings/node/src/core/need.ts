@@ -1,6 +1,9 @@
 import type { DeriveNeed } from "./operations.js";
 
 /** What the core asks the host to do; see the table of needs in abi.md. */
+/** What a key is good for (JWS). */
+export type Algorithm = "RS256" | "PS256" | "ES256" | "EdDSA";
+
 export type Need =
   | { readonly kind: "keys"; readonly issuer: string }
   | {
@@ -11,8 +14,14 @@ export type Need =
       readonly seconds: number;
       readonly now: number;
     }
-  | { readonly kind: "sign"; readonly input: string; readonly key: string }
-  | { readonly kind: "check"; readonly input: string; readonly signature: string; readonly key: string }
+  | { readonly kind: "sign"; readonly alg: Algorithm; readonly input: string; readonly key: string }
+  | {
+      readonly kind: "check";
+      readonly alg: Algorithm;
+      readonly input: string;
+      readonly signature: string;
+      readonly key: string;
+    }
   | {
       readonly kind: "fetch";
       readonly flight: number;
@@ -67,3 +76,6 @@ export async function within<T>(limit: number, who: string, work: () => Promise<
     clearTimeout(timer);
   }
 }
+
+/** The need `sign`. */
+export type SignNeed = Extract<Need, { kind: "sign" }>;

@@ -81,6 +81,7 @@ function oneOf(...values: readonly (string | number)[]): Rule {
 export const CRYPTO: Rule = oneOf("host", "core");
 export const BACKEND: Rule = oneOf("wasm", "native");
 export const BITS: Rule = oneOf(2048, 3072, 4096);
+export const KEY_TYPE: Rule = oneOf("rsa", "ec", "ed25519");
 export const ISSUER_KEYS: Rule = textsBy("issuer", isString);
 const ENVIRONMENT: Rule = textsBy("name", (value) => value === undefined || isString(value));
 /** The environment itself is no plain object. */

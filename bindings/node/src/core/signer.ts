@@ -2,22 +2,22 @@ import { createPrivateKey, createPublicKey, KeyObject } from "node:crypto";
 import { TallystickError } from "../errors.js";
 import { ask, errorFrom, misuse } from "./answers.js";
 import { signOffLoop } from "./host-crypto.js";
-import { failed, type Reply, within } from "./need.js";
+import { type Algorithm, failed, type Reply, within } from "./need.js";
 import type { InspectedKey, KeyInspectRequest, KeyInspectResult, SignerConfig } from "./operations.js";
 import { CRYPTO, type Rules, seconds, TEXT } from "./options.js";
 import type { Core } from "./portable/core.js";
 import { reason } from "./text.js";
 
 /**
- * Signs with a key that this process need not hold (a KMS, an HSM): RSASSA-PKCS1-v1_5 with SHA-256
- * over the bytes.
+ * Signs with a key that this process need not hold (a KMS, an HSM), by the algorithm of its public
+ * key: RSASSA-PKCS1-v1_5 with SHA-256, ECDSA with SHA-256, or Ed25519 over the bytes.
  *
  * @param input - The bytes to sign.
- * @returns the raw signature.
+ * @returns the signature; one of ECDSA is raw (r and s) or DER, as key services give it.
  */
 export type SignFunction = (input: Uint8Array) => Uint8Array | ArrayBuffer | Promise<Uint8Array | ArrayBuffer>;
 
-/** A private RSA key as PEM or JWK text, as an object of `node:crypto`, or behind a function. */
+/** A private key as PEM or JWK text, as an object of `node:crypto`, or behind a function. */
 export type Signer = string | KeyObject | SignFunction;
 
 /** How the core is told of a signer, and how it signs. */
@@ -25,7 +25,7 @@ export interface ResolvedSigner {
   /** Members of `signer` in `engine.open`. */
   readonly configuration: Omit<SignerConfig, "issuer" | "ttl">;
   /** The need `sign`; never throws. */
-  sign(input: string): Promise<Reply>;
+  sign(input: string, alg: Algorithm): Promise<Reply>;
 }
 
 /** Choices that go with a signer. */
@@ -35,8 +35,7 @@ export interface SignerOptions {
   /** How long a function may take, in seconds. Default: 10; at most 50. */
   readonly signerTimeout?: number | undefined;
   /**
-   * Who does the RSA operation: `node:crypto` off the event loop, or the core on it. Default:
-   * "host".
+   * Who signs: `node:crypto` off the event loop, or the core on it. Default: "host".
    */
   readonly crypto?: "host" | "core" | undefined;
 }
@@ -91,14 +90,13 @@ function coreSigner(core: Core, text: string): ResolvedSigner {
 
 function textSigner(core: Core, text: string): ResolvedSigner {
   const key = inspect(core, { text, want: "private", include_private: true });
-  return hostSigner(createPrivateKey(key.private_pem ?? ""), key.public_pem);
+  return hostSigner(createPrivateKey(key.private_pem ?? ""), key);
 }
 
 // The private key is not exported. Its public key tells the core whether it may sign.
 function objectSigner(core: Core, key: KeyObject): ResolvedSigner {
   if (key.type !== "private") inspect(core, { text: keyText(key), want: "private" });
-  const { public_pem } = inspect(core, { text: keyText(createPublicKey(key)), want: "public" });
-  return hostSigner(key, public_pem);
+  return hostSigner(key, inspect(core, { text: keyText(createPublicKey(key)), want: "public" }));
 }
 
 /** The core, not OpenSSL, decides which keys may sign. */
@@ -109,16 +107,17 @@ function inspect(core: Core, request: KeyInspectRequest): InspectedKey {
   throw misuse("invalid_key", `it must be one private key, the text holds ${keys.length}`);
 }
 
-function hostSigner(key: KeyObject, publicPem: string): ResolvedSigner {
+function hostSigner(key: KeyObject, { public_jwk: jwk }: InspectedKey): ResolvedSigner {
   return {
     // OpenSSL checks its own signatures against faults, so the core need not do it again.
-    configuration: { public_key: publicPem, rsa: "host" },
-    sign: (input) => signOffLoop(input, key),
+    // PEM does not say PS256.
+    configuration: { public_key: JSON.stringify(jwk), rsa: "host" },
+    sign: (input, alg) => signOffLoop(input, key, alg),
   };
 }
 
 function keyText(key: KeyObject): string {
-  if (key.type === "secret") throw misuse("invalid_key", "it is a secret key; an RSA private key is needed");
+  if (key.type === "secret") throw misuse("invalid_key", "it is a secret key; a private key is needed");
   if (key.type === "public") return key.export({ format: "pem", type: "spki" }).toString();
   return key.export({ format: "pem", type: "pkcs8" }).toString();
 }

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { open, readdir, stat } from "node:fs/promises";
+import { lstat, open, readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { File } from "../core/operations.js";
 import { reason, shown } from "../core/text.js";
@@ -9,6 +9,8 @@ const MAX_FILE = 262_144;
 // The ABI takes requests of at most 16 MiB; escaping in JSON makes texts longer.
 const MAX_TOTAL = 12_582_912;
 const AT_ONCE = 32;
+const NOT_REGULAR = "not a regular file";
+const DANGLING = "a link to a file that is not there";
 
 /** The names of a folder's files, and a version that changes with its content. */
 interface Listing {
@@ -89,29 +91,46 @@ function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === "ENOENT";
 }
 
-/** The version of a file, which changes with it; undefined if it is gone or is no file. */
+/** The version of a file, which changes with it; undefined if it is gone. */
 async function versionOf(folder: string, name: string): Promise<string | undefined> {
+  const path = join(folder, name);
   try {
-    const found = await stat(join(folder, name), { bigint: true });
+    const found = await stat(path, { bigint: true });
     const { mtimeNs, ctimeNs, size, ino } = found;
-    return found.isFile() ? JSON.stringify([name, `${mtimeNs} ${ctimeNs} ${size} ${ino}`]) : undefined;
+    return JSON.stringify([name, found.isFile() ? `${mtimeNs} ${ctimeNs} ${size} ${ino}` : NOT_REGULAR]);
   } catch (error) {
-    return isMissing(error) ? undefined : JSON.stringify([name, reason(error)]);
+    if (!isMissing(error)) return JSON.stringify([name, reason(error)]);
+    return (await leadsNowhere(path)) ? JSON.stringify([name, DANGLING]) : undefined;
   }
 }
 
 async function readKeyFile(folder: string, name: string): Promise<File | undefined> {
+  const path = join(folder, name);
   try {
-    return { name, ...(await readText(join(folder, name))) };
+    return { name, ...(await readText(path)) };
   } catch (error) {
-    return isMissing(error) ? undefined : { name, failed: reason(error) };
+    if (isMissing(error)) return (await leadsNowhere(path)) ? { name, unusable: DANGLING } : undefined;
+    // Nobody can open a socket, and waiting does not change that.
+    const found = await stat(path).catch(() => undefined);
+    return found !== undefined && !found.isFile() ? { name, unusable: NOT_REGULAR } : { name, failed: reason(error) };
   }
+}
+
+/** A link whose target is missing, also after it was opened in vain. */
+async function leadsNowhere(path: string): Promise<boolean> {
+  try {
+    if (!(await lstat(path)).isSymbolicLink()) return false;
+  } catch {
+    return false;
+  }
+  return stat(path).then(() => false, isMissing);
 }
 
 async function readText(path: string): Promise<Pick<File, "text" | "unusable">> {
   // Without O_NONBLOCK, opening a named pipe in the file's place would hang.
   const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
+    if (!(await file.stat()).isFile()) return { unusable: NOT_REGULAR };
     const bytes = Buffer.alloc(MAX_FILE + 1);
     let length = 0;
     while (length < bytes.length) {

@@ -13,6 +13,7 @@ import {
   PATH,
   type Rules,
   TEXT,
+  TEXTS,
   WHOLE,
 } from "../core/options.js";
 import type { Backend } from "../core/portable/core.js";
@@ -67,7 +68,9 @@ export interface AgentAuthOptions {
   readonly onError?: OnError | undefined;
   /** Default: refusals, warnings and errors on the console. */
   readonly logger?: Logger | undefined;
-  /** Who does the RSA operation: `node:crypto`, which is faster, or the core. Default: "host". */
+  /** Which algorithms are taken, of RS256, PS256, ES256 and EdDSA. Default: all. */
+  readonly algorithms?: readonly string[] | undefined;
+  /** Who verifies signatures: `node:crypto`, which is faster, or the core. Default: "host". */
   readonly crypto?: "host" | "core" | undefined;
   /** Default: `TALLYSTICK_BACKEND`, else "wasm". */
   readonly backend?: Backend | undefined;
@@ -91,6 +94,7 @@ const OPTIONS: Rules<AgentAuthOptions> = {
   realm: TEXT,
   onError: FUNCTION,
   logger: LOGGER,
+  algorithms: TEXTS,
   crypto: CRYPTO,
   backend: BACKEND,
   library: PATH,

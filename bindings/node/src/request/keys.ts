@@ -4,11 +4,11 @@ import { consoleLogger, type Logger } from "../core/console.js";
 import { makeKeyPair } from "../core/host-crypto.js";
 import { sharedCore } from "../core/load.js";
 import type { File, KeyInspectResult, KeysLoadResult, LoadedKey } from "../core/operations.js";
-import { BITS, checkOptions, checkValue, LOGGER, PATH } from "../core/options.js";
+import { BITS, checkOptions, checkValue, KEY_TYPE, LOGGER, PATH } from "../core/options.js";
 import { reason, shown } from "../core/text.js";
 import { KeysFolder } from "../files/keys-folder.js";
 
-/** A new RSA key pair. */
+/** A new key pair. */
 export interface KeyPair {
   /** PKCS#8. A secret: only its owner may read the file. */
   readonly privatePem: string;
@@ -20,7 +20,11 @@ export interface KeyPair {
 
 /** How a key pair is made. */
 export interface KeyPairOptions {
-  /** Size of the keys, in bits. Default: 2048. */
+  /**
+   * "rsa" signs RS256, which every peer reads; "ec" (P-256) ES256, "ed25519" EdDSA. Default: "rsa".
+   */
+  readonly type?: "rsa" | "ec" | "ed25519" | undefined;
+  /** Size of an RSA key, in bits. Default: 2048. */
   readonly bits?: 2048 | 3072 | 4096 | undefined;
 }
 
@@ -30,6 +34,9 @@ export interface PublicKey {
   readonly kid: string;
   /** The `kid` of the key's JWK, else "". */
   readonly keyId: string;
+  /** What it is good for: "RS256", "PS256", "ES256" or "EdDSA". */
+  readonly alg: string;
+  /** Size of the modulus, or of the curve's field. */
   readonly bits: number;
   /** SPKI. */
   readonly publicPem: string;
@@ -37,19 +44,28 @@ export interface PublicKey {
   readonly keyObject: KeyObject;
 }
 
-/** RSA keys: making them and reading those of callers. */
+/** Keys: making them and reading those of callers. */
 export const KeyManager = {
   /**
-   * Makes a key pair in the thread pool (rotagent's `generate_rsa_keypair`).
+   * Makes an RSA key pair in the thread pool (rotagent's `generate_rsa_keypair`).
    *
    * @throws {@link TallystickError} `invalid_argument` for another size, or another option.
    */
-  async generateRsaKeypair(options: KeyPairOptions = {}): Promise<KeyPair> {
-    const { bits } = checkOptions("generateRsaKeypair", options, { bits: BITS });
-    const { privateKey, publicKey } = await makeKeyPair(bits);
-    const core = await sharedCore();
-    const { keys } = ask<KeyInspectResult>(core, "key.inspect", { text: publicKey, want: "public" });
-    return { privatePem: privateKey, publicPem: publicKey, kid: keys[0]?.kid ?? "" };
+  async generateRsaKeypair(options: { readonly bits?: KeyPairOptions["bits"] } = {}): Promise<KeyPair> {
+    return pairOf(checkOptions("generateRsaKeypair", options, { bits: BITS }));
+  },
+
+  /**
+   * Makes a key pair in the thread pool.
+   *
+   * @throws {@link TallystickError} `invalid_argument` for another kind or size, or another option.
+   */
+  async generateKeyPair(options: KeyPairOptions = {}): Promise<KeyPair> {
+    const own = checkOptions("generateKeyPair", options, { type: KEY_TYPE, bits: BITS });
+    if (own.bits !== undefined && own.type !== undefined && own.type !== "rsa") {
+      throw misuse("invalid_argument", "generateKeyPair: bits is for RSA keys: leave it out");
+    }
+    return pairOf(own);
   },
 
   /**
@@ -78,6 +94,13 @@ export const KeyManager = {
   },
 };
 
+async function pairOf({ type, bits }: KeyPairOptions): Promise<KeyPair> {
+  const { privateKey, publicKey } = await makeKeyPair(type, bits);
+  const core = await sharedCore();
+  const { keys } = ask<KeyInspectResult>(core, "key.inspect", { text: publicKey, want: "public" });
+  return { privatePem: privateKey, publicPem: publicKey, kid: keys[0]?.kid ?? "" };
+}
+
 async function readAll(folder: KeysFolder): Promise<File[]> {
   try {
     return await folder.read(await folder.list());
@@ -90,6 +113,7 @@ function publicKey(key: LoadedKey): PublicKey {
   return {
     kid: key.kid,
     keyId: key.key_id,
+    alg: key.alg,
     bits: key.bits,
     publicPem: key.public_pem,
     jwk: key.public_jwk,

@@ -260,7 +260,7 @@ async function start(options: OrchestratorClientOptions): Promise<Started> {
     signer: { issuer: options.issuerId, ttl: options.ttl, ...signer.configuration },
   };
   const needs: Needs = {
-    sign: (need) => signer.sign(need.input),
+    sign: (need) => signer.sign(need.input, need.alg),
     check: () => failed("a client checks nothing"),
   };
   const name = "OrchestratorClient";

@@ -133,7 +133,7 @@ interface Parts {
 }
 
 function openVerifier(core: Core, options: AgentAuthOptions, { development, keys, used }: Parts): Engine {
-  const cache = new KeyCache((key) => engine.call<EngineKeyResult>("engine.key", { key }).public_pem);
+  const cache = new KeyCache((key) => engine.call<EngineKeyResult>("engine.key", { key }));
   const needs: Needs = {
     check: (need) => cache.check(need),
     claim: (need) => used.claim(need, engine),
@@ -152,6 +152,7 @@ function openVerifier(core: Core, options: AgentAuthOptions, { development, keys
       development,
       ...used.configuration(),
       rsa: rsaBy(options.crypto),
+      algorithms: options.algorithms,
       realm: options.realm,
     },
   });

@@ -3,11 +3,13 @@
 webagents brings some 110 packages, so it has an environment of its own. Its folder is
 named by the hash of ``requirements.txt``: a fresh checkout makes it once (some 90
 seconds), a changed file makes another. ``python tests/webagents_env/environment.py``
-makes it and prints its interpreter.
+makes it and prints its interpreter; with ``--theirs-alone``, for peers of other
+languages, nothing of this checkout is built or installed.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import fcntl
 import hashlib
@@ -33,8 +35,8 @@ class CannotMakeError(RuntimeError):
     """The environment cannot be made; the message says what is missing."""
 
 
-def interpreter() -> Path:
-    """Return the environment's Python, with the current sources of ours installed."""
+def interpreter(*, with_ours: bool = True) -> Path:
+    """Return the environment's Python, with the current sources of ours installed if need be."""
     digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:16]
     folder = BUILD / digest
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -42,7 +44,8 @@ def interpreter() -> Path:
         python = folder / "bin" / "python"
         if not (folder / ".complete").exists():
             _make(folder, python)
-        _install_ours(folder, python)
+        if with_ours:
+            _install_ours(folder, python)
     return python
 
 
@@ -137,4 +140,9 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    print(interpreter())
+    parser = argparse.ArgumentParser(description="make the environment and print its Python")
+    parser.add_argument("--theirs-alone", action="store_true", help="leave this checkout out")
+    try:
+        print(interpreter(with_ours=not parser.parse_args().theirs_alone))
+    except CannotMakeError as reason:
+        sys.exit(f"webagents environment: {reason}")

@@ -10,10 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/tallystick/tallystick/bindings/go/internal/peers"
 )
 
 // Server is a real server on a free port, which ends with the test. cmd/servers/servers.py runs it.
@@ -35,11 +36,7 @@ func StartServer(t testing.TB, kind string, options ...string) *Server {
 	if err != nil {
 		t.Skip("the store is tried on a real server, which cmd/servers starts, and there is no python3 to run it")
 	}
-	_, here, _, _ := runtime.Caller(0)
-	if !filepath.IsAbs(here) { // built with -trimpath: tests run in the folder of their package
-		here = "../internal/storecheck/servers.go"
-	}
-	script := filepath.Join(filepath.Dir(here), "../../../../../cmd/servers/servers.py")
+	script := filepath.Join(peers.Root(t), "cmd", "servers", "servers.py")
 	installed := exec.Command(program, "-B", script, "--installed")
 	if output, err := installed.Output(); err != nil {
 		t.Skipf("the store is tried on a real server, which `make setup-servers` installs: %s", output)

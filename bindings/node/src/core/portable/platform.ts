@@ -21,11 +21,11 @@ export interface Platform {
   byteLength(text: string): number;
   view(memory: ArrayBuffer): View;
   /**
-   * Verifies RSASSA-PKCS1-v1_5 with SHA-256 within a call of the module: a second call for the
+   * Verifies a signature by the key's algorithm within a call of the module: a second call for the
    * answer would take a quarter of the whole time. The arrays are the module's memory and must not
    * be kept. Never throws.
    *
-   * @param key - RFC 7638 thumbprint.
+   * @param key - Its name: the RFC 7638 thumbprint and, of a key for PS256, `.PS256`.
    * @returns undefined if it cannot tell, for example without the key. The core then asks by the
    *   need `check`.
    */

@@ -204,12 +204,18 @@ def _version(entry: os.DirEntry[str]) -> Version:
 
 
 def _read_file(folder: str, name: str) -> File | None:
+    path = os.path.join(folder, name)
     try:
-        content = _content(os.path.join(folder, name))
+        content = _content(path)
     except FileNotFoundError:
+        if os.path.islink(path) and not os.path.exists(path):
+            return {"name": name, "unusable": "a link to a file that is not there"}
         return None
     except OSError as reason:
-        return {"name": name, "failed": reason.strerror or type(reason).__name__}
+        # Nobody can open a socket, and waiting does not change that.
+        if not os.path.exists(path) or os.path.isfile(path):
+            return {"name": name, "failed": reason.strerror or type(reason).__name__}
+        content = None
     if content is None:
         return {"name": name, "unusable": "not a regular file"}
     if len(content) > MAX_FILE_SIZE:
