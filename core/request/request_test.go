@@ -346,11 +346,11 @@ func TestARefusalOutlivesItsRequest(t *testing.T) {
 	run := NewVerification()
 	run.In = incoming(by("stranger-one"))
 	refused := v.Verify(run).Problem
-	before, _ := json.Marshal(refused.Response("r"))
+	before, _ := json.Marshal(refused.Response(problem.Challenge{Realm: "r"}))
 	run.Reset()
 	run.In = incoming(by("STRANGER-TWO"))
 	v.Verify(run)
-	if after, _ := json.Marshal(refused.Response("r")); string(after) != string(before) || refused.Code != problem.UnknownIssuer {
+	if after, _ := json.Marshal(refused.Response(problem.Challenge{Realm: "r"})); string(after) != string(before) || refused.Code != problem.UnknownIssuer {
 		t.Errorf("%s\n%s", before, after)
 	}
 }

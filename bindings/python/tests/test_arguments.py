@@ -519,11 +519,11 @@ def test_a_claim_of_a_subclass_is_asked(keys_dir: Path, client: OrchestratorClie
 
 
 def test_a_key_that_cannot_sign_is_the_signers(keys: KeyPair) -> None:
-    curve = ec.generate_private_key(ec.SECP256R1())
+    curve = ec.generate_private_key(ec.SECP384R1())
     small = rsa.generate_private_key(65537, 1024)
     for wrong in ("", "abc", keys.public, curve, small):
         with pytest.raises(InvalidKeyError, match=r"^signer: "):
-            OrchestratorClient("x", wrong)  # type: ignore[arg-type]
+            OrchestratorClient("x", wrong)
     with pytest.raises(InvalidArgumentError, match=r"^public_key must not be empty"):
         OrchestratorClient("x", bytes, public_key="")
     OrchestratorClient("x", rsa.generate_private_key(65537, 2048))

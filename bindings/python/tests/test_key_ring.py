@@ -139,7 +139,7 @@ def test_a_token_under_way_is_signed_with_the_key_that_was_dropped(tmp_path: Pat
     with skill(tmp_path) as bob:
         signing = bob._engine.signing
         keys = key_ids(tmp_path)
-        need = {"key": keys[0], "input": "header.claims"}
+        need = {"key": keys[0], "alg": "RS256", "input": "header.claims"}
         assert signing.sign(need)
         bob.rotate_keys(revoke=True)
         assert not set(keys) & set(key_ids(tmp_path))

@@ -54,8 +54,10 @@ def test_a_folder_is_loaded_by_issuer(
     assert key.jwk["kty"] == "RSA"
     assert len(key.kid) == 43
     assert key.others == ()
-    numbers = key.to_cryptography().public_numbers()
-    assert numbers == _public_numbers(keys.public)
+    assert key.alg == "RS256"
+    loaded_key = key.to_cryptography()
+    assert isinstance(loaded_key, rsa.RSAPublicKey)
+    assert loaded_key.public_numbers() == _public_numbers(keys.public)
     (other,) = loaded["rotating"].others
     assert isinstance(other, PublicKey)
     assert other.kid == key.kid

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, padding, rsa
 
 from support import BODY, ORIGIN, KeyPair, agent_app, call, in_child
 from tallystick import (
@@ -156,7 +156,8 @@ def private_text(key: Any) -> str:
     [
         (lambda keys: keys.public, "public"),
         (encrypted, "encrypted"),
-        (lambda keys: private_text(ec.generate_private_key(ec.SECP256R1())), "RSA"),
+        (lambda keys: private_text(ec.generate_private_key(ec.SECP384R1())), "P-256"),
+        (lambda keys: private_text(ed448.Ed448PrivateKey.generate()), "Ed25519"),
         (lambda keys: private_text(rsa.generate_private_key(65537, 1024)), "1024"),
         (lambda keys: keys.private + keys.private, "2|one"),
         (lambda keys: "not a key", "key"),
@@ -164,7 +165,18 @@ def private_text(key: Any) -> str:
         (lambda keys: keys.private[:200], "damaged"),
         (lambda keys: b"\xff\xfe", "key"),
     ],
-    ids=["public", "encrypted", "EC", "weak", "two", "garbage", "empty", "cut", "binary"],
+    ids=[
+        "public",
+        "encrypted",
+        "P-384",
+        "Ed448",
+        "weak",
+        "two",
+        "garbage",
+        "empty",
+        "cut",
+        "binary",
+    ],
 )
 def test_a_text_that_cannot_sign_says_why_and_quotes_nothing(
     keys: KeyPair, make: Callable[[KeyPair], Any], says: str

@@ -14,6 +14,7 @@ from tallystick._core.arguments import (
     must_be_flag,
     must_be_number,
     must_be_path,
+    must_be_texts,
     must_be_utf8,
     must_be_whole,
     refuse_unknown,
@@ -60,6 +61,9 @@ class AgentAuth:
         for another origin is refused.
     ``require_target``
         refuse tokens that name no method and URL, as rotagent's do.
+    ``algorithms``
+        what is taken of ``["RS256", "PS256", "ES256", "EdDSA"]`` (default: all). The caller's key
+        decides which of these a token must have.
     ``leeway``
         seconds after a token's ``exp`` to forgive, 0 to 300 (default 0).
     ``clock_skew``
@@ -103,6 +107,7 @@ class AgentAuth:
         keys: Mapping[str, str] | None = None,
         base_url: str | None = None,
         require_target: bool | None = False,
+        algorithms: Sequence[str] | None = None,
         leeway: float | None = 0,
         clock_skew: float | None = None,
         max_body: int | None = None,
@@ -149,6 +154,7 @@ class AgentAuth:
             reload=keys is None,
             base_url=base_url,
             require_target=require_target,
+            algorithms=None if algorithms is None else must_be_texts("algorithms", algorithms),
             **numbers,
             development=self._dev_mode,
             realm=realm,

@@ -58,18 +58,19 @@ class OrchestratorClient:
     ``issuer_id``
         who the agents know the key as.
     ``signer``
-        private key as PEM or JWK text; an RSA private key object of ``cryptography``;
-        or a function from the bytes to sign to a signature (RSASSA-PKCS1-v1_5 with
-        SHA-256), sync or async, such as a KMS. Text is loaded into ``cryptography``
-        where that is installed (extra ``[fast]``), else the core signs.
+        private key as PEM or JWK text, or as an object of ``cryptography``; or a function from
+        the bytes to sign to a signature, sync or async, such as a KMS. The key decides how it
+        signs: RSA by RS256 (by PS256 where its JWK says so), EC on P-256 by ES256, Ed25519 by
+        EdDSA. A function's ECDSA signature may be DER or 64 raw bytes. RSA text is loaded into
+        ``cryptography`` where that is installed (extra ``[fast]``), else the core signs.
 
         In one process at most 64 calls of such functions run at once, for all clients and
         skills together; one more fails with ``signer_failed``. An async function does not count
         with :meth:`asign`. A function that is slower than ``signer_timeout`` keeps its place
         until it returns.
     ``public_key``
-        with a function: its public key, PEM or JWK. Recommended: a wrong signature
-        is then found here and not at the agent.
+        with a function: its public key, PEM or JWK. Without it the function is taken for one
+        that signs RS256. Recommended: a wrong signature is then found here and not at the agent.
     ``ttl``
         seconds that a token lives, 1 to 86,400 (default 60).
     ``signer_timeout``
@@ -143,7 +144,7 @@ class OrchestratorClient:
         raises ``overloaded`` and can be made again later. Where the core signs, the calls
         wait for threads instead, without a bound.
         """
-        if self._signing.in_core:
+        if self._signing.blocks:
             return await asyncio.to_thread(self.sign, method, url, body)
         need = _SignNeed(self._signing)
         members, data = self._request(method, url, body)

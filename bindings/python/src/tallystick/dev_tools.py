@@ -93,8 +93,8 @@ def _private_key(env_var: str) -> str:
         inspected = call_json(load_core(), "key.inspect", request)
     except TallystickError as refused:
         raise error(refused.code, f"{shown(env_var)}: {refused.message}") from None
-    pem: str = inspected["keys"][0]["private_pem"]
-    return pem
+    # A PEM does not say that an RSA key is for PS256.
+    return json.dumps(inspected["keys"][0]["private_jwk"])
 
 
 def _variable(name: str) -> str:

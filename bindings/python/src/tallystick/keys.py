@@ -6,14 +6,14 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from tallystick._core.arguments import must_be_bits, must_be_folder
+from tallystick._core.arguments import KEY_TYPE, must_be_bits, must_be_folder, new_keys
 from tallystick._core.core import call_json
 from tallystick._core.loading import load_core
 from tallystick._core.problems import error, shown
 from tallystick._files.keys_folder import FolderUnreadableError, read_files
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from tallystick._core.signing import CheckingKey
 
 __all__ = ["KeyManager", "PublicKey"]
 
@@ -23,17 +23,20 @@ class PublicKey(str):
 
     ``kid``
         RFC 7638 thumbprint.
+    ``alg``
+        what it is good for: ``RS256``, ``PS256``, ``ES256`` or ``EdDSA``.
     ``bits``
-        size of the modulus.
+        size of the modulus, or of the curve's field.
     ``jwk``
         the key as a JWK.
     ``others``
         further keys of the same issuer, in the order of the file (rotation).
     """
 
-    __slots__ = ("bits", "jwk", "kid", "others")
+    __slots__ = ("alg", "bits", "jwk", "kid", "others")
 
     kid: str
+    alg: str
     bits: int
     jwk: dict[str, Any]
     others: tuple[PublicKey, ...]
@@ -41,22 +44,23 @@ class PublicKey(str):
     def __new__(cls, loaded: dict[str, Any], others: tuple[PublicKey, ...] = ()) -> PublicKey:
         key = super().__new__(cls, loaded["public_pem"])
         key.kid = loaded["kid"]
+        key.alg = loaded["alg"]
         key.bits = loaded["bits"]
         key.jwk = loaded["public_jwk"]
         key.others = others
         return key
 
-    def to_cryptography(self) -> RSAPublicKey:
+    def to_cryptography(self) -> CheckingKey:
         """Return it as a key object of ``cryptography`` (extra ``[fast]``)."""
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
         key: Any = load_pem_public_key(self.encode())
-        rsa_key: RSAPublicKey = key
-        return rsa_key
+        loaded: CheckingKey = key
+        return loaded
 
 
 class KeyManager:
-    """Makes and loads RSA keys. Thread-safe and fork-safe."""
+    """Makes and loads keys. Thread-safe and fork-safe."""
 
     @staticmethod
     def generate_rsa_keypair(bits: int = 2048) -> tuple[str, str]:
@@ -66,6 +70,16 @@ class KeyManager:
         """
         must_be_bits("bits", bits)
         pair = call_json(load_core(), "key.generate", {"bits": bits})
+        return pair["private_pem"], pair["public_pem"]
+
+    @staticmethod
+    def generate_key_pair(type: str = KEY_TYPE, bits: int | None = None) -> tuple[str, str]:
+        """Return a new ``(private_pem, public_pem)``: PKCS#8 and SPKI.
+
+        ``type`` is ``"rsa"``, ``"ec"`` (P-256) or ``"ed25519"``; ``bits`` of an RSA key are 2048
+        (default), 3072 or 4096; ``invalid_argument`` otherwise.
+        """
+        pair = call_json(load_core(), "key.generate", new_keys(type, bits, "type", "bits"))
         return pair["private_pem"], pair["public_pem"]
 
     @staticmethod

@@ -12,17 +12,17 @@ from tallystick._access.policy import Policy
 from tallystick._access.startup import must_go_together, open_host
 from tallystick._access.token_endpoint import TokenEndpoint
 from tallystick._core.arguments import (
-    KEY_BITS,
+    KEY_TYPE,
     MAX_SIGNER_TIMEOUT,
     choose_logger,
     issuer_keys,
-    must_be_bits,
     must_be_callable,
     must_be_flag,
     must_be_folder,
     must_be_seconds,
     must_be_trust,
     must_be_utf8,
+    new_keys,
 )
 from tallystick._core.loading import load_core
 from tallystick._core.problems import error, is_verdict
@@ -58,8 +58,8 @@ class AuthSkill(TokenEndpoint):
     ``options``
         any key of the configuration (table below), overriding it.
     ``signer``, ``public_key``
-        self-issued: a function from bytes to a signature (RSASSA-PKCS1-v1_5 with SHA-256),
-        sync or async, such as a KMS, and its public key.
+        self-issued: a function from bytes to a signature by the key's algorithm, sync or async,
+        such as a KMS, and its public key (RSA, EC on P-256 or Ed25519; PEM or JWK).
         :class:`tallystick.OrchestratorClient` says how many calls may run at once. Without
         these two the keys are in ``{keys_dir}/{agent_id}.ring.json``, which is made at the
         first start. Agents with the same ``agent_id`` (or last segment of ``base_url``) in
@@ -67,8 +67,12 @@ class AuthSkill(TokenEndpoint):
         its own.
     ``signer_timeout``
         seconds that such a function may take, up to 50 (default 10).
+    ``key_type``
+        kind of keys that are made: ``"rsa"`` (default; they sign RS256), ``"ec"`` (P-256, ES256)
+        or ``"ed25519"`` (EdDSA). A key ring keeps the keys that it has: the next one but one is
+        the first of another kind that signs.
     ``key_bits``
-        bits of keys that are made: 2048 (default), 3072 or 4096.
+        bits of RSA keys that are made: 2048 (default), 3072 or 4096.
     ``keys``
         ``{"issuer": "PEM, JWK or JWKS"}``: keys of issuers, instead of fetching them. These
         issuers are trusted: they need no entry in ``allow``; ``deny`` and ``accept_from`` still
@@ -122,6 +126,8 @@ class AuthSkill(TokenEndpoint):
     ``max_buffered``      67,108,864            bytes that all bodies and forms may hold in one
                                                 process; more where ``max_body`` is
     ``require_binding``   false                 takes only tokens bound to their request
+    ``algorithms``        all                   what is taken of ``RS256``, ``PS256``,
+                                                ``ES256`` and ``EdDSA``
     ``realm``             tallystick            of the ``WWW-Authenticate`` challenge
     ``google``            none                  accepted, not active
     ``robutler``          none                  its ``client_id`` and ``client_secret`` serve
@@ -141,7 +147,8 @@ class AuthSkill(TokenEndpoint):
         signer: SigningFunction | None = None,
         public_key: str | None = None,
         signer_timeout: float | None = None,
-        key_bits: int | None = KEY_BITS,
+        key_type: str | None = KEY_TYPE,
+        key_bits: int | None = None,
         keys: dict[str, str] | None = None,
         store: str | Store | None = None,
         store_key: str | None = None,
@@ -157,8 +164,7 @@ class AuthSkill(TokenEndpoint):
         if signer_timeout is not None:
             must_be_seconds("signer_timeout", signer_timeout, MAX_SIGNER_TIMEOUT)
         must_go_together(signer, public_key, signer_timeout)
-        key_bits = KEY_BITS if key_bits is None else key_bits
-        must_be_bits("key_bits", key_bits)
+        made = new_keys(key_type, key_bits)
         must_be_callable("on_error", on_error)
         must_be_trust("ssl_context", ssl_context)
         core = load_core(backend)
@@ -172,7 +178,7 @@ class AuthSkill(TokenEndpoint):
             signer=signer,
             public_key=public_key,
             signer_timeout=signer_timeout,
-            key_bits=key_bits,
+            new_keys=made,
             used=used,
             stored=choose_documents(core, used, store_key),
             trust=ssl_context,

@@ -28,6 +28,7 @@ OWN = (
     "signer",
     "public_key",
     "signer_timeout",
+    "key_type",
     "key_bits",
     "keys",
     "store",

@@ -108,7 +108,7 @@ class AccessEngine:
     @property
     def signs_in_core(self) -> bool:
         """Whether the core makes the signatures, so that a call takes that long."""
-        return self._ring is not None and self.signing.in_core
+        return self._ring is not None and self.signing.blocks
 
     def run(self, operation: str, members: str, body: bytes = b"", read: Read = unread) -> Answer:
         """Run an operation; ``read`` gives the request's body if it is needed."""

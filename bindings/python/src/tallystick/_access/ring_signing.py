@@ -1,4 +1,4 @@
-"""RSA outside the core: the needs ``sign`` and ``check``."""
+"""Signatures outside the core: the needs ``sign`` and ``check``."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _INVALID: Reply = ('"valid":false', b"")
 class RingSigning:
     """Signs with the keys of a ring, or with ``signing``, and checks with the keys of others.
 
-    ``cryptography``, where it is installed, signs faster than the core, and in
-    WebAssembly it checks faster too. Thread-safe and fork-safe.
+    ``cryptography``, where it is installed, signs RSA faster than the core, and in
+    WebAssembly it checks all faster too. Thread-safe and fork-safe.
     """
 
     def __init__(self, core: Core, signing: Signing | None) -> None:
@@ -53,8 +53,8 @@ class RingSigning:
         }
 
     @property
-    def in_core(self) -> bool:
-        """Whether the core makes the signature, and the call takes that long."""
+    def blocks(self) -> bool:
+        """Whether the core makes the signature, and takes so long that a loop must not wait."""
         return self._signing is None and not self._signs
 
     def take(self, ring: dict[str, Any]) -> None:
@@ -86,7 +86,8 @@ class RingSigning:
             except TallystickError as refused:
                 return members_of({"failed": refused.message}), b""
         signature = base64.urlsafe_b64decode(need["signature"] + "==")
-        return _VALID if signature_matches(public, signature, need["input"].encode()) else _INVALID
+        matches = signature_matches(public, need["alg"], signature, need["input"].encode())
+        return _VALID if matches else _INVALID
 
     def _signing_for(self, need: Need) -> Signing:
         if self._signing is not None:
@@ -97,14 +98,14 @@ class RingSigning:
             pem = self._pems.get(kid) or self._former.get(kid)
             if pem is None:
                 raise SigningFailure("the key ring has no private key with that thumbprint")
-            signing = self._loaded[kid] = key_signing(pem)
+            signing = self._loaded[kid] = key_signing(pem, need["alg"])
         return signing
 
-    def _load_public(self, kid: str, engine: Engine) -> Any:
+    def _load_public(self, name: str, engine: Engine) -> Any:
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-        pem = engine.call("engine.key", {"key": kid})["public_pem"]
+        pem = engine.call("engine.key", {"key": name})["public_pem"]
         if len(self._public) >= MAX_CHECK_KEYS:
             self._public = {}
-        public = self._public[kid] = load_pem_public_key(pem.encode())
+        public = self._public[name] = load_pem_public_key(pem.encode())
         return public

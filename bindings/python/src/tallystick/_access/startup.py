@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tallystick._access.config import Settings
     from tallystick._access.policy import Policy
+    from tallystick._core.arguments import NewKeys
     from tallystick._core.core import Core
     from tallystick._core.signing import SigningFunction
     from tallystick._core.used_tokens import UsedTokens
@@ -31,7 +32,7 @@ def open_host(
     signer: SigningFunction | None,
     public_key: str | None,
     signer_timeout: float | None,
-    key_bits: int,
+    new_keys: NewKeys,
     used: UsedTokens,
     stored: StoredDocuments | None,
     trust: ssl.SSLContext | None,
@@ -57,7 +58,7 @@ def open_host(
         # It has no name to sign with: it only verifies, and makes no file.
         return Host(used, trust=trust, policy=policy)
     if signer is None:
-        ring = shared_ring(core, settings, key_bits, logger, stored)
+        ring = shared_ring(core, settings, new_keys, logger, stored)
         return Host(used, trust=trust, ring=ring, policy=policy)
     if not callable(signer) or public_key is None:
         raise error(
@@ -84,7 +85,7 @@ def must_go_together(
 def shared_ring(
     core: Core,
     settings: Settings,
-    key_bits: int,
+    new_keys: NewKeys,
     logger: logging.Logger,
     stored: StoredDocuments | None,
 ) -> SharedRing:
@@ -93,4 +94,4 @@ def shared_ring(
     path = ring_file(settings.keys_dir, access["agent_id"])
     lifetime = access["token_ttl"] + access["leeway"]
     document = None if stored is None else stored.open(settings.documents["ring"], "key ring")
-    return SharedRing(core, path, lifetime, key_bits, logger, document)
+    return SharedRing(core, path, lifetime, new_keys, logger, document)

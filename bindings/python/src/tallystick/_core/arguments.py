@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KEY_BITS",
+    "KEY_TYPE",
     "MAX_SIGNER_TIMEOUT",
     "SIGNER_TIMEOUT",
+    "NewKeys",
     "body_bytes",
     "choose_logger",
     "header_lines",
@@ -39,6 +41,7 @@ __all__ = [
     "must_be_trust",
     "must_be_utf8",
     "must_be_whole",
+    "new_keys",
     "refuse_unknown",
     "wrong_type",
 ]
@@ -48,6 +51,10 @@ MAX_SIGNER_TIMEOUT = 50
 """Seconds. The core waits a minute for a signature."""
 
 KEY_BITS = 2048
+KEY_TYPE = "rsa"
+
+NewKeys = dict[str, Any]
+"""What keys that are made are like: ``type``, and ``bits`` of RSA, as the core takes both."""
 
 MAX_NUMBER = 1 << 53
 """The largest number that the core reads. JSON cannot write nan and infinity."""
@@ -223,6 +230,27 @@ def must_be_bits(name: str, value: object) -> None:
         raise wrong_type(name, "2048, 3072 or 4096", value)
     if value not in (2048, 3072, 4096):
         raise error("invalid_argument", f"{name} must be 2048, 3072 or 4096")
+
+
+def new_keys(
+    kind: object, bits: object, kind_name: str = "key_type", bits_name: str = "key_bits"
+) -> NewKeys:
+    """Return what the options of these names say about keys that are made."""
+    kind = KEY_TYPE if kind is None else kind
+    if not isinstance(kind, str):
+        raise wrong_type(kind_name, '"rsa", "ec" or "ed25519"', kind)
+    if kind not in ("rsa", "ec", "ed25519"):
+        raise error("invalid_argument", f'{kind_name} must be "rsa", "ec" or "ed25519"')
+    if kind == "rsa":
+        bits = KEY_BITS if bits is None else bits
+        must_be_bits(bits_name, bits)
+        return {"type": kind, "bits": bits}
+    if bits is not None:
+        raise error(
+            "invalid_argument",
+            f"{bits_name} is for RSA keys: leave it out, or leave out {kind_name}",
+        )
+    return {"type": kind}
 
 
 def choose_logger(value: Any) -> logging.Logger:

@@ -6,8 +6,9 @@ import asyncio
 import concurrent.futures
 import contextvars
 import inspect
+import json
 import threading
-from typing import TYPE_CHECKING, Any, Protocol, Union, cast
+from typing import TYPE_CHECKING, Any, Protocol, Union
 
 from tallystick._core.core import Core, call_json
 from tallystick._core.forks import ForkAware
@@ -17,10 +18,22 @@ from tallystick.errors import TallystickError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from cryptography.hazmat.primitives.asymmetric.ec import (
+        EllipticCurvePrivateKey,
+        EllipticCurvePublicKey,
+    )
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
+    )
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
+    from tallystick._core.arguments import NewKeys
+
+    PrivateKey = Union[RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey]
+    CheckingKey = Union[RSAPublicKey, EllipticCurvePublicKey, Ed25519PublicKey]
     SigningFunction = Callable[[bytes], Union[bytes, Awaitable[bytes]]]
-    Signer = Union[str, bytes, RSAPrivateKey, SigningFunction]
+    Signer = Union[str, bytes, PrivateKey, SigningFunction]
 
 __all__ = [
     "Signing",
@@ -31,8 +44,14 @@ __all__ = [
     "signature_matches",
 ]
 
+QUICK = ("ES256", "EdDSA")
+"""What the C library signs itself in less time than it takes to ask for a signature."""
+
 MAX_OUT = 64
 """Calls of signing functions at one time. One that never returns keeps its place."""
+
+HALF = 32
+"""Bytes of r and of s in an ECDSA signature on P-256."""
 
 
 class SigningFailure(Exception):  # noqa: N818 - it never leaves the package
@@ -47,11 +66,11 @@ class Signing(Protocol):
         """Members of ``signer`` in ``engine.open``, besides the issuer and the ttl."""
 
     @property
-    def in_core(self) -> bool:
-        """Whether the core makes the signature, and the call takes that long."""
+    def blocks(self) -> bool:
+        """Whether the core makes the signature, and takes so long that a loop must not wait."""
 
     def sign(self, data: bytes) -> bytes:
-        """Sign with RSASSA-PKCS1-v1_5 and SHA-256, or raise :class:`SigningFailure`."""
+        """Sign by the key's algorithm, or raise :class:`SigningFailure`."""
 
     async def asign(self, data: bytes) -> bytes:
         """Do the same without blocking the event loop."""
@@ -60,10 +79,9 @@ class Signing(Protocol):
 class CoreSigning:
     """The core holds the private key and asks for nothing."""
 
-    in_core = True
-
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, blocks: bool = True) -> None:
         self.configuration = {"private_key": text}
+        self.blocks = blocks
 
     def sign(self, data: bytes) -> bytes:  # noqa: ARG002
         raise SigningFailure("the core asked for a signature that it makes itself")
@@ -118,37 +136,38 @@ _openssl = _Gate()
 
 
 class CryptographySigning:
-    """A key object of ``cryptography``, which signs faster than the core."""
+    """A key object of ``cryptography``, which signs RSA faster than the core.
 
-    in_core = False
+    ``algorithm``
+        what the key is good for: it is not the object that says so, an RSA key may be for two.
+    ``public_key``
+        its public half as the core reads it; one for PS256 must be a JWK, which says so.
+    """
 
-    def __init__(self, key: RSAPrivateKey) -> None:
-        from cryptography.hazmat.primitives import hashes, serialization
-        from cryptography.hazmat.primitives.asymmetric import padding
+    blocks = False
 
-        public = key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+    def __init__(self, key: Any, algorithm: str, public_key: str | None = None) -> None:
         # An object of another package, such as a KMS, may have the same methods.
         self._own = type(key).__module__.partition(".")[0] == "cryptography"
         self.configuration = {
             "rsa": "host" if self._own else "external",
-            "public_key": public.decode(),
+            "public_key": public_key or _public_pem(key),
         }
         self._key = key
-        self._padding = padding.PKCS1v15()
-        self._hash = hashes.SHA256()
+        self._parameters = _parameters(algorithm)
+        self._is_der = algorithm == "ES256"
 
     def sign(self, data: bytes) -> bytes:
         if not self._own:
             return self._sign_strangely(data)
         with _openssl:
-            return self._key.sign(data, self._padding, self._hash)
+            made: bytes = self._key.sign(data, *self._parameters)
+        return _raw(made) if self._is_der else made
 
     def _sign_strangely(self, data: bytes) -> bytes:
         try:
             with _openssl:
-                return _bytes_of(self._key.sign(data, self._padding, self._hash))
+                return _bytes_of(self._key.sign(data, *self._parameters))
         except SigningFailure:
             raise
         except Exception as reason:
@@ -158,29 +177,70 @@ class CryptographySigning:
         return await asyncio.to_thread(self.sign, data)
 
 
-def signature_matches(public: RSAPublicKey, signature: bytes, data: bytes) -> bool:
-    """Verify RSASSA-PKCS1-v1_5 with SHA-256 through ``cryptography``."""
-    from cryptography.exceptions import InvalidSignature
+def _parameters(algorithm: str) -> tuple[Any, ...]:
+    """Return what the methods ``sign`` and ``verify`` of a key object are given besides."""
     from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import padding
+    from cryptography.hazmat.primitives.asymmetric import ec, padding
 
+    sha256 = hashes.SHA256()
+    if algorithm == "EdDSA":
+        return ()
+    if algorithm == "ES256":
+        return (ec.ECDSA(sha256),)
+    if algorithm == "PS256":
+        return (padding.PSS(padding.MGF1(sha256), sha256.digest_size), sha256)
+    return (padding.PKCS1v15(), sha256)
+
+
+def _raw(der: bytes) -> bytes:
+    """Return an ECDSA signature as a token has it (RFC 7518 section 3.4)."""
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+    return b"".join(number.to_bytes(HALF, "big") for number in decode_dss_signature(der))
+
+
+def _der(raw: bytes) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+    return encode_dss_signature(
+        int.from_bytes(raw[:HALF], "big"), int.from_bytes(raw[HALF:], "big")
+    )
+
+
+def _public_pem(key: Any) -> str:
+    from cryptography.hazmat.primitives import serialization
+
+    spki: bytes = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return spki.decode()
+
+
+def signature_matches(public: CheckingKey, algorithm: str, signature: bytes, data: bytes) -> bool:
+    """Verify a signature as a token has it through ``cryptography``."""
+    from cryptography.exceptions import InvalidSignature
+
+    checking: Any = public
     try:
-        public.verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
+        checking.verify(
+            _der(signature) if algorithm == "ES256" else signature, data, *_parameters(algorithm)
+        )
     except InvalidSignature:
         return False
     return True
 
 
-def generate_key(core: Core, bits: int) -> str:
-    """Return a new RSA private key as PKCS#8 PEM; ``cryptography`` makes it faster."""
+def generate_key(core: Core, new_keys: NewKeys) -> str:
+    """Return a new private key as PKCS#8 PEM; ``cryptography`` makes one of RSA faster."""
     try:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import rsa
     except ImportError:
-        pem: str = call_json(core, "key.generate", {"bits": bits})["private_pem"]
-        return pem
+        return _generated_by(core, new_keys)
+    if new_keys["type"] != "rsa":
+        return _generated_by(core, new_keys)
     with _openssl:
-        key = rsa.generate_private_key(65537, bits)
+        key = rsa.generate_private_key(65537, new_keys["bits"])
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -188,10 +248,15 @@ def generate_key(core: Core, bits: int) -> str:
     ).decode()
 
 
+def _generated_by(core: Core, new_keys: NewKeys) -> str:
+    pem: str = call_json(core, "key.generate", new_keys)["private_pem"]
+    return pem
+
+
 class FunctionSigning:
     """A function of the program, such as a KMS. It may raise, lie or never return."""
 
-    in_core = False
+    blocks = False
 
     def __init__(
         self, function: SigningFunction, public_key: str | None, time_limit: float
@@ -299,7 +364,7 @@ def choose_signing(
             "public_key must not be empty, which would be no check of what the function signs: "
             "leave it out for that",
         )
-    is_key = hasattr(signer, "private_numbers") and hasattr(signer, "sign")
+    is_key = hasattr(signer, "sign") and _has_private_half(signer)
     if callable(signer) and not is_key:
         return FunctionSigning(signer, public_key, time_limit)
     if public_key is not None:
@@ -309,25 +374,33 @@ def choose_signing(
     if isinstance(signer, (str, bytes)):
         return _from_text(core, signer)
     if is_key:
-        signing = CryptographySigning(cast("RSAPrivateKey", signer))
-        _inspect(core, {"text": signing.configuration["public_key"], "want": "public"})
-        return signing
+        public_pem = _public_pem(signer)
+        (public,) = _inspect(core, {"text": public_pem, "want": "public"})
+        return CryptographySigning(signer, public["alg"], public_pem)
     raise error(
         "invalid_argument",
-        "a signer is PEM or JWK text, an RSA private key object of cryptography, or a function "
-        f"from bytes to a signature, not {type(signer).__name__}",
+        "a signer is PEM or JWK text, a private key object of cryptography (RSA, EC on P-256 or "
+        f"Ed25519), or a function from bytes to a signature, not {type(signer).__name__}",
     )
+
+
+def _has_private_half(signer: object) -> bool:
+    # Those of EC and RSA have numbers, one of Ed25519 has bytes alone.
+    return hasattr(signer, "private_numbers") or hasattr(signer, "private_bytes")
 
 
 def _from_text(core: Core, text: str | bytes) -> Signing:
     keys = _inspect(core, {"text": _decode(text), "want": "private", "include_private": True})
     if len(keys) != 1:
         raise error("invalid_key", f"the signer's text holds {len(keys)} keys: give one")
-    pem: str = keys[0]["private_pem"]
+    key = keys[0]
+    if core.name == "native" and key["alg"] in QUICK:
+        return CoreSigning(key["private_pem"], blocks=False)
     try:
-        return key_signing(pem)
+        return key_signing(key["private_pem"], key["alg"], json.dumps(key["public_jwk"]))
     except ImportError:
-        return CoreSigning(pem)
+        # A PEM does not say that an RSA key is for PS256.
+        return CoreSigning(json.dumps(key["private_jwk"]))
 
 
 def _inspect(core: Core, request: dict[str, Any]) -> list[dict[str, Any]]:
@@ -338,12 +411,12 @@ def _inspect(core: Core, request: dict[str, Any]) -> list[dict[str, Any]]:
     return keys
 
 
-def key_signing(pem: str) -> CryptographySigning:
+def key_signing(pem: str, algorithm: str, public_key: str | None = None) -> CryptographySigning:
     """Load a private key into ``cryptography``; ``ImportError`` where it is missing."""
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    key: Any = load_pem_private_key(pem.encode(), password=None)
-    return CryptographySigning(key)
+    key = load_pem_private_key(pem.encode(), password=None)
+    return CryptographySigning(key, algorithm, public_key)
 
 
 def _decode(text: str | bytes) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import logging
     from concurrent.futures import Future
 
+    from tallystick._core.arguments import NewKeys
     from tallystick._files.shared_text import SharedText
     from tallystick._files.stored_document import StoredDocument
     from tallystick._files.watched_text import Deliver
@@ -67,7 +68,8 @@ class FixedRing:
         key = {
             "kid": self._key["kid"],
             "state": "active",
-            "public_pem": self._key["public_pem"],
+            # As a JWK, which says what the key is good for.
+            "public_pem": json.dumps(self._key["public_jwk"]),
             "published_at": 0,
         }
         return {"ring": {"version": 1, "keys": [key]}}
@@ -94,8 +96,8 @@ class SharedRing:
     ``lifetime``
         seconds that the longest token lives, leeway included. A retired key stays published as
         long.
-    ``bits``
-        of new keys.
+    ``new_keys``
+        of which kind they are. Those that are there stay as they are.
 
     Thread-safe and fork-safe.
     """
@@ -105,7 +107,7 @@ class SharedRing:
         core: Core,
         path: Path,
         lifetime: float,
-        bits: int,
+        new_keys: NewKeys,
         logger: logging.Logger,
         stored: StoredDocument | None = None,
     ) -> None:
@@ -118,7 +120,7 @@ class SharedRing:
         self._inherited = path.with_name(path.name.removesuffix(".ring.json") + ".pem")
         self._lifetime = lifetime
         self._was_loaded = False
-        self._bits = bits
+        self._new_keys = new_keys
         self._logger = logger
 
     def load(self) -> dict[str, Any]:
@@ -197,7 +199,7 @@ class SharedRing:
         request: dict[str, Any] = {
             "now": time.time(),
             "lifetime": self._lifetime,
-            "bits": self._bits,
+            **self._new_keys,
             **asked,
         }
         if document is not None:
@@ -205,7 +207,8 @@ class SharedRing:
         answer = self._ask({**request, "fresh": fresh})
         if answer["missing"]:
             # Existing keys come first: they become active first.
-            fresh.extend(generate_key(self._core, self._bits) for _ in range(answer["missing"]))
+            made = (generate_key(self._core, self._new_keys) for _ in range(answer["missing"]))
+            fresh.extend(made)
             answer = self._ask({**request, "fresh": fresh})
         return answer
 

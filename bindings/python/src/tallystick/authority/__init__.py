@@ -12,14 +12,14 @@ from tallystick._access.engine import AccessEngine, Host
 from tallystick._access.startup import shared_ring
 from tallystick._access.token_endpoint import TokenEndpoint
 from tallystick._core.arguments import (
-    KEY_BITS,
+    KEY_TYPE,
     choose_logger,
-    must_be_bits,
     must_be_number,
     must_be_path,
     must_be_text,
     must_be_texts,
     must_be_utf8,
+    new_keys,
     refuse_unknown,
 )
 from tallystick._core.loading import load_core
@@ -60,8 +60,10 @@ class Authority(TokenEndpoint):
         (default 30).
     ``realm``
         of the ``WWW-Authenticate`` challenge (default ``tallystick``).
+    ``key_type``
+        kind of keys that are made, as of :class:`tallystick.AuthSkill`.
     ``key_bits``
-        bits of keys that are made: 2048 (default), 3072 or 4096.
+        bits of RSA keys that are made: 2048 (default), 3072 or 4096.
     ``store``, ``backend``, ``logger``
         as of :class:`tallystick.AuthSkill`.
     ``store_key``
@@ -83,7 +85,8 @@ class Authority(TokenEndpoint):
         leeway: float | None = None,
         clock_skew: float | None = None,
         realm: str | None = None,
-        key_bits: int | None = KEY_BITS,
+        key_type: str | None = KEY_TYPE,
+        key_bits: int | None = None,
         store: str | Store | None = None,
         store_key: str | None = None,
         backend: str | None = None,
@@ -93,10 +96,9 @@ class Authority(TokenEndpoint):
         refuse_unknown("Authority", unknown, bits="key_bits", replay="store")
         options = _checked(issuer, token_ttl, allowed_scopes, leeway, clock_skew, realm)
         keys_dir = DEFAULT_KEYS_DIR if keys_dir is None else keys_dir
-        key_bits = KEY_BITS if key_bits is None else key_bits
         must_be_path("keys_dir", keys_dir)
         must_be_path("clients_file", clients_file)
-        must_be_bits("key_bits", key_bits)
+        made = new_keys(key_type, key_bits)
         core = load_core(backend)
         logger = choose_logger(logger)
         with options_named(*options, base_url="issuer"):
@@ -110,7 +112,7 @@ class Authority(TokenEndpoint):
         access = settings.access
         host = Host(
             used,
-            ring=shared_ring(core, settings, key_bits, logger, stored),
+            ring=shared_ring(core, settings, made, logger, stored),
             sources=(self._clients,),
         )
         self._engine = AccessEngine(core, {**access, "role": "authority"}, host, logger)

@@ -5,7 +5,8 @@ before those of the skills: the Ed25519 key that signs the agent's requests to t
 and an RSA key with a key id that no token of ours has. Peers that look for our keys where the
 issuer says they are would never find them. A middleware before the routes answers with both:
 our keys, and the server's that are not RSA. (The server's RSA key is not published: whoever
-holds a key in an issuer's set can sign tokens for it, also after our ring was rotated.)
+holds a key in an issuer's set can sign tokens for it, also after our ring was rotated. That is so
+of the Ed25519 key, where a receiver takes EdDSA, but the platform looks for it there.)
 
 An agent that is served at the root (``webagents serve``) has its documents there too.
 """
