@@ -77,7 +77,7 @@ func (a *app) runKeysNew(issuer, out, authorized string, bits int) error {
 	if authorized != "" {
 		made.PublicFile = filepath.Join(authorized, issuer+".pem")
 	}
-	if err := storePair(key, made); err != nil {
+	if err := a.storePair(key, made); err != nil {
 		return err
 	}
 	a.say("made a key of %d bits for %s (kid %s)", made.Bits, issuer, made.KeyID)
@@ -87,7 +87,7 @@ func (a *app) runKeysNew(issuer, out, authorized string, bits int) error {
 	} else {
 		a.say("public key: %s", made.PublicFile)
 	}
-	return a.show(made)
+	return a.showDone(made, "the key is made all the same: `tallystick keys inspect %s` shows it", quoteForShell(private))
 }
 
 func (a *app) generate(bits int) (*jose.PrivateKey, error) {
@@ -149,23 +149,23 @@ func checkNewIssuer(dir, issuer string) error {
 }
 
 // storePair writes both halves, or nothing.
-func storePair(key *jose.PrivateKey, made *newKey) (err error) {
+func (a *app) storePair(key *jose.PrivateKey, made *newKey) (err error) {
 	var done undo
 	defer func() {
 		if err != nil {
 			err = withLeftovers(err, done.back())
 		}
 	}()
-	if err = storePrivate(key, made.PrivateFile, &done); err != nil || made.PublicFile == "" {
-		return err
+	if made.PublicFile == "" {
+		return storePrivate(key, made.PrivateFile, &done)
 	}
-	folder := filepath.Dir(made.PublicFile)
-	madeFolder, err := makeFolder(folder, publicFolder)
+	unlock, err := a.lockForNew(filepath.Dir(made.PublicFile), made.Issuer, &done)
 	if err != nil {
 		return err
 	}
-	if madeFolder {
-		done.made(folder)
+	defer unlock()
+	if err := storePrivate(key, made.PrivateFile, &done); err != nil {
+		return err
 	}
 	return writeNew(made.PublicFile, []byte(made.PublicPEM), publicFile)
 }

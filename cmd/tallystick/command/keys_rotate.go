@@ -92,7 +92,7 @@ func (a *app) runKeysRotate(r rotation) error {
 			"rotate %s %s --drop-old`",
 			quoteForShell(r.dir), quoteForShell(r.issuer))
 	}
-	return a.show(done)
+	return a.showDone(done, "%s is changed all the same", path)
 }
 
 // fileOf is the one file of an issuer in a folder.
