@@ -85,6 +85,7 @@ func TestWhatWaitsIsInterrupted(t *testing.T) {
 	u := newTool(t)
 	u.file("callers/alice.pem", alice().Public().PEM())
 	pipe(t, "pipe", "")
+	u.file("x.pem", bob().Public().PEM())
 	folder, err := os.Open("callers")
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +103,7 @@ func TestWhatWaitsIsInterrupted(t *testing.T) {
 	for _, args := range [][]string{
 		{"inspect", "@pipe"}, {"keys", "inspect", "pipe"}, {"inspect"},
 		{"keys", "revoke", "callers", "alice"}, {"keys", "rotate", "callers", "alice", "--out", "new"},
+		{"keys", "add", "callers", "x", "x.pem"}, {"keys", "new", "x", "--authorized", "callers"},
 	} {
 		ctx, interrupt := context.WithCancel(t.Context())
 		var stderr bytes.Buffer
@@ -114,7 +116,7 @@ func TestWhatWaitsIsInterrupted(t *testing.T) {
 			t.Errorf("%q: exit %d: %s", args, code, stderr.String())
 		}
 	}
-	if got := u.names(".") + " | " + u.names("callers"); got != "callers pipe | alice.pem" {
+	if got := u.names(".") + " | " + u.names("callers"); got != "callers pipe x.pem | alice.pem" {
 		t.Error("something was changed: " + got)
 	}
 	if err := syscall.Flock(int(folder.Fd()), syscall.LOCK_UN); err != nil {

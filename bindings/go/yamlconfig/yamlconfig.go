@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -27,8 +28,9 @@ const (
 
 // ToJSON returns one document of YAML 1.2 with the core schema as JSON: no is a text, and 012 is
 // twelve. Aliases, anchors, tags, keys that are no text or are there twice, and a second document
-// are errors. An error has the line (from 1) and the fix, and never quotes the text, which may hold
-// secrets. Safe for concurrent use.
+// are errors. An error has the line (from 1), but for an alias without its anchor, and the fix. It
+// quotes nothing of the text, which may hold secrets, but a key that is there twice, where that is
+// a name of at most 40 letters, digits and _. Safe for concurrent use.
 func ToJSON(text []byte) ([]byte, error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if !utf8.Valid(text) {
@@ -40,13 +42,13 @@ func ToJSON(text []byte) ([]byte, error) {
 	case errors.Is(err, io.EOF):
 		return []byte("null"), nil
 	case err != nil:
-		return nil, notYAML(err)
+		return nil, notYAML(text, err)
 	}
 	switch err := reader.Decode(&second); {
 	case err == nil:
 		return nil, at(&second, "a second document begins: keep one of them")
 	case !errors.Is(err, io.EOF):
-		return nil, notYAML(err)
+		return nil, notYAML(text, err)
 	}
 	var out bytes.Buffer
 	if err := write(&out, &document, 0); err != nil {
@@ -59,17 +61,35 @@ func at(node *yaml.Node, format string, args ...any) error {
 	return fmt.Errorf("line %d: %s", max(node.Line, 1), fmt.Sprintf(format, args...))
 }
 
-var lineOf = regexp.MustCompile(`^yaml: line (\d+): `)
+var (
+	lineOf = regexp.MustCompile(`^yaml: line (\d+): `)
+	// fromZero is what the reader says with a line that is counted from 0.
+	fromZero = regexp.MustCompile(`: (?:did not find expected|found undefined tag|found duplicate %|found incompatible)`)
+	// isName is a key that is no secret.
+	isName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
+)
 
 // notYAML keeps the line of what the reader says: the rest may quote the text.
-func notYAML(err error) error {
-	if found := lineOf.FindStringSubmatch(err.Error()); found != nil {
-		return fmt.Errorf("line %s: not YAML", found[1])
-	}
-	if strings.Contains(err.Error(), "unknown anchor") {
+func notYAML(text []byte, err error) error {
+	said := err.Error()
+	if strings.Contains(said, "unknown anchor") {
 		return errors.New("aliases (*name) are not read: write the value out")
 	}
-	return errors.New("not YAML")
+	line := 1 // where the reader says none: it counts from 0 inside
+	if found := lineOf.FindStringSubmatch(said); found != nil {
+		line, _ = strconv.Atoi(found[1])
+		if fromZero.MatchString(said) {
+			line++
+		}
+	} else if i := bytes.IndexFunc(text, isForbidden); i >= 0 {
+		line += bytes.Count(text[:i], []byte("\n"))
+	}
+	return fmt.Errorf("line %d: not YAML", line)
+}
+
+// isForbidden: no YAML has the character (1.2.2 section 5.1).
+func isForbidden(r rune) bool {
+	return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r\u0085", r) || r == '\ufffe' || r == '\uffff'
 }
 
 func write(out *bytes.Buffer, node *yaml.Node, depth int) error {
@@ -111,8 +131,10 @@ func writeMapping(out *bytes.Buffer, node *yaml.Node, depth int) error {
 		switch {
 		case out.Bytes()[before] != '"':
 			return at(key, "a key must be text: put it in quotes")
+		case seen[key.Value] && isName.MatchString(key.Value):
+			return at(key, "the key %q is there twice", key.Value)
 		case seen[key.Value]:
-			return at(key, "the key %.100q is there twice", key.Value)
+			return at(key, "a key is there twice")
 		}
 		seen[key.Value] = true
 		out.WriteByte(':')

@@ -64,8 +64,37 @@ func TestNoErrorQuotesTheText(t *testing.T) {
 		"client_secret: '" + secret + "\nbase_url: [\n", "client_secret: " + secret + ": x\n",
 		"client_secret: [" + secret + "\n", "client_secret: *" + secret + "\n", "client_secret: !" + secret + " x\n",
 		"client_secret: \"\\q" + secret + "\"\n", "client_secret: 1\n---\n" + secret + "\n", "? [" + secret + "]\n: 1\n",
+		secret + ": 1\n" + secret + ": 1\n", "a: {" + secret + ": 1,\n  " + secret + ": 2}\n",
 	} {
 		if _, err := yamlconfig.ToJSON([]byte(text)); err == nil || strings.Contains(err.Error(), secret) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestAKeyThatIsThereTwiceIsNamedWhereItIsAName(t *testing.T) {
+	long := strings.Repeat("k", 40)
+	for key, want := range map[string]string{
+		"base_url": `line 2: the key "base_url" is there twice`,
+		long:       `line 2: the key "` + long + `" is there twice`,
+		long + "k": "line 2: a key is there twice", "a b": "line 2: a key is there twice",
+		"'5'": "line 2: a key is there twice",
+	} {
+		if _, err := yamlconfig.ToJSON([]byte(key + ": 1\n" + key + ": 2\n")); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
+func TestWhatIsNoYAMLHasItsLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"a: b: c\n": "line 1: ", "a: 1\nx: b: c\n": "line 2: ", "a: [b, c]]\n": "line 1: ",
+		"a: 1\nb: [b, c]]\n": "line 2: ",
+		"- a\nb: 1\n":        "line 2: ", "a: 1\nb: \x01\n": "line 2: ", "a: \x01\n": "line 1: ",
+		"a: 1\n\nb: [1\nc: 2\n": "line 3: ",
+		"a: !x!y 1\n":           "line 1: ", "skills:\n\tauth: {}\n": "line 2: ",
+	} {
+		if _, err := yamlconfig.ToJSON([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,21 +48,41 @@ func (a *app) storeURL(value string) (string, error) {
 	}
 	switch secret := hasPassword(value); {
 	case secret && !isFile:
-		return "", wrongUsage("--store: the URL has a password, and other users see the arguments of a command: " +
-			"give it as @FILE, or - for standard input")
+		return "", wrongUsage("--store: the URL has a password, or may have one, and other users see the " +
+			"arguments of a command: give it as @FILE, or - for standard input")
 	case secret:
 		a.warnOfMode("--store", file, in)
 	}
 	return value, nil
 }
 
+// hasPassword is also true of what may be one: a text with @ that is no URL, and what stands in the
+// place of a port and is none, where @HOST was forgotten.
 func hasPassword(address string) bool {
+	_, rest, _ := strings.Cut(address, "://")
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	for server := range strings.SplitSeq(rest, ",") {
+		if !hasPort(server) {
+			return true
+		}
+	}
 	u, err := url.Parse(address)
 	if err != nil {
 		return strings.Contains(address, "@")
 	}
 	_, secret := u.User.Password()
 	return secret || u.Query().Has("password")
+}
+
+// hasPort: what stands behind a server's name can be a port, if something does.
+func hasPort(server string) bool {
+	server = server[strings.LastIndex(server, "@")+1:]
+	address := strings.LastIndex(server, "]") + 1 // of IPv6
+	name, port, _ := strings.Cut(server[address:], ":")
+	_, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && address+len(name) > 0
 }
 
 func openStore(address string) (checkable, error) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/tallystick/tallystick/core/authorizedkeys"
@@ -64,6 +65,10 @@ func interruptible[T any](ctx context.Context, work func() (T, error)) (T, error
 func readFile(what, name string, limit int64) (input, error) {
 	file, err := os.Open(name)
 	if err != nil {
+		if !isQuotable(what, name) {
+			return input{}, unusable("%s: there is no such file (%s): name the file that holds it, which is never the "+
+				"secret itself", what, reasonOf(err))
+		}
 		return input{}, cannotRead(what, name, err)
 	}
 	defer file.Close()
@@ -96,6 +101,17 @@ func bounded(what, name string, from io.Reader, limit int64) ([]byte, error) {
 		return nil, unusable("%s: %s is over %d bytes: give the right file", what, name, limit)
 	}
 	return content, nil
+}
+
+// isQuotable: a secret or key that was given in the place of its file's name is in no message. What
+// is long and has no ending such as .pem is no name; a secret may be short.
+func isQuotable(what, name string) bool {
+	const most, mostEnding = 40, 10
+	if what == "--client-secret" {
+		return false
+	}
+	ending := filepath.Ext(name)
+	return len(name) <= most || ending != "" && len(ending) <= mostEnding
 }
 
 func cannotRead(what, name string, err error) error {

@@ -69,19 +69,38 @@ func (a *app) runKeysAdd(dir, issuer, source string) error {
 	if err != nil {
 		return err
 	}
-	made, err := makeFolder(dir, publicFolder)
-	if err != nil {
-		return err
-	}
 	path := filepath.Join(dir, issuer+endingOf(text))
-	if err := writeNew(path, text, publicFile); err != nil {
-		var done undo
-		if made {
-			done.made(dir)
-		}
+	var done undo
+	unlock, err := a.lockForNew(dir, issuer, &done)
+	if err == nil {
+		defer unlock()
+		err = writeNew(path, text, publicFile)
+	}
+	if err != nil {
 		return withLeftovers(err, done.back())
 	}
-	return a.show(&changed{Issuer: issuer, File: path, Added: describe(keys), Kept: len(keys)})
+	return a.showDone(&changed{Issuer: issuer, File: path, Added: describe(keys), Kept: len(keys)},
+		"%s is there all the same", path)
+}
+
+// lockForNew makes a folder where it is missing, and locks it for a first file of an issuer: two
+// that are added at once would cost it both.
+func (a *app) lockForNew(dir, issuer string, done *undo) (unlock func(), err error) {
+	made, err := makeFolder(dir, publicFolder)
+	if err != nil {
+		return nil, err
+	}
+	if made {
+		done.made(dir)
+	}
+	if unlock, err = lockFolder(a.ctx, dir); err != nil {
+		return nil, err
+	}
+	if err := checkNewIssuer(dir, issuer); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
 }
 
 // publicKeys reads a text of public keys, as an agent would.

@@ -92,7 +92,7 @@ func (a *app) runKeysNew(c *cobra.Command, issuer, out, authorized string, kind 
 	if authorized != "" {
 		made.PublicFile = filepath.Join(authorized, issuer+".pem")
 	}
-	if err := storePair(key, made); err != nil {
+	if err := a.storePair(key, made); err != nil {
 		return err
 	}
 	a.say("made a key, %s, for %s (kid %s)", kindOf(made.Algorithm, made.Bits), issuer, made.KeyID)
@@ -102,7 +102,7 @@ func (a *app) runKeysNew(c *cobra.Command, issuer, out, authorized string, kind 
 	} else {
 		a.say("public key: %s", made.PublicFile)
 	}
-	return a.show(made)
+	return a.showDone(made, "the key is made all the same: `tallystick keys inspect %s` shows it", quoteForShell(private))
 }
 
 func (a *app) generate(c *cobra.Command, kind keyKind) (*jose.PrivateKey, error) {
@@ -184,23 +184,23 @@ func checkNewIssuer(dir, issuer string) error {
 }
 
 // storePair writes both halves, or nothing.
-func storePair(key *jose.PrivateKey, made *newKey) (err error) {
+func (a *app) storePair(key *jose.PrivateKey, made *newKey) (err error) {
 	var done undo
 	defer func() {
 		if err != nil {
 			err = withLeftovers(err, done.back())
 		}
 	}()
-	if err = storePrivate(key, made.PrivateFile, &done); err != nil || made.PublicFile == "" {
-		return err
+	if made.PublicFile == "" {
+		return storePrivate(key, made.PrivateFile, &done)
 	}
-	folder := filepath.Dir(made.PublicFile)
-	madeFolder, err := makeFolder(folder, publicFolder)
+	unlock, err := a.lockForNew(filepath.Dir(made.PublicFile), made.Issuer, &done)
 	if err != nil {
 		return err
 	}
-	if madeFolder {
-		done.made(folder)
+	defer unlock()
+	if err := storePrivate(key, made.PrivateFile, &done); err != nil {
+		return err
 	}
 	return writeNew(made.PublicFile, []byte(made.PublicPEM), publicFile)
 }

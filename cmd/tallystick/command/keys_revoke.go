@@ -58,7 +58,7 @@ func (a *app) runKeysRevoke(dir, issuer, kid string) error {
 	if kid != "" && len(done.Removed) == 0 {
 		return unusable("%s has no key %s: `tallystick keys list` shows the ids", issuer, kid)
 	}
-	return a.show(done)
+	return a.showDone(done, "%s is withdrawn all the same", issuer)
 }
 
 func (f *folder) dropFile(file authorizedkeys.File, done *changed) error {

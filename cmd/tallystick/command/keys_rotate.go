@@ -27,7 +27,8 @@ func (a *app) keysRotate() *cobra.Command {
 		Long: "Give a caller a new key beside the old one, in one file: both are good, so that no moment is " +
 			"without one. The new public key is that of FILE; with --out a new pair is made, and its private key " +
 			"becomes a file in that folder. Have the caller sign with the new key, wait until the last " +
-			"token by the old one has expired (a minute), and drop the old one by --drop-old.",
+			"token by the old one has expired (a minute), and drop the old one by --drop-old. A symbolic link " +
+			"is not replaced: change the file that it leads to.",
 		Example: "tallystick keys rotate authorized_keys orchestrator --out keys\n" +
 			"tallystick keys rotate authorized_keys orchestrator --drop-old",
 		Args: takes(2, 3),
@@ -92,7 +93,7 @@ func (a *app) runKeysRotate(c *cobra.Command, r rotation) error {
 			"rotate %s %s --drop-old`",
 			quoteForShell(r.dir), quoteForShell(r.issuer))
 	}
-	return a.show(done)
+	return a.showDone(done, "%s is changed all the same", path)
 }
 
 // fileOf is the one file of an issuer in a folder.

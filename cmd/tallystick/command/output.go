@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -22,6 +23,17 @@ func (a *app) show(r result) error {
 	p := &printer{color: a.colored(a.Stdout)}
 	r.words(p)
 	return a.write(p.String())
+}
+
+// showDone shows what became of files. Where that cannot be written, the files stay as they are, and
+// the error says so: a second run would find them.
+func (a *app) showDone(r result, format string, args ...any) error {
+	err := a.show(r)
+	var f *failure
+	if errors.As(err, &f) {
+		return failed(f.code, "%s; %s", f.message, fmt.Sprintf(format, args...))
+	}
+	return err
 }
 
 // write writes data at once.

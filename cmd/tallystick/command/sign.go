@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -142,8 +143,14 @@ func (a *app) runSign(c *cobra.Command, o *outgoing, args []string, curl bool) e
 	return a.show(signed)
 }
 
-// drivesTerminal: a control character other than those of a text.
-func drivesTerminal(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\n\r\t", r) }
+// drivesTerminal: a control character, or one that has a terminal show a text in another order.
+func drivesTerminal(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
+
+// isText: it can stand in a line for a shell, where nobody sees an escape.
+func isText(text []byte) bool {
+	unsafe := func(r rune) bool { return drivesTerminal(r) && r != '\n' && r != '\t' }
+	return utf8.Valid(text) && !bytes.ContainsFunc(text, unsafe)
+}
 
 // maxInLine is what one argument may have on every system, in bytes, with room for quotes.
 const maxInLine = 64 << 10
@@ -166,11 +173,14 @@ func curlLine(o *outgoing, content body, headers http.Header) (string, error) {
 	if content.given {
 		words = append(words, "-H", "Content-Type: "+contentType(content.content))
 		switch {
+		case !utf8.ValidString(content.file) || strings.ContainsFunc(content.file, drivesTerminal):
+			return "", wrongUsage("--curl cannot write the name %+q into a line, since it has control characters: "+
+				"give the file another name", content.file)
 		case content.file != "":
 			words = append(words, "--data-binary", "@"+content.file)
 		case len(content.content) > maxInLine:
 			return "", wrongUsage("--curl cannot write a body of over %d bytes into a line: give it as --body @FILE", maxInLine)
-		case strings.ContainsFunc(string(content.content), drivesTerminal) || !utf8.Valid(content.content):
+		case !isText(content.content):
 			return "", wrongUsage("--curl cannot write a body with control characters into a line: give it as --body @FILE")
 		default:
 			words = append(words, "--data-raw", string(content.content))

@@ -35,9 +35,14 @@ func writeNew(path string, content []byte, mode fs.FileMode) error {
 
 // replace gives a file another content, at once.
 func replace(path string, content []byte) error {
-	info, err := os.Stat(path)
-	if err != nil {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
 		return cannotRead("the file", path, err)
+	case info.Mode()&fs.ModeSymlink != 0:
+		// A new file in the link's place would leave the other, which others may share, as it was.
+		return unusable("%s is a symbolic link and is not replaced: change the file that it leads to, or put a copy "+
+			"of that in its place", path)
 	}
 	temporary, err := writeBeside(path, content, info.Mode().Perm(), info)
 	if err != nil {
@@ -89,11 +94,15 @@ func makeFolder(path string, mode fs.FileMode) (made bool, err error) {
 	return true, nil
 }
 
-// checkPrivate refuses a folder for private keys that others can open.
+// checkPrivate refuses a folder for private keys that is another's, or that others can open.
 func checkPrivate(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return unusable("%s cannot be used: %s", path, reasonOf(err))
+	}
+	if ofAnother(info) {
+		return unusable("the folder %s belongs to another user, who can take and replace what is in it: run this as "+
+			"that user, or name another with --out", path)
 	}
 	if openToOthers(info) {
 		return unusable("the folder %s is open to other users (mode %04o): run `chmod 700 %s`, or name another with --out",

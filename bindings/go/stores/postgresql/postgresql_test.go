@@ -165,6 +165,7 @@ func refusesWrongArguments(t *testing.T, server *check.Server) {
 		"postgresql://user:s3cret@host:port/tally", "postgresql://user:s3/cret@host/tally",
 		"postgresql://user:s3?cret@host/tally", "postgresql://user:s3%ret@host/tally",
 		"postgresql://user:s3@cret@host/tally", "postgresql://user:s3cret@host/tally?sslmode=cret",
+		"postgresql://host:s3cret", "postgresql://:s3cret/tally", "postgresql://user:s3?cret", "postgresql:s3cret",
 	} {
 		store, err := postgresql.New(url, postgresql.Options{})
 		if err == nil || store != nil || !strings.HasPrefix(err.Error(), "store postgresql: ") {

@@ -39,14 +39,16 @@ func optionsOf(text string) (*redis.Options, string, error) {
 	name := base.WithoutSecret(text)
 	parsed, err := url.Parse(known + "://" + ascii(rest))
 	if err != nil || parsed.Hostname() == "" || !isPort(parsed.Port()) {
-		// The text of that error may quote a password.
-		return nil, "", fmt.Errorf("server: %s cannot be read: write redis://HOST:PORT/0", name)
+		// That error may quote a password, and where "@HOST" was forgotten, the name would.
+		return nil, "", errors.New("server: the URL cannot be read: write redis://HOST:PORT/0, or " +
+			"redis://USER:PASSWORD@HOST:PORT/0 with user and password percent-encoded")
 	}
 	query := parsed.Query()
 	for option := range query {
 		if option != "client_name" && option != "ssl_ca_certs" {
-			return nil, "", fmt.Errorf("server: the URL's option %.40q is not supported: client_name and "+
-				"ssl_ca_certs are", option)
+			// Not quoted: it may be the rest of a password.
+			return nil, "", errors.New("server: an option of the URL is not supported: client_name and " +
+				"ssl_ca_certs are")
 		}
 	}
 	authorities := query.Get("ssl_ca_certs")

@@ -137,6 +137,8 @@ func TestRefusesWrongArguments(t *testing.T) {
 		"redis://user:s3cret@host:port/0", "redis://user:s3cret@host/zero", "redis://user:s3/cret@host/0",
 		"redis://user:s3cret@host/0?password=s3cret", "redis://user:s3#cret@host/0", "redis://user:s3%ret@host/0",
 		"redis://user:s3@cret@host/0", "redis://host/0?ssl_ca_certs=/no/such/file", "s3cret",
+		"redis://host:s3cret", "redis://:s3cret", "rediss://host:s3cret/0", "valkey://:s3/cret", "redis://host:s3?cret",
+		"redis://:6379", "redis://host:6379?s3cret", "redis:s3cret",
 	} {
 		store, err := redis.New(url, redis.Options{})
 		if err == nil || store != nil || !strings.HasPrefix(err.Error(), "store redis: ") {

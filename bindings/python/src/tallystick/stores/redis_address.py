@@ -103,8 +103,12 @@ def _of_url(url: str) -> RedisAddress:
     try:
         options = dict(parse_url(f"{_SCHEMES[scheme.lower()]}://{rest}"))  # type: ignore[no-untyped-call]
     except ValueError:
-        # Its text may quote a password.
-        raise error("invalid_argument", f"server: {without_secret(url)} cannot be read") from None
+        # Its text may quote a password, and so would the name where "@HOST" was forgotten.
+        raise error(
+            "invalid_argument",
+            "server: the URL cannot be read: write redis://HOST:PORT/0, or "
+            "redis://USER:PASSWORD@HOST:PORT/0 with user and password percent-encoded",
+        ) from None
     path = urlsplit(f"redis://{rest}").path
     if path.strip("/") and not path.strip("/").isdecimal():
         # redis-py would take database 0 without a word.
@@ -113,9 +117,9 @@ def _of_url(url: str) -> RedisAddress:
             "server: the path of the URL must be the number of a database, such as /0",
         )
     kind = options.pop("connection_class", None)
-    unknown = sorted(name for name in options if not _is_option(name))
-    if unknown:
-        raise error("invalid_argument", f"server: the URL's option {unknown[0]!r} is not supported")
+    if not all(_is_option(name) for name in options):
+        # Not quoted: it may be the rest of a password.
+        raise error("invalid_argument", "server: an option of the URL is not supported")
     if kind is None:
         return RedisAddress(without_secret(url), "Connection", options)
     if options.get("ssl_cert_reqs") != "none":
