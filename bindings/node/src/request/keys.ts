@@ -51,7 +51,7 @@ export const KeyManager = {
    *
    * @throws {@link TallystickError} `invalid_argument` for another size, or another option.
    */
-  async generateRsaKeypair(options: { readonly bits?: KeyPairOptions["bits"] } = {}): Promise<KeyPair> {
+  async generateRsaKeypair(options: Pick<KeyPairOptions, "bits"> = {}): Promise<KeyPair> {
     return pairOf(checkOptions("generateRsaKeypair", options, { bits: BITS }));
   },
 
