@@ -35,6 +35,41 @@ func TestKeysFromTheFirstToTheLast(t *testing.T) {
 	}
 }
 
+func TestEachKindOfKeySigns(t *testing.T) {
+	u := newTool(t)
+	for _, c := range []struct{ kind, shown, algorithm string }{
+		{"rsa", "RSA 2048 bits", "RS256"}, {"ec", "P-256", "ES256"}, {"ed25519", "Ed25519", "EdDSA"},
+	} {
+		name := "caller-" + c.kind
+		o := u.exits(0, "keys", "new", name, "--type", c.kind, "--authorized", "authorized_keys", "--json")
+		if data := u.data(o); data["alg"] != c.algorithm || !strings.Contains(o.stderr, "made a key, "+c.shown) {
+			t.Error(o)
+		}
+		o = u.exits(0, "sign", "GET", "https://agent.example.com/x", "--key", "keys/"+name+".pem", "--issuer", name)
+		u.file("token", strings.TrimPrefix(strings.TrimSpace(o.stdout), "Authorization: Bearer "))
+		// The tool's clock is another one, so the token's times alone are refused.
+		o = u.exits(3, "verify", "@token", "--keys-dir", "authorized_keys", "--method", "GET", "--url",
+			"https://agent.example.com/x")
+		if !strings.Contains(o.stdout, "signature is good") || !strings.Contains(o.stdout, c.algorithm) {
+			t.Error(o.stdout)
+		}
+		o = u.exits(0, "keys", "inspect", "keys/"+name+".pem")
+		if !strings.Contains(o.stdout, c.shown) {
+			t.Error(o.stdout)
+		}
+	}
+	u.fails(2, "choose rsa, ec or ed25519", "keys", "new", "x", "--type", "dsa")
+	u.fails(2, "leave bits out", "keys", "new", "x", "--type", "ec", "--bits", "2048")
+	u.fails(2, "for a new pair", "keys", "rotate", "authorized_keys", "caller-rsa", "--type", "ec", "--drop-old")
+	// PEM would turn a key for PS256 into one for RS256.
+	u.file("pss.jwk", strings.Replace(alice().Public().JWK(), "RS256", "PS256", 1))
+	u.fails(4, "PS256", "keys", "rotate", "authorized_keys", "caller-rsa", "pss.jwk")
+	u.exits(0, "keys", "add", "authorized_keys", "pss", "pss.jwk")
+	if o := u.exits(0, "keys", "list", "authorized_keys"); !strings.Contains(o.stdout, "RSA 2048 bits for PS256") {
+		t.Error(o.stdout)
+	}
+}
+
 // What a caller signs with the new pair, an agent of the folder reads with the public half.
 func TestNewKeysFitAndAreKept(t *testing.T) {
 	u := newTool(t)

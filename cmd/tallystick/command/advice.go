@@ -13,7 +13,8 @@ var advice = map[problem.Code]string{
 	problem.AmbiguousAuthorization: "the agent saw two tokens: a proxy in front of it may add an Authorization header",
 	problem.MalformedToken: "the token arrived damaged: a proxy in front of the agent may " +
 		"change the Authorization header",
-	problem.UnsupportedAlgorithm: "the agent takes RS256 alone: sign with an RSA key",
+	problem.UnsupportedAlgorithm: "the agent has a key of another kind for this issuer, or takes other " +
+		"algorithms: sign with the key that it has",
 	problem.UnknownIssuer: "the agent has no key for this --issuer: have your public key put into its " +
 		"folder as ISSUER.pem, " +
 		"or look at the spelling",

@@ -22,10 +22,10 @@ type changed struct {
 
 func (c *changed) words(p *printer) {
 	for _, key := range c.Added {
-		p.line("added    %s  kid %s, %d bits", c.Issuer, key.KeyID, key.Bits)
+		p.line("added    %s  kid %s, %s", c.Issuer, key.KeyID, kindOf(key.Algorithm, key.Bits))
 	}
 	for _, key := range c.Removed {
-		p.line("removed  %s  kid %s, %d bits", c.Issuer, key.KeyID, key.Bits)
+		p.line("removed  %s  kid %s, %s", c.Issuer, key.KeyID, kindOf(key.Algorithm, key.Bits))
 	}
 	if c.Private != "" {
 		p.line("private  %s", c.Private)
@@ -40,7 +40,7 @@ func (c *changed) words(p *printer) {
 func describe(keys []jose.Key) []callerKey {
 	var all []callerKey
 	for _, key := range keys {
-		all = append(all, callerKey{cmp.Or(key.ID, key.Public.Thumbprint()), key.Public.Bits()})
+		all = append(all, callerKey{cmp.Or(key.ID, key.Public.Thumbprint()), key.Public.Algorithm(), key.Public.Bits()})
 	}
 	return all
 }

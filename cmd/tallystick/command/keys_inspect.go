@@ -33,13 +33,14 @@ type discovery struct {
 }
 
 type keyInfo struct {
-	Private    bool   `json:"private"`
-	KeyID      string `json:"kid,omitempty"` // its own
-	Thumbprint string `json:"thumbprint,omitempty"`
-	Bits       int    `json:"bits,omitempty"`
-	PublicPEM  string `json:"public_pem,omitempty"`
-	NotUsed    string `json:"not_used,omitempty"`
-	unsuitable bool   // it is well formed, and for something else
+	Private    bool           `json:"private"`
+	KeyID      string         `json:"kid,omitempty"` // its own
+	Thumbprint string         `json:"thumbprint,omitempty"`
+	Algorithm  jose.Algorithm `json:"alg,omitempty"`
+	Bits       int            `json:"bits,omitempty"`
+	PublicPEM  string         `json:"public_pem,omitempty"`
+	NotUsed    string         `json:"not_used,omitempty"`
+	unsuitable bool           // it is well formed, and for something else
 }
 
 func (a *app) keysInspect() *cobra.Command {
@@ -139,7 +140,8 @@ func inspectText(source string, text []byte) *inspection {
 		}
 	}
 	if usable == 0 && len(i.Problems) == 0 {
-		i.problem("it has no key that agents use: RSA keys of %d to %d bits for RS256 are needed", jose.MinBits, jose.MaxBits)
+		i.problem("it has no key that agents use: an RSA key of %d to %d bits, a P-256 or an Ed25519 key is needed",
+			jose.MinBits, jose.MaxBits)
 	}
 	return i
 }
@@ -216,7 +218,7 @@ func (i *inspection) add(text []byte) {
 	key := keys[0]
 	i.Keys = append(i.Keys, keyInfo{
 		Private: key.Private != nil, KeyID: key.ID, Thumbprint: key.Public.Thumbprint(),
-		Bits: key.Public.Bits(), PublicPEM: key.Public.PEM(),
+		Algorithm: key.Public.Algorithm(), Bits: key.Public.Bits(), PublicPEM: key.Public.PEM(),
 	})
 }
 
@@ -246,7 +248,7 @@ func (k keyInfo) words(p *printer, number int) {
 	if k.Private {
 		half = "PRIVATE (its public half is shown)"
 	}
-	p.line("\nkey %d: RSA %d bits, %s", number, k.Bits, half)
+	p.line("\nkey %d: %s, %s", number, kindOf(k.Algorithm, k.Bits), half)
 	rows := [][]string{{"thumbprint", k.Thumbprint}}
 	if k.KeyID != "" {
 		rows = append(rows, []string{"kid", k.KeyID})

@@ -3,12 +3,12 @@ package command
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tallystick/tallystick/core/authorizedkeys"
+	"github.com/tallystick/tallystick/core/jose"
 )
 
 // keyList is who may call, and what is wrong with the folder.
@@ -26,8 +26,9 @@ type caller struct {
 }
 
 type callerKey struct {
-	KeyID string `json:"kid"`
-	Bits  int    `json:"bits"`
+	KeyID     string         `json:"kid"`
+	Algorithm jose.Algorithm `json:"alg"`
+	Bits      int            `json:"bits"`
 }
 
 func (a *app) keysList() *cobra.Command {
@@ -65,7 +66,8 @@ func (f *folder) list() *keyList {
 		file := f.of(name)[0].Name
 		one := caller{Issuer: name, File: file, Since: f.since(file)}
 		for _, key := range issuer.Keys {
-			one.Keys = append(one.Keys, callerKey{cmp.Or(key.ID, key.Public.Thumbprint()), key.Public.Bits()})
+			public := key.Public
+			one.Keys = append(one.Keys, callerKey{cmp.Or(key.ID, public.Thumbprint()), public.Algorithm(), public.Bits()})
 		}
 		list.Callers = append(list.Callers, one)
 	})
@@ -74,10 +76,10 @@ func (f *folder) list() *keyList {
 }
 
 func (l *keyList) words(p *printer) {
-	rows := [][]string{{"ISSUER", "KID", "BITS", "SINCE", "FILE"}}
+	rows := [][]string{{"ISSUER", "KID", "KEY", "SINCE", "FILE"}}
 	for _, one := range l.Callers {
 		for _, key := range one.Keys {
-			rows = append(rows, []string{one.Issuer, key.KeyID, strconv.Itoa(key.Bits), one.Since.Format(wordsTime), one.File})
+			rows = append(rows, []string{one.Issuer, key.KeyID, kindOf(key.Algorithm, key.Bits), one.Since.Format(wordsTime), one.File})
 		}
 	}
 	if len(rows) > 1 {

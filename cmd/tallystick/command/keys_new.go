@@ -2,6 +2,7 @@ package command
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,12 +20,13 @@ const (
 
 // newKey is where a new key pair lies.
 type newKey struct {
-	Issuer      string `json:"issuer"`
-	KeyID       string `json:"kid"`
-	Bits        int    `json:"bits"`
-	PrivateFile string `json:"private_file"`
-	PublicFile  string `json:"public_file,omitempty"`
-	PublicPEM   string `json:"public_pem"`
+	Issuer      string         `json:"issuer"`
+	KeyID       string         `json:"kid"`
+	Algorithm   jose.Algorithm `json:"alg"`
+	Bits        int            `json:"bits"`
+	PrivateFile string         `json:"private_file"`
+	PublicFile  string         `json:"public_file,omitempty"`
+	PublicPEM   string         `json:"public_pem"`
 }
 
 func (n *newKey) words(p *printer) {
@@ -36,7 +38,7 @@ func (n *newKey) words(p *printer) {
 
 func (a *app) keysNew() *cobra.Command {
 	var out, authorized string
-	var bits int
+	var kind keyKind
 	c := &cobra.Command{
 		Use:   "new ISSUER",
 		Short: "Make a key pair for a caller",
@@ -45,17 +47,29 @@ func (a *app) keysNew() *cobra.Command {
 			"standard output. Nothing is overwritten.",
 		Example: "tallystick keys new orchestrator --authorized authorized_keys",
 		Args:    takes(1, 1),
-		RunE:    func(_ *cobra.Command, args []string) error { return a.runKeysNew(args[0], out, authorized, bits) },
+		RunE:    func(c *cobra.Command, args []string) error { return a.runKeysNew(c, args[0], out, authorized, kind) },
 	}
 	c.Flags().StringVar(&out, "out", defaultOut, "folder `DIR` for the private key; made with mode "+
 		"0700 where it is missing")
 	c.Flags().StringVar(&authorized, "authorized", "", "folder `DIR` for the public key, such as an "+
 		"agent's authorized_keys")
-	c.Flags().IntVar(&bits, "bits", defaultBits, "size of the key in `BITS`: 2048, 3072 or 4096")
+	kind.flags(c, "")
 	return c
 }
 
-func (a *app) runKeysNew(issuer, out, authorized string, bits int) error {
+// keyKind is what kind of key is made.
+type keyKind struct {
+	name string
+	bits int
+}
+
+func (k *keyKind) flags(c *cobra.Command, when string) {
+	c.Flags().StringVar(&k.name, "type", string(jose.TypeRSA), "`KIND` of the key"+when+": rsa (RS256, which every agent "+
+		"takes), ec (P-256, ES256) or ed25519 (EdDSA)")
+	c.Flags().IntVar(&k.bits, "bits", defaultBits, "size of an RSA key in `BITS`"+when+": 2048, 3072 or 4096")
+}
+
+func (a *app) runKeysNew(c *cobra.Command, issuer, out, authorized string, kind keyKind) error {
 	if err := checkIssuer(issuer); err != nil {
 		return err
 	}
@@ -69,18 +83,19 @@ func (a *app) runKeysNew(issuer, out, authorized string, bits int) error {
 	if err := checkNewIssuer(authorized, issuer); err != nil {
 		return err
 	}
-	key, err := a.generate(bits)
+	key, err := a.generate(c, kind)
 	if err != nil {
 		return err
 	}
-	made := &newKey{issuer, key.Public().Thumbprint(), key.Public().Bits(), private, "", key.Public().PEM()}
+	public := key.Public()
+	made := &newKey{issuer, public.Thumbprint(), public.Algorithm(), public.Bits(), private, "", public.PEM()}
 	if authorized != "" {
 		made.PublicFile = filepath.Join(authorized, issuer+".pem")
 	}
 	if err := storePair(key, made); err != nil {
 		return err
 	}
-	a.say("made a key of %d bits for %s (kid %s)", made.Bits, issuer, made.KeyID)
+	a.say("made a key, %s, for %s (kid %s)", kindOf(made.Algorithm, made.Bits), issuer, made.KeyID)
 	a.say("private key: %s (keep it secret; sign with --key %s)", private, quoteForShell(private))
 	if authorized == "" {
 		a.say("public key: put it into the folder of each agent that is called, as %s.pem", issuer)
@@ -90,15 +105,35 @@ func (a *app) runKeysNew(issuer, out, authorized string, bits int) error {
 	return a.show(made)
 }
 
-func (a *app) generate(bits int) (*jose.PrivateKey, error) {
+func (a *app) generate(c *cobra.Command, kind keyKind) (*jose.PrivateKey, error) {
+	bits := kind.bits
+	if kind.name != string(jose.TypeRSA) && !c.Flags().Changed("bits") {
+		bits = 0
+	}
+	if err := jose.CheckKeyType(jose.KeyType(kind.name), bits); err != nil {
+		return nil, wrongUsage("--type and --bits: %s", err)
+	}
 	if bits > defaultBits && isTerminal(a.Stderr) {
 		a.say("making a key of %d bits, which may take some seconds …", bits)
 	}
-	key, err := jose.Generate(bits)
+	key, err := jose.GenerateType(jose.KeyType(kind.name), bits)
 	if err != nil {
-		return nil, wrongUsage("--bits: %s", err)
+		return nil, err
 	}
 	return key, nil
+}
+
+// kindOf names a key's kind and size.
+func kindOf(algorithm jose.Algorithm, bits int) string {
+	switch algorithm {
+	case jose.ES256:
+		return "P-256"
+	case jose.EdDSA:
+		return "Ed25519"
+	case jose.PS256:
+		return fmt.Sprintf("RSA %d bits for PS256", bits)
+	}
+	return fmt.Sprintf("RSA %d bits", bits)
 }
 
 // checkApart: an agent refuses, and its owner must give up, a private key in the folder of callers.

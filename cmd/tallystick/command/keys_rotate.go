@@ -15,7 +15,7 @@ type rotation struct {
 	dir, issuer string
 	source      string // a file of the new public key
 	out         string // or a folder for a new private key
-	bits        int
+	kind        keyKind
 	dropOld     bool
 }
 
@@ -37,20 +37,20 @@ func (a *app) keysRotate() *cobra.Command {
 				r.source = args[2]
 			}
 			if r.out == "" {
-				if err := without(c, "for a new pair, with --out", "bits"); err != nil {
+				if err := without(c, "for a new pair, with --out", "type", "bits"); err != nil {
 					return err
 				}
 			}
-			return a.runKeysRotate(r)
+			return a.runKeysRotate(c, r)
 		},
 	}
 	c.Flags().StringVar(&r.out, "out", "", "make a new pair; its private key goes into the folder `DIR`")
-	c.Flags().IntVar(&r.bits, "bits", defaultBits, "size of the new key in `BITS`, with --out: 2048, 3072 or 4096")
+	r.kind.flags(c, ", with --out")
 	c.Flags().BoolVar(&r.dropOld, "drop-old", false, "drop all keys but the one that was added last")
 	return c
 }
 
-func (a *app) runKeysRotate(r rotation) error {
+func (a *app) runKeysRotate(c *cobra.Command, r rotation) error {
 	if err := checkIssuer(r.issuer); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (a *app) runKeysRotate(r rotation) error {
 	case r.source != "":
 		err = a.addKeys(r, path, keys, done)
 	default:
-		err = a.addNewPair(r, path, keys, done)
+		err = a.addNewPair(c, r, path, keys, done)
 	}
 	if err != nil {
 		return err
@@ -143,6 +143,9 @@ func addTo(path string, keys *keyFile, done *changed, added ...jose.Key) error {
 		if keys.hasKey(key.Public) {
 			return unusable("%s has the key %s already: give a new one", path, key.Public.Thumbprint())
 		}
+		if key.Public.Algorithm() == jose.PS256 && !keys.json {
+			return unusable("%s is PEM, which cannot say that a key is for PS256: keep the issuer's keys in one JWKS", path)
+		}
 		keys.add(key)
 	}
 	if keys.keys() > authorizedkeys.MaxTried {
@@ -154,8 +157,8 @@ func addTo(path string, keys *keyFile, done *changed, added ...jose.Key) error {
 }
 
 // addNewPair stores the private key first: a public one whose private half is lost is of no use.
-func (a *app) addNewPair(r rotation, path string, keys *keyFile, done *changed) (err error) {
-	key, err := a.generate(r.bits)
+func (a *app) addNewPair(c *cobra.Command, r rotation, path string, keys *keyFile, done *changed) (err error) {
+	key, err := a.generate(c, r.kind)
 	if err != nil {
 		return err
 	}
