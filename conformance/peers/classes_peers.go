@@ -68,6 +68,10 @@ func peerClasses() []Class {
 			return isTask(f, ImportKey) && (strings.Contains(key, "-----BEGIN RSA P") || strings.Contains(key, "-----BEGIN EC P"))
 		},
 	}, {
+		ID: "pkcs8-attributes", Side: PeerRefuses, Peers: []string{pyJWT, joserfc, joseNode}, Source: "RFC 5958 section 2; RFC 8410 section 10.3",
+		Reason: "PKCS#8 of version 2 has attributes and the public half behind the private one, as RFC 8410 prints it. cryptography and OpenSSL 3.0 do not read this form; the core reads the private half.",
+		Fits:   func(f Finding) bool { return f.Case.Vector == "published/rfc8410-10-3-attributes" },
+	}, {
 		ID: "no-eddsa", Side: PeerRefuses, Peers: []string{nodeJWT}, Source: "RFC 8037 section 3.1",
 		Reason: "jsonwebtoken has no EdDSA.",
 		Fits:   func(f Finding) bool { return f.Case.Question.Alg == "EdDSA" },
