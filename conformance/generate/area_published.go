@@ -6,6 +6,7 @@ func published() *area {
 	a := newArea("published", "Examples that the standards print.")
 	rfc7515(a)
 	rfc7520(a)
+	publishedCurves(a)
 	otherAlgorithms(a)
 	rfc7517(a)
 	rfc9449(a)

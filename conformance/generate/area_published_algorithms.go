@@ -34,7 +34,8 @@ var rfc7520PSS = printedJWS{`{"alg":"PS384","kid":"` + bilbo + `"}`, rfc7520Payl
 		"Xzg-UD8biiReQFlfz28zGWVsdiNAUf8ZnyPEgVFn442ZdNqiVJRmBqrYRXe8P_ijQ7p8Vdz0TTrxUeT3lm8d9shnr2lfJT8ImUjvAA2Xez2Mlp8cBE5awDzT0qI0n6ui" +
 		"P1aCN_2_jLAeQTlqRHtfa64QQSUmFAAjVKPbByi7xho0uTOcbH510a6GYmJUAfmWjwZ6oD4ifKo8DYM-X72Eaw"}
 
-// unsupportedJWS are good signatures that only the algorithm speaks against.
+// unsupportedJWS are good signatures that only the algorithm speaks against, which is none of
+// the core's or not that of the RSA key they are verified with.
 // area_published_test.go verifies those whose keys are printed.
 var unsupportedJWS = map[string]struct {
 	source string

@@ -64,6 +64,26 @@ func TestPrintedCertificateIsOfThePrintedKey(t *testing.T) {
 	}
 }
 
+// The generator's ES256 is that of RFC 6979, and its PS256 one that crypto/rsa accepts.
+func TestGeneratorSignsAsPrinted(t *testing.T) {
+	if x, y := publicNumbers(rfc6979Key.PrivateKey); x.Cmp(numberOf(rfc6979X)) != 0 || y.Cmp(numberOf(rfc6979Y)) != 0 {
+		t.Error("the point is not the printed one")
+	}
+	for message, printed := range printedRFC6979 {
+		r, s := rfc6979Key.parts(crypto.SHA256, message)
+		if r.Cmp(numberOf(printed[0])) != 0 || s.Cmp(numberOf(printed[1])) != 0 {
+			t.Errorf("%s: the signature is not the printed one", message)
+		}
+	}
+	for _, key := range []keyPair{alice, large, between, cubic} {
+		signature := pssPair{key}.sign("input")
+		options := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+		if rsa.VerifyPSS(&key.PublicKey, crypto.SHA256, []byte(digest256("input")), []byte(signature), options) != nil {
+			t.Errorf("a key of %d bits: crypto/rsa refuses the PS256 signature", key.N.BitLen())
+		}
+	}
+}
+
 func decoded(t *testing.T, text string) []byte {
 	t.Helper()
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)

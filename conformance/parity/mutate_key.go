@@ -42,7 +42,7 @@ func changeLines(r *rand.Rand, s site) bool {
 }
 
 var labels = []string{
-	"PUBLIC KEY", "RSA PUBLIC KEY", "PRIVATE KEY", "RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "CERTIFICATE", "EC PRIVATE KEY", "public key", "PUBLIC  KEY", "PUBLIC KEY ", "",
+	"PUBLIC KEY", "RSA PUBLIC KEY", "PRIVATE KEY", "RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "CERTIFICATE", "EC PRIVATE KEY", "EC PARAMETERS", "public key", "PUBLIC  KEY", "PUBLIC KEY ", "",
 }
 
 func changeLabel(r *rand.Rand, s site) bool {
@@ -96,7 +96,7 @@ func onJWK(change func(r *rand.Rand, jwk *node)) func(*rand.Rand, site) bool {
 }
 
 func changeKeyNumber(r *rand.Rand, jwk *node) {
-	member := pick(r, []string{"n", "e", "n", "e", "d", "p", "q", "dp", "dq", "qi"})
+	member := pick(r, []string{"n", "e", "n", "e", "d", "p", "q", "dp", "dq", "qi", "x", "y", "x", "y"})
 	if value := jwk.get(member); value != nil && value.kind == isString {
 		jwk.set(member, str(otherNumber(r, value.text)))
 	}
@@ -114,9 +114,10 @@ func otherNumber(r *rand.Rand, text string) string {
 
 var keyMembers = memberValues{
 	{"use", []string{`"sig"`, `"enc"`, `""`, "1", "null", `"SIG"`}},
-	{"alg", []string{`"RS256"`, `"PS256"`, `"RS512"`, `""`, "1", "null", `"rs256"`}},
+	{"alg", []string{`"RS256"`, `"PS256"`, `"ES256"`, `"EdDSA"`, `"Ed25519"`, `"RS512"`, `""`, "1", "null", `"rs256"`}},
 	{"key_ops", []string{`["verify"]`, `["sign"]`, `["encrypt"]`, "[]", `"verify"`, `["verify","verify"]`, "null"}},
-	{"kty", []string{`"RSA"`, `"rsa"`, `"EC"`, `"oct"`, `""`, "1", ""}},
+	{"crv", []string{`"P-256"`, `"p-256"`, `"P-384"`, `"Ed25519"`, `"X25519"`, "1", ""}},
+	{"kty", []string{`"RSA"`, `"rsa"`, `"EC"`, `"OKP"`, `"oct"`, `""`, "1", ""}},
 	{"kid", []string{`""`, `"x"`, "1", "null", `"\u0000"`, `"é"`, ""}},
 	{"d", []string{`"AQAB"`, `""`, "null", "1"}}, {"p", []string{`"Aw"`}}, {"oth", []string{"[]"}}, {"k", []string{`"AQAB"`}},
 	{"x5c", []string{`["x"]`, "1"}}, {"ext", []string{"true"}}, {"N", []string{`"AQAB"`}},

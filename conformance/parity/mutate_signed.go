@@ -39,7 +39,7 @@ func (t token) sign(before []string) []string {
 	if t.key >= 0 {
 		key = testKeys[t.key]
 	}
-	return []string{base64url(t.header), base64url(t.payload), base64url(rs256(key, input))}
+	return []string{base64url(t.header), base64url(t.payload), base64url(key.sign(input))}
 }
 
 // changeObject changes one value in a header or in claims.
@@ -64,6 +64,9 @@ func changeSaid(r *rand.Rand, t *token) bool {
 
 func changeKey(r *rand.Rand, t *token) bool {
 	t.key = r.IntN(len(testKeys))
+	if r.IntN(3) > 0 { // else the header and the key may be at odds
+		return setIn(r, &t.header, memberValues{{"alg", []string{`"` + testKeys[t.key].alg + `"`}}})
+	}
 	return true
 }
 
@@ -143,7 +146,7 @@ var claimValues = memberValues{
 }
 
 var headerValues = memberValues{
-	{"alg", []string{"", `"RS256"`, `"rs256"`, `"RS384"`, `"RS512"`, `"PS256"`, `"none"`, `"None"`, `"HS256"`, `"ES256"`, `"EdDSA"`, `""`, "null", "256", `["RS256"]`, `"RS256 "`, `"R\u0053256"`, `"RS256\u0000"`}},
+	{"alg", []string{"", `"RS256"`, `"rs256"`, `"RS384"`, `"RS512"`, `"PS256"`, `"none"`, `"None"`, `"HS256"`, `"ES256"`, `"EdDSA"`, `"Ed25519"`, `"es256"`, `"ES384"`, `"Ed448"`, `""`, "null", "256", `["RS256"]`, `"RS256 "`, `"R\u0053256"`, `"RS256\u0000"`}},
 	{"typ", []string{"", `"JWT"`, `"jwt"`, `"at+jwt"`, `"application/at+jwt"`, `"dpop+jwt"`, `""`, "1", "null", `"JWT\u0000"`}},
 	{"kid", []string{"", `""`, `"x"`, "1", "null", `"../alice"`, `"\u0000"`, `"dtRTjTMeYvucqFHyFmpytGQ1WGuPykh-CaYPQ7juV_A"`, `"DTRTjTMeYvucqFHyFmpytGQ1WGuPykh-CaYPQ7juV_A"`, `["x"]`}},
 	{"crit", []string{`[]`, `["exp"]`, `["b64"]`, "null", `"exp"`}},

@@ -1,8 +1,12 @@
 package parity
 
 import (
+	"crypto/elliptic"
+	"encoding/asn1"
+	"math/big"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +16,7 @@ var tokenMutators = []mutator{
 	{name: "token-padding", weight: 4, fits: holdsToken, value: onParts(padPart)},
 	{name: "token-bits", weight: 14, fits: holdsToken, value: onParts(changeLastBits)},
 	{name: "token-parts", weight: 4, fits: holdsToken, value: onParts(changeParts)},
+	{name: "token-signature", weight: 10, fits: holdsToken, value: onParts(changeSignature)},
 	{name: "token-bytes", weight: 8, fits: holdsToken, value: onParts(changeBytes)},
 }
 
@@ -68,6 +73,53 @@ func changeParts(r *rand.Rand, parts []string) []string {
 		{"", payload, signature}, {header, payload, signature, ""}, {"", header, payload, signature}, {header, payload, signature, signature},
 		{header, payload, signature, "", signature}, {header}, {header, payload, "" + signature + signature},
 	})
+}
+
+// Orders of P-256 and of Ed25519 (FIPS 186-5; RFC 8032 section 5.1).
+var (
+	orderP256    = elliptic.P256().Params().N
+	orderEd25519 = new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 252), mustNumber("27742317777372353535851937790883648493"))
+)
+
+func mustNumber(digits string) *big.Int {
+	n, ok := new(big.Int).SetString(digits, 10)
+	if !ok {
+		panic(digits)
+	}
+	return n
+}
+
+// changeSignature spells r and s of a signature of 64 bytes in another way, or changes one as
+// lenient readers would not see. Other signatures lose their form.
+func changeSignature(r *rand.Rand, parts []string) []string {
+	signature, ok := fromBase64url(parts[2])
+	if !ok || len(signature) != 2*half {
+		parts[2] = base64url(pick(r, []string{"\x00" + signature, signature + "\x00", strings.Repeat("\x00", 2*half), "", signature + signature}))
+		return parts
+	}
+	first, second := bigOf([]byte(signature[:half])), bigOf([]byte(signature[half:]))
+	der, err := asn1.Marshal(ecNumbers{first, second})
+	if err != nil {
+		panic(err) // two integers
+	}
+	parts[2] = base64url(pick(r, []string{
+		string(der), signature[half:] + signature[:half], signature[:half], signature + "\x00", "\x00" + signature, signature[1:],
+		rawSignature(first, new(big.Int).Mod(new(big.Int).Sub(orderP256, second), orderP256)),
+		rawSignature(new(big.Int), second), rawSignature(first, new(big.Int)), rawSignature(new(big.Int), new(big.Int)),
+		rawSignature(orderP256, second), rawSignature(first, orderP256), signature[:half] + plusOrder(signature[half:]),
+	}))
+	return parts
+}
+
+// plusOrder adds L to a number of Ed25519, whose bytes are in the other order.
+func plusOrder(text string) string {
+	data := []byte(text)
+	slices.Reverse(data)
+	sum := new(big.Int).Add(bigOf(data), orderEd25519)
+	sum.Mod(sum, new(big.Int).Lsh(big.NewInt(1), 8*half))
+	data = sum.FillBytes(data)
+	slices.Reverse(data)
+	return string(data)
 }
 
 // changeBytes changes what a part says, and leaves its encoding good.

@@ -61,10 +61,26 @@ func peerClasses() []Class {
 		Reason: "The public exponent is above 2^31-1, the largest that Go's crypto/rsa takes; the core takes it up to 2^32-1 (protocol.md section 6).",
 		Fits:   func(f Finding) bool { return strings.Contains(f.Reply.Refused, "public exponent too large") },
 	}, {
-		ID: "pkcs1", Side: PeerRefuses, Peers: []string{joseNode}, Source: "RFC 8017 appendix A.1; jose: importSPKI, importPKCS8",
-		Reason: "The key is PKCS#1 (`RSA PUBLIC KEY`, `RSA PRIVATE KEY`). jose reads SPKI and PKCS#8 only.",
+		ID: "pkcs1", Side: PeerRefuses, Peers: []string{joseNode}, Source: "RFC 8017 appendix A.1; RFC 5915; jose: importSPKI, importPKCS8",
+		Reason: "The key is PKCS#1 (`RSA PUBLIC KEY`, `RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`). jose reads SPKI and PKCS#8 only.",
 		Fits: func(f Finding) bool {
-			return isTask(f, ImportKey) && strings.Contains(f.Case.Question.Key, "-----BEGIN RSA P")
+			key := f.Case.Question.Key
+			return isTask(f, ImportKey) && (strings.Contains(key, "-----BEGIN RSA P") || strings.Contains(key, "-----BEGIN EC P"))
+		},
+	}, {
+		ID: "pkcs8-attributes", Side: PeerRefuses, Peers: []string{pyJWT, joserfc, joseNode}, Source: "RFC 5958 section 2; RFC 8410 section 10.3",
+		Reason: "PKCS#8 of version 2 has attributes and the public half behind the private one, as RFC 8410 prints it. cryptography and OpenSSL 3.0 do not read this form; the core reads the private half.",
+		Fits:   func(f Finding) bool { return f.Case.Vector == "published/rfc8410-10-3-attributes" },
+	}, {
+		ID: "no-eddsa", Side: PeerRefuses, Peers: []string{nodeJWT}, Source: "RFC 8037 section 3.1",
+		Reason: "jsonwebtoken has no EdDSA.",
+		Fits:   func(f Finding) bool { return f.Case.Question.Alg == "EdDSA" },
+	}, {
+		ID: "ed25519-name", Side: PeerRefuses, Peers: []string{golang, pyJWT, joserfc}, Source: "RFC 9864 section 2.2",
+		Reason: "The header says `Ed25519`, the newer name of EdDSA with this curve, which these libraries do not know by default. The core reads both names and writes `EdDSA`.",
+		Fits: func(f Finding) bool {
+			header := f.Case.Question.Header
+			return f.header("alg").String() == "Ed25519" || header != "" && strings.Contains(header, `"Ed25519"`)
 		},
 	}}
 }

@@ -1,7 +1,9 @@
 package peers
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/pem"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -43,13 +45,47 @@ func (c *collector) importKey(e exchange) {
 		ours.Accepted = &Result{}
 	}
 	if ours.accepts() || ours.Code == "invalid_key" {
-		c.add(ImportKey, Question{Key: text, Want: e.request.Get("want").String()}, ours)
+		c.add(ImportKey, Question{Key: text, Alg: algorithmOf(text), Want: e.request.Get("want").String()}, ours)
 	}
 }
 
 func (c *collector) thumbprints(keys gjson.Result) {
 	for _, key := range keys.Array() {
 		ours := Ours{Accepted: &Result{Thumbprint: key.Get("kid").String()}}
-		c.add(Thumbprint, Question{Key: key.Get("public_jwk").Raw}, ours)
+		c.add(Thumbprint, Question{Key: key.Get("public_jwk").Raw, Alg: key.Get("alg").String()}, ours)
 	}
+}
+
+// Identifiers in DER: id-ecPublicKey (RFC 5480), and the four of RFC 8410, which differ in
+// their last byte.
+const (
+	ecKey = "\x2a\x86\x48\xce\x3d\x02\x01"
+	okp   = "\x06\x03\x2b\x65"
+)
+
+// algorithmOf is what a library has to be told of a key, good or not: libraries have a reader for
+// each kind.
+func algorithmOf(text string) string {
+	if isJSON(text) {
+		switch gjson.Get(text, "kty").String() {
+		case "EC":
+			return "ES256"
+		case "OKP":
+			return "EdDSA"
+		}
+		if gjson.Get(text, "alg").String() == "PS256" {
+			return "PS256"
+		}
+		return "RS256"
+	}
+	block, _ := pem.Decode([]byte(text))
+	switch {
+	case block == nil:
+		return "RS256"
+	case block.Type == "EC PRIVATE KEY", block.Type == "EC PARAMETERS", bytes.Contains(block.Bytes, []byte(ecKey)):
+		return "ES256"
+	case bytes.Contains(block.Bytes[:min(len(block.Bytes), 20)], []byte(okp)):
+		return "EdDSA"
+	}
+	return "RS256"
 }

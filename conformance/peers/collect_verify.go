@@ -159,7 +159,13 @@ func bearerToken(request gjson.Result) (string, bool) {
 func (o *openEngine) question(asked exchange, token string, now float64) (Question, bool) {
 	issuer := claimsOf(token).Get("iss").String()
 	key, there := o.keys.of(issuer, headerOf(token).Get("kid").String()).verifier(token)
-	q := Question{Token: token, Key: key.pem, Issuer: key.owner, Now: now}
+	q := Question{Token: token, Key: key.pem, Alg: key.alg, Allowed: namesOf(key.alg), Issuer: key.owner, Now: now}
+	if narrowed := o.settings.Get("algorithms"); narrowed.Exists() {
+		q.Allowed = nil
+		for _, name := range narrowed.Array() {
+			q.Allowed = append(q.Allowed, namesOf(name.String())...)
+		}
+	}
 	skew := 5.0
 	if asked.op == "access.verify" {
 		q.Leeway, skew = 30, 30
@@ -199,10 +205,12 @@ func (o *openEngine) audience() []string {
 // core reads the key, peers get it as PEM: importing is a task of its own.
 func (c *collector) verifyJWS(e exchange) {
 	key := e.request.Get("key").String()
-	if read := c.call.ask("key.inspect", map[string]string{"text": key, "want": "public"}, nil).Get("ok.keys.0.public_pem"); read.Exists() {
-		key = read.String()
+	alg := algorithmOf(key)
+	read := c.call.ask("key.inspect", map[string]string{"text": key, "want": "public"}, nil).Get("ok.keys.0")
+	if read.Exists() {
+		key, alg = read.Get("public_pem").String(), read.Get("alg").String()
 	}
-	question := Question{Token: e.request.Get("token").String(), Key: key}
+	question := Question{Token: e.request.Get("token").String(), Key: key, Alg: alg, Allowed: namesOf(alg)}
 	if ours, ok := verifiedJWS(e.answer); ok {
 		c.add(VerifyJWS, question, ours)
 	}

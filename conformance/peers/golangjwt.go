@@ -78,10 +78,10 @@ func golangJWTOptions(q Question) []jwt.ParserOption {
 }
 
 func parseGolangJWT(q Question, options ...jwt.ParserOption) (Result, error) {
-	options = append(options, jwt.WithValidMethods([]string{"RS256"}))
+	options = append(options, jwt.WithValidMethods(q.Allowed))
 	claims := jwt.MapClaims{}
 	token, err := jwt.NewParser(options...).ParseWithClaims(q.Token, claims, func(*jwt.Token) (any, error) {
-		return jwt.ParseRSAPublicKeyFromPEM([]byte(q.Key))
+		return publicGolangJWT(q)
 	})
 	if err != nil { // a token that comes beside an error is no answer (CVE-2024-51744)
 		return Result{}, err
@@ -108,11 +108,11 @@ func (c rawClaims) MarshalJSON() ([]byte, error) {
 }
 
 func signGolangJWT(q Question) (Result, error) {
-	key, err := jwt.ParseRSAPrivateKeyFromPEM([]byte(q.Key))
+	key, err := privateGolangJWT(q)
 	if err != nil {
 		return Result{}, err
 	}
-	token := jwt.NewWithClaims(jwt.SigningMethodRS256, rawClaims{text: q.Payload})
+	token := jwt.NewWithClaims(jwt.GetSigningMethod(q.Alg), rawClaims{text: q.Payload})
 	token.Header = map[string]any{}
 	if err := json.Unmarshal([]byte(q.Header), &token.Header); err != nil {
 		return Result{}, err
@@ -122,8 +122,8 @@ func signGolangJWT(q Question) (Result, error) {
 }
 
 func importGolangJWT(q Question) error {
-	_, publicErr := jwt.ParseRSAPublicKeyFromPEM([]byte(q.Key))
-	_, privateErr := jwt.ParseRSAPrivateKeyFromPEM([]byte(q.Key))
+	_, publicErr := publicGolangJWT(q)
+	_, privateErr := privateGolangJWT(q)
 	switch {
 	case q.Want == "public":
 		return publicErr
@@ -131,4 +131,27 @@ func importGolangJWT(q Question) error {
 		return privateErr
 	}
 	return nil
+}
+
+// The library has a reader for each kind of key.
+func publicGolangJWT(q Question) (any, error) {
+	switch text := []byte(q.Key); q.Alg {
+	case "ES256":
+		return jwt.ParseECPublicKeyFromPEM(text)
+	case "EdDSA":
+		return jwt.ParseEdPublicKeyFromPEM(text)
+	default:
+		return jwt.ParseRSAPublicKeyFromPEM(text)
+	}
+}
+
+func privateGolangJWT(q Question) (any, error) {
+	switch text := []byte(q.Key); q.Alg {
+	case "ES256":
+		return jwt.ParseECPrivateKeyFromPEM(text)
+	case "EdDSA":
+		return jwt.ParseEdPrivateKeyFromPEM(text)
+	default:
+		return jwt.ParseRSAPrivateKeyFromPEM(text)
+	}
 }

@@ -13,16 +13,17 @@ const mostExamples = 3
 const introduction = `# Peers: where other libraries agree, and where they do not
 
 Written by ` + "`make peers`" + `, not by hand. Every question below is taken from the conformance vectors and
-put to this project's core and to the libraries: the same token with the same key, restricted to
-RS256, at the same time, with the leeway, audience, issuer and required claims of the vector as far
-as the library's interface takes them; otherwise the library is used with its defaults. Compared are
-accepted or refused, and what was read: payload bytes where the library gives them, else header and
-claims.
+put to this project's core and to the libraries: the same token with the same key, restricted to the
+algorithm that this key is good for or to those that the vector takes, at the same time, with the
+leeway, audience, issuer and required claims of the vector as far as the library's interface takes
+them; otherwise the library is used with its defaults. Compared are accepted or refused, and what
+was read: payload bytes where the library gives them, else header and claims.
 
 - A token that the core refuses later than any JWT library could (target, body digest, scope, trust,
   replay) must be accepted by a peer.
 - Tokens that the core signs are verified by all peers. What peers sign from the headers and
-  payloads of accepted tokens, the core verifies, and signs to the same bytes.
+  payloads of accepted tokens, the core verifies, and signs to the same bytes (RS256 and EdDSA; the
+  libraries draw a number for ES256, and a salt belongs to PS256).
 - Patterns are compared with Python's ` + "`fnmatch.fnmatchcase`" + ` only where both grammars mean the same
   by definition.
 - A question that several vectors ask counts once. A difference without a class below fails the run,

@@ -2,6 +2,7 @@ package peers
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -9,8 +10,11 @@ import (
 // Drivers read it as JSON.
 type Question struct {
 	Token string `json:"token"`
-	Key   string `json:"key"`            // PEM or one JWK
-	Want  string `json:"want,omitempty"` // of ImportKey: "public", "private" or any
+	Key   string `json:"key"`           // PEM or one JWK
+	Alg   string `json:"alg,omitempty"` // what the key is good for
+	// Allowed are the names of algorithms that a header may have.
+	Allowed []string `json:"allowed,omitempty"`
+	Want    string   `json:"want,omitempty"` // of ImportKey: "public", "private" or any
 
 	Now      float64  `json:"now"`    // seconds since 1970
 	Leeway   float64  `json:"leeway"` // seconds
@@ -75,4 +79,13 @@ func (c Case) identity() string {
 		panic(err) // strings and numbers
 	}
 	return string(text)
+}
+
+// namesOf are those that a header may give an algorithm: EdDSA has two (RFC 9864 section 2.2).
+func namesOf(algorithms ...string) []string {
+	names := slices.Clone(algorithms)
+	if slices.Contains(names, "EdDSA") {
+		names = append(names, "Ed25519")
+	}
+	return names
 }

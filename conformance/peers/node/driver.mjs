@@ -11,15 +11,13 @@ import jsonwebtoken from "jsonwebtoken";
 
 /**
  * A question of package peers (question.go); a task asks what it needs.
- * @typedef {{ token: string, key: string, want?: Want, header: string, payload: string, now: number, leeway: number,
+ * @typedef {{ token: string, key: string, alg: Alg, allowed: string[], want?: Want, header: string, payload: string, now: number, leeway: number,
  *   audience?: string, issuer?: string, required?: string[] }} Question
  * @typedef {"public" | "private"} Want
+ * @typedef {"RS256" | "PS256" | "ES256" | "EdDSA"} Alg
  * @typedef {import("jsonwebtoken").VerifyOptions & { complete: true }} Complete
  * @typedef {(question: Question) => Promise<object>} Task
  */
-
-/** @type {["RS256"]} */
-const algorithms = ["RS256"];
 
 /** @type {(text: string) => boolean} */
 const isJWK = (text) => text.trimStart().startsWith("{");
@@ -28,58 +26,56 @@ const toBase64 = (bytes) => Buffer.from(bytes).toString("base64");
 /** @type {(text: string) => Buffer} */
 const fromBase64 = (text) => Buffer.from(text, "base64");
 
-/** @type {Record<Want, (text: string) => Promise<jose.CryptoKey>>} */
-const joseKeys = {
-  public: (text) => jose.importSPKI(text, "RS256"),
-  private: (text) => jose.importPKCS8(text, "RS256"),
-};
+/** @type {Record<Want, (text: string, alg: Alg) => Promise<jose.CryptoKey>>} */
+const joseKeys = { public: jose.importSPKI, private: jose.importPKCS8 };
 
 /**
  * @param {string} text
+ * @param {Alg} alg
  * @param {Want} [want]
  */
-async function joseKey(text, want) {
+async function joseKey(text, alg, want) {
   if (isJWK(text)) {
     // Bytes come for the type "oct" alone, and have no type.
-    const key = /** @type {jose.CryptoKey} */ (await jose.importJWK(JSON.parse(text), "RS256"));
+    const key = /** @type {jose.CryptoKey} */ (await jose.importJWK(JSON.parse(text), alg));
     if (want && key.type !== want) {
       throw new TypeError(`a ${key.type} key`);
     }
     return key;
   }
   if (want) {
-    return joseKeys[want](text);
+    return joseKeys[want](text, alg);
   }
-  return joseKeys.public(text).catch(() => joseKeys.private(text));
+  return joseKeys.public(text, alg).catch(() => joseKeys.private(text, alg));
 }
 
 /** @type {Record<string, Record<string, Task>>} */
 const peers = {
   jose: {
-    async "jws.verify"({ token, key }) {
-      const got = await jose.compactVerify(token, await joseKey(key, "public"), { algorithms });
+    async "jws.verify"({ token, key, alg, allowed }) {
+      const got = await jose.compactVerify(token, await joseKey(key, alg, "public"), { algorithms: allowed });
       return { header: JSON.stringify(got.protectedHeader), payload: toBase64(got.payload) };
     },
-    async "jwt.verify"({ token, key, now, leeway, audience, issuer, required }) {
+    async "jwt.verify"({ token, key, alg, allowed, now, leeway, audience, issuer, required }) {
       const options = /** @type {jose.JWTVerifyOptions} */ ({
-        algorithms,
+        algorithms: allowed,
         currentDate: new Date(now * 1000),
         clockTolerance: leeway,
         audience,
         issuer,
         requiredClaims: required,
       });
-      const got = await jose.jwtVerify(token, await joseKey(key, "public"), options);
+      const got = await jose.jwtVerify(token, await joseKey(key, alg, "public"), options);
       return { header: JSON.stringify(got.protectedHeader), claims: JSON.stringify(got.payload) };
     },
-    async "jws.sign"({ key, header, payload }) {
+    async "jws.sign"({ key, alg, header, payload }) {
       const token = await new jose.CompactSign(fromBase64(payload))
         .setProtectedHeader(JSON.parse(header))
-        .sign(await joseKey(key, "private"));
+        .sign(await joseKey(key, alg, "private"));
       return { token };
     },
-    async "key.import"({ key, want }) {
-      await joseKey(key, want);
+    async "key.import"({ key, alg, want }) {
+      await joseKey(key, alg, want);
       return {};
     },
     async "key.thumbprint"({ key }) {
@@ -87,24 +83,38 @@ const peers = {
     },
   },
   jsonwebtoken: {
-    async "jws.verify"({ token, key }) {
+    async "jws.verify"({ token, key, allowed }) {
       /** @type {Complete} */
-      const options = { algorithms, complete: true, ignoreExpiration: true, ignoreNotBefore: true };
+      const options = { algorithms: named(allowed), complete: true, ignoreExpiration: true, ignoreNotBefore: true };
       const got = jsonwebtoken.verify(token, nodeKey(key, createPublicKey), options);
       return withPayload(got);
     },
-    async "jwt.verify"({ token, key, now, leeway, audience, issuer }) {
+    async "jwt.verify"({ token, key, allowed, now, leeway, audience, issuer }) {
       const times = { clockTimestamp: now, clockTolerance: leeway };
-      const options = /** @type {Complete} */ ({ algorithms, complete: true, ...times, audience, issuer });
+      const options = /** @type {Complete} */ ({
+        algorithms: named(allowed),
+        complete: true,
+        ...times,
+        audience,
+        issuer,
+      });
       return withPayload(jsonwebtoken.verify(token, nodeKey(key, createPublicKey), options));
     },
-    async "jws.sign"({ key, header, payload }) {
+    async "jws.sign"({ key, alg, header, payload }) {
       const text = fromBase64(payload).toString("utf8"); // a text is signed as it is, an object gets an iat
-      const options = { algorithm: algorithms[0], header: JSON.parse(header) };
+      const options = { algorithm: named([alg])[0], header: JSON.parse(header) };
       return { token: jsonwebtoken.sign(text, nodeKey(key, createPrivateKey), options) };
     },
   },
 };
+
+/**
+ * jsonwebtoken has no EdDSA, and so refuses its names; its types do not know them either.
+ * @param {string[]} names
+ */
+function named(names) {
+  return /** @type {import("jsonwebtoken").Algorithm[]} */ (names);
+}
 
 /**
  * jsonwebtoken reads no JWK: Node does.

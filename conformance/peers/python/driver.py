@@ -19,9 +19,21 @@ import joserfc.jws
 import joserfc.jwt
 import jwt
 import time_machine
-from jwt.algorithms import RSAAlgorithm
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm, RSAPSSAlgorithm
 
-ALGORITHMS = ["RS256"]
+# What reads a key for an algorithm.
+PYJWT_READERS: dict[str, Any] = {
+    "RS256": RSAAlgorithm(RSAAlgorithm.SHA256),
+    "PS256": RSAPSSAlgorithm(RSAPSSAlgorithm.SHA256),
+    "ES256": ECAlgorithm(ECAlgorithm.SHA256),
+    "EdDSA": OKPAlgorithm(),
+}
+JOSERFC_READERS: dict[str, Any] = {
+    "RS256": joserfc.jwk.RSAKey,
+    "PS256": joserfc.jwk.RSAKey,
+    "ES256": joserfc.jwk.ECKey,
+    "EdDSA": joserfc.jwk.OKPKey,
+}
 
 
 def is_jwk(text: str) -> bool:
@@ -38,20 +50,20 @@ def to_base64(octets: bytes) -> str:
 
 # Reading a private key takes most of the time of a signature.
 @functools.lru_cache(maxsize=64)
-def pyjwt_key(text: str) -> Any:
+def pyjwt_key(text: str, alg: str) -> Any:
     if is_jwk(text):
-        return jwt.PyJWK.from_json(text, "RS256")
-    return RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(text)
+        return jwt.PyJWK.from_json(text, alg)
+    return PYJWT_READERS[alg].prepare_key(text)
 
 
 @functools.lru_cache(maxsize=64)
-def joserfc_key(text: str) -> Any:
-    return joserfc.jwk.RSAKey.import_key(json.loads(text) if is_jwk(text) else text)
+def joserfc_key(text: str, alg: str) -> Any:
+    return JOSERFC_READERS[alg].import_key(json.loads(text) if is_jwk(text) else text)
 
 
 class PyJWT:
     def jws_verify(self, q: dict[str, Any]) -> dict[str, Any]:
-        got = jwt.PyJWS().decode_complete(q["token"], pyjwt_key(q["key"]), ALGORITHMS)
+        got = jwt.PyJWS().decode_complete(q["token"], pyjwt_key(q["key"], q["alg"]), q["allowed"])
         return {"header": to_json(got["header"]), "payload": to_base64(got["payload"])}
 
     def jwt_verify(self, q: dict[str, Any]) -> dict[str, Any]:
@@ -60,8 +72,8 @@ class PyJWT:
         with time_machine.travel(q["now"], tick=False):
             got = jwt.decode_complete(
                 q["token"],
-                pyjwt_key(q["key"]),
-                ALGORITHMS,
+                pyjwt_key(q["key"], q["alg"]),
+                q["allowed"],
                 options=options,
                 audience=q.get("audience"),
                 issuer=q.get("issuer"),
@@ -72,20 +84,26 @@ class PyJWT:
     def jws_sign(self, q: dict[str, Any]) -> dict[str, Any]:
         headers = json.loads(q["header"])
         payload = base64.b64decode(q["payload"])
-        return {"token": jwt.PyJWS().encode(payload, pyjwt_key(q["key"]), "RS256", headers=headers)}
+        return {
+            "token": jwt.PyJWS().encode(
+                payload, pyjwt_key(q["key"], q["alg"]), q["alg"], headers=headers
+            )
+        }
 
     def key_import(self, q: dict[str, Any]) -> dict[str, Any]:
-        pyjwt_key(q["key"])
+        pyjwt_key(q["key"], q["alg"])
         return {}
 
 
 class Joserfc:
     def jws_verify(self, q: dict[str, Any]) -> dict[str, Any]:
-        got = joserfc.jws.deserialize_compact(q["token"], joserfc_key(q["key"]), ALGORITHMS)
+        got = joserfc.jws.deserialize_compact(
+            q["token"], joserfc_key(q["key"], q["alg"]), q["allowed"]
+        )
         return {"header": to_json(got.headers()), "payload": to_base64(got.payload)}
 
     def jwt_verify(self, q: dict[str, Any]) -> dict[str, Any]:
-        got = joserfc.jwt.decode(q["token"], joserfc_key(q["key"]), ALGORITHMS)
+        got = joserfc.jwt.decode(q["token"], joserfc_key(q["key"], q["alg"]), q["allowed"])
         options: dict[str, Any] = {name: {"essential": True} for name in q.get("required", [])}
         if "issuer" in q:
             options["iss"] = {"essential": True, "value": q["issuer"]}
@@ -101,16 +119,16 @@ class Joserfc:
         payload = base64.b64decode(q["payload"])
         return {
             "token": joserfc.jws.serialize_compact(
-                header, payload, joserfc_key(q["key"]), ALGORITHMS
+                header, payload, joserfc_key(q["key"], q["alg"]), [q["alg"]]
             )
         }
 
     def key_import(self, q: dict[str, Any]) -> dict[str, Any]:
-        joserfc_key(q["key"])
+        joserfc_key(q["key"], q["alg"])
         return {}
 
     def key_thumbprint(self, q: dict[str, Any]) -> dict[str, Any]:
-        return {"thumbprint": joserfc_key(q["key"]).thumbprint()}
+        return {"thumbprint": joserfc_key(q["key"], q["alg"]).thumbprint()}
 
 
 class Fnmatch:
