@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,8 +14,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	tallystick "github.com/tallystick/tallystick/bindings/go"
+	"github.com/tallystick/tallystick/core/jose"
 )
 
 // skillStore remembers used tokens of one process, without expiry.
@@ -189,5 +192,60 @@ func mustBe(t *testing.T, err error, want *tallystick.Error, words ...string) {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("%q does not say %q", err, word)
 		}
+	}
+}
+
+// An identity provider is an entry with a preset: its access token comes in, its ID token does not,
+// and the log names the setting.
+func TestIdentityProvidersAreEntries(t *testing.T) {
+	private, _ := keyPair()
+	key, err := jose.OnePrivate([]byte(private))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"keys":[`+string(key.Public().JWK())+`]}`)
+	}))
+	defer keys.Close()
+	log := &skillLog{}
+	entry := tallystick.TrustedIssuer{
+		Preset: &tallystick.Preset{Name: "okta", Domain: "example.okta.com"}, JWKSURI: keys.URL,
+		Audience: []string{"api://bob"},
+	}
+	bob, err := tallystick.NewSkill(tallystick.SkillOptions{
+		BaseURL: "https://bob.example", KeysDir: filepath.Join(t.TempDir(), "keys"), Store: &skillStore{}, Logger: log.logger(),
+		AllowedScopes: []string{"orders"}, TrustedIssuers: []tallystick.TrustedIssuer{entry},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bob.Close()
+	token := func(claims string) string {
+		now := time.Now().Unix()
+		payload := fmt.Sprintf(`{"iss":"https://example.okta.com/oauth2/default","sub":"carol@example.com","iat":%d,"exp":%d,%s}`,
+			now, now+300, claims)
+		input := jose.SigningInput([]byte(`{"alg":"RS256"}`), []byte(payload))
+		signature, p := jose.Sign(input, key)
+		if p != nil {
+			t.Fatal(p)
+		}
+		return input + "." + jose.Encode64(signature)
+	}
+	caller, err := bob.VerifyToken(context.Background(), token(`"aud":"api://bob","cid":"app","scp":["orders","a b"]`))
+	if err != nil || caller.UserID != "carol@example.com" || caller.ClientID != "app" || len(caller.Scopes) != 1 {
+		t.Fatalf("%+v %v", caller, err)
+	}
+	_, err = bob.VerifyToken(context.Background(), token(`"aud":"app","nonce":"n"`))
+	var refused *tallystick.Error
+	if !errors.As(err, &refused) || refused.Code != "invalid_claims" || !strings.Contains(refused.Log, "trusted_issuers") ||
+		strings.Contains(refused.Message, "trusted_issuers") {
+		t.Errorf("%+v", refused)
+	}
+	entry.Preset = &tallystick.Preset{Name: "okta"}
+	_, err = tallystick.NewSkill(tallystick.SkillOptions{BaseURL: "https://bob.example", KeysDir: filepath.Join(t.TempDir(), "keys"),
+		Store: &skillStore{}, TrustedIssuers: []tallystick.TrustedIssuer{entry}})
+	if err == nil || !strings.Contains(err.Error(), "TrustedIssuers[0].Preset.Domain: is missing") {
+		t.Error(err)
 	}
 }

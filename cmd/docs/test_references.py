@@ -84,7 +84,7 @@ def resolves(cited: Citation) -> bool:
 
 
 def test_the_protocol_has_its_sections_and_steps() -> None:
-    assert set(range(1, 10)) == SECTIONS
+    assert {*range(1, 10), 11} == SECTIONS
     assert set(range(1, 15)) == STEPS
 
 

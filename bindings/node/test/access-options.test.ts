@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { Authority, AuthSkill, fetchEndpoints, nodeEndpoints, TallystickError } from "tallystick";
+import { Authority, AuthSkill, fetchEndpoints, nodeEndpoints, TallystickError, type TrustedIssuer } from "tallystick";
 import { echo, lateServer, portal, SECRET, site } from "./access-support.js";
 import { known, Lines, newest, quiet, rejectsWith, send, temporaryFolder } from "./support.js";
 
@@ -517,5 +517,40 @@ describe("an AuthSkill", () => {
     assert.match((await rejectsWith("invalid_config", misspelt.ready())).message, /keyBitz: .*write keyBits/);
     const unknown = new AuthSkill(any({ ...config, keyDir: "x" }), { logger: quiet });
     assert.match((await rejectsWith("invalid_config", unknown.ready())).message, /keyDir.*keysDir|keyDir.*keys_dir/);
+  });
+});
+
+describe("trusted issuers that are identity providers", () => {
+  const okta = { name: "okta", domain: "example.okta.com" } as const;
+  const open = (entry: TrustedIssuer) =>
+    new AuthSkill(
+      { baseUrl: "https://bob.example", trustedIssuers: [entry] },
+      { signer: known.privatePem, logger: quiet },
+    );
+
+  test("are named by a preset, with what the issuer calls the agent", async () => {
+    for (const entry of [
+      { preset: okta },
+      { preset: okta, audience: "api://bob", scopeClaims: ["scp", "groups"], type: "agent" },
+      { preset: { name: "cognito", region: "eu-central-1", pool: "eu-central-1_Ab" }, clientAudience: ["app"] },
+      { issuer: "https://id.example", jwksUri: "http://keycloak:8080/keys", internalHttp: true },
+    ] as const) {
+      const skill = open(entry);
+      await skill.ready();
+      await skill.close();
+    }
+  });
+
+  test("are refused at the start, with the key and the fix", async () => {
+    for (const [entry, message] of [
+      [{ preset: { name: "entra", tenant: "common" } }, /preset\.tenant/],
+      [{ preset: { name: "keycloak", domain: "id.example.com" } }, /preset\.realm: is missing.*write realm/],
+      [{ preset: { name: "acme" } }, /preset\.name: there is no such preset/],
+      [{ preset: okta, issuer: "https://id.example" }, /preset: .*issuer: keep one/],
+      [{ issuer: "https://id.example", jwksUri: "http://keycloak:8080/keys" }, /internal_http|internalHttp/],
+    ] as const) {
+      const skill = () => open(entry as unknown as TrustedIssuer).ready();
+      await assert.rejects(async () => skill(), message);
+    }
   });
 });

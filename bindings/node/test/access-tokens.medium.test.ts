@@ -171,7 +171,7 @@ describe("a token of another library", () => {
     const key = await importPKCS8(known.privatePem, "RS256");
     const at1 = Math.floor(Date.now() / 1000);
     const of = (exp: number) =>
-      new SignJWT({ scope: "read" })
+      new SignJWT({ scope: "read", client_id: "worker" })
         .setProtectedHeader({ alg: "RS256", typ: "JWT", kid: known.kid })
         .setIssuer("https://issuer.example")
         .setSubject("worker")
