@@ -78,7 +78,7 @@ func TestAdviceForEachRefusal(t *testing.T) {
 	u := newTool(t)
 	u.file("alice.pem", alice().PEM())
 	for _, row := range problem.Refusals() {
-		response := problem.New(row.Code, "").Response("tallystick")
+		response := problem.New(row.Code, "").Response(problem.Challenge{Realm: "tallystick"})
 		url := says(t, response.Status, response.Body)
 		data := u.data(u.exits(6, "request", "GET", url, "--key", "alice.pem", "--issuer", "alice", "--json"))
 		refusal, _ := data["refusal"].(map[string]any)
