@@ -907,6 +907,7 @@ func TestAGuardBeforeEverything(t *testing.T) {
 		Scopes: []string{"read"}, Exclude: []string{"/healthz", "/docs/*", "HEAD /*"},
 	})(open))
 	metadata := s.URL + "/.well-known/oauth-protected-resource/agents/bob"
+	preflight := []string{"Origin", "https://app.example", "Access-Control-Request-Method", "POST"}
 	for _, one := range []struct {
 		method, path string
 		status       int
@@ -916,8 +917,8 @@ func TestAGuardBeforeEverything(t *testing.T) {
 		{"GET", "/healthz", 200, "anybody GET /healthz", nil}, {"GET", "/docs/a", 200, "anybody GET /docs/a", nil},
 		{"HEAD", "/x", 200, "", nil}, {"GET", "/x", 401, "", nil}, {"GET", "/docs/%2e%2e/x", 401, "", nil},
 		{"GET", "/docs//x", 401, "", nil}, {"GET", "/healthz/", 401, "", nil}, {"OPTIONS", "/x", 401, "", nil},
-		{"OPTIONS", "/x", 200, "anybody OPTIONS /x", []string{"Origin", "https://app.example", "Access-Control-Request-Method", "POST"}},
-		{"OPTIONS", "/x", 401, "", []string{"Origin", "https://app.example", "Access-Control-Request-Method", "POST", "Authorization", "Bearer x"}},
+		{"OPTIONS", "/x", 200, "anybody OPTIONS /x", preflight},
+		{"OPTIONS", "/x", 401, "", append([]string{"Authorization", "Bearer x"}, preflight...)},
 		{"GET", "/agents/bob/.well-known/jwks.json", 200, "", nil}, {"POST", "/agents/bob/auth/token", 400, "", nil},
 		{"GET", "/.well-known/oauth-protected-resource/agents/bob", 200, "", nil},
 		{"OPTIONS", "/agents/bob/auth/token", 204, "", nil},
@@ -935,8 +936,16 @@ func TestAGuardBeforeEverything(t *testing.T) {
 		t.Error(status, body)
 	}
 	status, _, headers := exchange(t, "POST", s.URL+"/x", token(t, caller, agent.BaseURL(), "write"), "")
-	if status != 403 || !strings.Contains(headers.Get("Www-Authenticate"), `scope="read", resource_metadata="`+metadata+`"`) {
+	needed := `scope="read", resource_metadata="` + metadata + `"`
+	if status != 403 || !strings.Contains(headers.Get("Www-Authenticate"), needed) {
 		t.Error(status, headers)
+	}
+	s.serve(agent.Protect("read")(open)) // one handler: nobody else reaches it
+	if status, _, _ := at(t, "OPTIONS", s.URL+"/x", preflight...); status != 401 {
+		t.Error(status)
+	}
+	if status, _, _ := at(t, "GET", metadata); status != 200 {
+		t.Error(status)
 	}
 	s.serve(agent.ProtectWith(tallystick.Requirements{Exclude: []string{"/*"}})(open))
 	for _, path := range []string{"/x", "/healthz"} {

@@ -113,18 +113,18 @@ func (s *Skill) verifyHTTP(
 // logged. A wrong pattern makes the handler refuse everybody.
 //
 // It compares the path with what the request line had, whatever was stripped on the way to it.
-// Put it outside of what reads bodies. It answers requests for the skill's own endpoints itself,
-// and lets CORS preflights through, which come without a token.
+// Put it outside of what reads bodies. It answers requests for the skill's own endpoints itself.
+// Nobody else reaches the handler: [Skill.ProtectWith] is for a whole server.
 func (s *Skill) Protect(scopes ...string) func(http.Handler) http.Handler {
-	return s.ProtectWith(Requirements{Scopes: scopes})
+	return s.protect(Requirements{Scopes: scopes}, verifiedOnly)
 }
 
 // ProtectBound is Protect for tokens that are bound to their request alone.
 func (s *Skill) ProtectBound(scopes ...string) func(http.Handler) http.Handler {
-	return s.ProtectWith(Requirements{Scopes: scopes, Bind: true})
+	return s.protect(Requirements{Scopes: scopes, Bind: true}, verifiedOnly)
 }
 
-// Requirements are what a guard wants of a request, and which requests it does not guard.
+// Requirements are what a guard of a whole server wants of a request, and which it lets through.
 type Requirements struct {
 	// Scopes are patterns of which each must be granted.
 	Scopes []string
@@ -136,8 +136,18 @@ type Requirements struct {
 	Exclude []string
 }
 
-// ProtectWith is Protect with all that a guard may want.
+// ProtectWith is Protect for a whole server, such as a mux. It also lets CORS preflights through,
+// which come without a token, and what is excluded: a handler behind it looks at the method.
 func (s *Skill) ProtectWith(required Requirements) func(http.Handler) http.Handler {
+	return s.protect(required, exclude.List.Passes)
+}
+
+// verifiedOnly lets nothing through without a token.
+func verifiedOnly(exclude.List, *exclude.Request) bool { return false }
+
+func (s *Skill) protect(
+	required Requirements, passes func(exclude.List, *exclude.Request) bool,
+) func(http.Handler) http.Handler {
 	scopes := append([]string{}, required.Scopes...) // the program may change its own
 	wrong := checkScopes(scopes)
 	excluded, err := exclude.NewList(required.Exclude)
@@ -160,7 +170,7 @@ func (s *Skill) ProtectWith(required Requirements) func(http.Handler) http.Handl
 					s.serveAt(w, r, path)
 					return
 				}
-				if excluded.Passes(lookedAt(r)) {
+				if passes(excluded, lookedAt(r)) {
 					next.ServeHTTP(w, r)
 					return
 				}

@@ -51,8 +51,7 @@ const (
 	tokenMethods    = "POST"
 )
 
-// Serve answers the documents and the token endpoint (protocol.md sections 7 and 12). It ends in a
-// *Served.
+// Serve answers the documents and the token endpoint (protocol.md section 7). It ends in a *Served.
 func (a *Agent) Serve(r *HTTPRequest) need.Step {
 	endpoint, there := a.routes.endpoints[r.Path]
 	if !there {

@@ -38,13 +38,12 @@ export {
   type IdentifiedFetchHandler,
   type VerifiedFetchHandler,
 } from "./hosts/fetch.js";
-export {
-  type IdentifiedHandler,
-  type NodeEndpoints,
-  type NodeHandler,
-  nodeEndpoints,
-  type VerifiedNodeHandler,
+export type {
+  IdentifiedHandler,
+  NodeHandler,
+  VerifiedNodeHandler,
 } from "./hosts/node.js";
+export { type NodeEndpoints, nodeEndpoints } from "./hosts/node-endpoints.js";
 export type { FetchForOptions, OutboundFetch } from "./outbound/fetch.js";
 export type { SignedRequestInit } from "./outbound/request.js";
 export { AgentAuth } from "./request/agent-auth.js";
@@ -71,6 +70,7 @@ export {
   type Body,
   type BodyReader,
   type Caller,
+  type GuardOptions,
   type IdentifiedRequest,
   type NodeRequest,
   type RequestFacts,

@@ -32,6 +32,16 @@ export interface Requirements {
   readonly bind?: boolean | undefined;
 }
 
+/** What a guard of a whole server wants, and what it lets through. */
+export interface GuardOptions extends Requirements {
+  /**
+   * What needs no token: a path (`/healthz`), all below one (`/docs/*`), or one of both behind a
+   * method (`GET /status`, `OPTIONS /*`). Paths are compared as callers send them, and never
+   * decoded. Default: none.
+   */
+  readonly exclude?: readonly string[] | undefined;
+}
+
 /** What was read of a request's body: its bytes, or why there are none. */
 export interface Body {
   /** Needed, unless another member is true. */

@@ -66,6 +66,8 @@ const hosts: Readonly<Record<string, Host>> = {
   },
 };
 
+const PREFLIGHT = { origin: "https://app.example", "access-control-request-method": "POST" };
+
 let count = 0;
 
 for (const [name, host] of Object.entries(hosts)) {
@@ -97,6 +99,23 @@ for (const [name, host] of Object.entries(hosts)) {
       assert.deepEqual([head.status, await head.text(), head.headers.get("etag")], [200, "", etag]);
       assert.equal((await fetch(String(jwks_uri), { method: "POST", body: "x" })).status, 405);
       assert.equal((await fetch(String(token_endpoint))).status, 405);
+    });
+
+    test("the documents of OAuth are published for scripts of every origin", async () => {
+      const { url } = await start();
+      const found = await fetch(`${url}/.well-known/oauth-protected-resource`);
+      const { resource, authorization_servers } = (await found.json()) as Record<string, unknown>;
+      assert.deepEqual([resource, authorization_servers], [url, [url]]);
+      assert.equal(found.headers.get("access-control-allow-origin"), "*");
+      const headers = { "if-none-match": found.headers.get("etag") ?? "" };
+      assert.equal((await fetch(`${url}/.well-known/oauth-protected-resource`, { headers })).status, 304);
+      const server = await fetch(`${url}/.well-known/oauth-authorization-server`);
+      assert.equal(((await server.json()) as { issuer: string }).issuer, url);
+      for (const path of ["/.well-known/oauth-protected-resource", "/auth/token"]) {
+        const asked = await fetch(url + path, { method: "OPTIONS", headers: PREFLIGHT });
+        assert.deepEqual([asked.status, await asked.text()], [204, ""]);
+        assert.equal(asked.headers.get("access-control-allow-origin"), "*");
+      }
     });
 
     test("the token endpoint refuses whom it does not know", async () => {
@@ -144,7 +163,8 @@ for (const [name, host] of Object.entries(hosts)) {
       const { authorization } = await alice.authorize(url);
       const missing = await send(`${url}/run`);
       assert.deepEqual([missing.status, missing.json["code"]], [401, "missing_authorization"]);
-      assert.equal(missing.headers["www-authenticate"], 'Bearer realm="tallystick"');
+      const document = `${url}/.well-known/oauth-protected-resource`;
+      assert.equal(missing.headers["www-authenticate"], `Bearer realm="tallystick", resource_metadata="${document}"`);
       const wrong = await send(`${url}/run`, { headers: bearer("a.b.c") });
       assert.deepEqual([wrong.status, wrong.json["code"]], [401, "malformed_token"]);
       const twice = await send(`${url}/run`, {
@@ -208,6 +228,81 @@ for (const [name, host] of Object.entries(hosts)) {
   });
 }
 
+describe("a guard before everything", () => {
+  const open = async (base: string, guardOf: (skill: AuthSkill) => ReturnType<AuthSkill["requireAuth"]>) => {
+    const { url, listen } = await lateServer();
+    const skill = new AuthSkill({ baseUrl: url + base, agentId: `agent${count++}`, keysDir: folder, devMode: true });
+    after(() => skill.close());
+    await skill.ready();
+    const app = express();
+    app.use(guardOf(skill), (request, response) => {
+      const { auth } = request as { auth?: AuthContext };
+      response.send(auth === undefined ? `anybody ${request.method} ${request.path}` : `known ${auth.agentId}`);
+    });
+    listen(app);
+    return { url, skill };
+  };
+  const exclude = ["/healthz", "/docs/*", "PATCH /*"];
+
+  test("lets through what needs no token, and nothing else", async () => {
+    const { url } = await open("/agents/bob", (skill) => skill.requireAuth({ scopes: ["read"], exclude }));
+    const asked = Object.entries(PREFLIGHT).flat();
+    const metadata = `${url}/.well-known/oauth-protected-resource/agents/bob`;
+    const rows: readonly [string, string, number, (string | undefined)?, string[]?][] = [
+      ["GET", "/healthz", 200, "anybody GET /healthz"],
+      ["GET", "/docs/a", 200, "anybody GET /docs/a"],
+      ["PATCH", "/x", 200, "anybody PATCH /x"],
+      ["GET", "/x", 401],
+      ["GET", "/healthz/", 401],
+      ["GET", "/Healthz", 401],
+      ["GET", "/docs/../x", 401],
+      ["GET", "/docs/%2e%2e/x", 401],
+      ["GET", "/docs//x", 401],
+      ["OPTIONS", "/x", 401],
+      ["OPTIONS", "/x", 200, "anybody OPTIONS /x", asked],
+      ["OPTIONS", "/x", 401, undefined, [...asked, "authorization", "Bearer x"]],
+      ["OPTIONS", "/x", 401, undefined, [...asked, "origin", "https://other.example"]],
+      ["GET", "/agents/bob/.well-known/jwks.json", 200],
+      ["POST", "/agents/bob/auth/token", 400],
+      ["OPTIONS", "/agents/bob/auth/token", 204, undefined, asked],
+      ["GET", "/.well-known/oauth-protected-resource/agents/bob", 200],
+      ["GET", "/.well-known/oauth-authorization-server/agents/bob", 200],
+      ["GET", "/.well-known/oauth-protected-resource/agents/carol", 401],
+    ];
+    for (const [method, path, status, told, headers = []] of rows) {
+      const answer = await send(url, { method, path, headers });
+      assert.equal(answer.status, status, `${method} ${path}`);
+      if (told !== undefined) assert.equal(answer.json["text"], told);
+      if (status === 401) {
+        assert.ok(answer.headers["www-authenticate"]?.includes(`resource_metadata="${metadata}"`), path);
+      }
+    }
+    const call = alice.fetchFor(`${url}/agents/bob`, { scopes: ["read"] });
+    assert.equal(await (await call(`${url}/agents/bob/x`)).text(), "known alice");
+  });
+
+  test("is made with patterns that are checked at once", async () => {
+    for (const wrong of ["/*", "healthz", "/a*", "GET"]) {
+      await open("", (skill) => {
+        assert.throws(() => skill.requireAuth({ exclude: ["/good", wrong] }), { code: "invalid_config" });
+        return skill.requireAuth();
+      });
+    }
+    const { skill } = await open("", (skill) => skill.requireAuth({ exclude: [] }));
+    assert.throws(() => skill.requireAuth({ exclude: "/healthz" as never }), { code: "invalid_argument" });
+    assert.throws(() => skill.handler(() => {}, { exclude } as never), { code: "invalid_argument" });
+  });
+
+  test("a handler of verified requests gets no preflight", async () => {
+    const { url, listen } = await lateServer();
+    const skill = new AuthSkill({ baseUrl: url, agentId: `agent${count++}`, keysDir: folder, devMode: true });
+    after(() => skill.close());
+    listen(skill.handler((_request, response) => void response.end("let in")));
+    assert.equal((await fetch(url, { method: "OPTIONS", headers: PREFLIGHT })).status, 401);
+    assert.equal((await fetch(`${url}/.well-known/jwks.json`)).status, 200);
+  });
+});
+
 describe("several agents on one server", () => {
   test("have their documents below their names, with any mount point", async () => {
     const { url, listen } = await lateServer();
@@ -234,7 +329,19 @@ describe("several agents on one server", () => {
     ]) {
       assert.equal(await (await fetch(url + path)).text(), "application", path);
     }
+    const root = express();
+    root.use(nodeEndpoints(skills, { mount: "/agents" }));
+    const rootUrl = await serve(root);
     const endpoints = fetchEndpoints(skills, { mount: "/agents" });
+    for (const name of ["oauth-protected-resource", "oauth-authorization-server"]) {
+      for (const own of Object.keys(skills)) {
+        const path = `/.well-known/${name}/agents/${own}`;
+        const document = await (await fetch(rootUrl + path)).text();
+        assert.ok(document.includes(`"${url}/agents/${own}"`), document);
+        assert.equal(await (await endpoints(new Request(url + path)))?.text(), document);
+      }
+      assert.equal((await fetch(`${rootUrl}/.well-known/${name}/agents/three`)).status, 404);
+    }
     const found = await endpoints(new Request(`${url}/agents/two/.well-known/jwks.json`));
     assert.equal(found?.status, 200);
     assert.equal(await endpoints(new Request(`${url}/agents/constructor/.well-known/jwks.json`)), undefined);

@@ -73,6 +73,31 @@ def test_each_agent_publishes_its_documents(server: Server, mount: str) -> None:
     assert ask(server, "GET", f"{mount}/auth/token").status == 405
 
 
+def test_documents_at_the_root_of_the_server(server: Server) -> None:
+    for name in ("alice", "bob"):
+        own = f"{server.url}/{name}"
+        resource = ask(server, "GET", f"/.well-known/oauth-protected-resource/{name}")
+        assert resource.json["resource"] == own
+        assert resource.headers["access-control-allow-origin"] == "*"
+        issuer = ask(server, "GET", f"/.well-known/oauth-authorization-server/{name}")
+        assert issuer.json["issuer"] == own
+        below = ask(server, "GET", f"/{name}/.well-known/oauth-protected-resource")
+        assert below.json == resource.json
+        asked = {"origin": "https://app.example", "access_control_request_method": "POST"}
+        preflight = ask(server, "OPTIONS", f"/{name}/auth/token", b"", **asked)
+        assert (preflight.status, preflight.headers["access-control-allow-methods"]) == (
+            204,
+            "POST",
+        )
+    root = ask(server, "GET", "/.well-known/oauth-protected-resource")
+    assert root.json["resource"] == server.url
+    refused = ask(server, "GET", "/bob/whoami")
+    document = f'resource_metadata="{server.url}/.well-known/oauth-protected-resource/bob"'
+    assert document in refused.headers["www-authenticate"]
+    missing = ask(server, "GET", "/.well-known/oauth-protected-resource/carol")
+    assert missing.status == 404
+
+
 @pytest.mark.parametrize("path", ["/carol/.well-known/jwks.json", "/alice/api/auth/jwks", "/x"])
 def test_what_is_not_there_is_not_found(server: Server, path: str) -> None:
     assert ask(server, "GET", path).status == 404

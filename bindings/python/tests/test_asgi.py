@@ -22,6 +22,7 @@ from tallystick import (
     AuthMiddleware,
     AuthSkill,
     InvalidArgumentError,
+    InvalidConfigError,
     TallystickError,
     WrongTargetError,
 )
@@ -137,10 +138,10 @@ def test_a_bound_body_is_read_and_given_again(server: Server, carol: AuthSkill) 
     assert ask(server, "POST", "/bound", body, authorization=unbound).status == 401
 
 
-def handshake(server: Server, **headers: str) -> bytes:
+def handshake(server: Server, path: str = "/whoami", **headers: str) -> bytes:
     """Open a WebSocket (RFC 6455 section 4.1) and return what comes back."""
     key = base64.b64encode(os.urandom(16)).decode()
-    lines = ["GET /whoami HTTP/1.1", f"Host: 127.0.0.1:{server.port}", "Upgrade: websocket"]
+    lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", "Upgrade: websocket"]
     lines += ["Connection: Upgrade", f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE) as connection:
@@ -167,6 +168,109 @@ def test_alone_it_answers_404_and_lives(tmp_path: Path) -> None:
         assert ask(server, "GET", "/.well-known/jwks.json").status == 200
         assert ask(server, "GET", "/x").status == 404
         assert handshake(server).startswith(b"HTTP/1.1 403")
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with uvicorn(tmp_path_factory.mktemp("guarded"), app="everything") as server:
+        yield server
+
+
+PREFLIGHT = {"origin": "https://app.example", "access_control_request_method": "POST"}
+RESOURCE = "/.well-known/oauth-protected-resource"
+SERVER = "/.well-known/oauth-authorization-server"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "told"),
+    [
+        ("GET", "/healthz", {}, 200, "/healthz"),
+        ("GET", "/docs/a.css", {}, 200, "/docs/a.css"),
+        ("HEAD", "/x", {}, 200, None),
+        ("GET", "/x", {}, 401, None),
+        ("GET", "/healthz/", {}, 401, None),
+        ("GET", "/health%7A", {}, 401, None),
+        ("GET", "/docs/%2e%2e/x", {}, 401, None),
+        ("GET", "/docs/../x", {}, 401, None),
+        ("GET", "//healthz", {}, 401, None),
+        ("OPTIONS", "/x", {}, 401, None),
+        ("OPTIONS", "/x", PREFLIGHT, 200, "/x"),
+        ("OPTIONS", "/x", {**PREFLIGHT, "authorization": "Bearer x"}, 401, None),
+        ("GET", "/agents/carol/.well-known/jwks.json", {}, 200, None),
+        ("POST", "/agents/carol/auth/token", {}, 400, None),
+        ("OPTIONS", "/agents/carol/auth/token", PREFLIGHT, 204, None),
+        ("GET", f"{RESOURCE}/agents/carol", {}, 200, None),
+        ("GET", f"{SERVER}/agents/carol", {}, 200, None),
+        ("GET", f"{RESOURCE}/agents/dora", {}, 401, None),
+    ],
+)
+def test_a_guard_before_everything(
+    guarded: Server,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    status: int,
+    told: str | None,
+) -> None:
+    answer = ask(guarded, method, path, b"", **headers)
+    assert answer.status == status
+    if told is not None:
+        assert answer.json == {"path": told}
+    if status == 401:
+        document = f'resource_metadata="{guarded.url}{RESOURCE}/agents/carol"'
+        assert document in answer.headers["www-authenticate"]
+
+
+def test_the_caller_in_the_form_of_starlette(guarded: Server, carol: AuthSkill) -> None:
+    header = carol.authorize(f"{guarded.url}/agents/carol", ["read"])["Authorization"]
+    found = ask(guarded, "GET", "/x", authorization=header).json
+    assert found == {
+        "known": True,
+        "name": carol.name,
+        "url": carol.base_url,
+        "scopes": ["read"],
+        "same": True,
+    }
+    # Starlette's own decorator reads the scopes.
+    assert ask(guarded, "GET", "/admin", authorization=header).status == 403
+    lacking = carol.authorize(f"{guarded.url}/agents/carol", ["write"])["Authorization"]
+    refused = ask(guarded, "GET", "/x", authorization=lacking)
+    assert refused.status == 403
+    assert 'scope="read", resource_metadata="' in refused.headers["www-authenticate"]
+
+
+def test_an_excluded_websocket_needs_no_token(guarded: Server) -> None:
+    assert b"carol is open" in handshake(guarded, path="/healthz")
+    assert handshake(guarded).startswith(b"HTTP/1.1 403")
+
+
+def test_the_documents_at_the_root_of_the_server(tmp_path: Path) -> None:
+    with uvicorn(tmp_path, app="mounted") as server:
+        found = ask(server, "GET", f"{RESOURCE}/agents/carol")
+        assert found.json["resource"] == f"{server.url}/agents/carol"
+        assert found.json["authorization_servers"] == [f"{server.url}/agents/carol"]
+        assert found.headers["access-control-allow-origin"] == "*"
+        tag = found.headers["etag"]
+        assert ask(server, "GET", f"{RESOURCE}/agents/carol", if_none_match=tag).status == 304
+        assert ask(server, "GET", f"{SERVER}/alice").json["issuer"] == f"{server.url}/alice"
+        assert ask(server, "GET", f"{SERVER}/agents/dora").status == 404
+        below = ask(server, "GET", f"/carol{RESOURCE}")
+        assert below.json == found.json
+        preflight = ask(server, "OPTIONS", f"{RESOURCE}/alice", b"", **PREFLIGHT)
+        assert (preflight.status, preflight.body) == (204, b"")
+        assert preflight.headers["access-control-allow-headers"] == "*"
+
+
+@pytest.mark.parametrize("wrong", ["/*", "healthz", "/a*", "", "GET"])
+def test_a_wrong_exclusion_is_named_at_the_start(tmp_path: Path, wrong: str) -> None:
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError(scope)
+
+    with AuthSkill(base_url="https://bob.example", keys_dir=str(tmp_path)) as skill:
+        with pytest.raises(InvalidConfigError, match="exclude"):
+            AuthMiddleware(inner, skill, exclude=["/good", wrong])
+        with pytest.raises(InvalidArgumentError, match="exclude"):
+            AuthMiddleware(inner, skill, exclude="/healthz")
 
 
 def test_below_a_root_path(tmp_path: Path, carol: AuthSkill) -> None:

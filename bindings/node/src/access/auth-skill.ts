@@ -25,18 +25,13 @@ import {
   fetchHandler,
   type IdentifiedFetchHandler,
 } from "../hosts/fetch.js";
-import {
-  type IdentifiedHandler,
-  type NodeEndpoints,
-  type NodeHandler,
-  nodeEndpoints,
-  nodeHandler,
-} from "../hosts/node.js";
+import { type IdentifiedHandler, type NodeHandler, nodeHandler } from "../hosts/node.js";
+import { type NodeEndpoints, nodeEndpoints } from "../hosts/node-endpoints.js";
 import { NO_BODY } from "../http/body.js";
 import { checkFacts, FACTS, isUsual, REQUIREMENTS } from "../http/facts.js";
 import { isVerdict, Refusals } from "../http/refusal.js";
 import { checkedFetchFor, type FetchForOptions, type OutboundFetch, outboundFetch } from "../outbound/fetch.js";
-import type { AuthContext, BodyReader, RequestFacts, Requirements, SignedHeaders } from "../types.js";
+import type { AuthContext, BodyReader, GuardOptions, RequestFacts, Requirements, SignedHeaders } from "../types.js";
 import { type AuthorizeOptions, issueRequest } from "./authorize.js";
 import { type AuthConfigInput, ConfigSource } from "./config.js";
 import { readConfigFile } from "./config-file.js";
@@ -257,37 +252,41 @@ export class AuthSkill implements Endpoint {
   }
 
   /**
-   * Middleware for Express and connect. It sets `req.auth`, or answers the request with the
-   * refusal. The body is read only if the token is bound to it, and is then in `req.rawBody` and,
-   * for JSON, `req.body`.
+   * Middleware for Express and connect, also for a whole server. It sets `req.auth`, or answers the
+   * request with the refusal. The body is read only if the token is bound to it, and is then in
+   * `req.rawBody` and, for JSON, `req.body`. Requests for the agent's own documents and token
+   * endpoint are answered here. CORS preflights, and what `exclude` says, pass without a token: what
+   * follows looks at the method.
    *
    * @throws {@link TallystickError} at once: `invalid_argument` for an unknown requirement or a
-   *   wrong type, `invalid_config` for a scope that is no pattern. Before {@link AuthSkill.ready} a
+   *   wrong type, `invalid_config` for a scope or an exclusion that is no pattern. Before {@link AuthSkill.ready} a
    *   wrong pattern is only logged, and every request is answered with 500.
    */
-  requireAuth(requirements: Requirements = {}): AuthMiddleware {
-    return middleware(this.#verifier.guard("requireAuth", requirements));
+  requireAuth(options: GuardOptions = {}): AuthMiddleware {
+    const { guard, passes } = this.#verifier.wholeServer("requireAuth", options);
+    return middleware(guard, { endpoint: this, passes });
   }
 
   /**
-   * Protects a listener of `node:http`; the request has `auth`. Throws as {@link
-   * AuthSkill.requireAuth}.
+   * Protects a listener of `node:http`; the request has `auth`. Requests for the agent's own
+   * documents and token endpoint are answered before. Throws as {@link AuthSkill.requireAuth}.
    */
   handler(listener: IdentifiedHandler, requirements: Requirements = {}): NodeHandler {
     checkValue("handler: listener", listener, FUNCTION);
-    return nodeHandler(this.#verifier.guard("handler", requirements), listener);
+    return nodeHandler(this.#verifier.guard("handler", requirements), listener, this);
   }
 
   /**
    * Protects a handler of the Fetch API, which gets the request with its body unread, and the
-   * caller. Throws as {@link AuthSkill.requireAuth}.
+   * caller. Requests for the agent's own documents and token endpoint are answered before. Throws as
+   * {@link AuthSkill.requireAuth}.
    */
   fetchHandler<Rest extends unknown[]>(
     handler: IdentifiedFetchHandler<Rest>,
     requirements: Requirements = {},
   ): FetchHandler<Rest> {
     checkValue("fetchHandler: handler", handler, FUNCTION);
-    return fetchHandler(this.#verifier.guard("fetchHandler", requirements), handler);
+    return fetchHandler(this.#verifier.guard("fetchHandler", requirements), handler, this);
   }
 
   /**

@@ -18,7 +18,7 @@ import { reason } from "../core/text.js";
 import type { SharedDocument } from "../files/shared-document.js";
 import { ENDPOINT, type Endpoint, type EndpointService, type MountOptions } from "../hosts/endpoints.js";
 import { type FetchEndpoints, fetchEndpoints } from "../hosts/fetch.js";
-import { type NodeEndpoints, nodeEndpoints } from "../hosts/node.js";
+import { type NodeEndpoints, nodeEndpoints } from "../hosts/node-endpoints.js";
 import { Refusals } from "../http/refusal.js";
 import { checkStore, checkStoreKey, STORE } from "../stores/open.js";
 import type { Store } from "../stores/store.js";

@@ -8,9 +8,14 @@ import type { Refusals } from "../http/refusal.js";
 import type { Body } from "../types.js";
 import type { AccessEngine } from "./engine.js";
 
-/** The paths that the core answers; what happens at others is the application's affair. */
-const PATHS: readonly string[] = [
+/**
+ * What is answered with 500 where the agent cannot start. Else the core says which paths it answers;
+ * what happens at others is the application's affair.
+ */
+const WITHOUT_CORE: readonly string[] = [
   "/.well-known/openid-configuration",
+  "/.well-known/oauth-authorization-server",
+  "/.well-known/oauth-protected-resource",
   "/.well-known/jwks.json",
   "/auth/token",
   "/api/auth/jwks",
@@ -28,11 +33,19 @@ export function endpointService(
   refusals: Refusals,
 ): EndpointService {
   return {
+    serves: async (path, atRoot) => {
+      try {
+        const { paths = [], root_paths = [] } = (await running()).opened;
+        return root_paths.includes(path) || (!atRoot && paths.includes(path));
+      } catch {
+        return !atRoot && WITHOUT_CORE.includes(path);
+      }
+    },
     answer: async (request, original) => {
       try {
         return await answerEndpoint(await running(), logger, request);
       } catch (error) {
-        return PATHS.includes(request.path) ? refusals.answer(error, original) : undefined;
+        return refusals.answer(error, original);
       }
     },
     handlerFailed: (error) => refusals.handlerFailed(error),
@@ -57,10 +70,6 @@ async function answerEndpoint(
     const members = { method, path, authorization, if_none_match: ifNoneMatch };
     return logged(logger, await engine.run<AccessServeResult>("access.serve", members));
   }
-  // The body of a request that is for no endpoint belongs to the application, so ask before reading
-  // it.
-  const { handled } = await engine.run<AccessServeResult>("access.serve", { method: "GET", path });
-  if (!handled) return undefined;
   const body = await request.body(engine.opened.max_form ?? 0, engine.buffers.early);
   if (body.unavailable === true)
     throw misuse(

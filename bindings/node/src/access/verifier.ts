@@ -1,15 +1,18 @@
 import { ask, misuse } from "../core/answers.js";
 import type { Logger } from "../core/console.js";
-import type { AccessVerifyResult } from "../core/operations.js";
+import type { AccessVerifyResult, GuardPassesResult } from "../core/operations.js";
 import { checkOptions } from "../core/options.js";
 import type { Core } from "../core/portable/core.js";
 import { reason } from "../core/text.js";
 import { type BodySource, bodyNeed, type HostBodyReader } from "../http/body.js";
-import { factMembers, REQUIREMENTS } from "../http/facts.js";
-import { Guard, type Refusals } from "../http/refusal.js";
-import { AuthContext, type BodyReader, type RequestFacts, type Requirements } from "../types.js";
+import { factMembers, GUARD_OPTIONS, REQUIREMENTS } from "../http/facts.js";
+import { Guard, type PassingRequest, type Refusals } from "../http/refusal.js";
+import { AuthContext, type BodyReader, type GuardOptions, type RequestFacts, type Requirements } from "../types.js";
 import type { AccessEngine } from "./engine.js";
 import type { Lifecycle } from "./startup.js";
+
+/** Whether a request goes on without a look at its token. Never rejects. */
+type Passes = (request: PassingRequest) => Promise<boolean>;
 
 /** Verifies access tokens, alone or with the requests that bring them. */
 export class TokenVerifier {
@@ -57,7 +60,36 @@ export class TokenVerifier {
    */
   guard(what: string, given: Requirements): Guard<AuthContext> {
     const requirements = checkOptions(what, given, REQUIREMENTS);
-    const checked = this.#checked(what, requirements.scopes);
+    return this.#guard(
+      requirements,
+      this.#checked((core) => checkPatterns(core, what, requirements.scopes)),
+    );
+  }
+
+  /**
+   * Makes a guard for a whole server, and says what passes it without a look at its token. Checks
+   * and throws as {@link TokenVerifier.guard}.
+   */
+  wholeServer(what: string, given: GuardOptions): { readonly guard: Guard<AuthContext>; readonly passes: Passes } {
+    const { exclude = [], ...requirements } = checkOptions(what, given, GUARD_OPTIONS);
+    const checked = this.#checked((core) => {
+      checkPatterns(core, what, requirements.scopes);
+      checkExclusions(core, what, exclude);
+    });
+    const passes: Passes = async (request) => {
+      if (exclude.length === 0 && request.method !== "OPTIONS") return false;
+      try {
+        await checked;
+        const { core } = await this.#lifecycle.running();
+        return ask<GuardPassesResult>(core, "guard.passes", { exclude, ...request }).passes === true;
+      } catch {
+        return false; // the guard says why
+      }
+    };
+    return { guard: this.#guard(requirements, checked), passes };
+  }
+
+  #guard(requirements: Requirements, checked: Promise<void> | undefined): Guard<AuthContext> {
     // The body is read only if the token is bound to it; else later handlers find the stream
     // unread.
     return new Guard(async (facts: RequestFacts, body: BodySource) => {
@@ -66,15 +98,15 @@ export class TokenVerifier {
     }, this.#refusals);
   }
 
-  #checked(what: string, patterns: readonly string[] | undefined): Promise<void> | undefined {
+  #checked(check: (core: Core) => void): Promise<void> | undefined {
     const core = this.#lifecycle.now?.core;
     if (core !== undefined) {
-      checkPatterns(core, what, patterns);
+      check(core);
       return undefined;
     }
     const checked = this.#lifecycle.running().then(({ core }) => {
       try {
-        checkPatterns(core, what, patterns);
+        check(core);
       } catch (error) {
         this.#logger.error(reason(error));
         throw error;
@@ -82,6 +114,15 @@ export class TokenVerifier {
     });
     checked.catch(() => {});
     return checked;
+  }
+}
+
+/** Has the core check what a guard leaves out when it is made. */
+function checkExclusions(core: Core, what: string, exclude: readonly string[]): void {
+  try {
+    ask(core, "guard.passes", { exclude, method: "GET", path: "/" });
+  } catch (cause) {
+    throw misuse("invalid_config", `${what}: ${reason(cause)}`, { cause });
   }
 }
 

@@ -315,6 +315,11 @@ export interface EngineStatsResult {
   readonly access?: AccessStats | undefined;
 }
 
+/** Members of GuardPassesResult. */
+export interface GuardPassesResult {
+  readonly passes: boolean;
+}
+
 /** Members of InspectedKey. */
 export interface InspectedKey {
   readonly kind: string;

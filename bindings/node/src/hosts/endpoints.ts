@@ -26,12 +26,18 @@ export interface EndpointRequest extends Omit<RequestFacts, "body"> {
 /** Answers the OAuth endpoints of one agent or authority. */
 export interface EndpointService {
   /**
-   * Never rejects.
+   * Answers a request for a path that {@link EndpointService.serves}. Never rejects.
    *
    * @param original - The framework's own request, for `onError`.
-   * @returns the answer; undefined if the path is not an endpoint, and then the body is unread.
+   * @returns the answer; undefined if there is none after all.
    */
   answer(request: EndpointRequest, original: unknown): Promise<HttpAnswer | undefined>;
+  /**
+   * Whether a path is one of the endpoints. Never rejects.
+   *
+   * @param atRoot - Only those that are named by their whole path on the server.
+   */
+  serves(path: string, atRoot: boolean): Promise<boolean>;
   /** The answer when what follows the endpoints failed, which is logged. */
   handlerFailed(error: unknown): HttpAnswer;
 }
@@ -79,12 +85,33 @@ export function checkMount(what: string, endpoints: Endpoints, options: MountOpt
   return own;
 }
 
-/** The endpoint that a path is for, and the path below it. */
-export function endpointAt(
+/** An endpoint, and the path by which it knows what a request is for. */
+export interface Place {
+  readonly endpoint: Endpoint;
+  readonly path: string;
+}
+
+/**
+ * The endpoint that a request is for: below its mount point, or at the root of the server, where
+ * RFC 8414 and RFC 9728 put documents of agents whose URL has a path.
+ *
+ * @param paths - Of the request; the first is the one that lies below a mount point.
+ */
+export async function placeOf(
   endpoints: Endpoints,
-  path: string,
-  { mount = "" }: MountOptions,
-): { readonly endpoint: Endpoint; readonly path: string } | undefined {
+  paths: readonly string[],
+  options: MountOptions,
+): Promise<Place | undefined> {
+  const below = endpointAt(endpoints, paths[0] ?? "", options);
+  if (below !== undefined && (await below.endpoint[ENDPOINT].serves(below.path, false))) return below;
+  const all = isEndpoint(endpoints) ? [endpoints] : Object.values(endpoints);
+  for (const endpoint of all) {
+    for (const path of paths) if (await endpoint[ENDPOINT].serves(path, true)) return { endpoint, path };
+  }
+  return undefined;
+}
+
+function endpointAt(endpoints: Endpoints, path: string, { mount = "" }: MountOptions): Place | undefined {
   const prefix = mount.replace(/\/$/, "");
   if (!path.startsWith(`${prefix}/`)) return undefined;
   const below = path.slice(prefix.length);

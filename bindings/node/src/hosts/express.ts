@@ -1,9 +1,11 @@
 import type { ServerResponse } from "node:http";
 import { misuse } from "../core/answers.js";
 import type { TakenBody } from "../http/body.js";
-import { facts, fail, NodeBody, refuse } from "../http/node-request.js";
-import type { Guard } from "../http/refusal.js";
+import { facts, fail, headerLines, NodeBody, refuse } from "../http/node-request.js";
+import type { Guard, PassingRequest } from "../http/refusal.js";
 import { AuthContext, type AuthRequest, type Caller, type IncomingRequest, type NodeRequest } from "../types.js";
+import type { Endpoint } from "./endpoints.js";
+import { answerOwn } from "./node-endpoints.js";
 
 /** What {@link AgentAuth.requireAuth} returns: middleware for Express and connect. */
 export type Middleware = (request: NodeRequest, response: ServerResponse, next: (error?: unknown) => void) => void;
@@ -11,15 +13,37 @@ export type Middleware = (request: NodeRequest, response: ServerResponse, next: 
 /** What {@link AuthSkill.requireAuth} returns: middleware for Express and connect. */
 export type AuthMiddleware = (request: AuthRequest, response: ServerResponse, next: (error?: unknown) => void) => void;
 
+/** What needs no token at a guard of a whole server. */
+export interface Open {
+  /** Whose documents and token endpoint are answered before the guard. */
+  readonly endpoint: Endpoint;
+  /** Whether a request goes on without a look at its token. */
+  passes(request: PassingRequest): boolean | Promise<boolean>;
+}
+
 /** Lets in the requests that the guard accepts; the others are answered and go no further. */
-export function middleware(guard: Guard<Caller> | Guard<AuthContext>): Middleware & AuthMiddleware {
+export function middleware(guard: Guard<Caller> | Guard<AuthContext>, open?: Open): Middleware & AuthMiddleware {
   return (request, response, next) => {
-    admit(guard, request, response)
+    (open === undefined ? admit(guard, request, response) : through(open, guard, request, response))
       .then((admitted) => (admitted ? next() : undefined))
       // Express catches what its handlers throw; where `next` is the program's own function, an
       // unhandled rejection would end the process.
       .catch((error: unknown) => fail(response, guard.handlerFailed(error)));
   };
+}
+
+async function through(
+  { endpoint, passes }: Open,
+  guard: Guard<Caller> | Guard<AuthContext>,
+  request: IncomingRequest,
+  response: ServerResponse,
+): Promise<boolean> {
+  if (await answerOwn(endpoint, request, response)) return false;
+  const { method, path, authorization } = facts(request);
+  const origin = headerLines(request.rawHeaders, "origin");
+  const request_method = headerLines(request.rawHeaders, "access-control-request-method");
+  if (await passes({ method, path, authorization, origin, request_method })) return true;
+  return admit(guard, request, response);
 }
 
 const callers = new WeakMap<object, Caller>();

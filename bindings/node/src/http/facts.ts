@@ -11,7 +11,7 @@ import {
   type Rules,
   TEXTS,
 } from "../core/options.js";
-import type { RequestFacts, Requirements } from "../types.js";
+import type { GuardOptions, RequestFacts, Requirements } from "../types.js";
 
 const AUTHORIZATION: Rule = {
   must: "a text or an array of texts: the value of each Authorization header",
@@ -34,6 +34,8 @@ export const FACTS: Rules<RequestFacts> = {
 };
 
 export const REQUIREMENTS: Rules<Requirements> = { scopes: TEXTS, bind: BOOLEAN };
+
+export const GUARD_OPTIONS: Rules<GuardOptions> = { ...REQUIREMENTS, exclude: TEXTS };
 
 const REQUIRED = ["method", "path"] as const;
 

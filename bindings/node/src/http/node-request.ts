@@ -25,11 +25,21 @@ export function facts(request: IncomingRequest): RequestFacts & { readonly autho
 
 // `request.headers` has only the first of several Authorization headers.
 export function authorizations(rawHeaders: readonly string[]): string[] {
+  return headerLines(rawHeaders, "authorization");
+}
+
+/** The value of each header of a (lower-case) name. */
+export function headerLines(rawHeaders: readonly string[], name: string): string[] {
   const values: string[] = [];
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.toLowerCase() === "authorization") values.push(rawHeaders[index + 1] ?? "");
+    if (rawHeaders[index]?.toLowerCase() === name) values.push(rawHeaders[index + 1] ?? "");
   }
   return values;
+}
+
+/** The paths by which a request may name an endpoint: below a mount point, and as it was sent. */
+export function pathsOf({ url = "", originalUrl = url }: IncomingRequest): readonly [string, string] {
+  return [url.split("?", 1)[0] ?? "", originalUrl.split("?", 1)[0] ?? ""];
 }
 
 /** What requests of `node:http2` have besides. */

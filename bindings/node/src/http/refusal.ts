@@ -66,6 +66,15 @@ type Admission<Auth> =
   | { readonly auth: Auth; readonly refusal?: undefined }
   | { readonly auth?: undefined; readonly refusal: HttpAnswer };
 
+/** What of a request decides whether a guard lets it through without a look at its token. */
+export interface PassingRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly authorization: readonly string[];
+  readonly origin: readonly string[];
+  readonly request_method: readonly string[];
+}
+
 /** What stands before a handler: a request's facts go in, its caller or a refusal comes out. */
 export class Guard<Auth> {
   readonly #verify: (facts: RequestFacts, body: BodySource) => Promise<Auth>;

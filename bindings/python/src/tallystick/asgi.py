@@ -6,7 +6,6 @@ import inspect
 from typing import TYPE_CHECKING, Any, Union, cast
 
 from tallystick._access.token_endpoint import (
-    PATHS,
     TokenEndpoint,
     engine_of,
     is_agent,
@@ -20,7 +19,9 @@ from tallystick._http.asgi_request import (
     header_values,
     path_below_mount,
     respond,
+    sent_path,
 )
+from tallystick._http.asgi_user import User
 from tallystick._http.refusal import Served, log_refusal
 from tallystick._http.request import aunread
 from tallystick.errors import TallystickError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from tallystick._http.asgi_request import Receive, Scope, Send
+    from tallystick._http.request import Facts
     from tallystick.errors import ErrorResponse
     from tallystick.skill import AuthSkill
 
@@ -41,11 +43,13 @@ _NOT_FOUND = Served(404, {"content-type": "text/plain; charset=utf-8"}, "Not Fou
 
 
 class AuthEndpoints:
-    """An ASGI application with the discovery document, the key set and the token endpoint.
+    """An ASGI application with the documents, the key set and the token endpoint.
 
     ``endpoints``
         one :class:`tallystick.AuthSkill` or :class:`tallystick.Authority`, served at
         the root of where this is mounted; or several by name, each below ``/{name}/``.
+        Their documents are also answered where RFC 8414 and RFC 9728 put them: at the root of
+        the server, with the path of ``base_url`` behind the document's name.
     ``app``
         gets all other requests; without one the answer to them is 404.
 
@@ -61,7 +65,7 @@ class AuthEndpoints:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection (ASGI 3)."""
         if scope["type"] == "http":
-            found = self._find(path_below_mount(scope))
+            found = self._find(scope)
             if found is not None:
                 reader = BodyReader(scope, receive)
                 served = await _serve(*found, scope, reader)
@@ -72,12 +76,21 @@ class AuthEndpoints:
             return await self._app(scope, receive, send)
         return await _alone(scope, receive, send)
 
-    def _find(self, path: str) -> tuple[TokenEndpoint, str] | None:
+    def _find(self, scope: Scope) -> tuple[TokenEndpoint, str] | None:
         if isinstance(self._endpoints, TokenEndpoint):
-            return self._endpoints, path
-        name, _, rest = path.removeprefix("/").partition("/")
+            return _at(self._endpoints, scope)
+        below = path_below_mount(scope)
+        name, _, rest = below.removeprefix("/").partition("/")
         endpoint = self._endpoints.get(name)
-        return None if endpoint is None else (endpoint, "/" + rest)
+        if endpoint is not None:
+            path = "/" + rest
+            return (endpoint, path) if engine_of(endpoint).serves(path) else None
+        sent = sent_path(scope)
+        for other in self._endpoints.values():
+            for path in (below, sent):
+                if engine_of(other).serves(path, at_root=True):
+                    return other, path
+        return None
 
 
 class AuthMiddleware:
@@ -91,12 +104,20 @@ class AuthMiddleware:
         called with the :class:`TallystickError` of a refused request before it is
         answered, such as to count it; sync or async. If it fails, that is logged and the request
         is answered all the same.
+    ``exclude``
+        what needs no token: a path (``"/healthz"``), all below one (``"/docs/*"``), or one of
+        both behind a method (``"GET /status"``, ``"OPTIONS /*"``). Paths are compared as callers
+        send them, and never decoded.
 
     The caller is ``scope["auth"]`` and ``scope["state"]["auth"]``
-    (:class:`tallystick.AuthContext`; Starlette: ``request.state.auth``). A WebSocket
-    is verified by its handshake and closed (1008) when refused. Other events, such as lifespan,
-    pass. The body is read only for a bound token, and the application can read it again. Serves
-    any number of requests at once.
+    (:class:`tallystick.AuthContext`; Starlette: ``request.auth`` and ``request.state.auth``).
+    ``scope["user"]`` is what Starlette's ``request.user`` has: ``is_authenticated``,
+    ``display_name`` (the caller's name) and ``identity`` (its URL). None of them is set where
+    something is excluded. Requests for the documents and the token endpoint of ``skill`` are
+    answered here. CORS preflights pass without a token: the application looks at the method. A
+    WebSocket is verified by its handshake and closed (1008) when refused. Other events, such as
+    lifespan, pass. The body is read only for a bound token, and the application can read it again.
+    Serves any number of requests at once.
     """
 
     def __init__(
@@ -107,13 +128,16 @@ class AuthMiddleware:
         scopes: Sequence[str] = (),
         bind: bool = False,
         on_error: Callable[[TallystickError], object] | None = None,
+        exclude: Sequence[str] = (),
     ) -> None:
         if not callable(app) or not is_agent(skill):
             raise error("invalid_argument", "AuthMiddleware takes an application and an AuthSkill")
         must_be_callable("on_error", on_error)
         self._app = app
+        self._skill = skill
         self._engine = engine_of(skill)
         self._required = self._engine.requirement(scopes, bind)
+        self._exclude = self._engine.exclusion(exclude)
         self._on_error = on_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,17 +145,33 @@ class AuthMiddleware:
         if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
         reader = BodyReader(scope, receive)
+        facts = facts_of(scope)
+        if scope["type"] == "http" and (found := _at(self._skill, scope)) is not None:
+            served = await _serve(*found, scope, reader)
+            return await respond(send, _NOT_FOUND if served is None else served)
+        if self._passes(facts, scope):
+            return await self._app(scope, receive, send)
         # A handshake has no body.
         read = reader.read if scope["type"] == "http" else aunread
         try:
             try:
-                auth = await self._engine.averify(facts_of(scope), read, self._required)
+                auth = await self._engine.averify(facts, read, self._required)
             except TallystickError as refused:
                 return await self._refuse(refused, scope, receive, send)
             state = {**scope.get("state", {}), "auth": auth}
-            return await self._app({**scope, "auth": auth, "state": state}, reader.receive, send)
+            known = {**scope, "auth": auth, "user": User(auth), "state": state}
+            return await self._app(known, reader.receive, send)
         finally:
             reader.release()
+
+    def _passes(self, facts: Facts, scope: Scope) -> bool:
+        if not self._exclude and facts.method != "OPTIONS":
+            return False
+        headers = {
+            "origin": header_values(scope, b"origin"),
+            "request_method": header_values(scope, b"access-control-request-method"),
+        }
+        return self._engine.passes(self._exclude, facts, headers)
 
     async def _refuse(
         self, refused: TallystickError, scope: Scope, receive: Receive, send: Send
@@ -155,6 +195,15 @@ class AuthMiddleware:
             self._engine.logger.error("on_error failed: %r", reason, exc_info=reason)
 
 
+def _at(endpoint: TokenEndpoint, scope: Scope) -> tuple[TokenEndpoint, str] | None:
+    """Return the endpoint with the path by which it knows what a request is for."""
+    engine = engine_of(endpoint)
+    for path in (path_below_mount(scope), sent_path(scope)):
+        if engine.serves(path):
+            return endpoint, path
+    return None
+
+
 async def _serve(
     endpoint: TokenEndpoint, path: str, scope: Scope, reader: BodyReader
 ) -> Served | None:
@@ -163,8 +212,6 @@ async def _serve(
         "content_type": ", ".join(header_values(scope, b"content-type")),
         "if_none_match": ", ".join(header_values(scope, b"if-none-match")),
     }
-    if path not in PATHS:
-        return None
     try:
         engine = engine_of(endpoint)
         body = await reader.read(engine.max_form, engine.buffers.early)

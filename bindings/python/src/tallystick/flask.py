@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Union, cast
+from urllib.parse import unquote
 
 from flask import Blueprint, Response, abort, current_app, g, request
 
-from tallystick._access.token_endpoint import PATHS, TokenEndpoint, engine_of, must_be_endpoints
+from tallystick._access.token_endpoint import TokenEndpoint, engine_of, must_be_endpoints
 from tallystick._core.problems import error
 from tallystick._http.refusal import log_refusal
 from tallystick._http.wsgi_request import WSGIBody, facts_and_body
@@ -17,6 +18,8 @@ from tallystick.errors import TallystickError
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping
+
+    from flask.blueprints import BlueprintSetupState
 
     from tallystick._http.request import Facts
 
@@ -78,11 +81,13 @@ def guard(view: View, verifier: Verifier, logger: logging.Logger, on_error: OnEr
 
 
 def auth_blueprint(endpoints: Endpoints, *, name: str = "tallystick") -> Blueprint:
-    """Return a blueprint with the discovery document, the key set and the token endpoint.
+    """Return a blueprint with the documents, the key set and the token endpoint.
 
     ``endpoints`` is one :class:`tallystick.AuthSkill` or :class:`tallystick.Authority`,
     served at the root of where the blueprint is registered; or several by name, each
-    below ``/{name}/``. ``name`` tells several blueprints of one application apart.
+    below ``/{name}/``. Their documents are also answered where RFC 8414 and RFC 9728 put them: at
+    the root of the application, with the path of ``base_url`` behind the document's name.
+    ``name`` tells several blueprints of one application apart.
     """
     must_be_endpoints(endpoints)
     blueprint = Blueprint(name, __name__)
@@ -92,7 +97,8 @@ def auth_blueprint(endpoints: Endpoints, *, name: str = "tallystick") -> Bluepri
         one = endpoints if isinstance(endpoints, TokenEndpoint) else endpoints.get(agent)
         return abort(404) if one is None else _serve(one, path)
 
-    for path in PATHS:
+    all_of = [endpoints] if isinstance(endpoints, TokenEndpoint) else list(endpoints.values())
+    for path in dict.fromkeys(path for one in all_of for path in engine_of(one).paths):
         blueprint.add_url_rule(
             f"/<agent>{path}" if several else path,
             endpoint=path.replace(".", "-").replace("/", "_"),
@@ -101,7 +107,24 @@ def auth_blueprint(endpoints: Endpoints, *, name: str = "tallystick") -> Bluepri
             methods=METHODS,
             provide_automatic_options=False,
         )
+    blueprint.record(lambda state: _at_root(state, all_of))
     return blueprint
+
+
+def _at_root(state: BlueprintSetupState, endpoints: list[TokenEndpoint]) -> None:
+    """Add the documents that lie at the root of the server, whatever the blueprint's prefix."""
+    for endpoint in endpoints:
+        for path in engine_of(endpoint).root_paths:
+            rule = unquote(path)  # a route is compared with what was decoded
+            if "<" in rule:
+                continue  # it would be a variable of the route
+            state.app.add_url_rule(
+                rule,
+                endpoint=f"{state.name_prefix}{state.name}:{path}",
+                view_func=partial(_serve, endpoint, path),
+                methods=METHODS,
+                provide_automatic_options=False,
+            )
 
 
 def _serve(endpoint: TokenEndpoint, path: str) -> Response:

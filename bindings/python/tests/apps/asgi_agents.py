@@ -6,9 +6,18 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from starlette.applications import Starlette
+from starlette.authentication import requires
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route, WebSocketRoute
+
 from tallystick import AuthEndpoints, AuthMiddleware, AuthSkill
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.websockets import WebSocket
+
     from tallystick._http.asgi_request import Receive, Scope, Send
 
 ORIGIN = f"http://127.0.0.1:{os.environ['PORT']}"
@@ -65,3 +74,49 @@ async def route(scope: Scope, receive: Receive, send: Send) -> None:
 several = AuthEndpoints({"alice": alice}, route)
 app = AuthEndpoints(root, several)
 alone = AuthEndpoints(root)
+
+# One guard in front of everything, of an agent whose URL has a path.
+carol = AuthSkill(base_url=f"{ORIGIN}/agents/carol", **OPTIONS)
+
+
+def who(request: Request) -> JSONResponse:
+    """Say by Starlette's means who calls."""
+    if "user" not in request.scope:
+        assert "auth" not in request.scope
+        return JSONResponse({"path": request.url.path})
+    user, auth = request.user, request.auth
+    same = auth is request.state.auth
+    found = {"known": user.is_authenticated, "name": user.display_name, "url": user.identity}
+    return JSONResponse({**found, "scopes": auth.scopes, "same": same})
+
+
+@requires("admin")
+def admin(request: Request) -> JSONResponse:
+    """Need a scope that nobody has."""
+    return who(request)
+
+
+async def echo(socket: WebSocket) -> None:
+    """Take a WebSocket without a token."""
+    await socket.accept()
+    await socket.send_text("carol is open")
+    await socket.close()
+
+
+methods = ["GET", "HEAD", "POST", "OPTIONS"]
+everything = Starlette(
+    routes=[
+        Route("/admin", admin, methods=methods),
+        WebSocketRoute("/healthz", echo),
+        Route("/{path:path}", who, methods=methods),
+    ],
+    middleware=[
+        Middleware(
+            AuthMiddleware,
+            skill=carol,
+            scopes=["read"],
+            exclude=["/healthz", "/docs/*", "HEAD /*"],
+        )
+    ],
+)
+mounted = AuthEndpoints({"carol": carol, "alice": alice})

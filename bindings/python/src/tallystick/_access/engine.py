@@ -77,6 +77,8 @@ class AccessEngine:
     """
 
     buffers: Buffers
+    _below: frozenset[str]
+    _at_root: frozenset[str]
 
     def __init__(
         self, core: Core, access: dict[str, Any], host: Host, logger: logging.Logger
@@ -99,6 +101,20 @@ class AccessEngine:
             core, self._configure, self._on_open, used_until=_used_until, note=host.used.note
         )
         self.used.start(self.feed)
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of the endpoints below the own URL."""
+        return list(self.opened["paths"])
+
+    @property
+    def root_paths(self) -> list[str]:
+        """Those at the root of the own URL's server, as they are sent."""
+        return list(self.opened.get("root_paths", ()))
+
+    def serves(self, path: str, *, at_root: bool = False) -> bool:
+        """Tell whether a path is one of the endpoints, or one of those at the root."""
+        return path in self._at_root or (not at_root and path in self._below)
 
     @property
     def max_form(self) -> int:
@@ -190,6 +206,25 @@ class AccessEngine:
         for pattern in patterns:
             call_json(self.core, "scope.match", {"pattern": pattern, "scope": "any"})
         return core_requests.required(patterns, bind)
+
+    def exclusion(self, patterns: Sequence[str]) -> list[str]:
+        """Return what a guard leaves out, for :meth:`passes`.
+
+        Raises ``invalid_config`` for a wrong pattern.
+        """
+        copied = must_be_texts("exclude", patterns)
+        asked = {"method": "GET", "path": "/", "exclude": copied}
+        call_json(self.core, "guard.passes", asked)
+        return copied
+
+    def passes(self, exclude: list[str], facts: Facts, headers: dict[str, list[str]]) -> bool:
+        """Tell whether a guard lets a request through without a look at its token."""
+        sent = facts.mount + facts.path
+        if facts.raw_target:
+            sent = facts.raw_target.partition("?")[0]
+        asked = {"exclude": exclude, "method": facts.method, "path": sent, **headers}
+        asked["authorization"] = facts.authorization
+        return call_json(self.core, "guard.passes", asked)["passes"] is True
 
     def resolve(self, reference: str) -> str:
         """Return the URL of an agent from a reference: ``@name``, a name or a URL."""
@@ -313,6 +348,7 @@ class AccessEngine:
             for warning in answer.get("warnings", ()):
                 self.logger.warning("%s", warning["message"])
         self.opened = answer
+        self._below, self._at_root = frozenset(self.paths), frozenset(self.root_paths)
 
 
 class Guard:

@@ -21,16 +21,7 @@ if TYPE_CHECKING:
     from tallystick._core.engine import Answer
     from tallystick.types import Body
 
-__all__ = ["PATHS", "TokenEndpoint", "engine_of", "is_agent", "must_be_endpoints"]
-
-PATHS = (
-    "/.well-known/openid-configuration",
-    "/.well-known/jwks.json",
-    "/auth/token",
-    "/api/auth/jwks",
-    "/api/auth/token",
-)
-"""The paths that a web framework passes to the core."""
+__all__ = ["TokenEndpoint", "engine_of", "is_agent", "must_be_endpoints"]
 
 
 class TokenEndpoint:
@@ -63,7 +54,9 @@ class TokenEndpoint:
     ) -> Served | None:
         """Answer one request to the documents or the token endpoint.
 
-        ``path`` is the path below where this is mounted, ``authorization`` has the
+        ``path`` is the path below where this is mounted, or the whole path of the request, not
+        decoded, for the documents that RFC 8414 and RFC 9728 put at the root of the server (with
+        the path of ``base_url`` behind their names); ``authorization`` has the
         value of each header of that name (one text is one header, ``None`` none), ``body``
         the bytes of the form, or a :class:`tallystick.Body` that says why there are none.
         ``None`` for a path that is not served here.

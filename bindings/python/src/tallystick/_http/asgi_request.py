@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
 
-__all__ = ["BodyReader", "facts_of", "header_values", "path_below_mount", "respond"]
+__all__ = ["BodyReader", "facts_of", "header_values", "path_below_mount", "respond", "sent_path"]
 
 
 def facts_of(scope: Scope) -> Facts:
@@ -51,6 +51,12 @@ def path_below_mount(scope: Scope) -> str:
     """
     path, mount = str(scope["path"]), _mount(scope)
     return path[len(mount) :] if _holds(path, mount) else path
+
+
+def sent_path(scope: Scope) -> str:
+    """Return the path as the server got it, not decoded; "" if that is not known."""
+    raw = scope.get("raw_path")
+    return "" if raw is None else str(raw.decode("latin-1")).partition("?")[0]
 
 
 def _mount(scope: Scope) -> str:

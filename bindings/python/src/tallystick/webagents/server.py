@@ -33,7 +33,13 @@ if TYPE_CHECKING:
 __all__ = ["install"]
 
 KEYS = "/.well-known/jwks.json"
-ROOT_DOCUMENTS = (KEYS, "/.well-known/openid-configuration", "/auth/token")
+ROOT_DOCUMENTS = (
+    KEYS,
+    "/.well-known/openid-configuration",
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/oauth-protected-resource",
+    "/auth/token",
+)
 _MARK = "_tallystick_documents"
 
 

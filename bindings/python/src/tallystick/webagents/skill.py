@@ -187,6 +187,16 @@ class AuthSkill(Skill):
         """OpenID Connect discovery."""
         return await self._endpoint(context, "/.well-known/openid-configuration")
 
+    @http("/.well-known/oauth-authorization-server", method="get", scope="all")
+    async def authorization_server(self, context: Any = None) -> Response:
+        """Discovery by RFC 8414."""
+        return await self._endpoint(context, "/.well-known/oauth-authorization-server")
+
+    @http("/.well-known/oauth-protected-resource", method="get", scope="all")
+    async def protected_resource(self, context: Any = None) -> Response:
+        """Who gives tokens for this agent (RFC 9728)."""
+        return await self._endpoint(context, "/.well-known/oauth-protected-resource")
+
     @http("/.well-known/jwks.json", method="get", scope="all")
     async def jwks_endpoint(self, context: Any = None) -> Response:
         """Public keys (RFC 7517)."""
