@@ -146,8 +146,9 @@ class AuthMiddleware:
             return await self._app(scope, receive, send)
         reader = BodyReader(scope, receive)
         facts = facts_of(scope)
-        if scope["type"] == "http" and (found := _at(self._skill, scope)) is not None:
-            served = await _serve(*found, scope, reader)
+        own = self._own(facts) if scope["type"] == "http" else ""
+        if own:
+            served = await _serve(self._skill, own, scope, reader)
             return await respond(send, _NOT_FOUND if served is None else served)
         if self._passes(facts, scope):
             return await self._app(scope, receive, send)
@@ -163,6 +164,13 @@ class AuthMiddleware:
             return await self._app(known, reader.receive, send)
         finally:
             reader.release()
+
+    def _own(self, facts: Facts) -> str:
+        """Return the path of an own endpoint that a request is for, "" for none."""
+        for path in (facts.path, facts.sent):
+            if self._engine.serves(path):
+                return path
+        return ""
 
     def _passes(self, facts: Facts, scope: Scope) -> bool:
         if not self._exclude and facts.method != "OPTIONS":

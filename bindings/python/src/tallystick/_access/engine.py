@@ -219,10 +219,7 @@ class AccessEngine:
 
     def passes(self, exclude: list[str], facts: Facts, headers: dict[str, list[str]]) -> bool:
         """Tell whether a guard lets a request through without a look at its token."""
-        sent = facts.mount + facts.path
-        if facts.raw_target:
-            sent = facts.raw_target.partition("?")[0]
-        asked = {"exclude": exclude, "method": facts.method, "path": sent, **headers}
+        asked = {"exclude": exclude, "method": facts.method, "path": facts.sent, **headers}
         asked["authorization"] = facts.authorization
         return call_json(self.core, "guard.passes", asked)["passes"] is True
 

@@ -66,6 +66,13 @@ class Facts(NamedTuple):
     mount: str = ""
     raw_target: str | None = None
 
+    @property
+    def sent(self) -> str:
+        """The path as the caller sent it, as far as that is known, without the query."""
+        if self.raw_target:
+            return self.raw_target.partition("?")[0]
+        return self.mount + self.path
+
     def members(self) -> str:
         """Return the members of ``request.verify`` and ``access.verify``, with the present time."""
         authorization, method, path, query, mount, raw_target = self
