@@ -226,7 +226,7 @@ func entryAudiences(a *area) {
 	source := section11 + ": audience for each issuer"
 	named := object{"audience": []string{apiName, "https://API.example.com/bob/"}}
 	a.accept("audience-entry", "what this issuer calls the agent", source, partnerEntry(named), letsIn(usual(object{"aud": apiName}), nil))
-	a.accept("audience-entry-url", "a URL in any spelling", source, partnerEntry(named), letsIn(usual(object{"aud": []string{"x", "https://api.example.com/bob"}}), nil))
+	a.accept("audience-entry-url", "a URL in any spelling", source, partnerEntry(named), letsIn(usual(object{"aud": "https://api.example.com/bob"}), nil))
 	a.reject("audience-entry-base", "audience-entry", "the agent's own URL is not among them", source, partnerEntry(named), keepsOut(usual(nil), nil, "invalid_audience"))
 	a.reject("audience-entry-other", "audience-entry", "another audience", source, partnerEntry(named), keepsOut(usual(object{"aud": "api://carol"}), nil, "invalid_audience"))
 	other := entered(partner, object{"issuer": partner, "type": "user"}, object{"trusted_issuers": []object{{"issuer": partner, "type": "user"}, {"issuer": portalURL, "audience": []string{apiName}}}})

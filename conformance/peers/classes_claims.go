@@ -47,9 +47,17 @@ func claimClasses() []Class {
 			return f.Case.Task == VerifyJWT && isText(audience) && sameURL(audience.String(), f.Case.Question.Audience)
 		},
 	}, {
+		ID: "audience-of-clients", Side: PeerRefuses, Peers: everyPeer(), Source: "Amazon Cognito Developer Guide: Understanding the access token",
+		Reason: "The token has no `aud`, as Cognito's access tokens, and its issuer's entry says which clients it is taken from (`client_audience`). The libraries have no such list.",
+		Fits:   func(f Finding) bool { return f.Case.Task == VerifyJWT && !f.claim("aud").Exists() },
+	}, {
+		ID: "no-access-token", Side: WeRefuse, Peers: everyPeer(), Source: "protocol.md section 11; RFC 9068 section 4; RFC 8725 section 2.8",
+		Reason: "The token of a configured issuer shows no sign that it is an access token, or says that it is an ID token. A JWT library does not tell them apart.",
+		Fits:   because(invalidClaims, "the token is no access token", "typ and token_use must"),
+	}, {
 		ID: "profile-claims", Side: WeRefuse, Peers: everyPeer(), Source: "protocol.md sections 1 and 2; RFC 6749 section 3.3; RFC 9449 section 4.2",
 		Reason: "Claims of the profiles are missing or wrong: `htm`, `htu`, `content_sha256`, `query_sha256`, `scope`, `client_id`, `token_type`, `agent_path`, `aoauth`. A JWT library knows nothing of them.",
-		Fits: because(invalidClaims, "content_sha256", "query_sha256", "htm ", "htu ", "jti is missing", "scope must", "client_id must", "token_type must",
+		Fits: because(invalidClaims, "content_sha256", "query_sha256", "htm ", "htu ", "jti is missing", "scope must", "client_id must", "client_id, azp, appid and cid must", "a claim that says the scopes", "token_type must",
 			"agent_path", "aoauth", "sub is no agent's name"),
 	}}
 }

@@ -170,7 +170,7 @@ func (o *openEngine) question(asked exchange, token string, now float64) (Questi
 	if asked.op == "access.verify" {
 		q.Leeway, skew = 30, 30
 		q.Required = []string{"iss", "sub", "aud", "exp"}
-		q.Audience = o.audience()
+		q.Audience = o.audience(claimsOf(token).Get("iss").String())
 	} else {
 		q.Required = []string{"iss", "exp", "jti", "content_sha256"}
 		if o.settings.Get("development").Bool() {
@@ -190,8 +190,16 @@ func (o *openEngine) question(asked exchange, token string, now float64) (Questi
 	return q, there
 }
 
-func (o *openEngine) audience() []string {
+func (o *openEngine) audience(issuer string) []string {
 	var accepted []string
+	for _, entry := range o.settings.Get("trusted_issuers").Array() {
+		if own := entry.Get("audience"); own.Exists() && (entry.Get("preset").Exists() || entry.Get("issuer").String() == issuer) {
+			for _, audience := range own.Array() {
+				accepted = append(accepted, audience.String())
+			}
+			return accepted
+		}
+	}
 	if o.baseURL != "" {
 		accepted = append(accepted, o.baseURL)
 	}
