@@ -49,7 +49,9 @@ func claimClasses() []Class {
 	}, {
 		ID: "audience-of-clients", Side: PeerRefuses, Peers: everyPeer(), Source: "Amazon Cognito Developer Guide: Understanding the access token",
 		Reason: "The token has no `aud`, as Cognito's access tokens, and its issuer's entry says which clients it is taken from (`client_audience`). The libraries have no such list.",
-		Fits:   func(f Finding) bool { return f.Case.Task == VerifyJWT && !f.claim("aud").Exists() },
+		Fits: func(f Finding) bool {
+			return slices.Contains(f.Case.Question.Required, "aud") && !f.claim("aud").Exists()
+		},
 	}, {
 		ID: "no-access-token", Side: WeRefuse, Peers: everyPeer(), Source: "protocol.md section 11; RFC 9068 section 4; RFC 8725 section 2.8",
 		Reason: "The token of a configured issuer shows no sign that it is an access token, or says that it is an ID token. A JWT library does not tell them apart.",
