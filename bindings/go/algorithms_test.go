@@ -106,7 +106,8 @@ func TestEachAlgorithmSigns(t *testing.T) {
 					mustBe(t, err, tallystick.ErrUnsupportedAlgorithm)
 				}
 			}
-			others := newVerifier(t, func(o *verifierOptions) { o.Keys = map[string]string{"orchestrator": newSigner(t).PublicKey()} })
+			rsaAlone := map[string]string{"orchestrator": newSigner(t).PublicKey()}
+			others := newVerifier(t, func(o *verifierOptions) { o.Keys = rsaAlone })
 			_, err = others.Verify(t.Context(), request)
 			if c.algorithm == "RS256" {
 				mustBe(t, err, tallystick.ErrInvalidSignature)
@@ -160,7 +161,8 @@ func TestASkillSignsWithEachKindOfKey(t *testing.T) {
 				t.Fatal(status, body)
 			}
 			_, narrow := newAgent(t, tallystick.SkillOptions{Algorithms: []string{"PS256"}}, "read")
-			if status, body := askWith(t, narrow.URL+"/chat", token(t, alice, narrow.URL, "read")); status != http.StatusUnauthorized ||
+			refused := token(t, alice, narrow.URL, "read")
+			if status, body := askWith(t, narrow.URL+"/chat", refused); status != http.StatusUnauthorized ||
 				!strings.Contains(body, "unsupported_algorithm") {
 				t.Error(status, body)
 			}

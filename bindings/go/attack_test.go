@@ -172,7 +172,9 @@ func TestNothingIsNoPanic(t *testing.T) {
 	}
 	verifier := newVerifier(t, nil)
 	headers := signed(t, "GET", "https://a.example.com/x", "")
-	for name, handler := range map[string]http.Handler{"nil": nil, "a nil func": http.HandlerFunc(nil), "a nil mux": (*http.ServeMux)(nil)} {
+	for name, handler := range map[string]http.Handler{
+		"nil": nil, "a nil func": http.HandlerFunc(nil), "a nil mux": (*http.ServeMux)(nil),
+	} {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", "/x", nil)
 		r.Header = headers

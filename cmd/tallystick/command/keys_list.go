@@ -79,7 +79,8 @@ func (l *keyList) words(p *printer) {
 	rows := [][]string{{"ISSUER", "KID", "KEY", "SINCE", "FILE"}}
 	for _, one := range l.Callers {
 		for _, key := range one.Keys {
-			rows = append(rows, []string{one.Issuer, key.KeyID, kindOf(key.Algorithm, key.Bits), one.Since.Format(wordsTime), one.File})
+			kind, since := kindOf(key.Algorithm, key.Bits), one.Since.Format(wordsTime)
+			rows = append(rows, []string{one.Issuer, key.KeyID, kind, since, one.File})
 		}
 	}
 	if len(rows) > 1 {
