@@ -594,6 +594,10 @@ def test_ecdsa_numbers_out_of_range(tmp_path: Path, backend: str) -> None:
 @pytest.mark.medium
 def test_a_key_that_somebody_else_holds(tmp_path: Path, key: Key, backend: str) -> None:
     options: dict[str, Any] = {"base_url": BOB, "keys_dir": str(tmp_path), "backend": backend}
+    if key.algorithm == "PS256":  # the PEM of a ring cannot say so
+        with pytest.raises(InvalidKeyError, match="sign RS256"):
+            AuthSkill(signer=key.sign, public_key=key.public_text, **options)
+        return
     with AuthSkill(signer=key.sign, public_key=key.public_text, **options) as skill:
         token = skill.generate_token(BOB)
         assert header_of(token)["alg"] == key.algorithm

@@ -108,6 +108,9 @@ export class ExternalKey implements SigningKeys {
     if (key === undefined || keys.length > 1) {
       throw misuse("invalid_key", `${option} must be one public key, the text holds ${keys.length}`);
     }
+    if (key.alg === "PS256") {
+      throw misuse("invalid_key", `${option} is for PS256, and the RSA keys of an agent sign RS256: leave its alg out`);
+    }
     this.kid = key.kid;
     const active = { kid: key.kid, state: "active" as const, public_pem: key.public_pem, published_at: 0 };
     this.document = { version: 1, keys: [active] };

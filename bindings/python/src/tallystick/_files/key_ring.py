@@ -63,13 +63,18 @@ class FixedRing:
         if len(keys) != 1:
             raise error("invalid_key", f"public_key holds {len(keys)} keys: give one")
         self._key = keys[0]
+        if self._key["alg"] == "PS256":  # a ring has none: its PEM cannot say so
+            raise error(
+                "invalid_key",
+                "public_key is for PS256, and the RSA keys of an agent sign RS256: leave its alg out, "
+                "and sign RSASSA-PKCS1-v1_5",
+            )
 
     def load(self) -> dict[str, Any]:
         key = {
             "kid": self._key["kid"],
             "state": "active",
-            # As a JWK, which says what the key is good for.
-            "public_pem": json.dumps(self._key["public_jwk"]),
+            "public_pem": self._key["public_pem"],
             "published_at": 0,
         }
         return {"ring": {"version": 1, "keys": [key]}}
