@@ -66,8 +66,8 @@ class FixedRing:
         if self._key["alg"] == "PS256":  # a ring has none: its PEM cannot say so
             raise error(
                 "invalid_key",
-                "public_key is for PS256, and the RSA keys of an agent sign RS256: leave its alg out, "
-                "and sign RSASSA-PKCS1-v1_5",
+                "public_key is for PS256, and the RSA keys of an agent sign RS256: leave its alg "
+                "out, and sign RSASSA-PKCS1-v1_5",
             )
 
     def load(self) -> dict[str, Any]:
