@@ -104,7 +104,10 @@ describe("RSASSA-PKCS1-v1_5 by node:crypto", () => {
   test("keys of every size that the core accepts", () => {
     for (const modulusLength of [2049, 2056, 3072, 4096]) {
       const pair = generateKeyPairSync("rsa", { modulusLength, publicExponent: modulusLength === 3072 ? 3 : 65537 });
-      const keys = new KeyCache(() => ({ alg: "RS256", public_pem: pair.publicKey.export({ type: "spki", format: "pem" }) }));
+      const keys = new KeyCache(() => ({
+        alg: "RS256",
+        public_pem: pair.publicKey.export({ type: "spki", format: "pem" }),
+      }));
       const signature = sign("sha256", INPUT, pair.privateKey);
       const ask = (input: string) =>
         keys.check({

@@ -42,8 +42,14 @@ export function endpointService(
       }
     },
     answer: async (request, original) => {
+      let engine: AccessEngine;
       try {
-        return await answerEndpoint(await running(), logger, request);
+        engine = await running();
+      } catch (error) {
+        return WITHOUT_CORE.includes(request.path) ? refusals.answer(error, original) : undefined;
+      }
+      try {
+        return await answerEndpoint(engine, logger, request);
       } catch (error) {
         return refusals.answer(error, original);
       }
