@@ -55,7 +55,7 @@ def test_every_install_line_is_possible(name: str) -> None:
     for block in re.findall(r"(?ms)^```sh\n(.*?)^```$", PAGES[name]):
         for line in block.splitlines():
             words = line.split("#")[0].split()
-            known = (["pip", "install"], ["npm", "install"], ["go", "get"])
+            known = (["pip", "install"], ["npm", "install"], ["go", "mod"])
             assert words[:2] in known or words[0] == "make"
             for extra in re.findall(r"bindings/python\[(\w+)\]", line):
                 assert re.search(rf"(?m)^{extra} = \[", extras), extra
