@@ -886,6 +886,7 @@ func TestDocumentsBehindTheirNames(t *testing.T) {
 			}
 		}
 	}
+	s.serve(many)
 	if status, body, _ := at(t, "GET", s.URL+"/.well-known/oauth-protected-resource/bob"); status != 200 ||
 		!strings.Contains(body, bob.BaseURL()) {
 		t.Error(status, body)
