@@ -229,7 +229,8 @@ func (a *Authority) RotateKeys(ctx context.Context, options RotateOptions) (Rota
 // Client is what a client is registered with.
 type Client struct {
 	ClientID string
-	// Secret has at least 16 characters. "": drawn at random. Only its salted hash is stored.
+	// Secret has at least 16 characters. "": drawn at random. Only its salted hash is stored; but
+	// this value marshals with it.
 	Secret string
 	// PublicKey is PEM, JWK or JWKS in place of a secret: the client authenticates with
 	// private_key_jwt (RFC 7523).
@@ -301,7 +302,7 @@ func (a *Authority) ListClients() ([]RegisteredClient, error) {
 
 // ClientSecret is a client's secret and its salted hash.
 type ClientSecret struct {
-	// Secret is for the client: its ClientSecret.
+	// Secret is for the client: its ClientSecret. Marshalled, too: do not log that.
 	Secret string
 	// SecretHash is for [ClientConfig].
 	SecretHash string

@@ -3,6 +3,7 @@ package tallystick
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync/atomic"
@@ -114,8 +115,11 @@ func (h *heldBody) fill(limit int) need.ReceivedBody {
 func (h *heldBody) ended(err error, limit int) need.ReceivedBody {
 	var tooLarge *http.MaxBytesError
 	switch {
-	case len(h.content) > limit || errors.As(err, &tooLarge):
+	case len(h.content) > limit:
 		return need.ReceivedBody{TooLarge: true}
+	case errors.As(err, &tooLarge):
+		return need.ReceivedBody{TooLarge: true, Reason: fmt.Sprintf(
+			"the body is over the %d bytes of a MaxBytesHandler or MaxBytesReader outside", tooLarge.Limit)}
 	case errors.Is(err, http.ErrBodyReadAfterClose):
 		return need.ReceivedBody{Unavailable: true}
 	case !errors.Is(err, io.EOF):

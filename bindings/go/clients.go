@@ -19,7 +19,8 @@ const noClients = "no list of clients"
 // Registration is what registering a client gives.
 type Registration struct {
 	ClientID string
-	// ClientSecret is shown this once. "": the client has a public key.
+	// ClientSecret is shown this once, here and where the value is marshalled, which hands it to
+	// the client: do not log that. "": the client has a public key.
 	ClientSecret string
 }
 

@@ -109,12 +109,37 @@ func inGo(message string) string {
 		}
 		message = strings.Join(steps, ".") + said
 	}
-	return snakeCase.ReplaceAllStringFunc(message, func(word string) string {
+	return namesInGo(message)
+}
+
+// namesInGo words the options that a text names as Go does.
+func namesInGo(text string) string {
+	return snakeCase.ReplaceAllStringFunc(text, func(word string) string {
 		if isField(fieldName(word)) {
 			return fieldName(word)
 		}
 		return word
 	})
+}
+
+// alsoClaims are options whose names claims or documents have, too.
+var alsoClaims = []string{"client_id", "jwks_uri"}
+
+// logInGo is namesInGo for what the log says of a refusal. What a caller sent stands in quotes.
+func logInGo(text string) string {
+	if !strings.Contains(text, "_") {
+		return text
+	}
+	parts := strings.Split(text, `"`)
+	for i := 0; i < len(parts); i += 2 {
+		parts[i] = snakeCase.ReplaceAllStringFunc(parts[i], func(word string) string {
+			if name := fieldName(word); isField(name) && !slices.Contains(alsoClaims, word) {
+				return name
+			}
+			return word
+		})
+	}
+	return strings.Join(parts, `"`)
 }
 
 var (

@@ -27,6 +27,9 @@ func (v *Verifier) Protect(next http.Handler) http.Handler {
 		}
 		caller, held, err := v.verifyHTTP(w, r)
 		if err != nil {
+			if _, verified := CallerFrom(r.Context()); verified {
+				err = hinted(err, "the request was verified before it came here: Protect stands inside another Protect, leave one out")
+			}
 			v.refuse(w, r, err)
 			return
 		}
@@ -35,6 +38,20 @@ func (v *Verifier) Protect(next http.Handler) http.Handler {
 		inner.Body = held.Body()
 		next.ServeHTTP(w, inner)
 	})
+}
+
+// hinted adds to what the log says of a refusal.
+func hinted(err error, hint string) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	more := *e
+	if more.Log == "" {
+		more.Log = more.Message
+	}
+	more.Log += "; " + hint
+	return &more
 }
 
 // isNil also finds an [http.HandlerFunc] of nil.

@@ -268,7 +268,7 @@ func TestKeysRotate(t *testing.T) {
 		t.Error(rotated)
 	}
 	_, err = alice.RotateKeys(t.Context(), tallystick.RotateOptions{})
-	mustBe(t, err, tallystick.ErrInvalidArgument, "or give force")
+	mustBe(t, err, tallystick.ErrInvalidArgument, "or by force")
 	after, err := alice.Issue(t.Context(), tallystick.TokenRequest{Target: bob.BaseURL()})
 	if err != nil {
 		t.Fatal(err)

@@ -64,6 +64,9 @@ func (s *Skill) verify(
 	if p != nil {
 		e := s.refused(p)
 		e.cause = cause
+		if s.policy.file == nil && s.policy.options.Config == "" {
+			e.Log = logInGo(e.Log)
+		}
 		return nil, e
 	}
 	return authContextOf(result.(*access.Accepted).Caller), nil

@@ -145,7 +145,7 @@ func TestHowTokenIsUsed(t *testing.T) {
 		"name the URL of the issuer":           access("https://b.example"),
 		"which have no":                        access("https://b.example", "--issuer", "https://p.example", "--body", "x"),
 		"--issuer-type is for access tokens":   {"verify", "@token", "--keys", "x", "--issuer-type", "user"},
-		"--audience: must be a URL":            access("b", "--issuer", "https://p.example"),
+		"--audience: the URL must start":       access("@bob", "--issuer", "https://p.example"),
 		"--issuer-type: must be agent, portal": trusts("--issuer-type", "x"),
 		"--issuer: the URL":                    access("https://b.example", "--issuer", "p"),
 		"--agent: must be a URL":               bob("--agent", "a b", "--keys-dir", "x"),
@@ -200,7 +200,8 @@ func TestDoctorAsksAStore(t *testing.T) {
 	u.fails(2, "the URL has a password", "doctor", "--store", "postgresql://a:b@127.0.0.1/x")
 	u.fails(2, "the URL has a password", "doctor", "--store", "postgresql://127.0.0.1/x?password=b")
 	u.fails(4, "there is no nowhere", "doctor", "--store", "@nowhere")
-	for _, no := range []string{"x", "memory:", "sqlite:x", "redis://a b"} {
+	u.exits(0, "doctor", "--store", "memory:")
+	for _, no := range []string{"x", "memory", "sqlite:x", "redis://a b"} {
 		if o := u.exits(3, "doctor", "--store", no); !strings.HasPrefix(o.stdout, "problem  store: ") {
 			t.Error(o.stdout)
 		}

@@ -237,7 +237,7 @@ func TestHowSignAndRequestAreUsed(t *testing.T) {
 		{2, "never the key itself", []string{"sign", "GET", url, "--key", alice().PEM(), "--issuer", "alice"}},
 		{2, "never the key itself", []string{"sign", "GET", url, "--key", alice().JWK(), "--issuer", "alice"}},
 		{2, "write GET", []string{"sign", "get", url, "--key", "alice.pem", "--issuer", "alice"}},
-		{2, "an HTTP method", []string{"sign", "G T", url, "--key", "alice.pem", "--issuer", "alice"}},
+		{2, "is no HTTP method", []string{"sign", "G T", url, "--key", "alice.pem", "--issuer", "alice"}},
 		{2, "must start with http", []string{"sign", "GET", "agent.example", "--key", "alice.pem", "--issuer", "alice"}},
 		{2, "dot segment", []string{"sign", "GET", url + "a/../b", "--key", "alice.pem", "--issuer", "alice"}},
 		{2, "--ttl must be from 1s to 24h", sign("--ttl", "48h")},

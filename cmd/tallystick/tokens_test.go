@@ -37,6 +37,12 @@ func TestInspect(t *testing.T) {
 	u.exits(3, "inspect", "-")
 	u.stdin = forged(t, `{"alg":"RS256"}`, `{"exp":1e300,"iat":"x","a":1,"a":2}`)
 	u.exits(3, "inspect")
+	// An access token: of another provider, and of nobody who can be trusted.
+	u.stdin = forged(t, `{"alg":"ES256","typ":"at+jwt"}`, `{"iss":"https://login.example","sub":"a|1","aud":"https://b.example",`+
+		`"exp":1796050000,"iat":1796047000,"scp":["read"],"azp":"c"}`)
+	u.exits(0, "inspect")
+	u.stdin = forged(t, `{"alg":"ES256"}`, `{"iss":"nobody","aud":["x",1],"exp":1,"scope":7,"htm":"GET","token_use":"id"}`)
+	u.exits(3, "inspect")
 	u.golden("inspect")
 	u.fails(4, "the token is missing", "inspect")
 	u.fails(4, "there is no nowhere", "inspect", "@nowhere")

@@ -5,6 +5,7 @@
 package access
 
 import (
+	"strings"
 	"sync/atomic"
 
 	"github.com/tallystick/tallystick/core/agent"
@@ -147,11 +148,15 @@ func New(
 // in common with this one; what was concluded from the old policy is forgotten. A problem
 // names a member that needs a restart, and changes nothing.
 func (a *Agent) Renew(c Config, clients *oauthclient.Registry) (*Agent, *problem.Problem) {
+	var changed []string // agent_id alone gives another base_url, too
 	for i, member := range c.Fixed {
 		if a.config.Fixed[i] != member { //guard:renew-fixed never
-			return nil, problem.Newf(problem.InvalidConfig,
-				"%s: changes with a restart only: restart the agent, or put the old value back", member.Name)
+			changed = append(changed, member.Name)
 		}
+	}
+	if changed != nil {
+		return nil, problem.Newf(problem.InvalidConfig,
+			"%s: changes with a restart only: restart the agent, or put the old value back", strings.Join(changed, ", "))
 	}
 	// How the host works is not a policy's to say.
 	c.Once, c.RSA, c.Signing, c.HostDerives = a.config.Once, a.config.RSA, a.config.Signing, a.config.HostDerives

@@ -121,27 +121,32 @@ func (a *Agent) verifyAgain(known *remembered, in *Input) need.Step {
 
 // decideIssuer is step 4.
 func (r *verification) decideIssuer() need.Step {
+	if p := r.checkIssuer(); p != nil {
+		return need.Refuse(p)
+	}
+	return r.findKeys()
+}
+
+func (r *verification) checkIssuer() *problem.Problem {
 	c := r.claims
 	if p := pipeline.CheckIssuer(c.issuer); p != nil {
-		return need.Refuse(p)
+		return p
 	}
 	caller, decision, reason := r.a.config.Issuers.Decide(c.identity())
 	r.caller = caller
 	switch decision {
 	case trust.Denied: //guard:access-denied never
-		return need.Refuse(problem.New(problem.IssuerDenied, "").WithLog("issuer %s, subject %s: %s", problem.Quote(c.issuer.Text), problem.Quote(c.subject.Text), reason))
+		return problem.New(problem.IssuerDenied, "").WithLog("issuer %s, subject %s: %s",
+			problem.Quote(c.issuer.Text), problem.Quote(c.subject.Text), reason)
 	case trust.Trusted:
-		return r.findKeys()
+		return nil
 	}
-	if r.isLocal() {
-		return r.findKeys()
-	}
-	if decision == trust.Refused { //guard:access-refused never
+	if decision == trust.Refused && !r.isLocal() { //guard:access-refused never
 		p := problem.New(problem.UnknownIssuer, "the issuer is not trusted here").WithLog("issuer %s: %s", problem.Quote(c.issuer.Text), reason)
 		p.Subject = c.issuer.Text
-		return need.Refuse(p)
+		return p
 	}
-	return r.findKeys()
+	return nil
 }
 
 // isLocal reports whether the issuer's keys are at hand: the agent itself, or an
@@ -209,17 +214,9 @@ func (r *verification) checkClaims() need.Step {
 	if p := c.times.Check(r.in.Now, a.config.Forgiven); p != nil { //guard:access-times never
 		return need.Refuse(p)
 	}
-	scopes, p := a.checkRequired(r, r.in.Now)
-	if p == nil {
-		p = c.checkIdentity() //guard:access-identity skip
-	}
-	if p == nil && r.caller.Problem != nil {
-		p = r.namedFix(r.caller.Problem) //guard:access-identity-url skip
-	}
-	if p != nil {
+	if p := r.checkRequired(); p != nil {
 		return need.Refuse(p)
 	}
-	r.scopes = scopes
 	if p := a.checkAudience(r); p != nil { //guard:access-audience never
 		return need.Refuse(p)
 	}
@@ -233,12 +230,25 @@ func (r *verification) checkClaims() need.Step {
 		return need.Refuse(p)
 	}
 	if r.in.Token != nil {
-		return need.Refuse(problem.New(problem.WrongTarget, "the token is bound to one request: verify it together with that request"))
+		return need.Refuse(boundToOne())
 	}
 	if p := a.checkTarget(&c.bound, &r.in.Received); p != nil { //guard:access-target never
 		return need.Refuse(p)
 	}
 	return need.Ask(&need.Need{Kind: need.Body, MaxBytes: a.config.MaxBody}, r.bodyAnswered)
+}
+
+// checkRequired is step 8; it gathers the token's scopes.
+func (r *verification) checkRequired() *problem.Problem {
+	scopes, p := r.a.checkRequired(r, r.in.Now)
+	if p == nil {
+		p = r.claims.checkIdentity() //guard:access-identity skip
+	}
+	if p == nil && r.caller.Problem != nil {
+		p = r.namedFix(r.caller.Problem) //guard:access-identity-url skip
+	}
+	r.scopes = scopes
+	return p
 }
 
 // checkTarget: the request came to one of the places where this agent is reached.
@@ -254,6 +264,10 @@ func (a *Agent) checkTarget(c *pipeline.RequestClaims, in *pipeline.Received) *p
 
 func notBound() *problem.Problem {
 	return problem.New(problem.InvalidClaims, "this agent accepts only tokens that are bound to their request (content_sha256, htm and htu)")
+}
+
+func boundToOne() *problem.Problem {
+	return problem.New(problem.WrongTarget, "the token is bound to one request: verify it together with that request")
 }
 
 // bodyAnswered is step 11.

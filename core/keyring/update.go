@@ -159,9 +159,9 @@ func mayRotate(r *Ring, o Options) error {
 	published := o.Now - next.PublishedAt
 	switch {
 	case !there && !o.Force:
-		return errors.New("there is no next key yet: update without rotate first, or give force")
+		return errors.New("there is no next key yet: let one be made and published first, or rotate by force")
 	case there && published < o.Publish && !o.Force:
-		return fmt.Errorf("the next key has been published for %.0f of %.0f seconds: rotate in %.0f seconds, or give force",
+		return fmt.Errorf("the next key has been published for %.0f of %.0f seconds: rotate in %.0f seconds, or by force",
 			math.Max(0, published), o.Publish, math.Ceil(o.Publish-published))
 	}
 	if soonest, live := r.live(o.Now); live >= maxRetired {

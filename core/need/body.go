@@ -14,7 +14,7 @@ type ReceivedBody struct {
 	Unavailable bool   // something read it before
 	Malformed   bool   // its transfer was broken, or ended too early
 	Overloaded  bool   // the host has no room for it now
-	Reason      string // of the host, where it is Unavailable, for the log
+	Reason      string // of the host, where it is TooLarge or Unavailable, for the log
 }
 
 // Members counts how much is said, which may be one thing.
@@ -41,6 +41,8 @@ func (b *ReceivedBody) LetGo(limit int) {
 // There refuses a body that the host does not have; it may have limit bytes.
 func (b *ReceivedBody) There(limit int) *problem.Problem {
 	switch {
+	case b.TooLarge && b.Reason != "":
+		return problem.New(problem.BodyTooLarge, "").WithLog("%s", problem.Quote(b.Reason))
 	case b.TooLarge: //guard:body-too-large never
 		return problem.New(problem.BodyTooLarge, "").WithLog("the body is over max_body (%d bytes)", limit)
 	case b.Malformed: //guard:body-malformed never

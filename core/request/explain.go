@@ -14,30 +14,11 @@ type Given struct {
 	Body   bool // the input has the body
 }
 
-// Finding is what one step of the pipeline says of a token.
-type Finding struct {
-	Step    string           // its number in protocol.md section 3, or those of two that are one
-	Name    string           // what is looked at
-	Missing string           // why the step was not made: what was not given, or not read; "": it was made
-	Problem *problem.Problem // why the step refuses the token; nil: it does not
-}
-
-// What a step misses.
-const (
-	MissingKeys    = "keys"
-	MissingTarget  = "method and URL"
-	MissingBody    = "body"
-	MissingStore   = "store"
-	MissingClaims  = "claims"
-	MissingHeader  = "header"
-	MissingEarlier = "key"
-)
-
 // Explain says of each step whether it refuses a token: for who wants to know all that is wrong
 // with one, and what is wrong with its claims where nobody has its key. Verify decides; the first
 // problem here is the one that it ends with, where all was given. Nothing is claimed, and neither
 // the host is asked nor the input's Authorization read beyond its first token.
-func (v *Verifier) Explain(in Input, given Given) []Finding {
+func (v *Verifier) Explain(in Input, given Given) []pipeline.Finding {
 	r := NewVerification()
 	r.v, r.In = v, in
 	e := &explanation{v: v, r: r, given: given}
@@ -45,32 +26,15 @@ func (v *Verifier) Explain(in Input, given Given) []Finding {
 	e.keys()
 	e.claims()
 	e.request()
-	e.add("14", "replay", MissingStore, nil)
-	return e.findings
+	e.Add("14", "replay", pipeline.MissingStore, nil)
+	return e.Found
 }
 
 type explanation struct {
-	v        *Verifier
-	r        *Verification
-	given    Given
-	read     bool // the claims
-	findings []Finding
-}
-
-func (e *explanation) add(step, name, missing string, p *problem.Problem) {
-	e.findings = append(e.findings, Finding{step, name, missing, p})
-}
-
-// check adds a step that is made where the claims were read.
-func (e *explanation) check(step, name, missing string, look func() *problem.Problem) {
-	switch {
-	case !e.read:
-		e.add(step, name, MissingClaims, nil)
-	case missing != "":
-		e.add(step, name, missing, nil)
-	default:
-		e.add(step, name, "", look())
-	}
+	v     *Verifier
+	r     *Verification
+	given Given
+	pipeline.Explanation
 }
 
 // form is steps 1 to 3.
@@ -82,50 +46,50 @@ func (e *explanation) form() {
 		}
 	}
 	if p != nil {
-		e.add("1-2", "form", "", p)
-		e.add("3", "header", MissingHeader, nil)
+		e.Add("1-2", "form", "", p)
+		e.Add("3", "header", pipeline.MissingHeader, nil)
 		return
 	}
 	unread := e.r.claims.read(e.r.opened.Payload)
 	if unread != nil {
 		_, p = e.r.opened.Token(unread)
-		e.add("1-2", "form", "", p)
-		e.add("3", "header", MissingClaims, nil)
+		e.Add("1-2", "form", "", p)
+		e.Add("3", "header", pipeline.MissingClaims, nil)
 		return
 	}
-	e.read = true
-	e.add("1-2", "form", "", nil)
+	e.Read = true
+	e.Add("1-2", "form", "", nil)
 	if e.r.token, p = e.r.opened.Token(nil); p == nil {
 		p = e.v.policy.Algorithms.Check(e.r.token)
 	}
-	e.add("3", "header", "", p)
+	e.Add("3", "header", "", p)
 }
 
 // keys is steps 4 to 6.
 func (e *explanation) keys() {
 	missing := ""
 	if !e.given.Keys {
-		missing = MissingKeys
+		missing = pipeline.MissingKeys
 	}
-	if e.read {
+	if e.Read {
 		if p := e.r.claims.checkIssuer(); p != nil {
-			e.add("4-5", "issuer and key", "", p)
-			e.add("6", "signature", MissingEarlier, nil)
+			e.Add("4-5", "issuer and key", "", p)
+			e.Add("6", "signature", pipeline.MissingEarlier, nil)
 			return
 		}
 		if e.r.token == nil && missing == "" {
-			missing = MissingHeader
+			missing = pipeline.MissingHeader
 		}
 	}
 	var candidates []*jose.PublicKey
-	e.check("4-5", "issuer and key", missing, func() (p *problem.Problem) {
+	e.Check("4-5", "issuer and key", missing, func() (p *problem.Problem) {
 		candidates, p = e.v.candidates(e.r.claims.issuerText, e.r.token)
 		return p
 	})
 	if missing == "" && candidates == nil {
-		missing = MissingEarlier
+		missing = pipeline.MissingEarlier
 	}
-	e.check("6", "signature", missing, func() *problem.Problem { return e.signature(candidates) })
+	e.Check("6", "signature", missing, func() *problem.Problem { return e.signature(candidates) })
 }
 
 func (e *explanation) signature(candidates []*jose.PublicKey) *problem.Problem {
@@ -140,21 +104,21 @@ func (e *explanation) signature(candidates []*jose.PublicKey) *problem.Problem {
 func (e *explanation) claims() {
 	now := e.r.In.Now
 	c := &e.r.claims
-	e.check("7", "times", "", func() *problem.Problem { return c.times.Check(now, e.v.policy.Forgiven) })
-	e.check("8", "claims", "", func() *problem.Problem { return e.v.checkRequired(c, now) })
-	e.check("9", "audience", "", c.checkAudience)
+	e.Check("7", "times", "", func() *problem.Problem { return c.times.Check(now, e.v.policy.Forgiven) })
+	e.Check("8", "claims", "", func() *problem.Problem { return e.v.checkRequired(c, now) })
+	e.Check("9", "audience", "", c.checkAudience)
 }
 
 // request is steps 10 and 11.
 func (e *explanation) request() {
 	target, body := "", ""
 	if !e.given.Target {
-		target = MissingTarget
+		target = pipeline.MissingTarget
 	}
 	if !e.given.Body {
-		body = MissingBody
+		body = pipeline.MissingBody
 	}
 	bound := &e.r.claims.bound
-	e.check("10", "target", target, func() *problem.Problem { return e.v.place.CheckTarget(bound, &e.r.In.Received) })
-	e.check("11", "body", body, func() *problem.Problem { return bound.CheckBody(&e.r.In.Body, e.v.policy.MaxBody) })
+	e.Check("10", "target", target, func() *problem.Problem { return e.v.place.CheckTarget(bound, &e.r.In.Received) })
+	e.Check("11", "body", body, func() *problem.Problem { return bound.CheckBody(&e.r.In.Body, e.v.policy.MaxBody) })
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/need"
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
 )
 
@@ -95,7 +96,7 @@ func unsignedBy(token string) string {
 	return token[:len(token)-length] + strings.Repeat("A", length)
 }
 
-func first(findings []Finding) problem.Code {
+func first(findings []pipeline.Finding) problem.Code {
 	for _, f := range findings {
 		if f.Problem != nil {
 			return f.Problem.Code
@@ -123,7 +124,8 @@ func TestExplainWithoutKeys(t *testing.T) {
 		said += " "
 	}
 	want := fmt.Sprintf("1-2: 3:unsupported_algorithm 4-5:%s 6:%s 7:token_expired 8: 9:invalid_audience "+
-		"10:%s 11:%s 14:%s ", MissingKeys, MissingKeys, MissingTarget, MissingBody, MissingStore)
+		"10:%s 11:%s 14:%s ", pipeline.MissingKeys, pipeline.MissingKeys,
+		pipeline.MissingTarget, pipeline.MissingBody, pipeline.MissingStore)
 	if said != want {
 		t.Errorf("%s\nwant %s", said, want)
 	}

@@ -27,8 +27,9 @@ type checkable interface {
 
 const (
 	storeTimeout = 10 * time.Second
-	storeURLs    = "sqlite:///absolute/path, redis://, rediss://, valkey://, valkeys:// or postgresql://"
-	maxStoreURL  = 8 << 10 // bytes
+	storeURLs    = "sqlite: (the default file), sqlite:///absolute/path, " +
+		"redis://, rediss://, valkey://, valkeys:// or postgresql://"
+	maxStoreURL = 8 << 10 // bytes
 )
 
 // storeURL reads --store. A password in an argument would be seen by other users, and in a file
@@ -109,6 +110,10 @@ func openStore(address string) (checkable, error) {
 func (a *app) checkStore(ctx context.Context, d *diagnoses, address string) {
 	if path, missing := missingFile(address); missing {
 		d.ok("store", "%s is not there yet: the first agent that starts makes it", path)
+		return
+	}
+	if address == "memory:" {
+		d.ok("store", "memory: needs nothing, and is for one process alone: a restart forgets which tokens were used")
 		return
 	}
 	store, err := openStore(address)

@@ -7,13 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/problem"
-	"github.com/tallystick/tallystick/core/request"
 )
 
 // judgement is what an agent would say of a token, step by step. It never has the whole token: its
 // signature is left out.
 type judgement struct {
+	Kind    string       `json:"kind"`    // signed_request or access_token: whose pipeline it walked
 	Verdict string       `json:"verdict"` // accepted, refused, or unverified: nobody's signature was checked
 	Code    problem.Code `json:"code,omitempty"`
 	Message string       `json:"message,omitempty"`
@@ -48,17 +49,31 @@ const (
 	refused    = "refused"
 	unverified = "unverified"
 	notChecked = "not_checked"
+
+	signedRequest = "signed_request"
+	accessToken   = "access_token"
 )
 
 // missing says what a step that was not made would take.
 var missing = map[string]string{
-	request.MissingKeys:    "give the caller's key to `tallystick verify`",
-	request.MissingTarget:  "give --method and --url to `tallystick verify`",
-	request.MissingBody:    "give --body to `tallystick verify`",
-	request.MissingStore:   "only the agent knows which tokens were used",
-	request.MissingClaims:  "the token cannot be read",
-	request.MissingHeader:  "the header is refused",
-	request.MissingEarlier: "there is no key to check it with",
+	pipeline.MissingKeys:     "give the caller's key to `tallystick verify`",
+	pipeline.MissingIssuer:   "give --issuer and --audience to `tallystick verify`",
+	pipeline.MissingAudience: "give --audience and --issuer to `tallystick verify`",
+	pipeline.MissingTarget:   "give --method and --url to `tallystick verify`",
+	pipeline.MissingBody:     "give --body to `tallystick verify`",
+	pipeline.MissingScopes:   "only the agent knows which scopes it asks for",
+	pipeline.MissingRules:    "only the agent knows its accept_from",
+	pipeline.MissingStore:    "only the agent knows which tokens were used",
+	pipeline.MissingClaims:   "the token cannot be read",
+	pipeline.MissingHeader:   "the header is refused",
+	pipeline.MissingEarlier:  "a step before it refuses the token",
+}
+
+// missingOfAccess is the same for access tokens, where it differs.
+var missingOfAccess = map[string]string{
+	pipeline.MissingKeys:   "give --issuer and --audience to `tallystick verify`",
+	pipeline.MissingTarget: "only the agent knows the request",
+	pipeline.MissingBody:   "only the agent knows the request",
 }
 
 func decode(token string) decoded {
@@ -74,13 +89,13 @@ func decode(token string) decoded {
 }
 
 // judge words what the core found.
-func judge(token string, now time.Time, findings []request.Finding) *judgement {
-	j := &judgement{Verdict: accepted, Token: decode(token), Steps: []step{}, now: now}
+func judge(kind, token string, now time.Time, findings []pipeline.Finding) *judgement {
+	j := &judgement{Kind: kind, Verdict: accepted, Token: decode(token), Steps: []step{}, now: now}
 	for _, f := range findings {
 		one := step{Step: f.Step, Name: f.Name, Outcome: "ok"}
 		switch {
 		case f.Missing != "":
-			one.Outcome, one.Message = notChecked, missing[f.Missing]
+			one.Outcome, one.Message = notChecked, j.missing(f.Missing)
 			if f.Name == "signature" && j.Verdict == accepted {
 				j.Verdict = unverified
 			}
@@ -95,16 +110,22 @@ func judge(token string, now time.Time, findings []request.Finding) *judgement {
 	return j
 }
 
+func (j *judgement) missing(what string) string {
+	if text := missingOfAccess[what]; j.Kind == accessToken && text != "" {
+		return text
+	}
+	return missing[what]
+}
+
 func (j *judgement) words(p *printer) {
 	j.wordsOfToken(p)
-	if len(j.Steps) == 0 {
-		p.WriteString("\n")
-		j.wordsOfAccess(p)
-		return
-	}
-	p.line("\nchecks, in the order of an agent that takes signed requests")
-	if slices.ContainsFunc(j.Token.claims, func(m member) bool { return m.name == "aud" }) {
-		p.line("  (a token with an aud is an access token, which other agents take)")
+	if j.Kind == accessToken {
+		p.line("\nchecks, in the order of an agent that takes access tokens")
+	} else {
+		p.line("\nchecks, in the order of an agent that takes signed requests")
+		if j.Token.hasClaim("aud") {
+			p.line("  (a token with an aud is an access token: give --audience)")
+		}
 	}
 	var rows [][]string
 	for _, s := range j.Steps {
@@ -115,15 +136,13 @@ func (j *judgement) words(p *printer) {
 	j.wordsOfVerdict(p)
 }
 
-// wordsOfAccess is the verdict on an access token: the first thing that is wrong with it.
-func (j *judgement) wordsOfAccess(p *printer) {
-	if c := j.Caller; c != nil {
-		p.line(p.paint(green, "accepted")+": it is from %s (issuer %s, scopes %s)",
-			c.Name, c.Issuer, strings.Join(c.Scopes, " "))
-		return
-	}
-	reason := step{Code: j.Code, Message: j.Message, Log: j.Log}.reason()
-	p.line(p.paint(red, "refused")+": %s", reason)
+func (d *decoded) hasClaim(name string) bool {
+	return slices.ContainsFunc(d.claims, func(m member) bool { return m.name == name })
+}
+
+// isAccessToken: it is for an audience, or says what its caller may do and not for which body.
+func (d *decoded) isAccessToken() bool {
+	return d.hasClaim("aud") || !d.hasClaim("content_sha256") && (d.hasClaim("scope") || d.hasClaim("scp"))
 }
 
 func (s step) reason() string {
@@ -185,6 +204,11 @@ func (j *judgement) wordsOfVerdict(p *printer) {
 	case unverified:
 		p.line("nothing that an agent would refuse was found; who signed it was not checked")
 	default:
+		if c := j.Caller; c != nil {
+			p.line(p.paint(green, "accepted")+": it is from %s (issuer %s, scopes %s)%s",
+				c.Name, c.Issuer, strings.Join(c.Scopes, " "), j.unchecked())
+			return
+		}
 		p.line(p.paint(green, "accepted")+"%s", j.unchecked())
 	}
 }

@@ -62,6 +62,14 @@ func (a *app) root() *cobra.Command {
 		}
 		return wrongUsage("%.100s: see `%s --help`", err, c.CommandPath())
 	})
+	version := root.Flags().Bool("version", false, "show the version, as the command version does")
+	grouped := root.RunE
+	root.RunE = func(c *cobra.Command, args []string) error {
+		if *version && len(args) == 0 {
+			return a.show(thisVersion())
+		}
+		return grouped(c, args)
+	}
 	root.AddCommand(a.keys(), a.sign(), a.request(), a.token(), a.inspect(), a.verify())
 	root.AddCommand(a.doctor(), a.version(), a.completion())
 	wrapHelp(root)

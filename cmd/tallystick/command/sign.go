@@ -39,6 +39,10 @@ func (a *app) prepare(c *cobra.Command, o *outgoing, args []string) (*tallystick
 	if upper := strings.ToUpper(o.method); upper != o.method {
 		return nil, body{}, wrongUsage("METHOD: methods are case-sensitive: write %s", upper)
 	}
+	if strings.ContainsFunc(o.method, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(notInNames, r) }) ||
+		o.method == "" {
+		return nil, body{}, wrongUsage("METHOD: %.40q is no HTTP method: write one such as POST", o.method)
+	}
 	if _, err := checkURL("URL", o.url); err != nil {
 		return nil, body{}, err
 	}

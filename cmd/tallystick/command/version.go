@@ -25,7 +25,11 @@ func (a *app) version() *cobra.Command {
 		Short: "Show the version of the tool, of the core's ABI and of Go",
 		Args:  takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			return a.show(versionInfo{abi.Release, abi.Version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH})
+			return a.show(thisVersion())
 		},
 	}
+}
+
+func thisVersion() versionInfo {
+	return versionInfo{abi.Release, abi.Version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
 }
