@@ -146,16 +146,22 @@ func answerRefused(
 	w http.ResponseWriter, r *http.Request, logger *slog.Logger,
 	own func(http.ResponseWriter, *http.Request, *Error), err error,
 ) {
-	var e *Error
-	if !errors.As(err, &e) || e.Response == nil {
-		e = refused(problem.New(problem.Internal, ""), limits.DefaultRealm)
-	}
+	e := refusalOf(err)
 	logRefusal(r, logger, e)
 	if own != nil {
 		own(w, r, e)
 		return
 	}
 	writeResponse(w, e.Response)
+}
+
+// refusalOf is the error that answers a request, an internal one for whatever is none.
+func refusalOf(err error) *Error {
+	var e *Error
+	if !errors.As(err, &e) || e.Response == nil {
+		e = refused(problem.New(problem.Internal, ""), limits.DefaultRealm)
+	}
+	return e
 }
 
 func orLogger(given *slog.Logger) *slog.Logger {

@@ -139,6 +139,24 @@ func (s *Skill) BaseURL() string {
 	return s.agent().BaseURL()
 }
 
+// ResourceMetadata returns the URL of the agent's document as a protected resource (RFC 9728), which
+// [Skill.Endpoints] serves and the challenges of [Skill.Protect] name. "" where the agent has none.
+func (s *Skill) ResourceMetadata() string {
+	if s.usable(skillMaker) != nil {
+		return ""
+	}
+	return s.agent().ResourceMetadata()
+}
+
+// LogRefusal writes to the skill's Logger why a request was refused, as [Skill.Protect] does: for
+// middleware of one's own, by [Skill.VerifyHTTP] or [Skill.VerifyToken]. Other errors than an
+// [*Error] with a Response are logged as internal ones.
+func (s *Skill) LogRefusal(r *http.Request, err error) {
+	if r != nil && err != nil {
+		logRefusal(r, s.log(), refusalOf(err))
+	}
+}
+
 // String names the agent.
 func (s *Skill) String() string {
 	if s.usable(skillMaker) != nil {
