@@ -1,8 +1,9 @@
-"""A2A agents of the Python SDK (package ``a2a-sdk``): how a card says what callers need.
+"""A2A agents of the Python SDK (package ``a2a-sdk``): what a card says, and whose a task is.
 
     card = AgentCard(name="orders", ..., **card_security(skill, {"read": "Read orders"}))
     app = AuthMiddleware(Starlette(routes=[*create_agent_card_routes(card), ...]), skill,
                          scopes=["read"], exclude=["GET /.well-known/agent-card.json"])
+    tasks = InMemoryTaskStore(owner_resolver=caller_url)
 
 For version 1 of the SDK. Source: A2A 1.0, SecurityScheme and SecurityRequirement.
 """
@@ -24,13 +25,16 @@ from a2a.types import (
 
 from tallystick._access.token_endpoint import is_agent
 from tallystick._core.arguments import must_be_texts, wrong_type
+from tallystick.types import AuthContext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from a2a.server.context import ServerCallContext
+
     from tallystick.skill import AuthSkill
 
-__all__ = ["CardSecurity", "card_security"]
+__all__ = ["CardSecurity", "caller_url", "card_security"]
 
 DOCUMENT = "/.well-known/oauth-authorization-server"
 
@@ -68,3 +72,13 @@ def card_security(skill: AuthSkill, scopes: Mapping[str, str]) -> CardSecurity:
             SecurityRequirement(schemes={"bearer": StringList()}),
         ],
     }
+
+
+def caller_url(context: ServerCallContext) -> str:
+    """Return the URL of the caller that ``AuthMiddleware`` verified, "" without one.
+
+    ``owner_resolver=`` of the SDK's stores: a caller then sees its own tasks alone. The SDK's
+    default takes the caller's name, which another issuer's caller may have as well. Thread-safe.
+    """
+    auth = context.state.get("auth")
+    return (auth.agent_url or "") if isinstance(auth, AuthContext) else ""
