@@ -146,7 +146,7 @@ test-go-slow: ## run the Go tests with wazero's compiler and against the real we
 test-slow: python node $(LIBRARY) setup-servers test-go-slow ## what starts servers for long, installs packages, or needs other runtimes; all legs
 	$(MAKE) test-oldest-go
 	cd $(PYTHON_DIR) && $(PYTEST) -m slow
-	$(PYTEST) -c $(PYTHON_DIR)/pyproject.toml --rootdir . -m slow cmd/docs
+	$(PYTEST) -c $(PYTHON_DIR)/pyproject.toml --rootdir . -m slow cmd/docs conformance/mcp
 	cd $(NODE_DIR) && npm test --silent -- --slow
 	@if $(MAKE) setup-runtimes; then $(MAKE) conformance-all; \
 	else echo "make test-slow: not every runtime could be installed: the vectors run on those that are there"; $(MAKE) conformance; fi
@@ -277,7 +277,7 @@ lint: python node links lint-github imports-node cmd/bench/node_modules/.package
 	$(VENV)/bin/ruff format --check .
 	cd $(PYTHON_DIR) && $(CURDIR)/$(VENV)/bin/mypy src tests examples
 	cd $(PYTHON_DIR) && PYTHONPATH=src $(CURDIR)/$(VENV)/bin/lint-imports
-	for folder in cmd/bench cmd/demo cmd/docs cmd/servers conformance/drivers/python conformance/peers/python; do \
+	for folder in cmd/bench cmd/demo cmd/docs cmd/servers conformance/drivers/python conformance/mcp conformance/peers/python; do \
 		MYPYPATH=$$folder:cmd/servers $(VENV)/bin/mypy --config-file $(PYTHON_DIR)/pyproject.toml --explicit-package-bases $$folder || exit 1; \
 	done
 	cd $(NODE_DIR) && npm run --silent check && node_modules/.bin/tsc -p tsconfig.programs.json && node_modules/.bin/tsc -p tsconfig.workers.json

@@ -13,10 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import httpx
+import httpx2
 import requests
 
 from tallystick.errors import TallystickError
-from tallystick.outbound import aiohttp_middleware, httpx_auth, requests_auth
+from tallystick.outbound import aiohttp_middleware, httpx2_auth, httpx_auth, requests_auth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -148,21 +149,31 @@ Outcome = tuple[int, Any]
 
 
 def with_httpx(skill: AuthSkill, target: Any, *calls: Call, **options: Any) -> list[Outcome]:
-    auth = httpx_auth(skill, target, **options)
-    with httpx.Client(auth=auth, follow_redirects=True, trust_env=False) as client:
+    return _sent(httpx.Client, httpx_auth(skill, target, **options), calls)
+
+
+def with_httpx2(skill: AuthSkill, target: Any, *calls: Call, **options: Any) -> list[Outcome]:
+    return _sent(httpx2.Client, httpx2_auth(skill, target, **options), calls)
+
+
+def _sent(kind: Any, auth: Any, calls: tuple[Call, ...]) -> list[Outcome]:
+    with kind(auth=auth, follow_redirects=True, trust_env=False) as client:
         return [_of_httpx(client.request(c.method, c.url, content=_sync(c.body))) for c in calls]
 
 
 def with_httpx_async(skill: AuthSkill, target: Any, *calls: Call, **options: Any) -> list[Outcome]:
-    async def send() -> list[Outcome]:
-        auth = httpx_auth(skill, target, **options)
-        async with httpx.AsyncClient(auth=auth, follow_redirects=True, trust_env=False) as client:
-            return [
-                _of_httpx(await client.request(c.method, c.url, content=_async(c.body)))
-                for c in calls
-            ]
+    return asyncio.run(_asent(httpx.AsyncClient, httpx_auth(skill, target, **options), calls))
 
-    return asyncio.run(send())
+
+def with_httpx2_async(skill: AuthSkill, target: Any, *calls: Call, **options: Any) -> list[Outcome]:
+    return asyncio.run(_asent(httpx2.AsyncClient, httpx2_auth(skill, target, **options), calls))
+
+
+async def _asent(kind: Any, auth: Any, calls: tuple[Call, ...]) -> list[Outcome]:
+    async with kind(auth=auth, follow_redirects=True, trust_env=False) as client:
+        return [
+            _of_httpx(await client.request(c.method, c.url, content=_async(c.body))) for c in calls
+        ]
 
 
 def with_requests(skill: AuthSkill, target: Any, *calls: Call, **options: Any) -> list[Outcome]:
@@ -189,6 +200,8 @@ def with_aiohttp(skill: AuthSkill, target: Any, *calls: Call, **options: Any) ->
 CLIENTS: dict[str, Callable[..., list[Outcome]]] = {
     "httpx": with_httpx,
     "httpx-async": with_httpx_async,
+    "httpx2": with_httpx2,
+    "httpx2-async": with_httpx2_async,
     "requests": with_requests,
     "aiohttp": with_aiohttp,
 }
@@ -199,7 +212,7 @@ def streamed(*parts: bytes) -> Any:
     return lambda: iter(parts)
 
 
-def _of_httpx(answer: httpx.Response) -> Outcome:
+def _of_httpx(answer: httpx.Response | httpx2.Response) -> Outcome:
     return answer.status_code, answer.json()
 
 

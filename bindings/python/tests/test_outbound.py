@@ -1,4 +1,4 @@
-"""Tokens where calls are made: httpx, requests and aiohttp against real servers."""
+"""Tokens where calls are made: httpx, httpx2, requests and aiohttp against real servers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from outbound_site import CLIENTS, Call, Outcome, Site, serve, streamed
 from tallystick import AuthSkill
 from tallystick._access.targets import Outbound
 from tallystick.errors import TallystickError
-from tallystick.outbound import aiohttp_middleware, httpx_auth, requests_auth
+from tallystick.outbound import aiohttp_middleware, httpx2_auth, httpx_auth, requests_auth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -286,7 +286,7 @@ def test_a_refused_target_sends_nothing(client: Client, site: Site, tmp_path: Pa
         assert len(site.seen) == sent
 
 
-@pytest.mark.parametrize("make", [httpx_auth, requests_auth, aiohttp_middleware])
+@pytest.mark.parametrize("make", [httpx_auth, httpx2_auth, requests_auth, aiohttp_middleware])
 def test_a_wrong_base_url_is_heard_of_at_once(make: Any, skill: AuthSkill) -> None:
     make(skill, "@bob", send_to="https://127.0.0.1:8443/agents/bob")
     with pytest.raises(TallystickError):
@@ -340,13 +340,13 @@ def test_they_are_the_packages_own() -> None:
 def test_no_client_is_imported_before_it_is_asked_for() -> None:
     program = (
         "import sys, tallystick.outbound\n"
-        "print(*{'aiohttp', 'httpx', 'requests'} & set(sys.modules))"
+        "print(*{'aiohttp', 'httpx', 'httpx2', 'requests'} & set(sys.modules))"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (ran.returncode, ran.stdout.strip()) == (0, ""), ran.stderr
 
 
-@pytest.mark.parametrize("make", [httpx_auth, requests_auth, aiohttp_middleware])
+@pytest.mark.parametrize("make", [httpx_auth, httpx2_auth, requests_auth, aiohttp_middleware])
 def test_no_display_of_a_token(make: Any, skill: AuthSkill, site: Site) -> None:
     made = make(skill, bob(site))
     CLIENTS["requests"](skill, bob(site), Call(bob(site)))

@@ -61,7 +61,12 @@ if TYPE_CHECKING:
     )
     from tallystick.flask import auth_blueprint
     from tallystick.keys import KeyManager, PublicKey
-    from tallystick.outbound import aiohttp_middleware, httpx_auth, requests_auth
+    from tallystick.outbound import (
+        aiohttp_middleware,
+        httpx2_auth,
+        httpx_auth,
+        requests_auth,
+    )
     from tallystick.skill import AuthSkill
     from tallystick.stores.memory import MemoryStore
     from tallystick.stores.postgresql import PostgreSQLStore
@@ -143,6 +148,7 @@ __all__ = [
     "WrongTargetError",
     "aiohttp_middleware",
     "auth_blueprint",
+    "httpx2_auth",
     "httpx_auth",
     "new_client_secret",
     "requests_auth",
@@ -176,6 +182,7 @@ _HOMES = {
     "TallystickError": "errors",
     "aiohttp_middleware": "outbound",
     "auth_blueprint": "flask",
+    "httpx2_auth": "outbound",
     "httpx_auth": "outbound",
     "new_client_secret": "authority",
     "requests_auth": "outbound",

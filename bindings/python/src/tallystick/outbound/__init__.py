@@ -1,10 +1,11 @@
-"""Access tokens in requests that go out: httpx, requests, aiohttp.
+"""Access tokens in requests that go out: httpx, httpx2, requests, aiohttp.
 
     client = httpx.AsyncClient(auth=httpx_auth(skill, "@bob"))
+    client = httpx2.AsyncClient(auth=httpx2_auth(skill, "@bob"))
     session = requests.Session(); session.auth = requests_auth(skill, "@bob")
     session = aiohttp.ClientSession(middlewares=[aiohttp_middleware(skill, "@bob")])
 
-All three take the same arguments:
+All take the same arguments:
 
 ``skill``
     the :class:`tallystick.AuthSkill` that makes, keeps and reuses the tokens.
@@ -42,10 +43,11 @@ if TYPE_CHECKING:
     from tallystick._access.targets import Target
     from tallystick.outbound.aiohttp import Middleware
     from tallystick.outbound.httpx import HttpxAuth
+    from tallystick.outbound.httpx2 import Httpx2Auth
     from tallystick.outbound.requests import RequestsAuth
     from tallystick.skill import AuthSkill
 
-__all__ = ["aiohttp_middleware", "httpx_auth", "requests_auth"]
+__all__ = ["aiohttp_middleware", "httpx2_auth", "httpx_auth", "requests_auth"]
 
 
 def httpx_auth(
@@ -63,6 +65,23 @@ def httpx_auth(
     from tallystick.outbound.httpx import HttpxAuth
 
     return HttpxAuth(Outbound(skill, target, scopes, bind, send_to))
+
+
+def httpx2_auth(
+    skill: AuthSkill,
+    target: Target,
+    scopes: Sequence[str] | None = None,
+    *,
+    bind: bool = False,
+    send_to: str | None = None,
+) -> Httpx2Auth:
+    """Return an ``httpx2.Auth``, which does the same for clients and requests of httpx2.
+
+    The MCP SDK has httpx2 since its version 2.
+    """
+    from tallystick.outbound.httpx2 import Httpx2Auth
+
+    return Httpx2Auth(Outbound(skill, target, scopes, bind, send_to))
 
 
 def requests_auth(

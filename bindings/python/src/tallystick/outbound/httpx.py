@@ -2,69 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import httpx
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
-
-    from tallystick._access.targets import Outbound
+from tallystick.outbound._token_flow import TokenFlow
 
 __all__ = ["HttpxAuth"]
 
 
-class HttpxAuth(httpx.Auth):
+class HttpxAuth(TokenFlow, httpx.Auth):
     """Made by :func:`tallystick.outbound.httpx_auth`."""
 
-    def __init__(self, outbound: Outbound) -> None:
-        self._outbound = outbound
-
-    def sync_auth_flow(
-        self, request: httpx.Request
-    ) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add a token. If it is refused, try once with a new one."""
-        method, url, body = _parts(request)
-        attached = self._outbound.attach(method, url, body)
-        if attached is None:
-            yield request
-            return
-        request.headers["Authorization"] = attached.header
-        response = yield request
-        if body is not None and self._refused(response):
-            attached = self._outbound.attach(method, url, body, fresh=True)
-            if attached is not None:
-                request.headers["Authorization"] = attached.header
-                yield request
-
-    async def async_auth_flow(
-        self, request: httpx.Request
-    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Do the same without blocking the event loop."""
-        method, url, body = _parts(request)
-        attached = await self._outbound.aattach(method, url, body)
-        if attached is None:
-            yield request
-            return
-        request.headers["Authorization"] = attached.header
-        response = yield request
-        if body is not None and self._refused(response):
-            attached = await self._outbound.aattach(method, url, body, fresh=True)
-            if attached is not None:
-                request.headers["Authorization"] = attached.header
-                yield request
-
-    def _refused(self, response: httpx.Response) -> bool:
-        # After a redirect another server answers.
-        if response.history:
-            return False
-        challenges = response.headers.get_list("www-authenticate")
-        return self._outbound.may_retry(response.status_code, challenges)
-
-
-def _parts(request: httpx.Request) -> tuple[str, str, bytes | None]:
-    try:
-        body: bytes | None = request.content
-    except httpx.RequestNotRead:
-        body = None
-    return request.method, str(request.url.copy_with(fragment=None)), body
+    unread = httpx.RequestNotRead
