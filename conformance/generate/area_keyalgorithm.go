@@ -131,6 +131,12 @@ func clientKeys(a *area) {
 	client := func(key pair) step {
 		return openAuthority(object{"clients": []object{registered(object{"secret_hash": remove, "public_key": key.publicText()})}})
 	}
+	narrowed := func(names ...string) step {
+		return openAuthority(object{"algorithms": names, "clients": []object{registered(object{"secret_hash": remove, "public_key": curve.publicText()})}})
+	}
+	narrows := source + ": algorithms narrows"
+	a.accept("client-narrowed", "algorithms with that of the assertion", narrows, narrowed("ES256"), granted(asserts(curve), nil))
+	a.reject("client-narrowed-away", "client-narrowed", "algorithms without it", narrows, narrowed("RS256"), declines(asserts(curve), nil, 401, "invalid_client"))
 	for _, kind := range kinds {
 		a.accept("client-"+kind.name, "a client's assertion", source, client(kind.key), granted(asserts(kind.key), nil))
 		a.reject("client-"+kind.name+"-forged", "client-"+kind.name, "by a stranger's key of the same kind", source, client(kind.key),

@@ -52,6 +52,7 @@ func (a *Agent) token(r *HTTPRequest) need.Step {
 		Forgiven:      a.config.Forgiven,
 		Once:          a.guard,
 		RSA:           a.config.RSA,
+		Algorithms:    a.config.Algorithms,
 		HostDerives:   a.config.HostDerives,
 		Used:          func(expires float64) { usedUntil = int64(math.Ceil(expires)) },
 	}

@@ -66,6 +66,9 @@ func (r *Registry) byAssertion(now float64, a Attempt, done Done) need.Step {
 	if p != nil {
 		return s.refuse("the assertion is refused: " + p.Error())
 	}
+	if p := a.Algorithms.Check(token); p != nil { //guard:assertion-algorithms never
+		return s.refuse("the assertion is refused: " + p.Error() + "; " + p.Log)
+	}
 	if fault := s.checkNames(); fault != "" { //guard:assertion-names never
 		return s.refuse(fault)
 	}

@@ -28,7 +28,8 @@ type Attempt struct {
 	Forgiven      pipeline.Tolerance
 	Once          *pipeline.ReplayGuard // remembers assertions
 	RSA           pipeline.RSA
-	HostDerives   bool // the need derive
+	Algorithms    pipeline.Allowed // of assertions
+	HostDerives   bool             // the need derive
 	// Used is told when an assertion that was accepted expires, in seconds; nil: nobody is.
 	Used func(expires float64)
 }
