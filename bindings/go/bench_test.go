@@ -16,6 +16,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	tallystick "github.com/tallystick/tallystick/bindings/go"
+	"github.com/tallystick/tallystick/core/jose"
 )
 
 const benchBody = 1024
@@ -61,6 +62,28 @@ func BenchmarkParse(b *testing.B) {
 			jwt.WithValidMethods([]string{"RS256"}))
 		if err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkSignature is the arithmetic of the signature alone, which no verifier can leave out.
+func BenchmarkSignature(b *testing.B) {
+	_, signer, _ := benchKeys(b)
+	key, err := jose.OnePublic([]byte(signer.PublicKey()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	headers, err := signer.Sign(context.Background(), "POST", "https://a.example.com/agent", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	token, p := jose.Parse(strings.TrimPrefix(headers.Get("Authorization"), "Bearer "))
+	if p != nil {
+		b.Fatal(p)
+	}
+	for b.Loop() {
+		if !key.Public.Verify(token.SigningInput, token.Signature) {
+			b.Fatal("refused")
 		}
 	}
 }
