@@ -1,7 +1,6 @@
 package generate
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"fmt"
@@ -337,7 +336,7 @@ func ecPEMs(a *area) {
 	trailing := append(ecSPKIDER(oidP256, point), 0)
 	refusesKey(a, "spki-trailing", "key-spki", "bytes after the DER", "RFC 7468 section 10", pemText("PUBLIC KEY", trailing))
 	refusesKey(a, "spki-as-rsa", "key-spki", "a point under the identifier of RSA", "RFC 5480 section 2.1",
-		pemText("PUBLIC KEY", bytes.Replace(ecSPKIDER(oidP256, point), marshalASN1(oidECKey), marshalASN1(oidRSAKey), 1)))
+		pemText("PUBLIC KEY", spkiWith(oidRSAKey, oidP256, point)))
 
 	refusesKey(a, "parameters-alone", "key-sec1-parameters", "the block with the curve's name, and no key", "RFC 5915 section 4", ecParameters())
 	refusesKey(a, "parameters-cut", "key-sec1-parameters", "that block without its end", "RFC 7468 section 3",
