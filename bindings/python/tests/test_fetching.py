@@ -436,3 +436,25 @@ def test_a_judged_address_is_connected_to_under_its_own_name(ca: trustme.CA) -> 
         # One address that is not liked is one too many.
         with pytest.raises(AddressRefusedError):
             through(lambda address: ":" in address, ca, site.url)
+
+
+CLOSES = """
+import asyncio, sys
+from tallystick._access.background import background
+async def work(seconds, text):
+    await asyncio.sleep(seconds)
+    print(text, flush=True)
+background.start(work(3600, "fetched"))
+background.start(work(0.2, "closed"), closes=True)
+"""
+
+
+def test_a_program_ends_when_its_connections_are_closed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSES],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("closed\n", 0)

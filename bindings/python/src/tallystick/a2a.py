@@ -23,8 +23,8 @@ from a2a.types import (
     StringList,
 )
 
-from tallystick._access.token_endpoint import is_agent
-from tallystick._core.arguments import must_be_texts, wrong_type
+from tallystick._access.token_endpoint import must_be_agent
+from tallystick._core.arguments import must_be_texts
 from tallystick.types import AuthContext
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def card_security(skill: AuthSkill, scopes: Mapping[str, str]) -> CardSecurity:
     it has none, and ``bearer``, a token from elsewhere, such as one that an agent signs for itself.
     Thread-safe.
     """
-    if not is_agent(skill):
-        raise wrong_type("skill", "an AuthSkill", skill)
+    must_be_agent(skill)
     needed = must_be_texts("scopes", list(scopes))
     served = skill.serve("GET", DOCUMENT)
     server = json.loads(served.body) if served is not None else {}

@@ -13,12 +13,12 @@ from fastmcp.server.auth import AccessToken, TokenVerificationError, TokenVerifi
 from pydantic import AnyHttpUrl
 from starlette.routing import Route
 
-from tallystick._access.token_endpoint import engine_of
+from tallystick._access.token_endpoint import engine_of, must_be_agent
 from tallystick._core.arguments import must_be_texts
 from tallystick._core.problems import error
 from tallystick.asgi import AuthEndpoints
 from tallystick.errors import TallystickError
-from tallystick.mcp import must_be_agent, resource_document, sdk_token, verified
+from tallystick.mcp import resource_document, sdk_token, verified
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,8 +19,8 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from starlette.authentication import AuthCredentials
 
-from tallystick._access.token_endpoint import engine_of, is_agent
-from tallystick._core.arguments import must_be_texts, wrong_type
+from tallystick._access.token_endpoint import engine_of, must_be_agent
+from tallystick._core.arguments import must_be_texts
 from tallystick._http.asgi_request import header_values
 from tallystick._http.refusal import log_refusal
 from tallystick.asgi import AuthMiddleware
@@ -113,12 +113,6 @@ class _SdkCaller:
         token = sdk_token(AccessToken, auth, header.partition(" ")[2].strip(), self._resource)
         user, granted = AuthenticatedUser(token), AuthCredentials(token.scopes)
         return await self._known({**scope, "user": user, "auth": granted}, receive, send)
-
-
-def must_be_agent(skill: object) -> None:
-    """Refuse what verifies no callers."""
-    if not is_agent(skill):
-        raise wrong_type("skill", "an AuthSkill", skill)
 
 
 def resource_document(skill: AuthSkill) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import os
 import ssl
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tallystick._access.background import background
 from tallystick._access.flights import Flights, landed
@@ -127,7 +127,7 @@ class Fetcher(ForkAware):
     def _start(self, need: Need, flight: Future[Reply]) -> None:
         _check_installed()
         _abandoned.close()
-        background.call(_run, self._land(need, flight))
+        background.start(self._land(need, flight))
 
     async def _land(self, need: Need, flight: Future[Reply]) -> None:
         limit = need["timeout"]
@@ -223,17 +223,7 @@ def _is_allowed(core: Core, kind: str, address: str) -> bool:
 
 def _close(pools: Pools) -> None:
     for pool in pools.values():
-        background.call(_run, pool.aclose())
-
-
-_running: set[asyncio.Task[Any]] = set()
-
-
-def _run(work: Any) -> None:
-    """Run a coroutine in the background's loop, which itself holds tasks only weakly."""
-    task = asyncio.ensure_future(work)
-    _running.add(task)
-    task.add_done_callback(_running.discard)
+        background.start(pool.aclose(), closes=True)
 
 
 def _headers(need: Need) -> list[tuple[str, str]]:

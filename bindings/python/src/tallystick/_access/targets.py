@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Union
 from urllib.parse import urlsplit
 
-from tallystick._access.token_endpoint import engine_of, is_agent
+from tallystick._access.token_endpoint import engine_of, must_be_agent
 from tallystick._core.arguments import must_be_flag, must_be_texts, must_be_utf8, wrong_type
 from tallystick._core.problems import error
 
@@ -47,8 +47,7 @@ class Outbound:
         bind: bool,
         send_to: str | None,
     ) -> None:
-        if not is_agent(skill):
-            raise wrong_type("skill", "an AuthSkill", skill)
+        must_be_agent(skill)
         self._engine = engine_of(skill)
         if not isinstance(target, str) and not callable(target):
             raise wrong_type("target", "a reference, a URL or a function", target)

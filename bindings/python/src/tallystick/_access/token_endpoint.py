@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tallystick._core.engine import Answer
     from tallystick.types import Body
 
-__all__ = ["TokenEndpoint", "engine_of", "is_agent", "must_be_endpoints"]
+__all__ = ["TokenEndpoint", "engine_of", "is_agent", "must_be_agent", "must_be_endpoints"]
 
 
 class TokenEndpoint:
@@ -131,6 +131,12 @@ def engine_of(endpoint: TokenEndpoint) -> AccessEngine:
 def is_agent(value: object) -> bool:
     """Tell whether it is an AuthSkill, which verifies callers; an Authority does not."""
     return isinstance(value, TokenEndpoint) and engine_of(value).role == "agent"
+
+
+def must_be_agent(skill: object) -> None:
+    """Refuse what verifies no callers and makes no tokens for itself."""
+    if not is_agent(skill):
+        raise wrong_type("skill", "an AuthSkill", skill)
 
 
 def must_be_endpoints(endpoints: object) -> None:
