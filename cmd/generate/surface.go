@@ -4,14 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/tallystick/tallystick/cmd/prose"
 )
 
-// surfacePath is what is public in the Python and the Node package.
+// surfacePath is what is public in the Python, the Node and the Go package.
 const surfacePath = "conformance/surface.json"
 
 // surfaceRow is a class, a function, a method, an option or a property.
@@ -66,15 +68,16 @@ func surfaceBlocks(root string) (map[string]string, error) {
 		return nil, err
 	}
 	var surface struct {
-		Classes   surfaceRows `json:"classes"`
-		Functions surfaceRows `json:"functions"`
+		Classes   surfaceRows        `json:"classes"`
+		Functions surfaceRows        `json:"functions"`
+		Go        map[string]goClass `json:"go"`
 	}
 	if err := json.Unmarshal(text, &surface); err != nil {
 		return nil, fmt.Errorf("%s: %w", surfacePath, err)
 	}
 	classes := ""
 	for _, class := range surface.Classes {
-		classes += classSection(class)
+		classes += classSection(class, surface.Go[class.name])
 	}
 	functions := "\n"
 	for _, function := range surface.Functions {
@@ -83,10 +86,13 @@ func surfaceBlocks(root string) (map[string]string, error) {
 	return map[string]string{"classes": classes + "\n", "functions": functions + "\n"}, nil
 }
 
-func classSection(class namedRow) string {
+func classSection(class namedRow, inGo goClass) string {
 	text := "\n### " + class.name + "\n"
 	if said := strings.TrimPrefix(tail(class), ": "); said != "" {
 		text += "\n" + prose.Wrap(said, "", "")
+	}
+	if inGo.Type != "" {
+		text += "\n" + inGo.says()
 	}
 	for _, part := range [...]struct {
 		heading string
@@ -107,6 +113,70 @@ func classSection(class namedRow) string {
 		}
 	}
 	return text
+}
+
+// goClass is what a class is in Go.
+type goClass struct {
+	Type        string            `json:"type"`
+	OptionsType string            `json:"options_type"`
+	Names       map[string]string `json:"names"`
+	Absent      map[string]string `json:"absent"`
+	Own         map[string]string `json:"own"`
+}
+
+// says names what Go calls otherwise, does without, and has besides.
+func (c goClass) says() string {
+	text := "In Go: `" + c.Type + "`"
+	if c.OptionsType != "" {
+		text += ", with `" + c.OptionsType + "`"
+	}
+	text = prose.Wrap(text+".", "", "")
+	list := ""
+	for _, part := range [...]struct{ about, text string }{
+		{"Other names", c.otherNames()},
+		{"Not there", byReason(c.Absent)},
+		{"There alone", byReason(c.Own)},
+	} {
+		if part.text != "" {
+			list += prose.Wrap(part.about+": "+part.text+".", "- ", "  ")
+		}
+	}
+	if list != "" {
+		text += "\n" + list
+	}
+	return text
+}
+
+// otherNames leaves out what is only spelt as Go does.
+func (c goClass) otherNames() string {
+	var said []string
+	for _, name := range slices.Sorted(maps.Keys(c.Names)) {
+		if inGo := c.Names[name]; !strings.EqualFold(strings.ReplaceAll(name, "_", ""), inGo) {
+			said = append(said, "`"+name+"` is `"+inGo+"`")
+		}
+	}
+	return strings.Join(said, "; ")
+}
+
+// byReason joins the names that have one reason. What every type of Go may have goes without saying.
+func byReason(reasons map[string]string) string {
+	var order []string
+	names := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(reasons)) {
+		why := reasons[name]
+		switch {
+		case why == "an idiom of Go":
+		case names[why] == "":
+			order = append(order, why)
+			names[why] = "`" + name + "`"
+		default:
+			names[why] += ", `" + name + "`"
+		}
+	}
+	for i, why := range order {
+		order[i] = names[why] + " (" + why + ")"
+	}
+	return strings.Join(order, "; ")
 }
 
 // option is "`leeway` (seconds; default 0)".

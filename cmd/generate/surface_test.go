@@ -63,9 +63,14 @@ func TestClassSection(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &rows); err != nil {
 		t.Fatal(err)
 	}
-	got := classSection(rows[0])
+	got := classSection(rows[0], goClass{
+		Type: "Caller", OptionsType: "CallerOptions", Names: map[string]string{"send": "Send", "fetch": "Get"},
+		Absent: map[string]string{"store": "none", "proxy": "none"},
+		Own:    map[string]string{"Now": "a clock", "String": "an idiom of Go"},
+	})
 	for _, line := range []string{
-		"### Client", "Calls.",
+		"### Client", "Calls.", "In Go: `Caller`, with `CallerOptions`.", "- Other names: `fetch` is `Get`.",
+		"- Not there: `proxy`, `store` (none).", "- There alone: `Now` (a clock).",
 		"- `limit` (bytes; default `10,485,760`): the most.",
 		"- `store` (default `\"sqlite\"`, in Node `\"memory\"`)",
 		"- `proxy`: Node only (Python reads the environment).",
