@@ -143,7 +143,7 @@ test-go-slow: ## run the Go tests with wazero's compiler and against the real we
 
 .PHONY: test-slow
 # What is not installed is said; the legs that are there run.
-test-slow: python node $(LIBRARY) setup-servers test-go-slow ## what starts servers for long, installs packages, or needs other runtimes; all legs
+test-slow: python node $(LIBRARY) setup-servers test-go-slow $(MCP)/node_modules/.package-lock.json ## what starts servers for long, installs packages, or needs other runtimes; all legs
 	$(MAKE) test-oldest-go
 	cd $(PYTHON_DIR) && $(PYTEST) -m slow
 	$(PYTEST) -c $(PYTHON_DIR)/pyproject.toml --rootdir . -m slow cmd/docs conformance/mcp
@@ -194,6 +194,12 @@ setup-servers: ## install Debian's redis-server, postgresql and wrk, for tests a
 	test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { echo "setup-servers: not root, or no apt-get: install redis-server and postgresql"; exit 0; }; \
 	mkdir -p /etc/postgresql-common && { test -e /etc/postgresql-common/createcluster.conf || echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf; }; \
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server postgresql wrk >/dev/null
+
+# What the MCP programs in Node need.
+MCP := conformance/mcp
+$(MCP)/node_modules/.package-lock.json: $(MCP)/package-lock.json
+	cd $(MCP) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 .PHONY: fuzz-parity
 PARITY_CASES ?= 2000
@@ -266,7 +272,7 @@ lint-github: python
 # Biome's configuration is the package's; the vectors' JSON is the generator's to format.
 SCRIPTS = git ls-files -z 'cmd/*.mjs' 'conformance/*.mjs' 'conformance/*.js' | xargs -0 $(NODE_DIR)/node_modules/.bin/biome check --config-path=$(NODE_DIR)
 .PHONY: lint
-lint: python node links lint-github imports-node cmd/bench/node_modules/.package-lock.json ## lint, type-check and cross-build everything; change nothing
+lint: python node links lint-github imports-node cmd/bench/node_modules/.package-lock.json $(MCP)/node_modules/.package-lock.json ## lint, type-check and cross-build everything; change nothing
 	go vet ./...
 	GOOS=wasip1 GOARCH=wasm go vet ./wasm
 	go run $(STATICCHECK) ./...
@@ -295,5 +301,5 @@ check: generate python node ## format, generate, lint, then demand a clean tree
 
 .PHONY: clean
 clean: ## remove everything that was built or installed
-	rm -rf $(BUILD) $(NODE_DIR)/node_modules $(NODE_DIR)/dist $(PYTHON_DIR)/src/tallystick/_lib cmd/bench/node_modules cmd/docs/node_modules cmd/imports/node_modules $(PEERS)/node/node_modules
+	rm -rf $(BUILD) $(NODE_DIR)/node_modules $(NODE_DIR)/dist $(PYTHON_DIR)/src/tallystick/_lib cmd/bench/node_modules cmd/docs/node_modules cmd/imports/node_modules $(PEERS)/node/node_modules $(MCP)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

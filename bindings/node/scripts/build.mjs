@@ -23,7 +23,7 @@ function compile() {
     run(process.execPath, [join(typescript, "bin", "tsc"), "-p", join(here, project)]);
   }
   writeFileSync(join(dist, "cjs", "package.json"), '{ "type": "commonjs" }\n');
-  for (const [name, compiled] of Object.entries({ index: "index", testing: "testing/index" })) {
+  for (const [name, compiled] of Object.entries({ index: "index", mcp: "hosts/mcp", testing: "testing/index" })) {
     for (const end of ["js", "d.ts"]) {
       writeFileSync(join(dist, `${name}.${end}`), `export * from "./cjs/${compiled}.js";\n`);
     }

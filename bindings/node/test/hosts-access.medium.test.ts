@@ -236,7 +236,7 @@ describe("a guard before everything", () => {
     await skill.ready();
     const app = express();
     app.use(guardOf(skill), (request, response) => {
-      const { auth } = request as { auth?: AuthContext };
+      const { auth } = request as { auth?: unknown } as { auth?: AuthContext };
       response.send(auth === undefined ? `anybody ${request.method} ${request.path}` : `known ${auth.agentId}`);
     });
     listen(app);

@@ -15,7 +15,7 @@ const JSON_TYPE = ["content-type", "application/json"];
 
 const signed = (url: string, body = BODY) => [...JSON_TYPE, ...bearer(token({ method: "POST", url }, body))];
 
-const rawBody = (request: NodeRequest) => request.rawBody?.toString();
+const rawBody = (request: object) => (request as NodeRequest).rawBody?.toString();
 
 describe("Express", () => {
   test("callerOf refuses to name the caller of a request that nothing verified", async () => {

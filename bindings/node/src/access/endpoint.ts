@@ -54,6 +54,7 @@ export function endpointService(
         return refusals.answer(error, original);
       }
     },
+    refused: (error) => void refusals.answer(error, undefined),
     handlerFailed: (error) => refusals.handlerFailed(error),
   };
 }

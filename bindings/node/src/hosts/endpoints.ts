@@ -38,6 +38,8 @@ export interface EndpointService {
    * @param atRoot - Only those that are named by their whole path on the server.
    */
   serves(path: string, atRoot: boolean): Promise<boolean>;
+  /** Logs why a token without a request was refused, or could not be judged. */
+  refused(error: unknown): void;
   /** The answer when what follows the endpoints failed, which is logged. */
   handlerFailed(error: unknown): HttpAnswer;
 }

@@ -3,15 +3,22 @@ import { misuse } from "../core/answers.js";
 import type { TakenBody } from "../http/body.js";
 import { facts, fail, headerLines, NodeBody, refuse } from "../http/node-request.js";
 import type { Guard, PassingRequest } from "../http/refusal.js";
-import { AuthContext, type AuthRequest, type Caller, type IncomingRequest, type NodeRequest } from "../types.js";
+import { AuthContext, type Caller, type IncomingRequest } from "../types.js";
 import type { Endpoint } from "./endpoints.js";
 import { answerOwn } from "./node-endpoints.js";
 
-/** What {@link AgentAuth.requireAuth} returns: middleware for Express and connect. */
-export type Middleware = (request: NodeRequest, response: ServerResponse, next: (error?: unknown) => void) => void;
+/**
+ * What {@link AgentAuth.requireAuth} returns: middleware for Express and connect. `request` has no
+ * `auth` here, since other packages, such as the MCP SDK, give Express's requests another one.
+ */
+export type Middleware = (request: IncomingRequest, response: ServerResponse, next: (error?: unknown) => void) => void;
 
 /** What {@link AuthSkill.requireAuth} returns: middleware for Express and connect. */
-export type AuthMiddleware = (request: AuthRequest, response: ServerResponse, next: (error?: unknown) => void) => void;
+export type AuthMiddleware = (
+  request: IncomingRequest,
+  response: ServerResponse,
+  next: (error?: unknown) => void,
+) => void;
 
 /** What needs no token at a guard of a whole server. */
 export interface Open {
