@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 from fastmcp import FastMCP
 from fastmcp.server.auth import MultiAuth, StaticTokenVerifier, TokenVerificationError
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from agents import authority as serving_authority
 from mcp_servers import (
@@ -299,10 +302,21 @@ def test_fastmcp_at_the_root() -> None:
         assert str(auth.base_url) == "https://shop.example/"
 
 
-def test_below_a_mount_the_documents_are_at_the_root() -> None:
-    with AuthSkill(base_url="https://shop.example/a/mcp", authority="https://a.example") as skill:
-        routes = FastMcpAuth(skill).get_well_known_routes("/mcp")
-    assert "/.well-known/oauth-protected-resource/a/mcp" in [route.path for route in routes]
+def test_below_a_mount_the_documents_are_at_the_root(
+    caller: AuthSkill, authority: tuple[Authority, Site]
+) -> None:
+    with listening() as (listener, site):
+        url = f"{site}/a/mcp"
+        with AuthSkill(base_url=url, authority=authority[1].url, store="memory:") as skill:
+            auth = FastMcpAuth(skill, ["read"])
+            below = FastMCP("below", auth=auth).http_app(path="/mcp")
+            routes = [*auth.get_well_known_routes("/mcp"), Mount("/a", below)]
+            with running(Starlette(routes=routes, lifespan=below.lifespan), listener):
+                challenge = initialize(url, None).headers["www-authenticate"]
+                [metadata] = re.findall('resource_metadata="([^"]*)"', challenge)
+                assert metadata == f"{site}/.well-known/oauth-protected-resource/a/mcp"
+                assert httpx2.get(metadata, trust_env=False).json()["resource"] == url
+                assert initialize(url, caller.generate_token(url, ["read"])).status_code == 200
 
 
 def test_several_verifiers_of_fastmcp(caller: AuthSkill, authority: tuple[Authority, Site]) -> None:
