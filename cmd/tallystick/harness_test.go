@@ -46,6 +46,8 @@ type tool struct {
 	env      map[string]string
 	ctx      context.Context
 	recorded strings.Builder
+
+	transport http.RoundTripper
 }
 
 type outcome struct {
@@ -56,7 +58,7 @@ type outcome struct {
 func newTool(t *testing.T) *tool {
 	t.Helper()
 	t.Chdir(t.TempDir())
-	return &tool{t: t, now: now, env: map[string]string{}, ctx: t.Context()}
+	return &tool{t: t, now: now, env: map[string]string{}, ctx: t.Context(), transport: http.DefaultTransport}
 }
 
 // run runs one command and records it.
@@ -66,7 +68,7 @@ func (u *tool) run(args ...string) outcome {
 	host := command.Host{
 		Stdin: strings.NewReader(u.stdin), Stdout: &stdout, Stderr: &stderr,
 		Now:    func() time.Time { return u.now },
-		Getenv: func(name string) string { return u.env[name] }, Transport: http.DefaultTransport,
+		Getenv: func(name string) string { return u.env[name] }, Transport: u.transport,
 	}
 	code := command.Run(u.ctx, host, args)
 	u.stdin = ""

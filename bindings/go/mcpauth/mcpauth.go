@@ -78,23 +78,36 @@ func verified(skill *tallystick.Skill) auth.TokenVerifier {
 
 // Verifier returns a verifier for [auth.RequireBearerToken], for who composes the middleware by
 // hand, with what [Options] returns. A token that is refused is an [auth.ErrInvalidToken] (401),
-// and the skill's log says why; where nobody can judge it now, as when its issuer's keys cannot be
-// fetched, the error is another one, which the SDK answers with 500. Both wrap the
-// [*tallystick.Error]. A token that is bound to one request is refused: [Protect] takes it. Safe
-// for concurrent use.
+// and two of them in one request are an [auth.ErrOAuth] (400); the skill's log says why. Where
+// nobody can judge it now, as when its issuer's keys cannot be fetched, the error is another one,
+// which the SDK answers with 500. All wrap the [*tallystick.Error]. A token that is bound to one
+// request is refused: [Protect] takes it. Safe for concurrent use.
 func Verifier(skill *tallystick.Skill) auth.TokenVerifier {
 	return func(ctx context.Context, token string, r *http.Request) (*auth.TokenInfo, error) {
-		caller, err := skill.VerifyToken(ctx, token)
+		caller, err := judged(ctx, skill, token, r)
 		if err == nil {
 			return infoOf(skill, caller), nil
 		}
 		skill.LogRefusal(r, err)
 		var e *tallystick.Error
-		if errors.As(err, &e) && problem.Lookup(e.Code).IsVerdict() {
-			return nil, fmt.Errorf("%w: %w", auth.ErrInvalidToken, err)
+		switch {
+		case !errors.As(err, &e) || !problem.Lookup(e.Code).IsVerdict():
+			return nil, err
+		case e.Code == problem.AmbiguousAuthorization:
+			return nil, fmt.Errorf("%w: %w", auth.ErrOAuth, err)
 		}
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", auth.ErrInvalidToken, err)
 	}
+}
+
+// judged shows the core all Authorization headers, of which the SDK hands over the first.
+func judged(ctx context.Context, skill *tallystick.Skill, token string, r *http.Request) (*tallystick.AuthContext, error) {
+	if r != nil && len(r.Header["Authorization"]) > 1 {
+		return skill.Verify(ctx, tallystick.Request{
+			Authorization: r.Header["Authorization"], Method: r.Method, Path: r.URL.EscapedPath(),
+		})
+	}
+	return skill.VerifyToken(ctx, token)
 }
 
 // Options are for [auth.RequireBearerToken] with [Verifier]: where the server's document is, and

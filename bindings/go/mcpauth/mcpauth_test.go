@@ -243,6 +243,39 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
+// lines sends each of them as an Authorization header.
+type lines []string
+
+func (l lines) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header["Authorization"] = l
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// Whoever stands before the server may have looked at the other one.
+func TestTwoTokensAreRefused(t *testing.T) {
+	authority, secret := issuer(t)
+	for name, by := range guards {
+		url, said := serve(t, authority.URL, by)
+		token, err := callerSkill(t, authority.URL, secret).Token(t.Context(), url, "read")
+		if err != nil {
+			t.Fatal(err)
+		}
+		good := "Bearer " + token
+		for _, c := range []struct {
+			sent   lines
+			status int
+		}{{lines{good}, 200}, {lines{good, good}, 400}, {lines{good, "Bearer x.y.z"}, 400}} {
+			if response := ask(t, &http.Client{Transport: c.sent}, url); response.StatusCode != c.status {
+				t.Errorf("%s, %d headers: %d", name, len(c.sent), response.StatusCode)
+			}
+		}
+		if text := said.String(); strings.Count(text, "ambiguous_authorization") != 2 || strings.Contains(text, token) {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}
+
 // Nobody's keys can be fetched: that is no verdict on the token, and nobody comes in.
 func TestAnIssuerThatDoesNotAnswerIsNoRefusal(t *testing.T) {
 	for name, by := range guards {

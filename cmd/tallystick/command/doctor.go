@@ -51,7 +51,8 @@ func (d *diagnoses) anyProblem() bool {
 type examined struct {
 	url, keysDir, baseURL string
 	store                 string
-	issuers               []string
+	issuers, presets      []string
+	config                string
 }
 
 func (a *app) doctor() *cobra.Command {
@@ -74,15 +75,22 @@ func (a *app) doctor() *cobra.Command {
 	flags.StringVar(&e.store, "store", "", "look whether the store of used tokens can be used: `@FILE|-|URL`, "+
 		"as the file where the URL has a password")
 	flags.StringArrayVar(&e.issuers, "issuer", nil, "look for the keys of the issuer `URL`; may be given more than once")
+	flags.StringArrayVar(&e.presets, "preset", nil, "look for the keys of an identity provider: "+presetForm+"; may be "+
+		"given more than once")
+	flags.StringVar(&e.config, "config", "", "look for the keys of all issuers that the configuration in `FILE` names, "+
+		"JSON (.json) or YAML")
 	return c
 }
 
 func (a *app) runDoctor(ctx context.Context, e examined) error {
-	if e.url == "" && e.keysDir == "" && e.store == "" && e.baseURL == "" && len(e.issuers) == 0 {
-		return wrongUsage("name what to look at: --url, --keys-dir, --store, --base-url or --issuer")
+	if e.url+e.keysDir+e.store+e.baseURL+e.config == "" && len(e.issuers)+len(e.presets) == 0 {
+		return wrongUsage("name what to look at: --url, --keys-dir, --store, --base-url, --issuer, --preset or --config")
+	}
+	trusted, err := a.trustedBy(e)
+	if err != nil {
+		return err
 	}
 	if e.store != "" {
-		var err error
 		if e.store, err = a.storeURL(e.store); err != nil {
 			return err
 		}
@@ -102,6 +110,9 @@ func (a *app) runDoctor(ctx context.Context, e examined) error {
 	}
 	for _, issuer := range e.issuers {
 		a.checkIssuerKeys(ctx, d, issuer)
+	}
+	for _, issuers := range trusted {
+		a.checkTrusted(ctx, d, issuers)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -202,9 +213,13 @@ func (a *app) checkIssuerKeys(ctx context.Context, d *diagnoses, issuer string) 
 		d.problem("issuer", "%s is reached by http: whoever is on the way can exchange its keys; use https", issuer)
 		return
 	}
-	base := strings.TrimRight(issuer, "/")
-	jwks := base + pathJWKS
-	f, err := a.get(ctx, base+pathDiscovery)
+	a.checkDiscovery(ctx, d, issuer, discoveryOf(issuer))
+}
+
+// checkDiscovery finds an issuer's keys by its document, or at the usual place where it has none.
+func (a *app) checkDiscovery(ctx context.Context, d *diagnoses, issuer, document string) {
+	jwks := strings.TrimRight(issuer, "/") + pathJWKS
+	f, err := a.get(ctx, document)
 	if err != nil {
 		d.problem("issuer", "%s", err)
 		return
@@ -213,13 +228,13 @@ func (a *app) checkIssuerKeys(ctx context.Context, d *diagnoses, issuer string) 
 		i := inspectText(issuer, f.content)
 		switch {
 		case i.Discovery == nil:
-			d.problem("discovery", "%s is no discovery document: %s", base+pathDiscovery, strings.Join(i.Problems, "; "))
+			d.problem("discovery", "%s is no discovery document: %s", document, strings.Join(i.Problems, "; "))
 			return
 		case i.Discovery.Issuer != issuer:
 			d.problem("discovery", "it names the issuer %s: configure that one, not %s", i.Discovery.Issuer, issuer)
 			return
 		}
-		d.ok("discovery", "%s", base+pathDiscovery)
+		d.ok("discovery", "%s", document)
 		jwks = i.Discovery.JWKSURI
 	}
 	a.checkJWKS(ctx, d, jwks)

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -206,7 +207,7 @@ func (j *judgement) wordsOfVerdict(p *printer) {
 	default:
 		if c := j.Caller; c != nil {
 			p.line(p.paint(green, "accepted")+": it is from %s (issuer %s, scopes %s)%s",
-				c.Name, c.Issuer, strings.Join(c.Scopes, " "), j.unchecked())
+				cmp.Or(c.UserID, c.Name), c.Issuer, strings.Join(c.Scopes, " "), j.unchecked())
 			return
 		}
 		p.line(p.paint(green, "accepted")+"%s", j.unchecked())

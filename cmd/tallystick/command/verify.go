@@ -17,6 +17,7 @@ type verification struct {
 	method, url, body     string
 	bodyGiven             bool
 	audience, issuerType  string // of an access token
+	preset, config        string // instead of issuer
 	requireTarget         bool
 	leeway, clockSkew     time.Duration
 }
@@ -29,7 +30,8 @@ func (a *app) verify() *cobra.Command {
 		Long: "Verify a token of a signed request with a caller's key or a folder of keys, as an agent would, and " +
 			"say what is wrong with it in the order in which an agent decides. Method and URL, and the body, are " +
 			"compared where they are given. Whether the token was used before only the agent knows. With --audience " +
-			"an access token is verified instead, with the keys of --keys or those that its issuer publishes. The token " +
+			"an access token is verified instead, with the keys of --keys or those that its issuer publishes; with " +
+			"--config as the agent of that configuration would. The token " +
 			"comes from standard input or a file, and is never shown whole.",
 		Example: "tallystick verify @token.txt --keys-dir authorized_keys \\\n" +
 			"  --method POST --url https://agent.example.com/agent --body @query.json",
@@ -39,13 +41,18 @@ func (a *app) verify() *cobra.Command {
 			if err := v.checkTimes(); err != nil {
 				return err
 			}
+			if v.config != "" {
+				return a.runVerifyConfig(c, v.config, args)
+			}
 			if v.audience != "" {
 				v.leeway = forgiven(v.leeway, c.Flags().Changed("leeway"))
 				v.clockSkew = forgiven(v.clockSkew, c.Flags().Changed("clock-skew"))
 				return a.runVerifyAccess(c.Context(), v, args)
 			}
-			if c.Flags().Changed("issuer-type") {
-				return wrongUsage("--issuer-type is for access tokens: give --audience, too")
+			for _, name := range []string{"issuer-type", "preset"} {
+				if c.Flags().Changed(name) {
+					return wrongUsage("--%s is for access tokens: give --audience, too", name)
+				}
 			}
 			return a.runVerify(v, args)
 		},
@@ -55,7 +62,12 @@ func (a *app) verify() *cobra.Command {
 	flags.StringVar(&v.keysDir, "keys-dir", "", "an agent's folder `DIR` of callers' public keys")
 	flags.StringVar(&v.issuer, "issuer", "", "with --keys: whose key it is, an `ID` (default: whom the token names); "+
 		"with --audience: the URL of the issuer that is trusted")
-	flags.StringVar(&v.audience, "audience", "", "verify an access token for the agent with this `URL`")
+	flags.StringVar(&v.audience, "audience", "", "verify an access token for the agent with this `URL`; with --preset "+
+		"what the provider calls the agent, of cognito the app client's id")
+	flags.StringVar(&v.preset, "preset", "", "with --audience: the identity provider that is trusted, as "+
+		presetForm)
+	flags.StringVar(&v.config, "config", "", "verify an access token for the agent with the configuration in `FILE`, "+
+		"JSON (.json) or YAML")
 	flags.StringVar(&v.issuerType, "issuer-type", "agent", "with --audience: what the issuer is, a `TYPE` of agent, "+
 		"portal and user")
 	flags.StringVar(&v.method, "method", "", "the request's `METHOD`; with --url")
