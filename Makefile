@@ -196,7 +196,6 @@ setup-servers: ## install Debian's redis-server, postgresql and wrk, for tests a
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server postgresql wrk >/dev/null
 
 # What the MCP programs in Node need.
-MCP := conformance/mcp
 $(MCP)/node_modules/.package-lock.json: $(MCP)/package-lock.json
 	cd $(MCP) && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -210,6 +209,7 @@ fuzz-parity: $(CONFORMANCE) ## mutate the vectors and compare the legs' answers 
 
 .PHONY: peers peers-check peers-ready
 PEERS := conformance/peers
+MCP := conformance/mcp
 peers: peers-ready ## ask other JWT libraries what the vectors ask the core, and write conformance/PEERS.md
 	@$(BUILD)/peers/peers
 peers-check: peers-ready

@@ -112,6 +112,11 @@ func ownRings(a *area) {
 		publicEntry(edwards, "retired", object{"dead_at": now + 1000}))})
 	a.accept("ring-mixed", "a ring of all kinds", keyDecides, mixed, letsIn(accessTokenBy(alice, object{"aud": aliceURL}), nil),
 		letsIn(accessTokenBy(curve, object{"aud": aliceURL, "jti": "jti-2"}), nil), letsIn(accessTokenBy(edwards, object{"aud": aliceURL, "jti": "jti-3"}), nil))
+	says := func(algorithms ...string) step {
+		return serve(pathDiscovery, nil, "", saying(200, documentHeaders, object{"id_token_signing_alg_values_supported": algorithms}))
+	}
+	a.accept("ring-mixed-discovery", "the document names the algorithms of the keys that are published", "OpenID Connect Discovery section 3",
+		mixed, says("RS256", "ES256", "EdDSA"), openSelf(object{"ring": publicRing(curve)}), says("ES256"))
 	a.reject("ring-mixed-crossed", "ring-mixed", "one of its keys under another one's kid", keyDecides, mixed,
 		keepsOut(signHeader(curve, object{"kid": alice.kid()}, accessClaims().with(object{"aud": aliceURL})), nil, "unsupported_algorithm"))
 	a.reject("ring-ps256", "ring-ec-rotates", "a key for PS256: the ring's PEM could not say so, and it would sign RS256 after the next update", keyDecides,

@@ -61,6 +61,8 @@ func asksPortal(a *area) {
 		answered(200, nil, discoveryOf(portalURL, object{"token_endpoint": "https://login.example/token"}), nil, nextFetch("https://login.example/token", object{"method": "POST"})))
 	a.accept("endpoint-elsewhere", "where the document says", source, openPortal(nil), asksFor(nil, nextFetch(portalURL+pathDiscovery, object{})),
 		answered(200, nil, discoveryOf(portalURL, object{"token_endpoint": portalURL + "/api/auth/token"}), nil, nextFetch(portalURL+"/api/auth/token", object{"method": "POST"})))
+	a.accept("endpoint-without-keys", "a document without jwks_uri is enough for a token", "RFC 8414 section 2: OPTIONAL", openPortal(nil), asksFor(nil, nextFetch(portalURL+pathDiscovery, object{})),
+		answered(200, nil, discoveryOf(portalURL, object{"jwks_uri": remove}), nil, nextFetch(tokenURL, object{"method": "POST"})))
 	form := func(name, says string, changes object, body string) {
 		a.accept("form-"+name, says, source, sequence(openPortal(nil), finds(changes, object{"body": body}))...)
 	}
@@ -82,6 +84,7 @@ func asksPortal(a *area) {
 	down("down", "the authority is down", resume(object{"failed": "connection refused"}, "", errorCode("token_unavailable")))
 	down("500", "it answers 500", answered(500, nil, "", nil, errorCode("token_unavailable")))
 	down("other-issuer", "it answers for another issuer: the secret is not sent there", answered(200, nil, discoveryOf(portalURL, object{"issuer": "https://evil.example"}), nil, errorCode("token_unavailable")))
+	down("keys-number", "a jwks_uri that is a number", answered(200, nil, discoveryOf(portalURL, object{"jwks_uri": 1}), nil, errorCode("token_unavailable")))
 	down("no-endpoint", "it has no token endpoint", answered(200, nil, discoveryOf(portalURL, object{"token_endpoint": remove}), nil, errorCode("token_unavailable")))
 	down("http", "its token endpoint is on plain http: the secret could be read", answered(200, nil, discoveryOf(portalURL, object{"token_endpoint": "http://portal.example/auth/token"}), nil, errorCode("token_unavailable")))
 }

@@ -17,6 +17,7 @@ func serving() *area {
 	resourceDocuments(a)
 	methods(a)
 	preflights(a)
+	authorizations(a)
 	resourceChallenges(a)
 	conditional(a)
 	return a
@@ -50,8 +51,8 @@ func discoveryDocuments(a *area) {
 		a.accept("discovery-"+name, says, source, open, serve(pathDiscovery, nil, "", saying(200, documentHeaders, members)))
 	}
 	of := func(issuer string) object {
-		return object{"issuer": issuer, "jwks_uri": issuer + pathKeys, "token_endpoint": issuer + "/auth/token", "grant_types_supported": []string{"client_credentials"},
-			"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post", "private_key_jwt"}, "id_token_signing_alg_values_supported": []string{"RS256"}}
+		return object{"issuer": issuer, "jwks_uri": issuer + pathKeys, "token_endpoint": issuer + "/auth/token", "authorization_endpoint": issuer + pathAuthorize, "response_types_supported": []string{}, "grant_types_supported": []string{"client_credentials"},
+			"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post", "private_key_jwt"}, "token_endpoint_auth_signing_alg_values_supported": []string{"RS256", "PS256", "ES256", "EdDSA"}, "id_token_signing_alg_values_supported": []string{"RS256"}}
 	}
 	document("agent", "an agent that signs itself", openSelf(nil), of(aliceURL).with(object{"scopes_supported": []string{"read", "write"}}))
 	document("path", "an agent below a path", openAccess(nil), of(bobURL))
@@ -91,15 +92,17 @@ func keyDocuments(a *area) {
 }
 
 const (
-	pathServer   = "/.well-known/oauth-authorization-server"
-	pathResource = "/.well-known/oauth-protected-resource"
+	pathAuthorize = "/auth/authorize"
+	pathServer    = "/.well-known/oauth-authorization-server"
+	pathResource  = "/.well-known/oauth-protected-resource"
 )
 
 func serverDocuments(a *area) {
 	source := "RFC 8414 sections 2 and 3.1"
 	of := func(issuer string) object {
-		return object{"issuer": issuer, "jwks_uri": issuer + pathKeys, "token_endpoint": issuer + "/auth/token",
-			"grant_types_supported": []string{"client_credentials"}, "response_types_supported": []string{}}
+		return object{"issuer": issuer, "jwks_uri": issuer + pathKeys, "token_endpoint": issuer + "/auth/token", "authorization_endpoint": issuer + pathAuthorize,
+			"token_endpoint_auth_signing_alg_values_supported": []string{"RS256", "PS256", "ES256", "EdDSA"},
+			"grant_types_supported":                            []string{"client_credentials"}, "response_types_supported": []string{}}
 	}
 	document := func(name, says string, open step, path string, members object) {
 		a.accept("server-"+name, says, source, open, serve(path, nil, "", saying(200, documentHeaders, members)))
@@ -114,9 +117,9 @@ func serverDocuments(a *area) {
 		serve("/bob"+pathKeys, nil, "", saying(200, readableBy, object{"keys": []object{{"kid": bob.kid()}}})))
 	a.accept("server-opened", "engine.open names all paths", "abi.md engine.open: paths, root_paths",
 		call("engine.open", object{"access": object{"base_url": bobURL, "ring": publicRing(bob)}}, "", okIncludes(object{
-			"paths": []string{pathDiscovery, pathKeys, "/auth/token", pathServer, pathResource},
+			"paths": []string{pathDiscovery, pathKeys, "/auth/token", pathAuthorize, pathServer, pathResource},
 			"root_paths": []string{pathServer + "/bob", pathResource + "/bob", "/bob" + pathDiscovery, "/bob" + pathKeys,
-				"/bob/auth/token", "/bob" + pathServer, "/bob" + pathResource},
+				"/bob/auth/token", "/bob" + pathAuthorize, "/bob" + pathServer, "/bob" + pathResource},
 			"resource_metadata": "https://agents.example.com" + pathResource + "/bob",
 		})))
 	other := func(name, says string, open step, path string) {
@@ -211,6 +214,27 @@ func preflights(a *area) {
 			serve(endpoint.path, object{"method": "OPTIONS"}, "", okIncludes(answer(endpoint.methods, endpoint.headers))))
 	}
 	a.accept("preflight-elsewhere", "and of no other path", source, openSelf(nil), serve("/", object{"method": "OPTIONS"}, "", unhandled()))
+}
+
+// authorizations: an endpoint that documents name, and where no grant begins yet.
+func authorizations(a *area) {
+	source := "RFC 6749 sections 3.1 and 4.1.2.1; RFC 9700 section 2.6: no CORS; " + section7
+	refusal := object{"status": 400, "headers": object{"content-type": "application/json", "cache-control": "no-store"},
+		"body": `{"error":"unsupported_response_type","error_description":"this server has no authorization code grant: its token endpoint takes client_credentials"}`}
+	refuses := func(name, says string, open step, path string, changes object) {
+		a.reject("authorize-"+name, "discovery-agent", says, source, open, serve(path, changes, "", ok(object{"handled": true, "response": refusal})))
+	}
+	refuses("get", "a browser is told that there is no such grant", openSelf(nil), pathAuthorize, nil)
+	refuses("post", "and a form", openSelf(nil), pathAuthorize, object{"method": "POST"})
+	refuses("authority", "at an authority", openAuthority(nil), pathAuthorize, nil)
+	refuses("portal-agent", "at an agent of a portal", openPortal(nil), pathAuthorize, nil)
+	refuses("path", "below a path", openAccess(nil), "/bob"+pathAuthorize, nil)
+	a.accept("authorize-head", "HEAD: the headers without the body", "RFC 9110 section 9.3.2", openSelf(nil),
+		serve(pathAuthorize, object{"method": "HEAD"}, "", okIncludes(object{"response": object{"status": 400, "body": "", "headers": object{"content-type": "application/json"}}})))
+	for _, method := range []string{"OPTIONS", "DELETE"} {
+		a.reject("authorize-"+strings.ToLower(method), "discovery-agent", "and "+method+" is none of its methods", source, openSelf(nil),
+			serve(pathAuthorize, object{"method": method}, "", saying(405, object{"allow": "GET, HEAD, POST"}, object{"error": "invalid_request"})))
+	}
 }
 
 func methods(a *area) {

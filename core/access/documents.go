@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/strictjson"
 	"github.com/tallystick/tallystick/core/trust"
 	"github.com/tallystick/tallystick/core/weburl"
@@ -15,6 +16,7 @@ const (
 	resourcePath  = "/.well-known/oauth-protected-resource"
 	jwksPath      = "/.well-known/jwks.json"
 	tokenPath     = "/auth/token"
+	authorizePath = "/auth/authorize"
 	// Where webagents 0.3.9 looks for these at a portal.
 	portalJWKSPath  = "/api/auth/jwks"
 	portalTokenPath = "/api/auth/token"
@@ -43,7 +45,7 @@ func newRoutes(c *Config) routes {
 	if c.Mode != Authority { //guard:serve-resource always
 		documents = append(documents, resourcePath)
 	}
-	for _, path := range slices.Concat([]string{discoveryPath, jwksPath, tokenPath}, documents) {
+	for _, path := range slices.Concat([]string{discoveryPath, jwksPath, tokenPath, authorizePath}, documents) {
 		add(&r.below, path, path)
 	}
 	if c.Mode == Authority {
@@ -116,12 +118,37 @@ func (a *Agent) jwks(now float64) string {
 
 // discovery is the metadata of RFC 8414 section 2 at the path of OpenID Connect, with the members
 // that OpenID Connect demands.
-func (a *Agent) discovery() string {
+func (a *Agent) discovery(now float64) string {
 	b := a.appendServer(nil)
 	b = appendTexts(b, "subject_types_supported", []string{"public"})
-	b = appendTexts(b, "id_token_signing_alg_values_supported", []string{"RS256"})
+	b = appendTexts(b, "id_token_signing_alg_values_supported", algorithmTexts(a.signsBy(now)))
 	b = appendTexts(b, "claims_supported", []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope", "client_id", "token_type", "aoauth"})
 	return string(append(b, '}'))
+}
+
+// signsBy are the algorithms of the published keys. Where there are none, as at an agent of a portal,
+// it is RS256, which OpenID Connect Discovery section 3 demands of everybody.
+func (a *Agent) signsBy(now float64) []jose.Algorithm {
+	algorithms := []jose.Algorithm{}
+	if r := a.ring.Load(); r != nil {
+		for _, key := range r.Public(now) {
+			if !slices.Contains(algorithms, key.Algorithm()) {
+				algorithms = append(algorithms, key.Algorithm())
+			}
+		}
+	}
+	if len(algorithms) == 0 {
+		return []jose.Algorithm{jose.RS256}
+	}
+	return algorithms
+}
+
+func algorithmTexts(algorithms []jose.Algorithm) []string {
+	texts := []string{}
+	for _, algorithm := range algorithms {
+		texts = append(texts, string(algorithm))
+	}
+	return texts
 }
 
 // server is the metadata of RFC 8414 section 2.
@@ -133,12 +160,14 @@ func (a *Agent) appendServer(b []byte) []byte {
 	base := strings.TrimSuffix(a.Issuer(), "/")
 	b = append(b, `{"issuer":`...)
 	b = strictjson.AppendString(b, a.Issuer())
+	// Clients, those of the MCP SDK among them, demand it of every document, whatever the grants.
+	b = appendText(b, "authorization_endpoint", base+authorizePath)
 	b = appendText(b, "token_endpoint", base+tokenPath)
 	b = appendText(b, "jwks_uri", base+jwksPath)
 	b = appendTexts(b, "grant_types_supported", []string{"client_credentials"})
 	b = appendTexts(b, "response_types_supported", nil)
 	b = appendTexts(b, "token_endpoint_auth_methods_supported", []string{"client_secret_basic", "client_secret_post", "private_key_jwt"})
-	b = appendTexts(b, "token_endpoint_auth_signing_alg_values_supported", []string{"RS256"})
+	b = appendTexts(b, "token_endpoint_auth_signing_alg_values_supported", algorithmTexts(jose.Algorithms()))
 	if !a.config.AnyScope {
 		b = appendTexts(b, "scopes_supported", a.config.AllowedScopes)
 	}

@@ -47,8 +47,9 @@ type Served struct {
 const preflightSeconds = 7200
 
 const (
-	documentMethods = "GET, HEAD"
-	tokenMethods    = "POST"
+	documentMethods  = "GET, HEAD"
+	tokenMethods     = "POST"
+	authorizeMethods = "GET, HEAD, POST"
 )
 
 // Serve answers the documents and the token endpoint (protocol.md section 7). It ends in a *Served.
@@ -57,7 +58,29 @@ func (a *Agent) Serve(r *HTTPRequest) need.Step {
 	if !there {
 		return need.Done(&Served{})
 	}
+	if endpoint == authorizePath { //guard:serve-authorize-closed never
+		return need.Done(authorize(r))
+	}
 	return followed(a.serve(endpoint, r), readable)
+}
+
+// authorize answers the authorization endpoint (RFC 6749 section 3.1), where no grant begins. It
+// never redirects, because no client has registered where to; and it is nothing for scripts (RFC
+// 9700 section 2.6).
+func authorize(r *HTTPRequest) *Served {
+	switch r.Method {
+	case "GET", "HEAD", "POST":
+	default:
+		return methodNotAllowed(authorizeMethods, authorizeMethods)
+	}
+	body := `{"error":"unsupported_response_type",` +
+		`"error_description":"this server has no authorization code grant: its token endpoint takes client_credentials"}`
+	headers := map[string]string{"content-type": "application/json", "cache-control": "no-store"}
+	if r.Method == "HEAD" {
+		headers["content-length"] = strconv.Itoa(len(body))
+		body = ""
+	}
+	return &Served{Response: &problem.Response{Status: 400, Headers: headers, Body: body}}
 }
 
 // readable lets scripts of every origin read an answer (Fetch standard, CORS protocol). Who asks is
@@ -79,11 +102,11 @@ func (a *Agent) serve(endpoint string, r *HTTPRequest) need.Step {
 		return need.Done(preflight(methods, headers))
 	case endpoint == tokenPath:
 		if r.Method != "POST" { //guard:serve-post-only never
-			return need.Done(methodNotAllowed(methods))
+			return need.Done(methodNotAllowed(methods, methods+", OPTIONS"))
 		}
 		return a.token(r)
 	case r.Method != "GET" && r.Method != "HEAD": //guard:serve-get-only never
-		return need.Done(methodNotAllowed(methods))
+		return need.Done(methodNotAllowed(methods, methods+", OPTIONS"))
 	}
 	return need.Done(a.document(endpoint, r))
 }
@@ -97,7 +120,7 @@ func (a *Agent) document(endpoint string, r *HTTPRequest) *Served {
 	case resourcePath:
 		return document(r, a.protectedResource(), "application/json")
 	}
-	return document(r, a.discovery(), "application/json")
+	return document(r, a.discovery(r.Now), "application/json")
 }
 
 // preflight answers OPTIONS, a CORS preflight among them (Fetch standard, CORS-preflight fetch). A
@@ -109,11 +132,11 @@ func preflight(methods, headers string) *Served {
 	}}}
 }
 
-func methodNotAllowed(methods string) *Served {
+func methodNotAllowed(methods, allow string) *Served {
 	return &Served{Response: &problem.Response{
 		Status: 405,
 		Headers: map[string]string{
-			"allow": methods + ", OPTIONS", "content-type": "application/json", "cache-control": "no-store",
+			"allow": allow, "content-type": "application/json", "cache-control": "no-store",
 		},
 		Body: `{"error":"invalid_request","error_description":"this endpoint takes ` + methods + `"}`,
 	}}

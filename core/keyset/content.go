@@ -133,6 +133,11 @@ func readDiscovery(s Source, text string) content {
 		return faulty("the discovery document is refused: %s", err)
 	case !strictjson.IsString(issuer) || issuer.Str != s.Issuer:
 		return faulty("the discovery document is of issuer %s", problem.Quote(issuer.Str))
+	case !jwks.Exists() && s.Authority:
+		// RFC 8414 section 2 demands no jwks_uri, and whoever wants a token needs none.
+		l := s.elsewhere()
+		l.readEndpoint(s, token)
+		return content{located: l}
 	case !strictjson.IsString(jwks):
 		return faulty("the discovery document has no jwks_uri")
 	}
@@ -152,6 +157,7 @@ func (l *location) readEndpoint(s Source, token strictjson.Value) {
 	if !s.Authority {
 		return
 	}
+	l.endpoint = ""
 	if !strictjson.IsString(token) {
 		l.fault = "the discovery document has no token_endpoint"
 		return

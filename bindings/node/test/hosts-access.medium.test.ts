@@ -118,6 +118,29 @@ for (const [name, host] of Object.entries(hosts)) {
       }
     });
 
+    test("the authorization endpoint that the documents name has no grant", async () => {
+      const { url } = await start();
+      const found = (await (await fetch(`${url}/.well-known/openid-configuration`)).json()) as Record<string, unknown>;
+      assert.deepEqual(
+        [found["authorization_endpoint"], found["response_types_supported"]],
+        [`${url}/auth/authorize`, []],
+      );
+      const asked = "response_type=code&client_id=x&redirect_uri=https%3A%2F%2Fevil.example%2F";
+      for (const [method, query, body] of [
+        ["GET", `?${asked}`, undefined],
+        ["POST", "", new URLSearchParams(asked)],
+      ] as const) {
+        const answer = await fetch(`${url}/auth/authorize${query}`, {
+          method,
+          redirect: "manual",
+          ...(body === undefined ? {} : { body }),
+        });
+        assert.deepEqual([answer.status, answer.headers.get("location")], [400, null]);
+        assert.equal(answer.headers.get("access-control-allow-origin"), null);
+        assert.equal(((await answer.json()) as { error: string }).error, "unsupported_response_type");
+      }
+    });
+
     test("the token endpoint refuses whom it does not know", async () => {
       const { url } = await start();
       const body = new URLSearchParams({

@@ -1,9 +1,11 @@
 // MCP servers and clients of the TypeScript SDK, both versions of it, over streamable HTTP.
 import assert from "node:assert/strict";
+import { createPrivateKey } from "node:crypto";
 import type { RequestListener } from "node:http";
 import { createRequire } from "node:module";
 import { after, describe, test } from "node:test";
 import * as v2client from "@modelcontextprotocol/client";
+import { ClientCredentialsProvider, PrivateKeyJwtProvider } from "@modelcontextprotocol/sdk/client/auth-extensions.js";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { OAUTH_ERRORS } from "@modelcontextprotocol/sdk/server/auth/errors.js";
@@ -12,7 +14,7 @@ import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import * as v2 from "@modelcontextprotocol/server";
 import express from "express";
-import { type AuthContext, AuthSkill, MemoryStore } from "tallystick";
+import { type AuthContext, AuthSkill, KeyManager, MemoryStore } from "tallystick";
 import { type McpErrors, McpVerifier, mcpMiddleware } from "tallystick/mcp";
 import { lateServer, portal, portalAgent, SECRET } from "./access-support.js";
 import { fetchHost } from "./agents.js";
@@ -289,4 +291,65 @@ test("a redirect to another origin takes no token along, whoever follows it", as
   }
   assert.ok(own.length >= 2 && own.every((authorization) => authorization?.startsWith("Bearer ")));
   assert.ok(seen.length > 0 && seen.every((authorization) => authorization === undefined));
+});
+
+// The SDK reads no PEM for EdDSA.
+const asJwk = (pem: string) => createPrivateKey(pem).export({ format: "jwk" }) as Record<string, unknown>;
+
+describe("the SDK's own credentials", async () => {
+  const { url } = await node(sdk1(byVerifier(requireBearerAuth, OAUTH_ERRORS)))(new Lines());
+  const registered = { clientId: "machine", scope: "read", expectedIssuer: issuer.url };
+  await issuer.authority.registerClient({ clientId: "machine", secret: SECRET, scopes: ["read"] });
+  const expected = { clientId: "machine", scopes: ["read"], subject: "machine", name: "machine" };
+  type Provider = v2client.OAuthClientProvider & ClientCredentialsProvider;
+  const by1 = (authProvider: unknown) => whoami1({ authProvider: authProvider as ClientCredentialsProvider });
+  const by2 = (authProvider: unknown) => whoami2({ authProvider: authProvider as Provider });
+  const whoami1 = async (options: { authProvider: ClientCredentialsProvider }) => {
+    const client = new Client({ name: "test", version: "1" });
+    try {
+      const transport = new StreamableHTTPClientTransport(new URL(url), options);
+      await client.connect(transport as Parameters<typeof client.connect>[0]);
+      const { content } = await client.callTool({ name: "whoami", arguments: {} });
+      return JSON.parse((content as { text: string }[])[0]?.text ?? "") as unknown;
+    } finally {
+      await client.close();
+    }
+  };
+  const whoami2 = async (options: { authProvider: Provider }) => {
+    const client = new v2client.Client({ name: "test", version: "1" });
+    try {
+      await client.connect(new v2client.StreamableHTTPClientTransport(new URL(url), options));
+      const { content } = await client.callTool({ name: "whoami", arguments: {} });
+      return JSON.parse((content as { text: string }[])[0]?.text ?? "") as unknown;
+    } finally {
+      await client.close();
+    }
+  };
+
+  test("find the authority by the server's documents, and get a token by a secret", async () => {
+    const mine = { ...registered, clientSecret: SECRET };
+    assert.deepEqual(await by1(new ClientCredentialsProvider(mine)), expected);
+    assert.deepEqual(await by2(new v2client.ClientCredentialsProvider(mine)), expected);
+    const wrong = { ...mine, clientSecret: `${SECRET}!` };
+    await assert.rejects(by1(new ClientCredentialsProvider(wrong)), /client authentication failed/);
+    await assert.rejects(by2(new v2client.ClientCredentialsProvider(wrong)), /client authentication failed/);
+  });
+
+  for (const [type, algorithm] of [
+    ["rsa", "RS256"],
+    ["ec", "ES256"],
+    ["ed25519", "EdDSA"],
+  ] as const) {
+    test(`or by a key for ${algorithm}`, async () => {
+      const { privatePem, publicPem } = await KeyManager.generateKeyPair({ type });
+      const clientId = `machine-${type}`;
+      await issuer.authority.registerClient({ clientId, publicKey: publicPem, scopes: ["read"] });
+      const mine = { ...registered, clientId, privateKey: asJwk(privatePem), algorithm };
+      const known = { ...expected, clientId, subject: clientId, name: clientId };
+      assert.deepEqual(await by1(new PrivateKeyJwtProvider(mine)), known);
+      assert.deepEqual(await by2(new v2client.PrivateKeyJwtProvider(mine)), known);
+      const { privatePem: stranger } = await KeyManager.generateKeyPair({ type });
+      await assert.rejects(by1(new PrivateKeyJwtProvider({ ...mine, privateKey: asJwk(stranger) })), /client/i);
+    });
+  }
 });

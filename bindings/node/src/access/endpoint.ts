@@ -18,6 +18,7 @@ const WITHOUT_CORE: readonly string[] = [
   "/.well-known/oauth-protected-resource",
   "/.well-known/jwks.json",
   "/auth/token",
+  "/auth/authorize",
   "/api/auth/jwks",
   "/api/auth/token",
 ];

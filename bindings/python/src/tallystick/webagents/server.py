@@ -39,6 +39,7 @@ ROOT_DOCUMENTS = (
     "/.well-known/oauth-authorization-server",
     "/.well-known/oauth-protected-resource",
     "/auth/token",
+    "/auth/authorize",
 )
 _MARK = "_tallystick_documents"
 

@@ -207,6 +207,11 @@ class AuthSkill(Skill):
         """OAuth token endpoint (RFC 6749 section 3.2)."""
         return await self._endpoint(context, "/auth/token")
 
+    @http("/auth/authorize", method="get", scope="all")
+    async def authorization_endpoint(self, context: Any = None) -> Response:
+        """OAuth authorization endpoint (RFC 6749 section 3.1): there is no grant for it."""
+        return await self._endpoint(context, "/auth/authorize")
+
     # Commands, in a REPL and under ``/{agent}/command``.
 
     @command("/auth", description="AOAuth status and configuration")
