@@ -110,11 +110,15 @@ def serving_mcp(kind: str, authority: str, scopes: list[str], **options: Any) ->
                 yield Mcp(url, skill)
 
 
-def whoami(caller: AuthSkill, url: str, **options: Any) -> dict[str, Any]:
+def whoami(caller: AuthSkill, url: str) -> dict[str, Any]:
+    """Call the tool by the SDK's client, with a caller's token."""
+    return call_whoami(httpx2_auth(caller, url, ["read"]), url)
+
+
+def call_whoami(auth: httpx2.Auth, url: str) -> dict[str, Any]:
     """Call the tool by the SDK's client."""
 
     async def call() -> Any:
-        auth = httpx2_auth(caller, url, ["read"], **options)
         async with (
             httpx2.AsyncClient(auth=auth, trust_env=False) as http,
             Client(streamable_http_client(url, http_client=http)) as client,

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from fastmcp import FastMCP
 from fastmcp.server.auth import MultiAuth, StaticTokenVerifier, TokenVerificationError
+from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -19,6 +20,7 @@ from agents import authority as serving_authority
 from mcp_servers import (
     SERVERS,
     Mcp,
+    call_whoami,
     initialize,
     listening,
     running,
@@ -35,6 +37,8 @@ from tallystick.mcp import McpMiddleware, McpVerifier, auth_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from mcp.shared.auth import OAuthToken
 
     from servers import Handler, Site
     from tallystick import Authority
@@ -353,3 +357,40 @@ def test_a_skill_is_asked_for(make: Any, authority: tuple[Authority, Site]) -> N
             make(wrong)
         with pytest.raises(InvalidArgumentError, match="skill takes an AuthSkill"):
             McpMiddleware(with_fastmcp, wrong)  # type: ignore[arg-type]
+
+
+class Held:
+    """The SDK's ``TokenStorage``, in memory."""
+
+    def __init__(self) -> None:
+        self.tokens: OAuthToken | None = None
+
+    async def get_tokens(self) -> OAuthToken | None:
+        return self.tokens
+
+    async def set_tokens(self, tokens: OAuthToken) -> None:
+        self.tokens = tokens
+
+    async def get_client_info(self) -> None:
+        return None
+
+    async def set_client_info(self, client_info: object) -> None:
+        raise AssertionError(client_info)
+
+
+def test_the_sdks_own_client_finds_its_way(server: Mcp, authority: tuple[Authority, Site]) -> None:
+    """From the challenge to the documents, to the token endpoint, and back with a token."""
+    secret = authority[0].register_client("sdk", scopes=["read", "write"]).client_secret
+    provider = ClientCredentialsOAuthProvider(
+        server_url=server.url,
+        storage=Held(),
+        client_id="sdk",
+        client_secret=str(secret),
+        scope="read",
+        issuer=authority[1].url,
+    )
+    found = call_whoami(provider, server.url)
+    assert found["client_id"] == "sdk"
+    # Where the challenge names no scopes, the client asks for those of the document.
+    assert found["scopes"] in (["read"], ["read", "write"])
+    assert found["resource"] == server.url
