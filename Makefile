@@ -13,6 +13,7 @@ VENV_PYTHON := $(VENV)/bin/python
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CC ?= gcc
 NODE_DIR := bindings/node
+MCP := conformance/mcp
 PYTHON_DIR := bindings/python
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
@@ -209,7 +210,6 @@ fuzz-parity: $(CONFORMANCE) ## mutate the vectors and compare the legs' answers 
 
 .PHONY: peers peers-check peers-ready
 PEERS := conformance/peers
-MCP := conformance/mcp
 peers: peers-ready ## ask other JWT libraries what the vectors ask the core, and write conformance/PEERS.md
 	@$(BUILD)/peers/peers
 peers-check: peers-ready
