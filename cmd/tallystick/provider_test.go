@@ -150,20 +150,24 @@ func TestDoctorLooksAtProviders(t *testing.T) {
 		wellKnown = "/.well-known/openid-configuration"
 	)
 	u.transport = world(t, map[string]string{
-		"example.okta.com/oauth2/default" + wellKnown:     discovery("https://example.okta.com/oauth2/default", "https://example.okta.com/k"),
-		"example.okta.com/k":                              keys,
-		entraAt + "/v2.0" + wellKnown:                     discovery("https://"+entraAt+"/v2.0", "https://"+entraAt+"/k"),
-		entraAt + wellKnown:                               discovery("https://sts.windows.net/"+directory+"/", "https://"+entraAt+"/k"),
-		entraAt + "/k":                                    keys,
-		"other.eu.auth0.com" + wellKnown:                  discovery("https://example.eu.auth0.com/", "https://example.eu.auth0.com/k"),
-		"id.example.com/realms/agents" + wellKnown:        discovery("https://id.example.com/realms/agents", "https://id.example.com/k"),
-		"id.example.com/k":                                `{"keys":[]}`,
-		"portal.example/.well-known/openid-configuration": discovery("https://portal.example", "https://portal.example/k"),
-		"portal.example/k":                                keys,
+		"example.okta.com/oauth2/default" + wellKnown:              discovery("https://example.okta.com/oauth2/default", "https://example.okta.com/k"),
+		"example.okta.com/k":                                       keys,
+		entraAt + "/v2.0" + wellKnown:                              discovery("https://"+entraAt+"/v2.0", "https://"+entraAt+"/k"),
+		entraAt + wellKnown:                                        discovery("https://sts.windows.net/"+directory+"/", "https://"+entraAt+"/k"),
+		entraAt + "/k":                                             keys,
+		"other.eu.auth0.com" + wellKnown:                           discovery("https://example.eu.auth0.com/", "https://example.eu.auth0.com/k"),
+		"id.example.com/realms/agents" + wellKnown:                 discovery("https://id.example.com/realms/agents", "https://id.example.com/k"),
+		"id.example.com/k":                                         `{"keys":[]}`,
+		"portal.example/.well-known/openid-configuration":          discovery("https://portal.example", "https://portal.example/k"),
+		"portal.example/k":                                         keys,
+		"as.example/.well-known/oauth-authorization-server/agents": discovery("https://as.example/agents", "https://as.example/k"),
+		"as.example/k":                                             keys,
 	})
 	u.exits(0, "doctor", "--preset", okta, "--preset", entra)
 	u.exits(3, "doctor", "--preset", "auth0,domain=other.eu.auth0.com", "--preset", "keycloak,domain=id.example.com,realm=agents")
 	u.exits(3, "doctor", "--preset", "okta,domain=gone.okta.com")
+	u.exits(0, "doctor", "--issuer", "https://as.example/agents")
+	u.exits(3, "doctor", "--issuer", "https://as.example/others")
 	u.file("auth.json", `{"authority":"https://portal.example","agent_id":"bob","trusted_issuers":[`+
 		`{"preset":{"name":"okta","domain":"example.okta.com"}},`+
 		`{"preset":{"name":"google"},"jwks_uri":"https://example.okta.com/k"}]}`)

@@ -199,6 +199,7 @@ func (a *app) checkBaseURL(ctx context.Context, d *diagnoses, address string) {
 
 const (
 	pathDiscovery = "/.well-known/openid-configuration"
+	pathMetadata  = "/.well-known/oauth-authorization-server"
 	pathJWKS      = "/.well-known/jwks.json"
 )
 
@@ -216,15 +217,25 @@ func (a *app) checkIssuerKeys(ctx context.Context, d *diagnoses, issuer string) 
 	a.checkDiscovery(ctx, d, issuer, discoveryOf(issuer))
 }
 
-// checkDiscovery finds an issuer's keys by its document, or at the usual place where it has none.
+// checkDiscovery finds an issuer's keys by its document of OpenID Connect or of RFC 8414, or at the
+// usual place where it has neither.
 func (a *app) checkDiscovery(ctx context.Context, d *diagnoses, issuer, document string) {
-	jwks := strings.TrimRight(issuer, "/") + pathJWKS
-	f, err := a.get(ctx, document)
-	if err != nil {
-		d.problem("issuer", "%s", err)
-		return
+	jwks, documents := strings.TrimRight(issuer, "/")+pathJWKS, []string{document}
+	u, err := checkURL(issuer, issuer)
+	if err == nil && document == discoveryOf(issuer) && (u.Scheme == "https" || isLoopback(u.Host)) {
+		// RFC 8414 section 3.1 puts the issuer's path behind the document's name. Inside of a network
+		// (internal_http) agents do not ask for it.
+		documents = append(documents, u.Origin+pathMetadata+strings.TrimRight(u.Path, "/"))
 	}
-	if f.status == http.StatusOK {
+	for _, document := range documents {
+		f, err := a.get(ctx, document)
+		if err != nil {
+			d.problem("issuer", "%s", err)
+			return
+		}
+		if f.status != http.StatusOK {
+			continue
+		}
 		i := inspectText(issuer, f.content)
 		switch {
 		case i.Discovery == nil:
@@ -236,6 +247,7 @@ func (a *app) checkDiscovery(ctx context.Context, d *diagnoses, issuer, document
 		}
 		d.ok("discovery", "%s", document)
 		jwks = i.Discovery.JWKSURI
+		break
 	}
 	a.checkJWKS(ctx, d, jwks)
 }
