@@ -36,6 +36,9 @@ type Error struct {
 	Response *Response
 
 	cause error
+	// options: they were given in Go, so that what is logged names them as Go does. Log itself is
+	// the same in every language.
+	options bool
 }
 
 // Error returns the code and the message.

@@ -190,6 +190,9 @@ func logRefusal(r *http.Request, logger *slog.Logger, e *Error) {
 	if reason == "" {
 		reason = e.Message
 	}
+	if e.options {
+		reason = logInGo(reason)
+	}
 	path, _ := target(r)
 	logger.LogAttrs(ctx, level, "refused", slog.String("code", string(e.Code)), slog.String("reason", reason),
 		slog.String("method", cut(r.Method)), slog.String("path", cut(path)))

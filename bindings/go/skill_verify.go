@@ -64,9 +64,7 @@ func (s *Skill) verify(
 	if p != nil {
 		e := s.refused(p)
 		e.cause = cause
-		if s.policy.file == nil && s.policy.options.Config == "" {
-			e.Log = logInGo(e.Log)
-		}
+		e.options = s.policy.file == nil && s.policy.options.Config == ""
 		return nil, e
 	}
 	return authContextOf(result.(*access.Accepted).Caller), nil

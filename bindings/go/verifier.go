@@ -298,7 +298,7 @@ func (v *Verifier) verify(
 	var e *Error
 	if p != nil {
 		e = refused(p, v.policy.Realm)
-		e.Log = logInGo(e.Log)
+		e.options = true
 	} else {
 		caller = callerOf(accepted)
 	}
