@@ -74,6 +74,15 @@ func TestVerifyTokensOfProviders(t *testing.T) {
 		"accepted: it is from carol@example.com") {
 		t.Error(o.stdout)
 	}
+	byIssuer := []string{
+		"verify", "@token", "--issuer", "https://example.okta.com/oauth2/default", "--issuer-type", "user",
+		"--keys", "keys.jwks", "--audience",
+	}
+	u.exits(0, append(byIssuer, "api://orders")...)
+	u.exits(3, append(byIssuer, "api://other")...)
+	u.file("token", provided(t, oktaToken+`,"htm":"GET","htu":"https://a.example/","jti":"x","content_sha256":"`+
+		strings.Repeat("0", 64)+`"`))
+	u.fails(4, "bound to one request", append(byIssuer, "api://orders")...)
 	for want, c := range map[string][3]string{
 		"invalid_audience": {oktaToken, okta, "api://other"},
 		"unknown_issuer":   {oktaToken, "okta,domain=other.okta.com", "api://orders"},

@@ -149,6 +149,7 @@ func TestSign(t *testing.T) {
 	u.exits(0, append([]string{"sign", "GET", "https://agent.example/agent"}, as...)...)
 	as = append(as, "--curl")
 	u.exits(0, append([]string{"sign", "POST", "https://agent.example/agent", "--body", "@query.json"}, as...)...)
+	u.exits(0, append([]string{"sign", "GET", "https://agent.example/agent", "--ttl", "2h"}, as...)...)
 	as = append(as, "--ttl", "5m")
 	u.exits(0, append([]string{"sign", "PUT", "https://agent.example/%20?b=[1]", "--body", "it's"}, as...)...)
 	u.exits(0, append([]string{"sign", "HEAD", "https://agent.example/agent"}, as...)...)

@@ -43,6 +43,10 @@ func TestInspect(t *testing.T) {
 	u.exits(0, "inspect")
 	u.stdin = forged(t, `{"alg":"ES256"}`, `{"iss":"nobody","aud":["x",1],"exp":1,"scope":7,"htm":"GET","token_use":"id"}`)
 	u.exits(3, "inspect")
+	// Roles alone, and no audience: what counts of them the issuer's entry says.
+	u.stdin = forged(t, `{"alg":"RS256"}`, `{"iss":"https://login.example","sub":"a","client_id":"c","token_use":"access",`+
+		`"realm_access":{"roles":["x"]},"exp":1796050000,"iat":1796047000}`)
+	u.exits(0, "inspect")
 	u.golden("inspect")
 	u.fails(4, "the token is missing", "inspect")
 	u.fails(4, "there is no nowhere", "inspect", "@nowhere")

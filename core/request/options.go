@@ -8,7 +8,7 @@ import (
 
 // Defaults and bounds of a policy, in seconds; those of sizes are settings'.
 const (
-	defaultLifetime      = 60 * 60
+	DefaultLifetime      = 60 * 60
 	developmentLifetime  = 6 * 60 * 60 // a development token of rotagent lives 6 hours
 	maxLifetime          = 24 * 60 * 60
 	defaultClockSkew     = 5
@@ -39,7 +39,7 @@ type Options struct {
 
 // Policy returns the policy, or what is wrong with it.
 func (o *Options) Policy() (Policy, *problem.Problem) {
-	lifetime := float64(defaultLifetime)
+	lifetime := float64(DefaultLifetime)
 	if o.Development {
 		lifetime = developmentLifetime
 	}

@@ -109,7 +109,12 @@ func openStore(address string) (checkable, error) {
 // checkStore asks a store what a verifier asks it at its start.
 func (a *app) checkStore(ctx context.Context, d *diagnoses, address string) {
 	if path, missing := missingFile(address); missing {
-		d.ok("store", "%s is not there yet: the first agent that starts makes it", path)
+		folder := ancestor(path)
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+			d.problem("store", "%s cannot be made: %s is no folder", path, folder)
+			return
+		}
+		d.ok("store", "%s is not there yet: the first agent that starts makes it, if it may write to %s", path, folder)
 		return
 	}
 	if address == "memory:" {
@@ -154,6 +159,16 @@ func missingFile(address string) (path string, missing bool) {
 	}
 	_, err = os.Lstat(path)
 	return path, errors.Is(err, fs.ErrNotExist)
+}
+
+// ancestor is the innermost of a file's folders that is there.
+func ancestor(path string) string {
+	for {
+		path = filepath.Dir(path)
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
+			return path
+		}
+	}
 }
 
 // wordsOf is an error's message without its code.

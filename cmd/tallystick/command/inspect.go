@@ -51,10 +51,20 @@ func (a *app) explain(
 	return a.tell(judge(signedRequest, token, now, verifier.Explain(in, given)))
 }
 
-// explainAccess shows what the claims of an access token say, whoever they are for.
+// scopeClaims are the claims in which providers write scopes: which of them an agent reads, the
+// entry of its issuer says.
+var scopeClaims = []string{"scope", "scp", "roles", "permissions", "realm_access.roles"}
+
+// explainAccess shows what the claims of an access token say, whoever they are for, to an agent that
+// reads of them what it may.
 func (a *app) explainAccess(token string) error {
 	v := verification{audience: anyAgent, issuer: issuerIn(token)}
-	agent, p := explaining([]trust.Issuer{{Issuer: v.issuer, Type: trust.TypePortal}}, v)
+	d := decode(token)
+	entry := trust.Issuer{Issuer: v.issuer, Type: trust.TypePortal, ScopeClaims: scopeClaims}
+	if client := d.client(); !d.hasClaim("aud") && client != "" {
+		entry.ClientAudience = []string{client}
+	}
+	agent, p := explaining([]trust.Issuer{entry}, v)
 	if p != nil { // whoever it names is no issuer that can be trusted
 		if agent, p = explaining(nil, v); p != nil {
 			return failed(exitInternal, "%s", p.Message)

@@ -141,9 +141,21 @@ func (d *decoded) hasClaim(name string) bool {
 	return slices.ContainsFunc(d.claims, func(m member) bool { return m.name == name })
 }
 
+// client is whose token it is, by the first claim that says so.
+func (d *decoded) client() string {
+	for _, name := range []string{"client_id", "azp", "appid", "cid"} {
+		for _, m := range d.claims {
+			if m.name == name && m.text != "" {
+				return m.text
+			}
+		}
+	}
+	return ""
+}
+
 // isAccessToken: it is for an audience, or says what its caller may do and not for which body.
 func (d *decoded) isAccessToken() bool {
-	return d.hasClaim("aud") || !d.hasClaim("content_sha256") && (d.hasClaim("scope") || d.hasClaim("scp"))
+	return d.hasClaim("aud") || !d.hasClaim("content_sha256") && (d.hasClaim("scope") || d.hasClaim("scp") || d.hasClaim("token_use"))
 }
 
 func (s step) reason() string {

@@ -144,6 +144,9 @@ func (a *app) runSign(c *cobra.Command, o *outgoing, args []string, curl bool) e
 		}
 	}
 	a.say("good for this request alone, once, for %s", span(o.ttl))
+	if o.ttl > request.DefaultLifetime*time.Second {
+		a.say("agents take %s at most, unless their max_lifetime says otherwise", span(request.DefaultLifetime*time.Second))
+	}
 	return a.show(signed)
 }
 

@@ -62,8 +62,8 @@ func (a *app) verify() *cobra.Command {
 	flags.StringVar(&v.keysDir, "keys-dir", "", "an agent's folder `DIR` of callers' public keys")
 	flags.StringVar(&v.issuer, "issuer", "", "with --keys: whose key it is, an `ID` (default: whom the token names); "+
 		"with --audience: the URL of the issuer that is trusted")
-	flags.StringVar(&v.audience, "audience", "", "verify an access token for the agent with this `URL`; with --preset "+
-		"what the provider calls the agent, of cognito the app client's id")
+	flags.StringVar(&v.audience, "audience", "", "verify an access token for the agent with this `URL`, or for what its "+
+		"issuer calls it; with --preset cognito the app client's id")
 	flags.StringVar(&v.preset, "preset", "", "with --audience: the identity provider that is trusted, as "+
 		presetForm)
 	flags.StringVar(&v.config, "config", "", "verify an access token for the agent with the configuration in `FILE`, "+

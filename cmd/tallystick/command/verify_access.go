@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,8 +67,14 @@ func (a *app) runVerifyAccess(ctx context.Context, v verification, args []string
 // nobody's then.
 func (v *verification) trusted() (trust.Issuer, error) {
 	if v.preset == "" {
-		_, err := checkURL("--audience", v.audience)
-		return trust.Issuer{Issuer: v.issuer, Type: v.issuerType}, err
+		entry := trust.Issuer{Issuer: v.issuer, Type: v.issuerType}
+		switch _, err := checkURL("--audience", v.audience); {
+		case strings.HasPrefix(v.audience, "@"), strings.HasPrefix(v.audience, "http") && err != nil:
+			return entry, wrongUsage("--audience: write the agent's URL, or what the issuer calls it, such as api://orders")
+		case err != nil: // what a provider calls the agent
+			entry.Audience, v.audience = []string{v.audience}, anyAgent
+		}
+		return entry, nil
 	}
 	p, err := presetOf(v.preset)
 	if err != nil {
@@ -89,6 +96,10 @@ func (a *app) verifyBy(ctx context.Context, skill *tallystick.Skill, agent *acce
 		}
 		if !problem.Lookup(e.Code).IsVerdict() {
 			return failed(exitNetwork, "nobody can judge the token now: %s (%s)", e.Message, e.Log)
+		}
+		if e.Code == problem.WrongTarget {
+			return unusable("the token is bound to one request, and its agent alone can judge it, together with that " +
+				"request: `tallystick inspect` shows what it says")
 		}
 		verdict.Problem = problem.New(e.Code, e.Message).WithLog("%s", e.Log)
 	}
