@@ -149,6 +149,7 @@ test-slow: python node $(LIBRARY) setup-servers test-go-slow $(MCP)/node_modules
 	cd $(PYTHON_DIR) && $(PYTEST) -m slow
 	$(PYTEST) -c $(PYTHON_DIR)/pyproject.toml --rootdir . -m slow cmd/docs conformance/mcp
 	cd $(NODE_DIR) && npm test --silent -- --slow
+	$(MAKE) test-mcp-suite
 	@if $(MAKE) setup-runtimes; then $(MAKE) conformance-all; \
 	else echo "make test-slow: not every runtime could be installed: the vectors run on those that are there"; $(MAKE) conformance; fi
 	@echo "make test-slow: passed"
@@ -200,6 +201,14 @@ setup-servers: ## install Debian's redis-server, postgresql and wrk, for tests a
 $(MCP)/node_modules/.package-lock.json: $(MCP)/package-lock.json
 	cd $(MCP) && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
+
+$(MCP)/suite/node_modules/.package-lock.json: $(MCP)/suite/package-lock.json
+	cd $(MCP)/suite && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: test-mcp-suite
+test-mcp-suite: node $(MCP)/suite/node_modules/.package-lock.json ## play what the MCP project's own conformance suite has of authorization
+	node --test $(MCP)/suite/suite.test.mjs
 
 .PHONY: fuzz-parity
 PARITY_CASES ?= 2000
@@ -301,5 +310,5 @@ check: generate python node ## format, generate, lint, then demand a clean tree
 
 .PHONY: clean
 clean: ## remove everything that was built or installed
-	rm -rf $(BUILD) $(NODE_DIR)/node_modules $(NODE_DIR)/dist $(PYTHON_DIR)/src/tallystick/_lib cmd/bench/node_modules cmd/docs/node_modules cmd/imports/node_modules $(PEERS)/node/node_modules $(MCP)/node_modules
+	rm -rf $(BUILD) $(NODE_DIR)/node_modules $(NODE_DIR)/dist $(PYTHON_DIR)/src/tallystick/_lib cmd/bench/node_modules cmd/docs/node_modules cmd/imports/node_modules $(PEERS)/node/node_modules $(MCP)/node_modules $(MCP)/suite/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

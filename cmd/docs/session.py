@@ -79,7 +79,8 @@ class Session:
         modules = self.folder / "node_modules"
         modules.mkdir()
         (modules / "tallystick").symlink_to(NODE)
-        (modules / "express").symlink_to(NODE / "node_modules" / "express")
+        for name in ("express", "@modelcontextprotocol"):
+            (modules / name).symlink_to(NODE / "node_modules" / name)
         files = examples(self.page)
         for name, text in files.items():
             path = self.folder / name

@@ -59,6 +59,8 @@ CLIENTS["python-1"] = Program(FOLDER / "python_client.py", old_sdk=True)
 SERVERS = found("server")
 SERVERS["python-1"] = Program(FOLDER / "python_server.py", old_sdk=True)
 SERVERS["python-middleware"] = Program(FOLDER / "python_server.py", ("--by", "middleware"))
+SERVERS["node-middleware"] = Program(FOLDER / "node_server.mjs", ("--by", "middleware"))
+SERVERS["go-verifier"] = Program(FOLDER / "goserver", ("--by", "verifier"))
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,12 @@ func (a *Agent) secretHeader() map[string]string {
 	return map[string]string{"authorization": "Basic " + jose.EncodeStandard64([]byte(credentials))}
 }
 
-// assert is private_key_jwt (RFC 7523 section 2.2).
+// assert is private_key_jwt (RFC 7523 section 2.2). Its audience is the authority's issuer, which the
+// document was checked to be of: whoever wrote the document chose the endpoint's URL (RFC 7523bis
+// section 3; MCP's OAuth client credentials).
 func (a *Agent) assert(o *order, endpoint string) need.Step {
 	key := a.config.ClientKey
-	assertion := order{subject: a.config.ClientID, audience: endpoint, ttl: tokenTimeout + 50}
+	assertion := order{subject: a.config.ClientID, audience: a.config.Authority, ttl: tokenTimeout + 50}
 	text := assertion.assertion(int64(math.Floor(o.now)))
 	input := jose.SigningInput([]byte(jose.SigningHeader(key.Public())), text)
 	signature, p := jose.Sign(input, key)

@@ -96,6 +96,23 @@ describe("the package, installed from its tarball into an empty project", () => 
     }
   });
 
+  test("brings the verifier for MCP servers, which needs no package", async () => {
+    const use = `console.log(typeof McpVerifier, typeof mcpMiddleware, new McpVerifier(new AuthSkill({ baseUrl: "https://a.example/mcp" }), Error) instanceof McpVerifier);`;
+    const names = "{ McpVerifier, mcpMiddleware }";
+    await writeFile(
+      join(app, "mcp.mjs"),
+      `import { AuthSkill } from "tallystick"; import ${names} from "tallystick/mcp"; ${use}`,
+    );
+    await writeFile(
+      join(app, "mcp.cjs"),
+      `const { AuthSkill } = require("tallystick"); const ${names} = require("tallystick/mcp"); ${use}`,
+    );
+    for (const name of ["mcp.mjs", "mcp.cjs"]) {
+      const { stdout, stderr } = await runNode([name], { cwd: app, env: { ...process.env, HOME: app } });
+      assert.equal(stdout.trim(), "function function true", stderr);
+    }
+  });
+
   test("is one package, imported or required: same names, same classes", async () => {
     const script = `
       import * as imported from "tallystick";
