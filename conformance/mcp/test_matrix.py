@@ -78,7 +78,7 @@ class Launcher:
         if not binary.exists():
             package = f"./{program.path.relative_to(ROOT)}"
             subprocess.run(["go", "build", "-o", binary, package], cwd=ROOT, check=True)
-        return [str(binary)]
+        return [str(binary), *program.options]
 
     def environment(self, program: Program) -> dict[str, str]:
         if not program.old_sdk:
