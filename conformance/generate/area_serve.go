@@ -57,6 +57,9 @@ func discoveryDocuments(a *area) {
 	document("agent", "an agent that signs itself", openSelf(nil), of(aliceURL).with(object{"scopes_supported": []string{"read", "write"}}))
 	document("path", "an agent below a path", openAccess(nil), of(bobURL))
 	document("authority", "an authority", openAuthority(nil), of(portalURL))
+	document("narrowed", "an authority with algorithms: assertions of no others are taken", openAuthority(object{"algorithms": []string{"ES256", "RS256"}}),
+		of(portalURL).with(object{"token_endpoint_auth_signing_alg_values_supported": []string{"ES256", "RS256"}}))
+	document("portal-agent-narrowed", "those of the portal's clients are not the agent's to say", openPortal(object{"algorithms": []string{"RS256"}}), of(portalURL))
 	document("portal-agent", "an agent of a portal points to the portal, which signs for it", openPortal(nil), of(portalURL))
 	a.accept("discovery-is-believed", "what one agent publishes, another reads", source, openSelf(nil), serve(pathDiscovery, nil, "", okIncludes(object{})).save("document", "ok.response.body"),
 		serve(pathKeys, nil, "", okIncludes(object{})).save("keys", "ok.response.body"), openEmpty(nil), fetches(day(nil), nil, discoverURL, object{}),

@@ -143,6 +143,14 @@ func (a *Agent) signsBy(now float64) []jose.Algorithm {
 	return algorithms
 }
 
+// assertedBy are the algorithms of assertions that the token endpoint takes. A portal's are its own.
+func (a *Agent) assertedBy() []jose.Algorithm {
+	if a.config.Algorithms != nil && a.config.Mode != Portal { //guard:serve-asserted-by never
+		return a.config.Algorithms
+	}
+	return jose.Algorithms()
+}
+
 func algorithmTexts(algorithms []jose.Algorithm) []string {
 	texts := []string{}
 	for _, algorithm := range algorithms {
@@ -167,7 +175,7 @@ func (a *Agent) appendServer(b []byte) []byte {
 	b = appendTexts(b, "grant_types_supported", []string{"client_credentials"})
 	b = appendTexts(b, "response_types_supported", nil)
 	b = appendTexts(b, "token_endpoint_auth_methods_supported", []string{"client_secret_basic", "client_secret_post", "private_key_jwt"})
-	b = appendTexts(b, "token_endpoint_auth_signing_alg_values_supported", algorithmTexts(jose.Algorithms()))
+	b = appendTexts(b, "token_endpoint_auth_signing_alg_values_supported", algorithmTexts(a.assertedBy()))
 	if !a.config.AnyScope {
 		b = appendTexts(b, "scopes_supported", a.config.AllowedScopes)
 	}
