@@ -145,7 +145,7 @@ func TestHowTokenIsUsed(t *testing.T) {
 		"name the URL of the issuer":           access("https://b.example"),
 		"which have no":                        access("https://b.example", "--issuer", "https://p.example", "--body", "x"),
 		"--issuer-type is for access tokens":   {"verify", "@token", "--keys", "x", "--issuer-type", "user"},
-		"--audience: write the agent's URL":     access("@bob", "--issuer", "https://p.example"),
+		"--audience: write the agent's URL":    access("@bob", "--issuer", "https://p.example"),
 		"--issuer-type: must be agent, portal": trusts("--issuer-type", "x"),
 		"--issuer: the URL":                    access("https://b.example", "--issuer", "p"),
 		"--agent: must be a URL":               bob("--agent", "a b", "--keys-dir", "x"),
