@@ -128,7 +128,7 @@ def test_who_the_agent_is_needs_a_restart(pair: Pair, name: str, value: Any) -> 
     keys_dir = str(pair.folder / "me")
     agent = AuthSkill({"base_url": ME, "keys_dir": keys_dir}, keys=pair.keys, store="memory:")
     mine = {"base_url": ME, "keys_dir": keys_dir}
-    with pytest.raises(InvalidConfigError, match=rf"^(configuration: )?{name}: .*restart"):
+    with pytest.raises(InvalidConfigError, match=rf"^(configuration: )?{name}(, \w+)*: .*restart"):
         agent.reload({**mine, "deny": [OTHER], name: value})
     assert agent.verify_token(pair.token).name == "example.other"
     agent.reload({**mine, "deny": [OTHER]})
