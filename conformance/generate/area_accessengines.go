@@ -88,10 +88,28 @@ func accessConfigs(a *area) {
 	bad("rules", "rules that are none", "invalid_config", object{"accept_from": []string{"friends"}})
 	bad("keys", "keys of an issuer that are none", "invalid_key", object{"keys": object{aliceURL: "x"}})
 	bad("keys-private", "a private key among them", "invalid_key", object{"keys": object{aliceURL: alice.pkcs8()}})
-	bad("client-key", "a client_key that is none", "invalid_key", object{"client_key": "x"})
+	bad("client-key", "a client_key that is none", "invalid_key",
+		object{"ring": remove, "authority": portalURL, "agent_id": "alice", "client_key": "x"})
 	bad("realm-line-break", "a line break in the realm", "invalid_config", object{"realm": "a\r\nb"})
 	for _, fault := range realmFaults {
 		bad("realm-"+fault.name, fault.says, "invalid_config", object{"realm": fault.realm})
+	}
+	for _, credential := range []struct {
+		name   string
+		member object
+	}{
+		{"client-secret", object{"client_secret": clientSecret}}, {"client-key", object{"client_key": bob.pkcs8()}},
+	} {
+		atPortal := object{"authority": portalURL, "agent_id": "alice"}.with(credential.member)
+		a.accept(credential.name, "what an agent shows to its authority", source,
+			opensAccess(atPortal, object{"mode": "portal"}))
+		needless := func(name, says string, members object) {
+			a.reject("config-"+credential.name+name, credential.name, says, source,
+				call("engine.open", object{"access": members.with(credential.member)}, "", errorCode("invalid_config")))
+		}
+		needless("-without-authority", "of an agent that signs itself: was its authority forgotten?", base)
+		needless("-of-authority", "of an authority: it shows nothing to anybody",
+			object{"role": "authority", "base_url": portalURL, "ring": publicRing(alice)})
 	}
 	bad("unknown-member", "a typing error must not switch a check off", "invalid_argument", object{"denny": []string{"@mallory"}})
 	bad("camel-case", "engine.open takes what config.read gives, in its spelling", "invalid_argument", object{"tokenTtl": 60})
@@ -138,7 +156,7 @@ func policyFeeds(a *area) {
 	}{
 		{"role", "authority"}, {"authority", portalURL}, {"base_url", aliceURL}, {"agent_id", "robert"},
 		{"audience", []string{aliceURL}},
-		{"client_id", "robert"}, {"client_secret", clientSecret}, {"client_key", bob.pkcs8()}, {"dev_mode", true},
+		{"client_id", "robert"}, {"dev_mode", true},
 		{"token_ttl", 301}, {"leeway", 31}, {"clock_skew", 31},
 		{"jwks_cache_ttl", 60}, {"max_body", 1}, {"max_buffered", 1 << 30}, {"realm", "other"},
 	} {
@@ -146,6 +164,16 @@ func policyFeeds(a *area) {
 			fixed.name+" changes with a restart only: the old policy stays", source,
 			openAccess(nil), feed(denied.with(object{fixed.name: fixed.value}), errorCode("invalid_config")),
 			letsIn(t, nil))
+	}
+	portals := object{"authority": portalURL, "agent_id": "alice", "base_url": remove}
+	opened := openPortal(object{"client_secret": remove})
+	a.accept("policy-portal", "the policy of a portal's agent", source, opened, feeds(portals))
+	for _, shown := range []object{{"client_secret": clientSecret}, {"client_key": bob.pkcs8()}} {
+		for name := range shown {
+			a.reject("policy-fixed-"+strings.ReplaceAll(name, "_", "-"), "policy-portal",
+				name+" changes with a restart only", source, opened,
+				feed(portals.with(shown), errorCode("invalid_config")), feeds(portals))
+		}
 	}
 	a.reject("policy-with-keys", "policy-allows", "a policy and keys: which keys?", source, openAccess(nil),
 		call("engine.feed", object{"engine": "$engine", "policy": base, "keys": object{}}, "",

@@ -284,6 +284,16 @@ func parseRules(name, text string) (*trust.Rules, *problem.Problem) {
 // credentials are those at the authority.
 func (c *compiler) credentials() *problem.Problem {
 	config := &c.config
+	if c.config.Mode != Portal {
+		for _, of := range []struct{ name, value string }{
+			{"client_secret", c.ClientSecret}, {"client_key", c.ClientKey},
+		} {
+			if of.value != "" {
+				return wrong("authority is missing or empty: %s is what this agent shows to an authority;"+
+					" set authority to its URL, or leave %s out where the agent signs its own tokens", of.name, of.name)
+			}
+		}
+	}
 	config.ClientID, config.ClientSecret = c.ClientID, c.ClientSecret
 	if c.Google {
 		config.Inactive = append(config.Inactive, "google: signing in with Google is not built yet")
