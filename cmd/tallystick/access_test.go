@@ -48,6 +48,9 @@ func TestAccessTokensOfAnAuthority(t *testing.T) {
 	as := []string{"token", "--target", "@bob", "--authority", url, "--agent", "@alice"}
 	token := u.exits(0, append(as, "--client-secret", "secret")...).stdout
 	audience := url + "/agents/bob"
+	if said := u.exits(0, append(as, "--client-secret", "secret")...).stderr; !strings.Contains(said, audience) {
+		t.Errorf("who is @bob there? %s", said)
+	}
 	verify := []string{"verify", "@token", "--audience", audience, "--issuer", url, "--issuer-type", "portal"}
 	u.file("token", token)
 	checkNotWhole(t, strings.TrimSpace(token), u.exits(0, verify...))

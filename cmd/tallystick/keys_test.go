@@ -28,7 +28,8 @@ func TestKeysFromTheFirstToTheLast(t *testing.T) {
 	u.age("authorized_keys/carol.pem")
 	u.exits(0, "keys", "list", "authorized_keys", "--json")
 	u.exits(0, "keys", "revoke", "authorized_keys", "carol")
-	u.exits(0, "keys", "list", "authorized_keys")
+	u.exits(3, "keys", "list", "authorized_keys")
+	u.exits(3, "doctor", "--keys-dir", "authorized_keys")
 	u.golden("keys")
 	if got := u.names("keys") + " | " + u.names("authorized_keys"); got != "carol.2.pem carol.pem | " {
 		t.Error(got)

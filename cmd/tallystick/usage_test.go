@@ -121,4 +121,9 @@ func TestCompletionOfShells(t *testing.T) {
 	if !strings.Contains(said, "revoke") || !strings.Contains(said, "rotate") {
 		t.Error(said)
 	}
+	for flag, want := range map[string]string{"keys new x --type": "ed25519", "verify --issuer-type": "portal"} {
+		if said := u.exits(0, append([]string{"__complete"}, append(strings.Fields(flag), "")...)...).stdout; !strings.Contains(said, want) {
+			t.Errorf("%s: %s", flag, said)
+		}
+	}
 }

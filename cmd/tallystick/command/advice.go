@@ -91,6 +91,8 @@ func adviceByStatus(status int) string {
 		return "the agent takes another method at this URL"
 	case status == 429:
 		return "the agent saw this token before, or has too many requests: sign each try anew"
+	case status == 503:
+		return "the agent, or a proxy in front of it, is not ready: try again after Retry-After, and see its log"
 	case status >= 500:
 		return "the agent, or a proxy in front of it, failed: see its log"
 	}

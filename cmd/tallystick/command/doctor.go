@@ -166,11 +166,10 @@ func checkFolder(d *diagnoses, dir string) {
 	for _, problem := range f.problems {
 		d.problem("folder", "%s", problem.Message)
 	}
-	switch {
-	case len(f.problems) > 0:
-	case f.set.Len() == 0:
-		d.problem("folder", "%s is empty and nobody may call: add a caller by `tallystick keys add`", dir)
-	default:
+	switch nobody := f.nobody(); {
+	case nobody != nil:
+		d.problem("folder", "%s", nobody.Message)
+	case len(f.problems) == 0:
 		d.ok("folder", "%s: %s, %s", dir, plural(f.set.Len(), "caller"), plural(f.set.Keys(), "key"))
 	}
 }

@@ -75,10 +75,16 @@ func checkRedirect(next *http.Request, before []*http.Request) error {
 // document fetches a URL that must answer with 200.
 func (a *app) document(ctx context.Context, address string) (*fetched, error) {
 	f, err := a.get(ctx, address)
-	if err == nil && f.status != http.StatusOK {
+	switch {
+	case err != nil:
+		return nil, err
+	case f.status >= http.StatusInternalServerError:
+		return nil, failed(exitNetwork, "%s answered with status %d: the server, or a proxy before it, is not ready; "+
+			"try again, and see its log", address, f.status)
+	case f.status != http.StatusOK:
 		return nil, failed(exitNetwork, "%s answered with status %d: look at the URL", address, f.status)
 	}
-	return f, err
+	return f, nil
 }
 
 // wait says after a while what is waited for, to a person; the function that it returns ends that.

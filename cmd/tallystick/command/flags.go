@@ -53,6 +53,14 @@ func byFlags(message string, flags map[string]flagOf) (string, bool) {
 	return flag.name + says, true
 }
 
+// completes has the shell complete a flag by what can stand there. That the flag exists is a test's.
+func completes(c *cobra.Command, flag string, values ...string) {
+	known := cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
+	if err := c.RegisterFlagCompletionFunc(flag, known); err != nil {
+		panic(err)
+	}
+}
+
 // without refuses flags that a way to use a command has no use for: they would go unheard.
 func without(c *cobra.Command, why string, names ...string) error {
 	for _, name := range names {

@@ -53,6 +53,15 @@ func readFolder(dir string) (*folder, error) {
 	return f, f.findUnprintable()
 }
 
+// nobody is the problem of a folder without a key that is used.
+func (f *folder) nobody() *folderProblem {
+	if f.set.Len() > 0 {
+		return nil
+	}
+	return &folderProblem{Source: f.dir, Code: "nobody", Message: fmt.Sprintf(
+		"nobody may call by %s: add a caller by `tallystick keys add %s ISSUER FILE`", f.dir, quoteForShell(f.dir))}
+}
+
 // findUnprintable: agents pass over names that cannot be printed, and do not warn of them.
 func (f *folder) findUnprintable() error {
 	entries, err := os.ReadDir(f.dir)

@@ -161,7 +161,7 @@ func (d *decoded) isAccessToken() bool {
 func (s step) reason() string {
 	switch {
 	case s.Log != "":
-		return fmt.Sprintf("%s: %s (%s)", s.Code, s.Message, s.Log)
+		return fmt.Sprintf("%s: %s (the agent's log: %s)", s.Code, s.Message, timesInWords(s.Log))
 	case s.Code != "":
 		return fmt.Sprintf("%s: %s", s.Code, s.Message)
 	}

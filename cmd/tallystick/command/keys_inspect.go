@@ -223,7 +223,11 @@ func (i *inspection) add(text []byte) {
 }
 
 func (i *inspection) words(p *printer) {
-	p.line("%s: %s, %s", i.Source, i.Kind, plural(len(i.Keys), "key"))
+	if len(i.Keys) == 0 && i.Discovery == nil {
+		p.line("%s: no keys", i.Source)
+	} else {
+		p.line("%s: %s, %s", i.Source, i.Kind, plural(len(i.Keys), "key"))
+	}
 	if d := i.Discovery; d != nil {
 		rows := [][]string{{"issuer", d.Issuer}, {"jwks_uri", d.JWKSURI}}
 		if d.TokenEndpoint != "" {

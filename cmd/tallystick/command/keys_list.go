@@ -36,8 +36,8 @@ func (a *app) keysList() *cobra.Command {
 		Use:   "list DIR",
 		Short: "List who may call, and the problems of a folder of public keys",
 		Long: "List who may call: whose public keys an agent reads from the folder, the id and size of each " +
-			"key, and since when its file is as it is. Each problem of the folder is told with its fix, " +
-			"and ends the command with exit code 3.",
+			"key, and since when its file is as it is. Each problem of the folder, also that nobody may call, is told with " +
+			"its fix, and ends the command with exit code 3.",
 		Example: "tallystick keys list authorized_keys",
 		Args:    takes(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -46,9 +46,6 @@ func (a *app) keysList() *cobra.Command {
 				return err
 			}
 			list := f.list()
-			if len(list.Callers) == 0 {
-				a.say("nobody may call: add a caller by `tallystick keys add %s ISSUER FILE`", quoteForShell(args[0]))
-			}
 			if err := a.show(list); err != nil {
 				return err
 			}
@@ -61,6 +58,9 @@ func (f *folder) list() *keyList {
 	list := &keyList{Dir: f.dir, Callers: []caller{}, Problems: f.problems}
 	if list.Problems == nil {
 		list.Problems = []folderProblem{}
+	}
+	if p := f.nobody(); p != nil {
+		list.Problems = append(list.Problems, *p)
 	}
 	f.set.Issuers(func(name string, issuer authorizedkeys.Issuer) {
 		file := f.of(name)[0].Name

@@ -67,6 +67,8 @@ func (k *keyKind) flags(c *cobra.Command, when string) {
 	c.Flags().StringVar(&k.name, "type", string(jose.TypeRSA), "`KIND` of the key"+when+": rsa (RS256, which every agent "+
 		"takes), ec (P-256, ES256) or ed25519 (EdDSA)")
 	c.Flags().IntVar(&k.bits, "bits", defaultBits, "size of an RSA key in `BITS`"+when+": 2048, 3072 or 4096")
+	completes(c, "type", string(jose.TypeRSA), string(jose.TypeEC), string(jose.TypeEd25519))
+	completes(c, "bits", "2048", "3072", "4096")
 }
 
 func (a *app) runKeysNew(c *cobra.Command, issuer, out, authorized string, kind keyKind) error {

@@ -89,9 +89,13 @@ func (a *app) runKeysRotate(c *cobra.Command, r rotation) error {
 		return err
 	}
 	if !r.dropOld {
-		a.say("both keys are good now: sign with the new one, and a minute later run `tallystick keys "+
+		good := "both keys"
+		if done.Kept > 2 {
+			good = fmt.Sprintf("all %d keys", done.Kept)
+		}
+		a.say("%s are good now: sign with the new one, and a minute later run `tallystick keys "+
 			"rotate %s %s --drop-old`",
-			quoteForShell(r.dir), quoteForShell(r.issuer))
+			good, quoteForShell(r.dir), quoteForShell(r.issuer))
 	}
 	return a.showDone(done, "%s is changed all the same", path)
 }

@@ -3,6 +3,8 @@ package command
 import (
 	"fmt"
 	"math"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -63,6 +65,21 @@ func momentOf(seconds float64) (time.Time, bool) {
 	}
 	whole := math.Floor(seconds)
 	return time.Unix(int64(whole), int64((seconds-whole)*1e9)).UTC(), true
+}
+
+var secondsInText = regexp.MustCompile(`\b(at|is) ([0-9]+\.[0-9]{3})\b`)
+
+// timesInWords writes the times of a log line, seconds since 1970, as people read them.
+func timesInWords(text string) string {
+	return secondsInText.ReplaceAllStringFunc(text, func(found string) string {
+		before, number, _ := strings.Cut(found, " ")
+		seconds, err := strconv.ParseFloat(number, 64)
+		at, ok := momentOf(seconds)
+		if err != nil || !ok {
+			return found
+		}
+		return before + " " + at.Format(wordsTime)
+	})
 }
 
 // inWords is a time of a token as people read it.

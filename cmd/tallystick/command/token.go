@@ -81,6 +81,9 @@ func (a *app) runToken(ctx context.Context, w wantedToken) error {
 	}
 	issued := &issuedToken{Token: token, Target: w.target, Issuer: skill.Issuer()}
 	for _, m := range decode(token).claims {
+		if m.name == "aud" && m.text != "" && !isURL(w.target) {
+			a.say("it is for %s: that is %s here; write the agent's URL where another one is meant", m.text, w.target)
+		}
 		if at, ok := momentOf(m.seconds); m.name == "exp" && m.isTime && ok {
 			issued.Expires = &at
 			a.say("good until %s", inWords(m.seconds, a.Now()))

@@ -9,6 +9,7 @@ import (
 	"github.com/tallystick/tallystick/core/limits"
 	"github.com/tallystick/tallystick/core/pipeline"
 	"github.com/tallystick/tallystick/core/request"
+	"github.com/tallystick/tallystick/core/trust"
 )
 
 // verification is what verify was told.
@@ -79,6 +80,7 @@ func (a *app) verify() *cobra.Command {
 		"30s where it is not given")
 	flags.DurationVar(&v.clockSkew, "clock-skew", 5*time.Second, "forgive iat and nbf this `DURATION` in the "+
 		"future, up to 5m; with --audience 30s where it is not given")
+	completes(c, "issuer-type", trust.TypeAgent, trust.TypePortal, trust.TypeUser)
 	return c
 }
 
