@@ -104,7 +104,7 @@ func letsIn(t token, changes object) step {
 
 // keepsOut expects a code with the whole row of protocol.md section 3.
 func keepsOut(t token, changes object, code string) step {
-	s := call("access.verify", asked(t.String(), changes), "", refusal(code))
+	s := call("access.verify", asked(t.String(), changes), "", demanding(refusal(code), changes["required_scopes"]))
 	s.note = t.note()
 	return s
 }

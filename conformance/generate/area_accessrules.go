@@ -242,7 +242,7 @@ func boundBodies(a *area) {
 	a.reject("body-over-max", "bound", "more than was asked for", source, small, asksSmall, resume(nil, body, refusal("body_too_large")))
 	a.reject("body-not-for-unbound", "bound", "an unbound token never has its body read: forged binding claims do not count either", source, openAccess(nil),
 		keepsOut(signHeader(mallory, object{"kid": alice.kid()}, accessClaims().with(object{"content_sha256": "x"})), nil, "invalid_signature"))
-	a.reject("body-order-scope", "bound", "the body before scopes: a changed body without the scope", oneOrder, openAccess(nil), asksBody(t, object{"required_scopes": []string{"admin"}}), resume(nil, "x", refusal("body_tampered")))
+	a.reject("body-order-scope", "bound", "the body before scopes: a changed body without the scope", oneOrder, openAccess(nil), asksBody(t, object{"required_scopes": []string{"admin"}}), resume(nil, "x", demanding(refusal("body_tampered"), []string{"admin"})))
 }
 
 // boundOnce: a bound token is one request.

@@ -176,8 +176,8 @@ func resourceDocuments(a *area) {
 func resourceChallenges(a *area) {
 	source := "RFC 9728 section 5.1; RFC 6750 section 3"
 	refuses := func(name, says string, open step, request, metadata, code string, needed ...string) {
-		expect := refusal(code)
-		if needed != nil {
+		expect := demanding(refusal(code), needed)
+		if code == "insufficient_scope" {
 			expect = insufficientScope(strings.Join(needed, " "))
 		}
 		expect.Response.ResourceMetadata = metadata
@@ -197,6 +197,9 @@ func resourceChallenges(a *area) {
 	refuses("missing", "401 without a token", openAccess(nil), "", bobs, "missing_authorization")
 	refuses("invalid", "401 of a wrong token", openAccess(nil), good[:len(good)-4]+"AAAA", bobs, "invalid_signature")
 	refuses("scope", "403 names all scopes that are needed, those that the token has among them", openAccess(nil), good, bobs, "insufficient_scope", "read", "db:write")
+	refuses("missing-scopes", "401 without a token names the scopes that are needed", openAccess(nil), "", bobs, "missing_authorization", "read", "db:write")
+	refuses("invalid-scopes", "401 of a wrong token, too", openAccess(nil), good[:len(good)-4]+"AAAA", bobs, "invalid_signature", "read")
+	refuses("denied-scopes", "403 of the deny list: no scope would help", openAccess(object{"deny": []string{aliceURL}}), good, bobs, "issuer_denied", "read")
 	refuses("denied", "403 of the deny list", openAccess(object{"deny": []string{aliceURL}}), good, bobs, "issuer_denied")
 	refuses("root", "an agent without a path", openSelf(nil), "", aliceURL+pathResource, "missing_authorization")
 	refuses("portal-elsewhere", "a portal's agent that is served elsewhere",

@@ -1,6 +1,10 @@
 package generate
 
-import "github.com/tallystick/tallystick/conformance"
+import (
+	"strings"
+
+	"github.com/tallystick/tallystick/conformance"
+)
 
 // rows is the error table of protocol.md section 3, written a second time from
 // the document, so that the core's table is checked against something.
@@ -33,6 +37,14 @@ func refusal(code string) conformance.Expect {
 	expect := errorCode(code)
 	if row, there := rows[code]; there {
 		expect.Response = &row
+	}
+	return expect
+}
+
+// demanding has a 401 name the scopes that its request needed (RFC 6750 section 3).
+func demanding(expect conformance.Expect, scopes any) conformance.Expect {
+	if needed, _ := scopes.([]string); expect.Response != nil && expect.Response.Status == 401 {
+		expect.Response.Scope = strings.Join(needed, " ")
 	}
 	return expect
 }

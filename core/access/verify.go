@@ -51,8 +51,25 @@ type verification struct {
 	granted []string
 }
 
-// Verify runs the pipeline until it ends or needs the host.
+// Verify runs the pipeline until it ends or needs the host. A 401 names the scopes that are
+// demanded, so that a client asks for them at once (RFC 6750 section 3, MCP authorization).
 func (a *Agent) Verify(in *Input) need.Step {
+	step := a.verify(in)
+	if len(in.RequiredScopes) == 0 || step.Result != nil {
+		return step
+	}
+	demanded := strings.Join(in.RequiredScopes, " ")
+	return followed(step, func(end need.Step) need.Step {
+		if p := end.Problem; p != nil && problem.Lookup(p.Code).Status == 401 { //guard:challenge-scopes never
+			named := *p
+			named.Scope = demanded
+			end.Problem = &named
+		}
+		return end
+	})
+}
+
+func (a *Agent) verify(in *Input) need.Step {
 	text, p := in.text()
 	if p != nil {
 		return need.Refuse(p)

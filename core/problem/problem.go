@@ -156,8 +156,8 @@ type Problem struct {
 	Subject string
 	// Wait is what a 503 asks the caller to wait, in seconds; 0: the usual second.
 	Wait int
-	// Scope says what insufficient_scope lacks (RFC 6750 section 3): required
-	// patterns, separated by spaces, in the agent's own words.
+	// Scope says what the request needs (RFC 6750 section 3), of insufficient_scope and of refused
+	// access tokens: required patterns, separated by spaces, in the agent's own words.
 	Scope string
 }
 
