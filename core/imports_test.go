@@ -17,6 +17,7 @@ var floors = [][]string{
 	{"abi"},
 	{"engine", "settings"},
 	{"access", "request"},
+	{"authorization"},
 	{"keyset", "oauthclient"},
 	{"pipeline"},
 	{"need"},

@@ -43,9 +43,35 @@ type AuthorityOptions struct {
 	// StoreKey is as of [SkillOptions]; the clients lie in that store, too, and begin with those of
 	// ClientsFile, if there is one.
 	StoreKey string `json:"-"`
+	// Providers say who users are, by the name that becomes part of each user's id, such as
+	// "google": users sign in at this authority, and clients with RedirectURIs act for them. They
+	// need a store that keeps values, as all of this package do. None: nobody signs in.
+	Providers map[string]ProviderOptions
 	// Logger is for what the operator should know. nil: [slog.Default].
 	Logger *slog.Logger
 }
+
+// ProviderOptions are an OpenID provider, and what it calls this authority.
+type ProviderOptions struct {
+	// Issuer is its URL, whose discovery document says where users sign in. "" of the provider named
+	// google: Google's.
+	Issuer string
+	// ClientID and ClientSecret are those of this authority there. The provider must know
+	// {issuer}/auth/callback/{name} as redirect URI.
+	ClientID     string
+	ClientSecret string `json:"-"`
+	// HostedDomain has Google let only users of that Workspace domain in.
+	HostedDomain string
+}
+
+// String keeps the secret out of every log.
+func (o ProviderOptions) String() string { return fmt.Sprintf("ProviderOptions(%q)", o.Issuer) }
+
+// Format is String, whatever the verb.
+func (o ProviderOptions) Format(f fmt.State, _ rune) { show(f, o) }
+
+// LogValue is String.
+func (o ProviderOptions) LogValue() slog.Value { return slog.StringValue(o.String()) }
 
 // String keeps StoreKey out of every log.
 func (o AuthorityOptions) String() string { return "AuthorityOptions" }
@@ -84,6 +110,9 @@ func NewAuthority(issuer string, options AuthorityOptions) (*Authority, error) {
 	}
 	m := material{options: config.Options(), store: o.Store, fetcher: newFetcher(nil), logger: o.Logger}
 	m.options.IsAuthority = true
+	if m.options.Providers, err = providersOf(o); err != nil {
+		return nil, err
+	}
 	if err := m.takeAuthority(o, config, keysDir); err != nil {
 		return nil, err
 	}
@@ -241,6 +270,12 @@ type Client struct {
 	Namespaces, Trust []string
 	// Targets are patterns of the agents that it may get tokens for; nil is all.
 	Targets []string
+	// RedirectURIs are where browsers may be sent to when a user has signed in: https URLs, to the
+	// letter; http://127.0.0.1 and http://[::1], with any port, for an app on its user's machine; or
+	// com.example.app:/callback. nil: users do not sign in for it.
+	RedirectURIs []string
+	// Public has no secret and no key: an app on its user's machine, which could keep none.
+	Public bool
 }
 
 // String keeps the secret out of every log.
@@ -262,7 +297,8 @@ func (a *Authority) RegisterClient(ctx context.Context, client Client) (Registra
 		return Registration{}, err
 	}
 	config := oauthclient.Config{ID: client.ClientID, PublicKey: client.PublicKey, Scopes: client.Scopes,
-		Namespaces: client.Namespaces, Trust: client.Trust, Targets: client.Targets}
+		Namespaces: client.Namespaces, Trust: client.Trust, Targets: client.Targets,
+		RedirectURIs: client.RedirectURIs, Public: client.Public}
 	if config.Scopes == nil {
 		config.Scopes = []string{}
 	}
@@ -270,6 +306,9 @@ func (a *Authority) RegisterClient(ctx context.Context, client Client) (Registra
 	switch {
 	case client.PublicKey != "" && client.Secret != "":
 		return Registration{}, wrongArgument("a client has a PublicKey or a Secret, not both")
+	case client.Public && client.PublicKey+client.Secret != "":
+		return Registration{}, wrongArgument("a Public client has neither PublicKey nor Secret")
+	case client.Public:
 	case client.PublicKey == "":
 		secret, err := NewClientSecret(client.Secret)
 		if err != nil {

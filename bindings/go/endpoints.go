@@ -115,10 +115,11 @@ func (i *identity) serveAt(w http.ResponseWriter, r *http.Request, path string) 
 	asked := &access.HTTPRequest{
 		Method: r.Method, Path: path, Authorization: r.Header["Authorization"],
 		ContentType: r.Header.Get("Content-Type"), IfNoneMatch: r.Header.Get("If-None-Match"),
+		Query: r.URL.RawQuery, Cookie: r.Header["Cookie"], Origin: r.Header["Origin"],
 	}
 	body := &heldBody{request: r, writer: w, limit: formTimeout, budget: i.forms}
 	defer body.release()
-	if r.Method == http.MethodPost && strings.HasSuffix(path, "/token") {
+	if r.Method == http.MethodPost && i.agent().ReadsForm(path) {
 		received := body.answer(access.MaxForm)
 		if received.Unavailable {
 			e := i.refused(problem.New(problem.BodyUnavailable, "").WithLog("something read the token request's body before: " +

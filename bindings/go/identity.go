@@ -226,6 +226,8 @@ func (o *operation) answered(step need.Step) need.Step {
 		if n.Claimed != nil {
 			return pipeline.NotClaimed(n.Issuer, n.JTI, answer)
 		}
+	case need.Put, need.Get, need.Take:
+		answer = o.claims.value(o.ctx, n)
 	case need.Body:
 		answer.Body = o.body(n.MaxBytes)
 	case need.Sign:

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tallystick/tallystick/core/agent"
+	"github.com/tallystick/tallystick/core/authorization"
 	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/keyring"
@@ -72,6 +73,7 @@ type Config struct {
 	Once          pipeline.ReplayConfig
 	VerifyOnly    bool // no ring is required
 	Inactive      []string
+	Providers     []authorization.Provider // who says who users are; none: nobody signs in here
 
 	TrustedIssuers int // how many are configured, for displays
 
@@ -101,7 +103,8 @@ type Agent struct {
 	verified *generations[*remembered]
 	kept     *generations[*keptToken]
 	flights  *flights
-	replaced atomic.Bool // another policy holds now
+	people   *authorization.Server // nil: nobody signs in here
+	replaced atomic.Bool           // another policy holds now
 }
 
 // New compiles a configuration whose numbers have been checked. ring is nil where
@@ -140,7 +143,22 @@ func New(
 	a.ring.Store(r)
 	a.static.Store(static)
 	a.clients.Store(clients)
+	if p := a.openPeople(); p != nil {
+		return nil, p
+	}
 	return a, nil
+}
+
+// openPeople has users sign in, where somebody is configured to say who they are.
+func (a *Agent) openPeople() *problem.Problem {
+	if len(a.config.Providers) == 0 {
+		return nil
+	}
+	server, p := authorization.New(authorization.Options{
+		Host: people{a}, Providers: a.config.Providers, Keys: a.keys, Forgiven: a.config.Forgiven, RSA: a.config.RSA,
+	})
+	a.people = server
+	return p
 }
 
 // Renew returns the agent with another policy: who may come in, who may be called, and
@@ -165,6 +183,7 @@ func (a *Agent) Renew(c Config, clients *oauthclient.Registry) (*Agent, *problem
 		return nil, p
 	}
 	renewed.keys, renewed.guard, renewed.flights = a.keys, a.guard, a.flights
+	renewed.openPeople() // it has the same providers, which were checked
 	return renewed, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tallystick/tallystick/core/authorization"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/strictjson"
 	"github.com/tallystick/tallystick/core/trust"
@@ -47,6 +48,12 @@ func newRoutes(c *Config) routes {
 	}
 	for _, path := range slices.Concat([]string{discoveryPath, jwksPath, tokenPath, authorizePath}, documents) {
 		add(&r.below, path, path)
+	}
+	if len(c.Providers) > 0 {
+		add(&r.below, authorization.PathRevoke, authorization.PathRevoke)
+		for _, p := range c.Providers {
+			add(&r.below, authorization.PathCallback+p.Name, authorization.PathCallback)
+		}
 	}
 	if c.Mode == Authority {
 		add(&r.below, portalJWKSPath, jwksPath)
@@ -102,6 +109,17 @@ func (a *Agent) Paths() (below, root []string) { return a.routes.below, a.routes
 func (a *Agent) Serves(path string) bool {
 	_, there := a.routes.endpoints[path]
 	return there
+}
+
+// ReadsForm reports whether a POST to a path of Serve has a form that it wants.
+func (a *Agent) ReadsForm(path string) bool {
+	switch a.routes.endpoints[path] {
+	case tokenPath:
+		return true
+	case authorizePath, authorization.PathRevoke:
+		return a.people != nil
+	}
+	return false
 }
 
 // ResourceMetadata returns the URL of the agent's document of RFC 9728, for challenges; "" for an
@@ -172,9 +190,15 @@ func (a *Agent) appendServer(b []byte) []byte {
 	b = appendText(b, "authorization_endpoint", base+authorizePath)
 	b = appendText(b, "token_endpoint", base+tokenPath)
 	b = appendText(b, "jwks_uri", base+jwksPath)
-	b = appendTexts(b, "grant_types_supported", []string{"client_credentials"})
-	b = appendTexts(b, "response_types_supported", nil)
-	b = appendTexts(b, "token_endpoint_auth_methods_supported", []string{"client_secret_basic", "client_secret_post", "private_key_jwt"})
+	grants, methods := []string{"client_credentials"}, []string{"client_secret_basic", "client_secret_post", "private_key_jwt"}
+	if a.people != nil {
+		b = a.appendPeople(b, base)
+		grants, methods = append(grants, authorization.Grants()...), append(methods, "none")
+	} else {
+		b = appendTexts(b, "response_types_supported", nil)
+	}
+	b = appendTexts(b, "grant_types_supported", grants)
+	b = appendTexts(b, "token_endpoint_auth_methods_supported", methods)
 	b = appendTexts(b, "token_endpoint_auth_signing_alg_values_supported", algorithmTexts(a.assertedBy()))
 	if !a.config.AnyScope {
 		b = appendTexts(b, "scopes_supported", a.config.AllowedScopes)

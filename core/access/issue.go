@@ -207,17 +207,22 @@ func (a *Agent) sign(o *order) need.Step {
 	if p != nil {
 		return need.Refuse(p)
 	}
+	return a.signText(text, func(token, keyID string) need.Step {
+		issued := Issued{Token: token, Audience: o.audience, Scope: o.scope,
+			IssuedAt: issuedAt, ExpiresAt: issuedAt + o.ttl, KeyID: keyID}
+		a.keep(o, issued)
+		return need.Done(&issued)
+	})
+}
+
+// signText signs claims with the active key, there must be one, and goes on with the token.
+func (a *Agent) signText(text []byte, then func(token, keyID string) need.Step) need.Step {
 	key := a.ring.Load().Active()
 	input := jose.SigningInput([]byte(jose.SigningHeader(key.Public)), text)
 	if len(input)+1+jose.MaxBits/6 > jose.MaxToken {
 		return need.Refuse(problem.New(problem.InvalidArgument, "the token would be over 16384 bytes: ask for fewer scopes or claims"))
 	}
-	finish := func(signature []byte) need.Step {
-		issued := Issued{Token: input + "." + jose.Encode64(signature), Audience: o.audience, Scope: o.scope,
-			IssuedAt: issuedAt, ExpiresAt: issuedAt + o.ttl, KeyID: key.ID}
-		a.keep(o, issued)
-		return need.Done(&issued)
-	}
+	finish := func(signature []byte) need.Step { return then(input+"."+jose.Encode64(signature), key.ID) }
 	if a.config.Signing != pipeline.ByCore || key.Private == nil {
 		return need.Ask(&need.Need{Kind: need.Sign, Algorithm: key.Public.Algorithm(), Input: input, Key: key.ID}, a.signed(key, input, finish))
 	}
@@ -263,7 +268,9 @@ func (o *order) claims(issuer string, issuedAt int64) ([]byte, *problem.Problem)
 	}
 	b = append(b, `,"aoauth":{"mode":`...)
 	b = strictjson.AppendString(b, o.mode)
-	b = appendText(b, "agent_url", o.agentURL)
+	if o.agentURL != "" {
+		b = appendText(b, "agent_url", o.agentURL)
+	}
 	b = append(b, '}')
 	b = append(b, o.extra...)
 	if o.bind != nil {

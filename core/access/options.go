@@ -1,12 +1,14 @@
 package access
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
 
 	"github.com/tallystick/tallystick/core/agent"
+	"github.com/tallystick/tallystick/core/authorization"
 	"github.com/tallystick/tallystick/core/jose"
 	"github.com/tallystick/tallystick/core/limits"
 	"github.com/tallystick/tallystick/core/oauthclient"
@@ -65,6 +67,8 @@ type Options struct {
 	Algorithms     []string // nil: all
 	Realm          *string
 
+	Providers []authorization.Provider
+
 	HostReplay     bool
 	ReplayCapacity *int
 	ReplayFloor    int64
@@ -122,6 +126,7 @@ func (c *compiler) fixed() []Member {
 		{Name: "max_body", Value: strconv.Itoa(config.MaxBody)},
 		{Name: "max_buffered", Value: strconv.Itoa(given(c.MaxBuffered, 0))},
 		{Name: "realm", Value: given(c.Realm, limits.DefaultRealm)},
+		{Name: "providers", Value: fmt.Sprint(c.Providers)},
 	}
 }
 
@@ -294,7 +299,10 @@ func (c *compiler) credentials() *problem.Problem {
 			}
 		}
 	}
-	config.ClientID, config.ClientSecret = c.ClientID, c.ClientSecret
+	config.ClientID, config.ClientSecret, config.Providers = c.ClientID, c.ClientSecret, c.Providers
+	if len(c.Providers) > 0 && config.Mode == Portal {
+		return wrong("providers: users sign in at this agent's authority, %s: configure them there", config.Authority)
+	}
 	if c.Google {
 		config.Inactive = append(config.Inactive, "google: signing in with Google is not built yet")
 	}

@@ -30,6 +30,10 @@ type HTTPRequest struct {
 	BodyMalformed bool // its transfer was broken, or ended too early
 	Overloaded    bool // the host has no room for it now
 	Body          []byte
+
+	Query  string   // without ?
+	Cookie []string // one entry for each header of that name
+	Origin []string
 }
 
 // Served is an answer; Response is nil where the path is not one of the endpoints.
@@ -57,6 +61,9 @@ func (a *Agent) Serve(r *HTTPRequest) need.Step {
 	endpoint, there := a.routes.endpoints[r.Path]
 	if !there {
 		return need.Done(&Served{})
+	}
+	if a.people != nil && isOfPeople(endpoint) {
+		return a.servePeople(endpoint, r)
 	}
 	if endpoint == authorizePath { //guard:serve-authorize-closed never
 		return need.Done(authorize(r))

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tallystick/tallystick/core/agent"
+	"github.com/tallystick/tallystick/core/authorization"
 	"github.com/tallystick/tallystick/core/digest"
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/oauthclient"
@@ -36,6 +37,23 @@ type tokenRequest struct {
 
 // token is the whole decision of the token endpoint (RFC 6749 section 4.4).
 func (a *Agent) token(r *HTTPRequest) need.Step {
+	isOfPeople := func(form map[string]string) bool {
+		return a.people != nil && slices.Contains(authorization.Grants(), form["grant_type"])
+	}
+	return a.authenticated(r, isOfPeople, func(now float64, who *oauthclient.Client, form map[string]string) need.Step {
+		t := &tokenRequest{a: a, form: form, who: who}
+		if isOfPeople(form) {
+			return a.outcome(a.people.Exchange(now, who, form))
+		}
+		return t.grant(now)
+	})
+}
+
+// authenticated goes on with the client of a form, also with a public one where that is enough.
+func (a *Agent) authenticated(
+	r *HTTPRequest, public func(form map[string]string) bool,
+	then func(now float64, who *oauthclient.Client, form map[string]string) need.Step,
+) need.Step {
 	if refused := a.unreadable(r); refused != nil {
 		return a.refuseToken(refused)
 	}
@@ -54,13 +72,14 @@ func (a *Agent) token(r *HTTPRequest) need.Step {
 		RSA:           a.config.RSA,
 		Algorithms:    a.config.Algorithms,
 		HostDerives:   a.config.HostDerives,
+		TakesPublic:   public(form),
 		Used:          func(expires float64) { usedUntil = int64(math.Ceil(expires)) },
 	}
 	done := func(now float64, who *oauthclient.Client, refused *oauthclient.Error) need.Step {
 		if refused != nil {
 			return a.refuseToken(refused)
 		}
-		return (&tokenRequest{a: a, form: form, who: who}).grant(now)
+		return then(now, who, form)
 	}
 	return followed(a.clients.Load().Authenticate(r.Now, attempt, done), func(step need.Step) need.Step {
 		if served, ok := step.Result.(*Served); ok && a.guard.Window() != nil {

@@ -49,6 +49,7 @@ type location struct {
 	others   []string // to be tried where url has none
 	endpoint string   // token endpoint, "" with a fault
 	fault    string
+	people   Endpoints // where users sign in
 	until    float64
 }
 
@@ -118,6 +119,7 @@ func validETag(tag string) string {
 // one that was asked (RFC 8414 section 3.3): else one could speak for another.
 func readDiscovery(s Source, text string) content {
 	var issuer, jwks, token strictjson.Value
+	people := Endpoints{}
 	err := strictjson.ReadObject(text, func(name string, v strictjson.Value) {
 		switch name {
 		case "issuer":
@@ -126,6 +128,8 @@ func readDiscovery(s Source, text string) content {
 			jwks = v
 		case "token_endpoint":
 			token = v
+		default:
+			people.read(name, v)
 		}
 	})
 	switch {
@@ -147,9 +151,37 @@ func readDiscovery(s Source, text string) content {
 	} else if err != nil {
 		return faulty("jwks_uri %s is refused: %s", problem.Quote(jwks.Str), err)
 	}
-	l := &location{url: strings.Clone(jwks.Str)}
+	l := &location{url: strings.Clone(jwks.Str), people: people}
 	l.readEndpoint(s, token)
+	if s.checkURL(l.people.Authorization) != nil { //guard:endpoints-authorization never
+		l.people.Authorization = ""
+	}
+	l.people.Token = l.endpoint
 	return content{located: l}
+}
+
+// Endpoints are where an OpenID provider signs users in (OpenID Connect Discovery section 3).
+type Endpoints struct {
+	Authorization string // "": none that may be asked
+	Token         string // "": none that may be asked
+	SaysIssuer    bool   // RFC 9207 section 3: its answers have iss
+	SecretInForm  bool   // it does not take client_secret_basic
+}
+
+func (e *Endpoints) read(name string, v strictjson.Value) {
+	switch name {
+	case "authorization_endpoint":
+		e.Authorization = strings.Clone(v.Str)
+	case "authorization_response_iss_parameter_supported":
+		e.SaysIssuer = v.Raw == "true"
+	case "token_endpoint_auth_methods_supported":
+		basic, post := false, false
+		for _, method := range v.Array() {
+			basic = basic || method.Str == "client_secret_basic"
+			post = post || method.Str == "client_secret_post"
+		}
+		e.SecretInForm = post && !basic
+	}
 }
 
 // readEndpoint: without a usable token endpoint the keys still are good.

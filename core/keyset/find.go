@@ -115,6 +115,21 @@ func (c *Cache) TokenEndpoint(now float64, s Source, found func(now float64, url
 	return begun.run(now)
 }
 
+// Endpoints goes on with where a provider signs users in. Else the problem is token_unavailable. The
+// source is the one of Find, with Authority set.
+func (c *Cache) Endpoints(now float64, s Source, found func(now float64, e Endpoints) need.Step) need.Step {
+	begun := &search{cache: c, source: s, code: problem.TokenUnavailable}
+	begun.decide = func(s *search, t float64, e *entry) verdict {
+		_, v := s.endpoint(t, e)
+		if v.wait == nil && v.problem == nil {
+			people := e.located.people
+			v.found = func(now float64) need.Step { return found(now, people) }
+		}
+		return v
+	}
+	return begun.run(now)
+}
+
 func (s *search) run(now float64) need.Step {
 	v := s.look(now)
 	switch {

@@ -21,6 +21,9 @@ const (
 	Fetch  Kind = "fetch"  // the answer to one HTTP request
 	Body   Kind = "body"   // the body of the request that is being verified
 	Derive Kind = "derive" // what PBKDF2 makes of a client's secret
+	Put    Kind = "put"    // a value kept in the store
+	Get    Kind = "get"    // a value of the store
+	Take   Kind = "take"   // the same, deleted in the same step
 )
 
 // Need is one closed question. Only the members of its kind are set.
@@ -37,6 +40,7 @@ type Need struct {
 	Algorithm jose.Algorithm `json:"alg,omitempty"`
 	Request   *HTTP          `json:"-"`                   // fetch
 	MaxBytes  int            `json:"max_bytes,omitempty"` // body
+	Value     []byte         `json:"value,omitempty"`     // put
 
 	Derivation *Derivation `json:"-"` // derive
 
@@ -85,7 +89,7 @@ type Answer struct {
 
 	Status  int               // fetch: the answer's HTTP status, 0 where there is none
 	Headers map[string]string // fetch: those that were asked for
-	Content []byte            // fetch, derive: the bytes; borrowed for the length of the call
+	Content []byte            // fetch, derive, get, take: the bytes, nil for none; borrowed for the length of the call
 	Body    ReceivedBody      // body
 }
 
@@ -93,7 +97,7 @@ type Answer struct {
 // failed.
 func (a *Answer) Fits(kind Kind) bool {
 	saysBody := a.Body.SHA256 != "" || a.Body.TooLarge || a.Body.Malformed || a.Body.Overloaded || a.Body.Unavailable && !a.HasFailed
-	takesBytes := kind == Sign || kind == Fetch || kind == Derive || kind == Body
+	takesBytes := kind == Sign || kind == Fetch || kind == Derive || kind == Body || kind == Get || kind == Take
 	return (kind == Keys || !a.Unchanged && a.Keys == nil) &&
 		(kind == Claim || a.Claim == "") &&
 		(kind == Check || !a.HasValid) &&

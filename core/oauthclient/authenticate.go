@@ -30,6 +30,7 @@ type Attempt struct {
 	RSA           pipeline.RSA
 	Algorithms    pipeline.Allowed // of assertions
 	HostDerives   bool             // the need derive
+	TakesPublic   bool             // a public client may name itself alone
 	// Used is told when an assertion that was accepted expires, in seconds; nil: nobody is.
 	Used func(expires float64)
 }
@@ -52,6 +53,9 @@ func (r *Registry) Authenticate(now float64, a Attempt, done Done) need.Step {
 	case methods > 1: //guard:client-methods never // RFC 6749 section 2.3
 		return done(now, nil, invalidRequest("the client must authenticate by one method, not by several"))
 	case methods == 0:
+		if c := r.clients[a.Form[paramID]]; a.TakesPublic && c != nil && c.Public { //guard:client-public drop 1 3
+			return done(now, c, nil)
+		}
 		return done(now, nil, invalidClient("the request has no client authentication"))
 	case header != nil:
 		if id, given := a.Form[paramID]; given && id != header.id { //guard:client-id-agrees never

@@ -34,6 +34,10 @@ type Config struct {
 	Namespaces []string `json:"namespaces,omitempty"` // what it is given as namespace:…
 	Trust      []string `json:"trust,omitempty"`      // labels that it is given as trust:…
 	Targets    []string `json:"targets,omitempty"`    // patterns of agents; none: every agent
+	// where the browser goes after a sign-in
+	RedirectURIs []string `json:"redirect_uris,omitempty"`
+	// it has no secret: an app on its user's machine
+	Public bool `json:"public,omitempty"`
 }
 
 // Client is a registered client. It must not be changed.
@@ -43,6 +47,9 @@ type Client struct {
 	Namespaces []string
 	Trust      []string
 	Targets    []string
+	// RedirectURIs are where a user's browser may be sent to with a code; none: users do not sign in for it.
+	RedirectURIs []string
+	Public       bool // it has nothing to authenticate with
 
 	hash *secretHash           // nil: it has no secret
 	keys authorizedkeys.Issuer // for assertions
@@ -91,13 +98,20 @@ func (c Config) compile() (*Client, error) {
 	if err := checkID(c.ID); err != nil {
 		return nil, err
 	}
-	if c.SecretHash == "" && c.PublicKey == "" {
+	if c.Public && c.SecretHash+c.PublicKey != "" {
+		return nil, errors.New("public: a public client has neither secret_hash nor public_key")
+	}
+	if c.Public && len(c.RedirectURIs) == 0 {
+		return nil, errors.New("redirect_uris is missing: a public client acts for users alone")
+	}
+	if c.SecretHash == "" && c.PublicKey == "" && !c.Public {
 		return nil, errors.New("secret_hash or public_key is missing: make a client secret, or give the client's public key")
 	}
 	if err := c.checkLists(); err != nil {
 		return nil, err
 	}
-	client := &Client{ID: c.ID, Scopes: c.Scopes, Namespaces: c.Namespaces, Trust: c.Trust, Targets: c.Targets}
+	client := &Client{ID: c.ID, Scopes: c.Scopes, Namespaces: c.Namespaces, Trust: c.Trust, Targets: c.Targets,
+		RedirectURIs: c.RedirectURIs, Public: c.Public}
 	if c.SecretHash != "" {
 		hash, err := parseHash(c.SecretHash)
 		if err != nil {
@@ -144,6 +158,7 @@ func (c Config) checkLists() error {
 		{"namespaces", c.Namespaces, CheckWord},
 		{"trust", c.Trust, CheckWord},
 		{"targets", c.Targets, checkTarget},
+		{"redirect_uris", c.RedirectURIs, checkRedirect},
 	} {
 		if len(list.values) > maxList {
 			return fmt.Errorf("%s: %d entries, there may be %d", list.name, len(list.values), maxList)
@@ -178,6 +193,9 @@ func checkTarget(value string) error {
 	}
 	return nil
 }
+
+// Client returns a client, nil where there is none.
+func (r *Registry) Client(id string) *Client { return r.clients[id] }
 
 // Len returns the number of clients.
 func (r *Registry) Len() int { return len(r.clients) }

@@ -12,7 +12,7 @@ import (
 
 // What a host adds is no key of a configuration.
 var ofHost = []string{
-	"IsAuthority", "HostReplay", "ReplayCapacity", "ReplayFloor", "ReplayLostAt", "RSA", "Signing", "HostDerives",
+	"IsAuthority", "Providers", "HostReplay", "ReplayCapacity", "ReplayFloor", "ReplayLostAt", "RSA", "Signing", "HostDerives",
 }
 
 func TestOptionsHaveAllKeys(t *testing.T) {
