@@ -40,6 +40,9 @@ func (r *verification) describe() *Caller {
 	}
 	if r.caller.IssuerType == trust.TypeUser {
 		caller.UserID = c.subject.Text
+		if e := r.caller.Entry; e != nil && e.Type == trust.TypePortal { // the portal signed them in
+			caller.Name, caller.SourceAgent = c.subject.Text, r.caller.Name
+		}
 	} else {
 		caller.AgentID, caller.SourceAgent = c.subject.Text, c.subject.Text
 	}

@@ -21,7 +21,7 @@ type tokenClaims struct {
 	// What other providers write, in tokens of configured issuers only.
 	scp, azp, appid, cid             pipeline.Claim
 	payloadType, tokenUse            pipeline.Claim
-	agentURL                         pipeline.Claim // of aoauth
+	agentURL, mode                   pipeline.Claim // of aoauth
 	audience                         strictjson.Value
 	hasAudience, hasAOAuth, isObject bool
 	times                            pipeline.Times
@@ -92,8 +92,11 @@ func (c *tokenClaims) extension(m *strictjson.Member) {
 	}
 	object := strictjson.Read(m.Raw)
 	for object.Next() {
-		if object.Name == "agent_url" {
+		switch object.Name {
+		case "agent_url":
 			c.agentURL.Read(&object.Member)
+		case "mode":
+			c.mode.Read(&object.Member)
 		}
 	}
 }
@@ -115,7 +118,8 @@ func (c *tokenClaims) checkIdentity() *problem.Problem {
 
 // identity is what the trust decision is made over.
 func (c *tokenClaims) identity() trust.Claims {
-	return trust.Claims{Issuer: c.issuer.Text, Subject: c.subject.Text, AgentPath: c.agentPath.Text, AgentURL: c.agentURL.Text}
+	return trust.Claims{Issuer: c.issuer.Text, Subject: c.subject.Text, AgentPath: c.agentPath.Text, AgentURL: c.agentURL.Text,
+		Mode: c.mode.Text, ClientID: c.clientID.Text}
 }
 
 // checkRequired is step 8 for this profile; it returns the token's scopes. More is read of a token

@@ -308,7 +308,7 @@ func (r *verification) checkScopes() need.Step {
 	}
 	caller := r.describe()
 	if rules := r.a.config.AcceptFrom; rules != nil && !rules.Allow(trust.Party{ //guard:access-accept-from never
-		Caller: caller.Name, CallerURL: caller.AgentURL, CallerExternal: r.caller.External,
+		Caller: r.caller.Name, CallerURL: caller.AgentURL, CallerExternal: r.caller.External,
 		Target: r.a.name, TargetExternal: r.a.external, Labels: caller.TrustLabels,
 	}) {
 		return need.Refuse(problem.New(problem.TrustDenied, "").WithLog("accept_from does not allow %s (%s)", problem.Quote(caller.Name), problem.Quote(caller.AgentURL)))

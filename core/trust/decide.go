@@ -27,7 +27,12 @@ type Claims struct {
 	Issuer, Subject string
 	AgentPath       string // AOAuth 1.0: the agent's URL is iss + agent_path + "/" + sub
 	AgentURL        string // aoauth.agent_url, which goes before that
+	Mode            string // aoauth.mode
+	ClientID        string // client_id
 }
+
+// ofUser: a portal signed its user in. The bar is in no agent's name (protocol.md section 13).
+func (c *Claims) ofUser() bool { return c.Mode == "user" && strings.Contains(c.Subject, "|") }
 
 // Caller is who the claims are about, if their signature is the issuer's.
 type Caller struct {
@@ -59,8 +64,16 @@ func (s *Issuers) Decide(c Claims) (Caller, Decision, string) {
 	if isConfigured {
 		caller.IssuerType = configured.Type
 	}
+	if caller.Portal() && c.ofUser() { //guard:trust-user-portal drop 1
+		caller.IssuerType = TypeUser
+		// The decision is over the agent that acts for them. Nobody does where their own app calls.
+		if c.Subject = c.ClientID; c.AgentURL != "" {
+			caller.actFor(c)
+		}
+	} else {
+		caller.identify(c)
+	}
 	caller.HTTPAllowed = (isConfigured || s.dev) && agent.OnLoopback(c.Issuer)
-	caller.identify(c)
 	if s.denies(&caller, c.Issuer) { //guard:trust-deny never
 		return caller, Denied, "a pattern of the deny list matches"
 	}
@@ -132,6 +145,13 @@ func withoutPort(url string) string {
 
 func invalid(message string) *problem.Problem {
 	return problem.New(problem.InvalidClaims, message)
+}
+
+// actFor names the agent of a portal that acts for a user, as the portal's own token would.
+func (c *Caller) actFor(claims Claims) {
+	agent := Caller{IssuerType: TypePortal}
+	agent.identify(claims)
+	c.AgentURL, c.Name, c.Namespace, c.Problem = agent.AgentURL, agent.Name, agent.Namespace, agent.Problem
 }
 
 // identify derives URL, name and namespace.
