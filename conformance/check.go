@@ -205,7 +205,7 @@ func checkNeed(need json.RawMessage) error {
 		return err
 	}
 	switch said.Kind {
-	case "keys", "claim", "sign", "check", "fetch", "body", "derive":
+	case "keys", "claim", "sign", "check", "fetch", "body", "derive", "put", "get", "take":
 		return nil
 	}
 	return fmt.Errorf("expect: unknown kind of need %q", said.Kind)

@@ -82,8 +82,6 @@ func askValue(ctx context.Context, store ValueStore, n *need.Need) need.Answer {
 		return failedValue(err)
 	case !there:
 		return need.Answer{}
-	case value == nil:
-		value = []byte{}
 	}
 	return need.Answer{Content: value}
 }

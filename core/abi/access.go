@@ -230,7 +230,8 @@ var accessServe = steps[AccessServeRequest, AccessServeResult]{
 		}
 		return a.Serve(&access.HTTPRequest{Now: r.Now, Method: r.Method, Path: r.Path, Authorization: r.Authorization,
 			ContentType: r.ContentType, IfNoneMatch: r.IfNoneMatch, BodyTooLarge: r.BodyTooLarge,
-			BodyMalformed: r.BodyMalformed, Overloaded: r.Overloaded, Body: body}), nil
+			BodyMalformed: r.BodyMalformed, Overloaded: r.Overloaded, Body: body,
+			Query: r.Query, Cookie: r.Cookie, Origin: r.Origin}), nil
 	},
 	end: func(result any) AccessServeResult {
 		served := result.(*access.Served)

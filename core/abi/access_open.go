@@ -6,6 +6,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/tallystick/tallystick/core/access"
+	"github.com/tallystick/tallystick/core/authorization"
 	"github.com/tallystick/tallystick/core/authorizedkeys"
 	"github.com/tallystick/tallystick/core/engine"
 	"github.com/tallystick/tallystick/core/keyring"
@@ -80,6 +81,9 @@ func (o *accessOpening) options() (*access.Options, *problem.Problem) {
 		RequireBinding: c.RequireBinding, Algorithms: c.Algorithms, Realm: c.Realm, HostReplay: c.Replay == choiceHost,
 		ReplayCapacity: c.ReplayCapacity, ReplayFloor: c.ReplayFloor, ReplayLostAt: c.ReplayLostAt,
 		HostDerives: c.Derive == choiceHost,
+	}
+	for _, p := range c.Providers {
+		options.Providers = append(options.Providers, authorization.Provider(p))
 	}
 	for _, issuer := range c.TrustedIssuers {
 		options.TrustedIssuers = append(options.TrustedIssuers, trust.Issuer(issuer))

@@ -84,6 +84,13 @@ func appendQuestion(b []byte, n *need.Need) []byte {
 		b = appendFetch(append(b, `{"need":{"kind":"fetch"`...), n.Request)
 	case need.Derive:
 		b = append(append(b, `{"need":{"kind":"derive",`...), inner(marshal(deriveNeed(n.Derivation)))...)
+	case need.Put:
+		b = strictjson.AppendString(append(b, `{"need":{"kind":"put","id":`...), n.ID)
+		b = strictjson.AppendInt(append(b, `,"seconds":`...), n.Seconds)
+		b = strictjson.AppendString(append(b, `,"value":`...), string(n.Value))
+	case need.Get, need.Take:
+		b = append(append(append(b, `{"need":{"kind":"`...), n.Kind...), `","id":`...)
+		b = strictjson.AppendString(b, n.ID)
 	case need.Body:
 		b = strictjson.AppendInt(append(b, `{"need":{"kind":"body","max_bytes":`...), int64(n.MaxBytes))
 	}

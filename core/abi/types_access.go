@@ -96,6 +96,22 @@ type AccessConfig struct {
 	// who computes PBKDF2 of a client's secret at the token endpoint: "core" or "host" (the need
 	// derive); default "core". The core compares
 	Derive string `json:"derive,omitempty"`
+	// who says who users are; they sign in here then. Needs replay "host", and a host that keeps values
+	Providers []SignInProvider `json:"providers,omitempty"`
+}
+
+// SignInProvider is an OpenID provider at which users sign in, and what it calls this server.
+type SignInProvider struct {
+	// 1 to 32 of a-z, 0-9 and -: part of each user's id, and of the callback's URL
+	Name string `json:"name"`
+	// its iss; default, of google alone: Google's
+	Issuer string `json:"issuer,omitempty"`
+	// of this server there
+	ClientID string `json:"client_id"`
+	// of this server there
+	ClientSecret string `json:"client_secret"`
+	// of Google: only users of this Workspace domain
+	HostedDomain string `json:"hosted_domain,omitempty"`
 }
 
 // TrustedIssuer is an issuer that is named by configuration.
@@ -261,6 +277,12 @@ type AccessServeRequest struct {
 	ContentType string `json:"content_type,omitempty"`
 	// the value of that header
 	IfNoneMatch string `json:"if_none_match,omitempty"`
+	// what stands behind ? in the request, without it
+	Query string `json:"query,omitempty"`
+	// the value of each Cookie header
+	Cookie []string `json:"cookie,omitempty"`
+	// the value of each Origin header
+	Origin []string `json:"origin,omitempty"`
 	// the body is over max_form
 	BodyTooLarge bool `json:"body_too_large,omitempty"`
 	// the body's transfer is broken

@@ -303,6 +303,9 @@ func (c *compiler) credentials() *problem.Problem {
 	if len(c.Providers) > 0 && config.Mode == Portal {
 		return wrong("providers: users sign in at this agent's authority, %s: configure them there", config.Authority)
 	}
+	if len(c.Providers) > 0 && !c.HostReplay {
+		return wrong("providers: what waits for a browser lies in a store: give one, such as sqlite:///path")
+	}
 	if c.Google {
 		config.Inactive = append(config.Inactive, "google: signing in with Google is not built yet")
 	}

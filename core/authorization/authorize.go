@@ -17,18 +17,15 @@ const (
 
 // flow is a client's request that waits for its user.
 type flow struct {
-	Client    string   `json:"client"`
-	Redirect  string   `json:"redirect"`
-	State     string   `json:"state,omitempty"`
-	Challenge string   `json:"challenge"`
-	Nonce     string   `json:"nonce,omitempty"`
-	Target    string   `json:"target"`
-	Scopes    []string `json:"scopes"`
-	Session   string   `json:"session"` // hash of the browser's cookie
-	CSRF      string   `json:"csrf"`
-	Begun     int64    `json:"begun"` // seconds since 1970
-	User      *User    `json:"user,omitempty"`
-	SignedIn  int64    `json:"signed_in,omitempty"`
+	Client, Redirect, State string
+	Challenge, Nonce        string
+	Target                  string
+	Scopes                  []string
+	Session                 string // hash of the browser's cookie
+	CSRF                    string
+	Begun                   int64 // seconds since 1970
+	User                    User  // the zero User: nobody has signed in yet
+	SignedIn                int64 // seconds since 1970
 }
 
 // left is for how long a flow is kept that is put again.
@@ -201,7 +198,7 @@ func (s *Server) back(f *flow, pairs ...string) *problem.Response {
 func (s *Server) goOn(r *Request, form map[string]string) need.Step {
 	return s.open(r, form["flow"], func(now float64, id string, f *flow) need.Step {
 		switch p := s.provider(form["provider"]); {
-		case f.User != nil:
+		case f.User.Subject != "":
 			return done(&Answer{Response: s.consentPage(id, f)})
 		case p != nil:
 			return s.leave(now, p, id, f)
@@ -248,7 +245,7 @@ func (s *Server) decide(r *Request) need.Step {
 	}
 	return s.open(r, form["flow"], func(now float64, id string, f *flow) need.Step {
 		switch {
-		case f.User == nil: //guard:consent-user never
+		case f.User.Subject == "": //guard:consent-user never
 			return s.lost("nobody has signed in", "a decision before the sign-in")
 		case !same(form["csrf"], f.CSRF): //guard:consent-csrf never
 			return s.lost("the form did not come from this page", "csrf does not fit")
@@ -281,14 +278,13 @@ func (s *Server) isOwnOrigin(origin []string) bool {
 // code is what a client may exchange once (RFC 6749 section 4.1.2).
 type code struct {
 	Grant
-	Redirect  string `json:"redirect"`
-	Challenge string `json:"challenge"`
+	Redirect, Challenge string
 }
 
 func (s *Server) allow(now float64, f *flow) need.Step {
 	made := secret()
 	c := &code{Redirect: f.Redirect, Challenge: f.Challenge, Grant: Grant{
-		Client: f.Client, User: *f.User, Target: f.Target, Scopes: f.Scopes, Nonce: f.Nonce, SignedIn: f.SignedIn,
+		Client: f.Client, User: f.User, Target: f.Target, Scopes: f.Scopes, Nonce: f.Nonce, SignedIn: f.SignedIn,
 		Family: secret(), Until: int64(now) + RefreshSeconds,
 	}}
 	return s.put(kindCode, made, c, codeSeconds, func(float64) need.Step {

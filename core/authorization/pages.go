@@ -26,11 +26,28 @@ var styleHash = func() string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }()
 
-var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;")
-
 // escape makes a text safe between tags and inside of quoted attributes. Every text of a page that
 // is not a constant goes through it.
-func escape(text string) string { return escaper.Replace(text) }
+func escape(text string) string {
+	var b strings.Builder
+	for _, c := range text {
+		switch c {
+		case '&':
+			b.WriteString("&amp;")
+		case '<':
+			b.WriteString("&lt;")
+		case '>':
+			b.WriteString("&gt;")
+		case '"':
+			b.WriteString("&#34;")
+		case '\'':
+			b.WriteString("&#39;")
+		default:
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
+}
 
 // page is an answer for a person. sendsTo are the places that its form may lead to: browsers hold a
 // form's redirects to it, too.

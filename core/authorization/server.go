@@ -44,22 +44,22 @@ type Host interface {
 
 // Grant is what a user has consented to.
 type Grant struct {
-	Client   string   `json:"client"`
-	User     User     `json:"user"`
-	Target   string   `json:"target"`
-	Scopes   []string `json:"scopes"`
-	Nonce    string   `json:"nonce,omitempty"` // of the client's request
-	SignedIn int64    `json:"signed_in"`       // seconds since 1970
-	Family   string   `json:"family"`          // of all that came of one consent
-	Until    int64    `json:"until"`           // when its refresh tokens end, seconds since 1970
+	Client   string
+	User     User
+	Target   string
+	Scopes   []string
+	Nonce    string // of the client's request
+	SignedIn int64  // seconds since 1970
+	Family   string // of all that came of one consent
+	Until    int64  // when its refresh tokens end, seconds since 1970
 }
 
 // User is who signed in, as the provider said. Only Subject names somebody; the others are words.
 type User struct {
-	Provider string `json:"provider"`
-	Subject  string `json:"subject"`
-	Name     string `json:"name,omitempty"`
-	Email    string `json:"email,omitempty"`
+	Provider string
+	Subject  string
+	Name     string
+	Email    string
 }
 
 // ID is the user's sub: a bar is in no agent's name.

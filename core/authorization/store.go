@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 
 	"github.com/tallystick/tallystick/core/need"
 	"github.com/tallystick/tallystick/core/pipeline"
@@ -39,12 +38,8 @@ func secret() string {
 }
 
 // put keeps a value for some seconds.
-func (s *Server) put(k kind, under string, value any, seconds int64, then func(now float64) need.Step) need.Step {
-	text, err := json.Marshal(value)
-	if err != nil {
-		panic(err) // records of texts and numbers always marshal
-	}
-	question := &need.Need{Kind: need.Put, ID: s.id(k, under), Value: text, Seconds: seconds}
+func (s *Server) put(k kind, under string, value record, seconds int64, then func(now float64) need.Step) need.Step {
+	question := &need.Need{Kind: need.Put, ID: s.id(k, under), Value: writeRecord(value), Seconds: seconds}
 	return need.Ask(question, func(a need.Answer) need.Step {
 		if a.HasFailed { //guard:flow-put-failed never
 			return unavailable(a.Failed)
@@ -54,15 +49,15 @@ func (s *Server) put(k kind, under string, value any, seconds int64, then func(n
 }
 
 // get reads a value; take also deletes it, in one step: of many that take it one gets it.
-func (s *Server) get(ask need.Kind, k kind, under string, value any, then func(now float64, there bool) need.Step) need.Step {
+func (s *Server) get(ask need.Kind, k kind, under string, value record, then func(now float64, there bool) need.Step) need.Step {
 	return need.Ask(&need.Need{Kind: ask, ID: s.id(k, under)}, func(a need.Answer) need.Step {
 		switch {
 		case a.HasFailed: //guard:flow-get-failed never
 			return unavailable(a.Failed)
-		case a.Content == nil:
+		case len(a.Content) == 0:
 			return then(a.Now, false)
 		}
-		if err := json.Unmarshal(a.Content, value); err != nil {
+		if err := readRecord(string(a.Content), value); err != nil {
 			return unavailable("a stored record cannot be read: " + err.Error())
 		}
 		return then(a.Now, true)

@@ -121,8 +121,7 @@ func (s *Server) exchangeRefresh(now float64, who *oauthclient.Client, form map[
 				return no(refused("invalid_target", "the user allowed another target", "client "+problem.Quote(who.ID)))
 			}
 		}
-		ended := false
-		return s.get(need.Get, kindEnded, r.Family, &ended, func(now float64, there bool) need.Step {
+		return s.get(need.Get, kindEnded, r.Family, mark{}, func(now float64, there bool) need.Step {
 			if there { //guard:refresh-ended never
 				return wrong("its family has ended")
 			}
@@ -140,7 +139,7 @@ func (s *Server) exchangeRefresh(now float64, who *oauthclient.Client, form map[
 
 // end has a family end for as long as any of its refresh tokens might live.
 func (s *Server) end(g *Grant, then func(now float64) need.Step) need.Step {
-	return s.put(kindEnded, g.Family, true, RefreshSeconds+3600, then)
+	return s.put(kindEnded, g.Family, mark{}, RefreshSeconds+3600, then)
 }
 
 // renew signs for one grant, and keeps the whole of what was allowed for the next time.

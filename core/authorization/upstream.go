@@ -23,11 +23,11 @@ const (
 
 // visit is a browser that is at a provider.
 type visit struct {
-	Flow     string `json:"flow"`
-	Provider string `json:"provider"`
-	Nonce    string `json:"nonce"`
-	Verifier string `json:"verifier"`
-	Session  string `json:"session"` // hash of the browser's cookie
+	Flow     string
+	Provider string
+	Nonce    string
+	Verifier string
+	Session  string // hash of the browser's cookie
 }
 
 // leave sends the browser to a provider (OpenID Connect Core section 3.1.2.1), with PKCE and a nonce.
@@ -283,7 +283,7 @@ func (i *identity) isFor(client string) bool {
 }
 
 func (s *Server) signedIn(now float64, p *Provider, v *visit, f *flow, i *identity) need.Step {
-	user := &User{Provider: p.Name, Subject: i.subject.Text}
+	user := User{Provider: p.Name, Subject: i.subject.Text}
 	if i.name.IsIdentifier(200) {
 		user.Name = i.name.Text
 	}

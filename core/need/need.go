@@ -89,7 +89,7 @@ type Answer struct {
 
 	Status  int               // fetch: the answer's HTTP status, 0 where there is none
 	Headers map[string]string // fetch: those that were asked for
-	Content []byte            // fetch, derive, get, take: the bytes, nil for none; borrowed for the length of the call
+	Content []byte            // fetch, derive, get, take: the bytes, empty for none; borrowed for the length of the call
 	Body    ReceivedBody      // body
 }
 

@@ -184,25 +184,35 @@ func TestContradictionsAreInvalidClaims(t *testing.T) {
 // Whatever the claims, who is accepted lies under its issuer, and only a portal
 // gives a name that is not its URL's.
 func FuzzDecide(f *testing.F) {
-	f.Add("https://a.example", "bot", "/agents", "")
-	f.Add("https://a.example", "x", "", "https://a.example/x")
-	f.Add(portal, "alice", "/agents", "https://evil.example")
-	f.Add("https://login.example/", "auth0|1", "", "")
-	f.Add("https://a.example", "x", "@evil.example", "https://a.example.evil/")
+	f.Add("https://a.example", "bot", "/agents", "", "", "")
+	f.Add("https://a.example", "x", "", "https://a.example/x", "", "")
+	f.Add(portal, "alice", "/agents", "https://evil.example", "", "")
+	f.Add("https://login.example/", "auth0|1", "", "", "", "")
+	f.Add("https://a.example", "x", "@evil.example", "https://a.example.evil/", "", "")
+	f.Add(portal, "google|4711", "", portal+"/agents/alice", "user", "alice")
+	f.Add(portal, "google|4711", "", "", "user", "app")
 	s := compiled(f, Config{Authority: portal, Trusted: []Issuer{{Issuer: "https://login.example/", Type: TypeUser}}, Deny: []string{"@mallory.**"}, DevMode: true})
-	f.Fuzz(func(t *testing.T, issuer, subject, path, url string) {
-		caller, decision, _ := s.Decide(Claims{issuer, subject, path, url})
+	f.Fuzz(func(t *testing.T, issuer, subject, path, url, mode, client string) {
+		caller, decision, _ := s.Decide(Claims{issuer, subject, path, url, mode, client})
 		if decision == Refused || caller.Problem != nil {
 			return
+		}
+		if caller.AgentURL == "" && issuer == portal && mode == "user" {
+			return // nobody acts for the portal's user
 		}
 		if !agent.Under(caller.AgentURL, issuer) {
 			t.Fatalf("%q is not under %q", caller.AgentURL, issuer)
 		}
 		name, err := agent.Name(caller.AgentURL)
-		if caller.Portal() {
+		if issuer == portal {
 			name = subject
 		}
-		if err != nil || name != caller.Name || caller.Portal() != (issuer == portal) {
+		if ofUser := issuer == portal && caller.IssuerType == TypeUser; ofUser {
+			name = client
+		} else if caller.Portal() != (issuer == portal) {
+			t.Fatalf("%q is of type %s", issuer, caller.IssuerType)
+		}
+		if err != nil || name != caller.Name {
 			t.Fatalf("%q is named %q (%+v)", caller.AgentURL, name, caller)
 		}
 	})

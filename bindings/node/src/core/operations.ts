@@ -46,6 +46,17 @@ export interface Config {
   readonly namespaces?: readonly string[] | undefined;
   readonly trust?: readonly string[] | undefined;
   readonly targets?: readonly string[] | undefined;
+  readonly redirect_uris?: readonly string[] | undefined;
+  readonly public?: boolean | undefined;
+}
+
+/** Members of SignInProvider. */
+export interface SignInProvider {
+  readonly name: string;
+  readonly issuer?: string | undefined;
+  readonly client_id: string;
+  readonly client_secret: string;
+  readonly hosted_domain?: string | undefined;
 }
 
 /** Members of AccessConfig. */
@@ -90,6 +101,7 @@ export interface AccessConfig {
   readonly rsa?: string | undefined;
   readonly signing?: string | undefined;
   readonly derive?: string | undefined;
+  readonly providers?: readonly SignInProvider[] | undefined;
 }
 
 /** Members of AccessIssueResult. */
