@@ -3,25 +3,29 @@ import { inspect } from "node:util";
 import { misuse } from "../core/answers.js";
 import { consoleLogger, type Logger } from "../core/console.js";
 import { sharedCore } from "../core/load.js";
+import type { SignInProvider } from "../core/operations.js";
 import {
+  BOOLEAN,
   checkOptions,
   checkValue,
   coreNames,
   NUMBER,
+  OBJECT,
   PATH,
   type Rules,
   TEXT,
   TEXTS,
   withOptions,
 } from "../core/options.js";
-import { reason } from "../core/text.js";
+import { oneLine, reason } from "../core/text.js";
 import type { SharedDocument } from "../files/shared-document.js";
 import { ENDPOINT, type Endpoint, type EndpointService, type MountOptions } from "../hosts/endpoints.js";
 import { type FetchEndpoints, fetchEndpoints } from "../hosts/fetch.js";
 import { type NodeEndpoints, nodeEndpoints } from "../hosts/node-endpoints.js";
 import { Refusals } from "../http/refusal.js";
+import { MemoryStore } from "../stores/memory.js";
 import { checkStore, checkStoreKey, STORE } from "../stores/open.js";
-import type { Store } from "../stores/store.js";
+import { isOwn, type Store } from "../stores/store.js";
 import {
   type ClientEntry,
   type ClientSecret,
@@ -65,6 +69,23 @@ export interface AuthorityOptions extends HostOptions {
   readonly store?: string | Store | undefined;
   /** Name in the challenge of a refusal. Default: `tallystick`. */
   readonly realm?: string | undefined;
+  /**
+   * OpenID providers that say who users are, by a name that becomes part of each user's id: users
+   * sign in here then, and clients with `redirectUris` act for them. Each must know
+   * `{issuer}/auth/callback/{name}` as redirect URI. It needs a store that keeps values, as all of
+   * this package do. Default: nobody signs in.
+   */
+  readonly providers?: Readonly<Record<string, ProviderOptions>> | undefined;
+}
+
+/** An OpenID provider, and what it calls this authority. */
+export interface ProviderOptions {
+  /** Its URL, whose discovery document says where users sign in. Default, of `google`: Google's. */
+  readonly issuer?: string | undefined;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** Of Google: only users of this Workspace domain come in. */
+  readonly hostedDomain?: string | undefined;
 }
 
 /** A client to register. */
@@ -83,6 +104,17 @@ export interface NewClient {
   readonly trust?: readonly string[] | undefined;
   /** Patterns of agents that it may ask tokens for. Default: all. */
   readonly targets?: readonly string[] | undefined;
+  /**
+   * Where browsers may be sent to when a user has signed in: `https` URLs, to the letter;
+   * `http://127.0.0.1` and `http://[::1]`, with any port, for an app on its user's machine; or
+   * `com.example.app:/callback`. Default: users do not sign in for it.
+   */
+  readonly redirectUris?: readonly string[] | undefined;
+  /**
+   * It has neither secret nor key: an app on its user's machine, which could keep none. Default:
+   * false.
+   */
+  readonly public?: boolean | undefined;
 }
 
 /** A registered client, without its secret. */
@@ -93,8 +125,10 @@ export interface RegisteredClient {
   readonly trust: readonly string[];
   /** Undefined: all. */
   readonly targets: readonly string[] | undefined;
-  /** How it authenticates. */
-  readonly authentication: "secret" | "public_key";
+  /** How it authenticates; a public client does not. */
+  readonly authentication: "secret" | "public_key" | "none";
+  /** Undefined: users do not sign in for it. */
+  readonly redirectUris: readonly string[] | undefined;
 }
 
 /** The result of {@link Authority.registerClient}. */
@@ -102,7 +136,7 @@ export interface Registration {
   readonly clientId: string;
   /**
    * Only a hash of it is stored, so it cannot be shown again. Undefined for a client with a public
-   * key.
+   * key, and for a public client.
    */
   readonly clientSecret: string | undefined;
 }
@@ -130,8 +164,16 @@ export class Authority implements Endpoint {
     checkTogether("Authority", own);
     checkStore("Authority", own.store);
     checkStoreKey("Authority", own.store, own.storeKey);
+    const providers = providersOf(own.providers);
+    const { store } = own;
+    if (providers !== undefined && typeof store === "object" && !isOwn(store)) {
+      throw misuse(
+        "invalid_argument",
+        'Authority: providers need a store that keeps values: one of this package, such as store: "sqlite:"',
+      );
+    }
     this.#logger = own.logger ?? consoleLogger;
-    this.#lifecycle = new Lifecycle("Authority", start(issuer, own, this.#logger), this.#logger);
+    this.#lifecycle = new Lifecycle("Authority", start(issuer, own, providers, this.#logger), this.#logger);
     const refusals = new Refusals(this.#logger, undefined);
     this[ENDPOINT] = endpointService(() => this.#current(), this.#logger, refusals);
   }
@@ -158,11 +200,15 @@ export class Authority implements Endpoint {
     const own = checkOptions("registerClient", client, NEW_CLIENT);
     checkValue("registerClient: clientId", own.clientId, TEXT);
     const { clientId, publicKey, secret: given, scopes = [], namespaces = [], trust = [], targets } = own;
+    const { redirectUris, public: isPublic = false } = own;
     const { newSecret } = await this.#lifecycle.running();
     if (publicKey !== undefined && given !== undefined) {
       throw misuse("invalid_argument", "registerClient: a client has a publicKey or a secret, not both");
     }
-    const secret = publicKey === undefined ? await newSecret(given) : undefined;
+    if (isPublic && (publicKey !== undefined || given !== undefined)) {
+      throw misuse("invalid_argument", "registerClient: a public client has neither a publicKey nor a secret");
+    }
+    const secret = publicKey === undefined && !isPublic ? await newSecret(given) : undefined;
     const credential = secret === undefined ? { public_key: publicKey } : { secret_hash: secret.secretHash };
     const entry: ClientEntry = {
       client_id: clientId,
@@ -171,6 +217,8 @@ export class Authority implements Endpoint {
       namespaces,
       trust,
       targets,
+      redirect_uris: redirectUris,
+      ...(isPublic ? { public: true } : {}),
     };
     let place = 0;
     try {
@@ -211,7 +259,8 @@ export class Authority implements Endpoint {
       namespaces: entry.namespaces ?? [],
       trust: entry.trust ?? [],
       targets: entry.targets,
-      authentication: entry.public_key === undefined ? "secret" : "public_key",
+      authentication: authenticationOf(entry),
+      redirectUris: entry.redirect_uris,
     }));
   }
 
@@ -310,6 +359,7 @@ const OPTIONS: Rules<AuthorityOptions> = {
   clockSkew: NUMBER,
   realm: TEXT,
   store: STORE,
+  providers: OBJECT,
 };
 
 const NAMES = { ...coreNames(Object.keys(OPTIONS)), base_url: "issuer" };
@@ -322,7 +372,36 @@ const NEW_CLIENT: Rules<NewClient> = {
   namespaces: TEXTS,
   trust: TEXTS,
   targets: TEXTS,
+  redirectUris: TEXTS,
+  public: BOOLEAN,
 };
+
+const PROVIDER: Rules<ProviderOptions> = {
+  issuer: TEXT,
+  clientId: TEXT,
+  clientSecret: TEXT,
+  hostedDomain: TEXT,
+};
+
+/** The providers as the core takes them. What is wrong with their values it says. */
+function providersOf(option: AuthorityOptions["providers"]): readonly SignInProvider[] | undefined {
+  if (option === undefined) return undefined;
+  return Object.entries(option).map(([name, provider]) => {
+    const own = checkOptions(`Authority: providers.${oneLine(name)}`, provider, PROVIDER);
+    return {
+      name,
+      issuer: own.issuer,
+      client_id: own.clientId ?? "",
+      client_secret: own.clientSecret ?? "",
+      hosted_domain: own.hostedDomain,
+    };
+  });
+}
+
+function authenticationOf(entry: ClientEntry): RegisteredClient["authentication"] {
+  if (entry.public === true) return "none";
+  return entry.public_key === undefined ? "secret" : "public_key";
+}
 
 const NEW_CLIENT_NAMES = coreNames(Object.keys(NEW_CLIENT));
 
@@ -336,7 +415,12 @@ interface Started {
   newSecret(secret: string | undefined): Promise<ClientSecret>;
 }
 
-async function start(issuer: string, options: AuthorityOptions, logger: Logger): Promise<Started> {
+async function start(
+  issuer: string,
+  options: AuthorityOptions,
+  providers: readonly SignInProvider[] | undefined,
+  logger: Logger,
+): Promise<Started> {
   const {
     clientsFile: file,
     keysDir = DEFAULT_KEYS_DIR,
@@ -362,11 +446,13 @@ async function start(issuer: string, options: AuthorityOptions, logger: Logger):
   const startup = { core, read, keysDir: expandHome(keysDir) };
   const path = expandHome(file ?? join(startup.keysDir, "clients.json"));
   let clients: SharedDocument<ClientsDocument> | undefined;
-  const engine = await openEngine(startup, options, async (stored) => {
+  // The core's own memory keeps no values.
+  const store = providers !== undefined && options.store === "memory:" ? new MemoryStore() : options.store;
+  const engine = await openEngine(startup, { ...options, store }, async (stored) => {
     const document = await stored?.open(read.documents?.clients ?? "", "list of clients");
     const found = await readClients(path, document, logger);
     clients = found;
-    return { role: "authority", crypto, clients: () => found.current?.clients ?? [] };
+    return { role: "authority", crypto, providers: providers ?? [], clients: () => found.current?.clients ?? [] };
   });
   return {
     engine,

@@ -74,8 +74,14 @@ async function answerEndpoint(
     request.ifNoneMatch,
   ].map((text) => wireText(text)) as [string, string, string, string];
   const authorization = headerValues(request.authorization).map(wireText);
+  // What a browser sends, for the endpoints at which users sign in.
+  const sent = {
+    query: wireText(request.query),
+    cookie: request.cookie.map(wireText),
+    origin: request.origin.map(wireText),
+  };
   if (DOCUMENT_METHODS.includes(method)) {
-    const members = { method, path, authorization, if_none_match: ifNoneMatch };
+    const members = { method, path, authorization, if_none_match: ifNoneMatch, ...sent };
     return logged(logger, await engine.run<AccessServeResult>("access.serve", members));
   }
   const body = await request.body(engine.opened.max_form ?? 0, engine.buffers.early);
@@ -84,7 +90,7 @@ async function answerEndpoint(
       "body_unavailable",
       "something read the token request's body before: put the endpoints before body parsers",
     );
-  const members = { method, path, authorization, content_type: contentType, ...stateOf(body) };
+  const members = { method, path, authorization, content_type: contentType, ...sent, ...stateOf(body) };
   return logged(logger, await engine.run<AccessServeResult>("access.serve", members, body.data));
 }
 

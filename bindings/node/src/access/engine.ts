@@ -165,6 +165,9 @@ export class AccessEngine {
       claim: (need) => host.used.claim(need, this.#engine),
       derive: (need) => deriveOffLoop(need),
       sign: (need) => host.keys?.sign(need) ?? failed("this agent has no keys of its own"),
+      put: (need) => host.used.put(need),
+      get: (need) => host.used.value("get", need.id),
+      take: (need) => host.used.value("take", need.id),
       fetch: (need) => flights.join(this.#engine.opened, need),
     };
   }

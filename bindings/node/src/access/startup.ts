@@ -2,7 +2,7 @@ import { misuse } from "../core/answers.js";
 import { consoleLogger, type Logger } from "../core/console.js";
 import { closedError } from "../core/engine.js";
 import { sharedCore } from "../core/load.js";
-import type { AccessConfig, ConfigReadResult } from "../core/operations.js";
+import type { AccessConfig, ConfigReadResult, SignInProvider } from "../core/operations.js";
 import type { Core } from "../core/portable/core.js";
 import { oneLine, reason } from "../core/text.js";
 import { StoredTexts } from "../files/stored-text.js";
@@ -36,7 +36,9 @@ export async function readSettings(
 }
 
 /** What an engine is opened with besides its configuration. */
-type Parts = Omit<Host, "access" | "keys" | "logger" | "used">;
+type Parts = Omit<Host, "access" | "keys" | "logger" | "used"> & {
+  readonly providers?: readonly SignInProvider[];
+};
 
 /**
  * Opens the engine, with its own keys if it signs.
@@ -58,11 +60,11 @@ export async function openEngine(
   const used = await UsedTokens.open(options.store, logger, !development);
   return used.closedOnFailure(async () => {
     const stored = storedTexts(core, used.store, options.storeKey);
-    const host = await parts(stored);
+    const { providers, ...host } = await parts(stored);
     const what = host.role === "authority" ? "Authority" : "AuthSkill";
     const isPortal = host.role === "agent" && read.mode === "portal";
     const keys = await signingKeys(core, { what, read, isPortal, keysDir, stored }, options);
-    return new AccessEngine(core, { ...host, access: read.access, keys, logger, used });
+    return new AccessEngine(core, { ...host, access: { ...read.access, providers }, keys, logger, used });
   });
 }
 

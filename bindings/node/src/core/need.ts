@@ -37,6 +37,9 @@ export type Need =
       readonly read: readonly string[];
     }
   | { readonly kind: "body"; readonly max_bytes: number }
+  | { readonly kind: "put"; readonly id: string; readonly seconds: number; readonly value: string }
+  | { readonly kind: "get"; readonly id: string }
+  | { readonly kind: "take"; readonly id: string }
   | ({ readonly kind: "derive" } & DeriveNeed);
 
 /** The host's answer to a need, for `engine.resume`. */

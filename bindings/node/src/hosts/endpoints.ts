@@ -16,9 +16,15 @@ export interface Endpoint {
 }
 
 /** One request that may be for an OAuth endpoint; its path lies below the agent's own URL. */
-export interface EndpointRequest extends Omit<RequestFacts, "body"> {
+export interface EndpointRequest extends Omit<RequestFacts, "body" | "query"> {
   readonly contentType: string;
   readonly ifNoneMatch: string;
+  /** What stands behind `?`. */
+  readonly query: string;
+  /** The value of each header of that name. */
+  readonly cookie: readonly string[];
+  /** The value of each header of that name. */
+  readonly origin: readonly string[];
   /** Called only if an endpoint needs the body. */
   readonly body: HostBodyReader;
 }

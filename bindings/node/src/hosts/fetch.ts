@@ -78,8 +78,15 @@ async function answered({ endpoint, path }: Place, request: Request): Promise<Re
     authorization: headers.get("authorization"),
     contentType: headers.get("content-type") ?? "",
     ifNoneMatch: headers.get("if-none-match") ?? "",
+    query: new URL(request.url).search.slice(1),
+    cookie: linesOf(headers.get("cookie")),
+    origin: linesOf(headers.get("origin")),
     body: body.read,
   };
   const answer = await endpoint[ENDPOINT].answer(question, request).finally(() => body.release());
   return answer === undefined ? undefined : responseOf(answer);
+}
+
+function linesOf(value: string | null): readonly string[] {
+  return value === null ? [] : [value];
 }

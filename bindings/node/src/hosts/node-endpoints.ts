@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { authorizations, fail, NodeBody, pathsOf, refuse } from "../http/node-request.js";
+import { authorizations, fail, headerLines, NodeBody, pathsOf, queryOf, refuse } from "../http/node-request.js";
 import type { IncomingRequest } from "../types.js";
 import {
   checkMount,
@@ -56,6 +56,9 @@ async function answered({ endpoint, path }: Place, request: IncomingRequest, res
     authorization: authorizations(rawHeaders),
     contentType: headers["content-type"] ?? "",
     ifNoneMatch: headers["if-none-match"] ?? "",
+    query: queryOf(request),
+    cookie: headerLines(rawHeaders, "cookie"),
+    origin: headerLines(rawHeaders, "origin"),
     body: new NodeBody(request, response).read,
   };
   const answer = await endpoint[ENDPOINT].answer(question, request);

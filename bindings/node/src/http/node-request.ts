@@ -42,6 +42,12 @@ export function pathsOf({ url = "", originalUrl = url }: IncomingRequest): reado
   return [url.split("?", 1)[0] ?? "", originalUrl.split("?", 1)[0] ?? ""];
 }
 
+/** What stands behind `?`, without it. */
+export function queryOf({ url = "" }: IncomingRequest): string {
+  const start = url.indexOf("?");
+  return start < 0 ? "" : url.slice(start + 1);
+}
+
 /** What requests of `node:http2` have besides. */
 type Multiplexed = IncomingMessage & { readonly stream?: { readonly endAfterHeaders?: boolean; close(): void } };
 

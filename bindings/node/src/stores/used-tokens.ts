@@ -4,12 +4,17 @@ import { reason } from "../core/text.js";
 import { TallystickError } from "../errors.js";
 import { MemoryStore } from "./memory.js";
 import { defaultStore, openStore } from "./open.js";
-import { isOwn, START, type Store, TIMEOUT } from "./store.js";
+import { isOwn, type OwnStore, START, type Store, TIMEOUT } from "./store.js";
 
 /** The members of the need `claim`. */
 export interface Claim {
   readonly id: string;
   readonly seconds: number;
+}
+
+/** The members of the need `put`. */
+interface Value extends Claim {
+  readonly value: string;
 }
 
 /** The engine that asks. */
@@ -115,6 +120,31 @@ export class UsedTokens {
     } catch (error) {
       this.#tellLoss(store, engine);
       return unavailable(this.#noteFailure(error));
+    }
+  }
+
+  /** Answers the need `put`. It fails closed. */
+  async put({ id, value, seconds }: Value): Promise<Reply> {
+    return this.#values(async (store) => {
+      await store.put(id, new TextEncoder().encode(value), seconds);
+      return null;
+    });
+  }
+
+  /** Answers the needs `get` and `take`. It fails closed. */
+  async value(kind: "get" | "take", id: string): Promise<Reply> {
+    return this.#values((store) => store[kind](id));
+  }
+
+  async #values(ask: (store: OwnStore) => Promise<Uint8Array | null>): Promise<Reply> {
+    const store = this.#store;
+    if (store === undefined || !isOwn(store)) return failed("the store of this agent keeps no values");
+    try {
+      const body = await ask(store);
+      this.#noteAnswer();
+      return body === null ? { members: {} } : { members: {}, body };
+    } catch (error) {
+      return failed(this.#noteFailure(error));
     }
   }
 

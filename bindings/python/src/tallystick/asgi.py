@@ -219,6 +219,9 @@ async def _serve(
         "authorization": header_values(scope, b"authorization"),
         "content_type": ", ".join(header_values(scope, b"content-type")),
         "if_none_match": ", ".join(header_values(scope, b"if-none-match")),
+        "query": scope["query_string"].decode("latin-1"),
+        "cookie": header_values(scope, b"cookie"),
+        "origin": header_values(scope, b"origin"),
     }
     try:
         engine = engine_of(endpoint)

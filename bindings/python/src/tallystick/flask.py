@@ -140,6 +140,9 @@ def _serve(endpoint: TokenEndpoint, path: str) -> Response:
             content_type=headers.get("Content-Type", ""),
             if_none_match=headers.get("If-None-Match", ""),
             body=body.read(engine.max_form, engine.buffers.early),
+            query=current.environ.get("QUERY_STRING", ""),
+            cookie=headers.getlist("Cookie"),
+            origin=headers.getlist("Origin"),
         )
     finally:
         body.release()

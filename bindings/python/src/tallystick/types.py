@@ -147,7 +147,9 @@ class RegisteredClient:
     ``targets``
         patterns of the agents that it may get tokens for; ``None`` is all.
     ``authentication``
-        how it authenticates: ``"secret"`` or ``"public_key"``.
+        how it authenticates: ``"secret"``, ``"public_key"`` or, a public client, ``"none"``.
+    ``redirect_uris``
+        where browsers may be sent to when a user has signed in; ``None``: users do not.
     """
 
     client_id: str
@@ -156,6 +158,7 @@ class RegisteredClient:
     trust: list[str]
     targets: list[str] | None
     authentication: str
+    redirect_uris: list[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,9 @@ def served(
     authorization: Sequence[str] | str | None,
     content_type: str,
     if_none_match: str,
+    query: str = "",
+    cookie: Sequence[str] = (),
+    origin: Sequence[str] = (),
 ) -> str:
     """Return a request to ``access.serve``."""
     texts = header_lines("authorization", authorization)
@@ -81,13 +84,16 @@ def served(
         "path": path,
         "content_type": content_type,
         "if_none_match": if_none_match,
+        "query": query,
     }
     for name, value in given.items():
         must_be_text(name, value)
     return (
         f'"now":{time.time()!r},"method":{wire(method)},"path":{wire(path)},'
         f'"authorization":[{joined(texts)}],'
-        f'"content_type":{wire(content_type)},"if_none_match":{wire(if_none_match)}'
+        f'"content_type":{wire(content_type)},"if_none_match":{wire(if_none_match)},'
+        f'"query":{wire(query)},"cookie":[{joined(header_lines("cookie", cookie))}],'
+        f'"origin":[{joined(header_lines("origin", origin))}]'
     )
 
 

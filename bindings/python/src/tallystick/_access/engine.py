@@ -360,6 +360,10 @@ class Guard:
         return self._engine.verify(facts, body.read, self._required)
 
 
+_VALUES = ("put", "get", "take")
+"""Needs for what waits in the store for a user's browser."""
+
+
 class _Needs:
     """Answers the needs of one operation, and remembers why a signature failed."""
 
@@ -380,6 +384,8 @@ class _Needs:
             return self._body.answer(need, self._read)
         if kind == "derive":
             return answer_derive(need)
+        if kind in _VALUES:
+            return self._engine.used.value(need)
         if kind == "sign":
             try:
                 return "", self._engine.signing.sign(need)
@@ -417,6 +423,8 @@ class _ANeeds:
             return await asyncio.to_thread(answer_derive, need)
         if kind == "claim":
             return await self._engine.used.aanswer(need)
+        if kind in _VALUES:
+            return await self._engine.used.avalue(need)
         return self._engine.answer(need)
 
 

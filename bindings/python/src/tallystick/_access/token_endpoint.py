@@ -51,6 +51,9 @@ class TokenEndpoint:
         content_type: str = "",
         if_none_match: str = "",
         body: bytes | Body = b"",
+        query: str = "",
+        cookie: Sequence[str] = (),
+        origin: Sequence[str] = (),
     ) -> Served | None:
         """Answer one request to the documents or the token endpoint.
 
@@ -58,10 +61,14 @@ class TokenEndpoint:
         decoded, for the documents that RFC 8414 and RFC 9728 put at the root of the server (with
         the path of ``base_url`` behind their names); ``authorization`` has the
         value of each header of that name (one text is one header, ``None`` none), ``body``
-        the bytes of the form, or a :class:`tallystick.Body` that says why there are none.
+        the bytes of the form, or a :class:`tallystick.Body` that says why there are none. Where
+        users sign in, ``query`` is what stands behind ``?``, ``cookie`` and ``origin`` are the
+        values of those headers.
         ``None`` for a path that is not served here.
         """
-        members = core_requests.served(method, path, authorization, content_type, if_none_match)
+        members = core_requests.served(
+            method, path, authorization, content_type, if_none_match, query, cookie, origin
+        )
         asked, data = core_requests.form(body)
         return self._served(self._engine.run("access.serve", members + asked, data))
 
@@ -74,9 +81,14 @@ class TokenEndpoint:
         content_type: str = "",
         if_none_match: str = "",
         body: bytes | Body = b"",
+        query: str = "",
+        cookie: Sequence[str] = (),
+        origin: Sequence[str] = (),
     ) -> Served | None:
         """Do the same without blocking the event loop."""
-        members = core_requests.served(method, path, authorization, content_type, if_none_match)
+        members = core_requests.served(
+            method, path, authorization, content_type, if_none_match, query, cookie, origin
+        )
         asked, data = core_requests.form(body)
         return self._served(await self._engine.arun("access.serve", members + asked, data))
 

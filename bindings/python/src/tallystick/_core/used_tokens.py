@@ -30,6 +30,12 @@ class UsedTokens(Protocol):
     async def aanswer(self, need: Need) -> Reply:
         """Do the same without blocking the event loop."""
 
+    def value(self, need: Need) -> Reply:
+        """Answer the needs ``put``, ``get`` and ``take``. If the store fails, the answer is 503."""
+
+    async def avalue(self, need: Need) -> Reply:
+        """Do the same without blocking the event loop."""
+
     def close(self) -> None:
         """Free what is held for this engine alone; a later claim opens it again."""
 

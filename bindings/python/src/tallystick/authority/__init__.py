@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from tallystick._access.token_endpoint import TokenEndpoint
 from tallystick._core.arguments import (
     KEY_TYPE,
     choose_logger,
+    must_be_flag,
     must_be_number,
     must_be_path,
     must_be_text,
@@ -21,11 +23,13 @@ from tallystick._core.arguments import (
     must_be_utf8,
     new_keys,
     refuse_unknown,
+    wrong_type,
 )
 from tallystick._core.loading import load_core
-from tallystick._core.problems import options_named
+from tallystick._core.problems import error, options_named
 from tallystick.authority.clients import Clients
-from tallystick.stores import choose_documents, choose_store
+from tallystick.stores import BaseStore, choose_documents, choose_store, open_store
+from tallystick.stores.claims import StoreClaims
 from tallystick.types import ClientSecret, Registration
 
 if TYPE_CHECKING:
@@ -69,6 +73,13 @@ class Authority(TokenEndpoint):
     ``store_key``
         as of :class:`tallystick.AuthSkill`: the clients lie in that store, too, and begin with
         those of ``clients_file``, if there is one.
+    ``providers``
+        OpenID providers that say who users are, by a name that becomes part of each user's id:
+        ``{"company": {"issuer": URL, "client_id": ..., "client_secret": ...}}``; ``google`` needs
+        no issuer and may have a ``hosted_domain``. Each must know
+        ``{issuer}/auth/callback/{name}`` as redirect URI. Users sign in here then, and clients
+        with ``redirect_uris`` act for them. Needs a store that keeps values, as all of this
+        package do.
 
     Thread-safe and fork-safe; a context manager. Raises ``invalid_argument``, and
     ``invalid_config`` for a damaged file; no error, ``repr`` or log holds a key or a secret.
@@ -89,6 +100,7 @@ class Authority(TokenEndpoint):
         key_bits: int | None = None,
         store: str | Store | None = None,
         store_key: str | None = None,
+        providers: Mapping[str, Mapping[str, str]] | None = None,
         backend: str | None = None,
         logger: logging.Logger | None = None,
         **unknown: Any,
@@ -105,11 +117,20 @@ class Authority(TokenEndpoint):
             settings = read_authority(core, options, os.fspath(keys_dir), logger)
         default = Path(settings.keys_dir) / "clients.json"
         file = default if clients_file is None else Path(clients_file).expanduser()
-        used = choose_store(store, logger)
+        signing_in = _providers(providers)
+        # The core's own memory keeps no values.
+        kept = open_store(store) if signing_in and store == "memory:" else store
+        used = choose_store(kept, logger)
+        if signing_in and not (isinstance(used, StoreClaims) and isinstance(used.store, BaseStore)):
+            raise error(
+                "invalid_argument",
+                "providers need a store that keeps values: one of this package, such as "
+                "store='sqlite:'",
+            )
         stored = choose_documents(core, used, store_key)
         document = stored.open(settings.documents["clients"], "list of clients") if stored else None
         self._clients = Clients(core, file, logger, document)
-        access = settings.access
+        access = {**settings.access, "providers": signing_in} if signing_in else settings.access
         host = Host(
             used,
             ring=shared_ring(core, settings, made, logger, stored),
@@ -127,6 +148,8 @@ class Authority(TokenEndpoint):
         namespaces: Sequence[str] = (),
         trust: Sequence[str] = (),
         targets: Sequence[str] | None = None,
+        redirect_uris: Sequence[str] | None = None,
+        public: bool = False,
     ) -> Registration:
         """Register a client, or replace one of that id. Only this call returns its secret.
 
@@ -146,6 +169,12 @@ class Authority(TokenEndpoint):
             what its tokens get as ``namespace:`` scopes and ``trust:`` labels.
         ``targets``
             patterns of the agents that it may get tokens for; ``None`` is all.
+        ``redirect_uris``
+            where browsers may be sent to when a user has signed in: ``https`` URLs, to the letter;
+            ``http://127.0.0.1`` and ``http://[::1]``, with any port, for an app on its user's
+            machine; or ``com.example.app:/callback``. ``None``: users do not sign in for it.
+        ``public``
+            it has neither secret nor key: an app on its user's machine, which could keep none.
 
         Raises ``invalid_argument`` if the core refuses the client, ``invalid_config`` if the file
         cannot be used; then nothing changes.
@@ -154,12 +183,18 @@ class Authority(TokenEndpoint):
         for name, value in (("secret", secret), ("public_key", public_key)):
             if value is not None:
                 must_be_utf8(name, value)
-        permissions = {
+        permissions: dict[str, Any] = {
             "scopes": must_be_texts("scopes", scopes),
             "namespaces": must_be_texts("namespaces", namespaces),
             "trust": must_be_texts("trust", trust),
             "targets": None if targets is None else must_be_texts("targets", targets),
+            "redirect_uris": (
+                None if redirect_uris is None else must_be_texts("redirect_uris", redirect_uris)
+            ),
         }
+        must_be_flag("public", public)
+        if public:
+            permissions["public"] = True
         made = self._engine.judged(
             lambda deliver: self._clients.register(
                 deliver, client_id, secret=secret, public_key=public_key, **permissions
@@ -190,6 +225,31 @@ class Authority(TokenEndpoint):
 
     def __repr__(self) -> str:
         return f"<Authority {self.issuer!r}>"
+
+
+_PROVIDER = ("issuer", "client_id", "client_secret", "hosted_domain")
+
+
+def _providers(option: object) -> list[dict[str, str]]:
+    """Return the providers as the core takes them. What is wrong with them the core says."""
+    if option is None:
+        return []
+    if not isinstance(option, Mapping):
+        raise wrong_type("providers", 'a mapping such as {"company": {"issuer": ...}}', option)
+    listed = []
+    for name, provider in option.items():
+        if not isinstance(provider, Mapping):
+            raise wrong_type(f"providers[{name!r}]", "a mapping", provider)
+        must_be_utf8("providers", name)
+        for member, value in provider.items():
+            if member not in _PROVIDER:
+                raise error(
+                    "invalid_argument",
+                    f"providers[{name!r}]: {member!r} is unknown: there are {', '.join(_PROVIDER)}",
+                )
+            must_be_utf8(f"providers[{name!r}][{member!r}]", value)
+        listed.append({"name": name, "client_id": "", "client_secret": "", **provider})
+    return listed
 
 
 def _checked(

@@ -82,7 +82,12 @@ class Clients:
         client: Client = {"client_id": client_id}
         client.update({name: value for name, value in permissions.items() if value is not None})
         made = None
-        if public_key is None:
+        if permissions.get("public"):
+            if secret is not None or public_key is not None:
+                raise error(
+                    "invalid_argument", "a public client has neither a secret nor a public_key"
+                )
+        elif public_key is None:
             answer = make_secret(self._core, secret)
             made, client["secret_hash"] = answer["secret"], answer["secret_hash"]
         else:
@@ -188,5 +193,12 @@ def _registered(client: Client) -> RegisteredClient:
         client.get("namespaces", []),
         client.get("trust", []),
         client.get("targets"),
-        "secret" if "secret_hash" in client else "public_key",
+        _authentication(client),
+        client.get("redirect_uris"),
     )
+
+
+def _authentication(client: Client) -> str:
+    if client.get("public") is True:
+        return "none"
+    return "secret" if "secret_hash" in client else "public_key"

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from tallystick._core.engine import CLAIMED, members_of
 from tallystick._core.forks import ForkAware
+from tallystick._core.problems import error
 from tallystick.errors import StoreUnavailableError
+from tallystick.stores.base import BaseStore
 
 if TYPE_CHECKING:
     import logging
@@ -86,6 +88,31 @@ class StoreClaims:
             return self._failed(str(reason))
         return self._claimed(need, claimed)
 
+    def value(self, need: Need) -> Reply:
+        try:
+            value = _asked(_values(self.store), need)
+        except StoreUnavailableError as reason:
+            return self._no_value(str(reason))
+        return self._valued(value)
+
+    async def avalue(self, need: Need) -> Reply:
+        try:
+            value = await _aasked(_values(self.store), need)
+        except StoreUnavailableError as reason:
+            return self._no_value(str(reason))
+        return self._valued(value)
+
+    def _valued(self, value: bytes | None) -> Reply:
+        if self._trouble.going_on:
+            self._trouble.over()
+        if self.store._notices:
+            self._log_notices()
+        return "", value or b""
+
+    def _no_value(self, reason: str) -> Reply:
+        self._trouble.failed(reason, self._logger.error)
+        return members_of({"failed": reason}), b""
+
     def close(self) -> None:
         if self._owned:
             self.store.close()
@@ -127,6 +154,28 @@ class StoreClaims:
                 self._logger.warning("%s", notices.popleft())
             except IndexError:
                 return  # another thread logged it
+
+
+def _values(store: ClaimStore) -> BaseStore:
+    if isinstance(store, BaseStore):
+        return store
+    raise error("internal", f"{store._setting} keeps no values")
+
+
+def _asked(store: BaseStore, need: Need) -> bytes | None:
+    if need["kind"] == "put":
+        store.put(need["id"], need["value"].encode(), need["seconds"])
+        return None
+    return store.get(need["id"]) if need["kind"] == "get" else store.take(need["id"])
+
+
+async def _aasked(store: BaseStore, need: Need) -> bytes | None:
+    if need["kind"] == "put":
+        await store.aput(need["id"], need["value"].encode(), need["seconds"])
+        return None
+    if need["kind"] == "get":
+        return await store.aget(need["id"])
+    return await store.atake(need["id"])
 
 
 class Trouble(ForkAware):

@@ -57,6 +57,14 @@ class CoreMemory(ForkAware):
         if self._warns and _first_of_process():
             self._logger.warning("%s", MEMORY_OF_ONE_PROCESS)
 
+    def value(self, need: Need) -> Reply:
+        """Keep nothing: the core's memory has used tokens alone."""
+        raise error("internal", f"the core asked for {need['kind']!r} of its own memory")
+
+    async def avalue(self, need: Need) -> Reply:
+        """Do the same."""
+        return self.value(need)
+
     def configuration(self) -> dict[str, Any]:
         return {"replay": "memory", "replay_floor": self.floor}
 
