@@ -76,9 +76,9 @@ async function answerEndpoint(
   const authorization = headerValues(request.authorization).map(wireText);
   // What a browser sends, for the endpoints at which users sign in.
   const sent = {
-    query: wireText(request.query),
-    cookie: request.cookie.map(wireText),
-    origin: request.origin.map(wireText),
+    query: wireText(request.query ?? ""),
+    cookie: request.cookie?.map(wireText),
+    origin: request.origin?.map(wireText),
   };
   if (DOCUMENT_METHODS.includes(method)) {
     const members = { method, path, authorization, if_none_match: ifNoneMatch, ...sent };

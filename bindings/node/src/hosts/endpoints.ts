@@ -20,11 +20,11 @@ export interface EndpointRequest extends Omit<RequestFacts, "body" | "query"> {
   readonly contentType: string;
   readonly ifNoneMatch: string;
   /** What stands behind `?`. */
-  readonly query: string;
+  readonly query?: string;
   /** The value of each header of that name. */
-  readonly cookie: readonly string[];
+  readonly cookie?: readonly string[];
   /** The value of each header of that name. */
-  readonly origin: readonly string[];
+  readonly origin?: readonly string[];
   /** Called only if an endpoint needs the body. */
   readonly body: HostBodyReader;
 }

@@ -154,17 +154,7 @@ const DOCUMENT = "/.well-known/oauth-protected-resource";
 
 /** RFC 9728 section 2. */
 async function resourceOf(skill: McpAgent): Promise<URL> {
-  const request = {
-    method: "GET",
-    path: DOCUMENT,
-    authorization: [],
-    contentType: "",
-    ifNoneMatch: "",
-    query: "",
-    cookie: [],
-    origin: [],
-    body: none,
-  };
+  const request = { method: "GET", path: DOCUMENT, authorization: [], contentType: "", ifNoneMatch: "", body: none };
   const answer = await skill[ENDPOINT].answer(request, undefined);
   if (answer?.status !== 200) throw misuse("internal", "the agent has no document of itself as a resource");
   return new URL((JSON.parse(answer.body) as { resource: string }).resource);
