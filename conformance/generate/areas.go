@@ -8,7 +8,7 @@ func areas() []*area {
 		target(), bodies(), pending(), replays(), needs(), development(), folder(), keyTexts(), published(), signing(),
 		scopes(), orchestrator(), engines(), misuse(),
 		agents(), agentPatterns(), addresses(), trustIssuers(), trustRules(), configuring(), accessTokens(), providers(),
-		accessPolicy(), fetchedKeys(), issuing(), portalTokens(), userTokens(), serving(), exclusions(), tokenEndpoint(), commands(),
+		accessPolicy(), fetchedKeys(), issuing(), portalTokens(), userTokens(), signIns(), serving(), exclusions(), tokenEndpoint(), commands(),
 		rings(), es256(), eddsa(), ps256(), keyAlgorithm(), sealedDocuments(), registrations(), accessEngines(),
 	}
 }

@@ -133,7 +133,7 @@ func (s *Server) wanted(client *oauthclient.Client, form map[string]string) (str
 		return wrong("unsupported_response_type", "response_type must be code")
 	case form["response_mode"] != "" && form["response_mode"] != "query":
 		return wrong(oauthclient.InvalidRequest, "response_mode must be query")
-	case form["code_challenge"] == "": //guard:authorize-pkce never
+	case form["code_challenge"] == "":
 		return wrong(oauthclient.InvalidRequest, "code_challenge is missing: PKCE with S256 is required")
 	case form["code_challenge_method"] != "S256": //guard:authorize-pkce-method never
 		return wrong(oauthclient.InvalidRequest, "code_challenge_method must be S256")
