@@ -344,10 +344,13 @@ func signInPages(a *area) {
 	refusedForm("nothing", "neither yes nor no", []string{"flow", flowID, "csrf", csrfOfFlow}, nil, flowRecord(nil))
 	a.reject("decide-twice", "allow", "of two that decide at once, one does", source, append([]step{openSignIn(nil)}, chain(decides(fine, nil),
 		reply{nil, flowRecord(nil), take, nil}, reply{nil, "", paged(400), nil})...)...)
-	for name, origin := range map[string][]string{"origin": {"https://evil.example"}, "origin-null": {"null"}, "origins": {portalURL, "https://evil.example"}} {
-		s := decides(fine, object{"origin": origin})
+	for _, one := range []struct {
+		name    string
+		origins []string
+	}{{"origin", []string{"https://evil.example"}}, {"origin-null", []string{"null"}}, {"origins", []string{portalURL, "https://evil.example"}}} {
+		s := decides(fine, object{"origin": one.origins})
 		s.Expect = paged(400)
-		a.reject("decide-"+name, "allow", "a form of another site", source, openSignIn(nil), s)
+		a.reject("decide-"+one.name, "allow", "a form of another site", source, openSignIn(nil), s)
 	}
 	s := decides(fine, object{"content_type": "text/plain"})
 	s.Expect = paged(400)

@@ -123,10 +123,14 @@ func signedInBy(a *area) {
 	bad("subject-long", "a user of over 255 bytes", object{"sub": strings.Repeat("x", 256)})
 	a.reject("identity-signature", "identity", "by another key", source, walk(openSignIn(nil), signHeader(mallory, object{"kid": bob.kid()}, claims).String(), nil,
 		nextFetch(loginURL+pathKeys, object{}), reply{keys.members, keys.body, paged(502), nil})...)
-	for name, answer := range map[string]object{
-		"missing": {"access_token": "x"}, "none": {"id_token": "eyJhbGciOiJub25lIn0.e30."}, "text": {"id_token": "x"}, "type": {"id_token": 1},
+	for _, one := range []struct {
+		name   string
+		answer object
+	}{
+		{"missing", object{"access_token": "x"}}, {"none", object{"id_token": "eyJhbGciOiJub25lIn0.e30."}}, {"text", object{"id_token": "x"}},
+		{"type", object{"id_token": 1}},
 	} {
-		a.reject("identity-"+name, "identity", "no ID token", source, walk(openSignIn(nil), "", answer, paged(502))...)
+		a.reject("identity-"+one.name, "identity", "no ID token", source, walk(openSignIn(nil), "", one.answer, paged(502))...)
 	}
 	googles := object{"providers": []object{{"name": "google", "client_id": "tallies", "client_secret": "s", "hosted_domain": "company.example"}}}
 	google := func(changes object, last conformance.Expect) []step {
