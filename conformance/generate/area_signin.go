@@ -18,7 +18,7 @@ const (
 	webBack    = "https://web.example/back?from=tallies"
 	appBack    = "http://127.0.0.1/callback"
 	verifier   = "a-verifier-of-at-least-forty-three-characters"
-	section13  = "protocol.md section 13"
+	section13  = "protocol.md section 12"
 	pathSignIn = "/auth/callback/company"
 )
 
@@ -43,7 +43,7 @@ func signIns() *area {
 	return a
 }
 
-// storedAt is where a secret of a kind lies in the store (protocol.md section 13: as a hash).
+// storedAt is where a secret of a kind lies in the store (protocol.md section 12: as a hash).
 func storedAt(kind, secret string) string {
 	sum := sha256.Sum256([]byte("tallystick " + kind + "\x00" + portalURL + "\x00" + secret))
 	return hex.EncodeToString(sum[:16])

@@ -3,7 +3,7 @@ package generate
 // userTokens are those that a portal gives to a client for a user who signed in there.
 func userTokens() *area {
 	a := newArea("users", "Access tokens of people: who the user is, and which agent acts for them.")
-	source := "protocol.md section 13"
+	source := "protocol.md section 12"
 	open := func(changes object) step {
 		return openAccess(object{"keys": object{portalURL: alice.spki()},
 			"trusted_issuers": []object{{"issuer": portalURL, "type": "portal"}}}.and(changes))

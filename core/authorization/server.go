@@ -1,6 +1,6 @@
 // Package authorization is the authorization server for people: who they are an OpenID provider
 // says, what a client may do for them they say themselves (RFC 6749 section 4.1 with PKCE, RFC 7009,
-// RFC 8628, RFC 9207, RFC 9700; protocol.md section 13). Each answer is a whole HTTP response, so
+// RFC 8628, RFC 9207, RFC 9700; protocol.md section 12). Each answer is a whole HTTP response, so
 // that every host serves the same. What waits lies in the host's store, never in this process: any
 // worker on any machine goes on.
 package authorization

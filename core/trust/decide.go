@@ -31,7 +31,7 @@ type Claims struct {
 	ClientID        string // client_id
 }
 
-// ofUser: a portal signed its user in. The bar is in no agent's name (protocol.md section 13).
+// ofUser: a portal signed its user in. The bar is in no agent's name (protocol.md section 12).
 func (c *Claims) ofUser() bool { return c.Mode == "user" && strings.Contains(c.Subject, "|") }
 
 // Caller is who the claims are about, if their signature is the issuer's.
