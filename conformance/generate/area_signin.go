@@ -66,8 +66,9 @@ func openSignIn(changes object) step {
 		"replay": "host", "providers": []object{company}, "ring": ringOf(ringEntry(aliceNext, "active", nil)),
 		"clients": []object{
 			registered(object{"client_id": "web", "redirect_uris": []string{webBack}}),
-			{"client_id": "app", "public": true, "scopes": []string{"read"}, "redirect_uris": []string{appBack}},
+			{"client_id": "app", "public": true, "scopes": []string{"read", "write"}, "redirect_uris": []string{appBack}},
 			{"client_id": "local", "public": true, "scopes": []string{"read"}, "redirect_uris": []string{"https://127.0.0.1/callback"}},
+			{"client_id": "near", "public": true, "scopes": []string{"read"}, "redirect_uris": []string{appBack}, "targets": []string{"@carol"}},
 			registered(nil),
 		},
 	}.and(changes))
@@ -193,8 +194,12 @@ func signInRequests(a *area) {
 			browses(pathAuthorize, one.query, nil, okIncludes(object{"level": "warning", "response": object{"status": 303}})).save("location", "ok.response.headers.location"),
 			tells("$location", one.code))
 	}
-	a.reject("refused-state", "begin", "a long state is not sent back", source, openSignIn(nil),
-		browses(pathAuthorize, carries("state", strings.Repeat("s", 1025), "scope", "admin"), nil,
+	a.reject("refused-length", "begin", "a link that is too long", source, openSignIn(nil),
+		browses(pathAuthorize, carries("x", strings.Repeat("x", 8192)), nil, paged(400)))
+	a.accept("begin-state", "a state as long as it may be", source, openSignIn(nil),
+		browses(pathAuthorize, carries("state", strings.Repeat("s", 1024)), nil, putFlow).varies("need.id", "need.value"))
+	a.reject("refused-state", "begin-state", "a longer one is not sent back", source, openSignIn(nil),
+		browses(pathAuthorize, carries("state", strings.Repeat("s", 1025)), nil,
 			led(webBack+"&"+pairs("error", "invalid_request", "error_description", "state is over 1024 bytes", "iss", portalURL))))
 }
 

@@ -100,6 +100,9 @@ func peoplesTokens(a *area) {
 	renews("refresh", "a refresh token gives the next one", renew(), "openid read write")
 	renews("refresh-less", "an access token that may do less", renew("scope", "read"), "read")
 	renews("refresh-target", "the target that was allowed", renew("target", bobURL), "openid read write")
+	a.accept("refresh-narrowed", "what its client may not have any more is left out", source, append([]step{openSignIn(nil)}, chain(
+		posts("/auth/token", renew(), asksRefresh), reply{nil, grantRecord(object{"scopes": "openid read admin"}), asksEnd, nil}, reply{nil, "", uses, nil},
+		reply{claimed, "", keepNew, newOne}, reply{nil, "", tokens("openid read", nil), varying})...)...)
 	declinesRefresh := func(name, says, form, record, code string) {
 		refuses("refresh-"+name, "refresh", says, posts("/auth/token", form, asksRefresh), reply{nil, record, refusesGrant(code), nil})
 	}
@@ -107,6 +110,7 @@ func peoplesTokens(a *area) {
 	declinesRefresh("client", "a token of another client", renew(), grantRecord(object{"client": "web"}), "invalid_grant")
 	declinesRefresh("until", "a token that has expired", renew(), grantRecord(object{"until": seconds(now + 1)}), "invalid_grant")
 	declinesRefresh("scope", "more than the user allowed", renew("scope", "read admin"), grantRecord(nil), "invalid_scope")
+	declinesRefresh("target-now", "a target that its client may not have any more", renew("client_id", "near"), grantRecord(object{"client": "near"}), "invalid_grant")
 	declinesRefresh("scope-form", "scopes that are none", renew("scope", "read  write"), grantRecord(nil), "invalid_scope")
 	declinesRefresh("another-target", "another target", renew("target", "https://other.example"), grantRecord(nil), "invalid_target")
 	declinesRefresh("another-resource", "another target by its other name", renew("resource", "https://other.example"), grantRecord(nil), "invalid_target")

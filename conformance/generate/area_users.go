@@ -27,6 +27,10 @@ func userTokens() *area {
 			object{"agent_id": "alice", "user_id": nil, "issuer_type": "portal"}))
 	a.reject("mode-portal", "acting", "a user's sub is no agent's name", source, open(nil),
 		keepsOut(acting(object{"aoauth": object{"mode": "portal", "agent_url": portalURL + "/agents/alice"}}), nil, "invalid_claims"))
+	own := openSelf(object{"ring": ringOf(ringEntry(alice, "active", nil)), "deny": []string{"@nobody"}})
+	a.accept("own", "an agent that signs its users in itself", source, own,
+		lets(accessToken(object{"aud": aliceURL, "sub": "google|4711", "client_id": "app", "aoauth": object{"mode": "user"}}), nil,
+			object{"user_id": "google|4711", "issuer_type": "user", "source_agent": nil, "agent_url": ""}))
 	stranger := openAccess(nil)
 	a.reject("of-an-agent", "acting", "who signs itself has no users for others", source, stranger,
 		keepsOut(accessToken(object{"sub": "google|4711", "aoauth": object{"mode": "user"}}), nil, "invalid_claims"))

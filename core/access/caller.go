@@ -40,7 +40,7 @@ func (r *verification) describe() *Caller {
 	}
 	if r.caller.IssuerType == trust.TypeUser {
 		caller.UserID = c.subject.Text
-		if e := r.caller.Entry; e != nil && e.Type == trust.TypePortal { // the portal signed them in
+		if e := r.caller.Entry; e == nil || e.Type == trust.TypePortal { // a portal, or this agent, signed them in
 			caller.Name, caller.SourceAgent = c.subject.Text, r.caller.Name
 		}
 	} else {

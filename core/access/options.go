@@ -239,7 +239,11 @@ func (c *compiler) trust() *problem.Problem {
 			return wrong("allowed_scopes: %s", err)
 		}
 	}
-	believed := trust.Config{Authority: c.Authority, Allow: c.Allow, Deny: c.Deny, DevMode: c.DevMode}
+	own := ""
+	if config.Mode == SelfIssued {
+		own = config.BaseURL
+	}
+	believed := trust.Config{Authority: c.Authority, Own: own, Allow: c.Allow, Deny: c.Deny, DevMode: c.DevMode}
 	believed.Trusted = append(believed.Trusted, c.TrustedIssuers...)
 	if c.JWKSURI != "" {
 		issuer, p := c.pinnedIssuer()

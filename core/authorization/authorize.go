@@ -10,6 +10,7 @@ import (
 
 // Bounds of what a client may have kept and sent back, in bytes.
 const (
+	maxQuery    = 8 << 10 // with what is kept of it, well below what a store takes
 	maxState    = 1024
 	maxNonce    = 512
 	challengeIs = 43 // base64url of SHA-256 (RFC 7636 section 4.2)
@@ -42,6 +43,9 @@ func (s *Server) Authorize(r *Request) need.Step {
 		return s.decide(r)
 	default:
 		return done(&Answer{Response: methodNotAllowed("GET, HEAD, POST")})
+	}
+	if len(r.Query) > maxQuery { //guard:authorize-length never
+		return s.wrongRequest("the link is over 8192 bytes", "")
 	}
 	form, refused := oauthclient.ParseForm(formType, []byte(r.Query))
 	if refused != nil {
@@ -86,7 +90,11 @@ func (s *Server) begin(r *Request, form map[string]string) need.Step {
 		return s.wrongRequest("its redirect_uri is not registered here", "client "+problem.Quote(client.ID)+": redirect_uri "+
 			problem.Quote(to)+" is none of its redirect_uris")
 	}
-	back := &flow{Client: client.ID, Redirect: to, State: form["state"]}
+	back := &flow{Client: client.ID, Redirect: to}
+	if len(form["state"]) > maxState { //guard:authorize-state never
+		return s.refuse(back, &oauthclient.Error{Code: oauthclient.InvalidRequest, Description: "state is over 1024 bytes"})
+	}
+	back.State = form["state"]
 	target, scopes, refused := s.wanted(client, form)
 	if refused != nil {
 		return s.refuse(back, refused)
@@ -171,12 +179,8 @@ func (s *Server) client(id string) *oauthclient.Client {
 	return c
 }
 
-// refuse leads back to the client with an error (RFC 6749 section 4.1.2.1). A state that is too long
-// is not sent back.
+// refuse leads back to the client with an error (RFC 6749 section 4.1.2.1).
 func (s *Server) refuse(f *flow, e *oauthclient.Error) need.Step {
-	if len(f.State) > maxState {
-		e, f.State = &oauthclient.Error{Code: oauthclient.InvalidRequest, Description: "state is over 1024 bytes"}, ""
-	}
 	log := "sign-in for client " + problem.Quote(f.Client) + " refused: " + e.Code + ": " + e.Description
 	if e.Log != "" {
 		log += " (" + e.Log + ")"

@@ -99,7 +99,8 @@ func (s *Server) consentPage(flowID string, f *flow) *problem.Response {
 	}
 	b.WriteString("<dl><dt>Who asks</dt><dd><strong>" + escape(f.Client) + "</strong></dd>" +
 		"<dt>For whom it may act</dt><dd>" + escape(who) + "</dd>" +
-		"<dt>Where</dt><dd>" + escape(f.Target) + "</dd></dl>")
+		"<dt>Where</dt><dd>" + escape(f.Target) + "</dd>" +
+		"<dt>You go on at</dt><dd>" + escape(destination(f.Redirect)) + "</dd></dl>")
 	if len(f.Scopes) == 0 {
 		b.WriteString("<p>It asks for no permission beyond knowing that it is you.</p>")
 	} else {

@@ -107,6 +107,9 @@ func (s *Server) exchangeRefresh(now float64, who *oauthclient.Client, form map[
 		case int64(now) >= r.Until: //guard:refresh-until never
 			return wrong("it has expired")
 		}
+		if target, e := s.host.Target(who, map[string]string{"target": r.Target}); e != nil || target != r.Target { //guard:refresh-target-now never
+			return wrong("the client may not have tokens for " + problem.Quote(r.Target) + " any more")
+		}
 		// The new token may do less than the consent, and the family stays as it is (RFC 6749 section 6).
 		g := r.Grant
 		if form["scope"] != "" {
@@ -116,6 +119,10 @@ func (s *Server) exchangeRefresh(now float64, who *oauthclient.Client, form map[
 			}
 			g.Scopes = less
 		}
+		g.Scopes = slices.DeleteFunc(slices.Clone(g.Scopes), func(one string) bool {
+			_, e := s.host.Scopes(who, one)
+			return e != nil //guard:refresh-scope-now never // what its client may have was narrowed since
+		})
 		if named := form["target"] + form["resource"] + form["audience"]; named != "" {
 			if target, e := s.host.Target(who, form); e != nil || target != r.Target { //guard:refresh-target never
 				return no(refused("invalid_target", "the user allowed another target", "client "+problem.Quote(who.ID)))

@@ -64,7 +64,7 @@ func (s *Issuers) Decide(c Claims) (Caller, Decision, string) {
 	if isConfigured {
 		caller.IssuerType = configured.Type
 	}
-	if caller.Portal() && c.ofUser() { //guard:trust-user-portal drop 1
+	if (caller.Portal() || s.own != "" && c.Issuer == s.own) && c.ofUser() { //guard:trust-user-portal drop 1
 		caller.IssuerType = TypeUser
 		// The decision is over the agent that acts for them. Nobody does where their own app calls.
 		if c.Subject = c.ClientID; c.AgentURL != "" {

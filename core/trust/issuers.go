@@ -46,6 +46,7 @@ type Issuer struct {
 // Config says whom an agent believes.
 type Config struct {
 	Authority   string // an issuer of TypePortal; also resolves names
+	Own         string // the agent that signs its users in itself; "": it does not
 	Trusted     []Issuer
 	Allow, Deny []string // patterns of agents
 	// Pinned accepts configured issuers only: an agent that was given one key set
@@ -58,6 +59,7 @@ type Config struct {
 // Issuers is a compiled Config.
 type Issuers struct {
 	authority   string
+	own         string
 	trusted     map[string]*Entry
 	allow, deny *agent.List
 	pinned, dev bool
@@ -67,7 +69,7 @@ type Issuers struct {
 // NewIssuers compiles a configuration; an error begins with the member that is
 // wrong and quotes no value.
 func NewIssuers(c Config) (*Issuers, error) {
-	s := &Issuers{authority: c.Authority, trusted: map[string]*Entry{}, pinned: c.Pinned, dev: c.DevMode}
+	s := &Issuers{authority: c.Authority, own: c.Own, trusted: map[string]*Entry{}, pinned: c.Pinned, dev: c.DevMode}
 	if len(c.Trusted) > MaxIssuers {
 		return nil, fmt.Errorf("trusted_issuers: at most %d", MaxIssuers)
 	}
