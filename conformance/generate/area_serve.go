@@ -162,6 +162,9 @@ func resourceDocuments(a *area) {
 		pathResource+"/bob", of(bobURL, portalURL))
 	document("trusted", "issuers that the operator chose go first; one of type agent gives tokens to nobody else",
 		openAccess(object{"trusted_issuers": trusted("user", "agent", "portal")}), pathResource,
+		of(bobURL, "https://user.example", "https://portal.example"))
+	document("trusted-clients", "an agent with clients of its own gives tokens, too",
+		openAccess(object{"trusted_issuers": trusted("user", "agent", "portal"), "clients": []object{registered(nil)}}), pathResource,
 		of(bobURL, "https://user.example", "https://portal.example", bobURL))
 	document("verifies-only", "an agent that signs nothing names the one issuer of its configuration",
 		openAccess(object{"ring": remove, "keys": remove, "jwks_uri": portalURL + pathKeys}), pathResource, of(bobURL, portalURL))

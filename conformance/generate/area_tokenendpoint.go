@@ -233,6 +233,7 @@ func targetNames(a *area) {
 	no("resource-differs", "resource names another agent than target", "invalid_target", "target=@bob", "resource="+portalURL+"/agents/carol")
 	no("audience-differs", "audience does", "invalid_target", "target=@bob", "audience=@carol")
 	no("two-differ", "resource and audience do", "invalid_target", "resource="+bob, "audience="+portalURL)
+	no("resource-name", "resource is a name, and no URI", "invalid_target", "resource=@bob")
 	no("resource-broken", "resource is no agent's URL", "invalid_target", "target=@bob", "resource="+bob+"%23x")
 	no("audience-broken", "audience is none", "invalid_target", "audience=a+b", "target=@bob")
 	no("resource-twice", "resource twice: one token is for one agent", "invalid_request", "resource="+bob, "resource="+portalURL)

@@ -192,13 +192,22 @@ func (a *Agent) checkAudience(r *verification) *problem.Problem {
 		return pipeline.InvalidClaim("aud must be a string or an array of strings")
 	}
 	if !matches {
-		p := problem.New(problem.InvalidAudience, "").WithLog("the token is for %s, this agent is %s (audience names others)", problem.Quote(strings.Trim(c.audience.Raw, `"`)), problem.Quote(a.config.BaseURL))
-		if r.caller.Entry != nil {
-			p.Log += "; " + r.advice("audience is what this issuer calls the agent")
-		}
-		return p
+		return problem.New(problem.InvalidAudience, "").WithLog("the token is for %s, %s",
+			problem.Quote(strings.Trim(c.audience.Raw, `"`)), a.ownNames(r.caller.Entry))
 	}
 	return nil
+}
+
+// ownNames says for the log what a token of an issuer may be for.
+func (a *Agent) ownNames(entry *trust.Entry) string {
+	switch {
+	case entry != nil && entry.Audience != nil:
+		return "and audience of its issuer's entry in trusted_issuers has " + problem.Quote(strings.Join(entry.Audience, " "))
+	case entry != nil && !(a.config.Mode == Portal && entry.Issuer.Issuer == a.config.Authority):
+		return "this agent is " + problem.Quote(a.config.BaseURL) + " (audience names others; audience of the issuer's entry in " +
+			"trusted_issuers is what this issuer alone calls the agent)"
+	}
+	return "this agent is " + problem.Quote(a.config.BaseURL) + " (base_url; audience names others)"
 }
 
 // isAudience: an issuer may have names of its own for this agent, which nobody else's tokens may

@@ -183,7 +183,8 @@ func (r *verification) checkAccess(entry *trust.Entry, clients []pipeline.Claim,
 	default:
 		return notAccess().WithLog("nothing says that it is an access token (typ at+jwt%s, or scopes in %s with a client "+
 			"that is not the audience); %s", marksOf(entry), entry.Tell(), r.advice("the caller must send its access "+
-			"token; scope_claims names further claims with scopes, and preset what its provider writes"))
+			"token; if it is one, its provider gave it no scope or role: grant it there; scope_claims names the claims with "+
+			"scopes, in place of scope and scp, and preset what its provider writes"))
 	}
 	return nil
 }
@@ -269,12 +270,18 @@ func (r *verification) namedFix(p *problem.Problem) *problem.Problem {
 		r.advice("type: user takes any sub, as those of people and of clients"))
 }
 
+// noClaim is what an entry tells that has no claim for scopes, as of Google.
+const noClaim = "no claim"
+
 // scopesAdvice tells why a token that should have a scope has none.
 func (r *verification) scopesAdvice() string {
 	switch {
 	case r.caller.Entry == nil:
 		return ""
 	case len(r.scopes) == 0:
+		if r.caller.Entry.Tell() == noClaim {
+			return "; tokens of this issuer have no scopes: demand none here, and name who may come by other means"
+		}
 		return "; its token has no scopes in " + r.caller.Entry.Tell() + "; " +
 			r.advice("scope_claims names the claims that scopes are read from")
 	case len(r.granted) < len(r.scopes):

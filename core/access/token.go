@@ -16,6 +16,7 @@ import (
 	"github.com/tallystick/tallystick/core/scope"
 	"github.com/tallystick/tallystick/core/strictjson"
 	"github.com/tallystick/tallystick/core/trust"
+	"github.com/tallystick/tallystick/core/weburl"
 )
 
 // OAuth errors of a token endpoint (RFC 6749 section 5.2, RFC 8707 section 2).
@@ -203,6 +204,9 @@ func (t *tokenRequest) target() (string, *oauthclient.Error) {
 			continue
 		}
 		named, err := agent.Resolve(t.form[name], authority)
+		if _, wrong := weburl.Parse(t.form[name]); name == "resource" && wrong != nil { //guard:endpoint-resource-url never // RFC 8707 section 2
+			err = wrong
+		}
 		if err != nil {
 			return "", t.wrong(invalidTarget, name+" is no agent's URL or name", name)
 		}

@@ -84,7 +84,7 @@ func (s *Issuers) Decide(c Claims) (Caller, Decision, string) {
 		return caller, Refused, "only the configured issuer is accepted (jwks_uri is set)"
 	}
 	if err := agent.CheckStranger(c.Issuer, s.dev); err != nil { //guard:trust-stranger never
-		return caller, Refused, err.Error()
+		return caller, Refused, err.Error() + s.spelledElse(c.Issuer)
 	}
 	switch {
 	case s.allow.Len() == 0:
@@ -92,7 +92,20 @@ func (s *Issuers) Decide(c Claims) (Caller, Decision, string) {
 	case s.allows(&caller):
 		return caller, Allowed, "a pattern of the allow list matches"
 	}
-	return caller, Refused, "no pattern of the allow list matches"
+	return caller, Refused, "it is none of trusted_issuers, and no pattern of the allow list matches" + s.spelledElse(c.Issuer)
+}
+
+// spelledElse says that an issuer is configured but for the slash at its end. They are compared byte
+// by byte (RFC 8414 section 3.3).
+func (s *Issuers) spelledElse(issuer string) string {
+	other := issuer + "/"
+	if cut, ok := strings.CutSuffix(issuer, "/"); ok {
+		other = cut
+	}
+	if s.trusted[other] == nil {
+		return ""
+	}
+	return "; it is configured with another spelling of the slash at its end: write it as the token has it"
 }
 
 // allows looks at the name by which the agent is referred to as well: "@bob" means

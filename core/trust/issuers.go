@@ -80,6 +80,9 @@ func NewIssuers(c Config) (*Issuers, error) {
 	}
 	if _, there := s.trusted[c.Authority]; c.Authority != "" && !there {
 		if err := s.add(Issuer{Issuer: c.Authority}); err != nil {
+			if errors.Is(err, errPlain) {
+				err = errors.New("plain http is for this machine (localhost) only: use https, since secrets are sent there")
+			}
 			return nil, fmt.Errorf("authority: %w", err)
 		}
 	}

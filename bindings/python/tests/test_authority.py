@@ -19,6 +19,8 @@ from urllib.parse import urlencode
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from agents import agent, authority
 from servers import Handler, serving
@@ -510,6 +512,14 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert json.loads(run("rotate", "--force", *common).stdout)["active"] == first["next"]
     told = run("list", *common[:-1])
     assert told.stdout == "alice: read\n"
+    another = [*common[:2], "--keys-dir", str(tmp_path / "another"), "--json"]
+    run("rotate", "--force", "--key-type", "ec", *another)
+    run("rotate", "--force", *another)  # stays what its keys are
+    ring = newest(tmp_path / "another" / "authority.ring.json")
+    keys = json.loads(ring.read_text())["keys"]
+    made_now = [load_pem_private_key(key["private_pem"].encode(), None) for key in keys]
+    assert len(made_now) > 2
+    assert all(isinstance(key, ec.EllipticCurvePrivateKey) for key in made_now)
     spoken = run("register", "carol", *common[:-1])
     assert spoken.stdout.startswith("carol is registered; its secret, which is shown this once")
     assert run("register", "carol", *common[:-1]).stdout.startswith("carol is replaced; its secret")

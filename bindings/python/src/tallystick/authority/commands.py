@@ -10,9 +10,11 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tallystick._core.arguments import KEY_TYPE
 from tallystick._core.problems import error, shown
 from tallystick.authority import DEFAULT_KEYS_DIR, Authority, new_client_secret
 from tallystick.errors import TallystickError
@@ -52,7 +54,8 @@ def application() -> Any:
     """Return the authority as a Flask application, from the environment.
 
     ``TALLYSTICK_ISSUER`` is its URL; ``TALLYSTICK_KEYS_DIR``, ``TALLYSTICK_CLIENTS_FILE``,
-    ``TALLYSTICK_STORE`` and ``TALLYSTICK_STORE_KEY`` are as of :class:`tallystick.Authority`.
+    ``TALLYSTICK_KEY_TYPE``, ``TALLYSTICK_STORE`` and ``TALLYSTICK_STORE_KEY`` are as of
+    :class:`tallystick.Authority`.
     """
     from flask import Flask
 
@@ -61,6 +64,7 @@ def application() -> Any:
         os.environ.get("TALLYSTICK_ISSUER", ""),
         os.environ.get("TALLYSTICK_KEYS_DIR") or DEFAULT_KEYS_DIR,
         os.environ.get("TALLYSTICK_CLIENTS_FILE"),
+        os.environ.get("TALLYSTICK_KEY_TYPE") or None,
     )
     app.register_blueprint(authority.blueprint())
     return app
@@ -144,17 +148,31 @@ def _rotate(options: argparse.Namespace) -> None:
 
 
 def _open(options: argparse.Namespace) -> Authority:
-    return _made(options.issuer, options.keys_dir, options.clients_file)
+    return _made(options.issuer, options.keys_dir, options.clients_file, options.key_type)
 
 
-def _made(issuer: str, keys_dir: str, clients_file: str | None) -> Authority:
-    return Authority(
+def _made(issuer: str, keys_dir: str, clients_file: str | None, key_type: str | None) -> Authority:
+    """Return the authority. Where no type of keys is given, it stays what its keys are."""
+    make = partial(
+        Authority,
         issuer,
         keys_dir=keys_dir,
         clients_file=clients_file or None,
         store=os.environ.get("TALLYSTICK_STORE") or None,
         store_key=os.environ.get("TALLYSTICK_STORE_KEY") or None,
     )
+    authority = make(key_type=key_type)
+    kept = None if key_type else _type_of_keys(authority)
+    if kept in (None, KEY_TYPE):
+        return authority
+    authority.close()
+    return make(key_type=kept)
+
+
+def _type_of_keys(authority: Authority) -> str | None:
+    served = authority.serve("GET", "/.well-known/jwks.json")
+    keys = [] if served is None else json.loads(served.body)["keys"]
+    return {"EC": "ec", "OKP": "ed25519"}.get(keys[0]["kty"], KEY_TYPE) if keys else None
 
 
 def _say(options: argparse.Namespace, data: dict[str, Any], text: str) -> None:
@@ -221,6 +239,12 @@ def _command(
     )
     parser.add_argument(
         "--keys-dir", default=keys_dir, help="folder of its keys (TALLYSTICK_KEYS_DIR; %(default)s)"
+    )
+    parser.add_argument(
+        "--key-type",
+        choices=["rsa", "ec", "ed25519"],
+        default=os.environ.get("TALLYSTICK_KEY_TYPE") or None,
+        help="of keys that are made (TALLYSTICK_KEY_TYPE; as those that are there, else rsa)",
     )
     parser.add_argument(
         "--clients-file",
