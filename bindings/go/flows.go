@@ -48,14 +48,12 @@ func (s *storeClaims) value(ctx context.Context, n *need.Need) need.Answer {
 		}()
 		answered <- askValue(ctx, store, n)
 	}()
-	var answer need.Answer
-	select {
-	case answer = <-answered:
-	case <-ctx.Done():
-		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return failedValue(fmt.Errorf("%s: the request ended", s.setting))
-		}
+	answer, err := firstOf(ctx, answered)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		answer = failedValue(fmt.Errorf("%s: it did not answer within %v", s.setting, claimTimeout))
+	case err != nil: // the caller went away: that says nothing of the store
+		return failedValue(fmt.Errorf("%s: the request ended", s.setting))
 	}
 	if answer.HasFailed {
 		s.trouble.failed(answer.Failed)
@@ -63,6 +61,21 @@ func (s *storeClaims) value(ctx context.Context, n *need.Need) need.Answer {
 	}
 	s.trouble.over()
 	return answer
+}
+
+// firstOf waits for an answer, which counts also where ctx ended at the same time.
+func firstOf(ctx context.Context, answered <-chan need.Answer) (need.Answer, error) {
+	select {
+	case answer := <-answered:
+		return answer, nil
+	case <-ctx.Done():
+	}
+	select {
+	case answer := <-answered:
+		return answer, nil
+	default:
+		return need.Answer{}, ctx.Err()
+	}
 }
 
 func askValue(ctx context.Context, store ValueStore, n *need.Need) need.Answer {

@@ -403,7 +403,7 @@ func TestACodeIsForOneClientOnce(t *testing.T) {
 		t.Fatal(status, answer)
 	}
 	if status, answer := g.exchange(code); status != 400 || answer["error"] != "invalid_grant" {
-		t.Error("twice", status, answer)
+		t.Error("twice", status, answer, g.log)
 	}
 	if status, _ := g.token("grant_type", "refresh_token", "refresh_token", answer["refresh_token"].(string)); status != 400 {
 		t.Error("its tokens go on though its code was used twice")
@@ -519,9 +519,13 @@ func TestProvidersThatAnswerWrongly(t *testing.T) {
 	g := newSigning(t)
 	u := g.upstream
 	walk := func() visited {
+		t.Helper()
 		b := newBrowser(t)
-		back := b.get(b.get(g.request()).location.String())
-		return b.get(back.location.String())
+		away := b.get(g.request())
+		if away.location == nil {
+			t.Fatalf("not at the provider: %d %s %s", away.status, away.body, g.log)
+		}
+		return b.get(b.get(away.location.String()).location.String())
 	}
 	for name, change := range map[string]func(c jwt.MapClaims){
 		"iss": func(c jwt.MapClaims) { c["iss"] = "https://evil.example" }, "aud": func(c jwt.MapClaims) { c["aud"] = "others" },
