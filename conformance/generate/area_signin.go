@@ -40,6 +40,7 @@ func signIns() *area {
 	signInConfigs(a)
 	peoplesTokens(a)
 	revocations(a)
+	devices(a)
 	return a
 }
 
@@ -68,6 +69,7 @@ func openSignIn(changes object) step {
 			registered(object{"client_id": "web", "redirect_uris": []string{webBack}}),
 			{"client_id": "app", "public": true, "scopes": []string{"read", "write"}, "redirect_uris": []string{appBack}},
 			{"client_id": "local", "public": true, "scopes": []string{"read"}, "redirect_uris": []string{"https://127.0.0.1/callback"}},
+			{"client_id": "tv", "public": true, "scopes": []string{"read"}},
 			{"client_id": "near", "public": true, "scopes": []string{"read"}, "redirect_uris": []string{appBack}, "targets": []string{"@carol"}},
 			registered(nil),
 		},
@@ -269,7 +271,7 @@ func flowRecord(changes object) string {
 	return text(object{
 		"client": "web", "redirect": webBack, "state": "s t", "challenge": challengeOf(verifier), "nonce": "n", "target": bobURL,
 		"scopes": "openid read", "session": hashOf(browserCookie), "csrf": csrfOfFlow, "begun": seconds(now - 60),
-		"provider": "company", "subject": "4711", "name": `Ada <b>"L"</b>`, "email": "ada@example.com", "signed_in": seconds(now - 1),
+		"provider": "company", "subject": "4711", "name": `Ada <b>"L"</b>`, "email": "ada@example.com", "signed_in": seconds(now - 1), "device": "", "code": "",
 	}.with(changes))
 }
 
@@ -281,7 +283,7 @@ func flowRecordIn(changes object) string {
 	}
 	written := []string{}
 	for _, name := range []string{"client", "redirect", "state", "challenge", "nonce", "target", "scopes", "session", "csrf", "begun",
-		"provider", "subject", "name", "email", "signed_in"} {
+		"provider", "subject", "name", "email", "signed_in", "device", "code"} {
 		written = append(written, text(name)+":"+text(members[name]))
 	}
 	return "{" + strings.Join(written, ",") + "}"

@@ -142,7 +142,8 @@ func revocations(a *area) {
 	a.accept("metadata", "the document says how users sign in", "RFC 8414 section 2; RFC 9207 section 3", openSignIn(nil), serve(pathServer, nil, "",
 		saying(200, documentHeaders, object{
 			"response_types_supported": []string{"code"}, "code_challenge_methods_supported": []string{"S256"}, "revocation_endpoint": portalURL + pathRevoke,
-			"grant_types_supported":                          []string{"client_credentials", "authorization_code", "refresh_token"},
+			"grant_types_supported":                          []string{"client_credentials", "authorization_code", "refresh_token", deviceGrant},
+			"device_authorization_endpoint":                  portalURL + pathDevice,
 			"token_endpoint_auth_methods_supported":          []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
 			"authorization_response_iss_parameter_supported": true,
 		})))

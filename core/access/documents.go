@@ -51,6 +51,7 @@ func newRoutes(c *Config) routes {
 	}
 	if len(c.Providers) > 0 {
 		add(&r.below, authorization.PathRevoke, authorization.PathRevoke)
+		add(&r.below, authorization.PathDevice, authorization.PathDevice)
 		for _, p := range c.Providers {
 			add(&r.below, authorization.PathCallback+p.Name, authorization.PathCallback)
 		}
@@ -116,7 +117,7 @@ func (a *Agent) ReadsForm(path string) bool {
 	switch a.routes.endpoints[path] {
 	case tokenPath:
 		return true
-	case authorizePath, authorization.PathRevoke:
+	case authorizePath, authorization.PathRevoke, authorization.PathDevice:
 		return a.people != nil
 	}
 	return false

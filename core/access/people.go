@@ -94,13 +94,20 @@ func (p people) IDToken(now float64, g *authorization.Grant) need.Step {
 }
 
 func isOfPeople(endpoint string) bool {
-	return endpoint == authorizePath || endpoint == authorization.PathCallback || endpoint == authorization.PathRevoke
+	switch endpoint {
+	case authorizePath, authorization.PathCallback, authorization.PathRevoke, authorization.PathDevice:
+		return true
+	}
+	return false
 }
 
 // servePeople answers the endpoints of the sign-in.
 func (a *Agent) servePeople(endpoint string, r *HTTPRequest) need.Step {
 	if endpoint == authorization.PathRevoke {
-		return followed(a.revoke(r), readable)
+		return followed(a.ofClient(r, a.people.Revoke), readable)
+	}
+	if endpoint == authorization.PathDevice && isOfClient(r) {
+		return followed(a.ofClient(r, a.people.StartDevice), readable)
 	}
 	if fault := a.unreadable(r); fault != nil {
 		return a.refuseToken(fault)
@@ -110,8 +117,11 @@ func (a *Agent) servePeople(endpoint string, r *HTTPRequest) need.Step {
 		Origin: r.Origin, ContentType: r.ContentType, Body: r.Body,
 	}
 	step := a.people.Authorize
-	if endpoint == authorization.PathCallback {
+	switch endpoint {
+	case authorization.PathCallback:
 		step = a.people.Callback
+	case authorization.PathDevice:
+		step = a.people.Device
 	}
 	return followed(step(asked), func(end need.Step) need.Step {
 		answer, ok := end.Result.(*authorization.Answer)
@@ -156,8 +166,17 @@ func (a *Agent) outcome(step need.Step) need.Step {
 	})
 }
 
-// revoke authenticates the client as the token endpoint does (RFC 7009 section 2.1).
-func (a *Agent) revoke(r *HTTPRequest) need.Step {
+// isOfClient tells a device's request from the form that its user sends: that has a user code.
+func isOfClient(r *HTTPRequest) bool {
+	form, refused := oauthclient.ParseForm(r.ContentType, r.Body)
+	return r.Method == "OPTIONS" || r.Method == "POST" && refused == nil && form["user_code"] == "" && len(form) > 0
+}
+
+// ofClient authenticates the client as the token endpoint does (RFC 7009 section 2.1, RFC 8628
+// section 3.1).
+func (a *Agent) ofClient(
+	r *HTTPRequest, answer func(now float64, who *oauthclient.Client, form map[string]string) need.Step,
+) need.Step {
 	switch {
 	case r.Method == "OPTIONS":
 		return need.Done(preflight(tokenMethods, "authorization, *"))
@@ -166,7 +185,7 @@ func (a *Agent) revoke(r *HTTPRequest) need.Step {
 	}
 	return a.authenticated(r, func(map[string]string) bool { return true },
 		func(now float64, who *oauthclient.Client, form map[string]string) need.Step {
-			return a.outcome(a.people.Revoke(now, who, form))
+			return a.outcome(answer(now, who, form))
 		})
 }
 
@@ -176,5 +195,6 @@ func (a *Agent) appendPeople(b []byte, base string) []byte {
 	b = appendTexts(b, "response_modes_supported", []string{"query"})
 	b = appendTexts(b, "code_challenge_methods_supported", []string{"S256"})
 	b = appendText(b, "revocation_endpoint", base+authorization.PathRevoke)
+	b = appendText(b, "device_authorization_endpoint", base+authorization.PathDevice)
 	return appendRaw(b, "authorization_response_iss_parameter_supported", "true")
 }

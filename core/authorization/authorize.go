@@ -27,6 +27,9 @@ type flow struct {
 	Begun                   int64 // seconds since 1970
 	User                    User  // the zero User: nobody has signed in yet
 	SignedIn                int64 // seconds since 1970
+
+	// Of a device, which has no redirect: where the answer will lie, and the code that it shows.
+	Device, Code string
 }
 
 // left is for how long a flow is kept that is put again.
@@ -261,6 +264,9 @@ func (s *Server) decide(r *Request) need.Step {
 			if !there { //guard:consent-once never
 				return s.lost("it was finished before", "decided twice")
 			}
+			if form["decision"] == "deny" && f.Device != "" {
+				return s.answerDevice(now, f, &Grant{})
+			}
 			if form["decision"] == "deny" {
 				return s.refuse(f, &oauthclient.Error{Code: "access_denied", Description: "the user did not allow it"})
 			}
@@ -286,11 +292,15 @@ type code struct {
 }
 
 func (s *Server) allow(now float64, f *flow) need.Step {
-	made := secret()
-	c := &code{Redirect: f.Redirect, Challenge: f.Challenge, Grant: Grant{
+	g := Grant{
 		Client: f.Client, User: f.User, Target: f.Target, Scopes: f.Scopes, Nonce: f.Nonce, SignedIn: f.SignedIn,
 		Family: secret(), Until: int64(now) + RefreshSeconds,
-	}}
+	}
+	if f.Device != "" {
+		return s.answerDevice(now, f, &g)
+	}
+	made := secret()
+	c := &code{Redirect: f.Redirect, Challenge: f.Challenge, Grant: g}
 	return s.put(kindCode, made, c, codeSeconds, func(float64) need.Step {
 		return done(&Answer{
 			Response: s.back(f, "code", made),

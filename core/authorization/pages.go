@@ -16,6 +16,8 @@ const style = `:root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--quiet:
 	`main{max-width:28rem;margin:0 auto;padding:2rem 1rem}h1{font-size:1.5rem;line-height:1.25;margin:0 0 1rem}` +
 	`p,ul,dl{margin:0 0 1rem}ul{padding-left:1.25rem}dt{color:var(--quiet)}dd{margin:0 0 .5rem;overflow-wrap:anywhere}` +
 	`code{font:.95em ui-monospace,monospace;overflow-wrap:anywhere}` +
+	`label{display:block;margin:0 0 .25rem}input:not([type=hidden]){display:block;width:100%;margin:0 0 .75rem;padding:.75rem 1rem;` +
+	`border:1px solid var(--line);border-radius:.5rem;background:transparent;color:inherit;font:inherit;letter-spacing:.1em}` +
 	`a.button,button{display:block;width:100%;margin:0 0 .75rem;padding:.75rem 1rem;border:1px solid var(--line);border-radius:.5rem;` +
 	`background:transparent;color:inherit;font:inherit;text-align:center;text-decoration:none;cursor:pointer}` +
 	`button.act,a.act{background:var(--act);border-color:var(--act);color:var(--on)}` +
@@ -99,8 +101,14 @@ func (s *Server) consentPage(flowID string, f *flow) *problem.Response {
 	}
 	b.WriteString("<dl><dt>Who asks</dt><dd><strong>" + escape(f.Client) + "</strong></dd>" +
 		"<dt>For whom it may act</dt><dd>" + escape(who) + "</dd>" +
-		"<dt>Where</dt><dd>" + escape(f.Target) + "</dd>" +
-		"<dt>You go on at</dt><dd>" + escape(destination(f.Redirect)) + "</dd></dl>")
+		"<dt>Where</dt><dd>" + escape(f.Target) + "</dd>")
+	sendsTo := []string{"'self'"}
+	if f.Device != "" {
+		b.WriteString("<dt>The code that your device shows</dt><dd><strong>" + escape(f.Code) + "</strong></dd></dl>")
+	} else {
+		b.WriteString("<dt>You go on at</dt><dd>" + escape(destination(f.Redirect)) + "</dd></dl>")
+		sendsTo = append(sendsTo, destination(f.Redirect))
+	}
 	if len(f.Scopes) == 0 {
 		b.WriteString("<p>It asks for no permission beyond knowing that it is you.</p>")
 	} else {
@@ -116,7 +124,7 @@ func (s *Server) consentPage(flowID string, f *flow) *problem.Response {
 		`<button class="act" name="decision" value="allow">Allow</button>` +
 		`<button name="decision" value="deny">Do not allow</button></form>` +
 		`<p>Allow it only if you have just begun this yourself.</p>`)
-	return page(200, "Allow access?", b.String(), "'self'", destination(f.Redirect))
+	return page(200, "Allow access?", b.String(), sendsTo...)
 }
 
 // scopeWords explains the scopes of OpenID Connect; others are the agents' own words.

@@ -80,6 +80,7 @@ func (f *flow) members() []member {
 		{name: "scopes", list: &f.Scopes}, {name: "session", text: &f.Session}, {name: "csrf", text: &f.CSRF},
 		{name: "begun", number: &f.Begun}, {name: "provider", text: &f.User.Provider}, {name: "subject", text: &f.User.Subject},
 		{name: "name", text: &f.User.Name}, {name: "email", text: &f.User.Email}, {name: "signed_in", number: &f.SignedIn},
+		{name: "device", text: &f.Device}, {name: "code", text: &f.Code},
 	}
 }
 

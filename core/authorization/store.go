@@ -22,6 +22,12 @@ const (
 	kindRefresh  kind = "refresh"
 	kindUsed     kind = "used"  // a code or refresh token was exchanged; claimed, so that one of two gets through
 	kindEnded    kind = "ended" // a family of tokens that is over
+
+	kindDevice kind = "device" // what a device asks for
+	kindUser   kind = "user"   // the same, under the code that its user enters
+	kindAnswer kind = "answer" // what the user decided
+	kindPoll   kind = "poll"   // a device has just asked; claimed
+	kindMiss   kind = "miss"   // a place for a wrong code
 )
 
 // id is the place of a secret in the store of this issuer.

@@ -19,7 +19,9 @@ const (
 )
 
 // Grants are those that Exchange answers.
-func Grants() []string { return []string{GrantCode, GrantRefresh} }
+func Grants() []string { return []string{GrantCode, GrantRefresh, GrantDevice} }
+
+func hasOpenID(g *Grant) bool { return slices.Contains(g.Scopes, "openid") }
 
 // refresh is a refresh token. It is used once and gives the next one; all of one consent are a family.
 type refresh struct{ Grant }
@@ -40,8 +42,11 @@ func no(e *oauthclient.Error) need.Step { return need.Done(&Outcome{Error: e}) }
 // Exchange gives tokens for a code or a refresh token. The client has been authenticated, or is a
 // public one. It ends in an *Outcome.
 func (s *Server) Exchange(now float64, who *oauthclient.Client, form map[string]string) need.Step {
-	if form["grant_type"] == GrantCode {
+	switch form["grant_type"] {
+	case GrantCode:
 		return s.exchangeCode(now, who, form)
+	case GrantDevice:
+		return s.exchangeDevice(now, who, form)
 	}
 	return s.exchangeRefresh(now, who, form)
 }
@@ -73,7 +78,7 @@ func (s *Server) exchangeCode(now float64, who *oauthclient.Client, form map[str
 					return wrong("the code was used before: all tokens that came of it end")
 				})
 			}
-			return s.renew(now, &c.Grant, &c.Grant, slices.Contains(c.Scopes, "openid"))
+			return s.renew(now, &c.Grant, &c.Grant, hasOpenID(&c.Grant))
 		})
 	})
 }

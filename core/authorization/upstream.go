@@ -121,7 +121,10 @@ func (s *Server) Callback(r *Request) need.Step {
 func (s *Server) returned(now float64, p *Provider, v *visit, f *flow, form map[string]string) need.Step {
 	switch {
 	case form["error"] == "access_denied":
-		return s.get(need.Take, kindFlow, v.Flow, &flow{}, func(float64, bool) need.Step {
+		return s.get(need.Take, kindFlow, v.Flow, &flow{}, func(now float64, _ bool) need.Step {
+			if f.Device != "" {
+				return s.answerDevice(now, f, &Grant{})
+			}
 			return s.refuse(f, &oauthclient.Error{Code: "access_denied", Description: "the user did not sign in"})
 		})
 	case form["error"] != "":

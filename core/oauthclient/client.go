@@ -101,9 +101,6 @@ func (c Config) compile() (*Client, error) {
 	if c.Public && c.SecretHash+c.PublicKey != "" {
 		return nil, errors.New("public: a public client has neither secret_hash nor public_key")
 	}
-	if c.Public && len(c.RedirectURIs) == 0 {
-		return nil, errors.New("redirect_uris is missing: a public client acts for users alone")
-	}
 	if c.SecretHash == "" && c.PublicKey == "" && !c.Public {
 		return nil, errors.New("secret_hash or public_key is missing: make a client secret, or give the client's public key")
 	}
