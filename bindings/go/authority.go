@@ -274,7 +274,8 @@ type Client struct {
 	// letter; http://127.0.0.1 and http://[::1], with any port, for an app on its user's machine; or
 	// com.example.app:/callback. nil: users do not sign in for it.
 	RedirectURIs []string
-	// Public has no secret and no key: an app on its user's machine, which could keep none.
+	// Public has no secret and no key: an app on its user's machine, which could keep none. Without
+	// RedirectURIs it is for devices that have no browser (RFC 8628).
 	Public bool
 }
 

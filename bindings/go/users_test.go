@@ -593,3 +593,50 @@ func TestTheDocumentSaysHowUsersSignIn(t *testing.T) {
 		t.Error(document)
 	}
 }
+
+const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
+
+func TestADeviceIsConnectedByItsUser(t *testing.T) {
+	g := newSigning(t)
+	register(t, g.authority, tallystick.Client{ClientID: "tv", Scopes: []string{"read"}, Public: true})
+	begin := func() map[string]any {
+		answer := newBrowser(t).post(g.site.URL+"/auth/device", url.Values{"client_id": {"tv"}, "scope": {"read"}, "target": {"@bob"}})
+		var codes map[string]any
+		if err := json.Unmarshal([]byte(answer.body), &codes); err != nil || answer.status != 200 {
+			t.Fatal(err, answer)
+		}
+		return codes
+	}
+	poll := func(codes map[string]any) (int, map[string]any) {
+		return g.token("grant_type", deviceGrant, "client_id", "tv", "device_code", codes["device_code"].(string))
+	}
+	codes := begin()
+	b := newBrowser(t)
+	page := b.get(codes["verification_uri_complete"].(string))
+	if !strings.Contains(page.body, codes["user_code"].(string)) || page.header.Get("Set-Cookie") != "" {
+		t.Fatal(page)
+	}
+	if wrong := b.post(g.site.URL+"/auth/device", url.Values{"user_code": {"BBBB-BBBB"}}); wrong.status != 400 {
+		t.Error(wrong)
+	}
+	away := b.post(codes["verification_uri"].(string), url.Values{"user_code": {strings.ToLower(codes["user_code"].(string))}})
+	returned := b.get(b.get(away.location.String()).location.String())
+	consent := b.get(returned.location.String())
+	if !strings.Contains(consent.body, codes["user_code"].(string)) {
+		t.Error("the page does not show the code", consent.body)
+	}
+	if done := b.post(g.site.URL+"/auth/authorize", g.form(consent)); done.status != 200 || done.location != nil {
+		t.Fatal(done)
+	}
+	status, answer := poll(codes)
+	if status != 200 || saidBy(t, answer["access_token"])["sub"] != "company|4711" || answer["refresh_token"] == nil {
+		t.Fatal(status, answer)
+	}
+	if status, answer := poll(codes); answer["error"] != "slow_down" {
+		t.Error(status, answer)
+	}
+	waiting := begin()
+	if status, answer := poll(waiting); status != 400 || answer["error"] != "authorization_pending" {
+		t.Error(status, answer)
+	}
+}

@@ -111,8 +111,8 @@ export interface NewClient {
    */
   readonly redirectUris?: readonly string[] | undefined;
   /**
-   * It has neither secret nor key: an app on its user's machine, which could keep none. Default:
-   * false.
+   * It has neither secret nor key: an app on its user's machine, which could keep none. Without
+   * `redirectUris` it is for devices that have no browser (RFC 8628). Default: false.
    */
   readonly public?: boolean | undefined;
 }

@@ -175,6 +175,7 @@ class Authority(TokenEndpoint):
             machine; or ``com.example.app:/callback``. ``None``: users do not sign in for it.
         ``public``
             it has neither secret nor key: an app on its user's machine, which could keep none.
+            Without ``redirect_uris`` it is for devices that have no browser (RFC 8628).
 
         Raises ``invalid_argument`` if the core refuses the client, ``invalid_config`` if the file
         cannot be used; then nothing changes.
