@@ -14,6 +14,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CC ?= gcc
 NODE_DIR := bindings/node
 MCP := conformance/mcp
+PEOPLE := conformance/people
 PYTHON_DIR := bindings/python
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
@@ -150,7 +151,7 @@ test-slow: python node $(LIBRARY) setup-servers test-go-slow $(MCP)/node_modules
 	$(PYTEST) -c $(PYTHON_DIR)/pyproject.toml --rootdir . -m slow cmd/docs conformance/mcp
 	cd $(NODE_DIR) && npm test --silent -- --slow
 	$(MAKE) test-mcp-suite
-	@if $(MAKE) setup-runtimes; then $(MAKE) conformance-all; \
+	@if $(MAKE) setup-runtimes; then $(MAKE) conformance-all test-people; \
 	else echo "make test-slow: not every runtime could be installed: the vectors run on those that are there"; $(MAKE) conformance; fi
 	@echo "make test-slow: passed"
 
@@ -205,6 +206,14 @@ $(MCP)/node_modules/.package-lock.json: $(MCP)/package-lock.json
 $(MCP)/suite/node_modules/.package-lock.json: $(MCP)/suite/package-lock.json
 	cd $(MCP)/suite && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
+
+$(PEOPLE)/node_modules/.package-lock.json: $(PEOPLE)/package-lock.json
+	cd $(PEOPLE) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: test-people
+test-people: node $(PEOPLE)/node_modules/.package-lock.json ## sign in with Chromium at the real oidc-provider (PICTURES=docs draws the pages)
+	node --test $(PEOPLE)/sign-in.test.mjs
 
 .PHONY: test-mcp-suite
 test-mcp-suite: node $(MCP)/suite/node_modules/.package-lock.json ## play what the MCP project's own conformance suite has of authorization
@@ -281,7 +290,7 @@ lint-github: python
 # Biome's configuration is the package's; the vectors' JSON is the generator's to format.
 SCRIPTS = git ls-files -z 'cmd/*.mjs' 'conformance/*.mjs' 'conformance/*.js' | xargs -0 $(NODE_DIR)/node_modules/.bin/biome check --config-path=$(NODE_DIR)
 .PHONY: lint
-lint: python node links lint-github imports-node cmd/bench/node_modules/.package-lock.json $(MCP)/node_modules/.package-lock.json ## lint, type-check and cross-build everything; change nothing
+lint: python node links lint-github imports-node cmd/bench/node_modules/.package-lock.json $(MCP)/node_modules/.package-lock.json $(PEOPLE)/node_modules/.package-lock.json ## lint, type-check and cross-build everything; change nothing
 	go vet ./...
 	GOOS=wasip1 GOARCH=wasm go vet ./wasm
 	go run $(STATICCHECK) ./...
@@ -310,5 +319,5 @@ check: generate python node ## format, generate, lint, then demand a clean tree
 
 .PHONY: clean
 clean: ## remove everything that was built or installed
-	rm -rf $(BUILD) $(NODE_DIR)/node_modules $(NODE_DIR)/dist $(PYTHON_DIR)/src/tallystick/_lib cmd/bench/node_modules cmd/docs/node_modules cmd/imports/node_modules $(PEERS)/node/node_modules $(MCP)/node_modules $(MCP)/suite/node_modules
+	rm -rf $(BUILD) $(NODE_DIR)/node_modules $(NODE_DIR)/dist $(PYTHON_DIR)/src/tallystick/_lib cmd/bench/node_modules cmd/docs/node_modules cmd/imports/node_modules $(PEERS)/node/node_modules $(MCP)/node_modules $(MCP)/suite/node_modules $(PEOPLE)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
