@@ -13,6 +13,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ import (
 
 	tallystick "github.com/tallystick/tallystick/bindings/go"
 	"github.com/tallystick/tallystick/bindings/go/stores/memory"
+	"github.com/tallystick/tallystick/bindings/go/stores/sqlite"
 )
 
 // upstream is an OpenID provider at which everybody is signed in already.
@@ -217,11 +219,20 @@ func newSigning(t *testing.T) *signing {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, log := newUpstream(t), new(skillLog)
-	authority, s := newAuthority(t, tallystick.AuthorityOptions{Store: store, Logger: log.logger(),
+	return newSigningIn(t, store, filepath.Join(t.TempDir(), "authority"))
+}
+
+func signInOptions(u *upstream, log *skillLog, store tallystick.Store, keysDir string) tallystick.AuthorityOptions {
+	return tallystick.AuthorityOptions{Store: store, Logger: log.logger(), KeysDir: keysDir,
 		Providers: map[string]tallystick.ProviderOptions{
 			"company": {Issuer: u.URL, ClientID: "tallies", ClientSecret: "upstream secret"},
-		}})
+		}}
+}
+
+func newSigningIn(t *testing.T, store tallystick.Store, keysDir string) *signing {
+	t.Helper()
+	u, log := newUpstream(t), new(skillLog)
+	authority, s := newAuthority(t, signInOptions(u, log, store, keysDir))
 	g := &signing{t: t, authority: authority, site: s, upstream: u, log: log}
 	g.secret = register(t, authority, tallystick.Client{ClientID: "web", Scopes: []string{"read", "write"},
 		RedirectURIs: []string{webReturn}})
@@ -382,6 +393,41 @@ func TestAUserSignsInForAClient(t *testing.T) {
 	}
 	if said := g.log.String(); strings.Contains(said, first) || strings.Contains(said, q.Get("code")) || !strings.Contains(said, "company|4711") {
 		t.Error(said)
+	}
+}
+
+// What waits lies in the store: each step may be at another worker, on another machine.
+func TestEachStepIsAtAnotherWorker(t *testing.T) {
+	folder := t.TempDir()
+	open := func() tallystick.Store {
+		store, err := sqlite.New(filepath.Join(folder, "store.sqlite"), sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { store.Close() })
+		return store
+	}
+	keys := filepath.Join(folder, "authority")
+	g := newSigningIn(t, open(), keys)
+	other, err := tallystick.NewAuthority(g.site.URL, signInOptions(g.upstream, g.log, open(), keys))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Close() })
+	workers, steps := [2]http.Handler{g.authority.Endpoints(), other.Endpoints()}, 0
+	g.site.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		steps++ // one request at a time
+		workers[steps%2].ServeHTTP(w, r)
+	}))
+	status, answer := g.exchange(g.code(g.request()))
+	for range 3 {
+		if status != 200 {
+			t.Fatal(status, answer, g.log)
+		}
+		status, answer = g.token("grant_type", "refresh_token", "refresh_token", answer["refresh_token"].(string))
+	}
+	if steps < 8 {
+		t.Error(steps)
 	}
 }
 
