@@ -1,5 +1,7 @@
 package generate
 
+import "github.com/tallystick/tallystick/conformance"
+
 const (
 	pathDevice  = "/auth/device"
 	deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
@@ -32,9 +34,12 @@ func devices(a *area) {
 	// The person. A place for wrong codes is drawn, so its id varies.
 	drawn := need("get", object{})
 	places := []string{"need.id"}
+	place := func(n int) conformance.Expect {
+		return need("get", object{"id": storedAt("miss", "session "+hashOf(browserCookie)+" "+text(n))})
+	}
 	enters := func(code string, changes object) step {
 		members := object{"method": "POST", "content_type": formType, "origin": []string{portalURL}, "cookie": []string{"__Host-tallystick=" + browserCookie}}
-		return serve(pathDevice, members.with(changes), pairs("user_code", code), drawn).varies(places...)
+		return serve(pathDevice, members.with(changes), pairs("user_code", code), place(5))
 	}
 	asksUser := need("get", object{"id": storedAt("user", "BCDFGHJK")})
 	person := func(name, says, code string) {
@@ -49,8 +54,12 @@ func devices(a *area) {
 	a.reject("user-code-wrong", "user-code", "a wrong code fills a place, for the browser and for all", source, append([]step{openSignIn(nil)}, chain(
 		enters("BCDF-GHJK", nil), reply{nil, "", drawn, places}, reply{nil, "", asksUser, nil}, reply{nil, "", need("put", object{"seconds": 600, "value": "{}"}), places},
 		reply{nil, "", need("put", object{"seconds": 60, "value": "{}"}), places}, reply{nil, "", paged(400), nil})...)...)
-	a.reject("user-code-session", "user-code", "a browser that has entered many wrong ones is not heard", source, append([]step{openSignIn(nil)}, chain(
-		enters("BCDF-GHJK", nil), reply{nil, "{}", paged(429), nil})...)...)
+	a.accept("user-code-again", "who has entered four wrong ones may go on", source, append([]step{openSignIn(nil)}, chain(
+		enters("BCDF-GHJK", nil), reply{nil, "{}", place(4), nil}, reply{nil, "{}", place(3), nil}, reply{nil, "{}", place(2), nil}, reply{nil, "{}", place(1), nil},
+		reply{nil, "", drawn, places})...)...)
+	a.reject("user-code-session", "user-code-again", "a browser that has entered five wrong ones is not heard", source, append([]step{openSignIn(nil)}, chain(
+		enters("BCDF-GHJK", nil), reply{nil, "{}", place(4), nil}, reply{nil, "{}", place(3), nil}, reply{nil, "{}", place(2), nil}, reply{nil, "{}", place(1), nil},
+		reply{nil, "{}", paged(429), nil})...)...)
 	a.reject("user-code-minute", "user-code", "nor anybody, where all have", source, append([]step{openSignIn(nil)}, chain(
 		enters("BCDF-GHJK", nil), reply{nil, "", drawn, places}, reply{nil, "{}", paged(429), nil})...)...)
 	s := enters("BCDF-GHJK", object{"origin": []string{"https://evil.example"}})

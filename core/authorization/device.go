@@ -147,8 +147,9 @@ func (s *Server) codePage(code, says string) *problem.Response {
 	return page(200, "Connect a device", b.String(), "'self'")
 }
 
-// entered looks for a code. Wrong ones fill places, some for the browser and some for everybody; who
-// draws a place that is full is not heard, so that no more than so many wrong ones are.
+// entered looks for a code. Wrong ones fill places: a browser has five of its own, and of those for
+// everybody one is drawn; who draws a full one is not heard, so that no more than so many wrong ones
+// are.
 func (s *Server) entered(r *Request) need.Step {
 	form, refused := oauthclient.ParseForm(r.ContentType, r.Body)
 	if refused != nil || !s.isOwnOrigin(r.Origin) { //guard:device-origin drop 2
@@ -158,7 +159,6 @@ func (s *Server) entered(r *Request) need.Step {
 	if session == "" {
 		session, isNew = secret(), true
 	}
-	mine := "session " + hashed(session) + " " + strconv.Itoa(drawn(missesASession))
 	all := "minute " + strconv.FormatInt(int64(r.Now)/60, 10) + " " + strconv.Itoa(drawn(missesAMinute))
 	code := plainCode(form["user_code"])
 	tooMany := func() need.Step {
@@ -167,8 +167,8 @@ func (s *Server) entered(r *Request) need.Step {
 		answer.Response.Status = 429
 		return done(answer)
 	}
-	step := s.get(need.Get, kindMiss, mine, mark{}, func(_ float64, full bool) need.Step {
-		if full { //guard:device-session-misses never
+	step := s.freePlace("session "+hashed(session), missesASession, func(mine string) need.Step {
+		if mine == "" { //guard:device-session-misses never
 			return tooMany()
 		}
 		return s.get(need.Get, kindMiss, all, mark{}, func(_ float64, full bool) need.Step {
@@ -188,6 +188,20 @@ func (s *Server) entered(r *Request) need.Step {
 		if isNew {
 			a.Response.Headers["set-cookie"] = s.setCookie(session)
 		}
+	})
+}
+
+// freePlace goes on with the first place that no wrong code fills, "" where all are filled.
+func (s *Server) freePlace(of string, left int, then func(place string) need.Step) need.Step {
+	if left == 0 {
+		return then("")
+	}
+	place := of + " " + strconv.Itoa(left)
+	return s.get(need.Get, kindMiss, place, mark{}, func(_ float64, full bool) need.Step {
+		if full {
+			return s.freePlace(of, left-1, then)
+		}
+		return then(place)
 	})
 }
 
